@@ -66,7 +66,7 @@ func TestLargeStatementsPass(t *testing.T) {
 	if err := db.QueryRow("SELECT @@max_allowed_packet").Scan(&limit); err != nil {
 		t.Fatal(err)
 	}
-	size := min(limit-1000, 20<<20)
+	size := min(limit-1000, 4<<20) // MySQL 5.6 takes no more than a tenth of its redo log
 	Exec(t, db, "INSERT INTO b VALUES ('"+strings.Repeat("x", size)+"')")
 	var n int
 	if err := db.QueryRow("SELECT LENGTH(v) FROM b").Scan(&n); err != nil || n != size {
