@@ -177,6 +177,7 @@ func TestForgedCard(t *testing.T) {
 		"space after":        {append(good.Marshal(), ' ', '\n'), "damaged"},
 		"space before":       {append([]byte(" \n"), good.Marshal()...), "not a card"},
 		"line end of CR":     {bytes.Replace(good.Marshal(), []byte("\nverify"), []byte("\rverify"), 1), "damaged"},
+		"CR after":           {append(good.Marshal(), '\r'), "damaged"},
 		"other file":         {[]byte("PK\x03\x04"), "not a card"},
 		"empty":              {nil, "not a card"},
 		"cut":                {good.Marshal()[:150], "cut short"},
