@@ -1,0 +1,217 @@
+package schema
+
+import (
+	"math"
+	"strings"
+)
+
+// Profile says of a data model what its database does not. It is data: a TOML file, documented in profiles/none.toml. Table
+// names in it may hold `*` for any run of characters and are compared without case. What a later file says stands before an
+// earlier one, and within a file an exact name before a pattern, a longer pattern before a shorter one.
+//
+// A nil *Profile says nothing: every table travels both ways.
+type Profile struct {
+	Name   string
+	layers []*layer // a user's file after the built-in one that it corrects
+}
+
+// Direction is which way a table's changes go on a link between a parent and a child.
+type Direction uint8
+
+const (
+	DirBoth Direction = iota // both ways
+	DirDown                  // from parent to child alone
+	DirAdd                   // down; a child may add rows, and change or delete those that it added
+	DirNone                  // neither way, though captured
+)
+
+func (d Direction) String() string {
+	return [...]string{"both", "down", "add", "none"}[d]
+}
+
+// Exclusion says in which files the values of a column are left out.
+type Exclusion uint8
+
+const (
+	ExcludeNever  Exclusion = iota
+	ExcludeUp               // left out of what a child sends to its parent
+	ExcludeAlways           // never leaves the database
+)
+
+// RowFilter names rows that never travel, by the value of one column.
+type RowFilter struct {
+	Column   string
+	Patterns []string // values with `*` for any run of characters, compared without case
+	Except   []string // patterns of values that travel all the same
+}
+
+// Match says whether a row with that value in Column stays here.
+func (f *RowFilter) Match(value string) bool {
+	return f != nil && matchesAny(f.Patterns, value) && !matchesAny(f.Except, value)
+}
+
+// Direction returns the table's default direction: [DirBoth] where the profile does not name it, [DirNone] for one that never
+// travels.
+func (p *Profile) Direction(table string) Direction {
+	if p.never(table) {
+		return DirNone
+	}
+	d, _ := lookup(p, table, func(l *layer, found func(string, Direction)) {
+		for d, patterns := range map[Direction][]string{DirBoth: l.Direction.Both, DirDown: l.Direction.Down, DirAdd: l.Direction.Add, DirNone: l.Direction.None} {
+			for _, pattern := range patterns {
+				found(pattern, d)
+			}
+		}
+	})
+	return d
+}
+
+// Rights says that rows of the table give people rights over the data: they never travel up by any exception.
+func (p *Profile) Rights(table string) bool {
+	rights, _ := lookup(p, table, func(l *layer, found func(string, bool)) {
+		for _, pattern := range l.Direction.Rights {
+			found(pattern, true)
+		}
+	})
+	return rights
+}
+
+// Excluded says whether values of a column are left out.
+func (p *Profile) Excluded(table, column string) Exclusion {
+	x, _ := lookup(p, table, func(l *layer, found func(string, Exclusion)) {
+		for pattern, e := range l.Exclude {
+			for x, columns := range map[Exclusion][]string{ExcludeNever: e.Never, ExcludeUp: e.Up, ExcludeAlways: e.Always} {
+				if containsFold(columns, column) {
+					found(pattern, x)
+				}
+			}
+		}
+	})
+	return x
+}
+
+// RowFilter returns the filter of a table's rows, or nil. A later file adds to the filter of an earlier one that looks at the
+// same column, and replaces one that looks at another.
+func (p *Profile) RowFilter(table string) *RowFilter {
+	if p == nil {
+		return nil
+	}
+	var filter *RowFilter
+	for _, l := range p.layers {
+		f, ok := lookup(&Profile{layers: []*layer{l}}, table, func(l *layer, found func(string, rowFilter)) {
+			for pattern, f := range l.Filter {
+				found(pattern, f)
+			}
+		})
+		switch {
+		case !ok:
+		case filter == nil || !strings.EqualFold(filter.Column, f.Column):
+			filter = &RowFilter{f.Column, f.Never, f.Except}
+		default:
+			filter = &RowFilter{f.Column, append(filter.Patterns[:len(filter.Patterns):len(filter.Patterns)], f.Never...),
+				append(filter.Except[:len(filter.Except):len(filter.Except)], f.Except...)}
+		}
+	}
+	return filter
+}
+
+// NaturalKey returns the columns by which rows made apart at two sites are recognised as one, or nil. It is kept for a later
+// release: nothing uses it yet.
+func (p *Profile) NaturalKey(table string) []string {
+	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {
+		for pattern, columns := range l.Natural {
+			found(pattern, columns)
+		}
+	})
+	return columns
+}
+
+// key returns the columns that the profile names as the table's key.
+func (p *Profile) key(table string) []string {
+	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {
+		for pattern, columns := range l.Key {
+			found(pattern, columns)
+		}
+	})
+	return columns
+}
+
+func (p *Profile) never(table string) bool {
+	never, _ := lookup(p, table, func(l *layer, found func(string, bool)) {
+		for _, pattern := range l.Never {
+			found(pattern, true)
+		}
+		for _, pattern := range l.Travel {
+			found(pattern, false)
+		}
+	})
+	return never
+}
+
+// lookup returns what the latest file that names the table says of it, by its most specific pattern. say calls found for each
+// rule of a file.
+func lookup[T any](p *Profile, table string, say func(l *layer, found func(pattern string, value T))) (value T, ok bool) {
+	if p == nil {
+		return value, false
+	}
+	for i := len(p.layers) - 1; i >= 0 && !ok; i-- {
+		best, by := -1, ""
+		say(p.layers[i], func(pattern string, v T) {
+			if !matches(pattern, table) {
+				return
+			}
+			if s := specificity(pattern); s > best || s == best && pattern < by {
+				value, ok, best, by = v, true, s, pattern
+			}
+		})
+	}
+	return value, ok
+}
+
+// specificity ranks patterns: names without a `*` first, then by what they spell out.
+func specificity(pattern string) int {
+	if !strings.Contains(pattern, "*") {
+		return math.MaxInt
+	}
+	return len(pattern) - strings.Count(pattern, "*")
+}
+
+// matches compares s with a pattern in which `*` stands for any run of characters, without case.
+func matches(pattern, s string) bool {
+	parts := strings.Split(strings.ToLower(pattern), "*")
+	s = strings.ToLower(s)
+	if len(parts) == 1 {
+		return s == parts[0]
+	}
+	last := len(parts) - 1
+	if !strings.HasPrefix(s, parts[0]) {
+		return false
+	}
+	s = s[len(parts[0]):]
+	for _, part := range parts[1:last] {
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(part):]
+	}
+	return strings.HasSuffix(s, parts[last])
+}
+
+func matchesAny(patterns []string, s string) bool {
+	for _, p := range patterns {
+		if matches(p, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsFold(list []string, s string) bool {
+	for _, x := range list {
+		if strings.EqualFold(x, s) {
+			return true
+		}
+	}
+	return false
+}

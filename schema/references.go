@@ -1,0 +1,197 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+)
+
+// addReferences adds the references that only the profile knows to the columns' links. One for a table named in full stands
+// before the foreign keys of the database, one for a pattern of tables only counts where there is none.
+func (p *Profile) addReferences(c *Catalogue) {
+	for _, t := range c.Tables {
+		for _, col := range t.Columns {
+			p.addConditional(c, col)
+			if col.conditional() {
+				continue
+			}
+			target, exact, builtin, ok := p.reference(t.Name, col.Name)
+			switch {
+			case !ok || !exact && len(col.links) > 0:
+			case target == "":
+				col.plain = true
+			default:
+				p.addReference(c, col, target, builtin)
+			}
+		}
+	}
+}
+
+func (c *Column) conditional() bool {
+	return slices.ContainsFunc(c.links, func(r *Ref) bool { return r.When != nil })
+}
+
+// first puts a link before the others.
+func (c *Column) first(r *Ref) {
+	c.link(r)
+	if i := slices.Index(c.links, r); i > 0 {
+		c.links = slices.Insert(slices.Delete(c.links, i, i+1), 0, r)
+	}
+}
+
+func (p *Profile) reference(table, column string) (target string, exact, builtin, ok bool) {
+	type rule struct {
+		target         string
+		exact, builtin bool
+	}
+	r, ok := lookup(p, table, func(l *layer, found func(string, rule)) {
+		for pattern, columns := range l.References {
+			for name, target := range columns {
+				if strings.EqualFold(name, column) {
+					found(pattern, rule{target, !strings.Contains(pattern, "*"), l.builtin})
+				}
+			}
+		}
+	})
+	return r.target, r.exact, r.builtin, ok
+}
+
+// addReference links a column to the row number of another table, or to the column that is its whole key.
+func (p *Profile) addReference(c *Catalogue, col *Column, target string, builtin bool) {
+	to := c.Table(target)
+	if to == nil {
+		if !builtin {
+			c.note("%s.%s: the profile makes it refer to %s, which does not exist", col.Table.Name, col.Name, target)
+		}
+		return
+	}
+	toColumn := to.known(p)
+	if toColumn == nil || isInteger(toColumn.Type) != isInteger(col.Type) {
+		if !builtin {
+			c.note("%s.%s: the profile makes it refer to %s, whose rows are not known by one column of its type", col.Table.Name, col.Name, to.Name)
+		}
+		return
+	}
+	if toColumn != col {
+		col.first(&Ref{To: to, ToColumn: toColumn})
+	}
+}
+
+// known returns the one column that a reference to the table would hold: its primary key, or the key that the profile names.
+func (t *Table) known(p *Profile) *Column {
+	for _, ix := range t.indexes {
+		if ix.name == "PRIMARY" && len(ix.columns) == 1 {
+			return ix.columns[0]
+		}
+	}
+	if key := p.key(t.Name); len(key) == 1 {
+		return t.Column(key[0])
+	}
+	return nil
+}
+
+func (p *Profile) addConditional(c *Catalogue, col *Column) {
+	type rule struct {
+		conditional
+		builtin bool
+	}
+	r, ok := lookup(p, col.Table.Name, func(l *layer, found func(string, rule)) {
+		for pattern, columns := range l.Conditional {
+			for name, cond := range columns {
+				if strings.EqualFold(name, col.Name) {
+					found(pattern, rule{cond, l.builtin})
+				}
+			}
+		}
+	})
+	if !ok {
+		return
+	}
+	when := &Condition{Lookup: col.Table, Targets: map[string]*Table{}}
+	if r.Via != "" {
+		via := col.Table.Column(r.Via)
+		if via == nil || len(via.links) == 0 {
+			if !r.builtin {
+				c.note("%s.%s: the profile decides by way of %s, which refers to no table", col.Table.Name, col.Name, r.Via)
+			}
+			return
+		}
+		when.Via, when.Lookup = via, via.links[0].To
+	}
+	if when.LookupColumn = when.Lookup.Column(r.Column); when.LookupColumn == nil {
+		if !r.builtin {
+			c.note("%s.%s: the profile decides by %s.%s, which does not exist", col.Table.Name, col.Name, when.Lookup.Name, r.Column)
+		}
+		return
+	}
+	for value, name := range r.Targets {
+		if to := c.Table(name); to != nil && (isText(col.Type) || isInteger(col.Type)) {
+			when.Targets[value] = to
+		}
+	}
+	if len(when.Targets) > 0 {
+		col.links = slices.Insert(col.links, 0, &Ref{From: col, When: when})
+	}
+}
+
+// addNotes tells which names in a user's own files fit no table or column of the database.
+func (p *Profile) addNotes(c *Catalogue) {
+	for _, l := range p.layers {
+		if l.builtin {
+			continue
+		}
+		l.tables(func(pattern, where string, columns ...string) {
+			found := false
+			for _, t := range c.Tables {
+				if !matches(pattern, t.Name) {
+					continue
+				}
+				found = true
+				for _, column := range columns {
+					if t.Column(column) == nil && !strings.Contains(pattern, "*") {
+						c.note("profile %s: %s: table %s has no column %s", l.origin, where, t.Name, column)
+					}
+				}
+			}
+			if !found {
+				c.note("profile %s: %s: no table is called %s", l.origin, where, pattern)
+			}
+		})
+	}
+}
+
+// tables calls see for each table that the file names, with the columns that it names there.
+func (l *layer) tables(see func(pattern, where string, columns ...string)) {
+	for _, list := range []struct {
+		where    string
+		patterns []string
+	}{
+		{"never", l.Never}, {"travel", l.Travel}, {"direction.both", l.Direction.Both}, {"direction.down", l.Direction.Down},
+		{"direction.add", l.Direction.Add}, {"direction.none", l.Direction.None}, {"direction.rights", l.Direction.Rights},
+	} {
+		for _, pattern := range list.patterns {
+			see(pattern, list.where)
+		}
+	}
+	for pattern, columns := range l.Key {
+		see(pattern, "key", columns...)
+	}
+	for pattern, columns := range l.Natural {
+		see(pattern, "natural", columns...)
+	}
+	for pattern, e := range l.Exclude {
+		see(pattern, "exclude", slices.Concat(e.Up, e.Always, e.Never)...)
+	}
+	for pattern, columns := range l.References {
+		for column := range columns {
+			see(pattern, "references", column)
+		}
+	}
+	for pattern, columns := range l.Conditional {
+		for column := range columns {
+			see(pattern, "conditional", column)
+		}
+	}
+	for pattern, f := range l.Filter {
+		see(pattern, "filter", f.Column)
+	}
+}

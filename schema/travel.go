@@ -1,0 +1,146 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// decideTravel says which tables and columns may leave the database.
+//
+// What becomes of a reference to a table that does not travel:
+//   - Its rows cannot be named (no usable key): a column that may be NULL is withheld, otherwise its table does not travel
+//     either: the number would point to some other row there.
+//   - Its rows can be named but nobody else gets them (profile, storage engine): a column that may be NULL is withheld; one that
+//     may not, or that is part of a key, travels as the row's key all the same, since the other side may have the row from
+//     elsewhere. A note says so.
+//
+// A dictionary that every site has from elsewhere is better given the direction "none" than put under "never": its tables
+// still travel in principle, so references to them stay references.
+func (c *Catalogue) decideTravel(p *Profile) {
+	for _, t := range c.Tables {
+		switch {
+		case p.never(t.Name):
+			t.Why = "profile: never"
+		case t.Engine != "InnoDB":
+			t.Why = fmt.Sprintf("not InnoDB: %s has no transactions; ALTER TABLE %s ENGINE=InnoDB", t.Engine, Quote(t.Name))
+		case t.Key != KeyNone:
+			t.Travels = true
+		}
+		for _, col := range t.Columns {
+			col.withhold(c, p)
+		}
+	}
+	for _, t := range c.Tables {
+		for _, col := range t.Columns {
+			col.dropLost()
+			col.dropTargets(c)
+		}
+	}
+	for _, t := range c.Tables {
+		for _, col := range t.Columns {
+			col.settleStaying(c)
+		}
+	}
+	for _, t := range c.Tables {
+		for _, col := range t.KeyColumns {
+			if isInteger(col.Type) && col.Ref == nil && len(t.KeyColumns) > 1 && t.Travels && t.Key == KeyColumns && !t.overridden {
+				c.note("%s.%s is part of the key and refers to nothing: if it is the number of a row, declare it in the profile: [references.%s] %s = \"table\"",
+					t.Name, col.Name, tomlKey(t.Name), tomlKey(col.Name))
+			}
+		}
+	}
+}
+
+// withhold settles what does not depend on other tables.
+func (col *Column) withhold(c *Catalogue, p *Profile) {
+	excluded := p.Excluded(col.Table.Name, col.Name) == ExcludeAlways
+	switch {
+	case col.Generated:
+		col.Withheld = "generated"
+	case col.Local:
+		col.Withheld = "local number"
+	case excluded && col.Key:
+		c.note("%s.%s is part of the key: it cannot be excluded", col.Table.Name, col.Name)
+	case excluded:
+		col.Withheld = "profile: excluded"
+	}
+}
+
+// dropLost settles a reference to rows that cannot be named.
+func (col *Column) dropLost() {
+	r, t := col.Ref, col.Table
+	if r == nil || r.found() {
+		return
+	}
+	col.Ref = nil
+	switch {
+	case col.Withheld != "":
+	case col.Nullable && !col.Key:
+		col.Withheld = fmt.Sprintf("refers to %s, which has no usable key", r.To.Name)
+	case t.Travels:
+		t.Travels = false
+		t.Why = fmt.Sprintf("lost reference: %s points to %s by %s, which means nothing elsewhere; give %s a key, or exclude the column in the profile",
+			col.Name, r.To.Name, r.ToColumn.Name, r.To.Name)
+	}
+}
+
+// settleStaying settles a reference to rows that can be named but stay where they are. Which tables travel is settled by now.
+func (col *Column) settleStaying(c *Catalogue) {
+	r, t := col.Ref, col.Table
+	if r == nil || r.When != nil || r.To.Travels || !t.Travels || col.Withheld != "" {
+		return
+	}
+	if col.Nullable && !col.Key {
+		col.Withheld = fmt.Sprintf("refers to %s, which does not travel", r.To.Name)
+		return
+	}
+	c.note("%s.%s refers to %s, which does not travel (%s): rows arrive only where the other side has that row", t.Name, col.Name, r.To.Name, r.To.Why)
+}
+
+// dropTargets takes out of a conditional reference the tables whose rows cannot be named.
+func (col *Column) dropTargets(c *Catalogue) {
+	if col.Ref == nil || col.Ref.When == nil {
+		return
+	}
+	for name, t := range col.Ref.When.Targets {
+		if t.Key == KeyNone || t.Integer == nil {
+			c.note("%s.%s: rows of %s cannot be named elsewhere: where it refers to them, its value travels as it is", col.Table.Name, col.Name, t.Name)
+			delete(col.Ref.When.Targets, name)
+		}
+	}
+	if len(col.Ref.When.Targets) == 0 {
+		col.Ref = nil
+	}
+}
+
+func (c *Condition) tables() []*Table {
+	var tables []*Table
+	for _, t := range c.Targets {
+		if !slices.Contains(tables, t) {
+			tables = append(tables, t)
+		}
+	}
+	slices.SortFunc(tables, func(a, b *Table) int { return strings.Compare(a.Name, b.Name) })
+	return tables
+}
+
+// collectChildren fills Children, by name of table and position of column.
+func (c *Catalogue) collectChildren() {
+	for _, t := range c.Tables {
+		for _, col := range t.Columns {
+			refs := col.links
+			if col.Ref != nil && !slices.Contains(refs, col.Ref) {
+				refs = append(slices.Clone(refs), col.Ref)
+			}
+			for _, r := range refs {
+				if !r.Declared && r != col.Ref {
+					continue
+				}
+				for _, to := range r.Targets() {
+					to.Children = append(to.Children, r)
+				}
+			}
+		}
+	}
+}
