@@ -1,0 +1,356 @@
+package batch
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Reader reads the items of a batch whose signature was accepted.
+type Reader struct {
+	state
+	in
+	header *Header
+	file   io.Reader // the ciphertext, hashed as it is read
+	hash   hash.Hash
+	sum    []byte // hash of the file when its signature was checked
+}
+
+// Open checks the signature over the whole file, and only then starts to
+// decrypt it. verify gets the clear header, the message that was signed and
+// the signature; decrypt wraps the reader of the ciphertext. The file is read
+// twice, and must not change meanwhile: Next checks that it did not.
+//
+// Errors: ErrVersion, ErrTruncated, ErrCorrupt, ErrSignature (wrapping what
+// verify said), ErrHeader, or those of decrypt and of f.
+func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error, decrypt func(io.Reader) (io.Reader, error)) (*Reader, error) {
+	h, head, err := readHeader(io.NewSectionReader(f, 0, size))
+	if err != nil {
+		return nil, err
+	}
+	start, end := int64(5+len(head)), size-SignatureSize
+	if end < start {
+		return nil, fmt.Errorf("read signature: %w", ErrTruncated)
+	}
+	sum := sha512.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, end)); err != nil {
+		return nil, fmt.Errorf("read batch: %w", err)
+	}
+	sig := make([]byte, SignatureSize)
+	if _, err := io.ReadFull(io.NewSectionReader(f, end, SignatureSize), sig); err != nil {
+		return nil, fmt.Errorf("read signature: %w", truncated(err))
+	}
+	msg := message(sum)
+	if err := verify(h, msg, sig); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+
+	r := &Reader{state: newState(), header: h, hash: sha512.New(), sum: sum.Sum(nil)}
+	if _, err := io.Copy(r.hash, io.NewSectionReader(f, 0, start)); err != nil {
+		return nil, fmt.Errorf("read batch: %w", err)
+	}
+	r.file = io.TeeReader(io.NewSectionReader(f, start, end-start), r.hash)
+	plain, err := decrypt(r.file)
+	if err != nil {
+		return nil, fmt.Errorf("decrypt batch: %w", err)
+	}
+	zr, err := zstd.NewReader(plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return nil, fmt.Errorf("decompress batch: %w", err)
+	}
+	r.r = bufio.NewReaderSize(zr, 64<<10)
+	inner := make([]byte, len(head))
+	if _, err := io.ReadFull(r.r, inner); err != nil {
+		r.stop(err)
+		return nil, fmt.Errorf("read encrypted header: %w", r.err)
+	}
+	if !bytes.Equal(inner, head) {
+		return nil, ErrHeader
+	}
+	return r, nil
+}
+
+// Header returns the header. It must not be changed.
+func (r *Reader) Header() *Header { return r.header }
+
+// Next returns the next item: *TableItem, *KeysItem, *ResetItem, *Rows,
+// *Deletions or *Records. What it returned stays valid. io.EOF comes after a
+// good end alone, when the totals agree and nothing follows; until then what
+// was read must not be made permanent. Errors stick.
+func (r *Reader) Next() (any, error) {
+	if r.in.err != nil {
+		return nil, r.in.err
+	}
+	item := r.item()
+	if r.in.err != nil {
+		if !errors.Is(r.in.err, io.EOF) {
+			r.in.err = fmt.Errorf("item %d: %w", r.items+1, r.in.err)
+		}
+		return nil, r.in.err
+	}
+	r.items++
+	return item, nil
+}
+
+func (r *Reader) item() any {
+	r.budget = maxPlain
+	size := r.array("item", 1, 13)
+	kind := r.uint("item type", itemRecords)
+	if r.in.err != nil {
+		return nil
+	}
+	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7, itemRecords: 13}[kind]
+	if size != want {
+		r.fail("item of type %d has %d elements, not %d", kind, size, want)
+		return nil
+	}
+	switch kind {
+	case itemTable:
+		return r.readTable()
+	case itemKeys:
+		return r.readKeys()
+	case itemReset:
+		r.dict = r.dict[:0]
+		return &ResetItem{}
+	case itemRows:
+		return r.readRows()
+	case itemDeletions:
+		return r.readDeletions()
+	case itemRecords:
+		return r.readRecords()
+	}
+	r.end()
+	return nil
+}
+
+// end checks the totals, and that the stream and the file end here.
+func (r *Reader) end() {
+	for _, t := range []struct {
+		what string
+		n    uint64
+	}{{"items", r.items}, {"rows", r.rows}, {"deletions", r.deletions}, {"records", r.records}} {
+		if n := r.uint(t.what, math.MaxUint64); n != t.n {
+			r.fail("%d %s where the end counts %d", t.n, t.what, n)
+		}
+	}
+	if r.in.err != nil {
+		return
+	}
+	if _, err := r.r.ReadByte(); err == nil {
+		r.fail("bytes after the end")
+		return
+	} else if err != io.EOF {
+		r.stop(err)
+		return
+	}
+	n, err := io.Copy(io.Discard, r.file)
+	switch {
+	case err != nil:
+		r.stop(err)
+	case n != 0:
+		r.fail("bytes after the ciphertext")
+	case !bytes.Equal(r.hash.Sum(nil), r.sum):
+		r.fail("the file changed while it was read")
+	default:
+		r.in.err = io.EOF
+	}
+}
+
+// accept turns what a check found into an error of the stream.
+func (r *Reader) accept(err error) {
+	if err != nil {
+		r.fail("%w", err)
+	}
+}
+
+func (r *Reader) readTable() *TableItem {
+	n := r.uint("table number", MaxTables)
+	t := Table{Name: r.text("table name", MaxName), Root: r.text("root", MaxName)}
+	t.Key = r.readColumns()
+	t.Columns = r.readColumns()
+	if r.in.err != nil {
+		return nil
+	}
+	if n != uint64(len(r.tables)) {
+		r.fail("table %d where %d is due", n, len(r.tables))
+		return nil
+	}
+	_, err := r.addTable(t)
+	r.accept(err)
+	t.Key, t.Columns = slices.Clone(t.Key), slices.Clone(t.Columns)
+	return &TableItem{Number: uint32(n), Table: t}
+}
+
+func (r *Reader) readColumns() []Column {
+	var list []Column
+	for range r.array("columns", 0, MaxColumns) {
+		r.array("column", 4, 4)
+		list = append(list, Column{
+			Name: r.text("column name", MaxName),
+			Kind: Kind(r.uint("kind", math.MaxUint8)),
+			Ref:  r.uint("reference flag", 1) == 1,
+			Slot: uint8(r.uint("slot", MaxSlot)),
+		})
+		if r.in.err != nil {
+			return nil
+		}
+	}
+	return list
+}
+
+// block reads the table and the number of rows of a block with that many
+// columns, or those of the table.
+func (r *Reader) block(columns func(t *Table) int) (table uint32, n int) {
+	table = uint32(r.uint("table number", MaxTables))
+	n = int(r.uint("rows", MaxBlockRows))
+	if r.in.err != nil {
+		return 0, 0
+	}
+	t, err := r.table(table)
+	if err == nil {
+		err = checkBlock(n, columns(t))
+	}
+	r.accept(err)
+	return table, n
+}
+
+func one(*Table) int { return 1 }
+
+func (r *Reader) readKeys() *KeysItem {
+	table := uint32(r.uint("table number", MaxTables))
+	first := uint32(r.uint("first index", maxRef))
+	n := int(r.uint("keys", MaxBlockRows))
+	if r.in.err != nil {
+		return nil
+	}
+	t, err := r.table(table)
+	if err == nil {
+		err = checkBlock(n, len(t.Key))
+	}
+	if err == nil && int(first) != len(r.dict)+int(FirstRef) {
+		err = fmt.Errorf("key %d where %d is due", first, len(r.dict)+int(FirstRef))
+	}
+	if r.accept(err); err != nil {
+		return nil
+	}
+	item := &KeysItem{Table: table, First: first, N: n, Parts: r.columns(len(t.Key), n)}
+	if r.in.err != nil {
+		return nil
+	}
+	if err := r.checkKeys(table, item.Parts, n); err != nil {
+		r.accept(err)
+		return nil
+	}
+	r.addKeys(table, n)
+	return item
+}
+
+func (r *Reader) columns(want, n int) []Values {
+	r.array("columns", want, want)
+	var list []Values
+	for range want {
+		list = append(list, r.column(n))
+		if r.in.err != nil {
+			return nil
+		}
+	}
+	return list
+}
+
+func (r *Reader) readRows() *Rows {
+	table, n := r.block(func(t *Table) int { return len(t.Columns) })
+	if r.in.err != nil {
+		return nil
+	}
+	b := &Rows{Table: table, Keys: r.refs(n)}
+	if !r.null() {
+		b.Acks = r.series("acknowledgements", n)
+	}
+	total := n
+	if !r.null() {
+		b.Groups = narrow[int](&r.in, "groups", r.series("groups", n), MaxSlot+1)
+		total = 0
+		for _, g := range b.Groups {
+			total += g
+		}
+		if total > MaxVersions {
+			r.fail("block has %d versions, more than %d", total, MaxVersions)
+			return nil
+		}
+	}
+	b.Masks = r.series("masks", total)
+	b.Times = r.times(total)
+	b.Authors = r.strings("author", total, MaxName)
+	b.Epochs = r.series("epochs", total)
+	if r.in.err != nil {
+		return nil
+	}
+	b.Columns = r.columns(len(r.tables[table].Columns), n)
+	if r.in.err == nil {
+		r.accept(r.checkRows(b))
+		r.rows += uint64(n)
+	}
+	return b
+}
+
+func (r *Reader) times(n int) []int64 {
+	return narrow[int64](&r.in, "time", r.series("times", n), MaxTime)
+}
+
+// strings reads n texts.
+func (r *Reader) strings(what string, n, limit int) []string {
+	r.array(what, 2, 2)
+	var distinct []string
+	for range r.array(what, 0, n) {
+		s := r.text(what, limit)
+		r.spend(len(s))
+		if r.in.err != nil {
+			return nil
+		}
+		distinct = append(distinct, s)
+	}
+	pos := r.series(what, n)
+	v := make([]string, len(pos))
+	for i, x := range pos {
+		if x >= uint64(len(distinct)) {
+			r.fail("no %s %d", what, x)
+			return nil
+		}
+		v[i] = distinct[x]
+	}
+	return v
+}
+
+func (r *Reader) readDeletions() *Deletions {
+	table, n := r.block(one)
+	b := &Deletions{Table: table, Keys: r.refs(n), Times: r.times(n), Authors: r.strings("author", n, MaxName), Epochs: r.series("epochs", n)}
+	if r.in.err == nil {
+		r.accept(r.checkDeletions(b))
+		r.deletions += uint64(n)
+	}
+	return b
+}
+
+func (r *Reader) readRecords() *Records {
+	table, n := r.block(one)
+	b := &Records{Table: table, Keys: r.refs(n), Columns: r.strings("column", n, MaxName), Values: r.values(n, 0)}
+	if !r.null() {
+		b.Notes = r.strings("note", n, MaxNote)
+	}
+	b.LostTimes, b.LostAuthors = r.times(n), r.strings("author", n, MaxName)
+	b.WonTimes, b.WonAuthors = r.times(n), r.strings("author", n, MaxName)
+	b.At, b.Epochs = r.times(n), r.series("epochs", n)
+	if r.in.err == nil {
+		r.accept(r.checkRecords(b))
+		r.records += uint64(n)
+	}
+	return b
+}
