@@ -1,0 +1,262 @@
+package merge
+
+import (
+	"maps"
+	"slices"
+)
+
+// A Verdict is what a header says about its batch.
+type Verdict uint8
+
+const (
+	Apply        Verdict = iota
+	Covered              // all of it is applied already
+	Gap                  // it builds on a batch that is not here: keep the file
+	PartGap              // a part of a load before it is not here: keep the file
+	OtherHistory         // the sender was restored and does not know it yet, or its chain is thinned: it is told
+	Retired              // the file is from before a restore of the sender, or from before it added this node again
+	Stranger             // another node under the peer's name: a person must say which is which
+)
+
+// A Decision is what Receive made of a header.
+type Decision struct {
+	Verdict Verdict
+	// NewHistory: this node was restored from a backup. The caller draws a new random history id; Receive has put the old one
+	// among the earlier ones and 0 in its place.
+	NewHistory bool
+	// Rejoin, if not nil: what came from the peer after the own epoch Rejoin.Epoch may be lost there. It counts as made here,
+	// now: see Row.Reclaim. That comes before anything of the batch is applied; conflict records are reclaimed likewise.
+	Rejoin *Imported
+	Valid  bool // see Import.Valid
+	Reset  bool // the other end added this node again: the two start anew
+}
+
+// Import starts an Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Again and Resent. It is to be
+// called before Applied.
+func (l *Link) Import(h Head, d Decision) Import {
+	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0}
+}
+
+// Receive reads a header, once its signature is checked. It changes the link and the journal whatever the verdict: the
+// acknowledgement counts even if there is nothing to apply, or both ends would send the same rows for ever.
+//
+// Restores are noticed by what cannot be otherwise. This node was restored if the peer, which speaks to the present history,
+// knows a mark or a link number that this node never made, or holds it to an acknowledgement that it never gave; nothing of
+// its data changes by that, but its peers see the new history. The peer was restored if it has a new history that lists the
+// one known here; then this end goes back to the last place that the two share.
+func Receive(j *Journal, l *Link, h Head) Decision {
+	var d Decision
+	switch {
+	case l.History == 0:
+		l.retire(h.Earlier)
+		l.History = h.History
+	case l.Retired[h.History]:
+		l.Asks = true
+		d.Verdict = Retired
+		return d
+	case h.History != l.History && !slices.Contains(h.Earlier, l.History):
+		d.Verdict = Stranger
+		return d
+	case h.History != l.History:
+		d.Rejoin = l.rejoin(h)
+	case h.Number < l.Theirs:
+		l.Asks = true
+		d.Verdict = Retired
+		return d
+	case h.Number > l.Theirs && l.Theirs != 0:
+		l.reset()
+		d.Rejoin, d.Reset = &Imported{}, true
+	}
+	l.Theirs = h.Number
+
+	current := h.AckHistory == j.History // the peer knows of my last restore
+	known := current || h.AckHistory == 0 || j.Earlier[h.AckHistory]
+	mine := h.Theirs == 0 || h.Theirs == l.Number // not a link that I gave up
+	has := j.has(h.Ack) && j.has(h.LoadUpto)
+	d.Valid = has && known && mine
+	if d.Valid {
+		l.acknowledge(h.Ack)
+	} else if (!has || !known || h.Theirs > l.Number) && (current || !known) {
+		j.restored(h.AckHistory)
+		d.NewHistory = true
+	}
+	l.lacks(h)
+
+	if h.Base.Epoch < l.Applied.Epoch {
+		l.Asks = true
+	}
+	d.Verdict = l.verdict(&h)
+	switch d.Verdict {
+	case Gap:
+		if current && mine && !h.Ahead && !d.NewHistory { // I never said that I had applied its base
+			j.restored(0)
+			d.NewHistory = true
+		}
+		l.Asks, l.Missing = true, h.Base
+	case PartGap:
+		l.Asks, l.Missing = true, h.Upto
+	case OtherHistory:
+		l.Asks = true
+		if h.Base == (Mark{}) {
+			l.Missing = h.Upto
+		}
+	case Apply:
+		if l.leaves(&h) {
+			// Parts of another load are here, which no mark vouches for: that the sender does not list its end may mean that it
+			// was restored since.
+			d.Rejoin = &Imported{Epoch: l.Load.Start - 1}
+			l.forget(l.Load.Start)
+			l.Load = Receiving{}
+		}
+	}
+	return d
+}
+
+func (l *Link) verdict(h *Head) Verdict {
+	switch {
+	case h.Base.Epoch > l.Applied.Epoch:
+		return Gap
+	case h.Upto.Epoch <= l.Applied.Epoch:
+		return Covered
+	case !h.holds(l.Applied):
+		return OtherHistory
+	case h.Load == 0:
+		return Apply
+	case h.Load == l.Load.ID && h.Part <= l.Load.Part:
+		return Covered
+	case h.Part == 1 || h.Load == l.Load.ID && h.Part == l.Load.Part+1:
+		return Apply
+	}
+	return PartGap
+}
+
+// leaves says whether the batch takes the place of a load under way whose end its sender does not show to be of its history.
+func (l *Link) leaves(h *Head) bool {
+	if l.Load.ID == 0 || h.Load == l.Load.ID || h.holds(l.Load.Upto) {
+		return false
+	}
+	return h.Load != 0 || h.Upto.Epoch >= l.Load.Upto.Epoch
+}
+
+// acknowledge raises Acked. It never falls by this: files arrive late.
+func (l *Link) acknowledge(m Mark) {
+	if m.Epoch <= l.Acked.Epoch {
+		return
+	}
+	l.Acked = m
+	l.Ends = slices.DeleteFunc(slices.Clone(l.Ends), func(e Mark) bool { return e.Epoch <= m.Epoch })
+	if l.Sending.Upto.Epoch <= m.Epoch {
+		l.Sending = Sending{}
+	}
+}
+
+// lacks reads what the peer could not apply, and sees to it that the next batch does not build on that again.
+func (l *Link) lacks(h Head) {
+	switch {
+	case h.Missing.Epoch <= l.Acked.Epoch:
+	case h.Missing == l.Sending.Upto && l.Sending.Done:
+		// The load is made anew, but not for a peer that says less than it once did: it may have been restored, and what it
+		// needs to notice that is a batch that starts where it said it was.
+		if h.Ack == l.Acked {
+			l.Sending.Missing = true
+		} else {
+			l.Sending = Sending{}
+		}
+		l.Behind, l.Asks = true, true
+	case slices.Contains(l.Ends, h.Missing):
+		l.Behind, l.Asks = true, true
+	}
+}
+
+// restored begins a new history. theirs is the history that the peer knows of, if this node does not.
+func (j *Journal) restored(theirs uint64) {
+	earlier := maps.Clone(j.Earlier)
+	if earlier == nil {
+		earlier = map[uint64]bool{}
+	}
+	earlier[j.History] = true
+	if theirs != 0 {
+		earlier[theirs] = true
+	}
+	j.Earlier, j.History = earlier, 0
+}
+
+func (l *Link) retire(histories []uint64) {
+	retired := maps.Clone(l.Retired)
+	if retired == nil {
+		retired = map[uint64]bool{}
+	}
+	for _, h := range histories {
+		retired[h] = true
+	}
+	l.Retired = retired
+}
+
+// rejoin goes back to the last place that this end shares with the peer's new history. Nothing of what it had acknowledged
+// counts but what it says now, and batches of its earlier histories are refused from now on.
+func (l *Link) rejoin(h Head) *Imported {
+	l.retire(append([]uint64{l.History}, h.Earlier...))
+	l.History = h.History
+	if l.Load.ID != 0 {
+		l.forget(l.Load.Start)
+	}
+	common := Imported{}
+	i := len(l.Log)
+	for ; i > 0; i-- {
+		if h.holds(l.Log[i-1].Mark) {
+			common = l.Log[i-1]
+			break
+		}
+	}
+	l.Log = slices.Clone(l.Log[:i])
+	l.Applied = common.Mark
+	l.Acked, l.Sending = Mark{}, Sending{}
+	l.Load, l.Missing = Receiving{}, Mark{}
+	return &common
+}
+
+// reset begins anew with a peer that has added this node again, and so holds nothing as from it. What an acknowledgement said
+// on the link before does not count, at either end: either may have been restored in between, with nobody to tell the other.
+func (l *Link) reset() {
+	l.Applied, l.Log, l.Load, l.Missing = Mark{}, nil, Receiving{}, Mark{}
+	l.Acked, l.Sending = Mark{}, Sending{}
+}
+
+// forget drops places of the log that do not vouch for all that came before them: those between the parts of a load.
+func (l *Link) forget(start uint64) {
+	l.Log = slices.DeleteFunc(slices.Clone(l.Log), func(i Imported) bool { return i.Epoch >= start })
+}
+
+// Applied is called when the batch, or the part, that Receive let pass has been applied in this node's own epoch (if it wrote
+// nothing, any that is not below those of earlier imports and not above those of later ones).
+func Applied(l *Link, h Head, epoch uint64) {
+	if h.Load != 0 && !h.Last {
+		start := l.Load.Start
+		if l.Load.ID == 0 {
+			start = epoch
+		}
+		l.Load = Receiving{ID: h.Load, Part: h.Part, Upto: h.Upto, Start: start}
+		return
+	}
+	l.Applied = h.Upto
+	if l.Load.ID != 0 && l.Load.Upto.Epoch <= l.Applied.Epoch {
+		l.forget(l.Load.Start)
+		l.Load = Receiving{}
+	}
+	l.Log = thin(append(slices.Clone(l.Log), Imported{h.Upto, epoch}), maxLog)
+	if l.Missing.Epoch <= l.Applied.Epoch {
+		l.Missing = Mark{}
+	}
+}
+
+// RowAck is the acknowledgement that a row carries to p: the link's, or that of the load under way which brought the row. The
+// rows of an unfinished load are here though the load is not acknowledged, and an edit of one was made on what it brought.
+func (l *Link) RowAck(r Row, p Peer) uint64 {
+	came := func(v Version) bool { return v.From == p && v.Epoch >= l.Load.Start }
+	if l.Load.ID != 0 && l.Load.Upto.Epoch > l.Applied.Epoch {
+		if !r.Alive && came(r.Dead) || slices.ContainsFunc(r.Groups, func(g Group) bool { return came(g.Version) }) {
+			return l.Load.Upto.Epoch
+		}
+	}
+	return l.Applied.Epoch
+}

@@ -1,0 +1,36 @@
+package merge
+
+// Refused says which of a batch's n deletions stay out. refs holds pairs of referrer and target: the target is the number of a
+// deletion, the referrer the number of a deletion or -1 for a row that stays here (among them rows that are in the batch as
+// deletions but outlive them: see Import.Outlives). Such rows' deletions are neither counted as targets. Ask once the live
+// rows of the batch are in.
+//
+// A row that something here still needs cannot go; and with it stay the rows that refer to it or that it refers to, so that a
+// patient purged there, to whom something was added here, comes back whole and not as a shell without a name.
+func Refused(n int, refs [][2]int) []bool {
+	refused := make([]bool, n)
+	near := make([][]int, n)
+	var todo []int
+	stay := func(i int) {
+		if !refused[i] {
+			refused[i] = true
+			todo = append(todo, i)
+		}
+	}
+	for _, r := range refs {
+		if r[0] < 0 {
+			stay(r[1])
+			continue
+		}
+		near[r[0]] = append(near[r[0]], r[1])
+		near[r[1]] = append(near[r[1]], r[0])
+	}
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, k := range near[i] {
+			stay(k)
+		}
+	}
+	return refused
+}

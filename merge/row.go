@@ -1,0 +1,117 @@
+package merge
+
+// A Row is what a node knows of one row, apart from its values: never heard of (not Known), alive with a version for each
+// group of columns, or dead with the version of its deletion alone.
+//
+// The masks of Groups are disjoint. A column in none of them has no version: it did not travel, or is new in the table. It is
+// below every stamp, is not sent, and only an edit or a peer's version gives it one.
+//
+// All versions of a live row are above every deletion of it that its node knows. That is what lets a live row forget the
+// deletions it came back from.
+type Row struct {
+	Known, Alive bool
+	Groups       []Group // of a live row
+	Dead         Version // of a dead one
+}
+
+// Lacks says whether the row must be in a batch to p that starts at the own epoch base: whether something of it came here
+// later, and not from p, which has that already.
+func (r Row) Lacks(base uint64, p Peer) bool {
+	switch {
+	case !r.Known:
+		return false
+	case !r.Alive:
+		return r.Dead.lacks(base, p)
+	}
+	for _, g := range r.Groups {
+		if g.lacks(base, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v Version) lacks(base uint64, p Peer) bool { return v.Epoch > base && v.From != p }
+
+// Tell gives the row's versions as p is told of them: of a live row all groups, of a dead one the deletion. Epoch 0 says
+// "you told me", so that p does not take its own version for news.
+func (r Row) Tell(p Peer) (groups []SentGroup, dead Sent) {
+	if !r.Alive {
+		return nil, r.Dead.tell(p)
+	}
+	groups = make([]SentGroup, 0, len(r.Groups))
+next:
+	for _, g := range r.Groups {
+		s := g.tell(p)
+		for i := range groups {
+			if groups[i].Sent == s {
+				groups[i].Mask |= g.Mask
+				continue next
+			}
+		}
+		groups = append(groups, SentGroup{g.Mask, s})
+	}
+	return groups, Sent{}
+}
+
+func (v Version) tell(p Peer) Sent {
+	if v.From == p {
+		return Sent{v.Stamp, 0}
+	}
+	return Sent{v.Stamp, v.Epoch}
+}
+
+// Again gives every version of the row a new own epoch and leaves its stamp and its origin: the row is sent once more, and
+// settled by its stamps. The epoch belongs on the list of those that only send again (see Import.Again and Import.Resent).
+func (r Row) Again(epoch uint64) Row {
+	return r.rewrite(func(v Version) Version {
+		v.Epoch = epoch
+		return v
+	})
+}
+
+// Reclaim makes this node's own, in the given epoch, what came from p after the own epoch after: p was restored and may have
+// lost it, so it must be sent back to p like anything made here. See Decision.Rejoin.
+func (r Row) Reclaim(p Peer, after, epoch uint64) Row {
+	return r.rewrite(func(v Version) Version {
+		if v.From == p && v.Epoch > after {
+			v.Epoch, v.From = epoch, 0
+		}
+		return v
+	})
+}
+
+func (r Row) rewrite(f func(Version) Version) Row {
+	switch {
+	case !r.Known:
+	case !r.Alive:
+		r.Dead = f(r.Dead)
+	default:
+		groups := make([]Group, len(r.Groups))
+		for i, g := range r.Groups {
+			groups[i] = Group{g.Mask, f(g.Version)}
+		}
+		r.Groups = Normalise(groups)
+	}
+	return r
+}
+
+// highest is the latest stamp of a row, its deletion's if it is dead.
+func (r Row) highest() Stamp {
+	s := r.Dead.Stamp
+	for _, g := range r.Groups {
+		if s.Before(g.Stamp) {
+			s = g.Stamp
+		}
+	}
+	return s
+}
+
+// mask is the set of things that have a version.
+func (r Row) mask() Mask {
+	var m Mask
+	for _, g := range r.Groups {
+		m |= g.Mask
+	}
+	return m
+}

@@ -1,0 +1,197 @@
+package merge
+
+import "slices"
+
+// A Policy decides conflicts of one table; everything else goes by the later stamp under any policy, and so do deletions.
+type Policy uint8
+
+const (
+	Newest Policy = iota // the later stamp wins
+	Parent               // what came over the link to the parent, or is held against a child, wins
+	Child                // the other way round
+)
+
+// An Import is what the rules need to know of the import under way. [Link.Import] fills in what the link and the header say.
+type Import struct {
+	Self  string // this node's name
+	Peer  Peer   // the sender
+	Epoch uint64 // this node's, of the import
+
+	Applied uint64 // the sender's epoch that was applied here before this batch: what is later is news
+	// Valid: the header acknowledges a place of this node's present chain. Otherwise the sender does not know that this node
+	// was restored: all that it sends may be news, and nothing here counts as seen by it.
+	Valid bool
+	// FirstMeeting: nothing was applied yet one way or the other. Nobody knows then what the sender had seen, so the later
+	// stamp decides under every policy.
+	FirstMeeting bool
+	FromParent   bool // the sender is this node's parent
+
+	Again  func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
+	Resent func(epoch uint64) bool // this node's such epochs; nil: none
+}
+
+// An Incoming is a row of a batch.
+type Incoming struct {
+	Alive  bool
+	Groups []SentGroup // of a live row; masks disjoint
+	Dead   Sent        // of a deletion
+	Ack    uint64      // what of this node's epochs the sender had applied to this row: the header's, if the row has none of its own
+}
+
+// A Compare tells of the values of a row that is alive here and there.
+type Compare struct {
+	Equal Mask // columns with equal values (references: those that resolve to one row)
+	// Greater says whether the incoming value's bytes sort above the local ones'. It is asked only of values with one stamp
+	// that differ, which a node makes that was restored and whose clock was set back too. nil: no.
+	Greater func(bit int) bool
+}
+
+// An Action is what to do with the row in the database.
+type Action uint8
+
+const (
+	Keep   Action = iota // nothing is written to the row (its versions may change all the same)
+	Insert               // it is not here: insert it, with the columns in Outcome.Write
+	Update               // write the columns in Outcome.Write
+	Delete
+)
+
+// An Outcome is what became of a row.
+type Outcome struct {
+	Row     Row // its versions now
+	Action  Action
+	Write   Mask // columns that take the incoming value
+	Changed bool // Row is not what it was
+	Lost    []Lost
+}
+
+// A Lost is a value that lost against one whose author had not seen it: a conflict, to be recorded. One record is the same
+// wherever it was made if key, column, Loser and value are the same. (The stamp alone does not say: see Compare.Greater.)
+type Lost struct {
+	// Mask is the losing columns. With Existence among them a deletion took the row, and all its columns are lost.
+	// Of a losing deletion it is Existence alone.
+	Mask          Mask
+	Incoming      bool // the losing side is the incoming one
+	Deletion      bool // what lost is a deletion of the row
+	Loser, Winner Stamp
+}
+
+func (im *Import) maker() Maker           { return Maker{im.Self, im.Epoch} }
+func (im *Import) got(s Sent) Version     { return Version{s.Stamp, im.Epoch, im.Peer} }
+func (im *Import) news(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
+
+// seen says whether the sender had applied v when it sent a row with this acknowledgement.
+func (im *Import) seen(v Version, ack uint64) bool {
+	return im.Valid && (v.Epoch <= ack || v.From == im.Peer)
+}
+
+// Outlives says whether some version of the local row is above the deletion. If so, Settle keeps the row alive.
+func (im *Import) Outlives(local Row, deletion Stamp) bool {
+	return slices.ContainsFunc(local.Groups, func(g Group) bool { return deletion.Before(g.Stamp) })
+}
+
+// Settle decides what becomes of a row. local is what is known of it here, unsealed changes stamped; c matters only if it is
+// alive here and there. stays: rows that stay here refer to it, so an incoming deletion is refused (see Refused).
+//
+// A taken version keeps its stamp and counts as from the sender. What Settle stamps anew, to settle a dispute that the stamps
+// alone would settle otherwise, is an edit made here: it goes to everybody, the sender included.
+func (im *Import) Settle(local Row, in Incoming, policy Policy, c Compare, stays bool) Outcome {
+	switch {
+	case !local.Known && in.Alive:
+		return Outcome{Row: im.arrive(in, Stamp{}), Action: Insert, Write: in.columns(), Changed: true}
+	case !local.Known:
+		// A deletion of a row never seen here is kept: the row itself may still come, by another way or in an older file.
+		return Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Changed: true}
+	case !local.Alive && !in.Alive:
+		if !local.Dead.Before(in.Dead.Stamp) {
+			return Outcome{Row: local}
+		}
+		return Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Changed: true}
+	case !local.Alive:
+		return im.revive(local, in)
+	case !in.Alive:
+		return im.remove(local, in, stays)
+	}
+	return im.columns(local, in, policy, c)
+}
+
+func (in *Incoming) columns() Mask {
+	var m Mask
+	for _, g := range in.Groups {
+		m |= g.Mask
+	}
+	return m &^ Existence
+}
+
+// arrive gives the versions of a row that comes in whole. What is not above the deletion that it comes back from is stamped
+// above it, or that deletion would take the column, and the row with it, somewhere else.
+func (im *Import) arrive(in Incoming, deletion Stamp) Row {
+	groups := make([]Group, 0, len(in.Groups))
+	for _, g := range in.Groups {
+		v := im.got(g.Sent)
+		if deletion != (Stamp{}) && !deletion.Before(g.Stamp) {
+			v = im.maker().above(deletion)
+		}
+		groups = append(groups, Group{g.Mask, v})
+	}
+	return Row{Known: true, Alive: true, Groups: Normalise(groups)}
+}
+
+// revive settles a row that is dead here and alive there: one version above the deletion brings it back whole.
+func (im *Import) revive(local Row, in Incoming) Outcome {
+	best := Stamp{}
+	var news Mask
+	for _, g := range in.Groups {
+		if best.Before(g.Stamp) {
+			best = g.Stamp
+		}
+		if im.news(g.Epoch) {
+			news |= g.Mask
+		}
+	}
+	if local.Dead.Before(best) {
+		out := Outcome{Row: im.arrive(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
+		if !im.seen(local.Dead, in.Ack) {
+			out.Lost = []Lost{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
+		}
+		return out
+	}
+	out := Outcome{Row: local}
+	for _, g := range in.Groups {
+		if news&(g.Mask|Existence) != 0 {
+			out.Lost = append(out.Lost, Lost{Mask: g.Mask, Incoming: true, Loser: g.Stamp, Winner: local.Dead.Stamp})
+		}
+	}
+	return out
+}
+
+// remove settles a row that is alive here and deleted there.
+func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
+	if stays || im.Outlives(local, in.Dead.Stamp) {
+		// Stamped above the deletion, what stays beats it everywhere. A column without a version gets none by it.
+		kept := local.rewrite(func(v Version) Version {
+			if v.Before(in.Dead.Stamp) {
+				return im.maker().above(in.Dead.Stamp)
+			}
+			return v
+		})
+		out := Outcome{Row: kept, Changed: !slices.Equal(kept.Groups, Normalise(local.Groups))}
+		if im.news(in.Dead.Epoch) {
+			out.Lost = []Lost{{Mask: Existence, Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
+		}
+		return out
+	}
+	out := Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Action: Delete, Changed: true}
+	var unseen Mask
+	for _, g := range local.Groups {
+		if !im.seen(g.Version, in.Ack) {
+			unseen |= g.Mask
+		}
+	}
+	for _, g := range local.Groups {
+		if unseen&(g.Mask|Existence) != 0 {
+			out.Lost = append(out.Lost, Lost{Mask: g.Mask, Loser: g.Stamp, Winner: in.Dead.Stamp})
+		}
+	}
+	return out
+}

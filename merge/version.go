@@ -1,0 +1,94 @@
+// Package merge holds the rules by which nodes that exchange batches end with equal data: how versions are stamped, which of
+// two versions stays, what counts as a conflict, which place of a node's history a batch may start from, and how a node
+// notices that it or its peer was restored from a backup.
+//
+// It promises: stamps of a column only grow; of two versions of a column every node picks the same one; whatever a node makes
+// while settling is an ordinary edit of its own, so nodes that have seen the same versions hold the same data; a value that
+// loses to one whose author had not seen it is reported. It has no database, no clock and no input or output: callers bring
+// versions, times and headers, and store what comes back. Nothing here is safe for concurrent use of one [Link] or [Journal];
+// rows are values and are never changed in place.
+package merge
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"strings"
+)
+
+// A Mark is a place in a node's history: an epoch and the random token drawn with it. After a restore the same epoch numbers
+// come again with other tokens, which is how the two are told apart. The zero Mark is the beginning, common to all histories.
+type Mark struct{ Epoch, Token uint64 }
+
+// A Stamp orders the versions of a column, everywhere: the later time, then the author whose name sorts later.
+type Stamp struct {
+	Time   int64  // microseconds since 1970 UTC; 0: from before its author became a node
+	Author string // name of the node whose application made it
+}
+
+// Before says whether a loses to b.
+func (a Stamp) Before(b Stamp) bool { return a.compare(b) < 0 }
+
+func (a Stamp) compare(b Stamp) int {
+	if c := cmp.Compare(a.Time, b.Time); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Author, b.Author)
+}
+
+// A Peer is this node's own number for a neighbour, never used again for another; 0 is nobody, for what was made here.
+type Peer uint32
+
+// A Version is a stamp and how it came to this node: in which of the node's own epochs, and from which neighbour.
+type Version struct {
+	Stamp
+	Epoch uint64
+	From  Peer
+}
+
+// A Sent is a version as it travels: Epoch is the sender's, or 0 if the sender has it from the receiver.
+type Sent struct {
+	Stamp
+	Epoch uint64
+}
+
+// A Mask is a set of versioned things of a row: bit 0 its existence, bits 1 to 63 its columns.
+type Mask uint64
+
+// Existence is the bit of a row's existence; it has its version from the row's insert, and never a value.
+const Existence Mask = 1
+
+// A Group is the part of a row that has one version. Nearly every row has one group.
+type Group struct {
+	Mask
+	Version
+}
+
+// A SentGroup is a group as it travels.
+type SentGroup struct {
+	Mask
+	Sent
+}
+
+// Normalise merges groups of equal versions, drops empty ones and puts them in the order of their lowest bits, so that equal
+// rows have equal groups. The masks must be disjoint. The argument is left as it is.
+func Normalise(groups []Group) []Group {
+	out := make([]Group, 0, len(groups))
+next:
+	for _, g := range groups {
+		if g.Mask == 0 {
+			continue
+		}
+		for i := range out {
+			if out[i].Version == g.Version {
+				out[i].Mask |= g.Mask
+				continue next
+			}
+		}
+		out = append(out, g)
+	}
+	slices.SortFunc(out, func(a, b Group) int {
+		return cmp.Compare(bits.TrailingZeros64(uint64(a.Mask)), bits.TrailingZeros64(uint64(b.Mask)))
+	})
+	return out
+}
