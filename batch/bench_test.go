@@ -158,7 +158,7 @@ func TestSize(t *testing.T) {
 	b := mustWrite(t, append([]any{obsTable(0)}, newClinic().obs(1000)...)...)
 	perRow := float64(len(b)-empty) / 1000
 	t.Logf("1000 obs: %.2f bytes a row, and %d for header and signature", perRow, empty)
-	if perRow > 33 {
+	if perRow > 28 {
 		t.Errorf("%.2f bytes a row", perRow)
 	}
 }

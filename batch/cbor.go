@@ -25,9 +25,10 @@ const (
 
 // out writes items to the compressor. Its errors stick.
 type out struct {
-	zw  *zstd.Encoder
-	b   []byte
-	err error
+	zw    *zstd.Encoder
+	b     []byte
+	class int // of the last long plane
+	err   error
 }
 
 const outBuffer = 64 << 10

@@ -58,6 +58,8 @@ type Header struct {
 	PartHave   uint32   `cbor:"19,keyasint,omitzero"`  // last part of it that was applied
 	Schema     string   `cbor:"20,keyasint,omitzero"`  // fingerprint of the sender's catalogue
 	Time       int64    `cbor:"21,keyasint,omitzero"`  // microseconds since 1970 UTC
+	Missing    Mark     `cbor:"22,keyasint,omitzero"`  // what the last batch that the sender could not apply was built on
+	LoadUpto   Mark     `cbor:"23,keyasint,omitzero"`  // where the load that the sender is receiving ends
 }
 
 // check returns what a header may not be, whoever wrote it.

@@ -226,16 +226,16 @@ func (p *packer) fitting(kind Kind, v [][]byte) {
 		p.series(p.words)
 	case KindUUID:
 		n := len(v)
-		p.planes = resized(p.planes, 16*n)
+		p.scratch = resized(p.scratch, 16*n)
 		var u [16]byte
 		for i, b := range v {
 			parseUUID(&u, b)
 			for j, at := range uuidPlanes {
-				p.planes[j*n+i] = u[at]
+				p.scratch[j*n+i] = u[at]
 			}
 		}
 		p.list(2, encUUID)
-		p.bytes(p.planes)
+		p.planes(p.scratch, n)
 	}
 }
 

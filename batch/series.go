@@ -19,7 +19,7 @@ const (
 type packer struct {
 	*out
 	words, delta  []uint64
-	planes        []byte
+	scratch       []byte
 	table         [1024]uint64 // open hash of the distinct numbers of a series
 	used          [1024]bool
 	distinct, idx []uint64
@@ -89,14 +89,14 @@ func (p *packer) series(v []uint64) {
 // all lowest bytes, then all second ones, and so on.
 func (p *packer) split(v []uint64, base uint64, width int) {
 	n := len(v)
-	p.planes = resized(p.planes, n*width)
+	p.scratch = resized(p.scratch, n*width)
 	for j := range width {
-		shift, plane := 8*j, p.planes[j*n:(j+1)*n]
+		shift, plane := 8*j, p.scratch[j*n:(j+1)*n]
 		for i, x := range v {
 			plane[i] = byte((x - base) >> shift)
 		}
 	}
-	p.bytes(p.planes)
+	p.planes(p.scratch, n)
 }
 
 // index finds the distinct numbers of v, ascending, and the position of each
@@ -162,12 +162,7 @@ func cost(v []uint64, base uint64, width int) float64 {
 		for _, x := range v {
 			count[byte((x-base)>>(8*j))]++
 		}
-		total += n * math.Log2(n)
-		for _, c := range count {
-			if c > 1 {
-				total -= float64(c) * math.Log2(float64(c))
-			}
-		}
+		total += entropy(&count, n)
 	}
 	return total
 }
