@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // Items use five CBOR forms (RFC 8949): unsigned integers, byte strings, text
@@ -23,9 +21,15 @@ const (
 	null       = 0xf6
 )
 
+// compressor is what a zstd.Encoder does here; Flush ends a block.
+type compressor interface {
+	io.Writer
+	Flush() error
+}
+
 // out writes items to the compressor. Its errors stick.
 type out struct {
-	zw    *zstd.Encoder
+	zw    compressor
 	b     []byte
 	class int // of the last long plane
 	err   error

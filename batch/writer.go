@@ -19,6 +19,7 @@ type Writer struct {
 	state
 	pack   packer
 	file   counter
+	zw     *zstd.Encoder
 	cipher io.WriteCloser
 	sign   func(msg []byte) ([]byte, error)
 	err    error // sticks: of the file, or that the writer is closed
@@ -59,7 +60,7 @@ func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, 
 	if err != nil {
 		return nil, fmt.Errorf("compress batch: %w", err)
 	}
-	bw.pack.out = &out{zw: zw}
+	bw.zw, bw.pack.out = zw, &out{zw: zw}
 	bw.pack.raw(head)
 	return bw, nil
 }
@@ -266,7 +267,7 @@ func (w *Writer) Close() error {
 	if w.pack.err != nil {
 		return fmt.Errorf("write batch: %w", w.pack.err)
 	}
-	if err := w.pack.zw.Close(); err != nil {
+	if err := w.zw.Close(); err != nil {
 		return fmt.Errorf("write batch: %w", err)
 	}
 	if err := w.cipher.Close(); err != nil {
