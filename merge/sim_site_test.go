@@ -1,0 +1,385 @@
+package merge_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// The simulated data: rows with a few columns. Rows whose key begins with 'c' refer by column 1 to one that begins with 'p'.
+const (
+	cols       = 4 // 0 is the row's existence
+	allColumns = merge.Mask(1<<cols-1) &^ merge.Existence
+)
+
+// A value is different at every write.
+type value int
+
+const deleted value = -1 // in records and histories of values: the row's deletion
+
+type entry struct {
+	merge.Row
+	here bool // in the database; Row.Alive follows at the next seal
+	val  [cols]value
+}
+
+type change struct {
+	key  string
+	kind byte // 'n'ew, 'e'dit, 'd'elete
+	mask merge.Mask
+	time int64
+}
+
+type record struct {
+	key   string
+	bit   int
+	val   value
+	loser merge.Stamp
+}
+
+type sentRow struct {
+	key string
+	val [cols]value
+	merge.Incoming
+}
+
+type file struct {
+	src, dst string
+	head     merge.Head
+	again    map[uint64]bool
+	rows     []sentRow
+	records  []record
+	tries    int
+}
+
+type end struct {
+	merge.Link
+	peer merge.Peer
+}
+
+// A site is a node: its database and its ends of links. Slices and maps inside rows, links and journal are never changed in
+// place, so a shallow copy of them is a backup.
+type site struct {
+	w       *world
+	name    string
+	parent  string
+	tokens  []uint64 // by epoch
+	journal merge.Journal
+	resent  map[uint64]bool
+	rows    map[string]entry
+	log     []change
+	records map[record]merge.Version
+	links   map[string]*end
+	peers   merge.Peer // the last number given
+}
+
+func newSite(w *world, name, parent string) *site {
+	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, links: map[string]*end{}}
+	s.journal = merge.Journal{History: w.id(), Has: s.has}
+	return s
+}
+
+// add makes a new link to a peer, also where there was one before.
+func (s *site) add(peer string) {
+	s.peers++
+	s.links[peer] = &end{merge.Link{Number: s.w.id()}, s.peers}
+}
+
+func (s *site) backup() *site {
+	c := *s
+	c.tokens = slices.Clone(s.tokens)
+	c.rows = maps.Clone(s.rows)
+	c.log = slices.Clone(s.log)
+	c.records = maps.Clone(s.records)
+	c.links = map[string]*end{}
+	for k, e := range s.links {
+		x := *e
+		c.links[k] = &x
+	}
+	c.journal.Has = c.has
+	return &c
+}
+
+func (s *site) has(m merge.Mark) bool {
+	return m.Epoch < uint64(len(s.tokens)) && s.tokens[m.Epoch] == m.Token
+}
+
+func (s *site) epoch() uint64    { return uint64(len(s.tokens) - 1) }
+func (s *site) mark() merge.Mark { return merge.Mark{Epoch: s.epoch(), Token: s.tokens[s.epoch()]} }
+func (s *site) next() uint64     { return s.epoch() + 1 }
+func (s *site) commit()          { s.tokens = append(s.tokens, s.w.id()) }
+
+func (s *site) keys() []string { return slices.Sorted(maps.Keys(s.rows)) }
+
+func (s *site) seal() {
+	if len(s.log) == 0 {
+		return
+	}
+	m := merge.Maker{Self: s.name, Epoch: s.next()}
+	for _, c := range s.log {
+		e := s.rows[c.key]
+		switch c.kind {
+		case 'n':
+			e.Row = m.Insert(e.Row, allColumns, c.time)
+		case 'e':
+			e.Row = m.Edit(e.Row, c.mask, c.time)
+		case 'd':
+			e.Row = m.Delete(e.Row, c.time)
+		}
+		s.rows[c.key] = e
+	}
+	s.log = nil
+	s.commit()
+}
+
+// sendAgain gives every version a new epoch.
+func (s *site) sendAgain() {
+	s.seal()
+	s.resent = maps.Clone(s.resent)
+	if s.resent == nil {
+		s.resent = map[uint64]bool{}
+	}
+	s.resent[s.next()] = true
+	for k, e := range s.rows {
+		e.Row = e.Again(s.next())
+		s.rows[k] = e
+	}
+	s.commit()
+}
+
+// export makes the files of one batch for a peer: none if there is nothing to say, several if a full load is split into
+// parts of at most part rows (0: not split).
+func (s *site) export(to string, ask merge.Ask, part int) []*file {
+	s.seal()
+	l := s.links[to]
+	h, full := merge.Offer(&s.journal, &l.Link, ask)
+	h.Upto = s.mark()
+	whole := &file{src: s.name, dst: to, head: h, again: s.resent}
+	for _, k := range s.keys() {
+		e := s.rows[k]
+		if !e.Lacks(h.Base.Epoch, l.peer) {
+			continue
+		}
+		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
+		r.Groups, r.Dead = e.Tell(l.peer)
+		whole.rows = append(whole.rows, r)
+	}
+	sort.SliceStable(whole.rows, func(i, j int) bool { return rank(whole.rows[i]) < rank(whole.rows[j]) })
+	for r, v := range s.records {
+		if v.Epoch > h.Base.Epoch && v.From != l.peer {
+			whole.records = append(whole.records, r)
+		}
+	}
+	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.Due(&s.journal, &l.Link, s.w.day) {
+		return nil
+	}
+	if !full || part == 0 {
+		return []*file{whole}
+	}
+	var parts []*file
+	id := s.w.id()
+	for rows := whole.rows; len(parts) == 0 || len(rows) > 0; {
+		n := min(part, len(rows))
+		f := *whole
+		f.rows, rows = rows[:n], rows[n:]
+		f.head.Load, f.head.Part, f.head.Last = id, uint32(len(parts)+1), len(rows) == 0
+		if !f.head.Last {
+			f.records = nil
+		}
+		parts = append(parts, &f)
+	}
+	return parts
+}
+
+// made gives a file its final name.
+func (s *site) made(f *file) { merge.Made(&s.journal, &s.links[f.dst].Link, f.head, s.w.day) }
+
+// rank: rows before those that refer to them; deletions come last.
+func rank(r sentRow) int {
+	switch {
+	case r.Alive && r.key[0] == 'p':
+		return 0
+	case r.Alive:
+		return 1
+	}
+	return 2
+}
+
+// receive imports a file and says what became of it.
+func (s *site) receive(f *file) string {
+	l := s.links[f.src]
+	d := merge.Receive(&s.journal, &l.Link, f.head)
+	if d.NewHistory {
+		s.journal.History = s.w.id()
+	}
+	if d.Rejoin != nil {
+		s.reclaim(l.peer, d.Rejoin.Epoch)
+	}
+	if d.Verdict != merge.Apply {
+		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
+	}
+	s.seal()
+	before := s.backup()
+	im := l.Import(f.head, d)
+	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
+	im.Again = func(e uint64) bool { return f.again[e] }
+	im.Resent = func(e uint64) bool { return s.resent[e] }
+	wrote, nowhere := s.apply(f, &im)
+	if nowhere != "" {
+		s.rows, s.records = before.rows, before.records
+		return "refers to nothing here: " + nowhere
+	}
+	if wrote {
+		s.commit()
+	}
+	merge.Applied(&l.Link, f.head, s.epoch())
+	return "applied"
+}
+
+func (s *site) reclaim(p merge.Peer, after uint64) {
+	changed := false
+	for k, e := range s.rows {
+		r := e.Reclaim(p, after, s.next())
+		if !sameRow(r, e.Row) {
+			e.Row, changed = r, true
+			s.rows[k] = e
+		}
+	}
+	for k, v := range s.records {
+		if v.From == p && v.Epoch > after {
+			s.records[k], changed = merge.Version{Epoch: s.next()}, true
+		}
+	}
+	if changed {
+		s.commit()
+	}
+}
+
+func sameRow(a, b merge.Row) bool {
+	return a.Known == b.Known && a.Alive == b.Alive && a.Dead == b.Dead && slices.Equal(a.Groups, b.Groups)
+}
+
+func (s *site) apply(f *file, im *merge.Import) (wrote bool, nowhere string) {
+	one := func(r sentRow, stays bool) {
+		e := s.rows[r.key]
+		c := merge.Compare{Greater: func(bit int) bool { return r.val[bit] > e.val[bit] }}
+		for i := range r.val {
+			if r.val[i] == e.val[i] {
+				c.Equal |= 1 << i
+			}
+		}
+		out := im.Settle(e.Row, r.Incoming, s.w.policy, c, stays)
+		for _, l := range out.Lost {
+			wrote = s.note(r, e, l, im.Epoch) || wrote
+		}
+		if !out.Changed {
+			if out.Action != merge.Keep || !sameRow(out.Row, e.Row) {
+				s.w.blame("unchanged, but " + r.key + " is not what it was")
+			}
+			return
+		}
+		wrote = true
+		e.Row = out.Row
+		switch out.Action {
+		case merge.Insert:
+			e.here, e.val = true, [cols]value{}
+			fallthrough
+		case merge.Update:
+			for i := range e.val {
+				if out.Write&(1<<i) != 0 {
+					e.val[i] = r.val[i]
+				}
+			}
+		case merge.Delete:
+			e.here, e.val = false, [cols]value{}
+		}
+		s.rows[r.key] = e
+	}
+	n := 0
+	for n < len(f.rows) && f.rows[n].Alive {
+		one(f.rows[n], false)
+		n++
+	}
+	for _, r := range f.rows[:n] {
+		if e := s.rows[r.key]; e.here && !s.refers(r.key, e.val[1]) {
+			return false, r.key
+		}
+	}
+	dead := f.rows[n:]
+	refused := merge.Refused(len(dead), s.references(dead, im))
+	for i, r := range dead {
+		one(r, refused[i])
+	}
+	for _, r := range f.records {
+		if _, ok := s.records[r]; !ok {
+			s.records[r], wrote = merge.Version{Epoch: im.Epoch, From: im.Peer}, true
+		}
+	}
+	return wrote, ""
+}
+
+// references lists which rows that are here refer to the rows that are to go.
+func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
+	goes := map[string]int{}
+	for i, r := range dead {
+		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Dead.Stamp) {
+			goes[r.key] = i
+		}
+	}
+	for _, k := range s.keys() {
+		e := s.rows[k]
+		if !e.here || k[0] != 'c' {
+			continue
+		}
+		target, ok := goes[s.w.target[e.val[1]]]
+		if !ok {
+			continue
+		}
+		referrer, ok := goes[k]
+		if !ok {
+			referrer = -1
+		}
+		refs = append(refs, [2]int{referrer, target})
+	}
+	return refs
+}
+
+// note records what lost.
+func (s *site) note(r sentRow, e entry, l merge.Lost, epoch uint64) (wrote bool) {
+	add := func(bit int, v value) {
+		x := record{r.key, bit, v, l.Loser}
+		if _, ok := s.records[x]; !ok {
+			s.records[x], wrote = merge.Version{Epoch: epoch}, true
+		}
+	}
+	if l.Deletion {
+		add(0, deleted)
+		return wrote
+	}
+	for i := 1; i < cols; i++ {
+		switch {
+		case l.Mask&(1<<i) == 0:
+		case l.Incoming:
+			add(i, r.val[i])
+		default:
+			add(i, e.val[i])
+		}
+	}
+	return wrote
+}
+
+func (s *site) here(key string) bool { return s.rows[key].here }
+
+func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.w.target[ref]) }
+
+// digest is what a second import of a file must not change.
+func (s *site) digest() string {
+	var b []byte
+	for _, k := range s.keys() {
+		b = fmt.Append(b, k, s.rows[k])
+	}
+	return fmt.Sprint(string(b), len(s.records), s.epoch(), s.journal.History)
+}

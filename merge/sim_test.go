@@ -1,0 +1,172 @@
+package merge_test
+
+import (
+	"fmt"
+	"math/rand"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// schedule runs one random schedule and says what went wrong, "" if nothing did.
+func schedule(seed int64, talk func(string, ...any)) string {
+	r := rand.New(rand.NewSource(seed))
+	tree := trees[r.Intn(len(trees))]
+	w := newWorld(tree, merge.Policy(r.Intn(3)), talk)
+	keys := [][]string{{"p1"}, {"p1", "c1"}, {"p1", "p2", "c1", "c2"}}[r.Intn(3)]
+	node := func() string { return w.names[r.Intn(len(w.names))] }
+	key := func() string { return keys[r.Intn(len(keys))] }
+	if r.Intn(2) == 0 {
+		for _, n := range w.names {
+			for _, k := range keys {
+				if r.Intn(2) == 0 {
+					w.found(n, k)
+				}
+			}
+		}
+	}
+	restores, skews, added := r.Intn(2) == 0, r.Intn(2) == 0, r.Intn(4) == 0
+	w.tell("%v, policy %d, restores %v", tree, w.policy, restores)
+	w.insert(node(), "p1", 0)
+	for i := 8 + r.Intn(40); i > 0; i-- {
+		w.now++
+		l := w.links[r.Intn(len(w.links))]
+		x := r.Float64()
+		switch {
+		case restores && r.Float64() < .12:
+			if n := node(); r.Intn(3) == 0 {
+				w.restore(n)
+			} else {
+				w.backups[n] = w.sites[n].backup()
+				w.tell("backup of %s", n)
+			}
+		case added && r.Float64() < .03:
+			w.sites[l[0]].add(l[1])
+			w.tell("%s removes %s and adds it again", l[0], l[1])
+		case r.Float64() < .01:
+			n := node()
+			w.sites[n].sendAgain()
+			w.tell("%s is to send everything again", n)
+		case r.Float64() < .03:
+			w.tell("-- everything is delivered")
+			w.quiet(r, 25)
+		case x < .36:
+			w.application(r, node(), key())
+		case x < .62:
+			w.send(r, l, merge.Ask{SinceSent: r.Intn(4) == 0, Full: r.Intn(12) == 0}, true)
+		case x < .90:
+			w.arrive(r, l)
+		case x < .93:
+			if files := w.files[l]; len(files) > 0 {
+				w.files[l] = files[:len(files)-1]
+				w.tell("a file %s -> %s is lost", l[0], l[1])
+			}
+		case skews:
+			w.skew[node()] = []int64{-1000, -100, -15, 15, 100, 1000}[r.Intn(6)]
+		}
+	}
+	w.tell("-- quiet")
+	return w.check(w.quiet(r, 60))
+}
+
+func (w *world) application(r *rand.Rand, site, key string) {
+	switch x := r.Float64(); {
+	case x < .12:
+		w.delete(site, key)
+	case x < .32:
+		w.insert(site, key, r.Intn(3))
+	default:
+		mask := merge.Mask(2) << r.Intn(cols-1)
+		if r.Intn(4) == 0 {
+			mask |= merge.Mask(2) << r.Intn(cols-1)
+		}
+		w.edit(site, key, mask, r.Intn(3))
+	}
+}
+
+// arrive delivers one of the files under way, not always the oldest, and at times leaves it there to come once more.
+func (w *world) arrive(r *rand.Rand, l [2]string) {
+	files := w.files[l]
+	if len(files) == 0 {
+		return
+	}
+	j := r.Intn(len(files))
+	if r.Intn(2) == 0 {
+		j = 0
+	}
+	f := files[j]
+	if r.Intn(5) > 0 {
+		w.files[l] = append(append([]*file(nil), files[:j]...), files[j+1:]...)
+	}
+	if s := w.deliver(f); s == "applied" || s == "covered" {
+		before := w.sites[f.dst].digest()
+		if w.sites[f.dst].receive(f); w.sites[f.dst].digest() != before {
+			w.blame("not idempotent")
+		}
+	}
+}
+
+// TestSchedules runs random schedules of everything that nodes, files and backups do, and checks that in the end, when all is
+// exchanged, the nodes are equal, nothing that was written is lost without a record, and everybody is silent.
+//
+//	OMSYNC_SCHEDULES=1000000 go test -run TestSchedules ./merge
+//	OMSYNC_SEED=2504 go test -run TestSchedules ./merge    tells the story of one schedule
+func TestSchedules(t *testing.T) {
+	if s := os.Getenv("OMSYNC_SEED"); s != "" {
+		seed, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fault := schedule(seed, func(f string, a ...any) { fmt.Printf(f+"\n", a...) }); fault != "" {
+			t.Error(fault)
+		}
+		return
+	}
+	n := int64(100_000)
+	if testing.Short() {
+		n = 5_000
+	}
+	if s := os.Getenv("OMSYNC_SCHEDULES"); s != "" {
+		var err error
+		if n, err = strconv.ParseInt(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enough := 1
+	if s := os.Getenv("OMSYNC_FAILURES"); s != "" {
+		enough, _ = strconv.Atoi(s)
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	failed := 0
+	for range runtime.GOMAXPROCS(0) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for {
+				seed := next.Add(1)
+				mu.Lock()
+				stop := failed >= enough
+				mu.Unlock()
+				if seed > n || stop {
+					return
+				}
+				if fault := schedule(seed, nil); fault != "" {
+					mu.Lock()
+					failed++
+					t.Errorf("schedule %d: %s", seed, strings.TrimSpace(fault))
+					mu.Unlock()
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	t.Logf("%d schedules, %d failed", min(next.Load(), n), failed)
+}

@@ -1,0 +1,463 @@
+package merge_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand"
+	"slices"
+	"strings"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// trees are the shapes of a network: node and parent.
+var trees = [][][2]string{
+	{{"h", ""}, {"a", "h"}},
+	{{"a", "h"}, {"b", "h"}, {"h", ""}},
+	{{"a", "h"}, {"b", "h"}, {"h", ""}, {"z", "h"}},
+	{{"a", "h"}, {"h", "r"}, {"r", ""}},
+	{{"a", "h"}, {"d", "a"}, {"h", "r"}, {"r", ""}},
+	{{"a", "h"}, {"b", "h"}, {"d", "g"}, {"g", "r"}, {"h", "r"}, {"r", ""}},
+}
+
+// An act is something that an application did: which row, where and when.
+type act struct {
+	at        int
+	key, site string
+}
+
+type written struct {
+	key string
+	bit int
+}
+
+// A world is a tree of sites, the files under way between them, and what was really done to the data.
+type world struct {
+	policy   merge.Policy
+	names    []string
+	sites    map[string]*site
+	links    [][2]string
+	files    map[[2]string][]*file
+	skew     map[string]int64
+	backups  map[string]*site
+	restores int
+	ids      uint64
+	now      int
+	day      int64 // clock of the headers
+	fault    string
+	talk     func(string, ...any) // nil: nobody listens
+
+	last      value
+	target    map[value]string  // what a reference refers to
+	wrote     map[value]written // every value ever written
+	over      map[value][]value // what was written over it by one who saw it
+	exempt    map[value]bool    // taken by a restore, held by nobody after it
+	deletions []act
+	inserts   []act
+}
+
+func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) *world {
+	w := &world{policy: policy, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{},
+		target: map[value]string{}, wrote: map[value]written{}, over: map[value][]value{}, exempt: map[value]bool{}, talk: talk}
+	for _, n := range tree {
+		w.names = append(w.names, n[0])
+		w.sites[n[0]] = newSite(w, n[0], n[1])
+	}
+	for _, n := range tree {
+		if n[1] != "" {
+			w.links = append(w.links, [2]string{n[0], n[1]}, [2]string{n[1], n[0]})
+			w.sites[n[0]].add(n[1])
+			w.sites[n[1]].add(n[0])
+		}
+	}
+	return w
+}
+
+func (w *world) id() uint64 { w.ids++; return w.ids }
+
+func (w *world) tell(format string, args ...any) {
+	if w.talk != nil {
+		w.talk(format, args...)
+	}
+}
+
+func (w *world) blame(fault string) {
+	if w.fault == "" {
+		w.fault = fault
+	}
+}
+
+// ---- what the applications do
+
+func (w *world) clock(site string) int64 { return max(100, int64(w.now)*10+w.skew[site]) }
+
+func (w *world) write(key string, bit int, target string) value {
+	w.last++
+	w.wrote[w.last] = written{key, bit}
+	if target != "" {
+		w.target[w.last] = target
+	}
+	return w.last
+}
+
+func (w *world) insert(site, key string, pick int) {
+	s := w.sites[site]
+	if s.here(key) {
+		return
+	}
+	target := ""
+	if key[0] == 'c' {
+		var parents []string
+		for _, k := range s.keys() {
+			if k[0] == 'p' && s.here(k) {
+				parents = append(parents, k)
+			}
+		}
+		if len(parents) == 0 {
+			return
+		}
+		target = parents[pick%len(parents)]
+	}
+	e := s.rows[key]
+	e.here = true
+	e.val[1] = w.write(key, 1, target)
+	for i := 2; i < cols; i++ {
+		e.val[i] = w.write(key, i, "")
+	}
+	s.rows[key] = e
+	s.log = append(s.log, change{key, 'n', 0, w.clock(site)})
+	w.inserts = append(w.inserts, act{w.now, key, site})
+	w.tell("%s inserts %s %v, clock %d", site, key, e.val[1:], w.clock(site))
+}
+
+// found gives a site a row from before it became a node.
+func (w *world) found(site, key string) {
+	w.insert(site, key, 0)
+	s := w.sites[site]
+	s.log = nil
+	if s.epoch() == 0 {
+		s.commit()
+	}
+	if e, ok := s.rows[key]; ok {
+		e.Row = merge.Maker{Self: site, Epoch: 1}.Found(allColumns)
+		s.rows[key] = e
+	}
+}
+
+func (w *world) edit(site, key string, mask merge.Mask, pick int) {
+	s := w.sites[site]
+	if !s.here(key) {
+		return
+	}
+	e := s.rows[key]
+	target := ""
+	if key[0] == 'c' && mask&2 != 0 {
+		if target = fmt.Sprintf("p%d", pick%3+1); !s.here(target) {
+			mask &^= 2
+		}
+	}
+	for i := 1; i < cols; i++ {
+		if mask&(1<<i) == 0 {
+			continue
+		}
+		t := ""
+		if i == 1 {
+			t = target
+		}
+		v := w.write(key, i, t)
+		w.over[e.val[i]] = append(w.over[e.val[i]], v)
+		w.tell("%s edits %s.%d: %d -> %d, clock %d", site, key, i, e.val[i], v, w.clock(site))
+		e.val[i] = v
+	}
+	if mask != 0 {
+		s.rows[key] = e
+		s.log = append(s.log, change{key, 'e', mask, w.clock(site)})
+	}
+}
+
+func (w *world) delete(site, key string) {
+	s := w.sites[site]
+	if !s.here(key) {
+		return
+	}
+	for _, k := range s.keys() {
+		if e := s.rows[k]; k[0] == 'c' && e.here && w.target[e.val[1]] == key {
+			w.delete(site, k)
+		}
+	}
+	e := s.rows[key]
+	for i := 1; i < cols; i++ {
+		w.over[e.val[i]] = append(w.over[e.val[i]], deleted)
+	}
+	e.here, e.val = false, [cols]value{}
+	s.rows[key] = e
+	s.log = append(s.log, change{key, 'd', 0, w.clock(site)})
+	w.deletions = append(w.deletions, act{w.now, key, site})
+	w.tell("%s deletes %s, clock %d", site, key, w.clock(site))
+}
+
+// ---- files
+
+// send exports to a peer. Some full loads are split; some of these are interrupted.
+func (w *world) send(r *rand.Rand, l [2]string, ask merge.Ask, interrupt bool) bool {
+	part := []int{0, 0, 1, 2}[r.Intn(4)]
+	files := w.sites[l[0]].export(l[1], ask, part)
+	if interrupt && len(files) > 1 && r.Intn(4) == 0 {
+		files = files[:1+r.Intn(len(files)-1)]
+	}
+	for _, f := range files {
+		w.sites[l[0]].made(f)
+		w.files[l] = append(w.files[l], f)
+	}
+	return len(files) > 0
+}
+
+func (w *world) deliver(f *file) string {
+	s := w.sites[f.dst].receive(f)
+	if w.talk != nil {
+		part := ""
+		if f.head.Load != 0 {
+			part = fmt.Sprintf(" load %d part %d last %v,", f.head.Load, f.head.Part, f.head.Last)
+		}
+		w.tell("%s -> %s  %d..%d ack %d missing %d,%s %d rows: %s%s", f.src, f.dst, f.head.Base.Epoch, f.head.Upto.Epoch, f.head.Ack.Epoch,
+			f.head.Missing.Epoch, part, len(f.rows), s, w.show(f.dst))
+	}
+	return s
+}
+
+func (w *world) show(site string) string {
+	s := w.sites[site]
+	var b strings.Builder
+	for _, k := range s.keys() {
+		e := s.rows[k]
+		if e.here {
+			fmt.Fprintf(&b, "\n      %s %v", k, e.val[1:])
+		} else {
+			fmt.Fprintf(&b, "\n      %s dead %d%s(e%d %d)", k, e.Dead.Time, e.Dead.Author, e.Dead.Epoch, e.Dead.From)
+		}
+		for _, g := range e.Groups {
+			fmt.Fprintf(&b, " %b:%d%s(e%d %d)", g.Mask, g.Time, g.Author, g.Epoch, g.From)
+		}
+	}
+	return b.String()
+}
+
+// quiet exchanges everything until nobody has anything to say. It starts a day later, when every link is due for a header.
+func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck string) {
+	w.day += merge.Day
+	for round := 0; round < limit; round++ {
+		w.now++
+		moved := false
+		stuck = ""
+		for _, l := range w.links {
+			files := w.files[l]
+			w.files[l] = nil
+			r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+			for _, f := range files {
+				moved = true
+				s := w.deliver(f)
+				if strings.HasPrefix(s, "refers") {
+					stuck = fmt.Sprintf("%s -> %s %s", f.src, f.dst, s)
+				}
+				if s != "applied" && s != "covered" && f.tries < 2 { // kept, and tried again
+					x := *f
+					x.tries++
+					w.files[l] = append(w.files[l], &x)
+				}
+			}
+		}
+		for _, i := range r.Perm(len(w.links)) {
+			if w.send(r, w.links[i], merge.Ask{}, false) {
+				moved = true
+			}
+		}
+		if !moved {
+			return true, ""
+		}
+	}
+	return false, stuck
+}
+
+// ---- restores
+
+func (w *world) restore(site string) {
+	b := w.backups[site]
+	if b == nil {
+		return
+	}
+	w.sites[site] = b.backup()
+	w.restores++
+	w.tell("%s RESTORED%s", site, w.show(site))
+	held := map[value]bool{}
+	for _, s := range w.sites {
+		for _, e := range s.rows {
+			for _, v := range e.val {
+				held[v] = true
+			}
+		}
+		for r := range s.records {
+			held[r.val] = true
+		}
+	}
+	for v := range w.wrote {
+		if !w.exempt[v] && !w.survives(v, held, map[value]bool{}) {
+			w.exempt[v] = true
+		}
+	}
+}
+
+// survives says whether v, or what was written over it, is held somewhere.
+func (w *world) survives(v value, held, tried map[value]bool) bool {
+	if held[v] {
+		return true
+	}
+	if tried[v] {
+		return false
+	}
+	tried[v] = true
+	for _, o := range w.over[v] {
+		if o == deleted || !w.exempt[o] && w.survives(o, held, tried) {
+			return true
+		}
+	}
+	return false
+}
+
+// ---- what must hold in the end
+
+// check says what is wrong, "" if nothing is.
+func (w *world) check(silent bool, stuck string) string {
+	switch {
+	case w.fault != "":
+		return w.fault
+	case stuck != "":
+		return "stuck: " + stuck
+	case !silent:
+		return "endless: still sending"
+	}
+	if s := w.checkEqual(); s != "" {
+		return s
+	}
+	first := w.sites[w.names[0]]
+	final, alive := map[value]bool{}, map[string]bool{}
+	for k, e := range first.rows {
+		if e.here {
+			alive[k] = true
+			for _, v := range e.val[1:] {
+				final[v] = true
+			}
+		}
+	}
+	recorded, unburied := map[value]bool{}, map[string]bool{}
+	for _, s := range w.sites {
+		for r := range s.records {
+			if r.val == deleted {
+				unburied[r.key] = true
+			} else {
+				recorded[r.val] = true
+			}
+		}
+	}
+	for v, x := range w.wrote {
+		if !final[v] && !recorded[v] && !w.exempt[v] && !w.covered(v, final, recorded, map[value]bool{}) {
+			return fmt.Sprintf("lost: %s.%d=%d", x.key, x.bit, v)
+		}
+	}
+	if s := w.checkOrder(final, recorded); s != "" {
+		return s
+	}
+	for _, d := range w.deletions {
+		back := slices.ContainsFunc(w.inserts, func(i act) bool { return i.key == d.key && (i.at >= d.at || i.site != d.site) })
+		if alive[d.key] && !unburied[d.key] && w.restores == 0 && !back {
+			return fmt.Sprintf("undeleted: %s, deleted at %s, and nobody recorded it", d.key, d.site)
+		}
+	}
+	return ""
+}
+
+// checkEqual: all sites hold the same rows and values, and no reference leads nowhere.
+func (w *world) checkEqual() string {
+	first := w.sites[w.names[0]]
+	for _, n := range w.names {
+		s := w.sites[n]
+		keys := maps.Clone(first.rows)
+		maps.Copy(keys, s.rows)
+		for _, k := range slices.Sorted(maps.Keys(keys)) {
+			a, b := first.rows[k], s.rows[k]
+			switch {
+			case a.here != b.here || a.val != b.val:
+				return fmt.Sprintf("different: %s at %s and %s", k, first.name, n)
+			case !b.here:
+				continue
+			case !s.refers(k, b.val[1]):
+				return fmt.Sprintf("orphan: %s at %s", k, n)
+			case w.policy == merge.Newest && w.restores == 0 && !sameStamps(a.Row, b.Row):
+				return fmt.Sprintf("other stamps: %s at %s and %s", k, first.name, n)
+			}
+			for _, g := range b.Groups {
+				if bits := g.Mask; bits&^(allColumns|merge.Existence) != 0 {
+					return fmt.Sprintf("other columns: %s at %s", k, n)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// sameStamps compares two rows' stamps, those aside of what was there before both became nodes.
+func sameStamps(a, b merge.Row) bool {
+	for i := 0; i < cols; i++ {
+		x, y := stampOf(a, i), stampOf(b, i)
+		if x != y && (x.Time > 0 || y.Time > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func stampOf(r merge.Row, bit int) merge.Stamp {
+	for _, g := range r.Groups {
+		if g.Mask&(1<<bit) != 0 {
+			return g.Stamp
+		}
+	}
+	return merge.Stamp{}
+}
+
+// covered says whether v was written over by one who saw it, with something that is accounted for.
+func (w *world) covered(v value, final, recorded, tried map[value]bool) bool {
+	if tried[v] {
+		return false
+	}
+	tried[v] = true
+	for _, o := range w.over[v] {
+		if o == deleted || !w.exempt[o] || final[o] || recorded[o] || w.covered(o, final, recorded, tried) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkOrder: no value beat the one that was written over it.
+func (w *world) checkOrder(final, recorded map[value]bool) string {
+	gone := map[string]bool{}
+	for _, d := range w.deletions {
+		gone[d.key] = true
+	}
+	var succeeded func(v value) bool // v, or what came after it, is recorded
+	succeeded = func(v value) bool {
+		return recorded[v] || slices.ContainsFunc(w.over[v], func(o value) bool { return o != deleted && succeeded(o) })
+	}
+	for v := range final {
+		if gone[w.wrote[v].key] {
+			continue
+		}
+		for _, o := range w.over[v] {
+			// A policy's winner is stamped anew: what replaced it elsewhere is in conflict with that, and recorded.
+			if o != deleted && !w.exempt[o] && (w.policy == merge.Newest && w.restores == 0 || !succeeded(o)) {
+				return fmt.Sprintf("back to an older version: %s.%d=%d, which %d replaced", w.wrote[v].key, w.wrote[v].bit, v, o)
+			}
+		}
+	}
+	return ""
+}
