@@ -19,7 +19,7 @@ type encounter struct {
 func (c *clinic) care(p *patient) {
 	mean := float64(c.o.Obs) / float64(c.o.Patients)
 	want := int(mean*(0.5+c.w.rng.Float64()) + 0.5)
-	count := max(1, (want+9)/19)
+	count := max(1, (want+10)/20)
 	for i := range count {
 		e := c.encounter(p, i)
 		p.encounters = append(p.encounters, e)
@@ -36,7 +36,7 @@ func (c *clinic) encounter(p *patient, i int) *encounter {
 	e := &encounter{patient: p, id: c.w.newID("encounter"), location: pick(c, c.locations), by: pick(c, c.staff)}
 	e.at = p.registered.AddDate(0, i, c.w.rng.IntN(20)).Add(time.Duration(c.w.rng.IntN(3600)) * time.Second)
 	var visit id
-	if c.chance(550) {
+	if c.chance(400) {
 		visit = c.visit(e)
 	}
 	kinds := []string{"Registration", "Vitals", "Adult visit", "Paediatric visit", "Antenatal visit"}

@@ -104,7 +104,7 @@ func (m *metadata) concepts() {
 			m.get("concept_class", c.class), len(c.members) > 0, "2.6")
 	}
 	for _, c := range m.dictionary {
-		m.concept1(c)
+		m.conceptDetails(c)
 	}
 	tagged := m.w.into("concept_name_tag_map", "concept_name_id,concept_name_tag_id")
 	for i, c := range m.dictionary {
@@ -126,8 +126,8 @@ func (m *metadata) concepts() {
 	}
 }
 
-// concept1 writes what hangs on one concept.
-func (m *metadata) concept1(c concept) {
+// conceptDetails writes what hangs on one concept.
+func (m *metadata) conceptDetails(c concept) {
 	n := m.concept(c.name)
 	name := func(locale, text string, kind any, preferred bool) {
 		m.put("concept_name", c.name+"/"+locale, "concept_id,name,locale,locale_preferred,concept_name_type", n, text, locale,

@@ -10,7 +10,7 @@ import (
 func (c *clinic) order(e *encounter) {
 	c.ordered++
 	switch n := c.ordered; {
-	case n%6 == 0:
+	case n%12 == 6:
 		c.orderSet(e)
 	case n%10 == 9:
 		c.referralOrder(e)

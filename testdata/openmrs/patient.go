@@ -77,7 +77,7 @@ func (c *clinic) identify(p *patient) {
 		name.add(c.w.newID("person_name"), false, p.id, c.givenName(gender), nil, pick(c, familyNames()), p.by.user, p.registered,
 			true, other.user, p.registered.AddDate(0, 0, 2), "misspelt", other.user, p.registered.AddDate(0, 0, 1), c.w.uuid())
 	}
-	if !c.chance(100) {
+	if c.chance(800) {
 		c.w.into("person_address", "person_address_id,person_id,preferred,address1,address2,city_village,state_province,country,latitude,longitude,creator,date_created,county_district,uuid").
 			add(c.w.newID("person_address"), p.id, true, "Plot "+strconv.Itoa(c.w.rng.IntN(900)), nil, pick(c, villages()), "County A",
 				"Republic", fmt.Sprintf("%.5f", c.w.rng.Float64()-0.5), nil, p.by.user, p.registered, "district 1", c.w.uuid())
