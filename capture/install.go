@@ -1,0 +1,191 @@
+package capture
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// Install makes the triggers of all tables in cat that travel, and drops those of ours that are of another text or on
+// tables that should have none. metas are the journal's tables: every table that travels must be there; a column without
+// a bit is not watched. made names the tables that got a trigger, by name, also when there is an error.
+//
+// Where a table may have several triggers of one kind (MySQL 5.7, MariaDB 10.2) the new one is there before the old one
+// goes, and a change in between is logged twice; elsewhere the table is locked for writing meanwhile. So no change is
+// missed where one was watched before.
+//
+// c must not be in a transaction: CREATE TRIGGER would commit it. A table in use is tried again for about half a minute.
+// The account needs the TRIGGER privilege, and where the server keeps a binary log without
+// log_bin_trust_function_creators, SUPER; it becomes the triggers' definer and must stay for as long as they do.
+func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*journal.Table) (made []string, err error) {
+	plan, err := compareTriggers(ctx, c, cat, metas)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(plan, tableWork.needed) {
+		return nil, nil
+	}
+	s, err := openInstaller(ctx, c, cat.Database)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = firstError(err, s.close(ctx)) }()
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
+	for _, w := range plan {
+		if !w.needed() {
+			continue
+		}
+		if s.several {
+			err = s.replace(ctx, w)
+		} else {
+			err = s.swap(ctx, w)
+		}
+		if err != nil {
+			return made, err
+		}
+		if len(w.missing) > 0 {
+			made = append(made, w.table)
+		}
+	}
+	return made, nil
+}
+
+// Missing compares the triggers in the database with those that Install would make. missing are tables on which a
+// trigger is not there at all, so that changes went by; outdated are those with a trigger of another text or one too
+// many. A table can be both. It needs the TRIGGER privilege: without it triggers cannot be seen and all are missing.
+func Missing(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) (missing, outdated []string, err error) {
+	plan, err := compareTriggers(ctx, q, cat, metas)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range plan {
+		stale := map[string]bool{}
+		for _, x := range w.stale {
+			stale[x.event] = true
+		}
+		for _, x := range w.missing {
+			if !stale[x.Event] {
+				missing = append(missing, w.table)
+				break
+			}
+		}
+		if len(w.stale) > 0 {
+			outdated = append(outdated, w.table)
+		}
+	}
+	return missing, outdated, nil
+}
+
+// Remove drops every trigger of ours in database: those named omsync_*. c must not be in a transaction.
+func Remove(ctx context.Context, c *sql.Conn, database string) (err error) {
+	there, err := listTriggers(ctx, c, database)
+	if err != nil {
+		return err
+	}
+	there = slices.DeleteFunc(there, func(x oldTrigger) bool { return !x.ours() })
+	if len(there) == 0 {
+		return nil
+	}
+	s, err := openInstaller(ctx, c, database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, s.close(ctx)) }()
+	for _, x := range there {
+		if err := s.drop(ctx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldTrigger is a trigger in the database, anybody's.
+type oldTrigger struct {
+	name, table string
+	event       string // "AFTER INSERT" and so on
+}
+
+func (x oldTrigger) ours() bool { return strings.HasPrefix(x.name, triggerPrefix) }
+
+// tableWork is what is to be done on one table.
+type tableWork struct {
+	table   string
+	missing []trigger
+	stale   []oldTrigger
+	others  []oldTrigger // the application's
+}
+
+func (w tableWork) needed() bool { return len(w.missing)+len(w.stale) > 0 }
+
+// compareTriggers returns the work on each table, by name of table.
+func compareTriggers(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) ([]tableWork, error) {
+	there, err := listTriggers(ctx, q, cat.Database)
+	if err != nil {
+		return nil, err
+	}
+	on := map[string][]oldTrigger{}
+	for _, x := range there {
+		if t := cat.Table(x.table); t != nil {
+			x.table = t.Name
+		}
+		on[x.table] = append(on[x.table], x)
+	}
+	byName := make(map[string]*journal.Table, len(metas))
+	for _, m := range metas {
+		byName[m.Name] = m
+	}
+	var out []tableWork
+	for _, t := range cat.Tables {
+		want, err := triggers(t, byName)
+		if err != nil {
+			return nil, err
+		}
+		w := tableWork{table: t.Name}
+		have := map[string]bool{}
+		for _, x := range on[t.Name] {
+			have[x.name] = true
+			switch {
+			case !x.ours():
+				w.others = append(w.others, x)
+			case !slices.ContainsFunc(want, func(t trigger) bool { return t.Name == x.name }):
+				w.stale = append(w.stale, x)
+			}
+		}
+		for _, x := range want {
+			if !have[x.Name] {
+				w.missing = append(w.missing, x)
+			}
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// listTriggers returns all triggers of the database that the account can see, by table and name.
+func listTriggers(ctx context.Context, q schema.Querier, database string) ([]oldTrigger, error) {
+	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation)
+		FROM information_schema.triggers WHERE trigger_schema = ? ORDER BY event_object_table, trigger_name`, database)
+	if err != nil {
+		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
+	}
+	defer rows.Close()
+	var out []oldTrigger
+	for rows.Next() {
+		var x oldTrigger
+		if err := rows.Scan(&x.name, &x.table, &x.event); err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
+	}
+	return out, nil
+}

@@ -1,0 +1,256 @@
+package capture
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// A statement that changes triggers waits until nobody uses the table, and everybody who comes after waits behind it. So
+// it waits lockWait seconds only, lets the others pass for a moment, and tries again.
+const (
+	lockWait     = 2
+	lockAttempts = 12
+	lockPause    = 500 * time.Millisecond
+)
+
+// Error numbers of MySQL and MariaDB (MySQL error message reference).
+const (
+	errDBAccess       = 1044
+	errTableAccess    = 1142
+	errNoSuchTable    = 1146
+	errLockWait       = 1205
+	errDeadlock       = 1213
+	errSpecificAccess = 1227
+	errNoSuchTrigger  = 1360
+	errBinlogCreate   = 1419
+)
+
+// installer is a session that makes and drops triggers, and what it was before.
+type installer struct {
+	c        *sql.Conn
+	database string
+	account  string // as in GRANT
+	several  bool   // the server takes several triggers of one kind on a table
+	before   struct {
+		mode, client, collation string
+		wait                    int
+		database                sql.NullString
+	}
+}
+
+func openInstaller(ctx context.Context, c *sql.Conn, database string) (*installer, error) {
+	s := &installer{c: c, database: database}
+	var version, account string
+	b := &s.before
+	if err := c.QueryRowContext(ctx, `SELECT VERSION(), CURRENT_USER(), @@sql_mode, @@character_set_client, @@collation_connection, @@lock_wait_timeout, DATABASE()`).
+		Scan(&version, &account, &b.mode, &b.client, &b.collation, &b.wait, &b.database); err != nil {
+		return nil, fmt.Errorf("look at the session that makes triggers: %w", err)
+	}
+	s.several = takesSeveral(version)
+	at := strings.LastIndexByte(account, '@')
+	s.account = quoteText(account[:max(at, 0)]) + "@" + quoteText(account[at+1:])
+	// The server keeps mode and character set with each trigger. Names in it are without the database's, so that a dump
+	// can be restored under another one.
+	if err := s.set(ctx, "", "utf8mb4", "utf8mb4_general_ci", lockWait, database); err != nil {
+		return nil, fmt.Errorf("prepare the session that makes triggers: %w", err)
+	}
+	return s, nil
+}
+
+func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+func (s *installer) set(ctx context.Context, mode, client, collation string, wait int, database string) error {
+	if _, err := s.c.ExecContext(ctx, "SET sql_mode = ?, character_set_client = ?, collation_connection = ?, lock_wait_timeout = ?",
+		mode, client, collation, wait); err != nil {
+		return err
+	}
+	if database == "" || s.before.database.String == database && s.before.database.Valid {
+		return nil
+	}
+	_, err := s.c.ExecContext(ctx, "USE "+schema.Quote(database))
+	return err
+}
+
+// close makes the session what it was. One that had no database keeps ours: there is no way back.
+func (s *installer) close(ctx context.Context) error {
+	b := s.before
+	if err := s.set(context.WithoutCancel(ctx), b.mode, b.client, b.collation, b.wait, ""); err != nil {
+		return fmt.Errorf("restore the session that made triggers: %w", err)
+	}
+	if b.database.Valid && b.database.String != s.database {
+		if _, err := s.c.ExecContext(context.WithoutCancel(ctx), "USE "+schema.Quote(b.database.String)); err != nil {
+			return fmt.Errorf("restore the session that made triggers: %w", err)
+		}
+	}
+	return nil
+}
+
+// takesSeveral: MySQL since 5.7.2 and MariaDB since 10.2.3 (their release notes).
+func takesSeveral(version string) bool {
+	var major, minor int
+	maria := strings.Contains(strings.ToLower(version), "mariadb")
+	if maria {
+		version = strings.TrimPrefix(version, "5.5.5-") // what MariaDB 10 puts before it for old replicas
+	}
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	if maria {
+		return major > 10 || major == 10 && minor > 2 || major == 10 && minor == 2 && !tooOld(version, 10, 2, 3)
+	}
+	return major > 5 || major == 5 && minor > 7 || major == 5 && minor == 7 && !tooOld(version, 5, 7, 2)
+}
+
+func tooOld(version string, major, minor, patch int) bool {
+	var a, b, p int
+	_, err := fmt.Sscanf(version, "%d.%d.%d", &a, &b, &p)
+	return err != nil || a == major && b == minor && p < patch
+}
+
+// ready looks for what would make triggers harmful or leave a table without any halfway.
+func (s *installer) ready(ctx context.Context) error {
+	var one int
+	err := s.c.QueryRowContext(ctx, "SELECT 1 FROM omsync_change LIMIT 1").Scan(&one)
+	switch {
+	case journal.ErrorNumber(err) == errNoSuchTable:
+		return fmt.Errorf("database %s has no table omsync_change, and with triggers that write to it the application could change nothing: run omsync init", s.database)
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("look at omsync_change: %w", err)
+	}
+	if s.several {
+		return nil
+	}
+	// Here an old trigger must go before the new one comes. Dropping needs less than making.
+	var log, trust bool
+	if err := s.c.QueryRowContext(ctx, "SELECT @@log_bin, @@log_bin_trust_function_creators").Scan(&log, &trust); err != nil {
+		return fmt.Errorf("look at the binary log's settings: %w", err)
+	}
+	if !log || trust {
+		return nil
+	}
+	super, err := s.super(ctx)
+	if err != nil || super {
+		return err
+	}
+	return s.explain(&mysql.MySQLError{Number: errBinlogCreate, Message: "binary log without log_bin_trust_function_creators"})
+}
+
+func (s *installer) super(ctx context.Context) (bool, error) {
+	rows, err := s.c.QueryContext(ctx, "SHOW GRANTS")
+	if err != nil {
+		return false, fmt.Errorf("read the grants of %s: %w", s.account, err)
+	}
+	defer rows.Close()
+	super := false
+	for rows.Next() {
+		var grant string
+		if err := rows.Scan(&grant); err != nil {
+			return false, err
+		}
+		what, rest, _ := strings.Cut(grant, " ON ")
+		if strings.HasPrefix(rest, "*.*") && (strings.Contains(what, "ALL PRIVILEGES") || strings.Contains(what, "SUPER")) {
+			super = true
+		}
+	}
+	return super, rows.Err()
+}
+
+// replace makes the new triggers of a table, then drops the old ones.
+func (s *installer) replace(ctx context.Context, w tableWork) error {
+	for _, t := range w.missing {
+		if err := s.patiently(ctx, w.table, t.SQL); err != nil {
+			return fmt.Errorf("make the trigger %s on %s: %w", t.Event, w.table, err)
+		}
+	}
+	for _, x := range w.stale {
+		if err := s.drop(ctx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// swap does the same where the old one must go first: nobody writes to the table meanwhile.
+func (s *installer) swap(ctx context.Context, w tableWork) (err error) {
+	for _, t := range w.missing {
+		for _, x := range w.others {
+			if x.event == t.Event {
+				return fmt.Errorf("table %s has a trigger %s of the application's, %s, and this server takes one of a kind: move its statements elsewhere and drop it, or use MySQL 5.7 or MariaDB 10.2 or later", w.table, x.event, x.name)
+			}
+		}
+	}
+	if len(w.stale) > 0 {
+		if err := s.patiently(ctx, w.table, "LOCK TABLES "+schema.Quote(w.table)+" WRITE"); err != nil {
+			return fmt.Errorf("lock %s to exchange its triggers: %w", w.table, err)
+		}
+		defer func() {
+			if _, e := s.c.ExecContext(context.WithoutCancel(ctx), "UNLOCK TABLES"); e != nil {
+				err = firstError(err, fmt.Errorf("unlock %s: %w", w.table, e))
+			}
+		}()
+	}
+	for _, x := range w.stale {
+		if err := s.drop(ctx, x); err != nil {
+			return err
+		}
+	}
+	for _, t := range w.missing {
+		if err := s.patiently(ctx, w.table, t.SQL); err != nil {
+			return fmt.Errorf("make the trigger %s on %s: %w", t.Event, w.table, err)
+		}
+	}
+	return nil
+}
+
+func (s *installer) drop(ctx context.Context, x oldTrigger) error {
+	err := s.patiently(ctx, x.table, "DROP TRIGGER "+schema.Quote(x.name))
+	if err != nil && journal.ErrorNumber(err) != errNoSuchTrigger {
+		return fmt.Errorf("drop the trigger %s of %s: %w", x.name, x.table, err)
+	}
+	return nil
+}
+
+// patiently executes a statement, again and again while the table is in use.
+func (s *installer) patiently(ctx context.Context, table, statement string) error {
+	for i := 1; ; i++ {
+		_, err := s.c.ExecContext(ctx, statement)
+		n := journal.ErrorNumber(err)
+		if n != errLockWait && n != errDeadlock {
+			return s.explain(err)
+		}
+		if i == lockAttempts {
+			return fmt.Errorf("a transaction has been using table %s for more than %d s: let it end, or stop the application for a moment, and run this again: %w",
+				table, lockAttempts*lockWait, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+// explain adds to a refusal what would mend it.
+func (s *installer) explain(err error) error {
+	on := schema.Quote(s.database) + ".*"
+	switch journal.ErrorNumber(err) {
+	case errBinlogCreate:
+		return fmt.Errorf("%s may not make triggers while the server keeps a binary log: set log_bin_trust_function_creators = 1 on the server (SET GLOBAL and its configuration file), or run this once as an account with the SUPER privilege, which then stays the triggers' definer: %w", s.account, err)
+	case errTableAccess:
+		return fmt.Errorf("%s lacks a privilege: GRANT SELECT, INSERT, TRIGGER, LOCK TABLES ON %s TO %[1]s: %[3]w", s.account, on, err)
+	case errDBAccess:
+		return fmt.Errorf("%s lacks a privilege: GRANT LOCK TABLES, TRIGGER ON %s TO %[1]s: %[3]w", s.account, on, err)
+	case errSpecificAccess:
+		return fmt.Errorf("%s lacks a privilege: GRANT SUPER ON *.* TO %[1]s, or run this once as an account that has it: %[2]w", s.account, err)
+	}
+	return err
+}

@@ -1,0 +1,447 @@
+package capture
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// sealLimit is how many changes one seal takes: what it makes of them is held in memory.
+const sealLimit = 50000
+
+// sealed is what a seal made of the changes it read, by table: the export that it belongs to lays it over its snapshot,
+// which is from before.
+type sealed struct {
+	epoch   merge.Mark // zero if nothing had changed
+	changes int
+	tables  map[*schema.Table]*sealedTable
+}
+
+type sealedTable struct {
+	live map[journal.Row][]merge.Group // new entries; no groups: the row is gone
+	had  []journal.Row                 // rows whose entries are replaced
+	dead []journal.Tombstone
+	back []string // keys that have a tombstone and live again
+}
+
+// Seal stamps what the application has changed, until less than a full portion is left. It waits so long for the gate;
+// journal.ErrBusy if that is not enough. It answers how many changes it took.
+func Seal(ctx context.Context, j *journal.Journal, wait time.Duration) (int, error) {
+	total := 0
+	for {
+		s, snapshot, err := sealBehindGate(ctx, j, wait)
+		if err != nil {
+			return total, err
+		}
+		snapshot.Close()
+		total += s.changes
+		if s.changes < sealLimit {
+			return total, nil
+		}
+	}
+}
+
+// snapshot is a connection whose reads all see one moment of the database.
+type snapshot struct{ *sql.Conn }
+
+func (s snapshot) Close() {
+	s.ExecContext(context.Background(), "ROLLBACK")
+	s.Conn.Close()
+}
+
+// sealBehindGate takes the gate on one connection, opens a snapshot on another, makes versions of the changes that the
+// snapshot holds, commits them, and hands on the snapshot, which is from before that commit. A snapshot opened behind
+// the gate holds all that any epoch in it wrote: no import commits and no other seal runs between.
+func sealBehindGate(ctx context.Context, j *journal.Journal, wait time.Duration) (*sealed, snapshot, error) {
+	s := snapshot{}
+	fail := func(err error) (*sealed, snapshot, error) {
+		if s.Conn != nil {
+			s.Close()
+		}
+		return nil, snapshot{}, fmt.Errorf("seal: %w", err)
+	}
+	g, err := j.DB.Conn(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	defer g.Close()
+	if s.Conn, err = j.DB.Conn(ctx); err != nil {
+		return fail(err)
+	}
+	if err := journal.Gate(ctx, g, false, wait); err != nil {
+		return fail(err)
+	}
+	defer g.ExecContext(context.Background(), "ROLLBACK")
+	for _, q := range []string{"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT"} {
+		if _, err := s.ExecContext(ctx, q); err != nil {
+			return fail(err)
+		}
+	}
+	if err := j.Reload(ctx, s); err != nil {
+		return fail(err)
+	}
+	out := &sealed{tables: map[*schema.Table]*sealedTable{}}
+	changes, err := journal.Changes(ctx, s, sealLimit)
+	if err != nil {
+		return fail(err)
+	}
+	out.changes = len(changes)
+	if len(changes) == 0 {
+		return out, s, nil
+	}
+	if out.epoch, err = journal.NextEpoch(ctx, g, false, j.Now()); err != nil {
+		return fail(err)
+	}
+	if err := out.read(ctx, j, s, changes); err != nil {
+		return fail(err)
+	}
+	if err := out.write(ctx, j, g, changes); err != nil {
+		return fail(err)
+	}
+	if _, err := g.ExecContext(ctx, "COMMIT"); err != nil {
+		return fail(err)
+	}
+	return out, s, nil
+}
+
+// read makes versions of the changes, in the snapshot.
+func (s *sealed) read(ctx context.Context, j *journal.Journal, q journal.DB, changes []journal.Change) error {
+	byTable := map[uint16][]journal.Change{}
+	for _, c := range changes {
+		byTable[c.Table] = append(byTable[c.Table], c)
+	}
+	w := &sealer{keys: keys{j, q}, maker: merge.Maker{Self: j.Self, Epoch: s.epoch.Epoch}, folded: map[*schema.Table][]*journal.Folded{}, more: len(changes) == sealLimit}
+	for _, t := range j.Travels() {
+		if cs := byTable[j.Tables[t.Name].ID]; cs != nil {
+			w.folded[t] = journal.Fold(cs)
+		}
+	}
+	for _, t := range j.Travels() { // parents first, so that what died with its parent finds the parent's key
+		if w.folded[t] == nil {
+			continue
+		}
+		st, err := w.table(ctx, t)
+		if err != nil {
+			return err
+		}
+		s.tables[t] = st
+	}
+	return nil
+}
+
+// write puts the versions into the journal and takes away the changes they were made of.
+func (s *sealed) write(ctx context.Context, j *journal.Journal, g journal.DB, changes []journal.Change) error {
+	wrote := false
+	for _, t := range j.Travels() {
+		st := s.tables[t]
+		if st == nil {
+			continue
+		}
+		id := j.Tables[t.Name].ID
+		entries := make([]journal.Entry, 0, len(st.live))
+		for r, gs := range st.live {
+			if len(gs) > 0 {
+				entries = append(entries, journal.Entry{Row: r, Groups: gs})
+			}
+		}
+		sort.Slice(entries, func(a, b int) bool {
+			x, y := entries[a], entries[b]
+			return x.Int < y.Int || x.Int == y.Int && x.Key < y.Key
+		})
+		wrote = wrote || len(entries)+len(st.dead) > 0
+		if err := journal.PutVersions(ctx, g, id, st.had, entries, j.Authors); err != nil {
+			return err
+		}
+		if err := journal.PutTombstones(ctx, g, id, st.dead, j.Authors); err != nil {
+			return err
+		}
+		if err := journal.DropTombstones(ctx, g, id, st.back); err != nil {
+			return err
+		}
+	}
+	ids := make([]uint64, len(changes))
+	for i, c := range changes {
+		ids[i] = c.ID
+	}
+	if err := journal.DropChanges(ctx, g, ids); err != nil {
+		return err
+	}
+	if !wrote {
+		err := journal.DropEpoch(ctx, g, s.epoch.Epoch)
+		s.epoch = merge.Mark{}
+		return err
+	}
+	return nil
+}
+
+// sealer makes versions of folded changes.
+type sealer struct {
+	keys
+	maker  merge.Maker
+	folded map[*schema.Table][]*journal.Folded
+	more   bool // the log has more changes than this seal reads
+}
+
+func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, error) {
+	jt := w.j.Tables[t.Name]
+	folded := w.folded[t]
+	rows := make([]journal.Row, len(folded))
+	for i, f := range folded {
+		rows[i] = f.Row
+	}
+	entries, err := journal.Versions(ctx, w.q, jt.ID, rows, w.j.Authors)
+	if err != nil {
+		return nil, err
+	}
+	here, err := w.of(ctx, t, rows)
+	if err != nil {
+		return nil, err
+	}
+	deaths, err := w.deaths(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	out := &sealedTable{live: map[journal.Row][]merge.Group{}}
+	mask := w.j.Mask(t)
+	// before is what the row that had this local key when the log began was known by.
+	before := func(r journal.Row) merge.Row {
+		if gs := entries[r]; gs != nil {
+			return merge.Row{Known: true, Alive: true, Groups: gs}
+		}
+		if jt.Default.Mask != 0 {
+			return merge.Row{Known: true, Alive: true, Groups: []merge.Group{jt.Default}}
+		}
+		return merge.Row{}
+	}
+	// Rows that ended, by key: a key that lives on under another local key has not ended.
+	ended := map[string]ending{}
+	for _, f := range folded {
+		for i, d := range f.Deaths {
+			key := deaths[f.Row][i]
+			if key == "" {
+				continue
+			}
+			e := ended[key]
+			e.at = max(e.at, d.At)
+			if d.First {
+				e.was = before(f.Row)
+			}
+			ended[key] = e
+		}
+	}
+	alive := map[string]journal.Row{}
+	for r, k := range here {
+		if k != "" {
+			alive[k] = r
+		}
+	}
+	if err := w.elsewhere(ctx, t, ended, alive); err != nil {
+		return nil, err
+	}
+	tombs, err := w.tombstones(ctx, t, jt.ID, folded, here, ended)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range folded {
+		key, exists := here[f.Row]
+		if !exists {
+			if len(f.Deaths) == 0 && w.more { // the next portion tells how it went
+				continue
+			}
+			out.live[f.Row] = nil
+			if len(f.Deaths) == 0 {
+				w.j.Warn("a row of %s is gone and no trigger saw it go; the peers keep it", t.Name)
+			}
+			if entries[f.Row] != nil {
+				out.had = append(out.had, f.Row)
+			}
+			continue
+		}
+		if entries[f.Row] != nil {
+			out.had = append(out.had, f.Row)
+		}
+		if key == "" {
+			w.j.Warn("a row of %s has nothing that identifies it elsewhere (its key is NULL or refers to nothing); it stays here alone", t.Name)
+			continue
+		}
+		born := f.Born || len(f.Deaths) > 0
+		row := before(f.Row)
+		if born {
+			row = ended[key].was
+			if dead, ok := tombs[key]; ok && !row.Known {
+				row = merge.Row{Known: true, Dead: dead}
+				out.back = append(out.back, key)
+			}
+			row = w.maker.Insert(row, mask, f.BornAt)
+		} else {
+			if !row.Known { // found without versions: it counts as inserted with its first edit
+				row = w.maker.Insert(row, mask, f.Edits[0].At)
+			}
+			for _, e := range f.Edits {
+				if m := e.Mask & mask &^ merge.Existence; m != 0 {
+					row = w.maker.Edit(row, m, e.At)
+				}
+			}
+		}
+		out.live[f.Row] = merge.Normalise(row.Groups)
+	}
+	for key, e := range ended {
+		if r, ok := alive[key]; ok {
+			if _, done := out.live[r]; !done { // lives on under a local key whose insert a later seal will read
+				out.live[r] = w.maker.Insert(e.was, mask, e.at).Groups
+			}
+			continue
+		}
+		if !e.was.Known {
+			continue // born and gone since the last seal: nobody has heard of it
+		}
+		out.dead = append(out.dead, journal.Tombstone{Key: key, Version: w.maker.Delete(e.was, e.at).Dead})
+	}
+	sort.Slice(out.dead, func(a, b int) bool { return out.dead[a].Key < out.dead[b].Key })
+	return out, nil
+}
+
+// ending is the last deletion of a key, and what its row was known by when the log began.
+type ending struct {
+	at  int64
+	was merge.Row
+}
+
+// elsewhere finds keys that ended under one local key and live on under another, in rows that this log does not name.
+func (w *sealer) elsewhere(ctx context.Context, t *schema.Table, ended map[string]ending, alive map[string]journal.Row) error {
+	if t.Key != schema.KeyUUID {
+		return nil
+	}
+	var look []string
+	for k := range ended {
+		if _, ok := alive[k]; !ok {
+			look = append(look, k)
+		}
+	}
+	sort.Strings(look)
+	found, err := w.byUUID(ctx, t, look)
+	for k, r := range found {
+		alive[k] = r
+	}
+	return err
+}
+
+// tombstones reads the deletions known of what was inserted.
+func (w *sealer) tombstones(ctx context.Context, t *schema.Table, id uint16, folded []*journal.Folded, here map[journal.Row]string, ended map[string]ending) (map[string]merge.Version, error) {
+	any, err := journal.AnyTombstones(ctx, w.q, id)
+	if err != nil || !any {
+		return nil, err
+	}
+	var look []string
+	for _, f := range folded {
+		if k := here[f.Row]; k != "" && (f.Born || len(f.Deaths) > 0) {
+			look = append(look, k)
+		}
+	}
+	return journal.Tombstones(ctx, w.q, id, look, w.j.Authors)
+}
+
+// deaths finds the keys of the rows that ended, parallel to Folded.Deaths; "" for one that nothing identifies.
+func (w *sealer) deaths(ctx context.Context, t *schema.Table) (map[journal.Row][]string, error) {
+	out := map[journal.Row][]string{}
+	for _, f := range w.folded[t] {
+		for _, d := range f.Deaths {
+			key, err := w.deadKey(ctx, t, f.Row, d)
+			if err != nil {
+				return nil, err
+			}
+			if key == "" {
+				w.j.Warn("a deleted row of %s had nothing that identifies it elsewhere; the peers keep it", t.Name)
+			}
+			out[f.Row] = append(out[f.Row], key)
+		}
+	}
+	return out, nil
+}
+
+// deadKey is the key that a row had when it was deleted: its own uuid, or that of its ancestors, which the log has if
+// they were deleted too and the snapshot if not.
+func (w *sealer) deadKey(ctx context.Context, t *schema.Table, r journal.Row, d journal.Death) (string, error) {
+	values, err := deadValues(t, r, d)
+	if err != nil {
+		w.j.Warn("a deleted row of %s: %v; the peers keep it", t.Name, err)
+		return "", nil
+	}
+	parts := make([]*string, len(t.KeyColumns))
+	for i, c := range t.KeyColumns {
+		v := values[c.Name]
+		if v != nil && c.Ref != nil && !byName(c.Ref) {
+			k, err := w.ancestor(ctx, c.Ref, *v, d)
+			if err != nil {
+				return "", err
+			}
+			v = k
+		} else if v != nil && c.Ref == nil {
+			k := journal.KeyPart(c, *v)
+			v = &k
+		}
+		parts[i] = v
+	}
+	return usable(t, parts), nil
+}
+
+// deadValues are the values of a deleted row's key columns, by name: from its local key, or from what the trigger wrote
+// beside it.
+func deadValues(t *schema.Table, r journal.Row, d journal.Death) (map[string]*string, error) {
+	values := map[string]*string{}
+	set := func(columns []*schema.Column, key string) error {
+		parts, err := schema.ParseKey(columns, key)
+		for i := range parts {
+			if parts[i] != nil {
+				v := string(parts[i])
+				values[columns[i].Name] = &v
+			}
+		}
+		return err
+	}
+	switch {
+	case d.UUID != nil && len(t.KeyColumns) == 1:
+		values[t.KeyColumns[0].Name] = d.UUID
+		return values, nil
+	case d.UUID != nil:
+		return values, set(t.KeyColumns, *d.UUID)
+	case t.Integer != nil:
+		v := fmt.Sprint(r.Int)
+		values[t.Integer.Name] = &v
+		return values, nil
+	}
+	return values, set(t.LocalColumns, r.Key)
+}
+
+// ancestor is the key of the row that a deleted row referred to.
+func (w *sealer) ancestor(ctx context.Context, ref *schema.Ref, value string, d journal.Death) (*string, error) {
+	r := journal.Row{Int: journal.Int([]byte(value))}
+	for _, f := range w.folded[ref.To] {
+		if f.Row != r {
+			continue
+		}
+		for _, a := range f.Deaths { // the first that ended after the row did; a cascade logs the children first or last
+			if a.ID > d.ID || len(f.Deaths) == 1 {
+				k, err := w.deadKey(ctx, ref.To, r, a)
+				return &k, err
+			}
+		}
+	}
+	found, err := w.of(ctx, ref.To, []journal.Row{r})
+	if err != nil {
+		return nil, err
+	}
+	if k := found[r]; k != "" {
+		return &k, nil
+	}
+	if ref.To.Key == schema.KeyParent { // the shared key's own row is gone unseen; its ancestor may still tell
+		return w.ancestor(ctx, ref.To.KeyColumns[0].Ref, value, d)
+	}
+	return nil, nil
+}

@@ -1,0 +1,197 @@
+package capture
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// A trigger is one of the triggers that a table should have. Its name ends in a hash of its text, so that a list of
+// names tells which are up to date.
+type trigger struct {
+	Name  string
+	Event string // "AFTER INSERT" and so on
+	SQL   string // CREATE TRIGGER …, for a session with sql_mode ''
+}
+
+// triggerPrefix is what the names of all triggers begin with.
+const triggerPrefix = "omsync_"
+
+// allColumns is the mask of an update that touched columns the trigger does not know of. Bit 0 stands for no column.
+const allColumns = "18446744073709551614"
+
+// triggers returns the triggers that belong on t. metas are all tables of the journal, by name: those of t and of the
+// tables that foreign keys cascade to give the numbers and bits that the triggers write.
+//
+// What they promise the application: no statement of it fails for them, not even after a column or table that they name
+// was dropped; they read no other table, except where a foreign key is about to change rows of it without firing its own
+// triggers; LAST_INSERT_ID() and ROW_COUNT() stay what they were.
+func triggers(t *schema.Table, metas map[string]*journal.Table) ([]trigger, error) {
+	var out []trigger
+	if t.Travels {
+		m := metas[t.Name]
+		if m == nil {
+			return nil, notInJournal(t)
+		}
+		out = append(out,
+			newTrigger(t, m, "AFTER INSERT", insertBody(t, m)),
+			newTrigger(t, m, "AFTER UPDATE", updateBody(t, m)),
+			newTrigger(t, m, "AFTER DELETE", deleteBody(t, m)))
+	}
+	cascades, err := cascadeTriggers(t, metas)
+	return append(out, cascades...), err
+}
+
+func notInJournal(t *schema.Table) error {
+	return fmt.Errorf("table %s has no number in the journal: register it before its triggers are made", t.Name)
+}
+
+func newTrigger(t *schema.Table, m *journal.Table, event, body string) trigger {
+	var id uint16 // of a table that does not travel itself
+	if m != nil {
+		id = m.ID
+	}
+	rest := fmt.Sprintf(" %s ON %s FOR EACH ROW %s", event, schema.Quote(t.Name), body)
+	sum := sha256.Sum256([]byte(rest))
+	time, what, _ := strings.Cut(event, " ")
+	letters := strings.ToLower(time[:1] + what[:1])
+	name := fmt.Sprintf("%s%d_%s_%x", triggerPrefix, id, letters, sum[:4])
+	return trigger{name, event, "CREATE TRIGGER " + schema.Quote(name) + rest}
+}
+
+func insertBody(t *schema.Table, m *journal.Table) string {
+	return fmt.Sprintf(`BEGIN
+  DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' BEGIN END;
+  IF @omsync_quiet IS NULL THEN
+    INSERT INTO omsync_change (tbl, op, %s, at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));
+  END IF;
+END`, localColumn(t), m.ID, journal.OpInsert, localSQL(t, columnOf("NEW")))
+}
+
+func deleteBody(t *schema.Table, m *journal.Table) string {
+	local, old := localColumn(t), localSQL(t, columnOf("OLD"))
+	key := rowKeySQL(t, columnOf("OLD"))
+	if key == "NULL" {
+		return fmt.Sprintf(`BEGIN
+  DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' BEGIN END;
+  IF @omsync_quiet IS NULL THEN
+    INSERT INTO omsync_change (tbl, op, %s, at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));
+  END IF;
+END`, local, m.ID, journal.OpDelete, old)
+	}
+	return fmt.Sprintf(`BEGIN
+  DECLARE o_lost TINYINT DEFAULT 0;
+  DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' SET o_lost = 1;
+  IF @omsync_quiet IS NULL THEN
+    INSERT INTO omsync_change (tbl, op, %s, u, at) VALUES (%d, %d, %s, %s, UTC_TIMESTAMP(6));
+    IF o_lost THEN
+      INSERT INTO omsync_change (tbl, op, %[1]s, at) VALUES (%[2]d, %[3]d, %[4]s, UTC_TIMESTAMP(6));
+    END IF;
+  END IF;
+END`, local, m.ID, journal.OpDelete, old, key)
+}
+
+func updateBody(t *schema.Table, m *journal.Table) string {
+	var bits, keys []string
+	for _, c := range t.Columns {
+		switch bit := m.Bit(c.Name); {
+		case movesRow(c):
+			keys = append(keys, unchanged(c))
+		case bit != 0 && !c.Generated:
+			bits = append(bits, fmt.Sprintf("IF(%s, 0, %d)", unchanged(c), bit))
+		}
+	}
+	mask := "0"
+	if len(bits) > 0 {
+		mask = strings.Join(bits, "\n      | ")
+	}
+	return fmt.Sprintf(`BEGIN
+  DECLARE o_mask BIGINT UNSIGNED DEFAULT 0;
+  DECLARE o_moved TINYINT DEFAULT 0;
+  DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' SET o_mask = %s;
+  IF @omsync_quiet IS NULL THEN
+    SET o_mask = %s;
+    SET o_moved = NOT (%s);
+    IF o_moved THEN
+      INSERT INTO omsync_change (tbl, op, %s, u, at) VALUES
+        (%d, %d, %s, %s, UTC_TIMESTAMP(6)),
+        (%[5]d, %[9]d, %[10]s, NULL, UTC_TIMESTAMP(6));
+    ELSEIF o_mask THEN
+      INSERT INTO omsync_change (tbl, op, %[4]s, mask, at) VALUES (%[5]d, %[11]d, %[10]s, o_mask, UTC_TIMESTAMP(6));
+    END IF;
+  END IF;
+END`, allColumns, mask, strings.Join(keys, "\n      AND "), localColumn(t),
+		m.ID, journal.OpDelete, localSQL(t, columnOf("OLD")), rowKeySQL(t, columnOf("OLD")),
+		journal.OpInsert, localSQL(t, columnOf("NEW")), journal.OpUpdate)
+}
+
+// columnOf gives the expression of a column of OLD, NEW or a table alias.
+func columnOf(row string) func(*schema.Column) string {
+	return func(c *schema.Column) string { return row + "." + schema.Quote(c.Name) }
+}
+
+// localColumn is the column of omsync_change that says which row it was.
+func localColumn(t *schema.Table) string {
+	if t.Integer != nil {
+		return "pk"
+	}
+	return "k"
+}
+
+func localSQL(t *schema.Table, value func(*schema.Column) string) string {
+	if t.Integer != nil {
+		return value(t.Integer)
+	}
+	return schema.KeySQL(t.LocalColumns, value)
+}
+
+// rowKeySQL is the expression of what identified a deleted row, where that is not in its local key: nearly always its
+// uuid. A key that a profile made of other columns is the value of the one column, or of several the text that
+// [schema.KeySQL] makes of them.
+func rowKeySQL(t *schema.Table, value func(*schema.Column) string) string {
+	local := t.LocalColumns
+	if t.Integer != nil {
+		local = []*schema.Column{t.Integer}
+	}
+	if !slices.ContainsFunc(t.KeyColumns, func(c *schema.Column) bool { return !slices.Contains(local, c) }) {
+		return "NULL"
+	}
+	if len(t.KeyColumns) > 1 {
+		return schema.KeySQL(t.KeyColumns, value)
+	}
+	c := t.KeyColumns[0]
+	switch {
+	case c.Charset == "utf8mb4" || c.Charset == "utf8mb3" || c.Charset == "ascii" || c.Type == "binary" || c.Type == "varbinary":
+		return value(c)
+	case c.Charset != "":
+		return "CONVERT(" + value(c) + " USING utf8mb4)"
+	}
+	return "CAST(" + value(c) + " AS CHAR)"
+}
+
+// movesRow says that a change of the column makes it another row.
+func movesRow(c *schema.Column) bool {
+	t := c.Table
+	return c == t.Integer || slices.Contains(t.KeyColumns, c) || slices.Contains(t.LocalColumns, c) || slices.Contains(t.PrimaryKey, c)
+}
+
+// unchanged is the condition that an update left the column's exact value alone. Plain comparison would call 'a' and 'A', an
+// hour told twice by a change to winter time, the years 0000 and 2000 (MariaDB, MySQL 5.6) and 0 and -0 the same.
+func unchanged(c *schema.Column) string {
+	format := "CAST(%s AS BINARY) <=> CAST(%s AS BINARY)"
+	switch c.Type {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "date", "datetime", "time":
+		format = "%s <=> %s"
+	case "float", "double":
+		format = "(%s <=> %s AND CONCAT(%[1]s) <=> CONCAT(%[2]s))"
+	case "year", "bit", "enum":
+		format = "%s+0 <=> %s+0"
+	case "timestamp":
+		format = "UNIX_TIMESTAMP(%s) <=> UNIX_TIMESTAMP(%s)"
+	}
+	return fmt.Sprintf(format, columnOf("OLD")(c), columnOf("NEW")(c))
+}

@@ -1,0 +1,295 @@
+package capture
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// InnoDB refuses a cascade more than 15 tables deep (MySQL reference manual, FOREIGN KEY Constraints), so that following
+// a cycle that far follows it to the end. A trigger with more than maxCursors of them would have thousands: see
+// [CascadeGaps].
+const (
+	maxDepth   = 15
+	maxCursors = 64
+)
+
+// cascadeTriggers returns BEFORE DELETE and BEFORE UPDATE for a table whose foreign keys change rows of others, which
+// fires none of their triggers. They are BEFORE because afterwards nobody can tell which rows those were.
+func cascadeTriggers(t *schema.Table, metas map[string]*journal.Table) ([]trigger, error) {
+	del := &cascade{metas: metas}
+	del.follow(cascadeNode{table: t, deleted: true}, nil, 2)
+	upd := &cascade{metas: metas}
+	for _, c := range referred(t) {
+		var inner cascade
+		inner.metas = metas
+		inner.follow(cascadeNode{table: t, column: c, value: columnOf("NEW")(c)}, nil, 3)
+		if inner.sql.Len() > 0 {
+			fmt.Fprintf(&upd.sql, "    IF NOT (%s) THEN\n%s    END IF;\n", unchanged(c), &inner.sql)
+		}
+		upd.err = firstError(upd.err, inner.err)
+	}
+	if err := firstError(del.err, upd.err); err != nil {
+		return nil, err
+	}
+	var out []trigger
+	m := metas[t.Name]
+	if !t.Travels {
+		m = nil
+	}
+	for _, x := range []struct {
+		event string
+		c     *cascade
+	}{{"BEFORE DELETE", del}, {"BEFORE UPDATE", upd}} {
+		if x.c.sql.Len() > 0 {
+			// Without foreign key checks nothing cascades.
+			out = append(out, newTrigger(t, m, x.event, "BEGIN\n"+
+				"  DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' BEGIN END;\n"+
+				"  IF @omsync_quiet IS NULL AND @@foreign_key_checks THEN\n"+x.c.sql.String()+"  END IF;\nEND"))
+		}
+	}
+	return out, nil
+}
+
+// CascadeGaps names the tables whose foreign keys cascade over so many paths that the triggers do not follow them all:
+// changes beyond are not captured. No database should have one; where it does, nothing but breaking the cycle helps.
+func CascadeGaps(cat *schema.Catalogue) []string {
+	var out []string
+	for _, t := range cat.Tables {
+		w := &cascade{dry: true}
+		w.follow(cascadeNode{table: t, deleted: true}, nil, 0)
+		for _, c := range referred(t) {
+			w.cursors = 0
+			w.follow(cascadeNode{table: t, column: c}, nil, 0)
+		}
+		if w.cut {
+			out = append(out, t.Name)
+		}
+	}
+	return out
+}
+
+// A cascadeNode is what happens to the rows of a table in a cascade: they are deleted, or one column of them changes.
+type cascadeNode struct {
+	table   *schema.Table
+	deleted bool
+	column  *schema.Column // that changes, if not deleted
+	value   string         // and the expression of what to: NULL, or the statement's own NEW value
+	by      *schema.Ref    // how the cascade came here; nil for the statement's own row
+}
+
+// edges are the nodes that this one makes happen.
+func (n cascadeNode) edges() []cascadeNode {
+	var out []cascadeNode
+	for _, r := range n.table.Children {
+		if !r.Declared || !n.deleted && r.ToColumn != n.column {
+			continue
+		}
+		action := r.OnUpdate
+		if n.deleted {
+			action = r.OnDelete
+		}
+		switch {
+		case action == "CASCADE" && n.deleted:
+			out = append(out, cascadeNode{table: r.From.Table, deleted: true, by: r})
+		case action == "CASCADE":
+			out = append(out, cascadeNode{r.From.Table, false, r.From, n.value, r})
+		case action == "SET NULL":
+			out = append(out, cascadeNode{r.From.Table, false, r.From, "NULL", r})
+		}
+	}
+	return out
+}
+
+// matters says whether some table that travels is changed by n or by what n makes happen.
+func (n cascadeNode) matters(seen map[cascadeNode]bool) bool {
+	n.by = nil
+	if seen[n] {
+		return false
+	}
+	seen[n] = true
+	if n.table.Travels {
+		return true
+	}
+	for _, e := range n.edges() {
+		if e.matters(seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// referred returns the columns of t whose changes cascade.
+func referred(t *schema.Table) []*schema.Column {
+	var out []*schema.Column
+	for _, c := range t.Columns {
+		if len(cascadeNode{table: t, column: c}.edges()) > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// cascade writes the statements that log a cascade.
+type cascade struct {
+	metas   map[string]*journal.Table
+	sql     strings.Builder
+	cursors int
+	cut     bool
+	dry     bool // count cursors only
+	err     error
+}
+
+// follow writes a block for each node below n. path leads from the statement's row to n, without that row.
+func (w *cascade) follow(n cascadeNode, path []cascadeNode, indent int) {
+	if len(path) == maxDepth {
+		return
+	}
+	for _, e := range n.edges() {
+		if !e.matters(map[cascadeNode]bool{}) || !e.deleted && updatedAbove(e.table, n, path) {
+			continue
+		}
+		if w.cursors == maxCursors {
+			w.cut = true
+			return
+		}
+		below := append(path[:len(path):len(path)], e)
+		w.cursors++
+		change := w.change(e)
+		if change.sql == "" { // it does not travel: only a step on the way
+			w.follow(e, below, indent)
+			continue
+		}
+		w.block(below, change, indent)
+	}
+}
+
+// updatedAbove: InnoDB refuses to update a table once more in the cascade that already updated it.
+func updatedAbove(t *schema.Table, n cascadeNode, path []cascadeNode) bool {
+	for _, p := range path {
+		if p.table == t && !p.deleted {
+			return true
+		}
+	}
+	return n.by == nil && n.table == t && !n.deleted
+}
+
+// cascadeChange is what one cursor reads of each row and writes for it.
+type cascadeChange struct {
+	fields []string                                         // names of the variables
+	values func(value func(*schema.Column) string) []string // and what they get
+	sql    string                                           // INSERT; empty: nothing to log
+}
+
+func (w *cascade) change(n cascadeNode) cascadeChange {
+	t := n.table
+	if !t.Travels {
+		return cascadeChange{}
+	}
+	if w.dry {
+		return cascadeChange{sql: "-"}
+	}
+	m := w.metas[t.Name]
+	if m == nil {
+		w.err = firstError(w.err, notInJournal(t))
+		return cascadeChange{}
+	}
+	local := "o_" + localColumn(t)
+	insert := "INSERT INTO omsync_change (tbl, op, " + localColumn(t)
+	switch {
+	case n.deleted:
+		return cascadeChange{[]string{local, "o_u"},
+			func(v func(*schema.Column) string) []string { return []string{localSQL(t, v), rowKeySQL(t, v)} },
+			fmt.Sprintf("%s, u, at) VALUES (%d, %d, %s, o_u, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpDelete, local)}
+	case movesRow(n.column):
+		moved := func(v func(*schema.Column) string) func(*schema.Column) string {
+			return func(c *schema.Column) string {
+				if c != n.column {
+					return v(c)
+				}
+				return n.value
+			}
+		}
+		return cascadeChange{[]string{local, "o_u", local + "2"},
+			func(v func(*schema.Column) string) []string {
+				return []string{localSQL(t, v), rowKeySQL(t, v), localSQL(t, moved(v))}
+			},
+			fmt.Sprintf("%s, u, at) VALUES (%d, %d, %s, o_u, UTC_TIMESTAMP(6)), (%[2]d, %d, %[4]s2, NULL, UTC_TIMESTAMP(6));",
+				insert, m.ID, journal.OpDelete, local, journal.OpInsert)}
+	}
+	bit := m.Bit(n.column.Name)
+	if bit == 0 {
+		return cascadeChange{}
+	}
+	return cascadeChange{[]string{local},
+		func(v func(*schema.Column) string) []string { return []string{localSQL(t, v)} },
+		fmt.Sprintf("%s, mask, at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpUpdate, local, bit)}
+}
+
+// block writes the cursor that logs what happens at the end of path, and within it, for when there were such rows, the
+// blocks of what that makes happen. The rows are locked: in share mode, because a trigger may not ask for more on a table
+// of its own statement; the cascade will lock them in any case.
+func (w *cascade) block(path []cascadeNode, c cascadeChange, indent int) {
+	end := path[len(path)-1]
+	if w.dry {
+		w.follow(end, path, indent)
+		return
+	}
+	line := func(depth int, format string, args ...any) {
+		fmt.Fprintf(&w.sql, "%s"+format+"\n", append([]any{strings.Repeat("  ", indent+depth)}, args...)...)
+	}
+	line(0, "BEGIN")
+	line(1, "DECLARE o_end, o_any TINYINT DEFAULT 0;")
+	line(1, "DECLARE o_pk, o_pk2 BIGINT;")
+	line(1, "DECLARE o_k, o_k2 VARBINARY(700);")
+	line(1, "DECLARE o_u VARBINARY(255);")
+	line(1, "DECLARE o_rows CURSOR FOR SELECT %s %s LOCK IN SHARE MODE;",
+		strings.Join(c.values(columnOf(tableAlias(len(path)))), ", "), joined(path))
+	line(1, "DECLARE CONTINUE HANDLER FOR NOT FOUND SET o_end = 1;")
+	line(1, "DECLARE EXIT HANDLER FOR SQLSTATE '42S22', SQLSTATE '42S02' BEGIN END;")
+	line(1, "OPEN o_rows;")
+	line(1, "o_next: LOOP")
+	line(2, "FETCH o_rows INTO %s;", strings.Join(c.fields, ", "))
+	line(2, "IF o_end THEN LEAVE o_next; END IF;")
+	line(2, "SET o_any = 1;")
+	line(2, "%s", c.sql)
+	line(1, "END LOOP;")
+	line(1, "CLOSE o_rows;")
+	inner := cascade{metas: w.metas, cursors: w.cursors}
+	inner.follow(end, path, indent+2)
+	w.cursors, w.cut, w.err = inner.cursors, w.cut || inner.cut, firstError(w.err, inner.err)
+	if inner.sql.Len() > 0 {
+		line(1, "IF o_any THEN")
+		w.sql.WriteString(inner.sql.String())
+		line(1, "END IF;")
+	}
+	line(0, "END;")
+}
+
+// joined joins the tables of path, beginning at the statement's own row.
+func joined(path []cascadeNode) string {
+	var b strings.Builder
+	where := ""
+	for i, n := range path {
+		table := schema.Quote(n.table.Name) + " " + tableAlias(i+1)
+		child := columnOf(tableAlias(i + 1))(n.by.From)
+		if i == 0 {
+			b.WriteString("FROM " + table)
+			where = " WHERE " + child + " = " + columnOf("OLD")(n.by.ToColumn)
+			continue
+		}
+		b.WriteString(" STRAIGHT_JOIN " + table + " ON " + child + " = " + columnOf(tableAlias(i))(n.by.ToColumn))
+	}
+	return b.String() + where
+}
+
+func tableAlias(i int) string { return fmt.Sprintf("t%d", i) }
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}

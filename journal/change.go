@@ -1,0 +1,100 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// What a trigger saw.
+const (
+	OpInsert = 1
+	OpUpdate = 2
+	OpDelete = 3
+)
+
+// Change is one line that a trigger wrote.
+type Change struct {
+	ID    uint64
+	Table uint16
+	Op    int
+	Row
+	UUID *string // of a deleted row; nil if it had none
+	Mask merge.Mask
+	At   int64 // µs since 1970 UTC by the server's clock
+}
+
+const changeColumns = "id, tbl, op, pk, k, u, mask, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', at)"
+
+// Changes reads up to limit changes of all tables, oldest first.
+func Changes(ctx context.Context, q DB, limit int) ([]Change, error) {
+	return readChanges(ctx, q, fmt.Sprintf("ORDER BY id LIMIT %d", limit))
+}
+
+// TableChanges reads all changes of one table, oldest first.
+func TableChanges(ctx context.Context, q DB, tbl uint16) ([]Change, error) {
+	return readChanges(ctx, q, fmt.Sprintf("WHERE tbl = %d ORDER BY id", tbl))
+}
+
+func readChanges(ctx context.Context, q DB, which string) ([]Change, error) {
+	var out []Change
+	err := Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_change "+which, func(r []sql.RawBytes) error {
+		c := Change{ID: Uint(r[0]), Table: uint16(Uint(r[1])), Op: int(Uint(r[2])), Row: Row{Int(r[3]), string(r[4])}, Mask: merge.Mask(Uint(r[6])), At: Int(r[7])}
+		if r[5] != nil {
+			u := string(r[5])
+			c.UUID = &u
+		}
+		out = append(out, c)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read changes: %w", err)
+	}
+	return out, nil
+}
+
+// Waiting counts the changes not sealed yet.
+func Waiting(ctx context.Context, q DB) (n int64, err error) {
+	err = Each(ctx, q, "SELECT COUNT(*) FROM omsync_change", func(r []sql.RawBytes) error { n = Int(r[0]); return nil })
+	return n, err
+}
+
+// DropChanges deletes changes by their ids: in the one shape that takes record locks only, so that the application's
+// triggers never wait. The count must match: a change that is no longer there was somebody else's.
+func DropChanges(ctx context.Context, q DB, ids []uint64) error {
+	return chunks(ids, func(part []uint64) error {
+		b := []byte("DELETE c FROM (SELECT ")
+		for i, id := range part {
+			if i > 0 {
+				b = append(b, " UNION ALL SELECT "...)
+			}
+			b = strconv.AppendUint(b, id, 10)
+			if i == 0 {
+				b = append(b, " id"...)
+			}
+		}
+		b = append(b, ") d STRAIGHT_JOIN omsync_change c FORCE INDEX (PRIMARY) ON c.id = d.id"...)
+		r, err := q.ExecContext(ctx, string(b))
+		if err != nil {
+			return fmt.Errorf("drop changes: %w", err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n != int64(len(part)) {
+			return fmt.Errorf("drop changes: %d of %d were there (%v)", n, len(part), err)
+		}
+		return nil
+	})
+}
+
+// indexed is a key as the index holds it.
+func indexed(k string) string {
+	if len(k) <= longest {
+		return k
+	}
+	sum := sha256.Sum256([]byte(k))
+	return k[:600] + "#" + hex.EncodeToString(sum[:])
+}

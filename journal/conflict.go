@@ -1,0 +1,85 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"strconv"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// Conflict is a value that lost against one whose author had not seen it. What it is about (table, key, column) and the
+// loser's stamp identify it: both ends of a link record the same one.
+type Conflict struct {
+	Table, Key, Column string  // Column "": the row's deletion lost
+	Value              *string // as text; a reference as the key of its row; nil: NULL
+	Deletion           bool
+	Loser, Winner      merge.Stamp
+	At                 int64 // µs since 1970 UTC
+	Epoch              uint64
+	From               merge.Peer
+}
+
+func (c Conflict) digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q %d %q", c.Table, c.Key, c.Column, c.Loser.Time, c.Loser.Author)
+	return string(h.Sum(nil)[:16])
+}
+
+// PutConflicts records conflicts; those already recorded stay as they are. It answers how many were new.
+func PutConflicts(ctx context.Context, q DB, cs []Conflict) (int, error) {
+	added := 0
+	err := chunks(cs, func(part []Conflict) error {
+		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm) VALUES ")
+		for i, c := range part {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, '(')
+			for _, s := range []string{c.digest(), c.Table, c.Key, c.Column} {
+				b = append(Binary(b, s), ',')
+			}
+			if c.Value == nil {
+				b = append(b, "NULL"...)
+			} else {
+				b = Binary(b, *c.Value)
+			}
+			b = fmt.Appendf(b, ",%s,%d,%s,%d,%s,%d,%d,%d)", strconv.FormatBool(c.Deletion), c.Loser.Time, Binary(nil, c.Loser.Author),
+				c.Winner.Time, Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From)
+		}
+		r, err := q.ExecContext(ctx, string(b))
+		if err != nil {
+			return err
+		}
+		n, err := r.RowsAffected()
+		added += int(n)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("record conflicts: %w", err)
+	}
+	return added, nil
+}
+
+// NewerConflicts lists the records above epoch base that did not come from the peer, in order.
+func NewerConflicts(ctx context.Context, q DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
+	query := fmt.Sprintf("SELECT tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm FROM omsync_conflict WHERE epoch > %d AND frm <> %d ORDER BY id", base, peer)
+	return Each(ctx, q, query, func(r []sql.RawBytes) error {
+		c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: Int(r[4]) != 0,
+			Loser: merge.Stamp{Time: Int(r[5]), Author: string(r[6])}, Winner: merge.Stamp{Time: Int(r[7]), Author: string(r[8])},
+			At: Int(r[9]), Epoch: Uint(r[10]), From: merge.Peer(Uint(r[11]))}
+		if r[3] != nil {
+			v := string(r[3])
+			c.Value = &v
+		}
+		return f(c)
+	})
+}
+
+// CountConflicts counts the records.
+func CountConflicts(ctx context.Context, q DB) (n int64, err error) {
+	err = Each(ctx, q, "SELECT COUNT(*) FROM omsync_conflict", func(r []sql.RawBytes) error { n = Int(r[0]); return nil })
+	return n, err
+}

@@ -1,0 +1,130 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// DB is what a statement needs: a *sql.DB, *sql.Conn or *sql.Tx.
+type DB interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// sqlMode keeps exact values alive: zero dates and 0 in an AUTO_INCREMENT column are stored as they are, and what a
+// column does not take is an error instead of something similar.
+const sqlMode = "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES'"
+
+// Open connects to the database of a go-sql-driver DSN with the session that exact values need: UTC, utf8mb4, a strict
+// sql_mode. Every value is read as the text that the server prints.
+func Open(dsn string) (*sql.DB, string, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the DSN: %w", err)
+	}
+	if cfg.DBName == "" {
+		return nil, "", errors.New("the DSN names no database: end it with /NAME, as in user:password@unix(/run/mysqld/mysqld.sock)/openmrs")
+	}
+	cfg.ParseTime = false
+	cfg.MaxAllowedPacket = 0
+	cfg.InterpolateParams = true
+	cfg.MultiStatements = false
+	cfg.Collation = "utf8mb4_general_ci"
+	cfg.Timeout = 20 * time.Second
+	cfg.Params = map[string]string{
+		"sql_mode":           sqlMode,
+		"time_zone":          "'+00:00'",
+		"foreign_key_checks": "1",
+	}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the DSN: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxIdleConns(4)
+	return db, cfg.DBName, nil
+}
+
+// ErrorNumber is the server's number for an error, 0 if it is not the server's.
+func ErrorNumber(err error) uint16 {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return 0
+}
+
+// Each runs a query and hands each row's values to f, as text; nil is NULL. The slices are valid until f returns.
+func Each(ctx context.Context, q DB, query string, f func(row []sql.RawBytes) error) error {
+	rows, err := q.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	row := make([]sql.RawBytes, len(names))
+	into := make([]any, len(names))
+	for i := range row {
+		into[i] = &row[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		if err := f(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func exec(ctx context.Context, q DB, statements ...string) error {
+	for _, s := range statements {
+		if _, err := q.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Uint reads an unsigned decimal number that the server printed; 0 for NULL.
+func Uint(b []byte) uint64 { n, _ := strconv.ParseUint(string(b), 10, 64); return n }
+
+// Int reads a signed decimal number that the server printed; 0 for NULL.
+func Int(b []byte) int64 { n, _ := strconv.ParseInt(string(b), 10, 64); return n }
+
+// Random is a number for a token, a history or a link: never 0.
+func Random() uint64 {
+	var b [8]byte
+	for {
+		rand.Read(b[:])
+		if n := binary.BigEndian.Uint64(b[:]); n != 0 {
+			return n
+		}
+	}
+}
+
+// chunk is how many rows go into one statement.
+const chunk = 1000
+
+func chunks[T any](s []T, f func([]T) error) error {
+	for len(s) > 0 {
+		n := min(chunk, len(s))
+		if err := f(s[:n]); err != nil {
+			return err
+		}
+		s = s[n:]
+	}
+	return nil
+}

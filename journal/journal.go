@@ -1,0 +1,76 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// Journal is a node's database with all that is known of it: what capture and apply work on.
+type Journal struct {
+	DB        *sql.DB
+	Self      string // this node's name
+	Catalogue *schema.Catalogue
+	Profile   *schema.Profile
+	Tables    map[string]*Table
+	Authors   *Authors
+	Now       func() time.Time
+	Warn      func(format string, args ...any) // what a person should know; never a patient's data
+}
+
+// Open reads what a command needs of a node's database; ErrNone if it is no node.
+func Load(ctx context.Context, db *sql.DB, cat *schema.Catalogue, p *schema.Profile) (*Journal, error) {
+	n, err := LoadNode(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{DB: db, Self: n.Name, Catalogue: cat, Profile: p, Now: time.Now, Warn: func(string, ...any) {}}
+	return j, j.Reload(ctx, db)
+}
+
+// Reload reads authors and tables again: other runs may have added some.
+func (j *Journal) Reload(ctx context.Context, q DB) (err error) {
+	if j.Authors, err = LoadAuthors(ctx, q); err != nil {
+		return err
+	}
+	j.Tables, err = LoadTables(ctx, q, j.Authors)
+	return err
+}
+
+// Travels lists the tables that are exchanged and known to the journal, parents before children.
+func (j *Journal) Travels() []*schema.Table {
+	var out []*schema.Table
+	for _, t := range j.Catalogue.Order() {
+		if j.Tables[t.Name] != nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Mask is the existence of a row and all its columns that have versions.
+func (j *Journal) Mask(t *schema.Table) merge.Mask {
+	m := merge.Existence
+	for _, c := range j.Columns(t) {
+		m |= j.Tables[t.Name].Bit(c.Name)
+	}
+	return m
+}
+
+// Columns lists a table's columns that have versions: not what identifies the row, what means something here alone, what
+// the server computes or the profile keeps back from everybody.
+func (j *Journal) Columns(t *schema.Table) []*schema.Column {
+	var out []*schema.Column
+	for _, c := range t.Columns {
+		if HasBit(c) && c.Withheld == "" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// HasBit says whether a column gets a bit in the masks.
+func HasBit(c *schema.Column) bool { return !c.Generated && !c.Local && !c.Key }

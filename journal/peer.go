@@ -1,0 +1,149 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// Peer is a neighbour and the state of the link to it. Numbers are never used again.
+type Peer struct {
+	ID                         merge.Peer
+	Name                       string
+	Role                       string // what the peer is to this node: "parent" or "child"
+	State                      string // "active", "suspended" or "removed"
+	Card                       []byte
+	Link                       merge.Link
+	SentAt, AckedAt, AppliedAt time.Time // zero: never
+}
+
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at"
+
+// Peers lists the neighbours that are not removed, by name. Link.Log is left out: LoadLog reads it.
+func Peers(ctx context.Context, q DB) ([]*Peer, error) {
+	return readPeers(ctx, q, "state <> 'removed' ORDER BY name")
+}
+
+// PeerByName reads one neighbour; nil if there is none of that name. lock: its row is locked to the transaction's end.
+func PeerByName(ctx context.Context, q DB, name string, lock bool) (*Peer, error) {
+	where := fmt.Sprintf("state <> 'removed' AND name = %s", Binary(nil, name))
+	if lock {
+		where += " FOR UPDATE"
+	}
+	ps, err := readPeers(ctx, q, where)
+	if err != nil || len(ps) == 0 {
+		return nil, err
+	}
+	return ps[0], nil
+}
+
+func readPeers(ctx context.Context, q DB, where string) ([]*Peer, error) {
+	var out []*Peer
+	err := Each(ctx, q, "SELECT "+peerColumns+" FROM omsync_peer WHERE "+where, func(r []sql.RawBytes) error {
+		p := &Peer{ID: merge.Peer(Uint(r[0])), Name: string(r[1]), Role: string(r[2]), State: string(r[3]), Card: append([]byte(nil), r[4]...),
+			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
+		out = append(out, p)
+		return json.Unmarshal(r[5], &p.Link)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read omsync_peer: %w", err)
+	}
+	return out, nil
+}
+
+func at(b []byte) time.Time {
+	if b == nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(Int(b))
+}
+
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+// AddPeer writes a new neighbour and gives it its number.
+func AddPeer(ctx context.Context, q DB, p *Peer) error {
+	link, err := encodeLink(p)
+	if err != nil {
+		return err
+	}
+	r, err := q.ExecContext(ctx, "INSERT INTO omsync_peer (name, role, card, link) VALUES (?, ?, ?, ?)", p.Name, p.Role, p.Card, link)
+	if err != nil {
+		return fmt.Errorf("add the peer %s: %w", p.Name, err)
+	}
+	id, err := r.LastInsertId()
+	p.ID, p.State = merge.Peer(id), "active"
+	return err
+}
+
+// encodeLink leaves the log out: it has a table of its own.
+func encodeLink(p *Peer) ([]byte, error) {
+	l := p.Link
+	l.Log = nil
+	return json.Marshal(l)
+}
+
+// SavePeer writes the state of the link, without its log.
+func SavePeer(ctx context.Context, q DB, p *Peer) error {
+	link, err := encodeLink(p)
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, acked = ?, applied = ?, sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
+		p.Role, p.State, p.Card, link, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
+	if err != nil {
+		return fmt.Errorf("save the peer %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// LoadLog reads the ends of the batches applied from the peer into its link.
+func LoadLog(ctx context.Context, q DB, p *Peer) error {
+	p.Link.Log = nil
+	return Each(ctx, q, fmt.Sprintf("SELECT epoch, token, own FROM omsync_import WHERE peer = %d ORDER BY own", p.ID), func(r []sql.RawBytes) error {
+		p.Link.Log = append(p.Link.Log, merge.Imported{Mark: merge.Mark{Epoch: Uint(r[0]), Token: Uint(r[1])}, Epoch: Uint(r[2])})
+		return nil
+	})
+}
+
+// SaveLog brings the log in line with the link's: rows behind the last common one go, new ones are added.
+func SaveLog(ctx context.Context, q DB, p *Peer, had []merge.Imported) error {
+	same := 0
+	for same < len(had) && same < len(p.Link.Log) && had[same] == p.Link.Log[same] {
+		same++
+	}
+	for _, m := range had[same:] {
+		if err := exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_import WHERE peer = %d AND own = %d", p.ID, m.Epoch)); err != nil {
+			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
+		}
+	}
+	for _, m := range p.Link.Log[same:] {
+		if err := exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_import (peer, epoch, token, own) VALUES (%d, %d, %d, %d)", p.ID, m.Mark.Epoch, m.Token, m.Epoch)); err != nil {
+			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// Rejoin makes everything that came from the peer after this own epoch count as made here, in the new epoch: the peer
+// was restored and no longer has it.
+func Rejoin(ctx context.Context, q DB, peer merge.Peer, after, epoch uint64) error {
+	for _, t := range []string{"omsync_version", "omsync_tombstone", "omsync_conflict"} {
+		if err := exec(ctx, q, fmt.Sprintf("UPDATE %s SET frm = 0, epoch = %d WHERE frm = %d AND epoch > %d", t, epoch, peer, after)); err != nil {
+			return fmt.Errorf("count what came from a restored peer as made here: %w", err)
+		}
+	}
+	err := exec(ctx, q, fmt.Sprintf("UPDATE omsync_table SET def_frm = 0, def_epoch = %d WHERE def_mask IS NOT NULL AND def_frm = %d AND def_epoch > %d", epoch, peer, after))
+	if err != nil {
+		return fmt.Errorf("count what came from a restored peer as made here: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// Column is an application column's place in the bit masks. A column keeps its bit for good, even when it is dropped.
+type Column struct {
+	Name string `json:"n"`
+	Bit  uint8  `json:"b"`           // 1 to 63; columns past the 62nd share bit 63
+	Type string `json:"t,omitempty"` // full type when it was last looked at
+}
+
+// Table is what the journal knows of one of the application's tables.
+type Table struct {
+	ID      uint16
+	Name    string
+	Columns []Column
+	// Default is the version of the rows that have no entry: those of the one transaction that found or brought them.
+	// Its mask is 0 where there is none.
+	Default merge.Group
+	// Fresh: what the table held when it was first found has no versions yet.
+	Fresh bool
+}
+
+// Bit is the column's bit as a mask, 0 if it has none.
+func (t *Table) Bit(column string) merge.Mask {
+	for _, c := range t.Columns {
+		if c.Name == column {
+			return 1 << c.Bit
+		}
+	}
+	return 0
+}
+
+// Assign gives a column the next free bit and says whether it was new.
+func (t *Table) Assign(column, typ string) bool {
+	next := uint8(1)
+	for i, c := range t.Columns {
+		if c.Name == column {
+			t.Columns[i].Type = typ
+			return false
+		}
+		if c.Bit >= next {
+			next = c.Bit + 1
+		}
+	}
+	t.Columns = append(t.Columns, Column{column, min(next, 63), typ})
+	return true
+}
+
+// LoadTables reads all tables, by name.
+func LoadTables(ctx context.Context, q DB, a *Authors) (map[string]*Table, error) {
+	out := map[string]*Table{}
+	err := Each(ctx, q, "SELECT id, name, cols, def_mask, def_time, def_author, def_epoch, def_frm, fresh FROM omsync_table", func(r []sql.RawBytes) error {
+		t := &Table{ID: uint16(Uint(r[0])), Name: string(r[1])}
+		if err := json.Unmarshal(r[2], &t.Columns); err != nil {
+			return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
+		}
+		if r[3] != nil {
+			t.Default = group(r[3:], a)
+		}
+		t.Fresh = Int(r[8]) != 0
+		out[t.Name] = t
+		return nil
+	})
+	return out, err
+}
+
+// group reads mask, time, author, epoch, neighbour.
+func group(r []sql.RawBytes, a *Authors) merge.Group {
+	g := merge.Group{Mask: merge.Mask(Uint(r[0]))}
+	g.Version = version(r[1:], a)
+	return g
+}
+
+func version(r []sql.RawBytes, a *Authors) (v merge.Version) {
+	v.Time, v.Author = Int(r[0]), a.Name(uint16(Uint(r[1])))
+	v.Epoch, v.From = Uint(r[2]), merge.Peer(Uint(r[3]))
+	return v
+}
+
+// SaveTable writes a table's columns and default, and numbers it if it is new.
+func SaveTable(ctx context.Context, q DB, t *Table, a *Authors) error {
+	b, err := json.Marshal(t.Columns)
+	if err != nil {
+		return err
+	}
+	if t.ID == 0 {
+		r, err := q.ExecContext(ctx, "INSERT INTO omsync_table (name, cols) VALUES (?, ?)", t.Name, b)
+		if err != nil {
+			return fmt.Errorf("number the table %s: %w", t.Name, err)
+		}
+		id, err := r.LastInsertId()
+		if err != nil {
+			return err
+		}
+		t.ID = uint16(id)
+	}
+	d := t.Default
+	if d.Mask == 0 {
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, fresh = ?, def_mask = NULL WHERE id = ?", b, t.Fresh, t.ID)
+	} else {
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, fresh = ?, def_mask = ?, def_time = ?, def_author = ?, def_epoch = ?, def_frm = ? WHERE id = ?",
+			b, t.Fresh, uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("save what is known of the table %s: %w", t.Name, err)
+	}
+	return nil
+}

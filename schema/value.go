@@ -1,0 +1,81 @@
+package schema
+
+import (
+	"encoding/hex"
+	"strings"
+)
+
+// Select is the expression that reads the column's exact value as text. A FLOAT printed as it is loses digits.
+// prefix is "" or a table alias with its dot.
+func (c *Column) Select(prefix string) string {
+	if c.Type == "float" {
+		return prefix + Quote(c.Name) + "*1e0"
+	}
+	return prefix + Quote(c.Name)
+}
+
+// AppendLiteral appends a value, as Select read it, as a literal that stores exactly that value; nil is NULL. Whatever
+// the bytes are, the literal is one value: numbers stand bare only if they look like numbers.
+func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
+	if v == nil {
+		return append(b, "NULL"...)
+	}
+	switch c.Type {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year":
+		if isNumber(v) {
+			return append(b, v...)
+		}
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit",
+		"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection":
+		if len(v) > 0 {
+			b = append(b, "x'"...)
+			b = hex.AppendEncode(b, v)
+			return append(b, '\'')
+		}
+	}
+	return AppendString(b, v)
+}
+
+// AppendString appends a quoted string literal, for sessions without NO_BACKSLASH_ESCAPES.
+// Source: MySQL reference manual, String Literals.
+func AppendString(b, v []byte) []byte {
+	b = append(b, '\'')
+	for _, c := range v {
+		switch c {
+		case 0:
+			b = append(b, '\\', '0')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case 0x1a:
+			b = append(b, '\\', 'Z')
+		case '\'', '\\':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '\'')
+}
+
+// isNumber accepts what the server prints for numbers: [-]digits[.digits][e[+-]digits].
+func isNumber(v []byte) bool {
+	if len(v) == 0 || len(v) > 330 {
+		return false
+	}
+	digits := 0
+	for i, c := range v {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c == '.' && i > 0:
+		case c == '-' && (i == 0 || v[i-1] == 'e'):
+		case c == '+' && i > 0 && v[i-1] == 'e':
+		case c == 'e' && digits > 0 && i < len(v)-1:
+		default:
+			return false
+		}
+	}
+	return digits > 0 && strings.Count(string(v), ".") <= 1 && strings.Count(string(v), "e") <= 1
+}
