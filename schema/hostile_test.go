@@ -328,3 +328,16 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 }
+
+func TestReferenceToAnotherDatabase(t *testing.T) {
+	s := dbtest.Server(t)
+	other, _ := s.Database(t, "CREATE TABLE far (id INT PRIMARY KEY) ENGINE=InnoDB")
+	// MySQL drops a parent table last: this database goes first.
+	c := read(t, nil, "CREATE TABLE near (uuid CHAR(36), far INT, FOREIGN KEY (far) REFERENCES "+Quote(other)+".far (id)) ENGINE=InnoDB")
+	if r := column(t, c, "near", "far").Ref; r != nil {
+		t.Errorf("near.far refers to %s", r.To.Name)
+	}
+	if want := "near.far refers to another database, " + other + ": its value travels as it is"; !slices.Contains(c.Notes, want) {
+		t.Errorf("notes %q, want %q", c.Notes, want)
+	}
+}

@@ -73,11 +73,11 @@ func (s *sorter) sort(nodes []*Table) []*Table {
 			}
 			return n
 		}
+		// The first of equals, and a part is sorted by name.
 		first := slices.MinFunc(part, func(a, b *Table) int {
 			return cmp.Or(
 				cmp.Compare(count(s.graph[a].hard), count(s.graph[b].hard)),
-				cmp.Compare(count(s.graph[a].soft), count(s.graph[b].soft)),
-				byName(a, b))
+				cmp.Compare(count(s.graph[a].soft), count(s.graph[b].soft)))
 		})
 		rest := slices.DeleteFunc(part, func(t *Table) bool { return t == first })
 		order = append(append(order, first), s.sort(rest)...)

@@ -86,6 +86,9 @@ func ParseProfile(name string, data []byte, over *Profile) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, plainError(err))
 	}
+	if key := notTable(md); key != nil {
+		return nil, fmt.Errorf("profile %s: line %d: %s must be a table of keys and values, not a %s", name, line(data, key), key, strings.ToLower(md.Type(key...)))
+	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
 		return nil, fmt.Errorf("profile %s: line %d: unknown key %s", name, line(data, unknown[0]), unknown[0])
 	}
@@ -103,6 +106,25 @@ func ParseProfile(name string, data []byte, over *Profile) (*Profile, error) {
 // plainError words a syntax error with its line, without the library's name.
 func plainError(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "toml: "))
+}
+
+// notTable returns the first key that stands for a table but is none: the library takes that for an empty one.
+func notTable(md toml.MetaData) toml.Key {
+	for _, key := range md.Keys() {
+		table := false
+		switch key[0] {
+		case "references":
+			table = len(key) <= 2
+		case "conditional":
+			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
+		case "key", "natural", "exclude", "filter":
+			table = len(key) == 1
+		}
+		if table && md.Type(key...) != "Hash" {
+			return key
+		}
+	}
+	return nil
 }
 
 // check returns the first rule that cannot be meant, and its key.

@@ -16,20 +16,23 @@ import (
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"never = [\"a\"]\nnevr = [\"b\"]":             "profile mine: line 2: unknown key nevr",
-		"[direction]\ndown = []\nsideways = [\"a\"]":  "profile mine: line 3: unknown key direction.sideways",
-		"\n\n[filter.x]\ncolumn = \"a\"\nalways = []": "profile mine: line 5: unknown key filter.x.always",
-		"[direction.deep.er]\nx = 1":                  "profile mine: line 1: unknown key direction.deep",
-		"never = [\"a\"]\ntravel = [\"A\"]":           "profile mine: line 2: table A is named twice: under never and travel",
-		"[direction]\ndown = [\"a\"]\nadd = [\"a\"]":  "profile mine: line 3: table a is named twice: under direction.down and direction.add",
-		"[key]\nx = [\"a\"]\n\ny = []":                "profile mine: line 4: the key of table y names no column",
-		"[filter.x]\nnever = [\"a\"]":                 "profile mine: line 1: a filter needs column",
-		"[conditional.a.b]\nvia = \"c\"":              "profile mine: line 1: a conditional reference needs column (what decides) and targets",
-		"never = [\"\"]":                              "profile mine: line 1: an empty table name",
-		"x = [":                                       "line 1",
-		"[references]\na = \"b\"":                     "line 2",
-		"never = 1":                                   "line 1",
-		"[key]\n\"a.b c\" = []":                       "line 2: the key of table a.b c names no column",
+		"never = [\"a\"]\nnevr = [\"b\"]":                "profile mine: line 2: unknown key nevr",
+		"[direction]\ndown = []\nsideways = [\"a\"]":     "profile mine: line 3: unknown key direction.sideways",
+		"\n\n[filter.x]\ncolumn = \"a\"\nalways = []":    "profile mine: line 5: unknown key filter.x.always",
+		"[direction.deep.er]\nx = 1":                     "profile mine: line 1: unknown key direction.deep",
+		"never = [\"a\"]\ntravel = [\"A\"]":              "profile mine: line 2: table A is named twice: under never and travel",
+		"[direction]\ndown = [\"a\"]\nadd = [\"a\"]":     "profile mine: line 3: table a is named twice: under direction.down and direction.add",
+		"[key]\nx = [\"a\"]\n\ny = []":                   "profile mine: line 4: the key of table y names no column",
+		"[filter.x]\nnever = [\"a\"]":                    "profile mine: line 1: a filter needs column",
+		"[conditional.a.b]\nvia = \"c\"":                 "profile mine: line 1: a conditional reference needs column (what decides) and targets",
+		"never = [\"\"]":                                 "profile mine: line 1: an empty table name",
+		"x = [":                                          "line 1",
+		"[references]\na = \"b\"":                        "line 2: references.a must be a table of keys and values, not a string",
+		"filter = 3":                                     "line 1: filter must be a table",
+		"[[key]]\na=[\"x\"]":                             "line 1: key must be a table",
+		"[conditional.a.b]\ncolumn = \"c\"\ntargets = 3": "line 3: conditional.a.b.targets must be a table",
+		"never = 1":                                      "line 1",
+		"[key]\n\"a.b c\" = []":                          "line 2: the key of table a.b c names no column",
 	} {
 		p, err := ParseProfile("mine", []byte(text), nil)
 		if err == nil {
