@@ -101,6 +101,7 @@ func (o *out) flush() {
 // in reads items. Its errors stick, and every method then returns zero.
 type in struct {
 	r      *bufio.Reader
+	below  *source
 	budget int // bytes that the values of the present item may still have
 	err    error
 }
@@ -118,15 +119,32 @@ func (d *in) fail(format string, args ...any) {
 	}
 }
 
-// stop keeps an error of the stream below.
+// source remembers the error of a reader that a decompressor reads from.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// stop keeps an error of the stream: that of the file or its encryption if
+// there was one, else what the decompressor found.
 func (d *in) stop(err error) {
-	if d.err != nil {
-		return
+	switch {
+	case d.err != nil:
+	case d.below != nil && d.below.err != nil:
+		d.err = fmt.Errorf("read batch: %w", d.below.err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		d.err = fmt.Errorf("%w: no end", ErrTruncated)
+	default:
+		d.err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("%w: no end", ErrTruncated)
-	}
-	d.err = err
 }
 
 func (d *in) byte() byte {

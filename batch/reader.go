@@ -62,7 +62,8 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 	if err != nil {
 		return nil, fmt.Errorf("decrypt batch: %w", err)
 	}
-	zr, err := zstd.NewReader(plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	r.below = &source{r: plain}
+	zr, err := zstd.NewReader(r.below, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}
@@ -154,7 +155,7 @@ func (r *Reader) end() {
 	n, err := io.Copy(io.Discard, r.file)
 	switch {
 	case err != nil:
-		r.stop(err)
+		r.in.err = fmt.Errorf("read batch: %w", err)
 	case n != 0:
 		r.fail("bytes after the ciphertext")
 	case !bytes.Equal(r.hash.Sum(nil), r.sum):
