@@ -60,7 +60,8 @@ type Receiving struct {
 	ID    uint64 // random; 0: none under way
 	Part  uint32 // the last one applied, from 1
 	Upto  Mark   // the peer's place that the whole load reaches
-	Start uint64 // this node's epoch in which the first part came (of an earlier load that this one replaced, if there was one)
+	Start uint64 // this node's epoch in which the first part came, of a load that this one replaced if there was one
+	First uint64 // what came from the peer in this node's epochs from here on, came in this load
 }
 
 // A Sending is a full load made for a peer.

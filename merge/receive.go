@@ -25,7 +25,7 @@ type Decision struct {
 	// among the earlier ones and 0 in its place.
 	NewHistory bool
 	// Rejoin, if not nil: what came from the peer after the own epoch Rejoin.Epoch may be lost there. It counts as made here,
-	// now: see Row.Reclaim. That comes before anything of the batch is applied; conflict records are reclaimed likewise.
+	// now: see Row.Reclaim. It is done whatever the verdict, before anything of the batch is applied, to conflict records too.
 	Rejoin *Imported
 	Valid  bool // see Import.Valid
 	Reset  bool // the other end added this node again: the two start anew
@@ -227,21 +227,31 @@ func (l *Link) forget(start uint64) {
 	l.Log = slices.DeleteFunc(slices.Clone(l.Log), func(i Imported) bool { return i.Epoch >= start })
 }
 
-// Applied is called when the batch, or the part, that Receive let pass has been applied in this node's own epoch (if it wrote
-// nothing, any that is not below those of earlier imports and not above those of later ones).
-func Applied(l *Link, h Head, epoch uint64) {
+// Applied is called when the batch, or the part, that Receive let pass has been applied: in this node's own epoch, or, if it
+// wrote nothing, after that one.
+func Applied(l *Link, h Head, epoch uint64, wrote bool) {
 	if h.Load != 0 && !h.Last {
-		start := l.Load.Start
+		next := Receiving{ID: h.Load, Part: h.Part, Upto: h.Upto, Start: l.Load.Start, First: l.Load.First}
 		if l.Load.ID == 0 {
-			start = epoch
+			next.Start = epoch
 		}
-		l.Load = Receiving{ID: h.Load, Part: h.Part, Upto: h.Upto, Start: start}
+		if l.Load.ID != h.Load {
+			next.First = epoch
+			if !wrote {
+				next.First++
+			}
+		}
+		l.Load = next
 		return
 	}
 	l.Applied = h.Upto
-	if l.Load.ID != 0 && l.Load.Upto.Epoch <= l.Applied.Epoch {
+	switch {
+	case l.Load.ID == 0:
+	case l.Load.Upto.Epoch <= l.Applied.Epoch:
 		l.forget(l.Load.Start)
 		l.Load = Receiving{}
+	default:
+		l.Load.First = epoch + 1
 	}
 	l.Log = thin(append(slices.Clone(l.Log), Imported{h.Upto, epoch}), maxLog)
 	if l.Missing.Epoch <= l.Applied.Epoch {
@@ -249,10 +259,18 @@ func Applied(l *Link, h Head, epoch uint64) {
 	}
 }
 
-// RowAck is the acknowledgement that a row carries to p: the link's, or that of the load under way which brought the row. The
+// SentAgain is called for each link when rows were given a new own epoch without coming anew (see Row.Again): from then on
+// that epoch does not say which batch brought a row.
+func (l *Link) SentAgain(epoch uint64) {
+	if l.Load.ID != 0 {
+		l.Load.First = epoch + 1
+	}
+}
+
+// RowAck is the acknowledgement that a row carries to p: the link's, or that of the load under way if the row came in it. The
 // rows of an unfinished load are here though the load is not acknowledged, and an edit of one was made on what it brought.
 func (l *Link) RowAck(r Row, p Peer) uint64 {
-	came := func(v Version) bool { return v.From == p && v.Epoch >= l.Load.Start }
+	came := func(v Version) bool { return v.From == p && v.Epoch >= l.Load.First }
 	if l.Load.ID != 0 && l.Load.Upto.Epoch > l.Applied.Epoch {
 		if !r.Alive && came(r.Dead) || slices.ContainsFunc(r.Groups, func(g Group) bool { return came(g.Version) }) {
 			return l.Load.Upto.Epoch

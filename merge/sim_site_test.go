@@ -147,6 +147,9 @@ func (s *site) sendAgain() {
 		e.Row = e.Again(s.next())
 		s.rows[k] = e
 	}
+	for _, l := range s.links {
+		l.SentAgain(s.next())
+	}
 	s.commit()
 }
 
@@ -235,7 +238,7 @@ func (s *site) receive(f *file) string {
 	if wrote {
 		s.commit()
 	}
-	merge.Applied(&l.Link, f.head, s.epoch())
+	merge.Applied(&l.Link, f.head, s.epoch(), wrote)
 	return "applied"
 }
 

@@ -145,7 +145,7 @@ func TestSchedules(t *testing.T) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	failed := 0
+	failed, stood := 0, int64(0)
 	for range runtime.GOMAXPROCS(0) {
 		wg.Add(1)
 		go func() {
@@ -158,7 +158,11 @@ func TestSchedules(t *testing.T) {
 				if seed > n || stop {
 					return
 				}
-				if fault := schedule(seed, nil); fault != "" {
+				if fault := schedule(seed, nil); fault == standstill {
+					mu.Lock()
+					stood++
+					mu.Unlock()
+				} else if fault != "" {
 					mu.Lock()
 					failed++
 					t.Errorf("schedule %d: %s", seed, strings.TrimSpace(fault))
@@ -168,5 +172,8 @@ func TestSchedules(t *testing.T) {
 		}()
 	}
 	wg.Wait()
-	t.Logf("%d schedules, %d failed", min(next.Load(), n), failed)
+	t.Logf("%d schedules, %d failed, %d came to a standstill", min(next.Load(), n), failed, stood)
+	if stood > 1+n/2000 {
+		t.Errorf("%d of %d schedules came to a standstill: it should be rare", stood, n)
+	}
 }

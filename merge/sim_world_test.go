@@ -243,12 +243,13 @@ func (w *world) show(site string) string {
 }
 
 // quiet exchanges everything until nobody has anything to say. It starts a day later, when every link is due for a header.
-func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck string) {
+// stuck are the directions in which files still refer to what is not there.
+func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string]string) {
 	w.day += merge.Day
+	stuck = map[[2]string]string{}
 	for round := 0; round < limit; round++ {
 		w.now++
 		moved := false
-		stuck = ""
 		for _, l := range w.links {
 			files := w.files[l]
 			w.files[l] = nil
@@ -257,7 +258,9 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck string) {
 				moved = true
 				s := w.deliver(f)
 				if strings.HasPrefix(s, "refers") {
-					stuck = fmt.Sprintf("%s -> %s %s", f.src, f.dst, s)
+					stuck[l] = s
+				} else if s == "applied" {
+					delete(stuck, l)
 				}
 				if s != "applied" && s != "covered" && f.tries < 2 { // kept, and tried again
 					x := *f
@@ -272,7 +275,7 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck string) {
 			}
 		}
 		if !moved {
-			return true, ""
+			return true, nil
 		}
 	}
 	return false, stuck
@@ -325,14 +328,25 @@ func (w *world) survives(v value, held, tried map[value]bool) bool {
 
 // ---- what must hold in the end
 
+// standstill is what check says of the one thing that an import that is all or nothing cannot settle.
+const standstill = "standstill"
+
 // check says what is wrong, "" if nothing is.
-func (w *world) check(silent bool, stuck string) string {
+func (w *world) check(silent bool, stuck map[[2]string]string) string {
 	switch {
 	case w.fault != "":
 		return w.fault
-	case stuck != "":
-		return "stuck: " + stuck
 	case !silent:
+		for l := range stuck {
+			// Both deleted a row to which the other added one that refers to it: either deletion would be refused, and the row
+			// come back, if only the file that carries it could be applied.
+			if stuck[[2]string{l[1], l[0]}] != "" {
+				return standstill
+			}
+		}
+		for l, s := range stuck {
+			return fmt.Sprintf("stuck: %s -> %s %s", l[0], l[1], s)
+		}
 		return "endless: still sending"
 	}
 	if s := w.checkEqual(); s != "" {
