@@ -44,3 +44,11 @@ func signed(b []byte) []byte {
 	}
 	return append(b, sig...)
 }
+
+// readerOf reads a stream of items that follows a header.
+func readerOf(stream []byte) *Reader {
+	r := &Reader{state: newState(), header: testHeader(), file: bytes.NewReader(nil), hash: sha512.New()}
+	r.sum = r.hash.Sum(nil)
+	r.r = bufio.NewReader(bytes.NewReader(stream))
+	return r
+}
