@@ -1,20 +1,22 @@
 package schema
 
 import (
-	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // The local key is how a row of a table without an integer primary key is known in this database: the parts of
-// LocalColumns joined by commas. Integers, BIT and TIMESTAMP (seconds since 1970, whatever the session's time zone) are
-// decimal numbers; text, in utf8mb4, and byte strings are hexadecimal, so that neither a comma nor a collation can make
-// two keys one; everything else is its printed form in hexadecimal. NULL is '-'.
+// LocalColumns joined by commas. Integers, YEAR, BIT and TIMESTAMP (seconds since 1970, whatever the session's time zone)
+// are decimal numbers, FLOAT and DOUBLE have 30 decimal places (two numbers that differ beyond make one key). Text, in
+// utf8mb4, and byte strings are hexadecimal, so that neither a comma nor a collation can make two keys one; everything
+// else is its printed form in hexadecimal. NULL is '-'.
 const (
-	localKeyMax  = 700 // bytes; a longer key is cut and gets the SHA-1 of the whole
+	localKeyMax  = 700 // bytes; a longer key is cut and gets the SHA-256 of the whole (MySQL 9.6 has no SHA1())
 	localKeyHead = 600
 )
 
@@ -32,7 +34,7 @@ func KeySQL(columns []*Column, value func(*Column) string) string {
 	for _, c := range columns {
 		part, n := keyPartSQL(c, value(c))
 		if c.Nullable {
-			part = "IFNULL(" + part + ", '-')"
+			part = "IF(" + value(c) + " IS NULL, '-', " + part + ")"
 		}
 		parts = append(parts, part)
 		size += n
@@ -41,7 +43,7 @@ func KeySQL(columns []*Column, value func(*Column) string) string {
 	if size <= localKeyMax {
 		return whole
 	}
-	return fmt.Sprintf("IF(LENGTH(%s) <= %d, %[1]s, CONCAT(LEFT(%[1]s, %d), '#', SHA1(%[1]s)))", whole, localKeyMax, localKeyHead)
+	return fmt.Sprintf("IF(LENGTH(%[1]s) <= %[2]d, %[1]s, CONCAT(LEFT(%[1]s, %[3]d), '#', SHA2(%[1]s, 256)))", whole, localKeyMax, localKeyHead)
 }
 
 // keyPartSQL returns a part's expression and the most bytes it can have.
@@ -54,8 +56,10 @@ func keyPartSQL(c *Column, v string) (string, int) {
 		return "CAST(" + v + " AS SIGNED)", 20
 	case keyBit:
 		return "CAST(" + v + "+0 AS UNSIGNED)", 20
+	case keyFloat:
+		return "CAST(" + v + "*1e0 AS DECIMAL(65,30))", 67
 	case keyTime:
-		return "UNIX_TIMESTAMP(" + v + ")", 20
+		return "IFNULL(UNIX_TIMESTAMP(" + v + "), 0)", 20 // NULL for zero in a trigger of MariaDB
 	case keyText:
 		return "HEX(CONVERT(" + v + " USING utf8mb4))", int(min(c.Length, localKeyMax)) * 8
 	case keyBytes:
@@ -65,10 +69,7 @@ func keyPartSQL(c *Column, v string) (string, int) {
 		}
 		return "HEX(" + v + ")", n
 	}
-	if c.Type == "float" {
-		v += "*1e0"
-	}
-	n := 140 // numbers, dates and times
+	n := 140 // decimals, dates and times
 	if c.Type == "json" || c.Charset != "" {
 		n = localKeyMax + 1
 	}
@@ -88,7 +89,7 @@ func LocalKey(t *Table, values [][]byte) string {
 	if len(b) <= localKeyMax {
 		return string(b)
 	}
-	sum := sha1.Sum(b)
+	sum := sha256.Sum256(b)
 	return string(b[:localKeyHead]) + "#" + hex.EncodeToString(sum[:])
 }
 
@@ -105,6 +106,8 @@ func appendKeyPart(b []byte, c *Column, v []byte) []byte {
 			n = n<<8 | uint64(x)
 		}
 		return strconv.AppendUint(b, n, 10)
+	case keyFloat:
+		return appendFloat(b, v)
 	case keyTime:
 		return appendUnix(b, string(v))
 	}
@@ -129,6 +132,7 @@ const (
 	keyOther keyKind = iota
 	keyNumber
 	keyBit
+	keyFloat
 	keyTime
 	keyText
 	keyBytes
@@ -136,8 +140,10 @@ const (
 
 func keyPartKind(c *Column) keyKind {
 	switch c.Type {
-	case "tinyint", "smallint", "mediumint", "int", "bigint":
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "year":
 		return keyNumber
+	case "float", "double":
+		return keyFloat
 	case "bit":
 		return keyBit
 	case "timestamp":
@@ -164,4 +170,29 @@ func appendUnix(b []byte, v string) []byte {
 		b = append(b, fraction...)
 	}
 	return b
+}
+
+// appendFloat appends a number with 30 decimal places, as the server's CAST to DECIMAL(65,30) does from the number's
+// shortest form. What is printed otherwise depends on the server and the driver.
+func appendFloat(b, v []byte) []byte {
+	f, err := strconv.ParseFloat(string(v), 64)
+	if err != nil {
+		return append(b, v...)
+	}
+	n, ok := new(big.Rat).SetString(strconv.FormatFloat(f, 'g', -1, 64))
+	if !ok {
+		return append(b, v...)
+	}
+	s := n.FloatString(30)
+	sign := ""
+	if strings.HasPrefix(s, "-") {
+		s, sign = s[1:], "-"
+	}
+	if len(s) > 35+1+30 {
+		s = strings.Repeat("9", 35) + "." + strings.Repeat("9", 30)
+	}
+	if strings.Trim(s, "0.") == "" {
+		sign = ""
+	}
+	return append(append(b, sign...), s...)
 }
