@@ -105,7 +105,7 @@ func (v *volume) check() error {
 	return nil
 }
 
-// checkValues checks the values of one column. Row i may refer to entries of
+// check checks the values of one column. Row i may refer to entries of
 // the dictionary below limit+i*step.
 func (v *Values) check(c *Column, n, limit, step int, vol *volume) error {
 	if v.Bytes != nil && len(v.Bytes) != n || v.Refs != nil && len(v.Refs) != n {
