@@ -57,7 +57,7 @@ func keyPartSQL(c *Column, v string) (string, int) {
 	case keyBit:
 		return "CAST(" + v + "+0 AS UNSIGNED)", 20
 	case keyFloat:
-		return "CAST(" + v + "*1e0 AS DECIMAL(65,30))", 67
+		return "CAST(" + v + "*1e0+0e0 AS DECIMAL(65,30))", 67
 	case keyTime:
 		return "IFNULL(UNIX_TIMESTAMP(" + v + "), 0)", 20 // NULL for zero in a trigger of MariaDB
 	case keyText:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func localKeyValue(c *schema.Column) *rapid.Generator[any] {
 	case "float":
 		g = rapid.Map(rapid.Float32Range(-1e30, 1e30), func(f float32) any { return f })
 	case "double":
-		g = rapid.Map(rapid.Float64(), func(f float64) any { return f })
+		g = rapid.Map(rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.Copysign(0, -1), -1e-40, 1e-30, 5e-31, 1e35, -1e300, 0.1})), func(f float64) any { return f })
 	case "year":
 		g = rapid.Map(rapid.SampledFrom([]string{"0000", "1901", "2000", "2155"}), func(s string) any { return s })
 	case "date":
