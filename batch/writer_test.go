@@ -253,3 +253,29 @@ func TestStockTools(t *testing.T) {
 		t.Errorf("zstd makes %d bytes of it, not %d", len(got), len(want))
 	}
 }
+
+// TestWriteErrorSticks breaks the file in the middle of many blocks: the
+// writer says so soon, and keeps saying so.
+func TestWriteErrorSticks(t *testing.T) {
+	w, err := NewWriter(&limited{1 << 18}, testHeader(), noEncrypt, func([]byte) ([]byte, error) {
+		t.Fatal("signed a broken file")
+		return nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range blocks(40*1000, 1000) {
+		if err = w.item(item); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, errFull) || w.Size() > 1<<18 {
+		t.Errorf("got %v after %d bytes", err, w.Size())
+	}
+	if err := w.ResetDict(); !errors.Is(err, errFull) {
+		t.Errorf("reset: %v", err)
+	}
+	if err := w.Close(); !errors.Is(err, errFull) {
+		t.Errorf("close: %v", err)
+	}
+}
