@@ -88,6 +88,7 @@ func read(b []byte) (*Header, []any, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	defer r.Close()
 	var items []any
 	for {
 		item, err := r.Next()
@@ -183,5 +184,26 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if again := mustWrite(t, items...); !bytes.Equal(again, b) {
 		t.Error("writing what was read gives another file")
+	}
+}
+
+func TestReaderClose(t *testing.T) {
+	b := mustWrite(t, sample()...)
+	r, err := Open(bytes.NewReader(b), int64(len(b)), verify, noDecrypt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Close(), r.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Next(); err == nil || err == io.EOF {
+		t.Errorf("a closed reader says %v", err)
+	}
+	if !reflect.DeepEqual(item, sample()[0]) {
+		t.Errorf("item became %+v", item)
 	}
 }

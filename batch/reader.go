@@ -19,6 +19,7 @@ type Reader struct {
 	state
 	in
 	header *Header
+	zr     *zstd.Decoder
 	file   io.Reader // the ciphertext, hashed as it is read
 	hash   hash.Hash
 	sum    []byte // hash of the file when its signature was checked
@@ -67,7 +68,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}
-	r.r = bufio.NewReaderSize(zr, 64<<10)
+	r.zr, r.r = zr, bufio.NewReaderSize(zr, 64<<10)
 	inner := make([]byte, len(head))
 	if _, err := io.ReadFull(r.r, inner); err != nil {
 		r.stop(err)
@@ -81,6 +82,19 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 
 // Header returns the header. It must not be changed.
 func (r *Reader) Header() *Header { return r.header }
+
+// Close frees the reader's buffers; what Next returned stays valid. A call of Next
+// after it is an error. The file below stays open.
+func (r *Reader) Close() error {
+	if r.in.err == nil {
+		r.in.err = errors.New("batch is closed")
+	}
+	if r.zr != nil {
+		r.zr.Close()
+		r.zr = nil
+	}
+	return nil
+}
 
 // Next returns the next item: *TableItem, *KeysItem, *ResetItem, *Rows,
 // *Deletions or *Records. What it returned stays valid. io.EOF comes after a
