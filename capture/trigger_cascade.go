@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/omsync/omsync/journal"
@@ -20,16 +21,15 @@ const (
 // fires none of their triggers. They are BEFORE because afterwards nobody can tell which rows those were.
 func cascadeTriggers(t *schema.Table, metas map[string]*journal.Table) ([]trigger, error) {
 	del := &cascade{metas: metas}
-	del.follow(cascadeNode{table: t, deleted: true}, nil, 2)
+	del.start(cascadeNode{table: t, deleted: true}, 2)
 	upd := &cascade{metas: metas}
 	for _, c := range referred(t) {
-		var inner cascade
-		inner.metas = metas
-		inner.follow(cascadeNode{table: t, column: c, value: columnOf("NEW")(c)}, nil, 3)
-		if inner.sql.Len() > 0 {
-			fmt.Fprintf(&upd.sql, "    IF NOT (%s) THEN\n%s    END IF;\n", unchanged(c), &inner.sql)
+		one := cascade{metas: metas}
+		one.start(cascadeNode{table: t, column: c, value: columnOf("NEW")(c)}, 3)
+		if one.sql.Len() > 0 {
+			fmt.Fprintf(&upd.sql, "    IF NOT (%s) THEN\n%s    END IF;\n", unchanged(c), &one.sql)
 		}
-		upd.err = firstError(upd.err, inner.err)
+		upd.err = firstError(upd.err, one.err)
 	}
 	if err := firstError(del.err, upd.err); err != nil {
 		return nil, err
@@ -58,13 +58,11 @@ func cascadeTriggers(t *schema.Table, metas map[string]*journal.Table) ([]trigge
 func CascadeGaps(cat *schema.Catalogue) []string {
 	var out []string
 	for _, t := range cat.Tables {
-		w := &cascade{dry: true}
-		w.follow(cascadeNode{table: t, deleted: true}, nil, 0)
+		nodes := []cascadeNode{{table: t, deleted: true}}
 		for _, c := range referred(t) {
-			w.cursors = 0
-			w.follow(cascadeNode{table: t, column: c}, nil, 0)
+			nodes = append(nodes, cascadeNode{table: t, column: c})
 		}
-		if w.cut {
+		if slices.ContainsFunc(nodes, func(n cascadeNode) bool { return reach(n) < maxDepth }) {
 			out = append(out, t.Name)
 		}
 	}
@@ -136,33 +134,46 @@ func referred(t *schema.Table) []*schema.Column {
 type cascade struct {
 	metas   map[string]*journal.Table
 	sql     strings.Builder
+	depth   int // how far to follow
 	cursors int
-	cut     bool
 	dry     bool // count cursors only
 	err     error
 }
 
+func (w *cascade) start(n cascadeNode, indent int) {
+	w.depth = reach(n)
+	w.follow(n, nil, indent)
+}
+
+// reach is how deep the cascade below n can be followed.
+func reach(n cascadeNode) int {
+	for depth := maxDepth; depth > 1; depth-- {
+		w := cascade{dry: true, depth: depth}
+		if w.follow(n, nil, 0); w.cursors <= maxCursors {
+			return depth
+		}
+	}
+	return 1
+}
+
 // follow writes a block for each node below n. path leads from the statement's row to n, without that row.
 func (w *cascade) follow(n cascadeNode, path []cascadeNode, indent int) {
-	if len(path) == maxDepth {
+	if len(path) == w.depth || w.dry && w.cursors > maxCursors {
 		return
 	}
 	for _, e := range n.edges() {
 		if !e.matters(map[cascadeNode]bool{}) || !e.deleted && updatedAbove(e.table, n, path) {
 			continue
 		}
-		if w.cursors == maxCursors {
-			w.cut = true
-			return
-		}
-		below := append(path[:len(path):len(path)], e)
 		w.cursors++
-		change := w.change(e)
-		if change.sql == "" { // it does not travel: only a step on the way
+		below := append(path[:len(path):len(path)], e)
+		if w.dry {
 			w.follow(e, below, indent)
-			continue
+		} else if change := w.change(e); change.sql != "" {
+			w.block(below, change, indent)
+		} else { // it does not travel: only a step on the way
+			w.follow(e, below, indent)
 		}
-		w.block(below, change, indent)
 	}
 }
 
@@ -188,9 +199,6 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 	if !t.Travels {
 		return cascadeChange{}
 	}
-	if w.dry {
-		return cascadeChange{sql: "-"}
-	}
 	m := w.metas[t.Name]
 	if m == nil {
 		w.err = firstError(w.err, notInJournal(t))
@@ -212,12 +220,22 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 				return n.value
 			}
 		}
-		return cascadeChange{[]string{local, "o_u", local + "2"},
-			func(v func(*schema.Column) string) []string {
-				return []string{localSQL(t, v), rowKeySQL(t, v), localSQL(t, moved(v))}
-			},
-			fmt.Sprintf("%s, u, at) VALUES (%d, %d, %s, o_u, UTC_TIMESTAMP(6)), (%[2]d, %d, %[4]s2, NULL, UTC_TIMESTAMP(6));",
-				insert, m.ID, journal.OpDelete, local, journal.OpInsert)}
+		c := cascadeChange{fields: []string{local, "o_u", "o_k2"}}
+		after := "o_k2"
+		c.values = func(v func(*schema.Column) string) []string {
+			return []string{localSQL(t, v), rowKeySQL(t, v), localSQL(t, moved(v))}
+		}
+		// MySQL 5.6 dies of a cursor that selects NEW.x itself.
+		if t.Integer != nil || len(t.LocalColumns) == 1 {
+			if after = local; movesLocally(n.column) {
+				after = localSQL(t, moved(nil))
+			}
+			c.fields = c.fields[:2]
+			c.values = func(v func(*schema.Column) string) []string { return []string{localSQL(t, v), rowKeySQL(t, v)} }
+		}
+		c.sql = fmt.Sprintf("%s, u, at) VALUES (%d, %d, %s, o_u, UTC_TIMESTAMP(6)), (%[2]d, %[5]d, %[6]s, NULL, UTC_TIMESTAMP(6));",
+			insert, m.ID, journal.OpDelete, local, journal.OpInsert, after)
+		return c
 	}
 	bit := m.Bit(n.column.Name)
 	if bit == 0 {
@@ -228,21 +246,25 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 		fmt.Sprintf("%s, mask, at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpUpdate, local, bit)}
 }
 
+// movesLocally says that the column is part of the local key.
+func movesLocally(c *schema.Column) bool {
+	if c.Table.Integer != nil {
+		return c == c.Table.Integer
+	}
+	return slices.Contains(c.Table.LocalColumns, c)
+}
+
 // block writes the cursor that logs what happens at the end of path, and within it, for when there were such rows, the
 // blocks of what that makes happen. The rows are locked: in share mode, because a trigger may not ask for more on a table
 // of its own statement; the cascade will lock them in any case.
 func (w *cascade) block(path []cascadeNode, c cascadeChange, indent int) {
 	end := path[len(path)-1]
-	if w.dry {
-		w.follow(end, path, indent)
-		return
-	}
 	line := func(depth int, format string, args ...any) {
 		fmt.Fprintf(&w.sql, "%s"+format+"\n", append([]any{strings.Repeat("  ", indent+depth)}, args...)...)
 	}
 	line(0, "BEGIN")
 	line(1, "DECLARE o_end, o_any TINYINT DEFAULT 0;")
-	line(1, "DECLARE o_pk, o_pk2 BIGINT;")
+	line(1, "DECLARE o_pk BIGINT;")
 	line(1, "DECLARE o_k, o_k2 VARBINARY(700);")
 	line(1, "DECLARE o_u VARBINARY(255);")
 	line(1, "DECLARE o_rows CURSOR FOR SELECT %s %s LOCK IN SHARE MODE;",
@@ -257,9 +279,9 @@ func (w *cascade) block(path []cascadeNode, c cascadeChange, indent int) {
 	line(2, "%s", c.sql)
 	line(1, "END LOOP;")
 	line(1, "CLOSE o_rows;")
-	inner := cascade{metas: w.metas, cursors: w.cursors}
+	inner := cascade{metas: w.metas, depth: w.depth}
 	inner.follow(end, path, indent+2)
-	w.cursors, w.cut, w.err = inner.cursors, w.cut || inner.cut, firstError(w.err, inner.err)
+	w.err = firstError(w.err, inner.err)
 	if inner.sql.Len() > 0 {
 		line(1, "IF o_any THEN")
 		w.sql.WriteString(inner.sql.String())
