@@ -1,0 +1,460 @@
+package merge_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// A side is one end of a link, with just enough of a node around it.
+type side struct {
+	journal merge.Journal
+	link    merge.Link
+	tokens  []uint64
+	ids     *uint64
+	now     int64
+}
+
+func newSide(history, number uint64) *side {
+	ids := history << 32
+	s := &side{ids: &ids, link: merge.Link{Number: number}, tokens: []uint64{0}, now: merge.Day}
+	s.journal = merge.Journal{History: history, Has: s.has}
+	return s
+}
+
+func (s *side) has(m merge.Mark) bool {
+	return m.Epoch < uint64(len(s.tokens)) && s.tokens[m.Epoch] == m.Token
+}
+
+// id draws a number that was never drawn before, by a copy neither.
+func (s *side) id() uint64 {
+	*s.ids++
+	return *s.ids
+}
+
+func (s *side) mark() merge.Mark {
+	last := len(s.tokens) - 1
+	return merge.Mark{Epoch: uint64(last), Token: s.tokens[last]}
+}
+
+// change gives the side one more epoch.
+func (s *side) change() merge.Mark {
+	s.tokens = append(s.tokens, s.id())
+	return s.mark()
+}
+
+func (s *side) copy() *side {
+	c := *s
+	c.tokens = slices.Clone(s.tokens)
+	c.journal.Has = c.has
+	return &c
+}
+
+func (s *side) export(ask merge.Ask) merge.Head {
+	h, _ := merge.Offer(&s.journal, &s.link, ask)
+	h.Upto = s.mark()
+	merge.Made(&s.journal, &s.link, h, s.now)
+	return h
+}
+
+// parts makes a full load in n parts; made says how many get their final names.
+func (s *side) parts(ask merge.Ask, load uint64, n, made int) []merge.Head {
+	h, _ := merge.Offer(&s.journal, &s.link, ask)
+	h.Upto, h.Load = s.mark(), load
+	var out []merge.Head
+	for i := range made {
+		h.Part, h.Last = uint32(i+1), i == n-1
+		merge.Made(&s.journal, &s.link, h, s.now)
+		out = append(out, h)
+	}
+	return out
+}
+
+// receive reads a header, and applies its batch as one that writes something.
+func (s *side) receive(h merge.Head) merge.Decision {
+	d := merge.Receive(&s.journal, &s.link, h)
+	if d.NewHistory {
+		s.journal.History = s.id()
+	}
+	if d.Verdict == merge.Apply {
+		merge.Applied(&s.link, h, s.change().Epoch, true)
+	}
+	return d
+}
+
+func (s *side) want(t *testing.T, h merge.Head, verdict merge.Verdict) merge.Decision {
+	t.Helper()
+	d := s.receive(h)
+	if d.Verdict != verdict {
+		t.Errorf("verdict %d, want %d, of %+v", d.Verdict, verdict, h)
+	}
+	return d
+}
+
+func pair() (a, b *side) {
+	a, b = newSide(1, 10), newSide(2, 20)
+	a.change()
+	b.change()
+	return a, b
+}
+
+// meet exchanges first loads and acknowledgements.
+func meet(t *testing.T, a, b *side) {
+	t.Helper()
+	b.want(t, a.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	b.want(t, a.export(merge.Ask{}), merge.Apply)
+}
+
+func TestAcknowledgement(t *testing.T) {
+	a, b := pair()
+	first := a.export(merge.Ask{})
+	b.want(t, first, merge.Apply)
+	early := b.export(merge.Ask{})
+	a.change()
+	second := a.export(merge.Ask{SinceSent: true})
+	if !second.Ahead || second.Base != first.Upto {
+		t.Errorf("since sent: %+v", second)
+	}
+	b.want(t, second, merge.Apply)
+	late := b.export(merge.Ask{})
+	a.want(t, late, merge.Gap) // its acknowledgement counts all the same
+	if a.link.Acked != second.Upto {
+		t.Errorf("acked %v", a.link.Acked)
+	}
+	a.want(t, early, merge.Apply)
+	a.want(t, late, merge.Apply)
+	a.want(t, early, merge.Covered)
+	if a.link.Acked != second.Upto {
+		t.Errorf("acked fell to %v", a.link.Acked)
+	}
+	if h := a.export(merge.Ask{}); h.Base != second.Upto || h.Ahead || len(h.Chain) > 0 {
+		t.Errorf("after the acknowledgement: %+v", h)
+	}
+}
+
+func TestDue(t *testing.T) {
+	a, b := pair()
+	due := func(s *side) bool { return merge.Due(&s.journal, &s.link, s.now) }
+	if !due(a) {
+		t.Error("a first header is not due")
+	}
+	h := a.export(merge.Ask{})
+	if due(a) {
+		t.Error("due again at once")
+	}
+	a.now += merge.Day - 1
+	if due(a) {
+		t.Error("due within a day")
+	}
+	a.now++
+	if !due(a) {
+		t.Error("not due after a day")
+	}
+	a.now -= 10 * merge.Day
+	if !due(a) {
+		t.Error("not due though the clock was set back")
+	}
+	b.export(merge.Ask{})
+	b.want(t, h, merge.Apply)
+	if !due(b) {
+		t.Error("not due though something was applied")
+	}
+	b.export(merge.Ask{})
+	b.want(t, h, merge.Covered)
+	if !due(b) {
+		t.Error("not due though the sender does not know what is applied")
+	}
+	b.export(merge.Ask{})
+	merge.Receive(&b.journal, &b.link, merge.Head{History: 7, Number: 10, Upto: merge.Mark{Epoch: 9, Token: 9}})
+	if due(b) {
+		t.Error("a stranger's file makes a header due")
+	}
+}
+
+func TestParts(t *testing.T) {
+	a, b := pair()
+	p := a.parts(merge.Ask{}, 77, 3, 3)
+	b.want(t, p[1], merge.PartGap)
+	b.want(t, p[0], merge.Apply)
+	b.want(t, p[0], merge.Covered)
+	b.want(t, p[2], merge.PartGap)
+	if b.link.Applied != (merge.Mark{}) {
+		t.Error("a part moved applied")
+	}
+	row := live(merge.Group{Mask: 3, Version: version(5, "a", b.mark().Epoch, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 0)})
+	older := live(merge.Group{Mask: 3, Version: version(5, "a", b.mark().Epoch-1, 1)})
+	if got := b.link.RowAck(row, 1); got != p[0].Upto.Epoch {
+		t.Errorf("a row of the load acknowledges %d", got)
+	}
+	if got := b.link.RowAck(older, 1); got != 0 {
+		t.Errorf("a row from before acknowledges %d", got)
+	}
+	if got := b.link.RowAck(row, 2); got != 0 {
+		t.Errorf("another peer's row acknowledges %d", got)
+	}
+	said := b.export(merge.Ask{})
+	if said.LoadHave != 77 || said.PartHave != 1 || said.LoadUpto != p[0].Upto || said.Missing != p[0].Upto {
+		t.Errorf("header says %+v", said)
+	}
+	b.want(t, p[1], merge.Apply)
+	b.want(t, p[2], merge.Apply)
+	if b.link.Applied != p[0].Upto || b.link.Load != (merge.Receiving{}) || b.link.Missing != (merge.Mark{}) {
+		t.Errorf("after the load: %+v", b.link)
+	}
+	a.want(t, b.export(merge.Ask{}), merge.Gap)
+	a.want(t, said, merge.Apply)
+	if h := a.export(merge.Ask{}); h.Base != p[0].Upto || h.Ahead {
+		t.Errorf("what was missing no longer is: %+v", h)
+	}
+}
+
+func TestLoadIsMadeOnce(t *testing.T) {
+	a, b := pair()
+	b.export(merge.Ask{})
+	p := a.parts(merge.Ask{}, 77, 2, 2)
+	a.change()
+	next := a.export(merge.Ask{})
+	if !next.Ahead || next.Base != p[0].Upto {
+		t.Errorf("does not build on the load: %+v", next)
+	}
+	b.want(t, p[0], merge.Apply)
+	if d := b.want(t, next, merge.Gap); d.NewHistory {
+		t.Error("a batch ahead of the acknowledgement counts as a restore")
+	}
+	a.want(t, b.export(merge.Ask{}), merge.Gap)
+	if !merge.Due(&a.journal, &a.link, a.now) {
+		t.Error("a missing load makes nothing due")
+	}
+	again, full := merge.Offer(&a.journal, &a.link, merge.Ask{SinceSent: true})
+	if !full || again.Base != (merge.Mark{}) || again.Ahead {
+		t.Errorf("the load is not made anew: %+v", again)
+	}
+	q := a.parts(merge.Ask{}, 78, 2, 2)
+	if d := b.want(t, q[0], merge.Apply); d.Rejoin != nil {
+		t.Error("a load whose end the sender lists counts as lost")
+	}
+	b.want(t, p[1], merge.PartGap)
+	b.want(t, q[1], merge.Apply)
+}
+
+// A load that was broken off and made anew costs nothing, one that a restored peer does not know of is sent back.
+func TestAbandonedLoad(t *testing.T) {
+	for _, restored := range []bool{false, true} {
+		a, b := pair()
+		backup := a.copy()
+		a.change()
+		p := a.parts(merge.Ask{}, 77, 3, 2)
+		if restored {
+			a = backup
+			a.change()
+		}
+		b.want(t, p[0], merge.Apply)
+		start := b.mark().Epoch
+		b.want(t, p[1], merge.Apply)
+		a.change()
+		d := b.want(t, a.parts(merge.Ask{}, 78, 2, 2)[0], merge.Apply)
+		switch {
+		case !restored && d.Rejoin != nil:
+			t.Error("not restored, but sent back")
+		case restored && (d.Rejoin == nil || d.Rejoin.Epoch != start-1):
+			t.Errorf("restored: %+v", d.Rejoin)
+		case !restored && b.link.Load.Start != start:
+			t.Errorf("start %d, want that of the first load, %d", b.link.Load.Start, start)
+		}
+	}
+}
+
+// A peer that was restored learns it from what is here of a load that it does not know.
+func TestUnknownLoadMeansRestore(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	backup := a.copy()
+	a.change()
+	p := a.parts(merge.Ask{Full: true}, 77, 2, 2)
+	b.want(t, p[0], merge.Apply)
+	a = backup
+	if d := a.want(t, b.export(merge.Ask{}), merge.Apply); !d.NewHistory || d.Valid {
+		t.Errorf("%+v", d)
+	}
+	d := b.receive(a.export(merge.Ask{}))
+	if d.Rejoin == nil || d.Rejoin.Epoch >= b.mark().Epoch || b.link.Load.ID != 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestGapAndBehind(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.change()
+	lost := a.export(merge.Ask{})
+	a.change()
+	d := b.want(t, a.export(merge.Ask{SinceSent: true}), merge.Gap)
+	if d.NewHistory || b.link.Missing != lost.Upto {
+		t.Errorf("%+v, missing %v", d, b.link.Missing)
+	}
+	a.receive(b.export(merge.Ask{}))
+	h := a.export(merge.Ask{SinceSent: true})
+	if h.Ahead || h.Base != a.link.Acked {
+		t.Errorf("builds again on what is missing: %+v", h)
+	}
+	b.want(t, h, merge.Apply)
+	if b.link.Missing != (merge.Mark{}) {
+		t.Error("still missing")
+	}
+}
+
+func TestIWasRestored(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	t.Run("a base I never acknowledged", func(t *testing.T) {
+		a, b := a.copy(), b.copy()
+		backup := b.copy()
+		a.change()
+		b.want(t, a.export(merge.Ask{}), merge.Apply)
+		a.want(t, b.export(merge.Ask{}), merge.Apply)
+		a.change()
+		b = backup
+		old := b.journal.History
+		if d := b.want(t, a.export(merge.Ask{}), merge.Gap); !d.NewHistory || !b.journal.Earlier[old] || b.journal.History == old {
+			t.Errorf("%+v %+v", d, b.journal)
+		}
+	})
+	t.Run("a token that I never made", func(t *testing.T) {
+		a, b := a.copy(), b.copy()
+		backup := b.copy()
+		b.change()
+		a.want(t, b.export(merge.Ask{}), merge.Apply)
+		b = backup
+		b.change() // the same epoch with another token
+		d := b.want(t, a.export(merge.Ask{}), merge.Apply)
+		if !d.NewHistory || d.Valid {
+			t.Errorf("%+v", d)
+		}
+		im := b.link.Import(a.export(merge.Ask{}), d)
+		if im.Valid || im.FirstMeeting || im.Applied != b.link.Applied.Epoch {
+			t.Errorf("%+v", im)
+		}
+		if d := b.receive(a.export(merge.Ask{})); d.NewHistory || d.Valid {
+			t.Errorf("a second header of one who does not know: %+v", d)
+		}
+		d = a.receive(b.export(merge.Ask{}))
+		if d.Rejoin == nil {
+			t.Error("the peer does not go back")
+		}
+		if d := b.receive(a.export(merge.Ask{})); !d.Valid {
+			t.Errorf("the peer knows, but %+v", d)
+		}
+	})
+	t.Run("files of the old history", func(t *testing.T) {
+		a, b := a.copy(), b.copy()
+		b.change()
+		old := b.export(merge.Ask{})
+		b.journal.Earlier, b.journal.History = map[uint64]bool{2: true}, 5
+		a.receive(b.export(merge.Ask{}))
+		a.want(t, old, merge.Retired)
+	})
+	t.Run("another node with my name", func(t *testing.T) {
+		a := a.copy()
+		before := a.link
+		d := a.want(t, newSide(99, 20).export(merge.Ask{}), merge.Stranger)
+		if d.NewHistory || d.Rejoin != nil || a.link.History != before.History || a.link.Asks != before.Asks {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+func TestRejoinGoesBackToTheLastSharedPlace(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	var backup *side
+	var shared uint64
+	for i := range 4 {
+		a.change()
+		b.want(t, a.export(merge.Ask{}), merge.Apply)
+		if i == 1 {
+			backup, shared = a.copy(), b.mark().Epoch
+		}
+	}
+	a = backup
+	a.change()
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	d := b.receive(a.export(merge.Ask{}))
+	if d.Rejoin == nil || d.Rejoin.Epoch != shared {
+		t.Fatalf("%+v, want epoch %d", d, shared)
+	}
+	if d.Verdict != merge.Apply {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestPeerAddedAgain(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	b.change()
+	old := b.export(merge.Ask{})
+	toOld := a.export(merge.Ask{Full: true})
+	b.link = merge.Link{Number: 21}
+
+	d := b.want(t, toOld, merge.Apply)
+	if d.Valid || d.NewHistory || b.link.Acked != (merge.Mark{}) {
+		t.Errorf("an acknowledgement on the link before counts: %+v %+v", d, b.link)
+	}
+	b.link = merge.Link{Number: 21}
+	d = a.want(t, b.export(merge.Ask{}), merge.Apply)
+	if !d.Reset || d.Rejoin == nil || d.Rejoin.Epoch != 0 || d.NewHistory || a.link.Acked != (merge.Mark{}) || a.link.Theirs != 21 {
+		t.Errorf("%+v %+v", d, a.link)
+	}
+	if d := a.want(t, old, merge.Retired); d.NewHistory || a.link.Theirs != 21 {
+		t.Errorf("%+v", d)
+	}
+	if h := a.export(merge.Ask{}); h.Base != (merge.Mark{}) || h.Theirs != 21 {
+		t.Errorf("does not begin anew: %+v", h)
+	}
+}
+
+// A node restored to before it added its peer again finds out by the number that the peer knows.
+func TestUnknownLinkNumberMeansRestore(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	backup := b.copy()
+	b.link = merge.Link{Number: 21}
+	a.receive(b.export(merge.Ask{}))
+	b = backup
+	a.want(t, b.export(merge.Ask{}), merge.Retired)
+	if d := b.receive(a.export(merge.Ask{})); !d.NewHistory {
+		t.Errorf("%+v", d)
+	}
+	if d := a.receive(b.export(merge.Ask{})); d.Verdict == merge.Retired || a.link.Theirs != 20 {
+		t.Errorf("%+v %+v", d, a.link)
+	}
+}
+
+func TestChainIsThinned(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	var last merge.Head
+	for range 1000 {
+		a.change()
+		last = a.export(merge.Ask{})
+		if len(last.Chain) > 65 {
+			t.Fatalf("a chain of %d", len(last.Chain))
+		}
+		if !slices.IsSortedFunc(last.Chain, func(x, y merge.Mark) int { return int(x.Epoch) - int(y.Epoch) }) {
+			t.Fatal("the chain is not in order")
+		}
+	}
+	if len(last.Chain) < 32 {
+		t.Errorf("a chain of %d", len(last.Chain))
+	}
+	if end := a.link.Ends[len(a.link.Ends)-1]; end != last.Upto {
+		t.Error("the last end was thinned out")
+	}
+	b.want(t, last, merge.Apply)
+}
