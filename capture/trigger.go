@@ -181,8 +181,11 @@ func movesRow(c *schema.Column) bool {
 	return c == t.Integer || slices.Contains(t.KeyColumns, c) || slices.Contains(t.LocalColumns, c) || slices.Contains(t.PrimaryKey, c)
 }
 
-// unchanged is the condition that an update left the column's exact value alone. Plain comparison would call 'a' and 'A', an
-// hour told twice by a change to winter time, the years 0000 and 2000 (MariaDB, MySQL 5.6) and 0 and -0 the same.
+// unchanged is the condition that an update left the column's exact value alone. Plain comparison would call 'a' and 'A',
+// the years 0000 and 2000 (MariaDB, MySQL 5.6) and 0 and -0 the same.
+//
+// A TIMESTAMP can be seen in a trigger only as the session's local time, in which an hour of autumn comes twice. There,
+// and only there, an equal value counts as changed: better once too often.
 func unchanged(c *schema.Column) string {
 	format := "CAST(%s AS BINARY) <=> CAST(%s AS BINARY)"
 	switch c.Type {
@@ -193,7 +196,7 @@ func unchanged(c *schema.Column) string {
 	case "year", "bit", "enum":
 		format = "%s+0 <=> %s+0"
 	case "timestamp":
-		format = "(UNIX_TIMESTAMP(%s) <=> UNIX_TIMESTAMP(%s) AND (%[1]s IS NULL) = (%[2]s IS NULL))" // zero can be NULL to MariaDB
+		format = "(%s <=> %s AND IFNULL(FROM_UNIXTIME(UNIX_TIMESTAMP(%[2]s) + 3600) = %[2]s OR FROM_UNIXTIME(UNIX_TIMESTAMP(%[2]s) - 3600) = %[2]s, 0) = 0)"
 	}
 	return fmt.Sprintf(format, columnOf("OLD")(c), columnOf("NEW")(c))
 }

@@ -14,7 +14,8 @@ import (
 // LocalColumns joined by commas. Integers, YEAR, BIT and TIMESTAMP (seconds since 1970, whatever the session's time zone)
 // are decimal numbers, FLOAT and DOUBLE have 30 decimal places (two numbers that differ beyond make one key). Text, in
 // utf8mb4, and byte strings are hexadecimal, so that neither a comma nor a collation can make two keys one; everything
-// else is its printed form in hexadecimal. NULL is '-'.
+// else is its printed form in hexadecimal. NULL is '-'. (A trigger may take an hour that local time
+// has twice for the other one.)
 const (
 	localKeyMax  = 700 // bytes; a longer key is cut and gets the SHA-256 of the whole (MySQL 9.6 has no SHA1())
 	localKeyHead = 600
