@@ -109,9 +109,7 @@ func (x *export) rowKeys(ctx context.Context, t *schema.Table, p *portion) ([]st
 				continue
 			}
 			s := string(v)
-			if column.Ref == nil {
-				s = journal.KeyPart(column, s)
-			} else {
+			if column.Ref != nil {
 				values = append(values, s)
 			}
 			parts[i][c] = &s
@@ -475,6 +473,9 @@ func (x *export) records(ctx context.Context) error {
 		}
 		r := &batch.Records{Table: number, Keys: ks, Columns: []string{c.Column}, Values: [][]byte{nil}, LostTimes: []int64{c.Loser.Time}, LostAuthors: []string{c.Loser.Author},
 			WonTimes: []int64{c.Winner.Time}, WonAuthors: []string{c.Winner.Author}, At: []int64{c.At}, Epochs: []uint64{c.Epoch}}
+		if c.Deletion {
+			r.Notes = []string{"deletion"}
+		}
 		if c.Value != nil {
 			r.Values[0] = []byte(*c.Value)
 		}

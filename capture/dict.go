@@ -32,9 +32,12 @@ func (d *dictionary) forget() {
 	d.ints, d.exists, d.named = map[*schema.Table]*paged{}, map[*schema.Table]*paged{}, map[*schema.Table]map[string]uint32{}
 }
 
-// room empties the dictionary when so many more entries might not fit.
+// dictLimit is how many keys a batch holds at once: the receiver keeps them in memory. The format allows more.
+const dictLimit = 400_000
+
+// room empties the dictionary when so many more entries might be too many.
 func (d *dictionary) room(n int) error {
-	if d.w.DictLen()+n <= batch.MaxDict {
+	if d.w.DictLen()+n <= dictLimit {
 		return nil
 	}
 	d.forget()

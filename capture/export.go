@@ -221,6 +221,7 @@ func (x *export) open(last bool) error {
 	if h.Again, err = journal.AgainEpochs(ctx, x.snap, x.head.Base.Epoch); err != nil {
 		return err
 	}
+	h.Ask = x.peer.Asks()
 	x.name = fileName(h)
 	if x.file, err = x.o.Create(x.name); err != nil {
 		return err

@@ -48,7 +48,7 @@ type Followed struct {
 
 // Ask lists the tables that every peer is to send again.
 func (f *Followed) Ask() []string {
-	out := slices.Clone(f.Missed)
+	out := append(slices.Clone(f.Missed), f.New...)
 	for _, c := range f.Columns {
 		for i := range c {
 			if c[i] == '.' && !slices.Contains(out, c[:i]) {
@@ -169,6 +169,9 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 				return err
 			}
 		}
+	}
+	if err := journal.AskPeers(ctx, g, f.Ask(), epoch.Epoch); err != nil {
+		return err
 	}
 	_, err = g.ExecContext(ctx, "COMMIT")
 	return err

@@ -64,12 +64,9 @@ func (k keys) of(ctx context.Context, t *schema.Table, rows []journal.Row) (map[
 		query += " FROM " + schema.Quote(t.Name) + " WHERE " + where(t, part)
 		err := journal.Each(ctx, k.q, query, func(r []sql.RawBytes) error {
 			f := found{journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}, make([]*string, len(t.KeyColumns))}
-			for i, c := range t.KeyColumns {
+			for i := range t.KeyColumns {
 				if v := r[2+i]; v != nil {
 					s := string(v)
-					if c.Ref == nil {
-						s = journal.KeyPart(c, s)
-					}
 					f.parts[i] = &s
 				}
 			}
@@ -163,7 +160,7 @@ func (k keys) byUUID(ctx context.Context, t *schema.Table, uuids []string) (map[
 			b = c.AppendLiteral(b, []byte(u))
 		}
 		err := journal.Each(ctx, k.q, string(append(b, ')')), func(r []sql.RawBytes) error {
-			out[journal.KeyPart(c, string(r[2]))] = journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}
+			out[journal.Canonical(t, string(r[2]))] = journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}
 			return nil
 		})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -203,6 +204,9 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 	if err != nil {
 		return nil, err
 	}
+	for r, k := range here {
+		here[r] = journal.Canonical(t, k)
+	}
 	deaths, err := w.deaths(ctx, t)
 	if err != nil {
 		return nil, err
@@ -244,7 +248,7 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 	if err := w.elsewhere(ctx, t, ended, alive); err != nil {
 		return nil, err
 	}
-	tombs, err := w.tombstones(ctx, t, jt.ID, folded, here, ended)
+	tombs, err := w.tombstones(ctx, jt.ID, folded, here, ended)
 	if err != nil {
 		return nil, err
 	}
@@ -291,17 +295,21 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 		}
 		out.live[f.Row] = merge.Normalise(row.Groups)
 	}
+	if err := w.moved(ctx, jt.ID, ended, alive, out, mask); err != nil {
+		return nil, err
+	}
 	for key, e := range ended {
-		if r, ok := alive[key]; ok {
-			if _, done := out.live[r]; !done { // lives on under a local key whose insert a later seal will read
-				out.live[r] = w.maker.Insert(e.was, mask, e.at).Groups
-			}
+		if _, ok := alive[key]; ok {
 			continue
 		}
 		if !e.was.Known {
 			continue // born and gone since the last seal: nobody has heard of it
 		}
-		out.dead = append(out.dead, journal.Tombstone{Key: key, Version: w.maker.Delete(e.was, e.at).Dead})
+		dead := w.maker.Delete(e.was, e.at).Dead
+		if known, ok := tombs[key]; ok && !known.Before(dead.Stamp) {
+			continue // a peer's later deletion came meanwhile
+		}
+		out.dead = append(out.dead, journal.Tombstone{Key: key, Version: dead})
 	}
 	sort.Slice(out.dead, func(a, b int) bool { return out.dead[a].Key < out.dead[b].Key })
 	return out, nil
@@ -332,8 +340,31 @@ func (w *sealer) elsewhere(ctx context.Context, t *schema.Table, ended map[strin
 	return err
 }
 
-// tombstones reads the deletions known of what was inserted.
-func (w *sealer) tombstones(ctx context.Context, t *schema.Table, id uint16, folded []*journal.Folded, here map[journal.Row]string, ended map[string]ending) (map[string]merge.Version, error) {
+// moved gives versions to rows that live on under a local key whose insert a later seal will read. One that an import
+// brought back meanwhile has its versions.
+func (w *sealer) moved(ctx context.Context, id uint16, ended map[string]ending, alive map[string]journal.Row, out *sealedTable, mask merge.Mask) error {
+	var rows []journal.Row
+	of := map[journal.Row]ending{}
+	for key, e := range ended {
+		r, ok := alive[key]
+		if _, done := out.live[r]; ok && !done {
+			rows, of[r] = append(rows, r), e
+		}
+	}
+	had, err := journal.Versions(ctx, w.q, id, rows, w.j.Authors)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if had[r] == nil {
+			out.live[r] = w.maker.Insert(of[r].was, mask, of[r].at).Groups
+		}
+	}
+	return nil
+}
+
+// tombstones reads the deletions known of what was inserted or has ended.
+func (w *sealer) tombstones(ctx context.Context, id uint16, folded []*journal.Folded, here map[journal.Row]string, ended map[string]ending) (map[string]merge.Version, error) {
 	any, err := journal.AnyTombstones(ctx, w.q, id)
 	if err != nil || !any {
 		return nil, err
@@ -344,7 +375,11 @@ func (w *sealer) tombstones(ctx context.Context, t *schema.Table, id uint16, fol
 			look = append(look, k)
 		}
 	}
-	return journal.Tombstones(ctx, w.q, id, look, w.j.Authors)
+	for k := range ended {
+		look = append(look, k)
+	}
+	sort.Strings(look)
+	return journal.Tombstones(ctx, w.q, id, slices.Compact(look), w.j.Authors)
 }
 
 // deaths finds the keys of the rows that ended, parallel to Folded.Deaths; "" for one that nothing identifies.
@@ -382,13 +417,10 @@ func (w *sealer) deadKey(ctx context.Context, t *schema.Table, r journal.Row, d 
 				return "", err
 			}
 			v = k
-		} else if v != nil && c.Ref == nil {
-			k := journal.KeyPart(c, *v)
-			v = &k
 		}
 		parts[i] = v
 	}
-	return usable(t, parts), nil
+	return journal.Canonical(t, usable(t, parts)), nil
 }
 
 // deadValues are the values of a deleted row's key columns, by name: from its local key, or from what the trigger wrote

@@ -82,6 +82,7 @@ var ddl = []string{
   state VARBINARY(10) NOT NULL DEFAULT 'active',
   card BLOB NOT NULL,
   link MEDIUMBLOB NOT NULL,
+  asks MEDIUMBLOB NULL,
   acked BIGINT UNSIGNED NOT NULL DEFAULT 0,
   applied BIGINT UNSIGNED NOT NULL DEFAULT 0,
   sent_at BIGINT NULL,
@@ -93,7 +94,7 @@ var ddl = []string{
   epoch BIGINT UNSIGNED NOT NULL,
   token BIGINT UNSIGNED NOT NULL,
   own BIGINT UNSIGNED NOT NULL,
-  PRIMARY KEY (peer, own)) ENGINE=InnoDB`,
+  PRIMARY KEY (peer, own, epoch)) ENGINE=InnoDB`,
 	`CREATE TABLE omsync_conflict (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   digest BINARY(16) NOT NULL,

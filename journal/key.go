@@ -75,10 +75,32 @@ func SplitKey(key string, n int) ([]*string, bool) {
 	return parts, len(parts) == n
 }
 
-// KeyPart is the key part that a plain key column's value gives: a uuid counts in either case.
-func KeyPart(c *schema.Column, v string) string {
-	if c.UUIDColumn {
-		return strings.ToLower(v)
+// Canonical is the form of a table's key in which keys are compared and kept: uuids count in either case, as the
+// columns' collations have it.
+func Canonical(t *schema.Table, key string) string {
+	t = t.Root
+	if len(t.KeyColumns) == 1 {
+		return canonicalPart(t.KeyColumns[0], key)
 	}
-	return v
+	parts, ok := SplitKey(key, len(t.KeyColumns))
+	if !ok {
+		return key
+	}
+	for i, c := range t.KeyColumns {
+		if parts[i] != nil {
+			s := canonicalPart(c, *parts[i])
+			parts[i] = &s
+		}
+	}
+	return JoinKey(parts)
+}
+
+func canonicalPart(c *schema.Column, part string) string {
+	switch {
+	case c.Ref != nil:
+		return Canonical(c.Ref.To, part)
+	case c.UUIDColumn:
+		return strings.ToLower(part)
+	}
+	return part
 }

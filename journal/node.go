@@ -218,17 +218,22 @@ func (a *Authors) Add(ctx context.Context, db *sql.DB, names []string) error {
 		return err
 	}
 	defer c.Close()
-	for _, n := range missing {
-		if _, err := c.ExecContext(ctx, "INSERT IGNORE INTO omsync_node (name) VALUES (?)", n); err != nil {
+	return a.AddWithin(ctx, c, missing)
+}
+
+// AddWithin is Add on one connection, in its transaction if one is under way.
+func (a *Authors) AddWithin(ctx context.Context, q DB, names []string) error {
+	for _, n := range names {
+		if _, err := q.ExecContext(ctx, "INSERT IGNORE INTO omsync_node (name) VALUES (?)", n); err != nil {
 			return fmt.Errorf("number the author %s: %w", n, err)
 		}
 	}
-	b, err := LoadAuthors(ctx, c)
+	b, err := LoadAuthors(ctx, q)
 	if err != nil {
 		return err
 	}
 	*a = *b
-	for _, n := range missing {
+	for _, n := range names {
 		if a.ids[n] == 0 {
 			return fmt.Errorf("number the author %s: it has no row in omsync_node", strings.ToValidUTF8(n, "?"))
 		}

@@ -12,16 +12,18 @@ import (
 
 // Peer is a neighbour and the state of the link to it. Numbers are never used again.
 type Peer struct {
-	ID                         merge.Peer
-	Name                       string
-	Role                       string // what the peer is to this node: "parent" or "child"
-	State                      string // "active", "suspended" or "removed"
-	Card                       []byte
-	Link                       merge.Link
+	ID    merge.Peer
+	Name  string
+	Role  string // what the peer is to this node: "parent" or "child"
+	State string // "active", "suspended" or "removed"
+	Card  []byte
+	Link  merge.Link
+	// Wants is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
+	Wants, Answered            map[string]uint64
 	SentAt, AckedAt, AppliedAt time.Time // zero: never
 }
 
-const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at"
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, asks"
 
 // Peers lists the neighbours that are not removed, by name. Link.Log is left out: LoadLog reads it.
 func Peers(ctx context.Context, q DB) ([]*Peer, error) {
@@ -47,12 +49,24 @@ func readPeers(ctx context.Context, q DB, where string) ([]*Peer, error) {
 		p := &Peer{ID: merge.Peer(Uint(r[0])), Name: string(r[1]), Role: string(r[2]), State: string(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
+		if r[9] != nil {
+			var a asks
+			if err := json.Unmarshal(r[9], &a); err != nil {
+				return err
+			}
+			p.Wants, p.Answered = a.Wants, a.Answered
+		}
 		return json.Unmarshal(r[5], &p.Link)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read omsync_peer: %w", err)
 	}
 	return out, nil
+}
+
+type asks struct {
+	Wants    map[string]uint64 `json:"wants,omitempty"`
+	Answered map[string]uint64 `json:"answered,omitempty"`
 }
 
 func at(b []byte) time.Time {
@@ -97,8 +111,12 @@ func SavePeer(ctx context.Context, q DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, acked = ?, applied = ?, sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
-		p.Role, p.State, p.Card, link, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
+	a, err := json.Marshal(asks{p.Wants, p.Answered})
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, asks = ?, acked = ?, applied = ?, sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
+		p.Role, p.State, p.Card, link, a, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
 	if err != nil {
 		return fmt.Errorf("save the peer %s: %w", p.Name, err)
 	}

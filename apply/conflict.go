@@ -1,0 +1,200 @@
+package apply
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// losses records values of a block's row that lost.
+func (x *run) losses(w *rows, i int, lost []merge.Lost) error {
+	for _, l := range lost {
+		err := x.lose(w.l, w.keys[i], l, func(c *schema.Column) (*string, error) {
+			if !l.Incoming {
+				return x.global(c, w.found[i].values[w.l.at[c]])
+			}
+			for _, p := range w.pending[i] {
+				if p.column == c {
+					k := x.entry(p.to).canonical()
+					return &k, nil
+				}
+			}
+			return x.sent(w, i, c)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sent is an incoming value as the sender has it: references by their keys.
+func (x *run) sent(w *rows, i int, c *schema.Column) (*string, error) {
+	at := slices.Index(w.t.columns, c)
+	if at < 0 {
+		return nil, nil
+	}
+	v := w.Columns[at]
+	if v.Refs != nil && v.Refs[i] >= batch.FirstRef {
+		e := x.entry(v.Refs[i])
+		k := e.key
+		if e.root != nil {
+			k = e.canonical()
+		}
+		return &k, nil
+	}
+	if v.Bytes != nil && v.Bytes[i] != nil {
+		s := string(v.Bytes[i])
+		return &s, nil
+	}
+	return nil, nil
+}
+
+// lossesOf records values of a row that is deleted, or its deletion.
+func (x *run) lossesOf(d *deletion, lost []merge.Lost) error {
+	for _, l := range lost {
+		err := x.lose(d.l, d.key, l, func(c *schema.Column) (*string, error) { return x.global(c, d.row.values[d.l.at[c]]) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lose records one loss, column by column.
+func (x *run) lose(l *local, key string, lost merge.Lost, value func(*schema.Column) (*string, error)) error {
+	c := journal.Conflict{Table: l.Name, Key: key, Loser: lost.Loser, Winner: lost.Winner, At: x.j.Now().UnixMicro(), Epoch: x.epoch.Epoch, Deletion: lost.Deletion}
+	columns := 0
+	if !lost.Deletion {
+		for _, column := range l.Columns {
+			bit := l.jt.Bit(column.Name)
+			if bit&lost.Mask == 0 || bit&l.mask == 0 || column.InsertOnly {
+				continue
+			}
+			v, err := value(column)
+			if err != nil {
+				return err
+			}
+			columns++
+			c.Column, c.Value = column.Name, v
+			x.lost = append(x.lost, c)
+		}
+	}
+	if columns == 0 && lost.Mask&merge.Existence != 0 {
+		c.Column, c.Value = "", nil
+		x.lost = append(x.lost, c)
+	}
+	return nil
+}
+
+// global is a value of this database as it means the same everywhere: a reference is the key of its row.
+func (x *run) global(c *schema.Column, v []byte) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	s := string(v)
+	if c.Ref == nil || c.Ref.When != nil || c.Ref.To.Integer == nil || c.Ref.ToColumn != c.Ref.To.Integer {
+		return &s, nil
+	}
+	root := c.Ref.To.Root
+	if root.Integer == nil || len(root.KeyColumns) != 1 || root.KeyColumns[0].Ref != nil {
+		return &s, nil
+	}
+	query := fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d", schema.Quote(root.KeyColumns[0].Name), schema.Quote(root.Name), schema.Quote(root.Integer.Name), journal.Int(v))
+	err := journal.Each(x.ctx, x.c, query, func(r []sql.RawBytes) error {
+		s = journal.Canonical(root, string(r[0]))
+		return nil
+	})
+	return &s, err
+}
+
+// records takes in conflicts that others recorded.
+func (x *run) records(b *batch.Records) error {
+	t := x.numbers[b.Table]
+	for i, k := range b.Keys {
+		e := x.entry(k)
+		key := e.key
+		if e.root != nil {
+			key = e.canonical()
+		}
+		c := journal.Conflict{Table: t.Name, Key: key, Column: b.Columns[i], Loser: merge.Stamp{Time: b.LostTimes[i], Author: b.LostAuthors[i]},
+			Winner: merge.Stamp{Time: b.WonTimes[i], Author: b.WonAuthors[i]}, At: b.At[i], Epoch: x.epoch.Epoch, From: x.peer.ID}
+		if b.Values[i] != nil {
+			v := string(b.Values[i])
+			c.Value = &v
+		}
+		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == deletionNote
+		x.lost = append(x.lost, c)
+	}
+	return nil
+}
+
+// deletionNote marks the record of a deletion that lost.
+const deletionNote = "deletion"
+
+// recordLost writes the conflicts of this import.
+func (x *run) recordLost() error {
+	n, err := journal.PutConflicts(x.ctx, x.c, x.lost)
+	if n > 0 {
+		x.wrote = true
+	}
+	x.report.Conflicts = n
+	return err
+}
+
+// sendAgain does what the header asks for: tables that the sender switched on, or in which it gained a column, or whose
+// triggers had been missing, get a new epoch that only sends again.
+func (x *run) sendAgain(h *batch.Header) error {
+	var todo []string
+	for _, a := range h.Ask {
+		ask, ok := journal.ParseAsk(a)
+		if !ok || x.peer.Answered[ask.Table] == ask.Epoch || x.j.Tables[ask.Table] == nil {
+			continue
+		}
+		if x.peer.Answered == nil {
+			x.peer.Answered = map[string]uint64{}
+		}
+		x.peer.Answered[ask.Table] = ask.Epoch
+		todo = append(todo, ask.Table)
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	again, err := journal.NextEpoch(x.ctx, x.c, true, x.j.Now())
+	if err != nil {
+		return err
+	}
+	for _, name := range todo {
+		if err := journal.Again(x.ctx, x.c, x.j.Tables[name], again.Epoch, x.j.Authors); err != nil {
+			return err
+		}
+	}
+	return x.loadsSentAgain(again.Epoch)
+}
+
+// loadsSentAgain lets the links know on which a load is under way: its rows are no longer told by their epochs.
+func (x *run) loadsSentAgain(epoch uint64) error {
+	x.peer.Link.SentAgain(epoch)
+	peers, err := journal.Peers(x.ctx, x.c)
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.ID == x.peer.ID || p.Link.Load.ID == 0 {
+			continue
+		}
+		if p, err = journal.PeerByName(x.ctx, x.c, p.Name, true); err != nil {
+			return err
+		}
+		p.Link.SentAgain(epoch)
+		if err := journal.SavePeer(x.ctx, x.c, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

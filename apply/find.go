@@ -1,0 +1,417 @@
+package apply
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// entry is a key of the batch's dictionary, and the row here that it was found to be.
+type entry struct {
+	root  *local   // nil: the table is not here
+	key   string   // as the sender has it
+	refs  []uint32 // parts that are keys themselves, parallel to the key columns; nil if none is
+	state uint8
+	row   journal.Row
+	name  []byte // of a row that is referred to by name: its name as it is here
+}
+
+const (
+	unknown uint8 = iota
+	here
+	nowhere // not here so far; the batch may still bring it
+)
+
+// canonical is the key in the form in which the journal keeps it.
+func (e *entry) canonical() string { return journal.Canonical(e.root.Table, e.key) }
+
+func (x *run) entry(i uint32) *entry { return &x.dict[i-batch.FirstRef] }
+
+// learn takes keys into the dictionary.
+func (x *run) learn(i *batch.KeysItem) error {
+	t := x.numbers[i.Table]
+	var root *local
+	if t.local != nil {
+		root = t.local
+	}
+	parts := make([]*string, len(i.Parts))
+	for n := 0; n < i.N; n++ {
+		e := entry{root: root}
+		for p, v := range i.Parts {
+			parts[p] = nil
+			if v.Refs != nil {
+				if e.refs == nil {
+					e.refs = make([]uint32, len(i.Parts))
+				}
+				if r := v.Refs[n]; r >= batch.FirstRef {
+					e.refs[p] = r
+					parts[p] = &x.entry(r).key
+				}
+			} else if b := v.Bytes[n]; b != nil {
+				s := string(b)
+				parts[p] = &s
+			}
+		}
+		e.key = journal.JoinKey(parts)
+		x.dict = append(x.dict, e)
+	}
+	return nil
+}
+
+// resolve finds the local rows of dictionary entries, locked against deletion to the commit.
+func (x *run) resolve(idx []uint32) error {
+	var roots []*local
+	todo := map[*local][]uint32{}
+	for _, i := range idx {
+		if e := x.entry(i); e.state == unknown {
+			if e.root == nil {
+				e.state = nowhere
+				continue
+			}
+			e.state = nowhere
+			if todo[e.root] == nil {
+				roots = append(roots, e.root)
+			}
+			todo[e.root] = append(todo[e.root], i)
+		}
+	}
+	for _, l := range roots {
+		if err := x.touch(l); err != nil {
+			return err
+		}
+		if l.virgin && !x.final {
+			continue
+		}
+		var columns []*schema.Column
+		if len(l.KeyColumns) == 1 && l.KeyColumns[0].Ref == nil {
+			columns = l.KeyColumns
+		}
+		found, err := x.find(l, todo[l], "LOCK IN SHARE MODE", columns)
+		if err != nil {
+			return err
+		}
+		for n, f := range found {
+			x.settleEntry(todo[l][n], f.row, f.values)
+		}
+	}
+	return nil
+}
+
+// settleEntry notes which row an entry is.
+func (x *run) settleEntry(i uint32, row journal.Row, name [][]byte) {
+	e := x.entry(i)
+	e.state, e.row = here, row
+	if e.root.Integer == nil && len(name) == 1 {
+		e.name = bytes.Clone(name[0])
+	}
+}
+
+// present answers whether rows that share their ancestor's integer are there, locked to the commit.
+func (x *run) check(l *local, ints []int64) error {
+	known := x.present[l]
+	if known == nil {
+		known = map[int64]bool{}
+		x.present[l] = known
+	}
+	if err := x.touch(l); err != nil {
+		return err
+	}
+	var look []int64
+	for _, n := range ints {
+		if !known[n] {
+			look = append(look, n)
+		}
+	}
+	if l.virgin && !x.final || len(look) == 0 {
+		return nil
+	}
+	slices.Sort(look)
+	for part := range slices.Chunk(slices.Compact(look), 1000) {
+		b := []byte("SELECT t." + schema.Quote(l.Integer.Name) + " FROM (SELECT ")
+		for i, n := range part {
+			if i > 0 {
+				b = append(b, " UNION ALL SELECT "...)
+			}
+			b = strconv.AppendInt(b, n, 10)
+			if i == 0 {
+				b = append(b, " a"...)
+			}
+		}
+		b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t ON t.%s = d.a LOCK IN SHARE MODE", schema.Quote(l.Name), schema.Quote(l.Integer.Name))
+		err := journal.Each(x.ctx, x.c, string(b), func(r []sql.RawBytes) error { known[journal.Int(r[0])] = true; return nil })
+		if err != nil {
+			return fmt.Errorf("look for rows of %s: %w", l.Name, err)
+		}
+	}
+	return nil
+}
+
+// found is a row that a key was found to be.
+type found struct {
+	row    journal.Row
+	values [][]byte // of the columns asked for
+}
+
+// find looks for the rows of a table that have these keys, and locks them. The answer is by place in idx. For a table
+// that shares its ancestor's key, the ancestors must have been resolved.
+func (x *run) find(l *local, idx []uint32, lock string, columns []*schema.Column) (map[int]found, error) {
+	out := map[int]found{}
+	if err := x.resolveParts(idx); err != nil {
+		return nil, err
+	}
+	keyColumns := l.KeyColumns
+	if l.Key == schema.KeyUUID && !l.KeyIndexed {
+		return out, x.findUnindexed(l, idx, lock, columns, out)
+	}
+	var at []int
+	var values [][][]byte
+	for n, i := range idx {
+		if v, ok := x.keyValues(l, i); ok {
+			at, values = append(at, n), append(values, v)
+		}
+	}
+	return out, x.lookUp(l, keyColumns, values, lock, columns, func(n int, f found) {
+		if _, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
+			x.note("%s has more than one row with the key %s: the first is taken", l.Name, x.entry(idx[at[n]]).key)
+			return
+		}
+		out[at[n]] = f
+	})
+}
+
+// resolveParts resolves the keys that keys are made of.
+func (x *run) resolveParts(idx []uint32) error {
+	var parts []uint32
+	for _, i := range idx {
+		for _, r := range x.entry(i).refs {
+			if r != 0 {
+				parts = append(parts, r)
+			}
+		}
+	}
+	if parts == nil {
+		return nil
+	}
+	return x.resolve(parts)
+}
+
+// keyValues are the values that the key columns of a table's row have here; false if a row that they refer to is not.
+func (x *run) keyValues(l *local, i uint32) ([][]byte, bool) {
+	e := x.entry(i)
+	if l != e.root && l.Root == e.root.Table { // patient's key column has the integer of the person
+		if e.state != here {
+			return nil, false
+		}
+		return [][]byte{strconv.AppendInt(nil, e.row.Int, 10)}, true
+	}
+	parts, ok := journal.SplitKey(e.key, len(l.KeyColumns))
+	if !ok {
+		return nil, false
+	}
+	out := make([][]byte, len(parts))
+	for p, c := range l.KeyColumns {
+		switch {
+		case parts[p] == nil:
+		case c.Ref != nil:
+			v, ok := x.value(c.Ref, e.refs[p])
+			if !ok {
+				return nil, false
+			}
+			out[p] = v
+		default:
+			out[p] = []byte(*parts[p])
+		}
+	}
+	return out, true
+}
+
+// value is what a reference to an entry's row holds here; false if the row is not here.
+func (x *run) value(ref *schema.Ref, i uint32) ([]byte, bool) {
+	e := x.entry(i)
+	if e.state != here {
+		return nil, false
+	}
+	if ref.When == nil && (ref.To.Integer == nil || ref.ToColumn != ref.To.Integer) {
+		return e.name, e.name != nil
+	}
+	return strconv.AppendInt(nil, e.row.Int, 10), true
+}
+
+// lookUp joins values with a table on some of its columns: the shape that uses the index and locks what it finds alone.
+func (x *run) lookUp(l *local, on []*schema.Column, values [][][]byte, lock string, columns []*schema.Column, f func(int, found)) error {
+	for start := 0; start < len(values); {
+		b := []byte("SELECT d.n, " + l.identity("t."))
+		for _, c := range columns {
+			b = append(append(b, ", "...), c.Select("t.")...)
+		}
+		b = append(b, " FROM ("...)
+		end := start
+		for ; end < len(values) && end-start < 1000 && len(b) < x.packet; end++ {
+			if end == start {
+				b = append(b, "SELECT "...)
+			} else {
+				b = append(b, " UNION ALL SELECT "...)
+			}
+			b = strconv.AppendInt(b, int64(end), 10)
+			if end == start {
+				b = append(b, " n"...)
+			}
+			for p, c := range on {
+				b = c.AppendLiteral(append(b, ", "...), values[end][p])
+				if end == start {
+					b = fmt.Appendf(b, " a%d", p)
+				}
+			}
+		}
+		b = append(b, ") d STRAIGHT_JOIN "+schema.Quote(l.Name)+" t ON "...)
+		for p, c := range on {
+			if p > 0 {
+				b = append(b, " AND "...)
+			}
+			same := "="
+			if c.Nullable {
+				same = "<=>"
+			}
+			b = fmt.Appendf(b, "t.%s %s %s", schema.Quote(c.Name), same, comparable(c, fmt.Sprintf("d.a%d", p)))
+		}
+		b = append(append(b, ' '), lock...)
+		err := journal.Each(x.ctx, x.c, string(b), func(r []sql.RawBytes) error {
+			f(int(journal.Int(r[0])), read(r[1:]))
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("look for rows of %s: %w", l.Name, err)
+		}
+		start = end
+	}
+	return nil
+}
+
+// read takes a row's local identity and values out of a result.
+func read(r []sql.RawBytes) found {
+	f := found{row: journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}, values: make([][]byte, len(r)-2)}
+	size := 0
+	for _, v := range r[2:] {
+		size += len(v)
+	}
+	arena := make([]byte, 0, size)
+	for i, v := range r[2:] {
+		if v != nil {
+			start := len(arena)
+			arena = append(arena, v...)
+			f.values[i] = arena[start:len(arena):len(arena)]
+		}
+	}
+	return f
+}
+
+// comparable is a text of the session's character set as the column's own index can be searched for it.
+func comparable(c *schema.Column, v string) string {
+	if c.Collation == "" || c.Charset == "binary" {
+		return v
+	}
+	charset, _, _ := strings.Cut(c.Collation, "_")
+	return "CONVERT(" + v + " USING " + charset + ") COLLATE " + c.Collation
+}
+
+// identity is the expressions of a row's local identity: its integer and its local key.
+func (l *local) identity(prefix string) string {
+	if l.Integer != nil {
+		return prefix + schema.Quote(l.Integer.Name) + ", ''"
+	}
+	return "0, " + schema.LocalKeySQL(l.Table, prefix)
+}
+
+// findUnindexed finds rows by a uuid that no index holds (users): a plain read of the table, which locks nothing, and
+// then the rows themselves. Locking a scan would stop the application.
+func (x *run) findUnindexed(l *local, idx []uint32, lock string, columns []*schema.Column, out map[int]found) error {
+	want := map[string][]int{}
+	for n, i := range idx {
+		k := x.entry(i).canonical()
+		want[k] = append(want[k], n)
+	}
+	var rows []journal.Row
+	at := map[journal.Row][]int{}
+	err := journal.Each(x.ctx, x.c, "SELECT "+l.identity("")+", "+schema.Quote(l.KeyColumns[0].Name)+" FROM "+schema.Quote(l.Name), func(r []sql.RawBytes) error {
+		if r[2] == nil {
+			return nil
+		}
+		if ns := want[journal.Canonical(l.Table, string(r[2]))]; ns != nil {
+			row := journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}
+			rows, at[row] = append(rows, row), ns
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for rows of %s: %w", l.Name, err)
+	}
+	return x.readRows(l, rows, lock, columns, func(f found) {
+		for _, n := range at[f.row] {
+			if _, twice := out[n]; twice {
+				x.note("%s has more than one row with the key %s: the first is taken", l.Name, x.entry(idx[n]).key)
+				return
+			}
+			out[n] = f
+		}
+	})
+}
+
+// readRows reads rows by their local identity, and locks them.
+func (x *run) readRows(l *local, rows []journal.Row, lock string, columns []*schema.Column, f func(found)) error {
+	on := []*schema.Column{l.Integer}
+	if l.Integer == nil {
+		on = l.LocalColumns
+	}
+	values := make([][][]byte, 0, len(rows))
+	for _, r := range rows {
+		v, err := l.localValues(r)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", l.Name, err)
+		}
+		values = append(values, v)
+	}
+	return x.lookUp(l, on, values, lock, columns, func(_ int, got found) { f(got) })
+}
+
+// localValues are the values of the columns by which a row is known here.
+func (l *local) localValues(r journal.Row) ([][]byte, error) {
+	if l.Integer != nil {
+		return [][]byte{strconv.AppendInt(nil, r.Int, 10)}, nil
+	}
+	return schema.ParseLocalKey(l.Table, r.Key)
+}
+
+// touch is called before anything is looked up in a table or written to it: it finds out whether there is anything to be
+// looked up at all.
+func (x *run) touch(l *local) error {
+	if l.touched {
+		return nil
+	}
+	l.touched = true
+	var err error
+	if l.deaths, err = journal.AnyTombstones(x.ctx, x.c, l.jt.ID); err != nil {
+		return err
+	}
+	if !x.defaults || l.jt.Default.Mask != 0 || l.deaths {
+		return nil
+	}
+	any := false
+	for _, q := range []string{
+		"SELECT 1 FROM " + schema.Quote(l.Name) + " LIMIT 1",
+		fmt.Sprintf("SELECT 1 FROM omsync_version WHERE tbl = %d LIMIT 1", l.jt.ID),
+		fmt.Sprintf("SELECT 1 FROM omsync_change WHERE tbl = %d LIMIT 1", l.jt.ID),
+	} {
+		if err := journal.Each(x.ctx, x.c, q, func([]sql.RawBytes) error { any = true; return nil }); err != nil {
+			return fmt.Errorf("look into %s: %w", l.Name, err)
+		}
+	}
+	l.virgin = !any
+	return nil
+}

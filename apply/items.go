@@ -1,0 +1,194 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// apply reads the batch and brings it in: deletions first, so that what they free can be used, then rows, then whatever
+// had to wait for them.
+func (x *run) apply(h *batch.Header, im merge.Import) error {
+	x.im = im
+	x.im.Self, x.im.Peer, x.im.Epoch, x.im.FromParent = x.j.Self, x.peer.ID, x.epoch.Epoch, x.peer.Role == "parent"
+	x.maker = merge.Maker{Self: x.j.Self, Epoch: x.epoch.Epoch}
+	resent, err := journal.AgainEpochs(x.ctx, x.c, 0)
+	if err != nil {
+		return err
+	}
+	x.again = set(resent)
+	theirs := set(h.Again)
+	x.im.Again = func(e uint64) bool { return theirs[e] }
+	x.im.Resent = func(e uint64) bool { return x.again[e] }
+	x.tables, x.numbers, x.locals = map[string]*table{}, map[uint32]*table{}, map[string]*local{}
+	x.present = map[*local]map[int64]bool{}
+	for {
+		item, err := x.r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if _, dead := item.(*batch.Deletions); !dead && len(x.going) > 0 {
+			switch item.(type) {
+			case *batch.Rows, *batch.Records, *batch.ResetItem:
+				if err := x.delete(false); err != nil {
+					return err
+				}
+			}
+		}
+		switch i := item.(type) {
+		case *batch.TableItem:
+			err = x.describe(i)
+		case *batch.KeysItem:
+			err = x.learn(i)
+		case *batch.ResetItem:
+			x.dict = x.dict[:0]
+		case *batch.Deletions:
+			err = x.collect(i)
+		case *batch.Rows:
+			err = x.block(i)
+		case *batch.Records:
+			err = x.records(i)
+		default:
+			err = fmt.Errorf("an item of type %T is of a later format: use a newer omsync", i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := x.delete(false); err != nil {
+		return err
+	}
+	if err := x.patch(false); err != nil {
+		return err
+	}
+	x.going, x.deferred = x.deferred, nil
+	if err := x.delete(true); err != nil {
+		return err
+	}
+	if err := x.writeLate(); err != nil {
+		return err
+	}
+	if err := x.patch(true); err != nil {
+		return err
+	}
+	if err := x.saveDefaults(); err != nil {
+		return err
+	}
+	return x.recordLost()
+}
+
+func set(list []uint64) map[uint64]bool {
+	out := make(map[uint64]bool, len(list))
+	for _, n := range list {
+		out[n] = true
+	}
+	return out
+}
+
+// table is a table as the batch describes it, beside what it is here.
+type table struct {
+	batch.Table
+	local   *local           // nil: not here, or it does not travel here
+	columns []*schema.Column // parallel to Table.Columns; nil: not here
+	bits    [64]merge.Mask   // slot in the batch → bits here
+	why     string           // why its rows cannot be applied
+}
+
+// local is a table as it is here.
+type local struct {
+	*schema.Table
+	jt      *journal.Table
+	written []*schema.Column       // all columns but generated ones: what is read of a row to be updated, and written back
+	at      map[*schema.Column]int // place in written
+	mask    merge.Mask             // existence and all columns with versions
+
+	touched  bool
+	virgin   bool         // it was empty when this import first touched it, and nothing is known of it: nothing need be looked up
+	deaths   bool         // there are deletions to look up
+	standard *merge.Group // the default version that this import gives it
+	next     int64        // last integer given, where the server gives none
+}
+
+// describe takes in a table's description and finds its counterpart.
+func (x *run) describe(i *batch.TableItem) error {
+	t := &table{Table: i.Table, columns: make([]*schema.Column, len(i.Table.Columns))}
+	x.tables[t.Name], x.numbers[i.Number] = t, t
+	st := x.j.Catalogue.Table(t.Name)
+	switch {
+	case st == nil:
+		t.why = "there is no such table here"
+	case !st.Travels || x.j.Tables[st.Name] == nil:
+		t.why = "the table does not travel here (" + st.Why + ")"
+	default:
+		return x.match(t, st)
+	}
+	return nil
+}
+
+func (x *run) match(t *table, st *schema.Table) error {
+	if len(t.Key) != len(st.KeyColumns) || t.Root != st.Root.Name {
+		return fmt.Errorf("%w: rows of %s are identified in another way there: use the same profile on both sides", ErrSchemas, t.Name)
+	}
+	for i, c := range st.KeyColumns {
+		if t.Key[i].Name != c.Name || t.Key[i].Ref != (c.Ref != nil) {
+			return fmt.Errorf("%w: rows of %s are identified by %s there and by %s here: use the same profile on both sides", ErrSchemas, t.Name, t.Key[i].Name, c.Name)
+		}
+	}
+	t.local = x.local(st)
+	for i, bc := range t.Columns {
+		c := st.Column(bc.Name)
+		switch {
+		case c == nil:
+			x.note("the column %s.%s is not here: its values are left out until it is", t.Name, bc.Name)
+			continue
+		case c.Withheld != "":
+			x.note("the column %s.%s is kept back here (%s): what came for it is left out", t.Name, bc.Name, c.Withheld)
+			continue
+		case bc.Ref != (c.Ref != nil):
+			return fmt.Errorf("%w: %s.%s is a reference on one side only: use the same profile on both sides", ErrSchemas, t.Name, bc.Name)
+		case x.peer.Role == "child" && x.j.Profile.Excluded(st.Name, c.Name) == schema.ExcludeUp:
+			x.note("%s may not send the column %s.%s: left out", x.peer.Name, t.Name, bc.Name)
+			continue
+		}
+		t.columns[i] = c
+		t.bits[bc.Slot] |= t.local.jt.Bit(c.Name)
+	}
+	t.bits[0] = merge.Existence
+	return nil
+}
+
+// local is what this import knows of a table here.
+func (x *run) local(st *schema.Table) *local {
+	if l := x.locals[st.Name]; l != nil {
+		return l
+	}
+	l := &local{Table: st, jt: x.j.Tables[st.Name], at: map[*schema.Column]int{}, mask: x.j.Mask(st)}
+	for _, c := range st.Columns {
+		if !c.Generated {
+			l.at[c] = len(l.written)
+			l.written = append(l.written, c)
+		}
+	}
+	x.report.Tables = append(x.report.Tables, TableReport{Table: st.Name})
+	x.locals[st.Name] = l
+	return l
+}
+
+// counts is the table's line in the report.
+func (x *run) counts(l *local) *TableReport {
+	for i := range x.report.Tables {
+		if x.report.Tables[i].Table == l.Name {
+			return &x.report.Tables[i]
+		}
+	}
+	x.report.Tables = append(x.report.Tables, TableReport{Table: l.Name})
+	return &x.report.Tables[len(x.report.Tables)-1]
+}

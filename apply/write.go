@@ -1,0 +1,435 @@
+package apply
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// writes is what is to be written of one block.
+type writes struct {
+	l       *local
+	insert  []*row
+	update  []*row
+	entries []journal.Entry
+	old     []journal.Row // rows whose entries are replaced
+	used    []uint64      // changes that are sealed by this
+}
+
+// row is a row to be written.
+type row struct {
+	at      journal.Row // of one that is here
+	entry   uint32      // its key in the dictionary, until that is reset
+	key     string
+	values  [][]byte    // by place in local.written
+	unset   []bool      // of a new row: takes the column's default
+	changed []bool      // of one that is here: to be written
+	pending []reference // filled in later
+	groups  []merge.Group
+	wasDead bool
+	had     bool // it has an entry in the journal
+}
+
+// newRow puts together a row to be inserted.
+func (x *run) newRow(w *rows, i int, out merge.Outcome) (*row, error) {
+	r := &row{entry: w.Keys[i], key: x.entry(w.Keys[i]).key, groups: out.Row.Groups, pending: w.pending[i],
+		values: make([][]byte, len(w.l.written)), unset: make([]bool, len(w.l.written))}
+	key, ok := x.keyValues(w.l, r.entry)
+	if !ok {
+		c := w.l.KeyColumns[0]
+		for p, to := range x.entry(r.entry).refs {
+			if to != 0 && x.entry(to).state != here {
+				c = w.l.KeyColumns[p]
+			}
+		}
+		return nil, x.missing(w.l, r.key, c, x.entry(r.entry).root, r.key)
+	}
+	for at, c := range w.l.written {
+		switch {
+		case c.Key:
+			r.values[at] = key[slices.Index(w.l.KeyColumns, c)]
+		case c.AutoIncrement && c.Local:
+			r.unset[at] = true
+		case c == w.l.Integer && c.Local:
+			n, err := x.number(w.l)
+			if err != nil {
+				return nil, err
+			}
+			r.values[at] = strconv.AppendInt(nil, n, 10)
+		case w.values[at] == nil || out.Write&w.l.jt.Bit(c.Name) == 0:
+			r.unset[at] = true
+		default:
+			r.values[at] = w.values[at][i]
+		}
+	}
+	for _, p := range r.pending {
+		at := w.l.at[p.column]
+		r.unset[at] = false
+		if r.values[at] = nil; !p.column.Nullable {
+			r.values[at] = []byte("0")
+		}
+	}
+	return r, nil
+}
+
+// number gives the next integer of a table for which the server gives none.
+func (x *run) number(l *local) (int64, error) {
+	if l.next == 0 {
+		n, err := x.one(fmt.Sprintf("SELECT IFNULL(MAX(%s), 0) FROM %s", schema.Quote(l.Integer.Name), schema.Quote(l.Name)))
+		if err != nil {
+			return 0, err
+		}
+		l.next = max(n, 0)
+	}
+	l.next++
+	return l.next, nil
+}
+
+// changed puts together a row to be updated: as it is here, with the values that come in.
+func (x *run) changed(w *rows, i int, f found, out merge.Outcome) *row {
+	r := &row{at: f.row, entry: w.Keys[i], key: x.entry(w.Keys[i]).key, values: slices.Clone(f.values), changed: make([]bool, len(w.l.written)), groups: out.Row.Groups, had: w.had[i]}
+	for at, c := range w.l.written {
+		if w.values[at] != nil && !c.Key && out.Write&w.l.jt.Bit(c.Name) != 0 {
+			r.values[at], r.changed[at] = w.values[at][i], true
+		}
+	}
+	for _, p := range w.pending[i] {
+		at := w.l.at[p.column]
+		if !r.changed[at] {
+			continue
+		}
+		r.pending = append(r.pending, p)
+		r.values[at], r.changed[at] = f.values[at], false // as it is, until its row comes
+	}
+	return r
+}
+
+// write carries out what was decided: rows first, so that their integers are known, then their versions.
+func (x *run) write(q *writes) error {
+	if err := x.insert(q.l, q.insert, q); err != nil {
+		return err
+	}
+	if err := x.update(q.l, q.update, q); err != nil {
+		return err
+	}
+	var authors []string
+	for _, e := range q.entries {
+		for _, g := range e.Groups {
+			if x.j.Authors.ID(g.Author) == 0 && !slices.Contains(authors, g.Author) {
+				authors = append(authors, g.Author)
+			}
+		}
+	}
+	if err := x.authors(authors); err != nil {
+		return err
+	}
+	if len(q.entries)+len(q.insert) > 0 {
+		x.wrote = true
+	}
+	if err := journal.DropChanges(x.ctx, x.c, q.used); err != nil {
+		return err
+	}
+	return journal.PutVersions(x.ctx, x.c, q.l.jt.ID, q.old, q.entries, x.j.Authors)
+}
+
+// authors gives new authors their numbers. A dry run must not leave them behind: it numbers them in its transaction.
+func (x *run) authors(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	if x.o.DryRun {
+		return x.j.Authors.AddWithin(x.ctx, x.c, names)
+	}
+	return x.j.Authors.Add(x.ctx, x.j.DB, names)
+}
+
+// insert writes new rows and learns their integers.
+func (x *run) insert(l *local, rows []*row, q *writes) error {
+	var columns []*schema.Column
+	head := []byte("INSERT INTO " + schema.Quote(l.Name) + " (")
+	for _, c := range l.written {
+		if c.AutoIncrement && c.Local {
+			continue
+		}
+		if len(columns) > 0 {
+			head = append(head, ", "...)
+		}
+		head = append(head, schema.Quote(c.Name)...)
+		columns = append(columns, c)
+	}
+	head = append(head, ") VALUES "...)
+	literal := func(b []byte, r *row) []byte {
+		b = append(b, '(')
+		for i, c := range columns {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			at := l.at[c]
+			if r.unset[at] {
+				b = append(b, unset(c)...)
+			} else {
+				b = c.AppendLiteral(b, r.values[at])
+			}
+		}
+		return append(b, ')')
+	}
+	return x.batches(l, rows, head, literal, nil, func(part []*row, first int64) error {
+		for i, r := range part {
+			if err := x.inserted(l, r, first+int64(i)*x.increment, q); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// unset is what a column gets for which nothing came: its default, or what MySQL gives where there is none.
+func unset(c *schema.Column) string {
+	if c.Default != nil || c.DefaultExpr || c.Nullable {
+		return "DEFAULT"
+	}
+	switch c.Type {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year":
+		return "0"
+	case "date":
+		return "'0000-00-00'"
+	case "datetime", "timestamp":
+		return "'0000-00-00 00:00:00'"
+	case "time":
+		return "'00:00:00'"
+	case "json":
+		return "'null'"
+	case "enum", "set":
+		return "1"
+	}
+	return "''"
+}
+
+// inserted notes the identity of a row that was just inserted, and what must follow from it.
+func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
+	switch {
+	case l.Integer == nil:
+		values := make([][]byte, len(l.LocalColumns))
+		for i, c := range l.LocalColumns {
+			values[i] = r.values[l.at[c]]
+		}
+		r.at = journal.Row{Key: schema.LocalKey(l.Table, values)}
+	case l.Integer.AutoIncrement && l.Integer.Local:
+		r.at = journal.Row{Int: id}
+	default:
+		r.at = journal.Row{Int: journal.Int(r.values[l.at[l.Integer]])}
+	}
+	if r.entry != 0 {
+		if e := x.entry(r.entry); e.root == l {
+			var name [][]byte
+			if len(l.KeyColumns) == 1 {
+				name = [][]byte{r.values[l.at[l.KeyColumns[0]]]}
+			}
+			x.settleEntry(r.entry, r.at, name)
+		}
+	}
+	if l.Root != l.Table {
+		x.exists(l, r.at.Int)
+	}
+	x.follow(l, r)
+	if r.wasDead {
+		if err := journal.DropTombstones(x.ctx, x.c, l.jt.ID, []string{journal.Canonical(l.Table, r.key)}); err != nil {
+			return err
+		}
+	}
+	if l.virgin && len(r.groups) == 1 {
+		if l.standard == nil {
+			l.standard = &r.groups[0]
+			if err := x.authors([]string{l.standard.Author}); err != nil {
+				return err
+			}
+		}
+		if r.groups[0] == *l.standard {
+			return nil
+		}
+	}
+	q.entries = append(q.entries, journal.Entry{Row: r.at, Groups: r.groups})
+	return nil
+}
+
+// follow remembers references that are still to be filled in.
+func (x *run) follow(l *local, r *row) {
+	for _, p := range r.pending {
+		e := x.entry(p.to)
+		x.patches = append(x.patches, patch{l: l, at: r.at, key: r.key, column: p.column, root: e.root, to: e.key})
+	}
+}
+
+// update writes changed rows.
+func (x *run) update(l *local, rows []*row, q *writes) error {
+	if l.Integer == nil {
+		for _, r := range rows {
+			if err := x.updateOne(l, r, q); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	head := []byte("INSERT INTO " + schema.Quote(l.Name) + " (")
+	var tail []byte
+	for at, c := range l.written {
+		if at > 0 {
+			head = append(head, ", "...)
+		}
+		head = append(head, schema.Quote(c.Name)...)
+		if slices.ContainsFunc(rows, func(r *row) bool { return r.changed[at] }) {
+			if tail != nil {
+				tail = append(tail, ", "...)
+			} else {
+				tail = append(tail, " ON DUPLICATE KEY UPDATE "...)
+			}
+			tail = fmt.Appendf(tail, "%s = VALUES(%[1]s)", schema.Quote(c.Name))
+		}
+	}
+	head = append(head, ") VALUES "...)
+	for _, r := range rows {
+		x.follow(l, r)
+	}
+	if tail == nil {
+		return nil
+	}
+	literal := func(b []byte, r *row) []byte {
+		b = append(b, '(')
+		for at, c := range l.written {
+			if at > 0 {
+				b = append(b, ',')
+			}
+			b = c.AppendLiteral(b, r.values[at])
+		}
+		return append(b, ')')
+	}
+	return x.batches(l, rows, head, literal, tail, nil)
+}
+
+// batches writes rows in statements of bounded size. A row whose unique values others still hold is put off to the end;
+// one that the table does not take is an error that names it.
+func (x *run) batches(l *local, rows []*row, head []byte, literal func([]byte, *row) []byte, tail []byte, done func([]*row, int64) error) error {
+	for len(rows) > 0 {
+		b := slices.Clone(head)
+		n := 0
+		for n < len(rows) && n < 1000 && (n == 0 || len(b) < x.packet) {
+			if n > 0 {
+				b = append(b, ',')
+			}
+			b = literal(b, rows[n])
+			n++
+		}
+		b = append(b, tail...)
+		if err := x.statement(l, rows[:n], b, head, literal, tail, done); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func (x *run) statement(l *local, rows []*row, b, head []byte, literal func([]byte, *row) []byte, tail []byte, done func([]*row, int64) error) error {
+	result, err := x.c.ExecContext(x.ctx, string(b))
+	if err == nil {
+		if done == nil {
+			return nil
+		}
+		id, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		return done(rows, id)
+	}
+	n := journal.ErrorNumber(err)
+	switch {
+	case n == 0 || n == 1213 || n == 1205 || n == 2006 || n == 2013:
+		return fmt.Errorf("write %s: %w", l.Name, err)
+	case len(rows) > 1:
+		half := len(rows) / 2
+		if err := x.batches(l, rows[:half], head, literal, tail, done); err != nil {
+			return err
+		}
+		return x.batches(l, rows[half:], head, literal, tail, done)
+	case n == 1062 && !x.last:
+		x.late = append(x.late, lateRow{l, rows[0], done == nil})
+		return nil
+	}
+	return x.refused(l, rows[0], err)
+}
+
+// refused is the error about a row that the table does not take.
+func (x *run) refused(l *local, r *row, err error) error {
+	if journal.ErrorNumber(err) == 1062 {
+		return fmt.Errorf("%s, row %s: another row here has the same value where only one may (%w): rename one of them and import again", l.Name, printable(r.key), err)
+	}
+	return fmt.Errorf("%s, row %s: the table does not take it: %w", l.Name, printable(r.key), err)
+}
+
+// updateOne writes a row of a table without an integer primary key.
+func (x *run) updateOne(l *local, r *row, q *writes) error {
+	x.follow(l, r)
+	b := []byte("UPDATE " + schema.Quote(l.Name) + " SET ")
+	n := len(b)
+	for at, c := range l.written {
+		if !r.changed[at] {
+			continue
+		}
+		if len(b) > n {
+			b = append(b, ", "...)
+		}
+		b = append(b, schema.Quote(c.Name)+" = "...)
+		b = c.AppendLiteral(b, r.values[at])
+	}
+	if len(b) == n {
+		return nil
+	}
+	b, err := l.whereRow(append(b, " WHERE "...), r.at)
+	if err != nil {
+		return err
+	}
+	if _, err := x.c.ExecContext(x.ctx, string(b)); err != nil {
+		if journal.ErrorNumber(err) == 1062 && !x.last {
+			x.late = append(x.late, lateRow{l, r, true})
+			return nil
+		}
+		return x.refused(l, r, err)
+	}
+	values := make([][]byte, len(l.LocalColumns))
+	for i, c := range l.LocalColumns {
+		values[i] = r.values[l.at[c]]
+	}
+	now := journal.Row{Key: schema.LocalKey(l.Table, values)}
+	if now == r.at {
+		return nil
+	}
+	for i := range q.entries { // it is known by another local key now
+		if q.entries[i].Row == r.at {
+			q.entries[i].Row = now
+		}
+	}
+	return nil
+}
+
+// whereRow appends the condition that picks a row by its local identity.
+func (l *local) whereRow(b []byte, r journal.Row) ([]byte, error) {
+	values, err := l.localValues(r)
+	if err != nil {
+		return nil, err
+	}
+	on := l.LocalColumns
+	if l.Integer != nil {
+		on = []*schema.Column{l.Integer}
+	}
+	for i, c := range on {
+		if i > 0 {
+			b = append(b, " AND "...)
+		}
+		b = append(b, schema.Quote(c.Name)+" <=> "...)
+		b = c.AppendLiteral(b, values[i])
+	}
+	return append(b, " LIMIT 1"...), nil
+}
