@@ -104,7 +104,6 @@ type run struct {
 	maker merge.Maker
 	again map[uint64]bool // epochs, here, that only sent again
 	wrote bool
-	final bool // all rows of the batch are in: tables that were empty no longer are
 	last  bool // a unique value that is taken now stays taken
 
 	defaults  bool  // empty tables may get a default version: no other import does the same now

@@ -86,7 +86,7 @@ func (x *run) resolve(idx []uint32) error {
 		if err := x.touch(l); err != nil {
 			return err
 		}
-		if l.virgin && !x.final {
+		if l.virgin && !l.filled {
 			continue
 		}
 		var columns []*schema.Column
@@ -129,7 +129,7 @@ func (x *run) check(l *local, ints []int64) error {
 			look = append(look, n)
 		}
 	}
-	if l.virgin && !x.final || len(look) == 0 {
+	if l.virgin && !l.filled || len(look) == 0 {
 		return nil
 	}
 	slices.Sort(look)

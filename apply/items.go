@@ -112,6 +112,7 @@ type local struct {
 
 	touched  bool
 	virgin   bool         // it was empty when this import first touched it, and nothing is known of it: nothing need be looked up
+	filled   bool         // but this import has put rows into it
 	deaths   bool         // there are deletions to look up
 	standard *merge.Group // the default version that this import gives it
 	next     int64        // last integer given, where the server gives none

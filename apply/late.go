@@ -107,7 +107,6 @@ type patch struct {
 // patch fills in references to rows that came later in the batch. Those whose row is still nowhere wait for the next call,
 // and the last one is an error: a reference is never left empty in place of one that was not found.
 func (x *run) patch(last bool) error {
-	x.final = true
 	patches := x.patches
 	x.patches = nil
 	for part := range slices.Chunk(patches, 1000) {

@@ -211,6 +211,7 @@ func unset(c *schema.Column) string {
 
 // inserted notes the identity of a row that was just inserted, and what must follow from it.
 func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
+	l.filled = true
 	switch {
 	case l.Integer == nil:
 		values := make([][]byte, len(l.LocalColumns))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -40,7 +41,12 @@ func (x *export) block(ctx context.Context, t *schema.Table, p *portion, again b
 	if err != nil {
 		return err
 	}
-	if b.Keys, err = x.d.own(t, p.rows, ks); err != nil {
+	if t.Integer == nil && t.Root == t && refers(t) {
+		b.Keys, err = x.composite(ctx, t, p)
+	} else {
+		b.Keys, err = x.d.own(t, p.rows, ks)
+	}
+	if err != nil {
 		return err
 	}
 	if x.split && !again {
@@ -134,6 +140,37 @@ func (x *export) rowKeys(ctx context.Context, t *schema.Table, p *portion) ([]st
 		}
 	}
 	return out, nil
+}
+
+// refers says whether keys of the table are made of other rows' keys.
+func refers(t *schema.Table) bool {
+	return slices.ContainsFunc(t.KeyColumns, func(c *schema.Column) bool { return c.Ref != nil })
+}
+
+// composite takes keys that are made of other rows' keys into the dictionary.
+func (x *export) composite(ctx context.Context, t *schema.Table, p *portion) ([]uint32, error) {
+	parts := make([]batch.Values, len(t.KeyColumns))
+	for i, c := range t.KeyColumns {
+		var err error
+		if parts[i], err = x.values(ctx, t, c, p, p.key[i]); err != nil {
+			return nil, err
+		}
+		for n, r := range parts[i].Refs {
+			if r == batch.RefNowhere { // the row is left out: see rowKeys
+				parts[i].Refs[n] = batch.RefNull
+			}
+		}
+	}
+	number, err := x.d.table(t)
+	if err != nil {
+		return nil, err
+	}
+	first, err := x.d.w.Keys(number, parts)
+	out := make([]uint32, len(p.rows))
+	for i := range out {
+		out[i] = first + uint32(i)
+	}
+	return out, err
 }
 
 // values makes a column of a block: plain, or references as indexes of the dictionary.
