@@ -52,10 +52,10 @@ var mutants = []mutant{
 	{"a restored peer's acknowledgement falls", "receive.go", "l.Applied = common.Mark\n\tl.Acked", "l.Applied = common.Mark\n\t_", 5000},
 	{"what is applied from a restored peer falls", "receive.go", "l.Applied = common.Mark\n", "\n", 5000},
 	{"between the parts of a load no place is common", "receive.go", "if l.Load.ID != 0 {\n\t\tl.forget(l.Load.Start)\n\t}", "", 20000},
-	{"files from before a restore are refused", "receive.go", "case l.Retired[h.History]:", "case false:", 20000},
+	{"files from before a restore are refused", "receive.go", "late := l.Retired[h.History] || ", "late := ", 20000},
 	{"a peer that was added again starts anew", "receive.go", "case h.Number > l.Theirs && l.Theirs != 0:", "case false:", 20000},
 	{"what came from it before counts as made here", "receive.go", "d.Rejoin, d.Reset = &Imported{}, true", "d.Reset = true", 20000},
-	{"files from before a peer was added again are refused", "receive.go", "case h.Number < l.Theirs:", "case false:", 20000},
+	{"files from before a peer was added again are refused", "receive.go", " || h.History == l.History && h.Number < l.Theirs\n", "\n", 20000},
 	{"an acknowledgement on a link given up does not count", "receive.go", "d.Valid = has && known && mine", "d.Valid = has && known", 20000},
 
 	{"parts are applied in order", "receive.go", "h.Load == l.Load.ID && h.Part == l.Load.Part+1:", "true:", 5000},

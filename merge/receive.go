@@ -46,39 +46,39 @@ func (l *Link) Import(h Head, d Decision) Import {
 // one known here; then this end goes back to the last place that the two share.
 func Receive(j *Journal, l *Link, h Head) Decision {
 	var d Decision
+	late := l.Retired[h.History] || h.History == l.History && h.Number < l.Theirs
 	switch {
+	case late:
 	case l.History == 0:
 		l.retire(h.Earlier)
 		l.History = h.History
-	case l.Retired[h.History]:
-		l.Asks = true
-		d.Verdict = Retired
-		return d
 	case h.History != l.History && !slices.Contains(h.Earlier, l.History):
 		d.Verdict = Stranger
 		return d
 	case h.History != l.History:
 		d.Rejoin = l.rejoin(h)
-	case h.Number < l.Theirs:
-		l.Asks = true
-		d.Verdict = Retired
-		return d
 	case h.Number > l.Theirs && l.Theirs != 0:
 		l.reset()
 		d.Rejoin, d.Reset = &Imported{}, true
 	}
-	l.Theirs = h.Number
 
 	current := h.AckHistory == j.History // the peer knows of my last restore
 	known := current || h.AckHistory == 0 || j.Earlier[h.AckHistory]
 	mine := h.Theirs == 0 || h.Theirs == l.Number // not a link that I gave up
 	has := j.has(h.Ack) && j.has(h.LoadUpto)
+	if (!has || !known || h.Theirs > l.Number) && (current || !known) {
+		j.restored(h.AckHistory)
+		d.NewHistory = true
+	}
+	if late { // it proves a restore of mine like any other; not to read that can leave two restored ends refusing each other
+		l.Asks = true
+		d.Verdict = Retired
+		return d
+	}
+	l.Theirs = h.Number
 	d.Valid = has && known && mine
 	if d.Valid {
 		l.acknowledge(h.Ack)
-	} else if (!has || !known || h.Theirs > l.Number) && (current || !known) {
-		j.restored(h.AckHistory)
-		d.NewHistory = true
 	}
 	l.lacks(h)
 

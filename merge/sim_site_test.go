@@ -189,7 +189,7 @@ func (s *site) export(to string, ask merge.Ask, part int) []*file {
 		f := *whole
 		f.rows, rows = rows[:n], rows[n:]
 		f.head.Load, f.head.Part, f.head.Last = id, uint32(len(parts)+1), len(rows) == 0
-		if !f.head.Last {
+		if len(parts) > 0 { // a record goes no later than the row that won, or a restore in between may take it
 			f.records = nil
 		}
 		parts = append(parts, &f)

@@ -34,6 +34,7 @@ type written struct {
 // A world is a tree of sites, the files under way between them, and what was really done to the data.
 type world struct {
 	policy   merge.Policy
+	rough    bool
 	names    []string
 	sites    map[string]*site
 	links    [][2]string
@@ -201,8 +202,11 @@ func (w *world) delete(site, key string) {
 // send exports to a peer. Some full loads are split; some of these are interrupted.
 func (w *world) send(r *rand.Rand, l [2]string, ask merge.Ask, interrupt bool) bool {
 	part := []int{0, 0, 1, 2}[r.Intn(4)]
+	if w.rough {
+		part = r.Intn(2)
+	}
 	files := w.sites[l[0]].export(l[1], ask, part)
-	if interrupt && len(files) > 1 && r.Intn(4) == 0 {
+	if interrupt && len(files) > 1 && (r.Intn(4) == 0 || w.rough && r.Intn(2) == 0) {
 		files = files[:1+r.Intn(len(files)-1)]
 	}
 	for _, f := range files {
