@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
+)
+
+type inspectOptions struct {
+	rows bool
+	card string
+	json bool
+}
+
+func newInspect(g *global) *cobra.Command {
+	o := &inspectOptions{}
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Say what a batch file holds",
+		Long: `Print the clear header of a batch file, for which no keys are needed; nothing vouches for it until the file is imported.
+
+With --rows, and the home folder of the node that the file is for, check the signature and print the rows as JSON lines.
+They are patients' data: mind where you print them. The sender's card is taken from the database, or from --card.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd, g, o, args[0]) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.rows, "rows", false, "decrypt, and print the rows as JSON lines (needs --home)")
+	f.StringVar(&o.card, "card", "", "the sender's card, to check the signature without the database")
+	f.BoolVar(&o.json, "json", false, "the header as a JSON object")
+	return cmd
+}
+
+func runInspect(cmd *cobra.Command, g *global, o *inspectOptions, path string) error {
+	file, size, err := openFile(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	h, err := batch.ReadHeader(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if !o.rows {
+		if o.json {
+			return printJSON(cmd.OutOrStdout(), headerJSON(h, size))
+		}
+		return printHeader(cmd.OutOrStdout(), h, size)
+	}
+	if err := printRows(cmd, g, o, file, size, h); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// mark is an epoch in JSON. Tokens have 64 bits, more than a JSON number holds everywhere.
+type mark struct {
+	Epoch uint64 `json:"epoch"`
+	Token string `json:"token"`
+}
+
+func markJSON(m batch.Mark) mark { return mark{m.Epoch, hex16(m.Token)} }
+
+func hex16(n uint64) string { return fmt.Sprintf("%016x", n) }
+
+// header is the JSON object of a header.
+type header struct {
+	Sender     string   `json:"sender"`
+	Receiver   string   `json:"receiver"`
+	Time       string   `json:"time"`
+	History    string   `json:"history"`
+	Earlier    []string `json:"earlier_histories,omitempty"`
+	Base       mark     `json:"base"`
+	Upto       mark     `json:"upto"`
+	Ahead      bool     `json:"ahead"`
+	Chain      []mark   `json:"chain,omitempty"`
+	AckHistory string   `json:"acknowledged_history"`
+	Ack        mark     `json:"acknowledged"`
+	Missing    mark     `json:"missing"`
+	Again      []uint64 `json:"sent_again,omitempty"`
+	Ask        []string `json:"asks_for,omitempty"`
+	Link       string   `json:"link"`
+	PeerLink   string   `json:"peer_link"`
+	Load       string   `json:"load,omitempty"`
+	Part       uint32   `json:"part,omitempty"`
+	Last       bool     `json:"last"`
+	LoadHave   string   `json:"load_receiving,omitempty"`
+	PartHave   uint32   `json:"part_received,omitempty"`
+	Schema     string   `json:"schema"`
+	Bytes      int64    `json:"bytes"`
+}
+
+func headerJSON(h *batch.Header, size int64) header {
+	out := header{Sender: h.Sender, Receiver: h.Receiver, Time: timeText(h.Time), History: hex16(h.History), Base: markJSON(h.Base), Upto: markJSON(h.Upto),
+		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: markJSON(h.Ack), Missing: markJSON(h.Missing), Again: h.Again, Ask: h.Ask, Link: hex16(h.Link),
+		PeerLink: hex16(h.PeerLink), Part: h.Part, Last: h.Last, PartHave: h.PartHave, Schema: h.Schema, Bytes: size}
+	for _, e := range h.Earlier {
+		out.Earlier = append(out.Earlier, hex16(e))
+	}
+	for _, m := range h.Chain {
+		out.Chain = append(out.Chain, markJSON(m))
+	}
+	if h.Load != 0 {
+		out.Load = hex16(h.Load)
+	}
+	if h.LoadHave != 0 {
+		out.LoadHave = hex16(h.LoadHave)
+	}
+	return out
+}
+
+func printHeader(w io.Writer, h *batch.Header, size int64) error {
+	epochs := fmt.Sprintf("%d to %d", h.Base.Epoch, h.Upto.Epoch)
+	switch {
+	case h.Base.Epoch == 0:
+		epochs = fmt.Sprintf("full load to %d", h.Upto.Epoch)
+	case h.Ahead:
+		epochs += ", built on a batch that was not acknowledged yet"
+	}
+	ack := "nothing yet"
+	if h.Ack.Epoch > 0 {
+		ack = fmt.Sprintf("epochs of %s up to %d", printable(h.Receiver), h.Ack.Epoch)
+	}
+	lines := []struct{ name, value string }{
+		{"from", printable(h.Sender)}, {"to", printable(h.Receiver)}, {"made", timeText(h.Time)}, {"epochs", epochs}, {"acknowledges", ack},
+		{"history", hex16(h.History)}, {"schema", printable(h.Schema)}, {"size", bytesText(size)},
+	}
+	if h.Load != 0 {
+		part := fmt.Sprintf("%d of load %s", h.Part, hex16(h.Load))
+		if h.Last {
+			part += ", the last"
+		}
+		lines = append(lines, struct{ name, value string }{"part", part})
+	}
+	if len(h.Ask) > 0 {
+		lines = append(lines, struct{ name, value string }{"asks for", printable(strings.Join(h.Ask, ", "))})
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintf(w, "%-13s %s\n", l.name, l.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timeText is a time in microseconds since 1970 UTC as RFC 3339 has it.
+func timeText(us int64) string { return time.UnixMicro(us).UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// printRows checks the file, decrypts it and prints what it holds.
+func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, size int64, h *batch.Header) error {
+	ctx := cmd.Context()
+	n, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := n.loadKeys(); err != nil {
+		return err
+	}
+	if h.Receiver != n.Node {
+		return coded(exitTrust, "it is for the node %s, and this is %s: only the receiver can open it", printable(h.Receiver), n.Node)
+	}
+	card, err := n.senderCard(ctx, o.card, h.Sender)
+	if err != nil {
+		return err
+	}
+	r, err := batch.Open(file, size, func(h *batch.Header, message, signature []byte) error {
+		if h.Sender != card.Name {
+			return fmt.Errorf("%w: it is from %s", errUntrusted, printable(h.Sender))
+		}
+		return card.VerifySignature(message, signature)
+	}, n.keys.Decrypt)
+	if err != nil {
+		return err
+	}
+	return printItems(ctx, cmd.OutOrStdout(), r)
+}
+
+// senderCard is the card that a file's signature is checked with.
+func (n *node) senderCard(ctx context.Context, file, sender string) (keys.Card, error) {
+	if file != "" {
+		return readCard(file)
+	}
+	if err := n.connect(ctx); err != nil {
+		return keys.Card{}, err
+	}
+	p, err := journal.PeerByName(ctx, n.db, sender, false)
+	switch {
+	case err != nil:
+		return keys.Card{}, err
+	case p == nil:
+		return keys.Card{}, hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", errUntrusted, printable(sender)), "--card FILE names the sender's card")
+	}
+	return keys.ParseCard(p.Card)
+}
+
+// printItems prints the items of a batch, one JSON object for each row.
+func printItems(ctx context.Context, w io.Writer, r *batch.Reader) error {
+	p := &itemPrinter{w: w, tables: map[uint32]batch.Table{}}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		item, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = p.print(item)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

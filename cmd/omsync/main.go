@@ -1,0 +1,56 @@
+// Command omsync keeps OpenMRS databases at several sites in step by files that any courier can carry.
+//
+// The commands are thin: they read the configuration, open the node and call the packages that do the work. Results go to
+// stdout, everything else to stderr; exit codes are in exit.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
+
+// run runs one command and answers its exit code.
+func run(args []string, stderr io.Writer) int {
+	mysql.SetLogger(log.New(io.Discard, "", 0)) // what the driver has to say comes as errors too
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, "omsync: interrupted")
+		return exitInterrupted
+	}
+	report(stderr, err)
+	return exitCode(err)
+}
+
+// report prints an error, and below it what to do about it where the command knows.
+func report(w io.Writer, err error) {
+	var l errorList
+	if errors.As(err, &l) {
+		for _, e := range l {
+			report(w, e)
+		}
+		return
+	}
+	fmt.Fprintf(w, "omsync: %v\n", err)
+	var f *failure
+	if errors.As(err, &f) && f.hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", f.hint)
+	}
+}

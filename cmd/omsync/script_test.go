@@ -1,0 +1,229 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/omsync/omsync/testdata/dbtest"
+	"github.com/omsync/omsync/testdata/openmrs"
+)
+
+// withServer runs the tests of the package with a database server that is stopped in the end.
+type withServer struct{ m *testing.M }
+
+func (w withServer) Run() int { return dbtest.Main(w.m) }
+
+func TestMain(m *testing.M) {
+	testscript.Main(withServer{m}, map[string]func(){"omsync": main})
+}
+
+// TestScripts runs the scripts in testdata/script. Besides testscript's own commands they have:
+//
+//	db NAME tiny|empty|FILE|openmrs [PATIENTS]   make a database; $NAME is its DSN, $NAME_db its name
+//	sql NAME STATEMENT                           run a statement in it; rows go to stdout, values separated by a blank
+//	account VAR NAME PRIVILEGES                  make an account with these privileges on the database; $VAR is its DSN, $VAR_user its name
+//	exits CODE PROGRAM ARGS...                   run a program that must end with this exit code
+//	batch VAR PATTERN                            $VAR is the one file that fits the pattern
+//	flip FILE PERMILLE                           flip a bit of the byte that is so far into the file
+//	cut FILE PERMILLE                            keep so much of the file
+//	hold FOLDER                                  hold the lock of a home folder until the script ends
+func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	for _, script := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			s := &scripted{t: t, server: dbtest.Server(t), names: map[string]string{}}
+			testscript.Run(t, testscript.Params{
+				Files:               []string{script},
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+				Setup: func(e *testscript.Env) error {
+					e.Setenv("OMSYNC_HOME", "")
+					return nil
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"db": s.db, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "hold": s.hold,
+				},
+			})
+		})
+	}
+}
+
+// scripted is what the commands of one script share.
+type scripted struct {
+	t      *testing.T // whose end drops the databases
+	server *dbtest.ServerInfo
+	names  map[string]string // databases
+}
+
+// tiny is a schema that is not OpenMRS.
+func tiny() []string {
+	return []string{
+		`CREATE TABLE site (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, name VARCHAR(50)) ENGINE=InnoDB`,
+		`CREATE TABLE visit (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, site_id INT NOT NULL, note TEXT,
+			FOREIGN KEY (site_id) REFERENCES site (id)) ENGINE=InnoDB`,
+	}
+}
+
+func (s *scripted) db(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: db NAME tiny|empty|FILE|openmrs [PATIENTS]")
+	}
+	var ddl []string
+	switch args[1] {
+	case "empty":
+	case "tiny":
+		ddl = tiny()
+	case "openmrs":
+		ddl = openmrs.Schema("2.6")
+	default:
+		ddl = []string{ts.ReadFile(args[1])}
+	}
+	name, dsn := s.server.Database(s.t, ddl...)
+	s.names[args[0]] = name
+	ts.Setenv(args[0], dsn)
+	ts.Setenv(args[0]+"_db", name)
+	if len(args) > 2 {
+		patients, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		o := openmrs.Options{Seed: int64(len(args[0])), Site: args[0], Patients: patients, Metadata: true, Offset: int64(100 * patients)}
+		_, err = openmrs.Load(s.t.Context(), s.server.Open(s.t, name), o)
+		ts.Check(err)
+	}
+}
+
+func (s *scripted) sql(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || s.names[args[0]] == "" {
+		ts.Fatalf("usage: sql NAME STATEMENT, of a database made by db")
+	}
+	rows, err := s.server.Open(s.t, s.names[args[0]]).Query(args[1])
+	ts.Check(err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	ts.Check(err)
+	for rows.Next() {
+		values := make([]sql.NullString, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		ts.Check(rows.Scan(into...))
+		var line []string
+		for _, v := range values {
+			if !v.Valid {
+				v.String = "NULL"
+			}
+			line = append(line, v.String)
+		}
+		fmt.Fprintln(ts.Stdout(), strings.Join(line, " "))
+	}
+	ts.Check(rows.Err())
+}
+
+func (s *scripted) account(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || s.names[args[1]] == "" {
+		ts.Fatalf("usage: account VAR NAME PRIVILEGES")
+	}
+	name := s.names[args[1]]
+	user := "om" + name[len(name)-8:] + strconv.Itoa(len(args[0])) // 16 characters at most in MySQL 5.6
+	db := s.server.Open(s.t, name)
+	dbtest.Exec(s.t, db, "CREATE USER '"+user+"'@'localhost' IDENTIFIED BY 'se:cr@t/'",
+		"GRANT "+args[2]+" ON `"+name+"`.* TO '"+user+"'@'localhost'")
+	if args[2] == "ALL" { // and may make triggers where the server keeps a binary log
+		dbtest.Exec(s.t, db, "GRANT SUPER ON *.* TO '"+user+"'@'localhost'")
+	}
+	s.t.Cleanup(func() {
+		admin, err := sql.Open("mysql", s.server.DSN)
+		if err == nil {
+			_, err = admin.Exec("DROP USER '" + user + "'@'localhost'")
+			admin.Close()
+		}
+		if err != nil {
+			s.t.Error(err)
+		}
+	})
+	cfg, err := mysql.ParseDSN(ts.Getenv(args[1]))
+	ts.Check(err)
+	cfg.User, cfg.Passwd = user, "se:cr@t/"
+	ts.Setenv(args[0], cfg.FormatDSN())
+	cfg.Passwd = ""
+	ts.Setenv(args[0]+"_bare", cfg.FormatDSN())
+	ts.Setenv(args[0]+"_user", user)
+}
+
+func (s *scripted) exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func (s *scripted) batch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: batch VAR PATTERN")
+	}
+	files, err := filepath.Glob(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%d files fit %s: %q", len(files), args[1], files)
+	}
+	rel, err := filepath.Rel(ts.MkAbs("."), files[0])
+	ts.Check(err)
+	ts.Setenv(args[0], rel)
+}
+
+func (s *scripted) flip(ts *testscript.TestScript, neg bool, args []string) {
+	s.damage(ts, args, func(b []byte, at int) []byte {
+		b[at] ^= 0x10
+		return b
+	})
+}
+
+func (s *scripted) cut(ts *testscript.TestScript, neg bool, args []string) {
+	s.damage(ts, args, func(b []byte, at int) []byte { return b[:at] })
+}
+
+func (s *scripted) damage(ts *testscript.TestScript, args []string, f func(b []byte, at int) []byte) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: flip|cut FILE PERMILLE")
+	}
+	permille, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, f(b, len(b)*permille/1000), 0o600))
+}
+
+func (s *scripted) hold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold FOLDER")
+	}
+	f, err := lock(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Defer(func() { f.Close() })
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/omsync/omsync/batch"
+)
+
+// maxSeen is how many files are remembered.
+const maxSeen = 4096
+
+// seen remembers, in the home folder, which files were applied, by digests of their headers. A file that goes on lying in a
+// folder must not count as arriving again at each import: its sender would be told each time what it knows, and a large
+// one would be read each time for nothing. It is no more than that: whether a file is applied is the database's to say.
+type seen struct {
+	path    string
+	digests []string // oldest first
+	added   bool
+}
+
+func readSeen(home string) (*seen, error) {
+	s := &seen{path: filepath.Join(home, "seen")}
+	b, err := os.ReadFile(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read the list of files seen: %w", err)
+	}
+	s.digests = strings.Fields(string(b))
+	return s, nil
+}
+
+func digest(h *batch.Header) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", *h))
+	return hex.EncodeToString(sum[:16])
+}
+
+func (s *seen) has(h *batch.Header) bool { return slices.Contains(s.digests, digest(h)) }
+
+func (s *seen) add(h *batch.Header) {
+	if !s.has(h) {
+		s.digests, s.added = append(s.digests, digest(h)), true
+	}
+}
+
+// save writes the list. Without it the files are read again, which does no harm.
+func (s *seen) save() error {
+	if !s.added {
+		return nil
+	}
+	var b bytes.Buffer
+	for _, d := range s.digests[max(0, len(s.digests)-maxSeen):] {
+		fmt.Fprintln(&b, d)
+	}
+	temp := s.path + ".new"
+	err := os.WriteFile(temp, b.Bytes(), 0o600)
+	if err == nil {
+		err = os.Rename(temp, s.path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the list of files seen: %w", err)
+	}
+	return nil
+}
