@@ -173,7 +173,7 @@ func (x *run) session() error {
 		return fmt.Errorf("prepare the session: %w", err)
 	}
 	if x.r.Header().Base.Epoch == 0 {
-		err = journal.Each(x.ctx, x.c, "SELECT GET_LOCK(CONCAT('omsync.', LEFT(MD5(DATABASE()), 16)), 0)", func(r []sql.RawBytes) error {
+		err = journal.Each(x.ctx, x.c, "SELECT GET_LOCK(CONCAT('omsync.', LEFT(SHA2(DATABASE(), 256), 32)), 0)", func(r []sql.RawBytes) error {
 			x.defaults = string(r[0]) == "1"
 			return nil
 		})

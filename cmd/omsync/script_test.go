@@ -109,6 +109,7 @@ func (s *scripted) sql(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || s.names[args[0]] == "" {
 		ts.Fatalf("usage: sql NAME STATEMENT, of a database made by db")
 	}
+	out := ts.Stdout() // also of a statement without rows: what was there before goes
 	rows, err := s.server.Open(s.t, s.names[args[0]]).Query(args[1])
 	ts.Check(err)
 	defer rows.Close()
@@ -128,7 +129,7 @@ func (s *scripted) sql(ts *testscript.TestScript, neg bool, args []string) {
 			}
 			line = append(line, v.String)
 		}
-		fmt.Fprintln(ts.Stdout(), strings.Join(line, " "))
+		fmt.Fprintln(out, strings.Join(line, " "))
 	}
 	ts.Check(rows.Err())
 }
