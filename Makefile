@@ -1,0 +1,39 @@
+# The targets that need a database server use the one that OMSYNC_TEST_DSN names, or else start private ones: see
+# testdata/dbtest.
+
+GO ?= go
+
+# ./... leaves out what is below testdata.
+PACKAGES = ./... $(patsubst %/,./%,$(sort $(dir $(wildcard testdata/*/*.go testdata/*/*/*.go))))
+
+.PHONY: all build test lint bench demo server clean
+
+all: build
+
+build:
+	$(GO) build -o bin/omsync ./cmd/omsync
+
+test: server
+	$(GO) test -timeout 20m $(PACKAGES)
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+
+bench: server
+	$(GO) test -run '^$$' -bench . $(PACKAGES)
+
+demo: server
+	$(GO) run ./testdata/demo
+
+# Debian and Ubuntu: install MariaDB's server, where there is none and no other was named.
+server:
+	@if [ -z "$$OMSYNC_TEST_DSN" ] && ! PATH="$$PATH:/usr/sbin:/usr/libexec:/usr/local/sbin" command -v mariadbd >/dev/null; then \
+		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+		echo "installing mariadb-server"; \
+		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mariadb-server >/dev/null; \
+	fi
+
+clean:
+	rm -rf bin
