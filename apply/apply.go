@@ -113,7 +113,7 @@ type run struct {
 	tables   map[string]*table // as the batch describes them, by name
 	numbers  map[uint32]*table // and by their number in it
 	locals   map[string]*local // as they are here
-	dict     []entry           // the batch's dictionary of keys
+	dict     dictionary        // the batch's keys
 	present  map[*local]map[int64]bool
 	going    []*deletion // deletions read so far
 	deferred []*deletion // what something here still refers to, until the rows of the batch are in

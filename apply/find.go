@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"bytes"
 	"database/sql"
 	"fmt"
 	"slices"
@@ -13,26 +12,7 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// entry is a key of the batch's dictionary, and the row here that it was found to be.
-type entry struct {
-	root  *local   // nil: the table is not here
-	key   string   // as the sender has it
-	refs  []uint32 // parts that are keys themselves, parallel to the key columns; nil if none is
-	state uint8
-	row   journal.Row
-	name  []byte // of a row that is referred to by name: its name as it is here
-}
-
-const (
-	unknown uint8 = iota
-	here
-	nowhere // not here so far; the batch may still bring it
-)
-
-// canonical is the key in the form in which the journal keeps it.
-func (e *entry) canonical() string { return journal.Canonical(e.root.Table, e.key) }
-
-func (x *run) entry(i uint32) *entry { return &x.dict[i-batch.FirstRef] }
+func (x *run) entry(i uint32) *entry { return x.dict.at(i) }
 
 // learn takes keys into the dictionary.
 func (x *run) learn(i *batch.KeysItem) error {
@@ -47,11 +27,11 @@ func (x *run) learn(i *batch.KeysItem) error {
 		for p, v := range i.Parts {
 			parts[p] = nil
 			if v.Refs != nil {
-				if e.refs == nil {
-					e.refs = make([]uint32, len(i.Parts))
+				if e.more == nil {
+					e.more = &more{refs: make([]uint32, len(i.Parts))}
 				}
 				if r := v.Refs[n]; r >= batch.FirstRef {
-					e.refs[p] = r
+					e.more.refs[p] = r
 					parts[p] = &x.entry(r).key
 				}
 			} else if b := v.Bytes[n]; b != nil {
@@ -60,7 +40,7 @@ func (x *run) learn(i *batch.KeysItem) error {
 			}
 		}
 		e.key = journal.JoinKey(parts)
-		x.dict = append(x.dict, e)
+		x.dict.add(e)
 	}
 	return nil
 }
@@ -98,22 +78,13 @@ func (x *run) resolve(idx []uint32) error {
 			return err
 		}
 		for n, f := range found {
-			x.settleEntry(todo[l][n], f.row, f.values)
+			x.entry(todo[l][n]).settle(f.row, f.values)
 		}
 	}
 	return nil
 }
 
-// settleEntry notes which row an entry is.
-func (x *run) settleEntry(i uint32, row journal.Row, name [][]byte) {
-	e := x.entry(i)
-	e.state, e.row = here, row
-	if e.root.Integer == nil && len(name) == 1 {
-		e.name = bytes.Clone(name[0])
-	}
-}
-
-// present answers whether rows that share their ancestor's integer are there, locked to the commit.
+// check finds out whether rows that share their ancestor's integer are there, locked to the commit.
 func (x *run) check(l *local, ints []int64) error {
 	known := x.present[l]
 	if known == nil {
@@ -190,7 +161,7 @@ func (x *run) find(l *local, idx []uint32, lock string, columns []*schema.Column
 func (x *run) resolveParts(idx []uint32) error {
 	var parts []uint32
 	for _, i := range idx {
-		for _, r := range x.entry(i).refs {
+		for _, r := range x.entry(i).refs() {
 			if r != 0 {
 				parts = append(parts, r)
 			}
@@ -209,7 +180,7 @@ func (x *run) keyValues(l *local, i uint32) ([][]byte, bool) {
 		if e.state != here {
 			return nil, false
 		}
-		return [][]byte{strconv.AppendInt(nil, e.row.Int, 10)}, true
+		return [][]byte{strconv.AppendInt(nil, e.num, 10)}, true
 	}
 	parts, ok := journal.SplitKey(e.key, len(l.KeyColumns))
 	if !ok {
@@ -220,7 +191,7 @@ func (x *run) keyValues(l *local, i uint32) ([][]byte, bool) {
 		switch {
 		case parts[p] == nil:
 		case c.Ref != nil:
-			v, ok := x.value(c.Ref, e.refs[p])
+			v, ok := x.value(c.Ref, e.refs()[p])
 			if !ok {
 				return nil, false
 			}
@@ -239,9 +210,9 @@ func (x *run) value(ref *schema.Ref, i uint32) ([]byte, bool) {
 		return nil, false
 	}
 	if ref.When == nil && (ref.To.Integer == nil || ref.ToColumn != ref.To.Integer) {
-		return e.name, e.name != nil
+		return e.name(), e.name() != nil
 	}
-	return strconv.AppendInt(nil, e.row.Int, 10), true
+	return strconv.AppendInt(nil, e.num, 10), true
 }
 
 // lookUp joins values with a table on some of its columns: the shape that uses the index and locks what it finds alone.

@@ -49,7 +49,7 @@ func (x *run) apply(h *batch.Header, im merge.Import) error {
 		case *batch.KeysItem:
 			err = x.learn(i)
 		case *batch.ResetItem:
-			x.dict = x.dict[:0]
+			x.dict.reset()
 		case *batch.Deletions:
 			err = x.collect(i)
 		case *batch.Rows:

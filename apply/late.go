@@ -110,10 +110,10 @@ func (x *run) patch(last bool) error {
 	patches := x.patches
 	x.patches = nil
 	for part := range slices.Chunk(patches, 1000) {
-		x.dict = x.dict[:0]
+		x.dict.reset()
 		idx := make([]uint32, len(part))
 		for i, p := range part {
-			x.dict = append(x.dict, entry{root: p.root, key: p.to})
+			x.dict.add(entry{root: p.root, key: p.to})
 			idx[i] = uint32(i) + batch.FirstRef
 		}
 		if err := x.resolve(idx); err != nil {
@@ -156,7 +156,7 @@ func (x *run) arrived(p patch, i uint32) (bool, error) {
 		return true, nil
 	}
 	to := x.local(p.column.Ref.To)
-	n := x.entry(i).row.Int
+	n := x.entry(i).num
 	if err := x.check(to, []int64{n}); err != nil {
 		return false, err
 	}

@@ -104,7 +104,7 @@ func (x *run) identify(w *rows, i int, f found) {
 		if len(w.l.KeyColumns) == 1 {
 			name = [][]byte{f.values[w.l.at[w.l.KeyColumns[0]]]}
 		}
-		x.settleEntry(w.Keys[i], f.row, name)
+		e.settle(f.row, name)
 		return
 	}
 	x.exists(w.l, f.row.Int)
@@ -198,7 +198,7 @@ func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
 		var ints []int64
 		for _, r := range idx {
 			if e := x.entry(r); e.state == here {
-				ints = append(ints, e.row.Int)
+				ints = append(ints, e.num)
 			}
 		}
 		if err := x.check(to, ints); err != nil {
@@ -214,7 +214,7 @@ func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
 		switch {
 		case r >= batch.FirstRef:
 			value, ok := x.value(c.Ref, r)
-			if ok && to != nil && !x.present[to][x.entry(r).row.Int] {
+			if ok && to != nil && !x.present[to][x.entry(r).num] {
 				ok = false
 			}
 			if !ok {

@@ -41,7 +41,7 @@ func (x *run) newRow(w *rows, i int, out merge.Outcome) (*row, error) {
 	key, ok := x.keyValues(w.l, r.entry)
 	if !ok {
 		c := w.l.KeyColumns[0]
-		for p, to := range x.entry(r.entry).refs {
+		for p, to := range x.entry(r.entry).refs() {
 			if to != 0 && x.entry(to).state != here {
 				c = w.l.KeyColumns[p]
 			}
@@ -230,7 +230,7 @@ func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
 			if len(l.KeyColumns) == 1 {
 				name = [][]byte{r.values[l.at[l.KeyColumns[0]]]}
 			}
-			x.settleEntry(r.entry, r.at, name)
+			e.settle(r.at, name)
 		}
 	}
 	if l.Root != l.Table {

@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/go-sql-driver/mysql"
@@ -19,9 +20,16 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
 
+// memoryLimit is a soft limit in bytes: near it the collector works harder. What a command needs, whatever the size of
+// the batch, is well below; clinics' servers are small.
+const memoryLimit = 128 << 20
+
 // run runs one command and answers its exit code.
 func run(args []string, stderr io.Writer) int {
 	mysql.SetLogger(log.New(io.Discard, "", 0)) // what the driver has to say comes as errors too
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
