@@ -131,6 +131,7 @@ type deaths struct {
 	old     []journal.Row
 	entries []journal.Entry
 	dead    []journal.Tombstone
+	refused []journal.Tombstone
 	used    []uint64
 }
 
@@ -147,6 +148,9 @@ func (x *run) decided(d *deletion, out merge.Outcome, w *deaths) error {
 	case d.isHere:
 		x.counts(d.l).Unchanged++
 		x.report.Unchanged++
+		if x.im.FromParent && x.j.Profile.Direction(d.l.Name) != schema.DirBoth {
+			w.refused = append(w.refused, journal.Tombstone{Key: d.key, Version: merge.Version{Stamp: d.dead.Stamp, Epoch: x.epoch.Epoch}})
+		}
 		if !out.Changed && len(d.used) == 0 {
 			return nil
 		}
@@ -166,12 +170,12 @@ func (x *run) decided(d *deletion, out merge.Outcome, w *deaths) error {
 }
 
 func (x *run) writeDeaths(l *local, w *deaths) error {
-	if len(w.rows)+len(w.entries)+len(w.dead) == 0 {
+	if len(w.rows)+len(w.entries)+len(w.dead)+len(w.refused) == 0 {
 		return nil
 	}
 	x.wrote = true
 	var authors []string
-	for _, d := range w.dead {
+	for _, d := range slices.Concat(w.dead, w.refused) {
 		authors = append(authors, d.Author)
 	}
 	for _, e := range w.entries {
@@ -190,6 +194,9 @@ func (x *run) writeDeaths(l *local, w *deaths) error {
 		return err
 	}
 	if err := journal.PutVersions(x.ctx, x.c, l.jt.ID, w.old, w.entries, x.j.Authors); err != nil {
+		return err
+	}
+	if err := journal.PutRefused(x.ctx, x.c, l.jt.ID, w.refused, x.j.Authors); err != nil {
 		return err
 	}
 	return journal.PutTombstones(x.ctx, x.c, l.jt.ID, w.dead, x.j.Authors)

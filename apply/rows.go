@@ -37,7 +37,7 @@ func (x *run) block(b *batch.Rows) error {
 		return nil
 	}
 	w := &rows{Rows: b, t: t, rowsOf: rowsOf{l: t.local}, n: len(b.Keys), pending: map[int][]reference{}, skip: map[int]bool{}}
-	if !x.mayChange(w.l.Table) {
+	if !x.mayChange(w.l.Table) && !x.mayReturn(w.l.Table) {
 		x.counts(w.l).Refused += int64(w.n)
 		x.report.Refused += int64(w.n)
 		return nil
@@ -63,8 +63,17 @@ func (x *run) mayChange(t *schema.Table) bool {
 	return d != schema.DirNone && (d != schema.DirDown || x.im.FromParent)
 }
 
+// mayReturn says whether the sender may bring back a row that was deleted here, in a table where it may do nothing else:
+// something that it may send refers to the row. Rows that give people rights are no such table.
+func (x *run) mayReturn(t *schema.Table) bool {
+	return x.j.Profile.Direction(t.Name) == schema.DirDown && !x.j.Profile.Rights(t.Name)
+}
+
 // mayTouch says whether the sender may change or delete this row: a child only what it added, in tables to which it may add.
 func (x *run) mayTouch(t *schema.Table, row merge.Row) bool {
+	if !x.mayChange(t) {
+		return row.Known && !row.Alive
+	}
 	if x.im.FromParent || x.j.Profile.Direction(t.Name) != schema.DirAdd || !row.Alive {
 		return true
 	}

@@ -68,14 +68,16 @@ func (x *export) block(ctx context.Context, t *schema.Table, p *portion, again b
 	return nil
 }
 
-// mine takes out rows that a child may not send up: in a table to which it may add, those that came from the parent.
+// mine takes out rows that a child may not send up: in a table to which it may add, those that came from the parent; in
+// one that only flows down, all. Rows whose deletion by the parent was refused here go all the same.
 func (x *export) mine(t *schema.Table, p *portion) {
-	if !x.up() || x.j.Profile.Direction(t.Name) != schema.DirAdd {
+	d := x.j.Profile.Direction(t.Name)
+	if !x.up() || d == schema.DirBoth {
 		return
 	}
 	n := 0
 	for i, known := range p.known {
-		if cameFrom(known, x.peer.ID) {
+		if (d == schema.DirDown || cameFrom(known, x.peer.ID)) && !x.kept[t][p.rows[i]] {
 			continue
 		}
 		p.rows[n], p.known[n] = p.rows[i], known
@@ -422,6 +424,9 @@ func (x *export) deletions(ctx context.Context) error {
 	tables := x.tables()
 	for i := len(tables) - 1; i >= 0; i-- {
 		t := tables[i]
+		if x.up() && x.j.Profile.Direction(t.Name) == schema.DirDown {
+			continue
+		}
 		dead, err := journal.NewerTombstones(ctx, x.snap, x.j.Tables[t.Name].ID, x.head.Base.Epoch, x.peer.ID, x.j.Authors)
 		if err != nil {
 			return err

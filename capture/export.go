@@ -92,9 +92,10 @@ type export struct {
 	done []Exported
 	rows int64
 
-	split bool                            // a full load in parts
-	sent  map[*schema.Table]*paged        // rows that are in some part already, where a reference may run ahead
-	later map[*schema.Table][]journal.Row // rows to be sent once more at the end, with the reference that ran ahead
+	split bool                                   // a full load in parts
+	sent  map[*schema.Table]*paged               // rows that are in some part already, where a reference may run ahead
+	kept  map[*schema.Table]map[journal.Row]bool // rows whose deletion by the parent was refused here
+	later map[*schema.Table][]journal.Row        // rows to be sent once more at the end, with the reference that ran ahead
 }
 
 func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
@@ -123,6 +124,9 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 	if x.split = x.full && x.o.PartSize > 0; x.split {
 		x.head.Load = journal.Random()
 		x.sent, x.later = map[*schema.Table]*paged{}, map[*schema.Table][]journal.Row{}
+	}
+	if err := x.refused(ctx); err != nil {
+		return nil, err
 	}
 	if err := x.deletions(ctx); err != nil {
 		return nil, err
@@ -181,12 +185,40 @@ func (x *export) tables() []*schema.Table {
 	var out []*schema.Table
 	for _, t := range x.j.Travels() {
 		switch d := x.j.Profile.Direction(t.Name); {
-		case d == schema.DirNone, d == schema.DirDown && x.up():
+		case d == schema.DirNone, d == schema.DirDown && x.up() && x.kept[t] == nil:
 		default:
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// refused finds the rows of which the parent's deletion was refused here, because something that may go up refers to them.
+func (x *export) refused(ctx context.Context) error {
+	if !x.up() {
+		return nil
+	}
+	x.kept = map[*schema.Table]map[journal.Row]bool{}
+	for _, t := range x.j.Travels() {
+		if x.j.Profile.Direction(t.Name) == schema.DirBoth || x.j.Profile.Rights(t.Name) || t.Key != schema.KeyUUID {
+			continue
+		}
+		ks, err := journal.Refused(ctx, x.snap, x.j.Tables[t.Name].ID, x.head.Base.Epoch)
+		if err != nil {
+			return err
+		}
+		rows, err := keys{x.j, x.snap}.byUUID(ctx, t, ks)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if x.kept[t] == nil {
+				x.kept[t] = map[journal.Row]bool{}
+			}
+			x.kept[t][r] = true
+		}
+	}
+	return nil
 }
 
 // columns are a table's columns that go to the peer.

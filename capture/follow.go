@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -43,7 +44,10 @@ type Followed struct {
 	Triggers []string // tables whose triggers were made or made again
 	New      []string // tables that are captured for the first time
 	Columns  []string // columns that were not there before, as table.column
+	Widened  []string // tables that go further than before, or with more columns: they are sent again
 	Missed   []string // tables whose triggers had been missing: changes may have gone by
+
+	touched []*schema.Table // those whose line in the journal is to be written
 }
 
 // Ask lists the tables that every peer is to send again.
@@ -63,8 +67,7 @@ func (f *Followed) Ask() []string {
 // names of the triggers and writes nothing.
 func Follow(ctx context.Context, j *journal.Journal, wait time.Duration) (*Followed, error) {
 	f := &Followed{}
-	fresh, grown, err := assign(ctx, j)
-	if err != nil {
+	if err := f.assign(ctx, j); err != nil {
 		return nil, err
 	}
 	metas := make([]*journal.Table, 0, len(j.Tables))
@@ -86,56 +89,93 @@ func Follow(ctx context.Context, j *journal.Journal, wait time.Duration) (*Follo
 		}
 	}
 	for _, t := range j.Travels() {
-		switch {
-		case fresh[t.Name]:
-			f.New = append(f.New, t.Name)
-		case slices.Contains(missing, t.Name):
+		if !j.Tables[t.Name].Fresh && slices.Contains(missing, t.Name) {
 			f.Missed = append(f.Missed, t.Name)
 		}
-		for _, c := range grown[t.Name] {
-			f.Columns = append(f.Columns, t.Name+"."+c)
-		}
 	}
-	if len(f.New)+len(f.Missed)+len(f.Columns) == 0 {
+	if len(f.touched)+len(f.Missed) == 0 {
 		return f, nil
 	}
-	return f, f.version(ctx, j, wait, grown)
+	return f, f.version(ctx, j, wait)
 }
 
-// assign gives new tables and columns their numbers and bits: before the triggers that write them. fresh are the tables
-// whose rows have no versions yet.
-func assign(ctx context.Context, j *journal.Journal) (fresh map[string]bool, grown map[string][]string, err error) {
-	fresh, grown = map[string]bool{}, map[string][]string{}
+// assign gives new tables and columns their numbers and bits: before the triggers that write them.
+func (f *Followed) assign(ctx context.Context, j *journal.Journal) error {
 	for _, t := range j.Catalogue.Order() {
 		jt := j.Tables[t.Name]
 		if jt == nil {
 			jt = &journal.Table{Name: t.Name, Fresh: true}
 			j.Tables[t.Name] = jt
 		}
-		fresh[t.Name] = jt.Fresh
 		changed := jt.ID == 0
 		for _, c := range t.Columns {
-			if !journal.HasBit(c) {
-				continue
-			}
-			if jt.Assign(c.Name, c.FullType) {
+			if journal.HasBit(c) && jt.Assign(c.Name, c.FullType) {
 				changed = true
-				if !jt.Fresh {
-					grown[t.Name] = append(grown[t.Name], c.Name)
-				}
 			}
 		}
 		if changed {
 			if err := journal.SaveTable(ctx, j.DB, jt, j.Authors); err != nil {
-				return nil, nil, err
+				return err
+			}
+		}
+		flow := flows(j, t)
+		if reflect.DeepEqual(flow, jt.Flow) && !jt.Fresh && !jt.Grown() {
+			continue
+		}
+		f.touched = append(f.touched, t)
+		switch {
+		case jt.Fresh:
+			f.New = append(f.New, t.Name)
+		case wider(jt.Flow, flow):
+			f.Widened = append(f.Widened, t.Name)
+		}
+		freed(t, jt, flow)
+		jt.Flow = flow
+		for _, c := range jt.Columns {
+			if c.New && t.Column(c.Name) != nil {
+				f.Columns = append(f.Columns, t.Name+"."+c.Name)
 			}
 		}
 	}
-	return fresh, grown, nil
+	return nil
+}
+
+// flows is how a table flows by the profile as it is now.
+func flows(j *journal.Journal, t *schema.Table) journal.Flow {
+	f := journal.Flow{Direction: j.Profile.Direction(t.Name).String()}
+	for _, c := range t.Columns {
+		switch {
+		case !journal.HasBit(c):
+		case c.Withheld != "":
+			f.Held = append(f.Held, c.Name)
+		case j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp:
+			f.Up = append(f.Up, c.Name)
+		}
+	}
+	return f
+}
+
+// wider says whether a table goes further than it did, or with more columns.
+func wider(was, is journal.Flow) bool {
+	if was.Direction != is.Direction && was.Direction != "both" && is.Direction != "none" {
+		return true
+	}
+	return slices.ContainsFunc(was.Up, func(c string) bool { return !slices.Contains(is.Up, c) && !slices.Contains(is.Held, c) })
+}
+
+// freed marks columns that did not travel and do now: like new ones, they have no versions.
+func freed(t *schema.Table, jt *journal.Table, is journal.Flow) {
+	for _, name := range jt.Flow.Held {
+		for i, c := range jt.Columns {
+			if c.Name == name && !slices.Contains(is.Held, name) && t.Column(name) != nil {
+				jt.Columns[i].New = true
+			}
+		}
+	}
 }
 
 // version gives versions to what the triggers have not seen, behind the gate.
-func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Duration, grown map[string][]string) error {
+func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Duration) error {
 	g, err := j.DB.Conn(ctx)
 	if err != nil {
 		return err
@@ -145,7 +185,7 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 		return err
 	}
 	defer g.ExecContext(context.Background(), "ROLLBACK")
-	epoch, err := journal.NextEpoch(ctx, g, len(f.Missed) > 0, j.Now())
+	epoch, err := journal.NextEpoch(ctx, g, len(f.Missed)+len(f.Widened) > 0, j.Now())
 	if err != nil {
 		return err
 	}
@@ -160,14 +200,27 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 			return err
 		}
 	}
-	for _, t := range j.Travels() {
-		if grown[t.Name] == nil || slices.Contains(f.Missed, t.Name) {
-			continue
+	for _, name := range f.Widened {
+		if err := journal.Again(ctx, g, j.Tables[name], epoch.Epoch, j.Authors); err != nil {
+			return err
 		}
-		for _, c := range grown[t.Name] {
-			if err := filled(ctx, j, g, t, t.Column(c), maker); err != nil {
+	}
+	for _, t := range f.touched {
+		jt := j.Tables[t.Name]
+		for i, c := range jt.Columns {
+			if !c.New {
+				continue
+			}
+			jt.Columns[i].New = false
+			if t.Column(c.Name) == nil || slices.Contains(f.Missed, t.Name) || slices.Contains(f.New, t.Name) {
+				continue
+			}
+			if err := filled(ctx, j, g, t, t.Column(c.Name), maker); err != nil {
 				return err
 			}
+		}
+		if err := journal.SaveTable(ctx, g, jt, j.Authors); err != nil {
+			return err
 		}
 	}
 	if err := journal.AskPeers(ctx, g, f.Ask(), epoch.Epoch); err != nil {

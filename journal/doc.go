@@ -13,7 +13,7 @@ package journal
 //	omsync_table      numbers and column bits of the application's tables, and their default versions
 //	omsync_change     what the triggers wrote since the last seal
 //	omsync_version    versions of live rows, by local key
-//	omsync_tombstone  versions of deletions, by the key that means the same everywhere
+//	omsync_tombstone  versions of deletions, by the key that means the same everywhere; also of those that were refused here
 //	omsync_peer       neighbours, their cards and the state of the link
 //	omsync_import     ends of the batches applied, and the own epoch that each became
 //	omsync_conflict   values that lost against one whose author had not seen them
@@ -38,6 +38,7 @@ var ddl = []string{
   id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   name VARBINARY(255) NOT NULL,
   cols MEDIUMBLOB NOT NULL,
+  flow BLOB NULL,
   fresh TINYINT UNSIGNED NOT NULL DEFAULT 1,
   def_mask BIGINT UNSIGNED NULL,
   def_time BIGINT NULL,
@@ -69,6 +70,7 @@ var ddl = []string{
   tbl SMALLINT UNSIGNED NOT NULL,
   k VARBINARY(700) NOT NULL,
   whole BLOB NULL,
+  refused TINYINT UNSIGNED NOT NULL DEFAULT 0,
   time BIGINT NOT NULL,
   author SMALLINT UNSIGNED NOT NULL,
   epoch BIGINT UNSIGNED NOT NULL,

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/merge"
 )
@@ -12,8 +13,9 @@ import (
 // Column is an application column's place in the bit masks. A column keeps its bit for good, even when it is dropped.
 type Column struct {
 	Name string `json:"n"`
-	Bit  uint8  `json:"b"`           // 1 to 63; columns past the 62nd share bit 63
-	Type string `json:"t,omitempty"` // full type when it was last looked at
+	Bit  uint8  `json:"b"`             // 1 to 63; columns past the 62nd share bit 63
+	Type string `json:"t,omitempty"`   // full type when it was last looked at
+	New  bool   `json:"new,omitempty"` // what it held when it was first seen has no versions yet
 }
 
 // Table is what the journal knows of one of the application's tables.
@@ -26,6 +28,14 @@ type Table struct {
 	Default merge.Group
 	// Fresh: what the table held when it was first found has no versions yet.
 	Fresh bool
+	Flow  Flow // how the table flowed when it was last looked at
+}
+
+// Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.
+type Flow struct {
+	Direction string   `json:"direction,omitempty"`
+	Up        []string `json:"up,omitempty"`   // columns that are left out of what goes to a parent
+	Held      []string `json:"held,omitempty"` // columns that never travel
 }
 
 // Bit is the column's bit as a mask, 0 if it has none.
@@ -36,6 +46,11 @@ func (t *Table) Bit(column string) merge.Mask {
 		}
 	}
 	return 0
+}
+
+// Grown says whether there are columns whose first values have no versions yet.
+func (t *Table) Grown() bool {
+	return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.New })
 }
 
 // Assign gives a column the next free bit and says whether it was new.
@@ -50,14 +65,14 @@ func (t *Table) Assign(column, typ string) bool {
 			next = c.Bit + 1
 		}
 	}
-	t.Columns = append(t.Columns, Column{column, min(next, 63), typ})
+	t.Columns = append(t.Columns, Column{Name: column, Bit: min(next, 63), Type: typ, New: !t.Fresh})
 	return true
 }
 
 // LoadTables reads all tables, by name.
 func LoadTables(ctx context.Context, q DB, a *Authors) (map[string]*Table, error) {
 	out := map[string]*Table{}
-	err := Each(ctx, q, "SELECT id, name, cols, def_mask, def_time, def_author, def_epoch, def_frm, fresh FROM omsync_table", func(r []sql.RawBytes) error {
+	err := Each(ctx, q, "SELECT id, name, cols, def_mask, def_time, def_author, def_epoch, def_frm, fresh, flow FROM omsync_table", func(r []sql.RawBytes) error {
 		t := &Table{ID: uint16(Uint(r[0])), Name: string(r[1])}
 		if err := json.Unmarshal(r[2], &t.Columns); err != nil {
 			return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
@@ -66,6 +81,11 @@ func LoadTables(ctx context.Context, q DB, a *Authors) (map[string]*Table, error
 			t.Default = group(r[3:], a)
 		}
 		t.Fresh = Int(r[8]) != 0
+		if r[9] != nil {
+			if err := json.Unmarshal(r[9], &t.Flow); err != nil {
+				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
+			}
+		}
 		out[t.Name] = t
 		return nil
 	})
@@ -91,6 +111,10 @@ func SaveTable(ctx context.Context, q DB, t *Table, a *Authors) error {
 	if err != nil {
 		return err
 	}
+	flow, err := json.Marshal(t.Flow)
+	if err != nil {
+		return err
+	}
 	if t.ID == 0 {
 		r, err := q.ExecContext(ctx, "INSERT INTO omsync_table (name, cols) VALUES (?, ?)", t.Name, b)
 		if err != nil {
@@ -104,10 +128,10 @@ func SaveTable(ctx context.Context, q DB, t *Table, a *Authors) error {
 	}
 	d := t.Default
 	if d.Mask == 0 {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, fresh = ?, def_mask = NULL WHERE id = ?", b, t.Fresh, t.ID)
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, flow = ?, fresh = ?, def_mask = NULL WHERE id = ?", b, flow, t.Fresh, t.ID)
 	} else {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, fresh = ?, def_mask = ?, def_time = ?, def_author = ?, def_epoch = ?, def_frm = ? WHERE id = ?",
-			b, t.Fresh, uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, flow = ?, fresh = ?, def_mask = ?, def_time = ?, def_author = ?, def_epoch = ?, def_frm = ? WHERE id = ?",
+			b, flow, t.Fresh, uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
 	}
 	if err != nil {
 		return fmt.Errorf("save what is known of the table %s: %w", t.Name, err)

@@ -205,7 +205,7 @@ func Tombstones(ctx context.Context, q DB, tbl uint16, keys []string, a *Authors
 				b = Binary(append(b, " UNION ALL SELECT "...), indexed(k))
 			}
 		}
-		b = fmt.Appendf(b, ") d STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.tbl = %d AND t.k = d.k", tbl)
+		b = fmt.Appendf(b, ") d STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.tbl = %d AND t.k = d.k AND t.refused = 0", tbl)
 		return Each(ctx, q, string(b), func(r []sql.RawBytes) error {
 			out[whole(r)] = version(r[2:], a)
 			return nil
@@ -226,7 +226,7 @@ func whole(r []sql.RawBytes) string {
 
 // AnyTombstones says whether a table has deletions at all.
 func AnyTombstones(ctx context.Context, q DB, tbl uint16) (found bool, err error) {
-	err = Each(ctx, q, fmt.Sprintf("SELECT 1 FROM omsync_tombstone WHERE tbl = %d LIMIT 1", tbl), func([]sql.RawBytes) error {
+	err = Each(ctx, q, fmt.Sprintf("SELECT 1 FROM omsync_tombstone WHERE tbl = %d AND refused = 0 LIMIT 1", tbl), func([]sql.RawBytes) error {
 		found = true
 		return nil
 	})
@@ -236,7 +236,7 @@ func AnyTombstones(ctx context.Context, q DB, tbl uint16) (found bool, err error
 // NewerTombstones lists the deletions of a table above epoch base that did not come from the peer.
 func NewerTombstones(ctx context.Context, q DB, tbl uint16, base uint64, peer merge.Peer, a *Authors) ([]Tombstone, error) {
 	var out []Tombstone
-	query := fmt.Sprintf("SELECT k, whole, time, author, epoch, frm FROM omsync_tombstone FORCE INDEX (tbl_epoch) WHERE tbl = %d AND epoch > %d AND frm <> %d ORDER BY k", tbl, base, peer)
+	query := fmt.Sprintf("SELECT k, whole, time, author, epoch, frm FROM omsync_tombstone FORCE INDEX (tbl_epoch) WHERE tbl = %d AND epoch > %d AND frm <> %d AND refused = 0 ORDER BY k", tbl, base, peer)
 	err := Each(ctx, q, query, func(r []sql.RawBytes) error {
 		out = append(out, Tombstone{whole(r), version(r[2:], a)})
 		return nil
@@ -249,13 +249,32 @@ func NewerTombstones(ctx context.Context, q DB, tbl uint16, base uint64, peer me
 
 // PutTombstones writes deletions, in place of earlier ones of the same keys.
 func PutTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, a *Authors) error {
+	return putTombstones(ctx, q, tbl, dead, false, a)
+}
+
+// PutRefused notes deletions that were refused here, of rows that therefore live: whatever the direction of the table,
+// the row may go to the one who sent the deletion. The epoch is that of the refusal.
+func PutRefused(ctx context.Context, q DB, tbl uint16, refused []Tombstone, a *Authors) error {
+	return putTombstones(ctx, q, tbl, refused, true, a)
+}
+
+// Refused lists the keys whose deletion was refused here after epoch base.
+func Refused(ctx context.Context, q DB, tbl uint16, base uint64) (keys []string, err error) {
+	err = Each(ctx, q, fmt.Sprintf("SELECT k, whole FROM omsync_tombstone WHERE tbl = %d AND epoch > %d AND refused = 1", tbl, base), func(r []sql.RawBytes) error {
+		keys = append(keys, whole(r))
+		return nil
+	})
+	return keys, err
+}
+
+func putTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, refused bool, a *Authors) error {
 	err := chunks(dead, func(part []Tombstone) error {
-		b := []byte("INSERT INTO omsync_tombstone (tbl, k, whole, time, author, epoch, frm) VALUES ")
+		b := []byte("INSERT INTO omsync_tombstone (tbl, refused, k, whole, time, author, epoch, frm) VALUES ")
 		for i, d := range part {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = fmt.Appendf(b, "(%d,", tbl)
+			b = fmt.Appendf(b, "(%d,%t,", tbl, refused)
 			b = append(Binary(b, indexed(d.Key)), ',')
 			if len(d.Key) > longest {
 				b = append(Binary(b, d.Key), ',')
@@ -267,7 +286,7 @@ func PutTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, a *A
 			}
 			b = append(b, ')')
 		}
-		b = append(b, " ON DUPLICATE KEY UPDATE time = VALUES(time), author = VALUES(author), epoch = VALUES(epoch), frm = VALUES(frm)"...)
+		b = append(b, " ON DUPLICATE KEY UPDATE time = VALUES(time), author = VALUES(author), epoch = VALUES(epoch), frm = VALUES(frm), refused = VALUES(refused)"...)
 		return exec(ctx, q, string(b))
 	})
 	if err != nil {
