@@ -458,3 +458,84 @@ func TestChainIsThinned(t *testing.T) {
 	}
 	b.want(t, last, merge.Apply)
 }
+
+// A batch that came between two parts of a load does not vouch for the part before it.
+func TestNoPlaceIsSharedBetweenParts(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.change()
+	between := a.export(merge.Ask{})
+	backup := a.copy()
+	a.change()
+	p := a.parts(merge.Ask{Full: true}, 77, 2, 2)
+	b.want(t, p[0], merge.Apply)
+	start := b.mark().Epoch
+	b.want(t, between, merge.Apply)
+	a = backup
+	a.change()
+	if d := a.receive(b.export(merge.Ask{})); !d.NewHistory {
+		t.Errorf("%+v", d)
+	}
+	if d := b.receive(a.export(merge.Ask{})); d.Rejoin == nil || d.Rejoin.Epoch >= start {
+		t.Errorf("%+v, and the load began in epoch %d", d.Rejoin, start)
+	}
+}
+
+// After a load, too, no place of the log is one that came between its parts.
+func TestNoPlaceIsSharedBetweenPartsLater(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.change()
+	between := a.export(merge.Ask{})
+	a.change()
+	p := a.parts(merge.Ask{Full: true}, 77, 2, 2)
+	b.want(t, p[0], merge.Apply)
+	start := b.mark().Epoch
+	b.want(t, between, merge.Apply)
+	b.want(t, p[1], merge.Apply)
+	for _, i := range b.link.Log[:len(b.link.Log)-1] {
+		if i.Epoch >= start {
+			t.Errorf("%v, and the load began in epoch %d", i, start)
+		}
+	}
+}
+
+// A peer that was restored gets no load again and again that its acknowledgements do not fit: it gets what proves the restore.
+func TestPeerBehindItsWord(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	backup := b.copy()
+	a.change()
+	h := a.export(merge.Ask{})
+	merge.Receive(&b.journal, &b.link, h)
+	merge.Applied(&b.link, h, b.mark().Epoch, false) // no epoch, so no token that would prove it
+	a.receive(b.export(merge.Ask{}))
+	b = backup
+	a.change()
+	b.want(t, a.export(merge.Ask{Full: true}), merge.OtherHistory)
+	a.receive(b.export(merge.Ask{}))
+	h = a.export(merge.Ask{})
+	if h.Ahead || h.Base == (merge.Mark{}) || h.Base != a.link.Acked {
+		t.Errorf("sends %+v", h)
+	}
+	if d := b.want(t, h, merge.Gap); !d.NewHistory {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A file that is refused proves a restore all the same: of two ends that refuse each other, neither would learn of its own.
+func TestRefusedFileProvesRestore(t *testing.T) {
+	a, b := pair()
+	meet(t, a, b)
+	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	backup := b.copy()
+	b.link = merge.Link{Number: 21}
+	a.receive(b.export(merge.Ask{}))
+	b = backup
+	b.link.Theirs = 11 // a file of a link that a gave up by its own restore came here
+	if d := b.want(t, a.export(merge.Ask{}), merge.Retired); !d.NewHistory {
+		t.Errorf("%+v", d)
+	}
+}

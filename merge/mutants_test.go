@@ -16,58 +16,69 @@ type mutant struct {
 	rule      string
 	file      string
 	old, new  string
-	schedules int // enough of them to notice
+	schedules int    // enough of them to notice
+	test      string // where schedules notice too rarely: the test that does
 }
 
 // mutants says of each rule what becomes of the exchange without it, as far as schedules notice at all.
 var mutants = []mutant{
-	{"an edit is above what it replaces", "maker.go", "Group{both, m.version(at, g.Time)}", "Group{both, m.version(at, 0)}", 5000},
-	{"a deletion is above all of its row", "maker.go", "Dead: m.version(at, prev.highest().Time)", "Dead: m.version(at, 0)", 20000},
-	{"an insert is above the deletion before it", "maker.go", "Existence, m.version(at, prev.highest().Time)", "Existence, m.version(at, 0)", 20000},
-	{"what comes back over a deletion is stamped above it", "settle.go", "v = im.maker().above(deletion)", "v = im.got(g.Sent)", 20000},
-	{"what outlives a deletion is stamped above it", "settle.go", "return im.maker().above(in.Dead.Stamp)", "return v", 5000},
-	{"what outlives a deletion goes to its author too", "settle.go", "return im.maker().above(in.Dead.Stamp)", "v = im.maker().above(in.Dead.Stamp); v.From = im.Peer; return v", 5000},
-	{"a deletion of what others need is refused", "settle.go", "if stays || im", "if im", 5000},
-	{"a deletion of what was never here is kept", "settle.go", "in an older file.\n\t\treturn Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Changed: true}", "in an older file.\n\t\treturn Outcome{Row: local}", 20000},
-	{"of two deletions the later stays", "settle.go", "if !local.Dead.Before(in.Dead.Stamp) {", "if true {", 20000},
-	{"a first load carries deletions", "row.go", "return r.Dead.lacks(base, p)", "return base > 0 && r.Dead.lacks(base, p)", 5000},
-	{"what came from a peer is no news when it goes back", "row.go", "return Sent{v.Stamp, 0}", "return Sent{v.Stamp, v.Epoch}", 20000},
-	{"the losing value is reported", "columns.go", "if conflict {", "if false {", 500},
-	{"a row that a deletion takes is reported", "settle.go", "if unseen&(g.Mask|Existence) != 0 {", "if false {", 5000},
-	{"a row that a deletion took here is reported", "settle.go", "if news&(g.Mask|Existence) != 0 {", "if false {", 5000},
-	{"a deletion that loses here is reported", "settle.go", "if !im.seen(local.Dead, in.Ack) {", "if false {", 20000},
-	{"a deletion that loses to what is here is reported", "settle.go", "if im.news(in.Dead.Epoch) {", "if false {", 20000},
-	{"a winner by policy is stamped above (incoming)", "columns.go", "out = im.maker().above(local.Stamp)", "out = im.got(in)", 5000},
-	{"a winner by policy is stamped above (local)", "columns.go", "out = im.maker().above(in.Stamp)", "out = local", 5000},
-	{"nothing here is seen by who does not know of a restore", "settle.go", "return im.Valid && (", "return (", 20000},
+	{"an edit is above what it replaces", "maker.go", "Group{both, m.version(at, g.Time)}", "Group{both, m.version(at, 0)}", 5000, ""},
+	{"a deletion is above all of its row", "maker.go", "Dead: m.version(at, prev.highest().Time)", "Dead: m.version(at, 0)", 20000, ""},
+	{"an insert is above the deletion before it", "maker.go", "Existence, m.version(at, prev.highest().Time)", "Existence, m.version(at, 0)", 20000, ""},
+	{"what comes back over a deletion is stamped above it", "settle.go", "v = im.maker().above(deletion)", "v = im.got(g.Sent)", 0, "TestSettleDeletions"},
+	{"what outlives a deletion is stamped above it", "settle.go", "return im.maker().above(in.Dead.Stamp)", "return v", 5000, ""},
+	{"what outlives a deletion goes to its author too", "settle.go", "return im.maker().above(in.Dead.Stamp)", "v = im.maker().above(in.Dead.Stamp); v.From = im.Peer; return v", 5000, ""},
+	{"a deletion of what others need is refused", "settle.go", "if stays || im", "if im", 5000, ""},
+	{"a deletion of what was never here is kept", "settle.go", "in an older file.\n\t\treturn Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Changed: true}", "in an older file.\n\t\treturn Outcome{Row: local}", 20000, ""},
+	{"of two deletions the later stays", "settle.go", "if !local.Dead.Before(in.Dead.Stamp) {", "if true {", 20000, ""},
+	{"a first load carries deletions", "row.go", "return r.Dead.lacks(base, p)", "return base > 0 && r.Dead.lacks(base, p)", 5000, ""},
+	{"what came from a peer is no news when it goes back", "row.go", "return Sent{v.Stamp, 0}", "return Sent{v.Stamp, v.Epoch}", 0, "TestTellAndLacks"},
+	{"the losing value is reported", "columns.go", "if conflict {", "if false {", 500, ""},
+	{"a row that a deletion takes is reported", "settle.go", "if unseen&(g.Mask|Existence) != 0 {", "if false {", 5000, ""},
+	{"a row that a deletion took here is reported", "settle.go", "if news&(g.Mask|Existence) != 0 {", "if false {", 5000, ""},
+	{"a deletion that loses here is reported", "settle.go", "if !im.seen(local.Dead, in.Ack) {", "if false {", 20000, ""},
+	{"a deletion that loses to what is here is reported", "settle.go", "if im.news(in.Dead.Epoch) {", "if false {", 20000, ""},
+	{"a winner by policy is stamped above (incoming)", "columns.go", "out = im.maker().above(local.Stamp)", "out = im.got(in)", 5000, ""},
+	{"a winner by policy is stamped above (local)", "columns.go", "out = im.maker().above(in.Stamp)", "out = local", 5000, ""},
+	{"nothing here is seen by who does not know of a restore", "settle.go", "return im.Valid && (", "return (", 20000, ""},
 
-	{"the acknowledgement of what is not applied is read", "receive.go", "if d.Valid {", "if d.Valid && l.verdict(&h) == Apply {", 500},
-	{"a header goes out when only the acknowledgement is new", "link.go", "return l.Asks || told != l.Told ||", "return told.At < 0 ||", 500},
-	{"a sender that does not know what is applied is told", "receive.go", "if h.Base.Epoch < l.Applied.Epoch {", "if false {", 20000},
-	{"a base never acknowledged means a restore", "receive.go", "!h.Ahead && !d.NewHistory {", "false {", 20000},
-	{"an unknown token acknowledged means a restore", "receive.go", "(current || !known) {", "false {", 5000},
-	{"a mark of a load that is not known means a restore", "receive.go", "j.has(h.Ack) && j.has(h.LoadUpto)", "j.has(h.Ack)", 20000},
-	{"a chain without the applied mark is not applied", "receive.go", "case !h.holds(l.Applied):", "case false:", 20000},
-	{"what a restored peer sent is made here", "row.go", "if v.From == p && v.Epoch > after {", "if false {", 5000},
-	{"a restored peer's acknowledgement falls", "receive.go", "l.Applied = common.Mark\n\tl.Acked", "l.Applied = common.Mark\n\t_", 5000},
-	{"what is applied from a restored peer falls", "receive.go", "l.Applied = common.Mark\n", "\n", 5000},
-	{"between the parts of a load no place is common", "receive.go", "if l.Load.ID != 0 {\n\t\tl.forget(l.Load.Start)\n\t}", "", 20000},
-	{"files from before a restore are refused", "receive.go", "late := l.Retired[h.History] || ", "late := ", 20000},
-	{"a peer that was added again starts anew", "receive.go", "case h.Number > l.Theirs && l.Theirs != 0:", "case false:", 20000},
-	{"what came from it before counts as made here", "receive.go", "d.Rejoin, d.Reset = &Imported{}, true", "d.Reset = true", 20000},
-	{"files from before a peer was added again are refused", "receive.go", " || h.History == l.History && h.Number < l.Theirs\n", "\n", 20000},
-	{"an acknowledgement on a link given up does not count", "receive.go", "d.Valid = has && known && mine", "d.Valid = has && known", 20000},
+	{"the acknowledgement of what is not applied is read", "receive.go", "if d.Valid {", "if d.Valid && l.verdict(&h) == Apply {", 500, ""},
+	{"a header goes out when only the acknowledgement is new", "link.go", "return l.Asks || told != l.Told ||", "return told.At < 0 ||", 500, ""},
+	{"a sender that does not know what is applied is told", "receive.go", "if h.Base.Epoch < l.Applied.Epoch {", "if false {", 0, "TestDue"},
+	{"a base never acknowledged means a restore", "receive.go", "!h.Ahead && !d.NewHistory {", "false {", 20000, ""},
+	{"an unknown token acknowledged means a restore", "receive.go", "(current || !known) {", "false {", 5000, ""},
+	{"a mark of a load that is not known means a restore", "receive.go", "j.has(h.Ack) && j.has(h.LoadUpto)", "j.has(h.Ack)", 0, "TestUnknownLoadMeansRestore"},
+	{"a chain without the applied mark is not applied", "receive.go", "case !h.holds(l.Applied):", "case false:", 20000, ""},
+	{"what a restored peer sent is made here", "row.go", "if v.From == p && v.Epoch > after {", "if false {", 5000, ""},
+	{"a restored peer's acknowledgement falls", "receive.go", "l.Applied = common.Mark\n\tl.Acked", "l.Applied = common.Mark\n\t_", 5000, ""},
+	{"what is applied from a restored peer falls", "receive.go", "l.Applied = common.Mark\n", "\n", 5000, ""},
+	{"between the parts of a load no place is common", "receive.go", "if l.Load.ID != 0 {\n\t\tl.forget(l.Load.Start)\n\t}", "", 0, "TestNoPlaceIsSharedBetweenParts"},
+	{"files from before a restore are refused", "receive.go", "late := l.Retired[h.History] || ", "late := ", 0, "TestIWasRestored"},
+	{"a peer that was added again starts anew", "receive.go", "case h.Number > l.Theirs && l.Theirs != 0:", "case false:", 0, "TestPeerAddedAgain"},
+	{"what came from it before counts as made here", "receive.go", "d.Rejoin, d.Reset = &Imported{}, true", "d.Reset = true", 0, "TestPeerAddedAgain"},
+	{"files from before a peer was added again are refused", "receive.go", " || h.History == l.History && h.Number < l.Theirs\n", "\n", 0, "TestPeerAddedAgain"},
+	{"an acknowledgement on a link given up does not count", "receive.go", "d.Valid = has && known && mine", "d.Valid = has && known", 0, "TestPeerAddedAgain"},
 
-	{"parts are applied in order", "receive.go", "h.Load == l.Load.ID && h.Part == l.Load.Part+1:", "true:", 5000},
-	{"only the last part is acknowledged", "receive.go", "func Applied(l *Link, h Head, epoch uint64, wrote bool) {\n\tif h.Load != 0 && !h.Last {", "func Applied(l *Link, h Head, epoch uint64, wrote bool) {\n\tif false {", 5000},
-	{"a load that is missing is made anew", "receive.go", "l.Sending.Missing = true", "", 5000},
-	{"a peer behind its word gets what shows it", "receive.go", "if h.Ack == l.Acked {", "if true {", 20000},
-	{"who lacks a batch is told from where it is", "receive.go", "case slices.Contains(l.Ends, h.Missing):\n\t\tl.Behind, l.Asks", "case slices.Contains(l.Ends, h.Missing):\n\t\t_, l.Asks", 20000},
-	{"parts of an abandoned load count as made here", "receive.go", "return h.Load != 0 || h.Upto.Epoch >= l.Load.Upto.Epoch", "return false", 20000},
-	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 20000},
+	{"parts are applied in order", "receive.go", "h.Load == l.Load.ID && h.Part == l.Load.Part+1:", "true:", 5000, ""},
+	{"only the last part is acknowledged", "receive.go", "func Applied(l *Link, h Head, epoch uint64, wrote bool) {\n\tif h.Load != 0 && !h.Last {", "func Applied(l *Link, h Head, epoch uint64, wrote bool) {\n\tif false {", 5000, ""},
+	{"a load that is missing is made anew", "receive.go", "l.Sending.Missing = true", "", 5000, ""},
+	{"a peer behind its word gets what shows it", "receive.go", "if h.Ack == l.Acked {", "if true {", 0, "TestPeerBehindItsWord"},
+	{"who lacks a batch is told from where it is", "receive.go", "case slices.Contains(l.Ends, h.Missing):\n\t\tl.Behind, l.Asks", "case slices.Contains(l.Ends, h.Missing):\n\t\t_, l.Asks", 0, "TestGapAndBehind"},
+	{"parts of an abandoned load count as made here", "receive.go", "return h.Load != 0 || h.Upto.Epoch >= l.Load.Upto.Epoch", "return false", 0, "TestAbandonedLoad"},
+	{"a later load does not make a place between its parts common", "receive.go", "l.forget(l.Load.Start)\n\t\tl.Load = Receiving{}\n\tdefault", "l.Load = Receiving{}\n\tdefault", 0, "TestNoPlaceIsSharedBetweenPartsLater"},
+	{"a purge is refused whole", "refuse.go", "stay(k)\n", "_ = k\n", 0, "TestRefused"},
+	{"rows from before go by the parent", "columns.go", "policy = Parent", "policy = Newest", 0, "TestSettleCases"},
+	{"a first meeting goes by newest", "columns.go", "im.FirstMeeting || ", "", 0, "TestSettleCases"},
+	{"what is sent again there goes by newest", "columns.go", "im.Again != nil && im.Again(in.Epoch)", "false", 0, "TestSettleCases"},
+	{"what is sent again here goes by newest", "columns.go", "im.Resent != nil && im.Resent(local.Epoch)", "false", 0, "TestSettleCases"},
+	{"a tie goes by the value", "columns.go", "greater := above(differ, c.Greater)", "greater := Mask(0)", 0, "TestSettleCases"},
+	{"a column without a version is born above its row", "maker.go", "m.version(at, born)", "m.version(at, born-born)", 0, "TestMakerIsAbove"},
+	{"a file that is refused can prove a restore", "receive.go", "(!has || !known || h.Theirs > l.Number) && (", "!late && (!has || !known || h.Theirs > l.Number) && (", 0, "TestRefusedFileProvesRestore"},
+	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
 }
 
-// TestMutants proves that the simulation asks for the rules: with one taken out, some schedule fails.
+// TestMutants proves that the simulation asks for the rules: with one taken out, some schedule fails, or where that is too rare,
+// a test of that rule.
 //
 //	OMSYNC_MUTANTS=all go test -v -run TestMutants ./merge    counts how many of 20,000 schedules do
 func TestMutants(t *testing.T) {
@@ -88,7 +99,7 @@ func TestMutants(t *testing.T) {
 			if count {
 				t.Logf("%d of 20000: %v", bytes.Count(out, []byte("schedule ")), kinds(out))
 			} else if !failed {
-				t.Errorf("%d schedules do not notice", m.schedules)
+				t.Errorf("%d schedules and %q do not notice", m.schedules, m.test)
 			}
 		})
 	}
@@ -122,7 +133,11 @@ func (m mutant) run(t *testing.T, goTool string, count bool) (out []byte, failed
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	run := exec.Command(binary, "-test.run=^TestSchedules$", "-test.v")
+	name := "TestSchedules"
+	if m.test != "" && !count {
+		name = m.test
+	}
+	run := exec.Command(binary, "-test.run=^"+name+"$", "-test.v")
 	run.Env = append(os.Environ(), fmt.Sprint("OMSYNC_SCHEDULES=", m.schedules), "OMSYNC_FAILURES=1", "OMSYNC_SEED=")
 	if count {
 		run.Env = append(run.Env, "OMSYNC_SCHEDULES=20000", "OMSYNC_FAILURES=20000")
