@@ -63,19 +63,38 @@ func PutConflicts(ctx context.Context, q DB, cs []Conflict) (int, error) {
 	return added, nil
 }
 
-// NewerConflicts lists the records above epoch base that did not come from the peer, in order.
+// conflictPage is how many records are held at once: each may have a long value.
+const conflictPage = 100
+
+// NewerConflicts lists the records above epoch base that did not come from the peer, in order. f may use q itself.
 func NewerConflicts(ctx context.Context, q DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
-	query := fmt.Sprintf("SELECT tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm FROM omsync_conflict WHERE epoch > %d AND frm <> %d ORDER BY id", base, peer)
-	return Each(ctx, q, query, func(r []sql.RawBytes) error {
-		c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: Int(r[4]) != 0,
-			Loser: merge.Stamp{Time: Int(r[5]), Author: string(r[6])}, Winner: merge.Stamp{Time: Int(r[7]), Author: string(r[8])},
-			At: Int(r[9]), Epoch: Uint(r[10]), From: merge.Peer(Uint(r[11]))}
-		if r[3] != nil {
-			v := string(r[3])
-			c.Value = &v
+	for last := uint64(0); ; {
+		var page []Conflict
+		query := fmt.Sprintf("SELECT tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm, id FROM omsync_conflict WHERE epoch > %d AND frm <> %d AND id > %d ORDER BY id LIMIT %d", base, peer, last, conflictPage)
+		err := Each(ctx, q, query, func(r []sql.RawBytes) error {
+			c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: Int(r[4]) != 0,
+				Loser: merge.Stamp{Time: Int(r[5]), Author: string(r[6])}, Winner: merge.Stamp{Time: Int(r[7]), Author: string(r[8])},
+				At: Int(r[9]), Epoch: Uint(r[10]), From: merge.Peer(Uint(r[11]))}
+			if r[3] != nil {
+				v := string(r[3])
+				c.Value = &v
+			}
+			last = Uint(r[12])
+			page = append(page, c)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read conflicts: %w", err)
 		}
-		return f(c)
-	})
+		for _, c := range page {
+			if err := f(c); err != nil {
+				return err
+			}
+		}
+		if len(page) < conflictPage {
+			return nil
+		}
+	}
 }
 
 // CountConflicts counts the records.
