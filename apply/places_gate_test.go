@@ -1,0 +1,104 @@
+package apply_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/testdata/sites"
+)
+
+// The import that begins first has the lower epoch and commits last. An export that went by the last epoch alone would
+// say that it holds what the first import brought, and nobody would ever send it.
+func TestPlaceImportsInterleaveAroundAnExport(t *testing.T) {
+	hub, c := placeHub(t, 4, "kisumu", "migori", "busia")
+	kisumu, migori, busia := c[0], c[1], c[2]
+	kisumu.Exec("UPDATE person SET name = 'held' WHERE uuid = 'p-1'", "INSERT INTO obs (person_id, value, uuid) SELECT person_id, 7, 'o-kisumu' FROM person WHERE uuid = 'p-1'")
+	migori.Exec("UPDATE person SET name = 'swift' WHERE uuid = 'p-2'", "INSERT INTO obs (person_id, value, uuid) SELECT person_id, 8, 'o-migori' FROM person WHERE uuid = 'p-2'")
+	first, second := kisumu.Export(hub)[0], migori.Export(hub)[0]
+
+	lock := hold(t, hub, "UPDATE person SET note = 'not to stay' WHERE uuid = 'p-1'")
+	a, b, x := beside(t, hub), beside(t, hub), beside(t, hub)
+	var ra, rb *apply.Report
+	endA := background(func() (err error) { ra, err = a.ImportErr(first); return err })
+	running(t, hub, "%FOR UPDATE%")
+	var made []*sites.File
+	endX := background(func() (err error) { made, err = x.ExportErr(busia); return err })
+	time.Sleep(300 * time.Millisecond)
+	rb, err := b.ImportErr(second)
+	if err != nil {
+		t.Fatalf("the second import, beside the first: %v", err)
+	}
+	if hub.One("SELECT COUNT(*) FROM obs WHERE uuid = 'o-migori'") != "1" || hub.One("SELECT COUNT(*) FROM obs WHERE uuid = 'o-kisumu'") != "0" {
+		t.Fatal("the second import did not commit before the first: nothing is tested")
+	}
+	lock.do("ROLLBACK")
+	if err := endA(); err != nil {
+		t.Fatal(err)
+	}
+	if err := endX(); err != nil {
+		t.Fatal(err)
+	}
+	if ra.Inserted != 1 || ra.Updated != 1 || rb.Inserted != 1 || rb.Updated != 1 {
+		t.Errorf("imported %+v and %+v", ra, rb)
+	}
+	for _, f := range made {
+		busia.Import(f)
+	}
+	settled(t, hub, kisumu, migori, busia)
+	for _, want := range []string{"o-kisumu", "o-migori"} {
+		if busia.One("SELECT COUNT(*) FROM obs WHERE uuid = ?", want) != "1" {
+			t.Errorf("busia never got %s", want)
+		}
+	}
+}
+
+// An import has looked at some of its rows and not yet at others when the application edits one. The edit must count as
+// made here, sealed or not, whichever of the two stamps is the later.
+func TestPlaceEditWhileAnImportIsHeld(t *testing.T) {
+	for name, c := range map[string]struct {
+		clock time.Duration
+		wins  bool
+	}{"the edit is later": {0, true}, "the edit is earlier": {-time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			hub, cs := placeHub(t, 3, "clinic")
+			clinic := cs[0]
+			hub.Exec("UPDATE person SET note = 'hub' WHERE uuid = 'p-1'", "UPDATE obs SET value = 100 WHERE uuid = 'o-1'", "UPDATE obs SET value = 200 WHERE uuid = 'o-2'")
+			f := hub.Export(clinic)[0]
+			clinic.SetClock(c.clock)
+			clinic.Exec("BEGIN", "UPDATE obs SET value = 11 WHERE uuid = 'o-1'")
+			n := beside(t, clinic)
+			end := background(func() error { _, err := n.ImportErr(f); return err })
+			other := hold(t, clinic)
+			running(t, clinic, "%obs%FOR UPDATE%")
+			if c.clock != 0 {
+				other.do(fmt.Sprintf("SET timestamp = %d", time.Now().Add(c.clock).Unix()))
+			}
+			other.do("UPDATE obs SET value = 22 WHERE uuid = 'o-2'", "COMMIT")
+			if _, err := capture.Seal(t.Context(), clinic.J, 0); !errors.Is(err, journal.ErrBusy) {
+				t.Errorf("a seal in the middle of an import: %v, want that the gate is busy", err)
+			}
+			clinic.Exec("COMMIT")
+			if err := end(); err != nil {
+				t.Fatal(err)
+			}
+			clinic.SetClock(0)
+			settled(t, hub, clinic)
+			want, lost := [2]string{"11", "22"}, [2]string{"100", "200"}
+			if !c.wins {
+				want, lost = lost, want
+			}
+			for i, o := range []string{"o-1", "o-2"} {
+				if got := hub.One("SELECT value FROM obs WHERE uuid = ?", o); got != want[i] {
+					t.Errorf("%s is %s, want %s", o, got, want[i])
+				}
+				recorded(t, clinic, "obs.value="+lost[i])
+				recorded(t, hub, "obs.value="+lost[i])
+			}
+		})
+	}
+}
