@@ -75,8 +75,13 @@ func start(dir string, remove bool) (dsn string, stop func() error, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	// A server removes temporary tables that it finds in its temporary folder when it starts: in /tmp, those of other servers.
+	tmp := filepath.Join(dir, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return "", nil, err
+	}
 	args := []string{mariadbd, "--no-defaults", "--datadir=" + data, "--socket=" + socket,
-		"--pid-file=" + filepath.Join(dir, "pid"), "--skip-networking", "--server-id=1", "--log-bin=binlog",
+		"--pid-file=" + filepath.Join(dir, "pid"), "--tmpdir=" + tmp, "--skip-networking", "--server-id=1", "--log-bin=binlog",
 		"--binlog-format=ROW", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=256M",
 		"--max-allowed-packet=64M", "--character-set-server=utf8mb4"}
 	p, err := supervised(filepath.Join(dir, "log"), dir, remove, append(args, asRoot()...))
