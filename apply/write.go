@@ -36,8 +36,13 @@ type row struct {
 
 // newRow puts together a row to be inserted.
 func (x *run) newRow(w *rows, i int, out merge.Outcome) (*row, error) {
-	r := &row{entry: w.Keys[i], key: x.entry(w.Keys[i]).key, groups: out.Row.Groups, pending: w.pending[i],
+	r := &row{entry: w.Keys[i], key: x.entry(w.Keys[i]).key, groups: out.Row.Groups,
 		values: make([][]byte, len(w.l.written)), unset: make([]bool, len(w.l.written))}
+	for _, p := range w.pending[i] {
+		if out.Write&w.l.jt.Bit(p.column.Name) != 0 {
+			r.pending = append(r.pending, p)
+		}
+	}
 	key, ok := x.keyValues(w.l, r.entry)
 	if !ok {
 		c := w.l.KeyColumns[0]
@@ -113,6 +118,9 @@ func (x *run) write(q *writes) error {
 	if err := x.insert(q.l, q.insert, q); err != nil {
 		return err
 	}
+	if err := x.firstOf(q); err != nil {
+		return err
+	}
 	if err := x.update(q.l, q.update, q); err != nil {
 		return err
 	}
@@ -134,6 +142,24 @@ func (x *run) write(q *writes) error {
 		return err
 	}
 	return journal.PutVersions(x.ctx, x.c, q.l.jt.ID, q.old, q.entries, x.j.Authors)
+}
+
+// firstOf is errUnsealed if a row just inserted got the identity of one whose deletion is not sealed: a server may give an
+// integer out again, and a key without integers has no other.
+func (x *run) firstOf(q *writes) error {
+	if q.l.virgin || len(q.insert) == 0 {
+		return nil
+	}
+	u, err := x.unsealed(q.l)
+	if err != nil || !u.died {
+		return err
+	}
+	for _, r := range q.insert {
+		if f := u.rows[r.at]; f != nil && len(f.Deaths) > 0 {
+			return fmt.Errorf("%s: %w", q.l.Name, errUnsealed)
+		}
+	}
+	return nil
 }
 
 // authors gives new authors their numbers. A dry run must not leave them behind: it numbers them in its transaction.

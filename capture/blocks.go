@@ -50,7 +50,7 @@ func (x *export) block(ctx context.Context, t *schema.Table, p *portion, again b
 		return err
 	}
 	if x.split && !again {
-		x.ahead(t, columns, p)
+		x.ahead(t, columns, p, b)
 	}
 	x.versions(t, columns, p, b)
 	keep(b, func(i int) bool { return ks[i] != "" })
@@ -366,9 +366,9 @@ func keep(b *batch.Rows, test func(int) bool) {
 	*b = out
 }
 
-// ahead takes the version of each reference that runs ahead to a row which no part has brought yet: the row is sent once
+// ahead takes out each reference that runs ahead to a row which no part has brought yet, and its version: the row is sent once
 // more at the end of the load. Then it notes that these rows were sent.
-func (x *export) ahead(t *schema.Table, columns []*schema.Column, p *portion) {
+func (x *export) ahead(t *schema.Table, columns []*schema.Column, p *portion, b *batch.Rows) {
 	jt := x.j.Tables[t.Name]
 	here := map[int64]bool{}
 	for _, r := range p.rows {
@@ -389,6 +389,7 @@ func (x *export) ahead(t *schema.Table, columns []*schema.Column, p *portion) {
 					continue
 				}
 				hold |= jt.Bit(column.Name)
+				b.Columns[c].Refs[i] = batch.RefNull
 			}
 		}
 		if hold == 0 {
