@@ -25,6 +25,7 @@ import (
 type Options struct {
 	DryRun   bool                            // do it all, report, and roll back
 	Wait     time.Duration                   // how long to wait for the gate
+	Seal     func(context.Context) error     // seals what the application changed; nil: an import that needs it is an error
 	Policy   func(table string) merge.Policy // nil: newest everywhere
 	Verify   func(h *batch.Header, message, signature []byte) error
 	Decrypt  func(io.Reader) (io.Reader, error)
@@ -77,6 +78,10 @@ func Import(ctx context.Context, j *journal.Journal, f io.ReaderAt, size int64, 
 		switch n := journal.ErrorNumber(err); {
 		case errors.Is(err, errNewHistory) && !exclusive:
 			exclusive = true
+		case errors.Is(err, errUnsealed) && o.Seal != nil && try < tries:
+			if err := o.Seal(ctx); err != nil {
+				return nil, err
+			}
 		case (n == 1213 || n == 1205) && try < tries && ctx.Err() == nil:
 			time.Sleep(time.Duration(try) * 200 * time.Millisecond)
 		default:

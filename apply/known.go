@@ -1,10 +1,17 @@
 package apply
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
+
+// errUnsealed asks for a seal, and for another run after it: the application has just made or deleted a row that the batch
+// has too, and only the log of changes as a whole tells what that row was known by before.
+var errUnsealed = errors.New("the application has just made or deleted rows that the batch changes: import it again")
 
 // rowsOf is rows of one table by their keys, and what is known here of each.
 type rowsOf struct {
@@ -31,6 +38,9 @@ func (x *run) knownOf(w *rowsOf) error {
 	}
 	u, err := x.unsealed(w.l)
 	if err != nil {
+		return err
+	}
+	if err := w.certain(u); err != nil {
 		return err
 	}
 	var absent []string
@@ -61,9 +71,21 @@ func (x *run) knownOf(w *rowsOf) error {
 		}
 		w.had[i] = versions[f.row] != nil
 		w.known[i] = x.alive(w.l, f.row, versions[f.row], u)
-		if c := u.rows[f.row]; c != nil && len(c.Deaths) == 0 {
-			w.used[i] = u.ids[f.row]
+		w.used[i] = u.ids[f.row]
+	}
+	return nil
+}
+
+// certain is errUnsealed if the log has more than edits of these rows: one that was made there, perhaps under a key that was
+// known before, or one that was deleted. Only a deletion by uuid says by itself which row it was.
+func (w *rowsOf) certain(u *unsealed) error {
+	for _, f := range w.found {
+		if c := u.rows[f.row]; c != nil && (c.Born || len(c.Deaths) > 0) {
+			return fmt.Errorf("%s: %w", w.l.Name, errUnsealed)
 		}
+	}
+	if w.l.Key != schema.KeyUUID && len(w.found) < len(w.keys) && u.died {
+		return fmt.Errorf("%s: %w", w.l.Name, errUnsealed)
 	}
 	return nil
 }
@@ -73,6 +95,7 @@ type unsealed struct {
 	rows map[journal.Row]*journal.Folded
 	ids  map[journal.Row][]uint64
 	dead map[string]death // by the canonical form of the uuid
+	died bool             // rows were deleted
 }
 
 type death struct {
@@ -92,6 +115,7 @@ func (x *run) unsealed(l *local) (*unsealed, error) {
 	}
 	for _, f := range journal.Fold(changes) {
 		u.rows[f.Row] = f
+		u.died = u.died || len(f.Deaths) > 0
 		for _, d := range f.Deaths {
 			if l.Key == schema.KeyUUID && d.UUID != nil {
 				u.dead[journal.Canonical(l.Table, *d.UUID)] = death{f.Row, d.At, d.First}
@@ -122,15 +146,8 @@ func (x *run) alive(l *local, row journal.Row, groups []merge.Group, u *unsealed
 	if f == nil {
 		return known
 	}
-	if len(f.Deaths) > 0 {
-		known = merge.Row{}
-	}
-	if f.Born || !known.Known {
-		at := f.BornAt
-		for _, e := range f.Edits {
-			at = max(at, e.At)
-		}
-		return x.maker.Insert(known, l.mask, at)
+	if !known.Known { // found without versions: it counts as inserted with its first edit
+		known = x.maker.Insert(known, l.mask, f.Edits[0].At)
 	}
 	for _, e := range f.Edits {
 		if m := e.Mask & l.mask &^ merge.Existence; m != 0 {

@@ -281,6 +281,10 @@ func (r *importRun) one(ctx context.Context, f *incoming) error {
 	bar := newProgress(r.cmd, "from "+f.sender.Name)
 	report, err := apply.Import(ctx, r.journal, file, size, apply.Options{
 		DryRun: r.o.dryRun, Wait: gateWait, Policy: r.policy(), Decrypt: r.keys.Decrypt, Progress: bar.show,
+		Seal: func(ctx context.Context) error {
+			_, err := capture.Seal(ctx, r.journal, gateWait)
+			return err
+		},
 		Verify: func(h *batch.Header, message, signature []byte) error {
 			if h.Sender != f.sender.Name || h.Receiver != r.Node { // the file was exchanged since its header was read
 				return fmt.Errorf("%w: it is from %s for %s", errUntrusted, printable(h.Sender), printable(h.Receiver))

@@ -120,6 +120,10 @@ func (s *Site) Import(f *File, opts ...func(*apply.Options)) *apply.Report {
 func (s *Site) ImportErr(f *File, opts ...func(*apply.Options)) (*apply.Report, error) {
 	o := apply.Options{
 		Wait: Wait,
+		Seal: func(ctx context.Context) error {
+			_, err := capture.Seal(ctx, s.J, Wait)
+			return err
+		},
 		Verify: func(h *batch.Header, message, signature []byte) error {
 			switch {
 			case h.Receiver != s.Name:
