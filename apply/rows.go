@@ -192,6 +192,9 @@ func disjoint(groups []merge.SentGroup) []merge.SentGroup {
 
 // references turns keys into the local integers of their rows.
 func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
+	if err := x.checkRefs(c, v); err != nil {
+		return err
+	}
 	idx := make([]uint32, 0, w.n)
 	for _, r := range v.Refs {
 		if r >= batch.FirstRef {
@@ -289,6 +292,9 @@ func (x *run) settle(w *rows) error {
 		in := merge.Incoming{Alive: true, Groups: w.slots[i], Ack: x.head.Ack.Epoch}
 		if w.Acks != nil {
 			in.Ack = w.Acks[i]
+		}
+		if x.im.FromParent && x.j.Profile.Direction(w.l.Name) == schema.DirDown {
+			in.Ack = 0 // what only flows down was never sent up: the parent has seen nothing of it, whatever it acknowledged
 		}
 		f, isHere := w.found[i]
 		var cmp merge.Compare
