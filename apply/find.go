@@ -20,6 +20,11 @@ func (x *run) learn(i *batch.KeysItem) error {
 	var root *local
 	if t.local != nil {
 		root = t.local
+		for p, c := range root.KeyColumns {
+			if err := checkPlain(c, i.Parts[p]); err != nil {
+				return err
+			}
+		}
 	}
 	parts := make([]*string, len(i.Parts))
 	for n := 0; n < i.N; n++ {
@@ -31,6 +36,11 @@ func (x *run) learn(i *batch.KeysItem) error {
 					e.more = &more{refs: make([]uint32, len(i.Parts))}
 				}
 				if r := v.Refs[n]; r >= batch.FirstRef {
+					if root != nil {
+						if err := x.checkTarget(root.KeyColumns[p], r); err != nil {
+							return err
+						}
+					}
 					e.more.refs[p] = r
 					parts[p] = &x.entry(r).key
 				}
@@ -43,6 +53,31 @@ func (x *run) learn(i *batch.KeysItem) error {
 		x.dict.add(e)
 	}
 	return nil
+}
+
+// checkPlain makes sure that what refers to a row always has a key for a value: a plain number would be some other row here.
+func checkPlain(c *schema.Column, v batch.Values) error {
+	if c.Ref != nil && c.Ref.When == nil && slices.ContainsFunc(v.Bytes, func(b []byte) bool { return b != nil }) {
+		return fmt.Errorf("%w: %s.%s holds a plain value where a reference is due", batch.ErrCorrupt, c.Table.Name, c.Name)
+	}
+	return nil
+}
+
+// checkTarget makes sure that a reference is to a row of a table that the column may refer to: the number of another
+// table's row would be some row here too.
+func (x *run) checkTarget(c *schema.Column, r uint32) error {
+	root := x.entry(r).root
+	if root == nil || c.Ref == nil || c.Ref.When == nil && c.Ref.To.Root == root.Root {
+		return nil
+	}
+	if c.Ref.When != nil {
+		for _, t := range c.Ref.When.Targets {
+			if t.Root == root.Root {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%w: %s.%s refers to a row of %s", batch.ErrCorrupt, c.Table.Name, c.Name, root.Name)
 }
 
 // resolve finds the local rows of dictionary entries, locked against deletion to the commit.

@@ -192,12 +192,15 @@ func disjoint(groups []merge.SentGroup) []merge.SentGroup {
 
 // references turns keys into the local integers of their rows.
 func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
-	if err := x.checkRefs(c, v); err != nil {
+	if err := checkPlain(c, v); err != nil {
 		return err
 	}
 	idx := make([]uint32, 0, w.n)
 	for _, r := range v.Refs {
 		if r >= batch.FirstRef {
+			if err := x.checkTarget(c, r); err != nil {
+				return err
+			}
 			idx = append(idx, r)
 		}
 	}
