@@ -72,9 +72,11 @@ const tries = 5
 // case. If it fails, the database is as before. Errors: those of batch.Open, ErrSchemas, journal.ErrBusy, the server's.
 func Import(ctx context.Context, j *journal.Journal, f io.ReaderAt, size int64, o Options) (*Report, error) {
 	exclusive := false
+	var refused error
 	for try := 1; ; try++ {
-		x := &run{j: j, o: o, exclusive: exclusive}
+		x := &run{j: j, o: o, exclusive: exclusive, headerOnly: refused != nil}
 		report, err := x.once(ctx, f, size)
+		var row *rowError
 		switch n := journal.ErrorNumber(err); {
 		case errors.Is(err, errNewHistory) && !exclusive:
 			exclusive = true
@@ -84,11 +86,20 @@ func Import(ctx context.Context, j *journal.Journal, f io.ReaderAt, size int64, 
 			}
 		case (n == 1213 || n == 1205) && try < tries && ctx.Err() == nil:
 			time.Sleep(time.Duration(try) * 200 * time.Millisecond)
+		case refused != nil:
+			return nil, errors.Join(refused, err)
+		case errors.As(err, &row) && !o.DryRun:
+			refused = err // nothing of the batch stays, but its header counts: the sender may need what it asks for to mend this
 		default:
 			return report, err
 		}
 	}
 }
+
+// rowError is about a row that cannot be applied.
+type rowError struct{ error }
+
+func (e *rowError) Unwrap() error { return e.error }
 
 // errNewHistory asks for another run with the gate held alone: a new history is written in the gate's row.
 var errNewHistory = errors.New("a new history begins")
@@ -101,6 +112,8 @@ type run struct {
 	ctx       context.Context
 	c         *sql.Conn
 	r         *batch.Reader
+
+	headerOnly bool // read the header of a batch whose rows were refused
 
 	peer  *journal.Peer
 	epoch merge.Mark
@@ -247,7 +260,7 @@ func (x *run) transact(h *batch.Header) error {
 	if err := x.answer(h, d); err != nil {
 		return err
 	}
-	if d.Verdict == merge.Apply {
+	if d.Verdict == merge.Apply && !x.headerOnly {
 		if err := x.apply(h, link.Import(x.head, d)); err != nil {
 			return err
 		}

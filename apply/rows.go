@@ -406,8 +406,8 @@ func (x *run) missing(l *local, key string, c *schema.Column, root *local, to st
 	if root != nil {
 		what = root.Name
 	}
-	return fmt.Errorf("%s, row %s: its %s refers to a row of %s that is neither here nor in the batch (%s): the sender has it from somewhere that it may not pass on, or the batch that brought it was left out; let the sender export with --full",
-		l.Name, printable(key), c.Name, what, printable(to))
+	return &rowError{fmt.Errorf("%s, row %s: its %s refers to a row of %s that is neither here nor in the batch (%s): the sender has it from somewhere that it may not pass on, or the batch that brought it was left out; let the sender export with --full",
+		l.Name, printable(key), c.Name, what, printable(to))}
 }
 
 // printable is a key as people can read it.

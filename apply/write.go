@@ -391,9 +391,9 @@ func (x *run) statement(l *local, rows []*row, b, head []byte, literal func([]by
 // refused is the error about a row that the table does not take.
 func (x *run) refused(l *local, r *row, err error) error {
 	if journal.ErrorNumber(err) == 1062 {
-		return fmt.Errorf("%s, row %s: another row here has the same value where only one may (%w): rename one of them and import again", l.Name, printable(r.key), err)
+		return &rowError{fmt.Errorf("%s, row %s: another row here has the same value where only one may (%w): rename one of them and import again", l.Name, printable(r.key), err)}
 	}
-	return fmt.Errorf("%s, row %s: the table does not take it: %w", l.Name, printable(r.key), err)
+	return &rowError{fmt.Errorf("%s, row %s: the table does not take it: %w", l.Name, printable(r.key), err)}
 }
 
 // updateOne writes a row of a table without an integer primary key.
