@@ -177,7 +177,7 @@ func printExported(w io.Writer, o *exportOptions, e capture.Exported) error {
 		}
 	}
 	if e.Rows+e.Deletions == 0 {
-		what += ", acknowledgement only"
+		what += ", no rows"
 	} else {
 		what += fmt.Sprintf(", %s, %s", count(e.Rows, "row"), count(e.Deletions, "deletion"))
 	}

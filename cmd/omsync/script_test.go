@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	batch VAR PATTERN                            $VAR is the one file that fits the pattern
 //	flip FILE PERMILLE                           flip a bit of the byte that is so far into the file
 //	cut FILE PERMILLE                            keep so much of the file
+//	gate NAME                                    hold the gate of its node until the script ends
 //	hold FOLDER                                  hold the lock of a home folder until the script ends
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
@@ -55,7 +56,7 @@ func TestScripts(t *testing.T) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"db": s.db, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "hold": s.hold,
+					"db": s.db, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
 				},
 			})
 		})
@@ -218,6 +219,18 @@ func (s *scripted) damage(ts *testscript.TestScript, args []string, f func(b []b
 	b, err := os.ReadFile(path)
 	ts.Check(err)
 	ts.Check(os.WriteFile(path, f(b, len(b)*permille/1000), 0o600))
+}
+
+func (s *scripted) gate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || s.names[args[0]] == "" {
+		ts.Fatalf("usage: gate NAME")
+	}
+	tx, err := s.server.Open(s.t, s.names[args[0]]).Begin()
+	ts.Check(err)
+	ts.Defer(func() { tx.Rollback() })
+	rows, err := tx.Query("SELECT id FROM omsync_node WHERE id = 1 FOR UPDATE")
+	ts.Check(err)
+	ts.Check(rows.Close())
 }
 
 func (s *scripted) hold(ts *testscript.TestScript, neg bool, args []string) {
