@@ -194,6 +194,7 @@ func someHeader(t *rapid.T) *Header {
 		AckHistory: number.Draw(t, "ack history"), Ack: mark.Draw(t, "ack"),
 		Load: number.Draw(t, "load"), Part: rapid.Uint32Min(1).Draw(t, "part"), Last: rapid.Bool().Draw(t, "last"),
 		LoadHave: number.Draw(t, "load have"), PartHave: rapid.Uint32().Draw(t, "part have"),
+		LoadUpto: mark.Draw(t, "load upto"), Missing: mark.Draw(t, "missing"),
 		Schema: rapid.StringN(0, 60, MaxName).Draw(t, "schema"), Time: rapid.Int64Range(0, MaxTime).Draw(t, "time"),
 	}
 	if h.Load == 0 {
