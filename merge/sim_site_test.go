@@ -225,14 +225,14 @@ func (s *site) receive(f *file) string {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
 	}
 	s.seal()
-	before := s.backup()
+	rows, records := maps.Clone(s.rows), maps.Clone(s.records)
 	im := l.Import(f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
 	im.Again = func(e uint64) bool { return f.again[e] }
 	im.Resent = func(e uint64) bool { return s.resent[e] }
 	wrote, nowhere := s.apply(f, &im)
 	if nowhere != "" {
-		s.rows, s.records = before.rows, before.records
+		s.rows, s.records = rows, records
 		return "refers to nothing here: " + nowhere
 	}
 	if wrote {

@@ -263,7 +263,7 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string
 				s := w.deliver(f)
 				if strings.HasPrefix(s, "refers") {
 					stuck[l] = s
-				} else if s == "applied" {
+				} else if s == "applied" && (f.head.Load == 0 || f.head.Last) {
 					delete(stuck, l)
 				}
 				if s != "applied" && s != "covered" && f.tries < 2 { // kept, and tried again
