@@ -73,9 +73,7 @@ func (p *progress) show(rows, total int64) {
 		return
 	}
 	if p.bar == nil || total != p.total {
-		if p.bar != nil {
-			p.bar.Clear()
-		}
+		p.done()
 		p.total = total
 		length := total
 		if length <= 0 {
@@ -88,9 +86,9 @@ func (p *progress) show(rows, total int64) {
 	p.bar.Set64(rows)
 }
 
-// done takes the bar away.
+// done takes the bar away, and ends the goroutine that turns its spinner.
 func (p *progress) done() {
 	if p.bar != nil {
-		p.bar.Clear()
+		p.bar.Finish()
 	}
 }
