@@ -24,8 +24,12 @@ lint:
 bench: server
 	$(GO) test -run '^$$' -bench . $(PACKAGES)
 
-demo: server
-	$(GO) run ./testdata/demo
+# The demo starts servers of its own, whatever other server there is for tests. It is built and then run, rather than
+# "go run", so that a signal reaches it.
+demo: OMSYNC_TEST_DSN =
+demo: server build
+	$(GO) build -o bin/demo ./testdata/demo
+	bin/demo -omsync bin/omsync
 
 # Debian and Ubuntu: install MariaDB's server, where there is none and no other was named.
 server:
