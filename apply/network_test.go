@@ -28,14 +28,18 @@ func (n *network) all() []*sites.Site { return []*sites.Site{n.hub, n.kisumu, n.
 func newNetwork(t *testing.T) *network {
 	t.Helper()
 	tables := openmrs.Schema("2.6")
-	n := &network{t: t, hub: sites.New(t, "hub", "openmrs", tables...), kisumu: sites.New(t, "kisumu", "openmrs", tables...),
-		migori: sites.New(t, "migori", "openmrs", tables...)}
+	from := func(first int) (out []string) { // the integers of tables that have their own; quicker than to alter them all
+		for _, q := range tables {
+			out = append(out, strings.Replace(q, "ENGINE=InnoDB", fmt.Sprintf("ENGINE=InnoDB AUTO_INCREMENT=%d", first), 1))
+		}
+		return out
+	}
+	n := &network{t: t, hub: sites.New(t, "hub", "openmrs", tables...), kisumu: sites.New(t, "kisumu", "openmrs", from(20)...),
+		migori: sites.New(t, "migori", "openmrs", from(35)...)}
 	ctx := context.Background()
 	if _, err := openmrs.Load(ctx, n.hub.DB, openmrs.Options{Seed: 1, Site: "hub", Patients: 12, Metadata: true}); err != nil {
 		t.Fatal(err)
 	}
-	n.kisumu.SetOffset(20)
-	n.migori.SetOffset(35)
 	n.kisumu.Exec("INSERT INTO role (role, description, uuid) VALUES ('Nurse', 'made here', 'kisumu-nurse')",
 		"INSERT INTO privilege (privilege, description, uuid) VALUES ('Get Patients', 'made here', 'kisumu-get-patients')",
 		"INSERT INTO role_privilege (role, privilege) VALUES ('Nurse', 'Get Patients')")
@@ -47,6 +51,9 @@ func newNetwork(t *testing.T) *network {
 	sites.ExchangeTwice(n.all()...)
 	sites.Quiet(t, n.all()...)
 	n.same()
+	if a, b := local(n.hub, "[location name=Republic]"), local(n.kisumu, "[location name=Republic]"); a == b {
+		t.Fatalf("the sites' integers are the same: %s", a)
+	}
 	return n
 }
 
@@ -142,7 +149,7 @@ type scenario struct {
 }
 
 // play runs scenarios one after the other on one network: each has rows of its own. Every file is imported twice, and what
-// a clinic did reaches the other through the hub.
+// a clinic did reaches the other through the hub. In the end the whole databases are compared.
 func play(t *testing.T, n *network, list []scenario) {
 	for _, s := range list {
 		t.Run(s.name, func(t *testing.T) {
@@ -167,10 +174,11 @@ func play(t *testing.T, n *network, list []scenario) {
 					}
 				}
 			}
-			n.same()
 			sites.Quiet(t, n.all()...)
 		})
 	}
+	sites.Use(t, n.all()...)
+	(&network{t, n.hub, n.kisumu, n.migori}).same()
 }
 
 func (n *network) holds(s *sites.Site, query, want string) {
@@ -191,4 +199,35 @@ func TestScenarios(t *testing.T) {
 	} {
 		t.Run(theme.name, func(t *testing.T) { play(t, n, theme.list) })
 	}
+	t.Run("clinics", func(t *testing.T) { clinics(t, n) })
+}
+
+// clinics lets both clinics register patients of all kinds at once, through the application, and the hub delete some.
+func clinics(t *testing.T, n *network) {
+	sites.Use(t, n.all()...)
+	for i, s := range n.all()[1:] {
+		o := openmrs.Options{Seed: int64(2 + i), Site: s.Name, Patients: 10, Traps: s == n.migori}
+		if _, err := openmrs.Load(context.Background(), s.DB, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sites.ExchangeTwice(n.all()...)
+	// Who may do what is the hub's to say: what the clinics' own people may do stays there.
+	rights := []string{"user_role", "user_property"}
+	for _, s := range n.all()[1:] {
+		sites.Same(t, n.hub, s, rights...)
+	}
+	sites.Quiet(t, n.all()...)
+	for _, table := range []string{"allergy_reaction", "relationship", "person_address", "patient_state"} {
+		n.hub.Exec("DELETE FROM " + table)
+	}
+	n.kisumu.Exec("UPDATE obs SET comments = 'seen' WHERE obs_id % 3 = 0")
+	sites.ExchangeTwice(n.all()...)
+	for _, s := range n.all()[1:] {
+		sites.Same(t, n.hub, s, rights...)
+		if left := s.One("SELECT COUNT(*) FROM person_address"); left != "0" {
+			t.Errorf("%s has %s addresses left", s.Name, left)
+		}
+	}
+	sites.Quiet(t, n.all()...)
 }
