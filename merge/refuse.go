@@ -2,8 +2,7 @@ package merge
 
 // Refused says which of a batch's n deletions stay out. refs holds pairs of referrer and target: the target is the number of a
 // deletion, the referrer the number of a deletion or -1 for a row that stays here (among them rows that are in the batch as
-// deletions but outlive them: see Import.Outlives). Such rows' deletions are neither counted as targets. Ask once the live
-// rows of the batch are in.
+// deletions but outlive them, which are no targets either: see Import.Outlives). Ask once the live rows of the batch are in.
 //
 // A row that something here still needs cannot go; and with it stay the rows that refer to it or that it refers to, so that a
 // patient purged there, to whom something was added here, comes back whole and not as a shell without a name.
