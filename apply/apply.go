@@ -264,7 +264,11 @@ func (x *run) transact(h *batch.Header) error {
 		if err := x.apply(h, link.Import(x.head, d)); err != nil {
 			return err
 		}
-		merge.Applied(link, x.head, x.epoch.Epoch, x.wrote)
+		epoch := x.epoch.Epoch
+		if !x.wrote {
+			epoch-- // the number goes back, and may be given again
+		}
+		merge.Applied(link, x.head, epoch, x.wrote)
 		x.peer.AppliedAt = x.j.Now()
 	}
 	if !x.wrote {

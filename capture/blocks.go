@@ -499,7 +499,7 @@ func (x *export) records(ctx context.Context) error {
 			return nil // of a table that is no more
 		}
 		if x.w == nil {
-			if err := x.open(true); err != nil {
+			if err := x.open(!x.split); err != nil {
 				return err
 			}
 		}

@@ -128,6 +128,9 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 	if err := x.refused(ctx); err != nil {
 		return nil, err
 	}
+	if err := x.records(ctx); err != nil { // in a load in parts no later than the rows they are about
+		return nil, err
+	}
 	if err := x.deletions(ctx); err != nil {
 		return nil, err
 	}
@@ -161,9 +164,6 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 				}
 			}
 		}
-	}
-	if err := x.records(ctx); err != nil {
-		return nil, err
 	}
 	if x.w == nil {
 		if !x.o.Full && !merge.Due(x.node, &x.peer.Link, x.j.Now().UnixMicro()) {

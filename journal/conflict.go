@@ -10,8 +10,9 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Conflict is a value that lost against one whose author had not seen it. What it is about (table, key, column) and the
-// loser's stamp identify it: both ends of a link record the same one.
+// Conflict is a value that lost against one whose author had not seen it. What it is about (table, key, column), the
+// loser's stamp and value identify it: both ends of a link record the same one. (The stamp alone would not do: a node
+// that was restored, with its clock set back, can make two values with one stamp.)
 type Conflict struct {
 	Table, Key, Column string  // Column "": the row's deletion lost
 	Value              *string // as text; a reference as the key of its row; nil: NULL
@@ -24,47 +25,53 @@ type Conflict struct {
 
 func (c Conflict) digest() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %d %q", c.Table, c.Key, c.Column, c.Loser.Time, c.Loser.Author)
+	value := "NULL"
+	if c.Value != nil {
+		value = strconv.Quote(*c.Value)
+	}
+	fmt.Fprintf(h, "%q %q %q %d %q %s", c.Table, c.Key, c.Column, c.Loser.Time, c.Loser.Author, value)
 	return string(h.Sum(nil)[:16])
 }
 
 // PutConflicts records conflicts; those already recorded stay as they are. It answers how many were new.
 func PutConflicts(ctx context.Context, q DB, cs []Conflict) (int, error) {
 	added := 0
-	err := chunks(cs, func(part []Conflict) error {
+	for len(cs) > 0 {
 		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm) VALUES ")
-		for i, c := range part {
-			if i > 0 {
+		n := 0
+		for ; n < len(cs) && n < chunk && len(b) < 1<<20; n++ {
+			if n > 0 {
 				b = append(b, ',')
 			}
-			b = append(b, '(')
-			for _, s := range []string{c.digest(), c.Table, c.Key, c.Column} {
-				b = append(Binary(b, s), ',')
-			}
-			if c.Value == nil {
-				b = append(b, "NULL"...)
-			} else {
-				b = Binary(b, *c.Value)
-			}
-			b = fmt.Appendf(b, ",%s,%d,%s,%d,%s,%d,%d,%d)", strconv.FormatBool(c.Deletion), c.Loser.Time, Binary(nil, c.Loser.Author),
-				c.Winner.Time, Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From)
+			b = cs[n].literal(b)
 		}
+		cs = cs[n:]
 		r, err := q.ExecContext(ctx, string(b))
 		if err != nil {
-			return err
+			return 0, fmt.Errorf("record conflicts: %w", err)
 		}
-		n, err := r.RowsAffected()
-		added += int(n)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("record conflicts: %w", err)
+		fresh, err := r.RowsAffected()
+		if err != nil {
+			return 0, fmt.Errorf("record conflicts: %w", err)
+		}
+		added += int(fresh)
 	}
 	return added, nil
 }
 
-// conflictPage is how many records are held at once: each may have a long value.
-const conflictPage = 100
+func (c Conflict) literal(b []byte) []byte {
+	b = append(b, '(')
+	for _, s := range []string{c.digest(), c.Table, c.Key, c.Column} {
+		b = append(Binary(b, s), ',')
+	}
+	if c.Value == nil {
+		b = append(b, "NULL"...)
+	} else {
+		b = Binary(b, *c.Value)
+	}
+	return fmt.Appendf(b, ",%t,%d,%s,%d,%s,%d,%d,%d)", c.Deletion, c.Loser.Time, Binary(nil, c.Loser.Author),
+		c.Winner.Time, Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From)
+}
 
 // NewerConflicts lists the records above epoch base that did not come from the peer, in order. f may use q itself.
 func NewerConflicts(ctx context.Context, q DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
