@@ -24,6 +24,7 @@ var placeSchema = []string{
 	"CREATE TABLE patient (patient_id INT PRIMARY KEY, code VARCHAR(20), FOREIGN KEY (patient_id) REFERENCES person (person_id)) ENGINE=InnoDB DEFAULT CHARSET=utf8",
 	"CREATE TABLE flag (person_id INT NOT NULL, name VARCHAR(20) NOT NULL, value VARCHAR(20), PRIMARY KEY (person_id, name), FOREIGN KEY (person_id) REFERENCES person (person_id)) ENGINE=InnoDB DEFAULT CHARSET=utf8",
 	"CREATE TABLE obs (obs_id INT AUTO_INCREMENT PRIMARY KEY, person_id INT NOT NULL, value INT, grp INT, uuid CHAR(38) NOT NULL UNIQUE, FOREIGN KEY (person_id) REFERENCES person (person_id), FOREIGN KEY (grp) REFERENCES obs (obs_id)) ENGINE=InnoDB DEFAULT CHARSET=utf8",
+	"CREATE TABLE memo (memo_id INT AUTO_INCREMENT PRIMARY KEY, value INT, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB DEFAULT CHARSET=utf8", // nothing refers to it: writers do not meet
 }
 
 // placeHub makes a hub that holds people p-1 to p-n, each with a patient, a flag and an observation o-1 to o-n, and children
