@@ -73,6 +73,9 @@ func (c Conflict) literal(b []byte) []byte {
 		c.Winner.Time, Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From)
 }
 
+// conflictPage is how many records are held at once: each may have a long value.
+const conflictPage = 100
+
 // NewerConflicts lists the records above epoch base that did not come from the peer, in order. f may use q itself.
 func NewerConflicts(ctx context.Context, q DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
 	for last := uint64(0); ; {
