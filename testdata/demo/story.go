@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,32 +72,31 @@ func (d *stage) firstLoad() error {
 		}
 	}
 	d.say(`The way back carries the acknowledgements: from now on the hub sends only what is new.`)
-	return d.up(0)
+	return d.up(done)
 }
 
-// up brings what the clinics have to the hub, whose import should end with the code given.
-func (d *stage) up(code int) error {
+// up brings what the clinics have to the hub, whose import should end with one of the codes given.
+func (d *stage) up(codes []int) error {
 	for _, s := range []*site{d.kisumu, d.migori} {
 		if err := d.omsync(s, "export", "--to", "stick"); err != nil {
 			return err
 		}
 	}
-	if err := d.omsyncEnds(code, d.hub, "import", "--from", "stick"); err != nil {
+	if err := d.omsyncEnds(codes, d.hub, "import", "--from", "stick"); err != nil {
 		return err
 	}
 	return d.wipe()
 }
 
-// down brings what the hub has to the clinics, whose imports should end with the codes given.
-func (d *stage) down(kisumu, migori int) error {
+// down brings what the hub has to the clinics. Their imports should end with one of the codes given.
+func (d *stage) down(codes []int) error {
 	if err := d.omsync(d.hub, "export", "--to", "stick"); err != nil {
 		return err
 	}
-	if err := d.omsyncEnds(kisumu, d.kisumu, "import", "--from", "stick"); err != nil {
-		return err
-	}
-	if err := d.omsyncEnds(migori, d.migori, "import", "--from", "stick"); err != nil {
-		return err
+	for _, s := range []*site{d.kisumu, d.migori} {
+		if err := d.omsyncEnds(codes, s, "import", "--from", "stick"); err != nil {
+			return err
+		}
 	}
 	return d.wipe()
 }
@@ -121,10 +121,10 @@ func (d *stage) work() error {
 	}
 	d.say(`A round trip of the stick: the clinics' news to the hub, and the hub's to the clinics. What kisumu recorded
 		reaches migori through the hub.`)
-	if err := d.up(0); err != nil {
+	if err := d.up(done); err != nil {
 		return err
 	}
-	if err := d.down(0, 0); err != nil {
+	if err := d.down(done); err != nil {
 		return err
 	}
 	d.say(`Every patient is at all three places now, under another number at each:`)
@@ -146,10 +146,10 @@ func patient(identifier string) string {
 }
 
 func (d *stage) sameValue() error {
-	d.title("Two people change the same patient")
+	d.title("The same patient, changed at all three places")
 	d.say(`The hub corrects the sex; kisumu and migori both correct the name, without knowing of each other. Different
 		values are no conflict. Of the two names the later stays; the other is kept in the conflict table, and the exit code
-		says that there is something to look at.`)
+		tells that something was.`)
 	const who = "hub-000003"
 	for _, e := range []struct {
 		site      *site
@@ -164,10 +164,10 @@ func (d *stage) sameValue() error {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if err := d.up(3); err != nil {
+	if err := d.up(conflict); err != nil {
 		return err
 	}
-	if err := d.down(3, 3); err != nil {
+	if err := d.down(mayRecord); err != nil {
 		return err
 	}
 	return d.ask("name and sex of patient "+who,
@@ -189,7 +189,7 @@ func (d *stage) deletions() error {
 	if err := d.edit(d.hub, visit); err != nil {
 		return err
 	}
-	if err := d.down(0, 0); err != nil {
+	if err := d.down(done); err != nil {
 		return err
 	}
 	for _, e := range []struct {
@@ -204,13 +204,13 @@ func (d *stage) deletions() error {
 			return err
 		}
 	}
-	if err := d.down(3, 0); err != nil {
+	if err := d.down(mayRecord); err != nil {
 		return err
 	}
-	if err := d.up(3); err != nil {
+	if err := d.up(conflict); err != nil {
 		return err
 	}
-	if err := d.down(0, 3); err != nil {
+	if err := d.down(mayRecord); err != nil {
 		return err
 	}
 	return d.ask("the visit's encounters, and what is left of the attributes", `SELECT CONCAT((SELECT COUNT(*) FROM visit v JOIN encounter e USING (visit_id) WHERE v.uuid = 'demo-visit'),
@@ -254,10 +254,10 @@ func (d *stage) hostile() error {
 	if err := flip(filepath.Join(d.dir, file), filepath.Join(d.dir, damaged)); err != nil {
 		return err
 	}
-	if err := d.omsyncEnds(12, d.hub, "import", damaged); err != nil {
+	if err := d.omsyncEnds(untrusted, d.hub, "import", damaged); err != nil {
 		return err
 	}
-	if err := d.omsyncEnds(12, d.migori, "import", file); err != nil {
+	if err := d.omsyncEnds(untrusted, d.migori, "import", file); err != nil {
 		return err
 	}
 	return d.wipe()
@@ -277,28 +277,39 @@ func (d *stage) quiet() error {
 	d.title("Until there is nothing left to say")
 	d.say(`What is left goes round, and then its acknowledgements. After that nobody has anything to send: nothing goes
 		in circles.`)
-	if err := d.down(0, 0); err != nil {
-		return err
-	}
-	if err := d.up(0); err != nil {
-		return err
-	}
-	if err := d.down(0, 0); err != nil {
-		return err
-	}
-	for _, s := range d.sites() {
-		if err := d.omsync(s, "export", "--to", "stick"); err != nil {
-			return err
+	for range 4 {
+		quiet := true
+		for _, step := range []struct{ from, to []*site }{
+			{[]*site{d.hub}, []*site{d.kisumu, d.migori}},
+			{[]*site{d.kisumu, d.migori}, []*site{d.hub}},
+		} {
+			for _, s := range step.from {
+				if err := d.omsync(s, "export", "--to", "stick"); err != nil {
+					return err
+				}
+			}
+			files, err := d.stick()
+			if err != nil {
+				return err
+			}
+			if len(files) == 0 {
+				continue
+			}
+			quiet = false
+			for _, s := range step.to {
+				if err := d.omsyncEnds(mayRecord, s, "import", "--from", "stick"); err != nil {
+					return err
+				}
+			}
+			if err := d.wipe(); err != nil {
+				return err
+			}
+		}
+		if quiet {
+			return d.omsync(d.hub, "status")
 		}
 	}
-	if err := d.omsync(d.hub, "status"); err != nil {
-		return err
-	}
-	files, err := d.stick()
-	if err == nil && len(files) > 0 {
-		err = fmt.Errorf("there should be nothing left to send, and there is %s", files[0])
-	}
-	return err
+	return errors.New("after four rounds there is still something to send")
 }
 
 func (d *stage) verdict() error {
@@ -311,6 +322,6 @@ func (d *stage) verdict() error {
 	}
 	d.say(`Left out, because they stay where they are by design: the queues, alerts and settings of one server, the
 		passwords that the clinics' users chose, and the rights and preferences that a clinic gave to its own staff.`)
-	d.say("The three databases are equal. (%.0f seconds; all servers and files of this demo are removed now.)", time.Since(d.began).Seconds())
+	d.say("The three databases are equal. (%.0f seconds. The servers and files of this demo go away now.)", time.Since(d.began).Seconds())
 	return nil
 }
