@@ -226,7 +226,7 @@ func (x *run) deleteRows(l *local, rows []journal.Row) error {
 				b = append(b, " id"...)
 			}
 		}
-		b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t ON t.%s = d.id", schema.Quote(l.Name), schema.Quote(l.Integer.Name))
+		b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t%s ON t.%s = d.id", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name))
 		if _, err := x.c.ExecContext(x.ctx, string(b)); err != nil {
 			return fmt.Errorf("delete from %s: %w", l.Name, err)
 		}

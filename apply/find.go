@@ -150,7 +150,7 @@ func (x *run) check(l *local, ints []int64) error {
 				b = append(b, " a"...)
 			}
 		}
-		b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t ON t.%s = d.a LOCK IN SHARE MODE", schema.Quote(l.Name), schema.Quote(l.Integer.Name))
+		b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t%s ON t.%s = d.a LOCK IN SHARE MODE", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name))
 		err := journal.Each(x.ctx, x.c, string(b), func(r []sql.RawBytes) error { known[journal.Int(r[0])] = true; return nil })
 		if err != nil {
 			return fmt.Errorf("look for rows of %s: %w", l.Name, err)
@@ -250,6 +250,9 @@ func (x *run) value(ref *schema.Ref, i uint32) ([]byte, bool) {
 	return strconv.AppendInt(nil, e.num, 10), true
 }
 
+// byInteger makes a statement look for rows by their integers.
+func (l *local) byInteger() string { return l.ForceIndex([]*schema.Column{l.Integer}) }
+
 // lookUp joins values with a table on some of its columns: the shape that uses the index and locks what it finds alone.
 func (x *run) lookUp(l *local, on []*schema.Column, values [][][]byte, lock string, columns []*schema.Column, f func(int, found)) error {
 	for start := 0; start < len(values); {
@@ -276,7 +279,7 @@ func (x *run) lookUp(l *local, on []*schema.Column, values [][][]byte, lock stri
 				}
 			}
 		}
-		b = append(b, ") d STRAIGHT_JOIN "+schema.Quote(l.Name)+" t ON "...)
+		b = append(b, ") d STRAIGHT_JOIN "+schema.Quote(l.Name)+" t"+l.ForceIndex(on)+" ON "...)
 		for p, c := range on {
 			if p > 0 {
 				b = append(b, " AND "...)

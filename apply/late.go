@@ -196,7 +196,7 @@ func (x *run) fill(c *schema.Column, patches []patch, idx []uint32, which []int)
 			b = append(b, " v"...)
 		}
 	}
-	b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t ON t.%s = d.id SET t.%s = d.v", schema.Quote(l.Name), schema.Quote(l.Integer.Name), schema.Quote(c.Name))
+	b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t%s ON t.%s = d.id SET t.%s = d.v", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name), schema.Quote(c.Name))
 	if _, err := x.c.ExecContext(x.ctx, string(b)); err != nil {
 		return fmt.Errorf("fill in %s.%s: %w", l.Name, c.Name, err)
 	}
