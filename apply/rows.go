@@ -287,11 +287,6 @@ func (x *run) settle(w *rows) error {
 		if w.skip[i] {
 			continue
 		}
-		if !x.mayTouch(w.l.Table, w.known[i]) {
-			count.Refused++
-			x.report.Refused++
-			continue
-		}
 		in := merge.Incoming{Alive: true, Groups: w.slots[i], Ack: x.head.Ack.Epoch}
 		if w.Acks != nil {
 			in.Ack = w.Acks[i]
@@ -303,6 +298,16 @@ func (x *run) settle(w *rows) error {
 		var cmp merge.Compare
 		if isHere {
 			cmp = w.compare(i, f)
+		}
+		if !x.mayTouch(w.l.Table, w.known[i]) {
+			if isHere && w.mask(i)&^cmp.Equal == 0 { // it says what is here anyway
+				count.Unchanged++
+				x.report.Unchanged++
+				continue
+			}
+			count.Refused++
+			x.report.Refused++
+			continue
 		}
 		out := x.im.Settle(w.known[i], in, policy, cmp, false)
 		if err := x.losses(w, i, out.Lost); err != nil {
@@ -337,6 +342,14 @@ func (x *run) settle(w *rows) error {
 		}
 	}
 	return x.write(q)
+}
+
+// mask is what of a row came with a version, apart from its existence.
+func (w *rows) mask(i int) (m merge.Mask) {
+	for _, g := range w.slots[i] {
+		m |= g.Mask
+	}
+	return m &^ merge.Existence
 }
 
 // policy is what decides conflicts in a table. What only flows down is the parent's, whatever a child did to it.
@@ -406,7 +419,7 @@ func (x *run) missing(l *local, key string, c *schema.Column, root *local, to st
 	if root != nil {
 		what = root.Name
 	}
-	return &rowError{fmt.Errorf("%s, row %s: its %s refers to a row of %s that is neither here nor in the batch (%s): the sender has it from somewhere that it may not pass on, or the batch that brought it was left out; let the sender export with --full",
+	return &rowError{fmt.Errorf("%s, row %s: its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
 		l.Name, printable(key), c.Name, what, printable(to))}
 }
 

@@ -65,19 +65,19 @@ func start(dir string, remove bool) (dsn string, stop func() error, err error) {
 	if len(socket) > maxSocketPath {
 		return "", nil, fmt.Errorf("the path %s is too long for a unix socket; choose a folder with a shorter path (or set TMPDIR)", socket)
 	}
+	// A server removes temporary tables that it finds in its temporary folder when it starts: in /tmp, those of other servers.
+	tmp := filepath.Join(dir, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return "", nil, err
+	}
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(filepath.Join(data, "mysql")); errors.Is(err, fs.ErrNotExist) {
-		if err := install(data); err != nil {
+		if err := install(data, tmp); err != nil {
 			return "", nil, err
 		}
 	}
 	mariadbd, err := lookPath("mariadbd")
 	if err != nil {
-		return "", nil, err
-	}
-	// A server removes temporary tables that it finds in its temporary folder when it starts: in /tmp, those of other servers.
-	tmp := filepath.Join(dir, "tmp")
-	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return "", nil, err
 	}
 	args := []string{mariadbd, "--no-defaults", "--datadir=" + data, "--socket=" + socket,
@@ -100,7 +100,7 @@ func start(dir string, remove bool) (dsn string, stop func() error, err error) {
 }
 
 // install makes the data folder of a new server.
-func install(data string) error {
+func install(data, tmp string) error {
 	tool, err := lookPath("mariadb-install-db")
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func install(data string) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
-	args := append([]string{"--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal",
+	args := append([]string{"--no-defaults", "--datadir=" + data, "--tmpdir=" + tmp, "--auth-root-authentication-method=normal",
 		"--skip-test-db"}, asRoot()...)
 	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("run mariadb-install-db: %w\n%s", err, tail(out))
