@@ -278,8 +278,8 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 		row := before(f.Row)
 		if born {
 			row = ended[key].was
-			if dead, ok := tombs[key]; ok && !row.Known {
-				row = merge.Row{Known: true, Dead: dead}
+			if dead, ok := tombs[key]; ok { // above both: a peer's deletion may have come between the application's and this
+				row.Known, row.Dead = true, dead
 				out.back = append(out.back, key)
 			}
 			row = w.maker.Insert(row, mask, f.BornAt)
