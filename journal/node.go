@@ -85,14 +85,16 @@ func SaveHistory(ctx context.Context, q DB, n *Node) error {
 var ErrBusy = errors.New("another omsync run holds the database's gate for long: wait for it to end and run this again")
 
 // Gate begins a transaction on the connection and takes the gate in it: exclusively for a seal, shared for an import.
-// It tries for so long, at least once, in short waits: InnoDB queues locks, and an exclusive one that waited long would
-// hold up all the imports behind it. ErrBusy if time runs out; no transaction is open then.
+// It tries for so long, at least once; ErrBusy if time runs out, and no transaction is open then. InnoDB queues locks, and an
+// exclusive one that waited long would hold up all the imports behind it: it waits a second at a time. A shared one holds up
+// nobody, and keeps its place in the queue.
 func Gate(ctx context.Context, c *sql.Conn, shared bool, wait time.Duration) error {
-	how := "FOR UPDATE"
+	how, patience := "FOR UPDATE", time.Second
 	if shared {
-		how = "LOCK IN SHARE MODE"
+		how, patience = "LOCK IN SHARE MODE", max(wait, time.Second)
 	}
-	if err := exec(ctx, c, "SET @omsync_wait = @@innodb_lock_wait_timeout, innodb_lock_wait_timeout = 1"); err != nil {
+	seconds := int64(patience / time.Second)
+	if err := exec(ctx, c, fmt.Sprintf("SET @omsync_wait = @@innodb_lock_wait_timeout, innodb_lock_wait_timeout = %d", seconds)); err != nil {
 		return fmt.Errorf("take the gate: %w", err)
 	}
 	end := time.Now().Add(wait)
