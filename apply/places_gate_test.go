@@ -1,8 +1,11 @@
 package apply_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,4 +104,31 @@ func TestPlaceEditWhileAnImportIsHeld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An import locks the rows of its batch and those that they refer to, and no others, in tables of any size: it does not wait
+// for an application that holds its neighbours.
+func TestPlaceImportLocksItsRowsAlone(t *testing.T) {
+	hub, c := placeHub(t, 4, "clinic")
+	hub.Exec("INSERT INTO memo (value, uuid) VALUES (1, 'm-1'), (2, 'm-2'), (3, 'm-3')")
+	sites.Exchange(hub, c[0])
+	c[0].Exec(placePeople(100, 140)...)
+	for i := range 40 {
+		c[0].Exec(fmt.Sprintf("INSERT INTO memo (value, uuid) VALUES (0, 'mm-%d')", i))
+	}
+	c[0].Exec("UPDATE memo SET value = 33 WHERE uuid = 'm-3'", "DELETE FROM memo WHERE uuid = 'm-2'", "UPDATE patient SET code = 'x' WHERE code = 'p-4'", "DELETE FROM obs WHERE uuid = 'o-4'")
+	f := c[0].Export(hub)[0]
+	app := hold(t, hub)
+	app.do("COMMIT", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "BEGIN") // it keeps what it changes, and no gaps
+	for _, q := range []string{"person SET note = 'held'", "patient SET code = 'held'", "flag SET value = 'held'", "obs SET value = 0", "memo SET value = 0"} {
+		name, _, _ := strings.Cut(q, " ")
+		app.do("UPDATE " + q + " WHERE " + strings.Replace(name, "flag", "person", 1) + "_id = 1")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	if r, err := apply.Import(ctx, hub.J, bytes.NewReader(f.Data), int64(len(f.Data)), trusting()); err != nil || r.Inserted < 160 || r.Deleted != 2 {
+		t.Fatalf("beside an application that holds other rows: %+v, %v", r, err)
+	}
+	app.do("COMMIT")
+	settled(t, hub, c[0])
 }
