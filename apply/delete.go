@@ -38,6 +38,9 @@ func (x *run) collect(b *batch.Deletions) error {
 		x.report.Refused += int64(len(b.Keys))
 		return nil
 	}
+	if err := x.checkKeys(t.local, b.Keys); err != nil {
+		return err
+	}
 	if err := x.touch(t.local); err != nil {
 		return err
 	}

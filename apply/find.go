@@ -20,6 +20,9 @@ func (x *run) learn(i *batch.KeysItem) error {
 	var root *local
 	if t.local != nil {
 		root = t.local
+		if root.Root != root.Table {
+			return fmt.Errorf("%w: keys of %s are keys of %s", batch.ErrCorrupt, t.Name, t.Root)
+		}
 		for p, c := range root.KeyColumns {
 			if err := checkPlain(c, i.Parts[p]); err != nil {
 				return err
@@ -51,6 +54,16 @@ func (x *run) learn(i *batch.KeysItem) error {
 		}
 		e.key = journal.JoinKey(parts)
 		x.dict.add(e)
+	}
+	return nil
+}
+
+// checkKeys makes sure that rows of a table have keys of its kind.
+func (x *run) checkKeys(l *local, idx []uint32) error {
+	for _, i := range idx {
+		if root := x.entry(i).root; root == nil || root.Table != l.Root {
+			return fmt.Errorf("%w: a row of %s has the key of something else", batch.ErrCorrupt, l.Name)
+		}
 	}
 	return nil
 }

@@ -42,6 +42,9 @@ func (x *run) block(b *batch.Rows) error {
 		x.report.Refused += int64(w.n)
 		return nil
 	}
+	if err := x.checkKeys(w.l, b.Keys); err != nil {
+		return err
+	}
 	if err := x.touch(w.l); err != nil {
 		return err
 	}
