@@ -127,7 +127,7 @@ func TestSignedNonsense(t *testing.T) {
 			}
 			return wardRows(w, batch.Table{Name: "theatre", Root: "ward", Key: []batch.Column{{Name: "ward_id", Ref: true}}, Columns: []batch.Column{{Name: "lamps", Slot: 1}}},
 				nil, text("2"), batch.Values{Refs: []uint32{batch.FirstRef}})
-		}, nil, "w-nowhere"},
+		}, batch.ErrCorrupt, "theatre"},
 		{"a reference to a row that is nowhere", func(w *batch.Writer) error {
 			bed := batch.Table{Name: "bed", Root: "bed", Key: uuid, Columns: []batch.Column{{Name: "ward_id", Slot: 1, Ref: true}}}
 			n, err := w.Table(ward(name))
