@@ -1,9 +1,11 @@
 package apply_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/omsync/omsync/schema"
@@ -54,9 +56,13 @@ func (w *chaos) changed(n *actor, t *schema.Table, before, after []record) {
 		}
 	}
 	filter := n.Profile.RowFilter(t.Name)
-	for id, r := range is {
+	for _, r := range after {
+		id := r.pk(t)
 		if filter != nil && filter.Match(r.of(t.Column(filter.Column))) {
 			continue
+		}
+		if u := n.key(t, r); u != "" && !slices.Equal(was[id], r) {
+			w.heat(t.Name, u)
 		}
 		for i, c := range t.Columns {
 			if was[id] != nil && was[id][i] == r[i] {
@@ -69,6 +75,14 @@ func (w *chaos) changed(n *actor, t *schema.Table, before, after []record) {
 				w.cleared[t.Name+"/"+strings.ToLower(n.key(t, r))+"/"+c.Name] = true
 			}
 		}
+	}
+}
+
+// heat remembers a row for the other sites to work on too.
+func (w *chaos) heat(table, uuid string) {
+	w.hot = append(w.hot, [2]string{table, uuid})
+	if len(w.hot) > 30 {
+		w.hot = w.hot[len(w.hot)-30:]
 	}
 }
 
@@ -110,11 +124,17 @@ func (w *chaos) check() {
 	dumps := map[*actor]sites.Dumped{}
 	for _, n := range w.actors {
 		n.forget()
+		n.stamped = nil
 		dumps[n] = n.Dump()
 	}
 	for _, n := range w.actors {
 		if n.parent != nil {
 			w.compare(n.parent, n, dumps)
+		}
+		for column, stamp := range w.stamps(n) {
+			if there, ok := w.stamps(w.actors[0])[column]; n.parent != nil && ok && there != stamp {
+				w.t.Errorf("%s: the version is %s at %s and %s at the hub", column, stamp, n.Name, there)
+			}
 		}
 		w.dangling(n)
 		w.orphans(n)
@@ -123,6 +143,10 @@ func (w *chaos) check() {
 		held := w.holds(n)
 		lost := 0
 		for _, c := range slices.Sorted(maps.Keys(w.written)) {
+			table, _, _ := strings.Cut(c, ".")
+			if down := n.Profile.Direction(table) == schema.DirDown; down && !n.root() {
+				continue // it may have an edit of its own
+			}
 			if !held[c] {
 				if lost++; lost < 8 {
 					w.t.Errorf("written at %s, overwritten by nobody who saw it, and neither in the data of %s nor among its conflicts: %.200q", w.written[c], n.Name, c)
@@ -197,9 +221,57 @@ func (w *chaos) orphans(n *actor) {
 		}
 		if t.Key == schema.KeyUUID {
 			u := schema.Quote(t.KeyColumns[0].Name)
-			if got := n.One(fmt.Sprintf("SELECT COUNT(*) FROM omsync_tombstone d JOIN %s t ON LOWER(t.%s) = CONVERT(d.k USING utf8) WHERE d.tbl = %d", schema.Quote(t.Name), u, id)); got != "0" {
-				w.t.Errorf("at %s, %s rows of %s are both there and deleted", n.Name, got, t.Name)
+			for _, r := range n.Query(fmt.Sprintf("SELECT t.%s, d.time, d.epoch, d.frm, (SELECT GROUP_CONCAT(v.mask, ' ', v.time, ' ', v.epoch, ' ', v.frm) FROM omsync_version v WHERE v.tbl = d.tbl AND v.pk = t.%s) FROM omsync_tombstone d JOIN %s t ON LOWER(t.%[1]s) = CONVERT(d.k USING utf8) WHERE d.refused = 0 AND d.tbl = %[4]d",
+				u, schema.Quote(t.Integer.Name), schema.Quote(t.Name), id)) {
+				w.t.Errorf("at %s, a row of %s is both there and deleted: %q", n.Name, t.Name, r)
 			}
 		}
 	}
+}
+
+// stamps are the versions of the columns of rows that flow both ways, by "table/uuid/column". Those from before a node was one
+// are left out: each node has its own.
+func (w *chaos) stamps(n *actor) map[string]string {
+	if n.stamped != nil {
+		return n.stamped
+	}
+	if err := n.J.Reload(context.Background(), n.J.DB); err != nil {
+		w.t.Fatal(err)
+	}
+	n.stamped = map[string]string{}
+	for _, t := range n.J.Travels() {
+		if n.direction(t) != schema.DirBoth || t.Key != schema.KeyUUID || t.Integer == nil {
+			continue
+		}
+		jt := n.J.Tables[t.Name]
+		uuids := map[string]string{}
+		for _, r := range n.rows(t) {
+			uuids[r.of(t.Integer)] = strings.ToLower(n.key(t, r))
+		}
+		seen := map[string]bool{}
+		note := func(id string, mask uint64, stamp string) {
+			seen[id] = true
+			if strings.HasPrefix(stamp, "0 ") {
+				return
+			}
+			for _, c := range n.J.Columns(t) {
+				if uint64(jt.Bit(c.Name))&mask != 0 && n.Profile.Excluded(t.Name, c.Name) == schema.ExcludeNever {
+					n.stamped[t.Name+"/"+uuids[id]+"/"+c.Name] = stamp
+				}
+			}
+		}
+		for _, r := range n.Query("SELECT pk, mask, time, author FROM omsync_version WHERE tbl = ?", jt.ID) {
+			mask, _ := strconv.ParseUint(r[1], 10, 64)
+			author, _ := strconv.ParseUint(r[3], 10, 16)
+			note(r[0], mask, r[2]+" "+n.J.Authors.Name(uint16(author)))
+		}
+		if jt.Default.Mask != 0 {
+			for id := range uuids {
+				if !seen[id] {
+					note(id, uint64(jt.Default.Mask), fmt.Sprintf("%d %s", jt.Default.Time, jt.Default.Author))
+				}
+			}
+		}
+	}
+	return n.stamped
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // What the random application may do where. A child leaves alone what only flows down (but for an edit now and then, which
-// stays its own), and in tables to which it may add it changes only what it added. Rows of tables that flow down are
-// deleted only if they were made to be: nothing of a child ever refers to those, since what a child has made on a row that
-// the parent deletes could not go up any more.
+// stays its own), and in tables to which it may add it changes only what it added. Rows of tables that
+// give rights are deleted only if they were made to be: nothing of a child ever refers to those, since such a row does not
+// come back from a child that made something for it.
 
 func (n *actor) direction(t *schema.Table) schema.Direction { return n.Profile.Direction(t.Name) }
 
@@ -38,7 +38,7 @@ func (n *actor) mayDelete(t *schema.Table, r record) bool {
 	}
 	switch n.direction(t) {
 	case schema.DirDown:
-		return n.root() && (len(t.Children) == 0 || n.w.disposable[t.Name+"/"+strings.ToLower(n.key(t, r))])
+		return n.root() && (!n.Profile.Rights(t.Name) || len(t.Children) == 0 || n.w.disposable[t.Name+"/"+strings.ToLower(n.key(t, r))])
 	case schema.DirAdd:
 		return n.root() || n.own[t.Name+"/"+r.pk(t)]
 	}
@@ -113,6 +113,13 @@ func (n *actor) act() {
 		return
 	}
 	r := rows[w.rng.IntN(len(rows))]
+	if len(w.hot) > 0 && w.chance(40) {
+		h := w.hot[w.rng.IntN(len(w.hot))]
+		hot := n.J.Catalogue.Table(h[0])
+		if i := slices.IndexFunc(n.rows(hot), func(r record) bool { return strings.EqualFold(n.key(hot, r), h[1]) }); i >= 0 {
+			t, r = hot, n.rows(hot)[i]
+		}
+	}
 	switch k := w.rng.IntN(100); {
 	case k < 45:
 		n.update(t, r)
@@ -390,8 +397,8 @@ func (n *actor) replace(t *schema.Table, r record) {
 
 // rename gives a row another uuid, to be changed back later.
 func (n *actor) rename(t *schema.Table, r record) {
-	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != schema.DirBoth || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText {
-		return
+	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != schema.DirBoth || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText || len(swappable(t)) > 0 {
+		return // (where unique values would have to move to the new row, one that stays for others keeps them)
 	}
 	c := t.KeyColumns[0]
 	now := n.w.uuid()

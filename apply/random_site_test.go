@@ -3,6 +3,7 @@ package apply_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,6 +29,7 @@ type actor struct {
 	alone   sites.Dumped        // what it held from the start
 	renamed []renaming
 	saved   *savedCopy
+	stamped map[string]string // versions, while they are compared
 }
 
 // record is a row: a value for each of the table's columns.
@@ -136,8 +138,8 @@ func (n *actor) transaction(f func()) {
 		return
 	}
 	n.Exec("COMMIT")
-	for name, rows := range n.before {
-		n.w.changed(n, n.J.Catalogue.Table(name), rows, n.rows(n.J.Catalogue.Table(name)))
+	for _, name := range slices.Sorted(maps.Keys(n.before)) {
+		n.w.changed(n, n.J.Catalogue.Table(name), n.before[name], n.rows(n.J.Catalogue.Table(name)))
 	}
 }
 
