@@ -119,6 +119,11 @@ func (s *sealed) read(ctx context.Context, j *journal.Journal, q journal.DB, cha
 	}
 	w := &sealer{keys: keys{j, q}, maker: merge.Maker{Self: j.Self, Epoch: s.epoch.Epoch}, folded: map[*schema.Table][]*journal.Folded{}, more: len(changes) == sealLimit}
 	for _, t := range j.Travels() {
+		if err := w.rekeyed(ctx, t, byTable); err != nil {
+			return err
+		}
+	}
+	for _, t := range j.Travels() {
 		if cs := byTable[j.Tables[t.Name].ID]; cs != nil {
 			w.folded[t] = journal.Fold(cs)
 		}
