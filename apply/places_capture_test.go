@@ -61,7 +61,7 @@ func TestPlaceApplicationNeverWaitsForASeal(t *testing.T) {
 		h := hold(t, hub, "DO GET_LOCK('"+hub.Database+"', 0)")
 		s := beside(t, hub)
 		end := background(func() error { _, err := capture.Seal(t.Context(), s.J, sites.Wait); return err })
-		sealing(t, hub)
+		blocked(t, hub)
 		prompt(t, "a seal is held "+at, app, writes(n+1)...)
 		prompt(t, "a seal is held "+at, app, writes(n+2)...)
 		h.do("DO RELEASE_LOCK('" + hub.Database + "')")
@@ -74,15 +74,16 @@ func TestPlaceApplicationNeverWaitsForASeal(t *testing.T) {
 	settled(t, hub, c[0])
 }
 
-// sealing waits until a connection waits for the lock of a test's trigger.
-func sealing(t *testing.T, s *sites.Site) {
+// blocked waits until a connection waits for the lock of a test's trigger, and answers which.
+func blocked(t *testing.T, s *sites.Site) string {
 	t.Helper()
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if s.One("SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE 'User%lock%'") != "0" {
-			return
+		if r := s.Query("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE 'User%lock%'"); len(r) == 1 {
+			return r[0][0]
 		}
 	}
 	t.Fatal("nothing is held up")
+	return ""
 }
 
 // An export is held up between its rows, for as long as a slow stick may take.

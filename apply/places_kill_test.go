@@ -67,6 +67,28 @@ func TestPlaceKilledImport(t *testing.T) {
 	}
 	whole := time.Since(start)
 	before := state(t, hub)
+	// Held at places near the beginning, in the middle and at the end, and cut off there.
+	for i, at := range []string{"AFTER INSERT ON omsync_epoch", "AFTER INSERT ON omsync_version", "AFTER DELETE ON omsync_change", "AFTER INSERT ON omsync_conflict", "BEFORE UPDATE ON omsync_peer", "BEFORE INSERT ON omsync_import"} {
+		hub.Exec("CREATE TRIGGER held " + at + " FOR EACH ROW SET @omsync_test = GET_LOCK('" + hub.Database + "', 60), @omsync_test = RELEASE_LOCK('" + hub.Database + "')")
+		h := hold(t, hub, "DO GET_LOCK('"+hub.Database+"', 0)")
+		ctx, cancel := context.WithCancel(t.Context())
+		end := background(func() error { _, err := apply1(ctx, false); return err })
+		held := blocked(t, hub)
+		if i%2 == 0 {
+			hub.Exec("KILL " + held)
+		} else {
+			cancel()
+		}
+		if end() == nil {
+			t.Errorf("cut off %s, and no error", at)
+		}
+		h.do("DO RELEASE_LOCK('" + hub.Database + "')")
+		h.c.Close()
+		cancel()
+		idle(t, hub)
+		hub.Exec("DROP TRIGGER held")
+		unchanged(t, "cut off "+at, before, state(t, hub))
+	}
 	cut, done := 0, 0
 	for i := range 40 {
 		ctx, cancel := context.WithCancel(t.Context())

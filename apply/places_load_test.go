@@ -117,8 +117,12 @@ func TestPlaceLoadInPartsWithEditsBetween(t *testing.T) {
 		}
 	}
 	// p-2 (and its like) was edited on both sides: whoever lost is on record everywhere.
+	// What was edited on what a part of the first load had brought was seen by the editor: no conflict.
 	for _, s := range []*sites.Site{hub, mid, leaf} {
 		all := strings.Join(s.Conflicts(), "\n")
+		if n := s.One("SELECT COUNT(*) FROM omsync_conflict WHERE col = 'note' AND k REGEXP '^p-[1-4]?[0-9]$'"); n != "0" {
+			t.Errorf("%s has %s conflicts with what the editor had before it", s.Name, n)
+		}
 		for _, tag := range []string{"first-0", "second-15"} {
 			if !strings.Contains(all, "person.name=hub "+tag) && !strings.Contains(all, "person.name=mid "+tag) {
 				t.Errorf("%s has no record of the name that lost in %s", s.Name, tag)
