@@ -3,6 +3,7 @@ package apply
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -264,16 +265,18 @@ func (x *run) referrers(may []*deletion) ([][2]int, error) {
 			slices.SortFunc(values, func(a, b []byte) int { return slices.Compare(a, b) })
 			from := x.referring(ref.From.Table)
 			for part := range slices.Chunk(values, 500) {
+				to := map[string]int{}
+				for _, v := range part {
+					to[string(v)] = byValue[string(v)]
+				}
 				err := x.refersTo(ref, l.Table, part, from, func(r journal.Row, value string) {
-					i, ok := byValue[value]
-					if !ok {
-						return
-					}
 					by, goes := place[from][r]
 					if !goes {
 						by = -1
 					}
-					out = append(out, [2]int{by, i})
+					for _, i := range meant(to, value) {
+						out = append(out, [2]int{by, i})
+					}
 				})
 				if err != nil {
 					return nil, err
@@ -282,6 +285,16 @@ func (x *run) referrers(may []*deletion) ([][2]int, error) {
 		}
 	}
 	return out, nil
+}
+
+// meant is the deletions that a row refers to which the server found to hold one of these values. It compares as the
+// column does: a name in another case, or with a space after it, is the same name. What is none of the values as it stands
+// may therefore mean any of them.
+func meant(to map[string]int, value string) []int {
+	if i, ok := to[value]; ok {
+		return []int{i}
+	}
+	return slices.Collect(maps.Values(to))
 }
 
 // referring is a table that refers to others, whether or not it travels.
