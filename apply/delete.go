@@ -61,13 +61,29 @@ func (x *run) collect(b *batch.Deletions) error {
 	if err := x.knownOf(w); err != nil {
 		return err
 	}
+	filter := x.j.Profile.RowFilter(t.Name)
 	for i := range b.Keys {
+		if t.local.stays(filter, w.keys[i], rows[i]) {
+			x.counts(t.local).Refused++
+			x.report.Refused++
+			continue
+		}
 		d := &deletion{l: t.local, key: w.keys[i], known: w.known[i], had: w.had[i], used: w.used[i],
 			dead: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
 		d.row, d.isHere = rows[i]
 		x.going = append(x.going, d)
 	}
 	return nil
+}
+
+// stays says whether the profile keeps a row where it is, by its key or by what it holds here.
+func (l *local) stays(filter *schema.RowFilter, key string, here found) bool {
+	stays, known := journal.Filtered(l.Table, filter, key)
+	if known {
+		return stays
+	}
+	at, ok := l.at[l.Column(filter.Column)]
+	return ok && here.values != nil && here.values[at] != nil && filter.Match(string(here.values[at]))
 }
 
 // delete carries out the deletions that may go. What something here still refers to is put off until the rows of the batch

@@ -253,18 +253,13 @@ func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
 // filter leaves out rows that the profile keeps where they are.
 func (x *run) filter(w *rows, f *schema.RowFilter) {
 	for i := range w.n {
-		for p, c := range w.l.KeyColumns {
-			if strings.EqualFold(c.Name, f.Column) {
-				parts, _ := journal.SplitKey(x.entry(w.Keys[i]).key, len(w.l.KeyColumns))
-				w.skip[i] = parts[p] != nil && f.Match(*parts[p])
-			}
-		}
-		if c := w.l.Column(f.Column); c != nil && !c.Key {
+		stays, known := journal.Filtered(w.l.Table, f, x.entry(w.Keys[i]).key)
+		if c := w.l.Column(f.Column); c != nil && !known {
 			if v := w.values[w.l.at[c]]; v != nil && v[i] != nil {
-				w.skip[i] = f.Match(string(v[i]))
+				stays = f.Match(string(v[i]))
 			}
 		}
-		if w.skip[i] {
+		if w.skip[i] = stays; stays {
 			x.counts(w.l).Refused++
 			x.report.Refused++
 		}

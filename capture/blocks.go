@@ -432,7 +432,11 @@ func (x *export) deletions(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		dead = x.laidOver(t, dead)
+		filter := x.j.Profile.RowFilter(t.Name)
+		dead = slices.DeleteFunc(x.laidOver(t, dead), func(d journal.Tombstone) bool {
+			stays, _ := journal.Filtered(t, filter, d.Key)
+			return stays
+		})
 		for start := 0; start < len(dead); start += blockRows {
 			if err := x.dead(t, dead[start:min(start+blockRows, len(dead))]); err != nil {
 				return err

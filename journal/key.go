@@ -104,3 +104,18 @@ func canonicalPart(c *schema.Column, part string) string {
 	}
 	return part
 }
+
+// Filtered says whether a filter keeps the rows of a key where they are, and whether it looks at the key at all: if not,
+// only the row itself tells.
+func Filtered(t *schema.Table, f *schema.RowFilter, key string) (stays, known bool) {
+	if f == nil {
+		return false, true
+	}
+	for p, c := range t.KeyColumns {
+		if strings.EqualFold(c.Name, f.Column) {
+			parts, ok := SplitKey(key, len(t.KeyColumns))
+			return ok && parts[p] != nil && f.Match(*parts[p]), true
+		}
+	}
+	return false, false
+}
