@@ -96,11 +96,6 @@ func Import(ctx context.Context, j *journal.Journal, f io.ReaderAt, size int64, 
 	}
 }
 
-// rowError is about a row that cannot be applied.
-type rowError struct{ error }
-
-func (e *rowError) Unwrap() error { return e.error }
-
 // errNewHistory asks for another run with the gate held alone: a new history is written in the gate's row.
 var errNewHistory = errors.New("a new history begins")
 

@@ -198,7 +198,7 @@ func (x *run) find(l *local, idx []uint32, lock string, columns []*schema.Column
 	}
 	return out, x.lookUp(l, keyColumns, values, lock, columns, func(n int, f found) {
 		if _, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
-			x.note("%s has more than one row with the key %s: the first is taken", l.Name, x.entry(idx[at[n]]).key)
+			x.note("%s has more than one row with the key %s: the first is taken", l.Name, printable(l.Table, x.entry(idx[at[n]]).key))
 			return
 		}
 		out[at[n]] = f
@@ -377,7 +377,7 @@ func (x *run) findUnindexed(l *local, idx []uint32, lock string, columns []*sche
 	return x.readRows(l, rows, lock, columns, func(f found) {
 		for _, n := range at[f.row] {
 			if _, twice := out[n]; twice {
-				x.note("%s has more than one row with the key %s: the first is taken", l.Name, x.entry(idx[n]).key)
+				x.note("%s has more than one row with the key %s: the first is taken", l.Name, printable(l.Table, x.entry(idx[n]).key))
 				return
 			}
 			out[n] = f

@@ -27,6 +27,7 @@ func (x *run) apply(h *batch.Header, im merge.Import) error {
 	x.im.Resent = func(e uint64) bool { return x.again[e] }
 	x.tables, x.numbers, x.locals = map[string]*table{}, map[uint32]*table{}, map[string]*local{}
 	x.present = map[*local]map[int64]bool{}
+	rows := false
 	for {
 		item, err := x.r.Next()
 		if errors.Is(err, io.EOF) {
@@ -51,8 +52,12 @@ func (x *run) apply(h *batch.Header, im merge.Import) error {
 		case *batch.ResetItem:
 			x.dict.reset()
 		case *batch.Deletions:
+			if rows {
+				return fmt.Errorf("%w: deletions after rows", batch.ErrCorrupt) // what was found by then may be gone
+			}
 			err = x.collect(i)
 		case *batch.Rows:
+			rows = true
 			err = x.block(i)
 		case *batch.Records:
 			err = x.records(i)

@@ -18,24 +18,27 @@ type lateRow struct {
 	update bool
 }
 
-// writeLate writes the rows that were put off. By now the batch has brought everything else; what still holds a value that
-// only one may have is another of these (two names swapped): they let go of theirs first.
+// putOff leaves a row for the end of the batch. One that is here lets go of its unique values now: others wait for them, and
+// perhaps rows whose keys are made of those others' (two names are swapped, and a new patient takes a third).
+func (x *run) putOff(r lateRow) error {
+	x.late = append(x.late, r)
+	if !r.update {
+		return nil
+	}
+	return x.park(r, len(x.late))
+}
+
+// writeLate writes the rows that were put off. By now the batch has brought everything else, and whatever held a value that
+// only one may have and is to be changed has let go of it.
 func (x *run) writeLate() error {
 	late := x.late
 	x.late, x.last = nil, true
-	for i, r := range late {
-		if r.update {
-			if err := x.park(r, i); err != nil {
-				return err
-			}
-		}
-	}
 	for _, updates := range []bool{false, true} {
 		for _, r := range late {
 			if r.update != updates {
 				continue
 			}
-			r.entry = 0 // the dictionary may be another one by now
+			r.entry = 0 // the dictionary is another one by now
 			q := &writes{l: r.l}
 			if updates {
 				q.update = []*row{r.row}
@@ -70,6 +73,12 @@ func (x *run) park(r lateRow, n int) error {
 				b = append(b, "NULL"...)
 			case c.Charset != "":
 				b = schema.AppendString(b, []byte(parked(n, int(c.Length))))
+			case c.Type == "date" || c.Type == "datetime" || c.Type == "timestamp":
+				b = fmt.Appendf(b, "'1971-01-01' + INTERVAL %d DAY", n)
+			case c.Type == "binary" || c.Type == "varbinary":
+				b = journal.Binary(b, parked(n, int(c.Length)))
+			case c.Unsigned:
+				b = strconv.AppendInt(b, highest[c.Type]-int64(n), 10)
 			default:
 				b = strconv.AppendInt(b, int64(-1-n), 10)
 			}
@@ -78,7 +87,7 @@ func (x *run) park(r lateRow, n int) error {
 	if len(b) == start {
 		return nil
 	}
-	b, err := r.l.whereRow(append(b, " WHERE "...), r.at)
+	b, err := r.l.whereRow(append(append(b, r.l.unmoved("")...), " WHERE "...), r.at)
 	if err != nil {
 		return err
 	}
@@ -88,9 +97,15 @@ func (x *run) park(r lateRow, n int) error {
 	return nil
 }
 
+// highest is the highest number of an unsigned integer type; of a BIGINT one that is high enough.
+var highest = map[string]int64{"tinyint": 255, "smallint": 65535, "mediumint": 1<<24 - 1, "int": 1<<32 - 1, "bigint": 1<<63 - 1, "decimal": 9}
+
 // parked is a text that no application writes, of at most so many characters.
 func parked(n, length int) string {
-	s := fmt.Sprintf("~%x~%x", n, journal.Random())
+	s := fmt.Sprintf("%x~%x", n, journal.Random())
+	if length > 20 {
+		s = "~" + s
+	}
 	return s[:min(len(s), max(length, 1))]
 }
 
@@ -166,12 +181,11 @@ func (x *run) arrived(p patch, i uint32) (bool, error) {
 // fill writes one column of many rows.
 func (x *run) fill(c *schema.Column, patches []patch, idx []uint32, which []int) error {
 	l := patches[which[0]].l
-	integers := l.Integer != nil && c.Charset == ""
-	if !integers {
+	if l.Integer == nil || c.Ref.When != nil || c.Ref.ToColumn != c.Ref.To.Integer { // what refers by name holds the sender's text
 		for _, i := range which {
 			v, _ := x.value(c.Ref, idx[i])
 			b := c.AppendLiteral([]byte("UPDATE "+schema.Quote(l.Name)+" SET "+schema.Quote(c.Name)+" = "), v)
-			b, err := l.whereRow(append(b, " WHERE "...), patches[i].at)
+			b, err := l.whereRow(append(append(b, l.unmoved("")...), " WHERE "...), patches[i].at)
 			if err != nil {
 				return err
 			}
@@ -191,16 +205,27 @@ func (x *run) fill(c *schema.Column, patches []patch, idx []uint32, which []int)
 		if n == 0 {
 			b = append(b, " id"...)
 		}
-		b = append(append(b, ", "...), v...)
+		b = c.AppendLiteral(append(b, ", "...), v)
 		if n == 0 {
 			b = append(b, " v"...)
 		}
 	}
-	b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t%s ON t.%s = d.id SET t.%s = d.v", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name), schema.Quote(c.Name))
+	b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t%s ON t.%s = d.id SET t.%s = d.v%s", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name), schema.Quote(c.Name), l.unmoved("t."))
 	if _, err := x.c.ExecContext(x.ctx, string(b)); err != nil {
 		return fmt.Errorf("fill in %s.%s: %w", l.Name, c.Name, err)
 	}
 	return nil
+}
+
+// unmoved keeps columns as they are that the server would set to the present time with every UPDATE.
+func (l *local) unmoved(prefix string) string {
+	s := ""
+	for _, c := range l.Columns {
+		if c.AutoUpdate {
+			s += ", " + prefix + schema.Quote(c.Name) + " = " + prefix + schema.Quote(c.Name)
+		}
+	}
+	return s
 }
 
 // saveDefaults writes the default versions that this import gave to tables that were empty.

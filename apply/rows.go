@@ -2,7 +2,6 @@ package apply
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 
 	"github.com/omsync/omsync/batch"
@@ -409,27 +408,4 @@ func trailing(m merge.Mask) (n int) {
 		n++
 	}
 	return n
-}
-
-// missing is the error about a reference to a row that is neither here nor in the batch.
-func (x *run) missing(l *local, key string, c *schema.Column, root *local, to string) error {
-	what := "a table that is not here"
-	if root != nil {
-		what = root.Name
-	}
-	return &rowError{fmt.Errorf("%s, row %s: its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
-		l.Name, printable(key), c.Name, what, printable(to))}
-}
-
-// printable is a key as people can read it.
-func printable(key string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\x1f' {
-			return '/'
-		}
-		if r < ' ' {
-			return -1
-		}
-		return r
-	}, key)
 }

@@ -25,10 +25,11 @@ type row struct {
 	at      journal.Row // of one that is here
 	entry   uint32      // its key in the dictionary, until that is reset
 	key     string
-	values  [][]byte    // by place in local.written
-	unset   []bool      // of a new row: takes the column's default
-	changed []bool      // of one that is here: to be written
-	pending []reference // filled in later
+	values  [][]byte // by place in local.written
+	unset   []bool   // of a new row: takes the column's default
+	changed []bool   // of one that is here: to be written
+	pending []patch  // references to be filled in later; their row is told by follow
+	told    bool     // follow has done so
 	groups  []merge.Group
 	wasDead bool
 	had     bool // it has an entry in the journal
@@ -40,7 +41,7 @@ func (x *run) newRow(w *rows, i int, out merge.Outcome) (*row, error) {
 		values: make([][]byte, len(w.l.written)), unset: make([]bool, len(w.l.written))}
 	for _, p := range w.pending[i] {
 		if out.Write&w.l.jt.Bit(p.column.Name) != 0 {
-			r.pending = append(r.pending, p)
+			r.pending = append(r.pending, x.later(w.l, r.key, p))
 		}
 	}
 	key, ok := x.keyValues(w.l, r.entry)
@@ -107,21 +108,22 @@ func (x *run) changed(w *rows, i int, f found, out merge.Outcome) *row {
 		if !r.changed[at] {
 			continue
 		}
-		r.pending = append(r.pending, p)
+		r.pending = append(r.pending, x.later(w.l, r.key, p))
 		r.values[at], r.changed[at] = f.values[at], false // as it is, until its row comes
 	}
 	return r
 }
 
-// write carries out what was decided: rows first, so that their integers are known, then their versions.
+// write carries out what was decided: rows first, so that their integers are known, then their versions. Updates go before
+// inserts: a new row may take what they give up of values that only one may have.
 func (x *run) write(q *writes) error {
+	if err := x.update(q.l, q.update, q); err != nil {
+		return err
+	}
 	if err := x.insert(q.l, q.insert, q); err != nil {
 		return err
 	}
 	if err := x.firstOf(q); err != nil {
-		return err
-	}
-	if err := x.update(q.l, q.update, q); err != nil {
 		return err
 	}
 	var authors []string
@@ -262,7 +264,7 @@ func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
 	if l.Root != l.Table {
 		x.exists(l, r.at.Int)
 	}
-	x.follow(l, r)
+	x.follow(r)
 	if r.wasDead {
 		if err := journal.DropTombstones(x.ctx, x.c, l.jt.ID, []string{journal.Canonical(l.Table, r.key)}); err != nil {
 			return err
@@ -283,11 +285,22 @@ func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
 	return nil
 }
 
-// follow remembers references that are still to be filled in.
-func (x *run) follow(l *local, r *row) {
+// later is a reference to be filled in once its row is here. It holds the key, not its place in the dictionary, which the
+// batch may empty in between.
+func (x *run) later(l *local, key string, p reference) patch {
+	e := x.entry(p.to)
+	return patch{l: l, key: key, column: p.column, root: e.root, to: e.key}
+}
+
+// follow remembers the references that are still to be filled in, once the row has its identity.
+func (x *run) follow(r *row) {
+	if r.told {
+		return
+	}
+	r.told = true
 	for _, p := range r.pending {
-		e := x.entry(p.to)
-		x.patches = append(x.patches, patch{l: l, at: r.at, key: r.key, column: p.column, root: e.root, to: e.key})
+		p.at = r.at
+		x.patches = append(x.patches, p)
 	}
 }
 
@@ -308,7 +321,7 @@ func (x *run) update(l *local, rows []*row, q *writes) error {
 			head = append(head, ", "...)
 		}
 		head = append(head, schema.Quote(c.Name)...)
-		if slices.ContainsFunc(rows, func(r *row) bool { return r.changed[at] }) {
+		if c.AutoUpdate || slices.ContainsFunc(rows, func(r *row) bool { return r.changed[at] }) {
 			if tail != nil {
 				tail = append(tail, ", "...)
 			} else {
@@ -319,9 +332,9 @@ func (x *run) update(l *local, rows []*row, q *writes) error {
 	}
 	head = append(head, ") VALUES "...)
 	for _, r := range rows {
-		x.follow(l, r)
+		x.follow(r)
 	}
-	if tail == nil {
+	if !slices.ContainsFunc(rows, func(r *row) bool { return slices.Contains(r.changed, true) }) {
 		return nil
 	}
 	literal := func(b []byte, r *row) []byte {
@@ -373,7 +386,9 @@ func (x *run) statement(l *local, rows []*row, b, head []byte, literal func([]by
 	}
 	n := journal.ErrorNumber(err)
 	switch {
-	case n == 0 || n == 1213 || n == 1205 || n == 2006 || n == 2013:
+	case len(rows) == 1 && tooLarge(err):
+		return x.refused(l, rows[0], err)
+	case n == 0 && !tooLarge(err) || n == 1213 || n == 1205 || n == 2006 || n == 2013:
 		return fmt.Errorf("write %s: %w", l.Name, err)
 	case len(rows) > 1:
 		half := len(rows) / 2
@@ -382,23 +397,14 @@ func (x *run) statement(l *local, rows []*row, b, head []byte, literal func([]by
 		}
 		return x.batches(l, rows[half:], head, literal, tail, done)
 	case n == 1062 && !x.last:
-		x.late = append(x.late, lateRow{l, rows[0], done == nil})
-		return nil
+		return x.putOff(lateRow{l, rows[0], done == nil})
 	}
 	return x.refused(l, rows[0], err)
 }
 
-// refused is the error about a row that the table does not take.
-func (x *run) refused(l *local, r *row, err error) error {
-	if journal.ErrorNumber(err) == 1062 {
-		return &rowError{fmt.Errorf("%s, row %s: another row here has the same value where only one may (%w): rename one of them and import again", l.Name, printable(r.key), err)}
-	}
-	return &rowError{fmt.Errorf("%s, row %s: the table does not take it: %w", l.Name, printable(r.key), err)}
-}
-
 // updateOne writes a row of a table without an integer primary key.
 func (x *run) updateOne(l *local, r *row, q *writes) error {
-	x.follow(l, r)
+	x.follow(r)
 	b := []byte("UPDATE " + schema.Quote(l.Name) + " SET ")
 	n := len(b)
 	for at, c := range l.written {
@@ -414,14 +420,18 @@ func (x *run) updateOne(l *local, r *row, q *writes) error {
 	if len(b) == n {
 		return nil
 	}
+	for at, c := range l.written {
+		if c.AutoUpdate && !r.changed[at] {
+			b = append(append(b, ", "+schema.Quote(c.Name)...), " = "+schema.Quote(c.Name)...)
+		}
+	}
 	b, err := l.whereRow(append(b, " WHERE "...), r.at)
 	if err != nil {
 		return err
 	}
 	if _, err := x.c.ExecContext(x.ctx, string(b)); err != nil {
 		if journal.ErrorNumber(err) == 1062 && !x.last {
-			x.late = append(x.late, lateRow{l, r, true})
-			return nil
+			return x.putOff(lateRow{l, r, true})
 		}
 		return x.refused(l, r, err)
 	}

@@ -54,6 +54,9 @@ func (x *export) block(ctx context.Context, t *schema.Table, p *portion, again b
 	}
 	x.versions(t, columns, p, b)
 	keep(b, func(i int) bool { return ks[i] != "" })
+	if len(b.Keys) == 0 {
+		return nil
+	}
 	if err := x.w.Rows(b); err != nil {
 		return fmt.Errorf("write rows of %s: %w", t.Name, err)
 	}

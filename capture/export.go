@@ -56,6 +56,10 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o ExportOption
 		}
 	}
 	s, snap, err := sealBehindGate(ctx, j, o.Wait)
+	for err == nil && s.changes == sealLimit { // a large transaction came in between: its values must not go out unstamped
+		snap.Close()
+		s, snap, err = sealBehindGate(ctx, j, o.Wait)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // Row is how this database alone knows a row: its integer primary key, or, in a table without one, the local key that
@@ -44,8 +45,11 @@ func idList(b []byte, rows []Row) []byte {
 
 // Binary appends a byte string as a literal.
 func Binary(b []byte, s string) []byte {
-	if s == "" {
+	switch {
+	case s == "":
 		return append(b, "''"...)
+	case len(s) > 1<<16: // two digits a byte would be too many for the server's longest packet
+		return schema.AppendString(append(b, "_binary"...), []byte(s))
 	}
 	return fmt.Appendf(b, "x'%x'", s)
 }

@@ -10,8 +10,12 @@ type Maker struct {
 	Epoch uint64 // the epoch of the transaction under way
 }
 
+// maxTime is the end of the year 9999 in microseconds: the highest time that a batch may hold. A version made on one with
+// that time gets no higher one, or nothing of it could be sent any more.
+const maxTime = 253402300799999999
+
 func (m Maker) version(at, above int64) Version {
-	return Version{Stamp{max(at, above+1), m.Self}, m.Epoch, 0}
+	return Version{Stamp{min(max(at, above+1), maxTime), m.Self}, m.Epoch, 0}
 }
 
 // Found gives the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.

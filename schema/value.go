@@ -27,6 +27,9 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 		}
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit",
 		"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection":
+		if len(v) > longBytes { // two digits a byte would be too many for the server's longest packet
+			return AppendString(append(b, "_binary"...), v)
+		}
 		if len(v) > 0 {
 			b = append(b, "x'"...)
 			b = hex.AppendEncode(b, v)
@@ -35,6 +38,9 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 	}
 	return AppendString(b, v)
 }
+
+// longBytes is from where on byte strings are written as they are.
+const longBytes = 1 << 16
 
 // AppendString appends a quoted string literal, for sessions without NO_BACKSLASH_ESCAPES.
 // Source: MySQL reference manual, String Literals.
