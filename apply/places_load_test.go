@@ -169,6 +169,7 @@ func TestPlaceColumnThatComesLater(t *testing.T) {
 			if late == "hub" {
 				delete(quiet, "p-2")
 				delete(quiet, "p-5")
+				quiet["p-7"] = "by script" // nobody else has a say
 			} else {
 				quiet["p-1"] = "of old"
 			}

@@ -283,3 +283,36 @@ func TestPlaceDeletedAfterTheSealOfAnImport(t *testing.T) {
 		}
 	}
 }
+
+// The application purges a person with all that belongs to it after the seal of an import that updates some of it. Either all
+// of it is gone everywhere, or all that the batch has is back everywhere.
+func TestPlacePurgedAfterTheSealOfAnImport(t *testing.T) {
+	hub, c := placeHub(t, 4, "clinic", "other")
+	clinic, other := c[0], c[1]
+	for i, clock := range []time.Duration{0, -decade} {
+		uuid := fmt.Sprintf("'p-%d'", i+1)
+		hub.Exec("UPDATE patient SET code = 'hub' WHERE patient_id = (SELECT person_id FROM person WHERE uuid = "+uuid+")",
+			"UPDATE person SET name = 'hub', note = 'hub' WHERE uuid = "+uuid)
+		f := hub.Export(clinic)[0]
+		clinic.Seal()
+		clinic.SetClock(clock)
+		who := "= (SELECT person_id FROM person WHERE uuid = " + uuid + ")"
+		clinic.Exec("DELETE FROM flag WHERE person_id "+who, "DELETE FROM obs WHERE person_id "+who, "DELETE FROM patient WHERE patient_id "+who, "DELETE FROM person WHERE uuid = "+uuid)
+		clinic.SetClock(0)
+		clinic.Import(f)
+		settled(t, hub, clinic, other)
+		want := map[bool]string{true: "0", false: "1"}[clock == 0]
+		for _, q := range []string{"SELECT COUNT(*) FROM person WHERE uuid = " + uuid, "SELECT COUNT(*) FROM patient WHERE patient_id " + who} {
+			if got := other.One(q); got != want {
+				t.Errorf("clock %v: %s: %s, want %s", clock, q, got, want)
+			}
+		}
+		if clock == 0 {
+			recorded(t, other, "patient.code=hub")
+			recorded(t, other, "person.name=hub")
+		} else {
+			recorded(t, other, "patient deleted")
+			recorded(t, other, "person deleted")
+		}
+	}
+}
