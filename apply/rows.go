@@ -2,7 +2,6 @@ package apply
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
