@@ -73,6 +73,13 @@ func swappable(t *schema.Table) (out []*schema.Column) {
 	return out
 }
 
+// otherUnique says whether the table has a unique index beside that of the uuid.
+func otherUnique(t *schema.Table) bool {
+	return slices.ContainsFunc(t.Unique, func(index []*schema.Column) bool {
+		return !slices.ContainsFunc(index, func(c *schema.Column) bool { return c.UUIDColumn })
+	})
+}
+
 // decides says whether the column decides what others refer to: it is set once.
 func decides(c *schema.Column) bool {
 	for _, other := range c.Table.Columns {
@@ -253,7 +260,7 @@ func (n *actor) changeable(t *schema.Table) (out []*schema.Column) {
 	for _, c := range t.Columns {
 		switch {
 		case c.Generated, c.Local, c.Key, c.UUIDColumn, decides(c), slices.Contains(t.LocalColumns, c) && t.Key != schema.KeyAll:
-		case rigid(t) && indexedUnique(c):
+		case (rigid(t) || c.Ref != nil) && indexedUnique(c):
 		default:
 			out = append(out, c)
 		}
@@ -397,7 +404,7 @@ func (n *actor) replace(t *schema.Table, r record) {
 
 // rename gives a row another uuid, to be changed back later.
 func (n *actor) rename(t *schema.Table, r record) {
-	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != schema.DirBoth || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText || len(swappable(t)) > 0 {
+	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != schema.DirBoth || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText || otherUnique(t) {
 		return // (where unique values would have to move to the new row, one that stays for others keeps them)
 	}
 	c := t.KeyColumns[0]
