@@ -202,7 +202,7 @@ func (w *chaos) dangling(n *actor) {
 			}
 			q := fmt.Sprintf("SELECT COUNT(*) FROM %s a LEFT JOIN %s b ON a.%s = b.%s WHERE a.%[3]s IS NOT NULL AND b.%[4]s IS NULL",
 				schema.Quote(t.Name), schema.Quote(c.Ref.To.Name), schema.Quote(c.Name), schema.Quote(c.Ref.ToColumn.Name))
-			if got := n.One(q); got != "0" && got != n.dangled[t.Name+"."+c.Name] {
+			if got := n.One(q); got != "0" {
 				w.t.Errorf("at %s, %s rows of %s have a %s that refers to nothing", n.Name, got, t.Name, c.Name)
 			}
 		}

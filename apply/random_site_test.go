@@ -24,7 +24,6 @@ type actor struct {
 	cache   map[string][]record // rows by table, as the application sees them
 	before  map[string][]record // the same, from before the transaction under way, of the tables that it touches
 	own     map[string]bool     // "table/pk" of rows that this site added, in tables to which a child may add
-	dangled map[string]string   // references to nothing that were there from the start
 	dirty   map[string]bool     // "table/key/column" of what a child changed though it flows down only
 	alone   sites.Dumped        // what it held from the start
 	renamed []renaming
