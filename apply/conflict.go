@@ -113,25 +113,39 @@ func (x *run) global(c *schema.Column, v []byte) (*string, error) {
 	return &s, err
 }
 
-// records takes in conflicts that others recorded.
+// records takes in conflicts that others recorded: of what the sender may send, like the values themselves.
 func (x *run) records(b *batch.Records) error {
 	t := x.numbers[b.Table]
+	if t.local == nil {
+		x.note("records of conflicts in %q are left out: %s", t.Name, t.why)
+		return nil
+	}
+	if err := x.checkKeys(t.local, b.Keys); err != nil {
+		return err
+	}
 	for i, k := range b.Keys {
-		e := x.entry(k)
-		key := e.key
-		if e.root != nil {
-			key = e.canonical()
-		}
-		c := journal.Conflict{Table: t.Name, Key: key, Column: b.Columns[i], Loser: merge.Stamp{Time: b.LostTimes[i], Author: b.LostAuthors[i]},
+		c := journal.Conflict{Table: t.local.Name, Key: x.entry(k).canonical(), Column: b.Columns[i], Loser: merge.Stamp{Time: b.LostTimes[i], Author: b.LostAuthors[i]},
 			Winner: merge.Stamp{Time: b.WonTimes[i], Author: b.WonAuthors[i]}, At: b.At[i], Epoch: x.epoch.Epoch, From: x.peer.ID}
 		if b.Values[i] != nil {
 			v := string(b.Values[i])
 			c.Value = &v
 		}
 		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == deletionNote
+		if !x.mayRecord(t, c) {
+			x.note("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, x.peer.Name)
+			continue
+		}
 		x.lost = append(x.lost, c)
 	}
 	return nil
+}
+
+// mayRecord says whether the sender may record a conflict about this.
+func (x *run) mayRecord(t *table, c journal.Conflict) bool {
+	if !x.mayChange(t.local.Table) && !(c.Deletion && x.mayReturn(t.local.Table)) {
+		return false
+	}
+	return c.Column == "" || slices.ContainsFunc(t.columns, func(k *schema.Column) bool { return k != nil && k.Name == c.Column })
 }
 
 // deletionNote marks the record of a deletion that lost.

@@ -3,6 +3,7 @@ package apply_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
@@ -66,4 +67,59 @@ func TestFilteredRowsOutliveDeletions(t *testing.T) {
 			sites.Quiet(t, hub, clinic)
 		})
 	}
+}
+
+// A column that never goes up does not go up in the record of a conflict either, nor does a value of a table that only
+// flows down; and a hub takes neither from a child that sends it.
+func TestRecordsGoNoFurtherThanTheirColumns(t *testing.T) {
+	profile := "[direction]\nadd = [\"users\"]\ndown = [\"role\"]\nrights = [\"role\"]\n[exclude.users]\nup = [\"password\"]\n"
+	ddl := []string{"CREATE TABLE users (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NULL, password VARCHAR(50) NULL, uuid CHAR(36) NOT NULL UNIQUE)",
+		"CREATE TABLE role (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20) NULL, uuid CHAR(36) NOT NULL UNIQUE)",
+		"CREATE TABLE obs (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20) NULL, uuid CHAR(36) NOT NULL UNIQUE)"}
+	hub, clinic := sites.New(t, "hub", profile, ddl...), sites.New(t, "clinic", profile, ddl...)
+	hub.Exec("INSERT INTO users (name, password, uuid) VALUES ('ann', 'p0', 'u-1')", "INSERT INTO role (v, uuid) VALUES ('a', 'r-1')", "INSERT INTO obs (v, uuid) VALUES ('a', 'o-1')")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	for _, s := range []*sites.Site{clinic, hub} {
+		s.Exec("UPDATE users SET password = 'of "+s.Name+"'", "UPDATE role SET v = 'of "+s.Name+"'", "UPDATE obs SET v = 'of "+s.Name+"'")
+		time.Sleep(5 * time.Millisecond)
+	}
+	hub.Send(clinic)
+	shows(t, clinic, "SELECT tbl, value FROM omsync_conflict ORDER BY tbl", "obs of clinic", "role of clinic", "users of clinic")
+	clinic.Send(hub)
+	shows(t, hub, "SELECT tbl, value FROM omsync_conflict", "obs of clinic")
+
+	clinic.Exec("INSERT INTO obs (v, uuid) VALUES ('b', 'o-2')")
+	r, err := hub.ImportErr(forge(t, clinic.Export(hub)[0], func(w *batch.Writer) error {
+		for table, columns := range map[string][]string{"role": {"v", "", "uuid"}, "users": {"password", "id", "no\x1b[31m"}} {
+			described := make([]batch.Column, len(columns))
+			for i, c := range columns {
+				if described[i] = (batch.Column{Name: c, Slot: uint8(i + 1)}); c == "" {
+					described[i].Name = "w"
+				}
+			}
+			n, err := w.Table(batch.Table{Name: table, Root: table, Key: []batch.Column{{Name: "uuid"}}, Columns: described})
+			if err != nil {
+				return err
+			}
+			first, err := w.Keys(n, []batch.Values{{Bytes: [][]byte{[]byte("r-1")}}})
+			if err != nil {
+				return err
+			}
+			for _, c := range columns {
+				r := &batch.Records{Table: n, Keys: []uint32{first}, Columns: []string{c}, Values: [][]byte{[]byte("superuser")}, LostTimes: []int64{5}, LostAuthors: []string{"hub"},
+					WonTimes: []int64{4}, WonAuthors: []string{"hub"}, At: []int64{5}, Epochs: []uint64{1000}, Notes: []string{"deletion"}}
+				if err := w.Records(r); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}), unverified)
+	if err != nil || r.Conflicts != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	shows(t, hub, "SELECT tbl FROM omsync_conflict", "obs")
 }

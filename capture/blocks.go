@@ -498,12 +498,25 @@ func (x *export) dead(t *schema.Table, dead []journal.Tombstone) error {
 	return x.w.Deletions(b)
 }
 
+// tells says whether the peer may know of a conflict: a record holds a value, which goes no further than its column does.
+// That a deletion lost goes up with the row that stayed, see mine.
+func (x *export) tells(t *schema.Table, c journal.Conflict) bool {
+	switch d := x.j.Profile.Direction(t.Name); {
+	case d == schema.DirNone, d == schema.DirDown && x.up() && (!c.Deletion || x.j.Profile.Rights(t.Name)):
+		return false
+	}
+	return c.Column == "" || slices.ContainsFunc(x.columns(t), func(k *schema.Column) bool { return k.Name == c.Column })
+}
+
 // records writes the conflicts that the peer does not know of.
 func (x *export) records(ctx context.Context) error {
 	return journal.NewerConflicts(ctx, x.snap, x.head.Base.Epoch, x.peer.ID, func(c journal.Conflict) error {
 		t := x.j.Catalogue.Table(c.Table)
 		if t == nil || x.j.Tables[c.Table] == nil {
 			return nil // of a table that is no more
+		}
+		if !x.tells(t, c) {
+			return nil
 		}
 		if x.w == nil {
 			if err := x.open(!x.split); err != nil {
