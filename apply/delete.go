@@ -264,6 +264,9 @@ func (x *run) referrers(may []*deletion) ([][2]int, error) {
 			place[d.l] = map[journal.Row]int{}
 			order = append(order, d.l)
 		}
+		if _, twice := place[d.l][d.row.row]; twice {
+			return nil, fmt.Errorf("%w: a row of %s is deleted twice", batch.ErrCorrupt, d.l.Name)
+		}
 		place[d.l][d.row.row] = i
 	}
 	var out [][2]int

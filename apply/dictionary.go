@@ -14,6 +14,7 @@ type entry struct {
 	num   int64  // the row's integer here
 	more  *more  // nil for most
 	state uint8
+	lacks bool // a part that must be there is NULL: it is no row's key
 }
 
 // more is what only few entries have.

@@ -46,6 +46,7 @@ func (x *run) learn(i *batch.KeysItem) error {
 					}
 					e.more.refs[p] = r
 					parts[p] = &x.entry(r).key
+					e.lacks = e.lacks || x.entry(r).lacks
 				}
 			} else if b := v.Bytes[n]; b != nil {
 				s := string(b)
@@ -53,16 +54,22 @@ func (x *run) learn(i *batch.KeysItem) error {
 			}
 		}
 		e.key = journal.JoinKey(parts)
+		if root != nil && root.Key != schema.KeyAll {
+			e.lacks = e.lacks || slices.Contains(parts, nil)
+		}
 		x.dict.add(e)
 	}
 	return nil
 }
 
-// checkKeys makes sure that rows of a table have keys of its kind.
+// checkKeys makes sure that rows of a table have keys of its kind, whole ones: a row whose key is NULL stays where it is.
 func (x *run) checkKeys(l *local, idx []uint32) error {
 	for _, i := range idx {
 		if root := x.entry(i).root; root == nil || root.Table != l.Root {
 			return fmt.Errorf("%w: a row of %s has the key of something else", batch.ErrCorrupt, l.Name)
+		}
+		if x.entry(i).lacks {
+			return fmt.Errorf("%w: a part of a key of %s is NULL", batch.ErrCorrupt, l.Name)
 		}
 	}
 	return nil
@@ -79,6 +86,9 @@ func checkPlain(c *schema.Column, v batch.Values) error {
 // checkTarget makes sure that a reference is to a row of a table that the column may refer to: the number of another
 // table's row would be some row here too.
 func (x *run) checkTarget(c *schema.Column, r uint32) error {
+	if x.entry(r).lacks {
+		return fmt.Errorf("%w: %s.%s refers to a row by a key of which a part is NULL", batch.ErrCorrupt, c.Table.Name, c.Name)
+	}
 	root := x.entry(r).root
 	if root == nil || c.Ref == nil || c.Ref.When == nil && c.Ref.To.Root == root.Root {
 		return nil

@@ -141,7 +141,7 @@ func TestSignedNonsense(t *testing.T) {
 		}, nil, "w-nowhere"},
 		{"one row twice", func(w *batch.Writer) error {
 			return wardRows(w, ward(name), []string{"w-7", "W-7"}, batch.Values{Bytes: [][]byte{[]byte("x"), []byte("y")}})
-		}, nil, "w-7"},
+		}, batch.ErrCorrupt, "twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			clinic, f := clinic, f

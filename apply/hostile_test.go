@@ -1,10 +1,18 @@
 package apply_test
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/testdata/sites"
 )
+
+// signed accepts any signature, as if the peer had signed what is forged here.
+func signed(o *apply.Options) {
+	o.Verify = func(*batch.Header, []byte, []byte) error { return nil }
+}
 
 // A foreign key compares as its column does: a row that refers in another case keeps its parent all the same.
 func TestDeletionSparesWhatIsReferredToInAnotherForm(t *testing.T) {
@@ -27,5 +35,117 @@ func TestDeletionSparesWhatIsReferredToInAnotherForm(t *testing.T) {
 				t.Fatalf("%s rows refer to their parent, want 1: it was deleted under one", n)
 			}
 		})
+	}
+}
+
+// What no sender writes is refused whole: rows that nothing identifies, one row twice, and a live row that never came to be.
+func TestRowsThatHoldNoWater(t *testing.T) {
+	ddl := []string{
+		"CREATE TABLE cond (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(50) NULL, uuid CHAR(36) NULL UNIQUE)",
+		"CREATE TABLE note (id INT AUTO_INCREMENT PRIMARY KEY, cond_id INT NULL, uuid CHAR(36) NOT NULL UNIQUE, FOREIGN KEY (cond_id) REFERENCES cond (id))",
+		"CREATE TABLE weak (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(50) NULL, uuid CHAR(36) NOT NULL)",
+	}
+	hub, clinic := sites.New(t, "hub", "none", ddl...), sites.New(t, "clinic", "none", ddl...)
+	hub.Exec("INSERT INTO cond (v, uuid) VALUES ('x', 'c-1'), ('y', 'c-2')")
+	clinic.Exec("INSERT INTO cond (v, uuid) VALUES ('only here', NULL)")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.Exchange(hub, clinic)
+	clinic.Exec("UPDATE cond SET v = 'unsealed' WHERE uuid = 'c-1'")
+	hub.Exec("UPDATE cond SET v = 'z' WHERE uuid = 'c-2'")
+	f := hub.Export(clinic)[0]
+	uuid := []batch.Column{{Name: "uuid"}}
+	text := func(v ...string) (out batch.Values) {
+		for _, s := range v {
+			out.Bytes = append(out.Bytes, []byte(s))
+		}
+		return out
+	}
+	null := batch.Values{Bytes: [][]byte{nil}}
+	of := func(table string) batch.Table {
+		return batch.Table{Name: table, Root: table, Key: uuid, Columns: []batch.Column{{Name: "v", Slot: 1}}}
+	}
+	deletions := func(blocks ...[]string) func(w *batch.Writer) error {
+		return func(w *batch.Writer) error {
+			n, err := w.Table(of("cond"))
+			if err != nil {
+				return err
+			}
+			for _, keys := range blocks {
+				first, err := w.Keys(n, []batch.Values{text(keys...)})
+				if err != nil {
+					return err
+				}
+				d := &batch.Deletions{Table: n}
+				for i := range keys {
+					d.Keys, d.Times = append(d.Keys, first+uint32(i)), append(d.Times, 9e15)
+					d.Authors, d.Epochs = append(d.Authors, "hub"), append(d.Epochs, 1000)
+				}
+				if err := w.Deletions(d); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	before := checksum(clinic)
+	for name, items := range map[string]func(w *batch.Writer) error{
+		"a row whose key is NULL": func(w *batch.Writer) error {
+			return wardRows(w, of("cond"), nil, text("overwritten"), null)
+		},
+		"a reference to a row whose key is NULL": func(w *batch.Writer) error {
+			n, err := w.Table(of("cond"))
+			if err != nil {
+				return err
+			}
+			if _, err := w.Keys(n, []batch.Values{null}); err != nil {
+				return err
+			}
+			note := batch.Table{Name: "note", Root: "note", Key: uuid, Columns: []batch.Column{{Name: "cond_id", Slot: 1, Ref: true}}}
+			return wardRows(w, note, []string{"n-1"}, batch.Values{Refs: []uint32{batch.FirstRef}})
+		},
+		"one row twice": func(w *batch.Writer) error {
+			return wardRows(w, of("cond"), []string{"c-2", "C-2"}, text("x", "y"))
+		},
+		"one row twice, in a table that is empty": func(w *batch.Writer) error {
+			return wardRows(w, of("weak"), []string{"w-1", "W-1"}, text("x", "y"))
+		},
+		"one deletion twice":                deletions([]string{"c-1", "c-1"}),
+		"one deletion twice, in two blocks": deletions([]string{"c-1"}, []string{"C-1"}),
+		"a live row without its existence": func(w *batch.Writer) error {
+			n, err := w.Table(of("cond"))
+			if err != nil {
+				return err
+			}
+			first, err := w.Keys(n, []batch.Values{text("c-3")})
+			if err != nil {
+				return err
+			}
+			return w.Rows(&batch.Rows{Table: n, Keys: []uint32{first}, Columns: []batch.Values{text("x")}, Masks: []uint64{2}, Times: []int64{1}, Authors: []string{"hub"}, Epochs: []uint64{1000}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if r, err := clinic.ImportErr(forge(t, f, items), signed); !errors.Is(err, batch.ErrCorrupt) {
+				t.Errorf("%+v, %v, want ErrCorrupt", r, err)
+			}
+			if checksum(clinic) != before {
+				t.Fatal("the database has changed")
+			}
+		})
+	}
+}
+
+// Of rows that have one uuid, where the database lets them, the first is sent.
+func TestRowsWithOneKey(t *testing.T) {
+	ddl := "CREATE TABLE weak (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(50) NULL, uuid CHAR(36) NOT NULL)"
+	hub, clinic := sites.New(t, "hub", "none", ddl), sites.New(t, "clinic", "none", ddl)
+	hub.Exec("INSERT INTO weak (v, uuid) VALUES ('first', 'w-1'), ('second', 'W-1'), ('other', 'w-2')")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	hub.Send(clinic)
+	if got := clinic.One("SELECT GROUP_CONCAT(v ORDER BY id) FROM weak"); got != "first,other" {
+		t.Errorf("the clinic has %s, want first,other", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -27,6 +28,9 @@ type rowsOf struct {
 // stamped here and now, or the deletion of a row that is not here. The rows are locked by now, and no seal commits while
 // this import holds the gate: what is read here stays so.
 func (x *run) knownOf(w *rowsOf) error {
+	if err := w.distinct(); err != nil {
+		return err
+	}
 	n := len(w.keys)
 	w.known, w.had, w.used = make([]merge.Row, n), make([]bool, n), make([][]uint64, n)
 	if w.l.virgin {
@@ -72,6 +76,26 @@ func (x *run) knownOf(w *rowsOf) error {
 		w.had[i] = versions[f.row] != nil
 		w.known[i] = x.alive(w.l, f.row, versions[f.row], u)
 		w.used[i] = u.ids[f.row]
+	}
+	return nil
+}
+
+// distinct makes sure that each row comes once: what is known of it is read before anything is written. Rows that nothing
+// but all their values tells apart may be the same.
+func (w *rowsOf) distinct() error {
+	if w.l.Key == schema.KeyAll {
+		return nil
+	}
+	keys, rows := make(map[string]bool, len(w.keys)), make(map[journal.Row]bool, len(w.found))
+	for i, k := range w.keys {
+		f, here := w.found[i]
+		if keys[k] || here && rows[f.row] {
+			return fmt.Errorf("%w: a row of %s comes twice in one block", batch.ErrCorrupt, w.l.Name)
+		}
+		keys[k] = true
+		if here {
+			rows[f.row] = true
+		}
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package apply
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -160,6 +162,9 @@ func (x *run) incoming(w *rows) error {
 			}
 			g++
 		}
+		if !slices.ContainsFunc(w.slots[i], func(g merge.SentGroup) bool { return g.Mask&merge.Existence != 0 }) {
+			return fmt.Errorf("%w: a row of %s comes without the version of its existence", batch.ErrCorrupt, w.l.Name)
+		}
 		if len(w.slots[i]) > 1 {
 			w.slots[i] = disjoint(w.slots[i])
 		}
@@ -267,11 +272,7 @@ func (x *run) filter(w *rows, f *schema.RowFilter) {
 // settle lets the rules decide row by row, and writes what they decide.
 func (x *run) settle(w *rows) error {
 	for _, k := range w.Keys {
-		if w.l.virgin {
-			w.keys = append(w.keys, "")
-		} else {
-			w.keys = append(w.keys, x.entry(k).canonical())
-		}
+		w.keys = append(w.keys, x.entry(k).canonical())
 	}
 	if err := x.knownOf(&w.rowsOf); err != nil {
 		return err

@@ -41,6 +41,7 @@ func (x *export) block(ctx context.Context, t *schema.Table, p *portion, again b
 	if err != nil {
 		return err
 	}
+	x.once(t, ks)
 	if t.Integer == nil && t.Root == t && refers(t) {
 		b.Keys, err = x.composite(ctx, t, p)
 	} else {
@@ -145,6 +146,22 @@ func (x *export) rowKeys(ctx context.Context, t *schema.Table, p *portion) ([]st
 		}
 	}
 	return out, nil
+}
+
+// once takes the keys from rows that have the key of a row before them: nothing tells the two apart elsewhere.
+func (x *export) once(t *schema.Table, ks []string) {
+	if t.KeyUnique || t.Key == schema.KeyAll {
+		return
+	}
+	seen := map[string]bool{}
+	for i, k := range ks {
+		k = journal.Canonical(t, k)
+		if seen[k] && k != "" {
+			x.j.Warn("%s has rows with the same key: the first of them is sent", t.Name)
+			ks[i] = ""
+		}
+		seen[k] = true
+	}
 }
 
 // refers says whether keys of the table are made of other rows' keys.
