@@ -241,9 +241,10 @@ func TestLongValues(t *testing.T) {
 
 // TestLargeTransactionBeforeTheSnapshot commits more changes than a seal takes between the last seal and the export's snapshot.
 func TestLargeTransactionBeforeTheSnapshot(t *testing.T) {
+	const ten = "(SELECT 0 UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
 	ddl := "CREATE TABLE o (id INT AUTO_INCREMENT PRIMARY KEY, v INT NULL, uuid CHAR(36) NOT NULL UNIQUE)"
 	hub, k := sites.New(t, "hub", "none", ddl), sites.New(t, "k", "none", ddl)
-	hub.Exec("SET @n = 0", "INSERT INTO o (v, uuid) SELECT 1, CONCAT('o-', @n := @n + 1) FROM (SELECT 1 FROM information_schema.columns a, information_schema.columns b LIMIT 52000) d")
+	hub.Exec("SET @n = 0", "INSERT INTO o (v, uuid) SELECT 1, CONCAT('o-', @n := @n + 1) FROM "+ten+" a, "+ten+" b, "+ten+" c, "+ten+" d, "+ten+" e LIMIT 52000")
 	hub.Init()
 	k.Init()
 	hub.Connect(k)
