@@ -220,7 +220,7 @@ func (x *run) transact(h *batch.Header) error {
 	}
 	x.head = head(h)
 	link := &x.peer.Link
-	acked := link.Acked
+	acked, history := link.Acked, link.History
 	d := merge.Receive(state, link, x.head)
 	if bad != nil {
 		return bad
@@ -248,6 +248,9 @@ func (x *run) transact(h *batch.Header) error {
 		if err := x.j.Reload(x.ctx, x.c); err != nil {
 			return err
 		}
+	}
+	if link.History != history { // its epochs may begin again lower: what it asked for before says nothing
+		x.peer.Answered = nil
 	}
 	if link.Acked != acked {
 		x.peer.AckedAt = x.j.Now()
@@ -308,9 +311,12 @@ func (x *run) answer(h *batch.Header, d merge.Decision) error {
 	return nil
 }
 
+// maxNotes bounds the notes of a report: a batch may describe thousands of tables and columns that are not here.
+const maxNotes = 100
+
 func (x *run) note(format string, args ...any) {
 	n := fmt.Sprintf(format, args...)
-	if !slices.Contains(x.report.Notes, n) {
+	if len(x.report.Notes) < maxNotes && !slices.Contains(x.report.Notes, n) {
 		x.report.Notes = append(x.report.Notes, n)
 	}
 }

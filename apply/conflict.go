@@ -167,8 +167,8 @@ func (x *run) sendAgain(h *batch.Header) error {
 	var todo []string
 	for _, a := range h.Ask {
 		ask, ok := journal.ParseAsk(a)
-		if !ok || x.peer.Answered[ask.Table] == ask.Epoch || x.j.Tables[ask.Table] == nil {
-			continue
+		if !ok || ask.Epoch <= x.peer.Answered[ask.Table] || !x.goes(ask.Table) {
+			continue // an older request may come again, in a file that was late
 		}
 		if x.peer.Answered == nil {
 			x.peer.Answered = map[string]uint64{}
@@ -189,6 +189,16 @@ func (x *run) sendAgain(h *batch.Header) error {
 		}
 	}
 	return x.loadsSentAgain(again.Epoch)
+}
+
+// goes says whether a table's rows go to the sender of the batch.
+func (x *run) goes(name string) bool {
+	t := x.j.Catalogue.Table(name)
+	if t == nil || !t.Travels || x.j.Tables[t.Name] == nil || t.Name != name {
+		return false
+	}
+	d := x.j.Profile.Direction(name)
+	return d != schema.DirNone && (d != schema.DirDown || x.peer.Role != "parent")
 }
 
 // loadsSentAgain lets the links know on which a load is under way: its rows are no longer told by their epochs.

@@ -31,7 +31,7 @@ type deletion struct {
 func (x *run) collect(b *batch.Deletions) error {
 	t := x.numbers[b.Table]
 	if t.local == nil {
-		x.note("deletions in %s are left out: %s", t.Name, t.why)
+		x.note("deletions in %q are left out: %s", t.Name, t.why)
 		return nil
 	}
 	if !x.mayChange(t.local.Table) {

@@ -13,11 +13,14 @@ import (
 )
 
 // forge makes a batch that the hub might have signed, with any items in it.
-func forge(t *testing.T, f *sites.File, items func(w *batch.Writer) error) *sites.File {
+func forge(t *testing.T, f *sites.File, items func(w *batch.Writer) error, header ...func(*batch.Header)) *sites.File {
 	t.Helper()
 	h, err := batch.ReadHeader(bytes.NewReader(f.Data))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, change := range header {
+		change(h)
 	}
 	var out bytes.Buffer
 	w, err := batch.NewWriter(&out, h, func(w io.Writer) (io.WriteCloser, error) { return plain{w}, nil },

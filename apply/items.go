@@ -153,15 +153,15 @@ func (x *run) match(t *table, st *schema.Table) error {
 		c := st.Column(bc.Name)
 		switch {
 		case c == nil:
-			x.note("the column %s.%s is not here: its values are left out until it is", t.Name, bc.Name)
+			x.note("the column %s.%q is not here: its values are left out until it is", st.Name, bc.Name)
 			continue
 		case c.Withheld != "":
-			x.note("the column %s.%s is kept back here (%s): what came for it is left out", t.Name, bc.Name, c.Withheld)
+			x.note("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Withheld)
 			continue
 		case bc.Ref != (c.Ref != nil):
 			return fmt.Errorf("%w: %s.%s is a reference on one side only: use the same profile on both sides", ErrSchemas, t.Name, bc.Name)
 		case x.peer.Role == "child" && x.j.Profile.Excluded(st.Name, c.Name) == schema.ExcludeUp:
-			x.note("%s may not send the column %s.%s: left out", x.peer.Name, t.Name, bc.Name)
+			x.note("%s may not send the column %s.%s: left out", x.peer.Name, st.Name, c.Name)
 			continue
 		}
 		t.columns[i] = c

@@ -1,7 +1,9 @@
 package apply_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,4 +124,69 @@ func TestRecordsGoNoFurtherThanTheirColumns(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	shows(t, hub, "SELECT tbl FROM omsync_conflict", "obs")
+}
+
+// A request to send tables again is granted once, for what goes to the asker anyway, and a late file with an older one
+// asks for nothing.
+func TestAskedForAgain(t *testing.T) {
+	profile := "[direction]\ndown = [\"role\"]\nnone = [\"secret\"]\n"
+	ddl := "CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20) NULL, uuid CHAR(36) NOT NULL UNIQUE)"
+	var tables []string
+	for _, name := range []string{"obs", "role", "secret"} {
+		tables = append(tables, fmt.Sprintf(ddl, name))
+	}
+	hub, clinic := sites.New(t, "hub", profile, tables...), sites.New(t, "clinic", profile, tables...)
+	for _, s := range []*sites.Site{hub, clinic} {
+		s.Exec("INSERT INTO obs (uuid) VALUES ('o-1')", "INSERT INTO role (uuid) VALUES ('r-1')", "INSERT INTO secret (uuid) VALUES ('s-1')")
+		s.Init()
+	}
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	hub.Exec("INSERT INTO obs (uuid) VALUES ('o-2')")
+	down := hub.Export(clinic)[0]
+	clinic.Exec("INSERT INTO obs (uuid) VALUES ('o-3')")
+	up := clinic.Export(hub)[0]
+	for _, c := range []struct {
+		at   *sites.Site
+		f    *sites.File
+		ask  string
+		want string // tables that are sent again
+	}{
+		{hub, up, "secret#7", ""},
+		{hub, up, "omsync_peer#7", ""},
+		{hub, up, "nowhere#7", ""},
+		{hub, up, "role#7", "role"},
+		{hub, up, "role#7", ""},
+		{hub, up, "obs#7", "obs"},
+		{hub, up, "obs#6", ""},
+		{hub, up, "obs#8", "obs"},
+		{clinic, down, "role#7", ""},
+		{clinic, down, "obs#7", "obs"},
+	} {
+		before := c.at.One("SELECT MAX(id) FROM omsync_epoch")
+		f := forge(t, c.f, func(*batch.Writer) error { return nil }, func(h *batch.Header) { h.Ask = []string{c.ask} })
+		if _, err := c.at.ImportErr(f, unverified); err != nil {
+			t.Fatal(err)
+		}
+		again := c.at.One("SELECT IFNULL(GROUP_CONCAT(name), '') FROM omsync_table WHERE def_epoch > " + before)
+		if again != c.want {
+			t.Errorf("asked for %s, %s sends %q again, want %q", c.ask, c.at.Name, again, c.want)
+		}
+	}
+}
+
+// However much a batch describes that is not here, a report stays short, and its notes are plain text.
+func TestNotesAreFew(t *testing.T) {
+	_, clinic, f := wardPair(t)
+	r, err := clinic.ImportErr(forge(t, f, func(w *batch.Writer) error {
+		ward := batch.Table{Name: "ward", Root: "ward", Key: []batch.Column{{Name: "uuid"}}}
+		for i := range 150 {
+			ward.Columns = append(ward.Columns, batch.Column{Name: fmt.Sprintf("\x1b[31m%d", i), Slot: uint8(1 + i%63)})
+		}
+		_, err := w.Table(ward)
+		return err
+	}), unverified)
+	if err != nil || len(r.Notes) != 100 || strings.Contains(strings.Join(r.Notes, ""), "\x1b") {
+		t.Errorf("%d notes, %q, %v", len(r.Notes), r.Notes[0], err)
+	}
 }

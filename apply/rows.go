@@ -33,7 +33,7 @@ type reference struct {
 func (x *run) block(b *batch.Rows) error {
 	t := x.numbers[b.Table]
 	if t.local == nil {
-		x.note("rows of %s are left out: %s", t.Name, t.why)
+		x.note("rows of %q are left out: %s", t.Name, t.why)
 		return nil
 	}
 	w := &rows{Rows: b, t: t, rowsOf: rowsOf{l: t.local}, n: len(b.Keys), pending: map[int][]reference{}, skip: map[int]bool{}}
