@@ -133,6 +133,7 @@ type run struct {
 	patches  []patch
 	late     []lateRow // rows whose unique values are still held by others
 	lost     []journal.Conflict
+	authored int // names of authors that were new here
 	rows     int64
 	report   Report
 }

@@ -2,6 +2,8 @@ package apply_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/apply"
@@ -147,5 +149,53 @@ func TestRowsWithOneKey(t *testing.T) {
 	hub.Send(clinic)
 	if got := clinic.One("SELECT GROUP_CONCAT(v ORDER BY id) FROM weak"); got != "first,other" {
 		t.Errorf("the clinic has %s, want first,other", got)
+	}
+}
+
+// Names of authors outlast an import that fails, and there are numbers for so many only.
+func TestAuthorsAreFewAndWellFormed(t *testing.T) {
+	hub, clinic, _ := wardPair(t)
+	clinic.Exec("UPDATE ward SET size = 5 WHERE uuid = 'w-1'")
+	f := clinic.Export(hub)[0]
+	by := func(authors ...string) func(w *batch.Writer) error {
+		return func(w *batch.Writer) error {
+			m, err := w.Table(batch.Table{Name: "ward", Root: "ward", Key: []batch.Column{{Name: "uuid"}}})
+			if err != nil {
+				return err
+			}
+			d := &batch.Deletions{Table: m, Authors: authors}
+			var v batch.Values
+			for i := range authors {
+				v.Bytes = append(v.Bytes, fmt.Appendf(nil, "gone-%d", i))
+				d.Times, d.Epochs = append(d.Times, 5), append(d.Epochs, 1000)
+			}
+			first, err := w.Keys(m, []batch.Values{v})
+			if err != nil {
+				return err
+			}
+			for i := range authors {
+				d.Keys = append(d.Keys, first+uint32(i))
+			}
+			return w.Deletions(d)
+		}
+	}
+	var many []string
+	for i := range 300 {
+		many = append(many, fmt.Sprintf("a%d", i))
+	}
+	before := checksum(hub)
+	if _, err := hub.ImportErr(forge(t, f, by(many...)), signed); err == nil || !strings.Contains(err.Error(), "authors") {
+		t.Errorf("%d authors: %v", len(many), err)
+	}
+	for _, name := range []string{"-a", "Hub", "a b", "\x1b[31m", "é"} {
+		if _, err := hub.ImportErr(forge(t, f, by("fine", name)), signed); !errors.Is(err, batch.ErrCorrupt) {
+			t.Errorf("%q: %v, want ErrCorrupt", name, err)
+		}
+	}
+	if checksum(hub) != before {
+		t.Error("names of authors were left behind")
+	}
+	if r, err := hub.ImportErr(forge(t, f, by(many[:256]...)), signed); err != nil || r.Outcome != apply.Applied {
+		t.Errorf("256 authors: %+v, %v", r, err)
 	}
 }

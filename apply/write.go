@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -129,7 +130,7 @@ func (x *run) write(q *writes) error {
 	var authors []string
 	for _, e := range q.entries {
 		for _, g := range e.Groups {
-			if x.j.Authors.ID(g.Author) == 0 && !slices.Contains(authors, g.Author) {
+			if !slices.Contains(authors, g.Author) {
 				authors = append(authors, g.Author)
 			}
 		}
@@ -164,10 +165,27 @@ func (x *run) firstOf(q *writes) error {
 	return nil
 }
 
+// newAuthors and newFromParent are how many authors one import may bring that nobody here has heard of. Their names stay
+// when it fails, and there are numbers for 65,534 in all. A parent may bring those of a large network at once.
+const newAuthors, newFromParent = 256, 4096
+
 // authors gives new authors their numbers. A dry run must not leave them behind: it numbers them in its transaction.
 func (x *run) authors(names []string) error {
+	names = slices.DeleteFunc(names, func(n string) bool { return x.j.Authors.ID(n) != 0 })
 	if len(names) == 0 {
 		return nil
+	}
+	for _, n := range names {
+		if !journal.IsName(n) {
+			return fmt.Errorf("%w: %.40q is no name of a node", batch.ErrCorrupt, n)
+		}
+	}
+	limit := newAuthors
+	if x.im.FromParent {
+		limit = newFromParent
+	}
+	if x.authored += len(names); x.authored > limit {
+		return fmt.Errorf("the batch is by more than %d authors that are unknown here: ask the sender where they come from", limit)
 	}
 	if x.o.DryRun {
 		return x.j.Authors.AddWithin(x.ctx, x.c, names)

@@ -203,6 +203,15 @@ func (a *Authors) Name(id uint16) string { return a.names[id] }
 // ID is a known name's number, 0 if it has none yet.
 func (a *Authors) ID(name string) uint16 { return a.ids[name] }
 
+// IsName says whether a text has the form of a node's name: 1 to 31 lower-case letters, digits and dashes, and no dash in
+// front.
+func IsName(s string) bool {
+	if s == "" || len(s) > 31 || s[0] == '-' {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
 // Add gives names their numbers, at once and outside any transaction under way: two imports that meet the same new
 // author must not wait for each other.
 func (a *Authors) Add(ctx context.Context, db *sql.DB, names []string) error {
