@@ -3,11 +3,14 @@ package apply_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/schema"
 	"github.com/omsync/omsync/testdata/sites"
 )
 
@@ -198,4 +201,36 @@ func TestAuthorsAreFewAndWellFormed(t *testing.T) {
 	if r, err := hub.ImportErr(forge(t, f, by(many[:256]...)), signed); err != nil || r.Outcome != apply.Applied {
 		t.Errorf("256 authors: %+v, %v", r, err)
 	}
+}
+
+// A run that read the journal before an import gave a table its default version leaves that in place when the table changes.
+func TestFollowOfARunThatBeganBefore(t *testing.T) {
+	ddl := "CREATE TABLE o (id INT AUTO_INCREMENT PRIMARY KEY, v INT NULL, uuid CHAR(36) NOT NULL UNIQUE)"
+	hub, clinic := sites.New(t, "hub", "none", ddl), sites.New(t, "clinic", "none", ddl)
+	hub.Exec("INSERT INTO o (v, uuid) VALUES (1, 'o-1'), (1, 'o-2')")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	other := beside(t, clinic)
+	hub.Send(clinic)
+	was := clinic.Query("SELECT def_mask, def_time, def_author, def_epoch, def_frm FROM omsync_table")
+	if was[0][0] == "" || was[0][0] == "NULL" {
+		t.Fatalf("the table has no default version: %v", was)
+	}
+	clinic.Exec("ALTER TABLE o ADD w INT NULL")
+	catalogue, err := schema.Read(t.Context(), other.J.DB, other.Database, other.Profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.J.Catalogue = catalogue
+	if _, err := capture.Follow(t.Context(), other.J, sites.Wait); err != nil {
+		t.Fatal(err)
+	}
+	if is := clinic.Query("SELECT def_mask, def_time, def_author, def_epoch, def_frm FROM omsync_table"); !reflect.DeepEqual(is, was) {
+		t.Errorf("the default version is %v, was %v", is, was)
+	}
+	clinic.Follow()
+	hub.Exec("UPDATE o SET v = 5 WHERE uuid = 'o-2'")
+	sites.ExchangeTwice(hub, clinic)
+	sites.Same(t, hub, clinic, "o.w")
 }

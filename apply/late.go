@@ -235,7 +235,7 @@ func (x *run) saveDefaults() error {
 			continue
 		}
 		l.jt.Default = *l.standard
-		if err := journal.SaveTable(x.ctx, x.c, l.jt, x.j.Authors); err != nil {
+		if err := journal.SaveDefault(x.ctx, x.c, l.jt, x.j.Authors); err != nil {
 			return err
 		}
 	}

@@ -114,7 +114,7 @@ func (f *Followed) assign(ctx context.Context, j *journal.Journal) error {
 			}
 		}
 		if changed {
-			if err := journal.SaveTable(ctx, j.DB, jt, j.Authors); err != nil {
+			if err := journal.SaveColumns(ctx, j.DB, jt); err != nil {
 				return err
 			}
 		}
@@ -185,6 +185,9 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 		return err
 	}
 	defer g.ExecContext(context.Background(), "ROLLBACK")
+	if err := f.renew(ctx, j, g); err != nil {
+		return err
+	}
 	epoch, err := journal.NextEpoch(ctx, g, len(f.Missed)+len(f.Widened) > 0, j.Now())
 	if err != nil {
 		return err
@@ -219,7 +222,7 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 				return err
 			}
 		}
-		if err := journal.SaveTable(ctx, g, jt, j.Authors); err != nil {
+		if err := journal.SaveTable(ctx, g, jt); err != nil {
 			return err
 		}
 	}
@@ -228,6 +231,24 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 	}
 	_, err = g.ExecContext(ctx, "COMMIT")
 	return err
+}
+
+// renew reads again, behind the gate, what imports and other runs may have written since the journal was read.
+func (f *Followed) renew(ctx context.Context, j *journal.Journal, q journal.DB) (err error) {
+	if j.Authors, err = journal.LoadAuthors(ctx, q); err != nil {
+		return err
+	}
+	now, err := journal.LoadTables(ctx, q, j.Authors)
+	if err != nil {
+		return err
+	}
+	for name, t := range now {
+		if jt := j.Tables[name]; jt != nil {
+			jt.Default, jt.Fresh = t.Default, t.Fresh
+		}
+	}
+	f.New = slices.DeleteFunc(f.New, func(name string) bool { return !j.Tables[name].Fresh })
+	return nil
 }
 
 // found gives the rows that are there when a table is captured for the first time one default version: time 0, for
@@ -243,7 +264,7 @@ func found(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Tabl
 	if any {
 		jt.Default = m.Found(j.Mask(t)).Groups[0]
 	}
-	return journal.SaveTable(ctx, q, jt, j.Authors)
+	return journal.SaveDefault(ctx, q, jt, j.Authors)
 }
 
 // missed stamps every row of a table one above its version, because changes may have gone by unseen: never by the clock,
@@ -273,7 +294,7 @@ func missed(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Tab
 	if err := returned(ctx, j, q, t, m); err != nil {
 		return err
 	}
-	return journal.SaveTable(ctx, q, jt, j.Authors)
+	return journal.SaveDefault(ctx, q, jt, j.Authors)
 }
 
 func localName(t *schema.Table) string {

@@ -75,5 +75,5 @@ func Again(ctx context.Context, q DB, t *Table, epoch uint64, a *Authors) error 
 		return nil
 	}
 	t.Default.Version = merge.Version{Stamp: t.Default.Stamp, Epoch: epoch, From: t.Default.From}
-	return SaveTable(ctx, q, t, a)
+	return SaveDefault(ctx, q, t, a)
 }

@@ -105,8 +105,27 @@ func version(r []sql.RawBytes, a *Authors) (v merge.Version) {
 	return v
 }
 
-// SaveTable writes a table's columns and default, and numbers it if it is new.
-func SaveTable(ctx context.Context, q DB, t *Table, a *Authors) error {
+// SaveColumns writes a table's columns, and numbers it if it is new. Unlike the rest it needs no gate.
+func SaveColumns(ctx context.Context, q DB, t *Table) error {
+	b, err := json.Marshal(t.Columns)
+	if err != nil {
+		return err
+	}
+	if t.ID != 0 {
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ? WHERE id = ?", b, t.ID)
+		return t.saved(err)
+	}
+	r, err := q.ExecContext(ctx, "INSERT INTO omsync_table (name, cols, fresh) VALUES (?, ?, ?)", t.Name, b, t.Fresh)
+	if err != nil {
+		return fmt.Errorf("number the table %s: %w", t.Name, err)
+	}
+	id, err := r.LastInsertId()
+	t.ID = uint16(id)
+	return err
+}
+
+// SaveTable writes a table's columns, how it flows and whether it is fresh. The caller holds the gate alone.
+func SaveTable(ctx context.Context, q DB, t *Table) error {
 	b, err := json.Marshal(t.Columns)
 	if err != nil {
 		return err
@@ -115,24 +134,23 @@ func SaveTable(ctx context.Context, q DB, t *Table, a *Authors) error {
 	if err != nil {
 		return err
 	}
-	if t.ID == 0 {
-		r, err := q.ExecContext(ctx, "INSERT INTO omsync_table (name, cols) VALUES (?, ?)", t.Name, b)
-		if err != nil {
-			return fmt.Errorf("number the table %s: %w", t.Name, err)
-		}
-		id, err := r.LastInsertId()
-		if err != nil {
-			return err
-		}
-		t.ID = uint16(id)
-	}
-	d := t.Default
-	if d.Mask == 0 {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, flow = ?, fresh = ?, def_mask = NULL WHERE id = ?", b, flow, t.Fresh, t.ID)
+	_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, flow = ?, fresh = ? WHERE id = ?", b, flow, t.Fresh, t.ID)
+	return t.saved(err)
+}
+
+// SaveDefault writes a table's default version and nothing else: the caller holds the gate, but the columns may be those
+// of another run by now.
+func SaveDefault(ctx context.Context, q DB, t *Table, a *Authors) (err error) {
+	if d := t.Default; d.Mask == 0 {
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET def_mask = NULL WHERE id = ?", t.ID)
 	} else {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, flow = ?, fresh = ?, def_mask = ?, def_time = ?, def_author = ?, def_epoch = ?, def_frm = ? WHERE id = ?",
-			b, flow, t.Fresh, uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET def_mask = ?, def_time = ?, def_author = ?, def_epoch = ?, def_frm = ? WHERE id = ?",
+			uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
 	}
+	return t.saved(err)
+}
+
+func (t *Table) saved(err error) error {
 	if err != nil {
 		return fmt.Errorf("save what is known of the table %s: %w", t.Name, err)
 	}
