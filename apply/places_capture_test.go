@@ -47,6 +47,7 @@ func writes(n int) []string {
 // A seal is held up in each of its steps: with the gate, while it writes versions, while it takes away the changes that it
 // read. The application goes on through all its tables.
 func TestPlaceApplicationNeverWaitsForASeal(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 30, "clinic")
 	app, err := hub.DB.Conn(t.Context())
 	if err != nil {
@@ -88,6 +89,7 @@ func blocked(t *testing.T, s *sites.Site) string {
 
 // An export is held up between its rows, for as long as a slow stick may take.
 func TestPlaceApplicationNeverWaitsForAnExport(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 30, "clinic")
 	app, err := hub.DB.Conn(t.Context())
 	if err != nil {
@@ -121,6 +123,7 @@ func TestPlaceApplicationNeverWaitsForAnExport(t *testing.T) {
 
 // A seal waits for no transaction of the application's either: what is not committed yet is the next seal's.
 func TestPlaceSealPassesOpenTransactions(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 30, "clinic")
 	var open []*holder
 	for i := range 6 { // their changes lie between, before and behind committed ones

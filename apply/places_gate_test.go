@@ -18,6 +18,7 @@ import (
 // The import that begins first has the lower epoch and commits last. An export that went by the last epoch alone would
 // say that it holds what the first import brought, and nobody would ever send it.
 func TestPlaceImportsInterleaveAroundAnExport(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 4, "kisumu", "migori", "busia")
 	kisumu, migori, busia := c[0], c[1], c[2]
 	kisumu.Exec("UPDATE person SET name = 'held' WHERE uuid = 'p-1'", "INSERT INTO obs (person_id, value, uuid) SELECT person_id, 7, 'o-kisumu' FROM person WHERE uuid = 'p-1'")
@@ -63,6 +64,7 @@ func TestPlaceImportsInterleaveAroundAnExport(t *testing.T) {
 // An import has looked at some of its rows and not yet at others when the application edits one. The edit must count as
 // made here, sealed or not, whichever of the two stamps is the later.
 func TestPlaceEditWhileAnImportIsHeld(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		clock time.Duration
 		wins  bool
@@ -109,6 +111,7 @@ func TestPlaceEditWhileAnImportIsHeld(t *testing.T) {
 // An import locks the rows of its batch and those that they refer to, and no others, in tables of any size: it does not wait
 // for an application that holds its neighbours.
 func TestPlaceImportLocksItsRowsAlone(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 4, "clinic")
 	hub.Exec("INSERT INTO memo (value, uuid) VALUES (1, 'm-1'), (2, 'm-2'), (3, 'm-3')")
 	sites.Exchange(hub, c[0])

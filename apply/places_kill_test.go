@@ -136,6 +136,7 @@ func TestPlaceKilledImport(t *testing.T) {
 // The server breaks a deadlock by giving up the import, which has done less than the application's transaction. It is done
 // again from its beginning, and the application notices nothing.
 func TestPlaceDeadlockIsTriedAgainAsAWhole(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 600, "clinic")
 	clinic := c[0]
 	clinic.Exec("INSERT INTO person (name, uuid) VALUES ('new', 'p-new')", "UPDATE obs SET value = -1 WHERE uuid IN ('o-1', 'o-2')")

@@ -13,6 +13,7 @@ import (
 // A load comes in parts over days. Both sides go on working between the parts, the receiver passes on what it has to a peer
 // of its own and answers the sender, and references run ahead to rows of later parts.
 func TestPlaceLoadInPartsWithEditsBetween(t *testing.T) {
+	t.Parallel()
 	const n = 2100 // two blocks of people
 	hub := sites.New(t, "hub", "none", placeSchema...)
 	hub.Exec(placePeople(1, n)...)
@@ -133,6 +134,7 @@ func TestPlaceLoadInPartsWithEditsBetween(t *testing.T) {
 
 // One side lacks a column for some time, and gets it with an upgrade that fills in a default and some values of its own.
 func TestPlaceColumnThatComesLater(t *testing.T) {
+	t.Parallel()
 	bare := slices.Clone(placeSchema)
 	bare[0] = strings.Replace(bare[0], " note VARCHAR(200),", "", 1)
 	for _, late := range []string{"clinic", "hub"} {

@@ -14,6 +14,7 @@ const decade = 10 * 365 * 24 * time.Hour
 
 // A clock that is ten years slow decides nothing about an edit that was made on what the hub had sent.
 func TestPlaceSlowClockEditsWhatItGot(t *testing.T) {
+	t.Parallel()
 	hub, _ := placeHub(t, 2)
 	hub.Exec("UPDATE person SET name = 'Anna' WHERE uuid = 'p-1'", "UPDATE flag SET value = 'en' WHERE person_id = 1")
 	hub.Seal()
@@ -45,6 +46,7 @@ func TestPlaceSlowClockEditsWhatItGot(t *testing.T) {
 
 // The integer of a deleted newest row is given out again, as MySQL 5.6 does after a restart.
 func TestPlaceIntegerUsedAgain(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 3, "clinic", "other")
 	clinic, other := c[0], c[1]
 	again := func(s *sites.Site, old, young string, between func()) {
@@ -110,6 +112,7 @@ func TestPlaceIntegerUsedAgain(t *testing.T) {
 // A key that changes is one row gone and another come, under one integer, wherever seals and imports fall between, and
 // however slow the clock.
 func TestPlaceKeyChangedToAnotherAndBack(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 20, "clinic")
 	clinic := c[0]
 	o := 0
@@ -182,6 +185,7 @@ func TestPlaceKeyChangedToAnotherAndBack(t *testing.T) {
 // What refers to a row whose key changes holds the integer that it held, and means another row: so do rows that have no key
 // but the other's.
 func TestPlaceKeyChangedUnderWhatRefersToIt(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 6, "clinic", "other")
 	clinic, other := c[0], c[1]
 	clinic.Exec("UPDATE person SET friend = (SELECT * FROM (SELECT person_id FROM person WHERE uuid = 'p-1') x) WHERE uuid = 'p-6'")
@@ -219,6 +223,7 @@ func TestPlaceKeyChangedUnderWhatRefersToIt(t *testing.T) {
 // Between the seal and the import's own look the application deletes rows that the batch updates, of every kind of key, and
 // perhaps makes them again. They do not come back, or they do and the deletion is recorded.
 func TestPlaceDeletedAfterTheSealOfAnImport(t *testing.T) {
+	t.Parallel()
 	tables := []struct{ name, person, update, insert, value, lost string }{
 		{"obs", "(SELECT uuid FROM person p WHERE p.person_id = obs.person_id)", "value = -%d", "(person_id, value, uuid) SELECT person_id, 777, '%s' FROM person WHERE uuid = '%s'", "value = 777", "obs.value=-%d"},
 		{"patient", "(SELECT uuid FROM person p WHERE p.person_id = patient_id)", "code = 'hub %d'", "(patient_id, code) SELECT person_id, 'new %s' FROM person WHERE uuid = '%s'", "code LIKE 'new %'", "patient.code=hub %d"},
@@ -287,6 +292,7 @@ func TestPlaceDeletedAfterTheSealOfAnImport(t *testing.T) {
 // The application purges a person with all that belongs to it after the seal of an import that updates some of it. Either all
 // of it is gone everywhere, or all that the batch has is back everywhere.
 func TestPlacePurgedAfterTheSealOfAnImport(t *testing.T) {
+	t.Parallel()
 	hub, c := placeHub(t, 4, "clinic", "other")
 	clinic, other := c[0], c[1]
 	for i, clock := range []time.Duration{0, -decade} {
