@@ -104,8 +104,11 @@ func (x *run) delete(last bool) error {
 		}
 		return write[l]
 	}
+	incoming := func(d *deletion) merge.Incoming {
+		return merge.Incoming{Dead: d.dead, Ack: x.head.Ack.Epoch, Held: x.held(d.l, d.known)}
+	}
 	settle := func(d *deletion, stays bool) error {
-		out := x.im.Settle(d.known, merge.Incoming{Dead: d.dead, Ack: x.head.Ack.Epoch}, x.policy(d.l.Table), merge.Compare{}, stays)
+		out := x.im.Settle(d.known, incoming(d), x.policy(d.l.Table), merge.Compare{}, stays)
 		if err := x.lossesOf(d, out.Lost); err != nil {
 			return err
 		}
@@ -116,7 +119,7 @@ func (x *run) delete(last bool) error {
 		case !x.mayTouch(d.l.Table, d.known):
 			x.counts(d.l).Refused++
 			x.report.Refused++
-		case !d.isHere || x.im.Outlives(d.known, d.dead.Stamp):
+		case !d.isHere || x.im.Outlives(d.known, incoming(d)):
 			if err := settle(d, false); err != nil {
 				return err
 			}
@@ -168,7 +171,7 @@ func (x *run) decided(d *deletion, out merge.Outcome, w *deaths) error {
 	case d.isHere:
 		x.counts(d.l).Unchanged++
 		x.report.Unchanged++
-		if x.im.FromParent && x.j.Profile.Direction(d.l.Name) != schema.DirBoth {
+		if x.im.FromParent && d.l.direction != schema.DirBoth {
 			w.refused = append(w.refused, journal.Tombstone{Key: d.key, Version: merge.Version{Stamp: d.dead.Stamp, Epoch: x.epoch.Epoch}})
 		}
 		if !out.Changed && len(d.used) == 0 {

@@ -115,6 +115,9 @@ type local struct {
 	at      map[*schema.Column]int // place in written
 	mask    merge.Mask             // existence and all columns with versions
 
+	direction schema.Direction
+	excluded  merge.Mask // columns that never go up
+
 	touched  bool
 	virgin   bool         // it was empty when this import first touched it, and nothing is known of it: nothing need be looked up
 	filled   bool         // but this import has put rows into it
@@ -177,7 +180,11 @@ func (x *run) local(st *schema.Table) *local {
 		return l
 	}
 	l := &local{Table: st, jt: x.j.Tables[st.Name], at: map[*schema.Column]int{}, mask: x.j.Mask(st)}
+	l.direction = x.j.Profile.Direction(st.Name)
 	for _, c := range st.Columns {
+		if x.j.Profile.Excluded(st.Name, c.Name) == schema.ExcludeUp {
+			l.excluded |= l.jt.Bit(c.Name)
+		}
 		if !c.Generated {
 			l.at[c] = len(l.written)
 			l.written = append(l.written, c)

@@ -190,3 +190,31 @@ func TestNotesAreFew(t *testing.T) {
 		t.Errorf("%d notes, %q, %v", len(r.Notes), r.Notes[0], err)
 	}
 }
+
+// What never goes up was not seen by the parent, whatever it acknowledged, and what is the parent's stays the parent's: its
+// next change wins there, over any clock, and the value that lost is recorded. Everything else goes by the later stamp.
+func TestParentWinsWhatNeverGoesUp(t *testing.T) {
+	profile := "[direction]\nadd = [\"users\"]\n[exclude.users]\nup = [\"password\"]\n"
+	ddl := "CREATE TABLE users (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NULL, password VARCHAR(50) NULL, note VARCHAR(50) NULL, uuid CHAR(36) NOT NULL UNIQUE)"
+	for name, ahead := range map[string]time.Duration{"clocks agree": 0, "the clinic's clock is ahead": 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			hub, clinic := sites.New(t, "hub", profile, ddl), sites.New(t, "clinic", profile, ddl)
+			hub.Exec("INSERT INTO users (name, uuid) VALUES ('ann', 'u-1')")
+			hub.Init()
+			clinic.Init()
+			hub.Connect(clinic)
+			sites.ExchangeTwice(hub, clinic)
+			clinic.SetClock(ahead)
+			clinic.Exec("INSERT INTO users (name, uuid) VALUES ('bob', 'u-2')")
+			sites.ExchangeTwice(hub, clinic)
+			clinic.Exec("UPDATE users SET name = 'clinic', password = 'clinic'", "UPDATE users SET note = 'clinic'")
+			sites.ExchangeTwice(hub, clinic)
+			hub.Exec("UPDATE users SET name = 'hub', password = 'hub'")
+			sites.ExchangeTwice(hub, clinic)
+			shows(t, clinic, "SELECT uuid, name, password, note FROM users ORDER BY uuid", "u-1 hub hub clinic", "u-2 hub hub clinic")
+			shows(t, clinic, "SELECT k, col, value FROM omsync_conflict ORDER BY k, col", "u-1 name clinic", "u-1 password clinic", "u-2 password clinic")
+			shows(t, hub, "SELECT uuid, name, password, note FROM users ORDER BY uuid", "u-1 hub hub NULL", "u-2 hub hub clinic")
+			sites.Quiet(t, hub, clinic)
+		})
+	}
+}

@@ -77,9 +77,11 @@ func (x *run) mayTouch(t *schema.Table, row merge.Row) bool {
 	if !x.mayChange(t) {
 		return row.Known && !row.Alive
 	}
-	if x.im.FromParent || x.j.Profile.Direction(t.Name) != schema.DirAdd || !row.Alive {
-		return true
-	}
+	return x.im.FromParent || x.j.Profile.Direction(t.Name) != schema.DirAdd || !row.Alive || x.brought(row)
+}
+
+// brought says whether a live row came here from the sender.
+func (x *run) brought(row merge.Row) bool {
 	for _, g := range row.Groups {
 		if g.Mask&merge.Existence != 0 {
 			return g.From == x.im.Peer
@@ -288,9 +290,7 @@ func (x *run) settle(w *rows) error {
 		if w.Acks != nil {
 			in.Ack = w.Acks[i]
 		}
-		if x.im.FromParent && x.j.Profile.Direction(w.l.Name) == schema.DirDown {
-			in.Ack = 0 // what only flows down was never sent up: the parent has seen nothing of it, whatever it acknowledged
-		}
+		in.Held = x.held(w.l, w.known[i])
 		f, isHere := w.found[i]
 		var cmp merge.Compare
 		if isHere {
@@ -347,6 +347,18 @@ func (w *rows) mask(i int) (m merge.Mask) {
 		m |= g.Mask
 	}
 	return m &^ merge.Existence
+}
+
+// held is what of a row this node never sends to the sender: of what only flows down and of the parent's own rows all, and
+// columns that never go up.
+func (x *run) held(l *local, row merge.Row) merge.Mask {
+	if !x.im.FromParent {
+		return 0
+	}
+	if l.direction == schema.DirDown || l.direction == schema.DirAdd && row.Alive && x.brought(row) {
+		return ^merge.Mask(0)
+	}
+	return l.excluded
 }
 
 // policy is what decides conflicts in a table. What only flows down is the parent's, whatever a child did to it.

@@ -16,8 +16,7 @@ const (
 
 // columns settles a row that is alive here and there, each pair of groups at once.
 func (im *Import) columns(local Row, in Incoming, policy Policy, c Compare) Outcome {
-	s := settling{im: im, policy: policy, ack: in.Ack, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
-	equal := c.Equal | Existence
+	s := settling{im: im, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
 	for _, l := range local.Groups {
 		rest := l.Mask
 		for _, g := range in.Groups {
@@ -26,22 +25,17 @@ func (im *Import) columns(local Row, in Incoming, policy Policy, c Compare) Outc
 				continue
 			}
 			rest &^= both
-			s.part(both&equal, true, l.Version, g.Sent, l.Before(g.Stamp))
-			differ := both &^ equal
-			if l.Stamp != g.Stamp {
-				s.part(differ, false, l.Version, g.Sent, l.Before(g.Stamp))
-				continue
-			}
-			greater := above(differ, c.Greater)
-			s.part(greater, false, l.Version, g.Sent, true)
-			s.part(differ&^greater, false, l.Version, g.Sent, false)
+			s.policy, s.ack = policy, in.Ack
+			s.pair(both&^in.Held, l.Version, g.Sent)
+			s.policy, s.ack = Parent, 0
+			s.pair(both&in.Held, l.Version, g.Sent)
 		}
 		s.groups = append(s.groups, Group{rest, l.Version})
 	}
 	known := local.mask()
 	for _, g := range in.Groups { // what has no version here is below every stamp
 		s.groups = append(s.groups, Group{g.Mask &^ known, im.got(g.Sent)})
-		s.write |= g.Mask &^ known &^ equal
+		s.write |= g.Mask &^ known &^ (c.Equal | Existence)
 	}
 	out := Outcome{Row: Row{Known: true, Alive: true, Groups: Normalise(s.groups)}, Write: s.write, Lost: s.lost}
 	if out.Write != 0 {
@@ -65,12 +59,29 @@ func above(m Mask, greater func(int) bool) (out Mask) {
 }
 
 type settling struct {
-	im     *Import
-	policy Policy
-	ack    uint64
-	groups []Group
-	write  Mask
-	lost   []Lost
+	im      *Import
+	compare Compare
+	policy  Policy
+	ack     uint64
+	groups  []Group
+	write   Mask
+	lost    []Lost
+}
+
+// pair settles columns that have one version here and one there.
+func (s *settling) pair(both Mask, local Version, in Sent) {
+	c := s.compare
+	equal := c.Equal | Existence
+	later := local.Before(in.Stamp)
+	s.part(both&equal, true, local, in, later)
+	differ := both &^ equal
+	if local.Stamp != in.Stamp {
+		s.part(differ, false, local, in, later)
+		return
+	}
+	greater := above(differ, c.Greater)
+	s.part(greater, false, local, in, true)
+	s.part(differ&^greater, false, local, in, false)
 }
 
 // part settles columns that have one version here and one there, and whose values all are equal or all differ. later: the

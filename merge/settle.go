@@ -36,6 +36,18 @@ type Incoming struct {
 	Groups []SentGroup // of a live row; masks disjoint
 	Dead   Sent        // of a deletion
 	Ack    uint64      // what of this node's epochs the sender had applied to this row: the header's, if the row has none of its own
+	// Held is what this node never sends to the sender: whatever it acknowledged, it has seen nothing of that, and its value
+	// wins conflicts. With Existence among it the row is the sender's alone: edits made here do not let it outlive a deletion,
+	// unless it stays for those that refer to it.
+	Held Mask
+}
+
+// ack is what of this node's epochs the sender can have applied to these columns.
+func (in *Incoming) ack(m Mask) uint64 {
+	if in.Held&m != 0 {
+		return 0
+	}
+	return in.Ack
 }
 
 // A Compare tells of the values of a row that is alive here and there.
@@ -85,9 +97,12 @@ func (im *Import) seen(v Version, ack uint64) bool {
 	return im.Valid && (v.Epoch <= ack || v.From == im.Peer)
 }
 
-// Outlives says whether some version of the local row is above the deletion. If so, Settle keeps the row alive.
-func (im *Import) Outlives(local Row, deletion Stamp) bool {
-	return slices.ContainsFunc(local.Groups, func(g Group) bool { return deletion.Before(g.Stamp) })
+// Outlives says whether the local row is above the deletion: some version of it, or of a row that is the sender's alone that of
+// its existence. If so, Settle keeps the row alive.
+func (im *Import) Outlives(local Row, in Incoming) bool {
+	return slices.ContainsFunc(local.Groups, func(g Group) bool {
+		return in.Dead.Before(g.Stamp) && (in.Held&Existence == 0 || g.Mask&Existence != 0)
+	})
 }
 
 // Settle decides what becomes of a row. local is what is known of it here, unsealed changes stamped; c matters only if it is
@@ -151,7 +166,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	}
 	if local.Dead.Before(best) {
 		out := Outcome{Row: im.arrive(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
-		if !im.seen(local.Dead, in.Ack) {
+		if !im.seen(local.Dead, in.ack(Existence)) {
 			out.Lost = []Lost{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
@@ -167,7 +182,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 
 // remove settles a row that is alive here and deleted there.
 func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
-	if stays || im.Outlives(local, in.Dead.Stamp) {
+	if stays || im.Outlives(local, in) {
 		// Stamped above the deletion, what stays beats it everywhere. A column without a version gets none by it.
 		kept := local.rewrite(func(v Version) Version {
 			if v.Before(in.Dead.Stamp) {
@@ -184,13 +199,20 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	out := Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Action: Delete, Changed: true}
 	var unseen Mask
 	for _, g := range local.Groups {
-		if !im.seen(g.Version, in.Ack) {
+		switch {
+		case !im.seen(g.Version, in.Ack):
 			unseen |= g.Mask
+		case g.Time > 0 && !im.seen(g.Version, 0): // an edit; what was there before anybody was a node is no loss
+			unseen |= g.Mask & in.Held
 		}
 	}
 	for _, g := range local.Groups {
 		if unseen&(g.Mask|Existence) != 0 {
-			out.Lost = append(out.Lost, Lost{Mask: g.Mask, Loser: g.Stamp, Winner: in.Dead.Stamp})
+			m := g.Mask
+			if unseen&Existence == 0 {
+				m &= unseen
+			}
+			out.Lost = append(out.Lost, Lost{Mask: m, Loser: g.Stamp, Winner: in.Dead.Stamp})
 		}
 	}
 	return out

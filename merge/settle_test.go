@@ -429,3 +429,47 @@ func TestRefused(t *testing.T) {
 		})
 	}
 }
+
+// What never goes to the parent was not seen by it, and is decided its way; a row that is the parent's alone goes with its
+// deletion, unless its existence itself is later.
+func TestSettleHeld(t *testing.T) {
+	const a, b = merge.Mask(2), merge.Mask(4)
+	im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: true}
+	local := live(merge.Group{Mask: merge.Existence, Version: version(10, "r", 2, 1)}, merge.Group{Mask: a | b, Version: version(20, "h", 3, 0)})
+	in := merge.Incoming{Alive: true, Ack: 3, Held: a, Groups: []merge.SentGroup{{Mask: merge.Existence, Sent: sentVersion(10, "r", 2)}, {Mask: a | b, Sent: sentVersion(15, "r", 5)}}}
+	out := im.Settle(local, in, merge.Newest, merge.Compare{}, false)
+	if out.Write != a || len(out.Lost) != 1 || out.Lost[0].Mask != a || out.Lost[0].Incoming {
+		t.Errorf("an edit here that the parent never saw: %+v", out)
+	}
+	for _, c := range []struct {
+		name   string
+		local  merge.Row
+		held   merge.Mask
+		stays  bool
+		action merge.Action
+		lost   merge.Mask
+	}{
+		{"an edit keeps a row", local, 0, false, merge.Keep, merge.Existence},
+		{"an edit of what never goes up keeps a row", local, a, false, merge.Keep, merge.Existence},
+		{"an edit does not keep the parent's row", local, ^merge.Mask(0), false, merge.Delete, a | b},
+		{"what refers to it does", local, ^merge.Mask(0), true, merge.Keep, merge.Existence},
+		{"so does a later existence", live(merge.Group{Mask: merge.Existence | a, Version: version(16, "h", 3, 0)}), ^merge.Mask(0), false, merge.Keep, merge.Existence},
+		{"an acknowledged edit of what never goes up is lost", live(merge.Group{Mask: merge.Existence | a | b, Version: version(12, "h", 3, 0)}), a, false, merge.Delete, a},
+		{"what was there before is no loss", live(merge.Group{Mask: merge.Existence | a, Version: version(0, "h", 1, 0)}), ^merge.Mask(0), false, merge.Delete, 0},
+	} {
+		out := im.Settle(c.local, merge.Incoming{Dead: sentVersion(15, "r", 5), Ack: 3, Held: c.held}, merge.Newest, merge.Compare{}, c.stays)
+		var lost merge.Mask
+		for _, l := range out.Lost {
+			lost |= l.Mask
+		}
+		if out.Action != c.action || lost != c.lost {
+			t.Errorf("%s: action %d, lost %b, want %d, %b", c.name, out.Action, lost, c.action, c.lost)
+		}
+	}
+	gone := merge.Row{Known: true, Dead: version(12, "h", 3, 0)}
+	for held, lost := range map[merge.Mask]int{0: 0, ^merge.Mask(0): 1} {
+		if out := im.Settle(gone, merge.Incoming{Alive: true, Ack: 3, Held: held, Groups: in.Groups}, merge.Newest, merge.Compare{}, false); out.Action != merge.Insert || len(out.Lost) != lost {
+			t.Errorf("a deletion here of what is held (%b): %+v", held, out)
+		}
+	}
+}

@@ -328,7 +328,7 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool, nowhere string) {
 func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
 	goes := map[string]int{}
 	for i, r := range dead {
-		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Dead.Stamp) {
+		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Incoming) {
 			goes[r.key] = i
 		}
 	}
