@@ -112,7 +112,7 @@ func (x *run) delete(last bool) error {
 		if err := x.lossesOf(d, out.Lost); err != nil {
 			return err
 		}
-		return x.decided(d, out, to(d.l))
+		return x.decided(d, out, stays, to(d.l))
 	}
 	for _, d := range all {
 		switch {
@@ -158,7 +158,7 @@ type deaths struct {
 	used    []uint64
 }
 
-func (x *run) decided(d *deletion, out merge.Outcome, w *deaths) error {
+func (x *run) decided(d *deletion, out merge.Outcome, stays bool, w *deaths) error {
 	switch {
 	case out.Action == merge.Delete:
 		w.rows = append(w.rows, d.row.row)
@@ -171,7 +171,7 @@ func (x *run) decided(d *deletion, out merge.Outcome, w *deaths) error {
 	case d.isHere:
 		x.counts(d.l).Unchanged++
 		x.report.Unchanged++
-		if x.im.FromParent && d.l.direction != schema.DirBoth {
+		if stays && x.im.FromParent && d.l.direction != schema.DirBoth { // only what others need goes up for it
 			w.refused = append(w.refused, journal.Tombstone{Key: d.key, Version: merge.Version{Stamp: d.dead.Stamp, Epoch: x.epoch.Epoch}})
 		}
 		if !out.Changed && len(d.used) == 0 {

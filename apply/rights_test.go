@@ -218,3 +218,56 @@ func TestParentWinsWhatNeverGoesUp(t *testing.T) {
 		})
 	}
 }
+
+// An edit of what only flows down, or of a row that is the parent's, does not keep the row when the parent deletes it, and
+// takes it nowhere. The edit is recorded as lost, what was merely there before is not.
+func TestEditDoesNotOutliveTheParentsDeletion(t *testing.T) {
+	profile := "[direction]\ndown = [\"concept\"]\nadd = [\"users\"]\n"
+	ddl := "CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) NULL, note VARCHAR(50) NULL, uuid CHAR(36) NOT NULL UNIQUE)"
+	for _, table := range []string{"concept", "users"} {
+		t.Run(table, func(t *testing.T) {
+			hub, clinic := sites.New(t, "hub", profile, fmt.Sprintf(ddl, table)), sites.New(t, "clinic", profile, fmt.Sprintf(ddl, table))
+			hub.Exec("INSERT INTO " + table + " (name, uuid) VALUES ('malaria', 'c-1'), ('measles', 'c-2'), ('mumps', 'c-3')")
+			hub.Init()
+			clinic.Init()
+			hub.Connect(clinic)
+			sites.ExchangeTwice(hub, clinic)
+			clinic.Exec("UPDATE " + table + " SET name = 'long ago' WHERE uuid = 'c-2'")
+			sites.ExchangeTwice(hub, clinic)
+			hub.Exec("DELETE FROM " + table)
+			time.Sleep(5 * time.Millisecond)
+			clinic.Exec("UPDATE " + table + " SET name = 'just now' WHERE uuid = 'c-1'")
+			sites.ExchangeTwice(hub, clinic)
+			for _, s := range []*sites.Site{hub, clinic} {
+				shows(t, s, "SELECT uuid, name FROM "+table)
+			}
+			shows(t, clinic, "SELECT k, col, value FROM omsync_conflict WHERE col = 'name' ORDER BY k", "c-1 name just now", "c-2 name long ago")
+			sites.Quiet(t, hub, clinic)
+		})
+	}
+}
+
+// A row that stayed for those that refer to it, and went up again, is not taken by a load that was made before it arrived.
+func TestKeptRowOutlivesAnOldLoad(t *testing.T) {
+	profile := "[direction]\ndown = [\"concept\"]\n"
+	ddl := []string{"CREATE TABLE concept (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) NULL, uuid CHAR(36) NOT NULL UNIQUE)",
+		"CREATE TABLE obs (id INT AUTO_INCREMENT PRIMARY KEY, concept_id INT NULL, uuid CHAR(36) NOT NULL UNIQUE, FOREIGN KEY (concept_id) REFERENCES concept (id))"}
+	hub, clinic := sites.New(t, "hub", profile, ddl...), sites.New(t, "clinic", profile, ddl...)
+	hub.Exec("INSERT INTO concept (name, uuid) VALUES ('malaria', 'c-1')")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("INSERT INTO obs (concept_id, uuid) VALUES (1, 'o-1')")
+	hub.Exec("DELETE FROM concept")
+	hub.Send(clinic)
+	up := clinic.Export(hub)[0]
+	hub.Exec("INSERT INTO obs (uuid) VALUES ('o-2')")
+	load := hub.Export(clinic, sites.Full)[0]
+	hub.Import(up)
+	clinic.Exec("UPDATE obs SET concept_id = NULL")
+	clinic.Import(load)
+	sites.ExchangeTwice(hub, clinic)
+	sites.Same(t, hub, clinic)
+	shows(t, hub, "SELECT uuid, name FROM concept", "c-1 malaria")
+}
