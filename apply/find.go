@@ -17,9 +17,8 @@ func (x *run) entry(i uint32) *entry { return x.dict.at(i) }
 // learn takes keys into the dictionary.
 func (x *run) learn(i *batch.KeysItem) error {
 	t := x.numbers[i.Table]
-	var root *local
-	if t.local != nil {
-		root = t.local
+	root := t.keys
+	if root != nil {
 		if root.Root != root.Table {
 			return fmt.Errorf("%w: keys of %s are keys of %s", batch.ErrCorrupt, t.Name, t.Root)
 		}
@@ -427,6 +426,9 @@ func (x *run) touch(l *local) error {
 		return nil
 	}
 	l.touched = true
+	if l.jt == nil {
+		return nil
+	}
 	var err error
 	if l.deaths, err = journal.AnyTombstones(x.ctx, x.c, l.jt.ID); err != nil {
 		return err

@@ -234,3 +234,31 @@ func TestFollowOfARunThatBeganBefore(t *testing.T) {
 	sites.ExchangeTwice(hub, clinic)
 	sites.Same(t, hub, clinic, "o.w")
 }
+
+// A table that stays where it is may still be referred to: its rows are found by their keys.
+func TestReferenceToATableThatStays(t *testing.T) {
+	profile := "never = [\"ward\"]\n"
+	hub, clinic := sites.New(t, "hub", profile, wards...), sites.New(t, "clinic", profile, wards...)
+	hub.Exec("INSERT INTO ward (name, uuid) VALUES ('maternity', 'w-1'), ('surgery', 'w-2')",
+		"INSERT INTO bed (ward_id, uuid) VALUES (1, 'b-1')", "INSERT INTO theatre VALUES (2, 7)", "INSERT INTO tag VALUES (2, 'quiet', 'x')")
+	clinic.Exec("INSERT INTO ward (name, uuid) VALUES ('other', 'w-0'), ('surgery', 'w-2'), ('maternity', 'w-1')")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	if r := hub.Send(clinic); len(r) != 1 || r[0].Inserted != 3 {
+		t.Errorf("%+v", r)
+	}
+	for _, table := range []string{"bed", "theatre", "tag"} {
+		q := "SELECT ward.uuid FROM " + table + " JOIN ward USING (ward_id)"
+		if a, b := hub.One(q), clinic.One(q); a != b {
+			t.Errorf("%s: the ward is %s, want %s", table, b, a)
+		}
+	}
+	hub.Exec("INSERT INTO ward (name, uuid) VALUES ('new', 'w-3')", "INSERT INTO bed (ward_id, uuid) VALUES (3, 'b-3')")
+	if _, err := clinic.ImportErr(hub.Export(clinic)[0]); err == nil || !strings.Contains(err.Error(), "refers to a row of ward") {
+		t.Errorf("a bed in a ward that is not here: %v", err)
+	}
+	clinic.Exec("INSERT INTO ward (name, uuid) VALUES ('new', 'w-3')")
+	sites.ExchangeTwice(hub, clinic)
+	sites.Quiet(t, hub, clinic)
+}

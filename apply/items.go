@@ -102,6 +102,7 @@ func set(list []uint64) map[uint64]bool {
 type table struct {
 	batch.Table
 	local   *local           // nil: not here, or it does not travel here
+	keys    *local           // where its rows are looked up by their keys; nil: nowhere
 	columns []*schema.Column // parallel to Table.Columns; nil: not here
 	bits    [64]merge.Mask   // slot in the batch → bits here
 	why     string           // why its rows cannot be applied
@@ -110,7 +111,7 @@ type table struct {
 // local is a table as it is here.
 type local struct {
 	*schema.Table
-	jt      *journal.Table
+	jt      *journal.Table         // nil: it does not travel, and keys are looked up in it alone
 	written []*schema.Column       // all columns but generated ones: what is read of a row to be updated, and written back
 	at      map[*schema.Column]int // place in written
 	mask    merge.Mask             // existence and all columns with versions
@@ -136,13 +137,17 @@ func (x *run) describe(i *batch.TableItem) error {
 		t.why = "there is no such table here"
 	case !st.Travels || x.j.Tables[st.Name] == nil:
 		t.why = "the table does not travel here (" + st.Why + ")"
+		if st.Key != schema.KeyNone && sameKey(t, st) == nil { // what does travel may refer to its rows
+			t.keys = x.local(st)
+		}
 	default:
 		return x.match(t, st)
 	}
 	return nil
 }
 
-func (x *run) match(t *table, st *schema.Table) error {
+// sameKey makes sure that rows are identified in the same way on both sides.
+func sameKey(t *table, st *schema.Table) error {
 	if len(t.Key) != len(st.KeyColumns) || t.Root != st.Root.Name {
 		return fmt.Errorf("%w: rows of %s are identified in another way there: use the same profile on both sides", ErrSchemas, t.Name)
 	}
@@ -151,7 +156,15 @@ func (x *run) match(t *table, st *schema.Table) error {
 			return fmt.Errorf("%w: rows of %s are identified by %s there and by %s here: use the same profile on both sides", ErrSchemas, t.Name, t.Key[i].Name, c.Name)
 		}
 	}
+	return nil
+}
+
+func (x *run) match(t *table, st *schema.Table) error {
+	if err := sameKey(t, st); err != nil {
+		return err
+	}
 	t.local = x.local(st)
+	t.keys = t.local
 	for i, bc := range t.Columns {
 		c := st.Column(bc.Name)
 		switch {
@@ -179,10 +192,10 @@ func (x *run) local(st *schema.Table) *local {
 	if l := x.locals[st.Name]; l != nil {
 		return l
 	}
-	l := &local{Table: st, jt: x.j.Tables[st.Name], at: map[*schema.Column]int{}, mask: x.j.Mask(st)}
+	l := &local{Table: st, jt: x.j.Tables[st.Name], at: map[*schema.Column]int{}}
 	l.direction = x.j.Profile.Direction(st.Name)
 	for _, c := range st.Columns {
-		if x.j.Profile.Excluded(st.Name, c.Name) == schema.ExcludeUp {
+		if l.jt != nil && x.j.Profile.Excluded(st.Name, c.Name) == schema.ExcludeUp {
 			l.excluded |= l.jt.Bit(c.Name)
 		}
 		if !c.Generated {
@@ -190,7 +203,10 @@ func (x *run) local(st *schema.Table) *local {
 			l.written = append(l.written, c)
 		}
 	}
-	x.report.Tables = append(x.report.Tables, TableReport{Table: st.Name})
+	if l.jt != nil {
+		l.mask = x.j.Mask(st)
+		x.report.Tables = append(x.report.Tables, TableReport{Table: st.Name})
+	}
 	x.locals[st.Name] = l
 	return l
 }

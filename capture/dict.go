@@ -53,9 +53,14 @@ func (d *dictionary) table(t *schema.Table) (uint32, error) {
 	for _, c := range t.KeyColumns {
 		bt.Key = append(bt.Key, batch.Column{Name: c.Name, Kind: kind(c), Ref: c.Ref != nil})
 	}
-	for _, c := range d.send(t) {
+	jt := d.j.Tables[t.Name]
+	var columns []*schema.Column
+	if jt != nil { // otherwise it does not travel, and what does only refers to its rows
+		columns = d.send(t)
+	}
+	for _, c := range columns {
 		bit := uint8(0)
-		for _, jc := range d.j.Tables[t.Name].Columns {
+		for _, jc := range jt.Columns {
 			if jc.Name == c.Name {
 				bit = jc.Bit
 			}
