@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -66,7 +67,7 @@ type TableReport struct {
 var ErrSchemas = errors.New("schemas do not fit")
 
 // tries is how often an import begins anew when the server gave it up: a deadlock, or a lock held too long.
-const tries = 5
+const tries = 8
 
 // Import applies one batch file, or finds that there is nothing to apply. What the header says is remembered in either
 // case. If it fails, the database is as before. Errors: those of batch.Open, ErrSchemas, journal.ErrBusy, the server's.
@@ -85,7 +86,7 @@ func Import(ctx context.Context, j *journal.Journal, f io.ReaderAt, size int64, 
 				return nil, err
 			}
 		case (n == 1213 || n == 1205) && try < tries && ctx.Err() == nil:
-			time.Sleep(time.Duration(try) * 200 * time.Millisecond)
+			time.Sleep(rand.N(time.Duration(try) * 400 * time.Millisecond)) // two that wait for each other must not meet again
 		case refused != nil:
 			return nil, errors.Join(refused, err)
 		case errors.As(err, &row) && !o.DryRun:

@@ -295,7 +295,14 @@ func (x *export) made(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback()
+	// A long import from the peer holds the row to its end.
+	if _, err := tx.ExecContext(ctx, "SET @omsync_wait = @@innodb_lock_wait_timeout, innodb_lock_wait_timeout = 3600"); err != nil {
+		return err
+	}
 	p, err := journal.PeerByName(ctx, tx, x.peer.Name, true)
+	if _, err := tx.ExecContext(ctx, "SET innodb_lock_wait_timeout = @omsync_wait"); err != nil {
+		return err
+	}
 	if err != nil {
 		return err
 	}
