@@ -128,7 +128,7 @@ type run struct {
 	numbers  map[uint32]*table // and by their number in it
 	locals   map[string]*local // as they are here
 	dict     dictionary        // the batch's keys
-	present  map[*local]map[int64]bool
+	present  map[*local]map[shared]bool
 	going    []*deletion // deletions read so far
 	deferred []*deletion // what something here still refers to, until the rows of the batch are in
 	patches  []patch

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
 	"slices"
@@ -141,44 +142,48 @@ func (x *run) resolve(idx []uint32) error {
 	return nil
 }
 
-// check finds out whether rows that share their ancestor's integer are there, locked to the commit.
-func (x *run) check(l *local, ints []int64) error {
+// shared is what a row has in common with the ancestor whose key it has: the integer, or the name where there is none.
+type shared struct {
+	num  int64
+	name string
+}
+
+// shared is what the entry's row, which is here, shares with those that have its key.
+func (e *entry) shared() shared {
+	if e.root.Integer == nil {
+		return shared{name: string(e.name())}
+	}
+	return shared{num: e.num}
+}
+
+func (s shared) value(l *local) []byte {
+	if l.Root.Integer == nil {
+		return []byte(s.name)
+	}
+	return strconv.AppendInt(nil, s.num, 10)
+}
+
+// check finds out whether rows that share their ancestor's key are there, locked to the commit.
+func (x *run) check(l *local, rows []shared) error {
 	known := x.present[l]
 	if known == nil {
-		known = map[int64]bool{}
+		known = map[shared]bool{}
 		x.present[l] = known
 	}
 	if err := x.touch(l); err != nil {
 		return err
 	}
-	var look []int64
-	for _, n := range ints {
-		if !known[n] {
-			look = append(look, n)
-		}
-	}
+	look := slices.DeleteFunc(slices.Clone(rows), func(r shared) bool { return known[r] })
 	if l.virgin && !l.filled || len(look) == 0 {
 		return nil
 	}
-	slices.Sort(look)
-	for part := range slices.Chunk(slices.Compact(look), 1000) {
-		b := []byte("SELECT t." + schema.Quote(l.Integer.Name) + " FROM (SELECT ")
-		for i, n := range part {
-			if i > 0 {
-				b = append(b, " UNION ALL SELECT "...)
-			}
-			b = strconv.AppendInt(b, n, 10)
-			if i == 0 {
-				b = append(b, " a"...)
-			}
-		}
-		b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t%s ON t.%s = d.a LOCK IN SHARE MODE", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name))
-		err := journal.Each(x.ctx, x.c, string(b), func(r []sql.RawBytes) error { known[journal.Int(r[0])] = true; return nil })
-		if err != nil {
-			return fmt.Errorf("look for rows of %s: %w", l.Name, err)
-		}
+	slices.SortFunc(look, func(a, b shared) int { return cmp.Or(cmp.Compare(a.num, b.num), strings.Compare(a.name, b.name)) })
+	look = slices.Compact(look)
+	values := make([][][]byte, len(look))
+	for i, r := range look {
+		values[i] = [][]byte{r.value(l)}
 	}
-	return nil
+	return x.lookUp(l, l.KeyColumns, values, "LOCK IN SHARE MODE", nil, func(n int, _ found) { known[look[n]] = true })
 }
 
 // found is a row that a key was found to be.
@@ -237,7 +242,7 @@ func (x *run) keyValues(l *local, i uint32) ([][]byte, bool) {
 		if e.state != here {
 			return nil, false
 		}
-		return [][]byte{strconv.AppendInt(nil, e.num, 10)}, true
+		return [][]byte{e.shared().value(l)}, true
 	}
 	parts, ok := journal.SplitKey(e.key, len(l.KeyColumns))
 	if !ok {

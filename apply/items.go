@@ -26,7 +26,7 @@ func (x *run) apply(h *batch.Header, im merge.Import) error {
 	x.im.Again = func(e uint64) bool { return theirs[e] }
 	x.im.Resent = func(e uint64) bool { return x.again[e] }
 	x.tables, x.numbers, x.locals = map[string]*table{}, map[uint32]*table{}, map[string]*local{}
-	x.present = map[*local]map[int64]bool{}
+	x.present = map[*local]map[shared]bool{}
 	rows := false
 	for {
 		item, err := x.r.Next()

@@ -115,8 +115,45 @@ type patch struct {
 	at     journal.Row
 	key    string
 	column *schema.Column
-	root   *local
-	to     string
+	to     target
+}
+
+// target is a row that is referred to, as it can be found again once the dictionary is another one.
+type target struct {
+	root  *local
+	key   string
+	parts []*target // of a key that is made of other rows' keys; nil for its other parts
+}
+
+// target takes an entry out of the dictionary.
+func (x *run) target(i uint32) target {
+	e := x.entry(i)
+	t := target{root: e.root, key: e.key}
+	for p, r := range e.refs() {
+		if r != 0 {
+			if t.parts == nil {
+				t.parts = make([]*target, len(e.refs()))
+			}
+			part := x.target(r)
+			t.parts[p] = &part
+		}
+	}
+	return t
+}
+
+// relearn takes it back in, and answers its index.
+func (x *run) relearn(t *target) uint32 {
+	e := entry{root: t.root, key: t.key}
+	for p, part := range t.parts {
+		if part != nil {
+			if e.more == nil {
+				e.more = &more{refs: make([]uint32, len(t.parts))}
+			}
+			e.more.refs[p] = x.relearn(part)
+		}
+	}
+	x.dict.add(e)
+	return uint32(x.dict.n-1) + batch.FirstRef
 }
 
 // patch fills in references to rows that came later in the batch. Those whose row is still nowhere wait for the next call,
@@ -128,8 +165,7 @@ func (x *run) patch(last bool) error {
 		x.dict.reset()
 		idx := make([]uint32, len(part))
 		for i, p := range part {
-			x.dict.add(entry{root: p.root, key: p.to})
-			idx[i] = uint32(i) + batch.FirstRef
+			idx[i] = x.relearn(&p.to)
 		}
 		if err := x.resolve(idx); err != nil {
 			return err
@@ -148,7 +184,7 @@ func (x *run) patch(last bool) error {
 				}
 				ready[p.column] = append(ready[p.column], i)
 			case last:
-				return x.missing(p.l, p.key, p.column, p.root, p.to)
+				return x.missing(p.l, p.key, p.column, p.to.root, p.to.key)
 			default:
 				x.patches = append(x.patches, p)
 			}
@@ -171,11 +207,11 @@ func (x *run) arrived(p patch, i uint32) (bool, error) {
 		return true, nil
 	}
 	to := x.local(p.column.Ref.To)
-	n := x.entry(i).num
-	if err := x.check(to, []int64{n}); err != nil {
+	row := x.entry(i).shared()
+	if err := x.check(to, []shared{row}); err != nil {
 		return false, err
 	}
-	return x.present[to][n], nil
+	return x.present[to][row], nil
 }
 
 // fill writes one column of many rows.

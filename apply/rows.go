@@ -121,14 +121,14 @@ func (x *run) identify(w *rows, i int, f found) {
 		e.settle(f.row, name)
 		return
 	}
-	x.exists(w.l, f.row.Int)
+	x.exists(w.l, e.shared())
 }
 
-func (x *run) exists(l *local, n int64) {
+func (x *run) exists(l *local, row shared) {
 	if x.present[l] == nil {
-		x.present[l] = map[int64]bool{}
+		x.present[l] = map[shared]bool{}
 	}
-	x.present[l][n] = true
+	x.present[l][row] = true
 }
 
 // incoming turns the batch's values into those of this database, and its masks into local bits.
@@ -218,13 +218,13 @@ func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
 	var to *local // the target shares its ancestor's key: the row itself must be there too
 	if c.Ref.When == nil && c.Ref.To.Root != c.Ref.To {
 		to = x.local(c.Ref.To)
-		var ints []int64
+		var rows []shared
 		for _, r := range idx {
 			if e := x.entry(r); e.state == here {
-				ints = append(ints, e.num)
+				rows = append(rows, e.shared())
 			}
 		}
-		if err := x.check(to, ints); err != nil {
+		if err := x.check(to, rows); err != nil {
 			return err
 		}
 	}
@@ -237,7 +237,7 @@ func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
 		switch {
 		case r >= batch.FirstRef:
 			value, ok := x.value(c.Ref, r)
-			if ok && to != nil && !x.present[to][x.entry(r).num] {
+			if ok && to != nil && !x.present[to][x.entry(r).shared()] {
 				ok = false
 			}
 			if !ok {

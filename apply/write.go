@@ -280,7 +280,11 @@ func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
 		}
 	}
 	if l.Root != l.Table {
-		x.exists(l, r.at.Int)
+		row := shared{num: r.at.Int}
+		if l.Root.Integer == nil {
+			row = shared{name: string(r.values[l.at[l.KeyColumns[0]]])}
+		}
+		x.exists(l, row)
 	}
 	x.follow(r)
 	if r.wasDead {
@@ -306,8 +310,7 @@ func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
 // later is a reference to be filled in once its row is here. It holds the key, not its place in the dictionary, which the
 // batch may empty in between.
 func (x *run) later(l *local, key string, p reference) patch {
-	e := x.entry(p.to)
-	return patch{l: l, key: key, column: p.column, root: e.root, to: e.key}
+	return patch{l: l, key: key, column: p.column, to: x.target(p.to)}
 }
 
 // follow remembers the references that are still to be filled in, once the row has its identity.
