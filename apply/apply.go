@@ -124,19 +124,20 @@ type run struct {
 	packet    int   // bytes that a statement may have
 	increment int64 // between the integers of one INSERT
 
-	tables   map[string]*table // as the batch describes them, by name
-	numbers  map[uint32]*table // and by their number in it
-	locals   map[string]*local // as they are here
-	dict     dictionary        // the batch's keys
-	present  map[*local]map[shared]bool
-	going    []*deletion // deletions read so far
-	deferred []*deletion // what something here still refers to, until the rows of the batch are in
-	patches  []patch
-	late     []lateRow // rows whose unique values are still held by others
-	lost     []journal.Conflict
-	authored int // names of authors that were new here
-	rows     int64
-	report   Report
+	tables    map[string]*table // as the batch describes them, by name
+	numbers   map[uint32]*table // and by their number in it
+	locals    map[string]*local // as they are here
+	dict      dictionary        // the batch's keys
+	present   map[*local]map[shared]bool
+	going     []*deletion // deletions read so far
+	deferred  []*deletion // what something here still refers to, until the rows of the batch are in
+	patches   []patch
+	late      []lateRow          // rows whose unique values are still held by others
+	lost      []journal.Conflict // not yet written
+	lostBytes int
+	authored  int // names of authors that were new here
+	rows      int64
+	report    Report
 }
 
 func (x *run) once(ctx context.Context, f io.ReaderAt, size int64) (*Report, error) {

@@ -57,9 +57,20 @@ func (x *run) sent(w *rows, i int, c *schema.Column) (*string, error) {
 
 // lossesOf records values of a row that is deleted, or its deletion.
 func (x *run) lossesOf(d *deletion, lost []merge.Lost) error {
+	var values [][]byte // read again: there may be many deletions, and few are recorded
+	value := func(c *schema.Column) (*string, error) {
+		if values == nil {
+			if err := x.readRows(d.l, []journal.Row{d.row.row}, "", d.l.written, func(f found) { values = f.values }); err != nil {
+				return nil, err
+			}
+		}
+		if values == nil {
+			return nil, fmt.Errorf("%s: a row that was locked is gone", d.l.Name)
+		}
+		return x.global(c, values[d.l.at[c]])
+	}
 	for _, l := range lost {
-		err := x.lose(d.l, d.key, l, func(c *schema.Column) (*string, error) { return x.global(c, d.row.values[d.l.at[c]]) })
-		if err != nil {
+		if err := x.lose(d.l, d.key, l, value); err != nil {
 			return err
 		}
 	}
@@ -82,12 +93,14 @@ func (x *run) lose(l *local, key string, lost merge.Lost, value func(*schema.Col
 			}
 			columns++
 			c.Column, c.Value = column.Name, v
-			x.lost = append(x.lost, c)
+			if err := x.record(c); err != nil {
+				return err
+			}
 		}
 	}
 	if columns == 0 && lost.Mask&merge.Existence != 0 {
 		c.Column, c.Value = "", nil
-		x.lost = append(x.lost, c)
+		return x.record(c)
 	}
 	return nil
 }
@@ -135,9 +148,27 @@ func (x *run) records(b *batch.Records) error {
 			x.note("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, x.peer.Name)
 			continue
 		}
-		x.lost = append(x.lost, c)
+		if err := x.record(c); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// recordBytes is how much of conflicts is held before it is written.
+const recordBytes = 4 << 20
+
+// record takes a conflict down.
+func (x *run) record(c journal.Conflict) error {
+	x.lost = append(x.lost, c)
+	x.lostBytes += 200 + len(c.Key)
+	if c.Value != nil {
+		x.lostBytes += len(*c.Value)
+	}
+	if x.lostBytes < recordBytes {
+		return nil
+	}
+	return x.recordLost()
 }
 
 // mayRecord says whether the sender may record a conflict about this.
@@ -151,13 +182,14 @@ func (x *run) mayRecord(t *table, c journal.Conflict) bool {
 // deletionNote marks the record of a deletion that lost.
 const deletionNote = "deletion"
 
-// recordLost writes the conflicts of this import.
+// recordLost writes the conflicts that were taken down.
 func (x *run) recordLost() error {
 	n, err := journal.PutConflicts(x.ctx, x.c, x.lost)
 	if n > 0 {
 		x.wrote = true
 	}
-	x.report.Conflicts = n
+	x.report.Conflicts += n
+	x.lost, x.lostBytes = nil, 0
 	return err
 }
 

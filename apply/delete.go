@@ -20,11 +20,12 @@ type deletion struct {
 	dead merge.Sent
 
 	// What was found of it, once it was looked for.
-	isHere bool
-	row    found
-	known  merge.Row
-	had    bool
-	used   []uint64
+	isHere  bool
+	row     found // with the columns of referred alone
+	known   merge.Row
+	had     bool
+	used    []uint64
+	columns []*schema.Column // of row.values
 }
 
 // collect takes in deletions. They are carried out together: whether one may go depends on the others.
@@ -50,7 +51,9 @@ func (x *run) collect(b *batch.Deletions) error {
 			return err
 		}
 	}
-	rows, err := x.find(t.local, b.Keys, "FOR UPDATE", t.local.written)
+	filter := x.j.Profile.RowFilter(t.Name)
+	columns := t.local.referred(filter)
+	rows, err := x.find(t.local, b.Keys, "FOR UPDATE", columns)
 	if err != nil {
 		return err
 	}
@@ -61,9 +64,8 @@ func (x *run) collect(b *batch.Deletions) error {
 	if err := x.knownOf(w); err != nil {
 		return err
 	}
-	filter := x.j.Profile.RowFilter(t.Name)
 	for i := range b.Keys {
-		if t.local.stays(filter, w.keys[i], rows[i]) {
+		if t.local.stays(filter, w.keys[i], rows[i], columns) {
 			x.counts(t.local).Refused++
 			x.report.Refused++
 			continue
@@ -71,19 +73,46 @@ func (x *run) collect(b *batch.Deletions) error {
 		d := &deletion{l: t.local, key: w.keys[i], known: w.known[i], had: w.had[i], used: w.used[i],
 			dead: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
 		d.row, d.isHere = rows[i]
+		d.columns = columns
 		x.going = append(x.going, d)
 	}
-	return nil
+	if len(x.going) < goingLimit {
+		return nil
+	}
+	return x.delete(false)
+}
+
+// goingLimit is how many deletions are held at once. What is referred to from beyond is put off to the end; what refers to
+// a row beyond that turns out to stay is gone by then.
+const goingLimit = 200_000
+
+// referred is the columns by which rows of the table are referred to other than by their integers, and the one that the
+// profile's filter looks at.
+func (l *local) referred(filter *schema.RowFilter) (out []*schema.Column) {
+	add := func(c *schema.Column) {
+		if _, ok := l.at[c]; ok && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	for _, ref := range l.Children {
+		if ref.When == nil && ref.ToColumn != l.Integer {
+			add(ref.ToColumn)
+		}
+	}
+	if filter != nil {
+		add(l.Column(filter.Column))
+	}
+	return out
 }
 
 // stays says whether the profile keeps a row where it is, by its key or by what it holds here.
-func (l *local) stays(filter *schema.RowFilter, key string, here found) bool {
+func (l *local) stays(filter *schema.RowFilter, key string, here found, columns []*schema.Column) bool {
 	stays, known := journal.Filtered(l.Table, filter, key)
 	if known {
 		return stays
 	}
-	at, ok := l.at[l.Column(filter.Column)]
-	return ok && here.values != nil && here.values[at] != nil && filter.Match(string(here.values[at]))
+	at := slices.Index(columns, l.Column(filter.Column))
+	return at >= 0 && here.values != nil && here.values[at] != nil && filter.Match(string(here.values[at]))
 }
 
 // delete carries out the deletions that may go. What something here still refers to is put off until the rows of the batch
@@ -335,7 +364,7 @@ func (d *deletion) referredBy(ref *schema.Ref) ([]byte, bool) {
 	if ref.When != nil || ref.ToColumn == d.l.Integer {
 		return strconv.AppendInt(nil, d.row.row.Int, 10), true
 	}
-	if at, ok := d.l.at[ref.ToColumn]; ok && d.row.values[at] != nil {
+	if at := slices.Index(d.columns, ref.ToColumn); at >= 0 && d.row.values[at] != nil {
 		return d.row.values[at], true
 	}
 	return nil, false
