@@ -373,7 +373,7 @@ func (d *deletion) referredBy(ref *schema.Ref) ([]byte, bool) {
 // refersTo reads the rows whose reference holds one of these values.
 func (x *run) refersTo(ref *schema.Ref, to *schema.Table, values [][]byte, from *local, f func(journal.Row, string)) error {
 	c := ref.From
-	b := []byte("SELECT " + from.identity("") + ", " + schema.Quote(c.Name))
+	b := []byte("SELECT " + journal.Identity(from.Table, "") + ", " + schema.Quote(c.Name))
 	var formats func(string) string
 	if w := ref.When; w != nil {
 		via := w.Via
@@ -382,7 +382,7 @@ func (x *run) refersTo(ref *schema.Ref, to *schema.Table, values [][]byte, from 
 		}
 		b = append(b, ", "+schema.Quote(via.Name)...)
 		var err error
-		if formats, err = x.formats(w); err != nil {
+		if formats, err = journal.Decides(x.ctx, x.c, w); err != nil {
 			return err
 		}
 	}
@@ -404,18 +404,4 @@ func (x *run) refersTo(ref *schema.Ref, to *schema.Table, values [][]byte, from 
 		return fmt.Errorf("look for what refers to %s: %w", to.Name, err)
 	}
 	return nil
-}
-
-// formats answers what a row's deciding column says: itself, or what the row that it refers to says.
-func (x *run) formats(w *schema.Condition) (func(string) string, error) {
-	if w.Via == nil {
-		return func(v string) string { return v }, nil
-	}
-	says := map[string]string{}
-	query := fmt.Sprintf("SELECT %s, %s FROM %s", schema.Quote(w.Via.Ref.ToColumn.Name), schema.Quote(w.LookupColumn.Name), schema.Quote(w.Lookup.Name))
-	err := journal.Each(x.ctx, x.c, query, func(r []sql.RawBytes) error { says[string(r[0])] = string(r[1]); return nil })
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", w.Lookup.Name, err)
-	}
-	return func(v string) string { return says[v] }, nil
 }

@@ -283,7 +283,7 @@ func (l *local) byInteger() string { return l.ForceIndex([]*schema.Column{l.Inte
 // lookUp joins values with a table on some of its columns: the shape that uses the index and locks what it finds alone.
 func (x *run) lookUp(l *local, on []*schema.Column, values [][][]byte, lock string, columns []*schema.Column, f func(int, found)) error {
 	for start := 0; start < len(values); {
-		b := []byte("SELECT d.n, " + l.identity("t."))
+		b := []byte("SELECT d.n, " + journal.Identity(l.Table, "t."))
 		for _, c := range columns {
 			b = append(append(b, ", "...), c.Select("t.")...)
 		}
@@ -357,14 +357,6 @@ func comparable(c *schema.Column, v string) string {
 	return "CONVERT(" + v + " USING " + charset + ") COLLATE " + c.Collation
 }
 
-// identity is the expressions of a row's local identity: its integer and its local key.
-func (l *local) identity(prefix string) string {
-	if l.Integer != nil {
-		return prefix + schema.Quote(l.Integer.Name) + ", ''"
-	}
-	return "0, " + schema.LocalKeySQL(l.Table, prefix)
-}
-
 // findUnindexed finds rows by a uuid that no index holds (users): a plain read of the table, which locks nothing, and
 // then the rows themselves. Locking a scan would stop the application.
 func (x *run) findUnindexed(l *local, idx []uint32, lock string, columns []*schema.Column, out map[int]found) error {
@@ -375,7 +367,7 @@ func (x *run) findUnindexed(l *local, idx []uint32, lock string, columns []*sche
 	}
 	var rows []journal.Row
 	at := map[journal.Row][]int{}
-	err := journal.Each(x.ctx, x.c, "SELECT "+l.identity("")+", "+schema.Quote(l.KeyColumns[0].Name)+" FROM "+schema.Quote(l.Name), func(r []sql.RawBytes) error {
+	err := journal.Each(x.ctx, x.c, "SELECT "+journal.Identity(l.Table, "")+", "+schema.Quote(l.KeyColumns[0].Name)+" FROM "+schema.Quote(l.Name), func(r []sql.RawBytes) error {
 		if r[2] == nil {
 			return nil
 		}

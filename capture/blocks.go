@@ -2,7 +2,6 @@ package capture
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 
@@ -258,7 +257,7 @@ func (x *export) targets(ctx context.Context, c *schema.Column, p *portion, v []
 	if err != nil {
 		return nil, err
 	}
-	formats, err := conditions(ctx, x.snap, c.Ref.When)
+	formats, err := journal.Decides(ctx, x.snap, c.Ref.When)
 	if err != nil {
 		return nil, err
 	}
@@ -297,23 +296,6 @@ func (x *export) column(t *schema.Table, c *schema.Column, p *portion) ([][]byte
 		}
 	}
 	return nil, fmt.Errorf("%s.%s decides about a reference and is not sent: take it off the excluded columns", t.Name, c.Name)
-}
-
-// conditions answers what a row's deciding column says: itself, or what the row that it refers to says.
-func conditions(ctx context.Context, q journal.DB, w *schema.Condition) (func(string) string, error) {
-	if w.Via == nil {
-		return func(v string) string { return v }, nil
-	}
-	formats := map[string]string{}
-	query := fmt.Sprintf("SELECT %s, %s FROM %s", schema.Quote(w.Via.Ref.ToColumn.Name), schema.Quote(w.LookupColumn.Name), schema.Quote(w.Lookup.Name))
-	err := journal.Each(ctx, q, query, func(r []sql.RawBytes) error {
-		formats[string(r[0])] = string(r[1])
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", w.Lookup.Name, err)
-	}
-	return func(v string) string { return formats[v] }, nil
 }
 
 // versions fills in what each row is known by: all its versions of what is sent.

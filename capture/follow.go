@@ -348,7 +348,7 @@ func filled(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Tab
 		differs = "NOT (" + schema.Quote(c.Name) + " <=> " + string(c.AppendLiteral(nil, []byte(*c.Default))) + ")"
 	}
 	var rows []journal.Row
-	err := journal.Each(ctx, q, "SELECT "+localSelect(t, "")+" FROM "+schema.Quote(t.Name)+" WHERE "+differs, func(r []sql.RawBytes) error {
+	err := journal.Each(ctx, q, "SELECT "+journal.Identity(t, "")+" FROM "+schema.Quote(t.Name)+" WHERE "+differs, func(r []sql.RawBytes) error {
 		rows = append(rows, journal.Row{Int: journal.Int(r[0]), Key: string(r[1])})
 		return nil
 	})

@@ -16,14 +16,6 @@ type keys struct {
 	q journal.DB
 }
 
-// localSelect is the expressions that give a row's local identity: its integer, and its local key.
-func localSelect(t *schema.Table, prefix string) string {
-	if t.Integer != nil {
-		return prefix + schema.Quote(t.Integer.Name) + ", ''"
-	}
-	return "0, " + schema.LocalKeySQL(t, prefix)
-}
-
 // where picks rows by their local identity.
 func where(t *schema.Table, rows []journal.Row) string {
 	var b []byte
@@ -57,7 +49,7 @@ func (k keys) of(ctx context.Context, t *schema.Table, rows []journal.Row) (map[
 	var all []found
 	for start := 0; start < len(rows); start += 1000 {
 		part := rows[start:min(start+1000, len(rows))]
-		query := "SELECT " + localSelect(t, "")
+		query := "SELECT " + journal.Identity(t, "")
 		for _, c := range t.KeyColumns {
 			query += ", " + c.Select("")
 		}
@@ -152,7 +144,7 @@ func (k keys) byUUID(ctx context.Context, t *schema.Table, uuids []string) (map[
 	for start := 0; start < len(uuids); start += 1000 {
 		part := uuids[start:min(start+1000, len(uuids))]
 		c := t.KeyColumns[0]
-		b := []byte("SELECT " + localSelect(t, "") + ", " + schema.Quote(c.Name) + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IN (")
+		b := []byte("SELECT " + journal.Identity(t, "") + ", " + schema.Quote(c.Name) + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IN (")
 		for i, u := range part {
 			if i > 0 {
 				b = append(b, ',')

@@ -186,7 +186,7 @@ func (r *reader) byLocalKey(ctx context.Context, jt *journal.Table, f func(*port
 
 // fetch reads rows and hands on those that the peer lacks. read, if given, is told how many there were.
 func (r *reader) fetch(ctx context.Context, jt *journal.Table, which string, versions map[journal.Row][]merge.Group, f func(*portion) error, read ...*int) error {
-	query := "SELECT " + localSelect(r.table, "")
+	query := "SELECT " + journal.Identity(r.table, "")
 	for _, c := range r.table.KeyColumns {
 		query += ", " + c.Select("")
 	}

@@ -65,7 +65,7 @@ func (w *sealer) carried(ctx context.Context, t *schema.Table, ref *schema.Ref, 
 			known[ch.Row], born[ch.Row] = true, ch.Op == journal.OpInsert
 		}
 	}
-	query := "SELECT " + localSelect(from, "") + ", " + schema.Quote(c.Name)
+	query := "SELECT " + journal.Identity(from, "") + ", " + schema.Quote(c.Name)
 	formats := func(string) string { return "" }
 	if ref.When != nil {
 		via := ref.When.Via
@@ -74,7 +74,7 @@ func (w *sealer) carried(ctx context.Context, t *schema.Table, ref *schema.Ref, 
 		}
 		query += ", " + schema.Quote(via.Name)
 		var err error
-		if formats, err = conditions(ctx, w.q, ref.When); err != nil {
+		if formats, err = journal.Decides(ctx, w.q, ref.When); err != nil {
 			return err
 		}
 	}

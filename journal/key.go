@@ -1,6 +1,9 @@
 package journal
 
 import (
+	"context"
+	"database/sql"
+	"fmt"
 	"strings"
 
 	"github.com/omsync/omsync/schema"
@@ -118,4 +121,31 @@ func Filtered(t *schema.Table, f *schema.RowFilter, key string) (stays, known bo
 		}
 	}
 	return false, false
+}
+
+// Decides answers, for values of a condition's deciding column, what they say: themselves, or what the rows that they refer
+// to say. Condition.Target takes the answer.
+func Decides(ctx context.Context, q DB, w *schema.Condition) (func(string) string, error) {
+	if w.Via == nil {
+		return func(v string) string { return v }, nil
+	}
+	formats := map[string]string{}
+	query := fmt.Sprintf("SELECT %s, %s FROM %s", schema.Quote(w.Via.Ref.ToColumn.Name), schema.Quote(w.LookupColumn.Name), schema.Quote(w.Lookup.Name))
+	err := Each(ctx, q, query, func(r []sql.RawBytes) error {
+		formats[string(r[0])] = string(r[1])
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", w.Lookup.Name, err)
+	}
+	return func(v string) string { return formats[v] }, nil
+}
+
+// Identity is the expressions that give a row's local identity: its integer, and its local key. prefix is "" or a table
+// alias with its dot.
+func Identity(t *schema.Table, prefix string) string {
+	if t.Integer != nil {
+		return prefix + schema.Quote(t.Integer.Name) + ", ''"
+	}
+	return "0, " + schema.LocalKeySQL(t, prefix)
 }

@@ -1,0 +1,95 @@
+package journal
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestKeysComeApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		part := rapid.Ptr(rapid.StringOf(rapid.SampledFrom([]rune{'a', 'N', '\x1e', '\x1f', 'é'})), true)
+		parts := rapid.SliceOfN(part, 1, 4).Draw(t, "parts")
+		got, ok := SplitKey(JoinKey(parts), len(parts))
+		if len(parts) == 1 && parts[0] != nil && *parts[0] == null {
+			return // a key of one part is the part itself; no uuid or name is this control character
+		}
+		if !ok || len(got) != len(parts) {
+			t.Fatalf("%q came apart as %d parts, %v", JoinKey(parts), len(got), ok)
+		}
+		for i := range parts {
+			if (got[i] == nil) != (parts[i] == nil) || got[i] != nil && *got[i] != *parts[i] {
+				t.Fatalf("part %d of %q", i, JoinKey(parts))
+			}
+		}
+	})
+}
+
+func TestSplitKeyOfAnotherNumber(t *testing.T) {
+	if _, ok := SplitKey("a\x1fb", 3); ok {
+		t.Error("two parts passed for three")
+	}
+}
+
+func TestFold(t *testing.T) {
+	uuid := "u-1"
+	row := Row{Int: 7}
+	at := func(op int, time int64) Change {
+		c := Change{ID: uint64(time), Op: op, Row: row, At: time}
+		if op == OpUpdate {
+			c.Mask = 2
+		}
+		if op == OpDelete {
+			c.UUID = &uuid
+		}
+		return c
+	}
+	for _, c := range []struct {
+		name    string
+		changes []Change
+		deaths  []bool // First of each
+		born    bool
+		edits   int
+	}{
+		{"edits of one column become one", []Change{at(OpUpdate, 1), at(OpUpdate, 2)}, nil, false, 1},
+		{"an edit of a new row is part of it", []Change{at(OpInsert, 1), at(OpUpdate, 2)}, nil, true, 0},
+		{"deleted", []Change{at(OpUpdate, 1), at(OpDelete, 2)}, []bool{true}, false, 0},
+		{"deleted twice is once", []Change{at(OpDelete, 1), at(OpDelete, 2)}, []bool{true}, false, 0},
+		{"born and died", []Change{at(OpInsert, 1), at(OpDelete, 2)}, []bool{false}, false, 0},
+		{"the integer used again", []Change{at(OpDelete, 1), at(OpInsert, 2)}, []bool{true}, true, 0},
+		{"and again", []Change{at(OpDelete, 1), at(OpInsert, 2), at(OpDelete, 3), at(OpInsert, 4)}, []bool{true, false}, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := Fold(c.changes)
+			if len(got) != 1 {
+				t.Fatalf("%d rows", len(got))
+			}
+			f := got[0]
+			var first []bool
+			for _, d := range f.Deaths {
+				first = append(first, d.First)
+			}
+			if len(first) != len(c.deaths) || f.Born != c.born || len(f.Edits) != c.edits {
+				t.Fatalf("%+v", f)
+			}
+			for i := range first {
+				if first[i] != c.deaths[i] {
+					t.Errorf("death %d: first %v", i, first[i])
+				}
+			}
+		})
+	}
+}
+
+func TestAsk(t *testing.T) {
+	for _, name := range []string{"person", "odd#name"} {
+		if a, ok := ParseAsk(Ask{name, 12}.String()); !ok || a != (Ask{name, 12}) {
+			t.Errorf("%+v, %v", a, ok)
+		}
+	}
+	for _, s := range []string{"", "person", "#3", "person#", "person#x", "person#0"} {
+		if a, ok := ParseAsk(s); ok {
+			t.Errorf("%q passed as %+v", s, a)
+		}
+	}
+}
