@@ -8,6 +8,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/testdata/dbtest"
 	"github.com/omsync/omsync/testdata/sites"
 )
 
@@ -214,6 +215,9 @@ func TestRowsWithoutAKeyStayAlone(t *testing.T) {
 
 // TestLongValues sends values, and conflicts about them, of more than half the longest packet.
 func TestLongValues(t *testing.T) {
+	if !dbtest.Server(t).AtLeast(5, 7) {
+		t.Skip("MySQL 5.6 takes no values of more than a tenth of its redo log: 9.6 MB unless set otherwise")
+	}
 	ddl := "CREATE TABLE doc (id INT AUTO_INCREMENT PRIMARY KEY, b LONGBLOB NULL, c LONGTEXT NULL, n INT NULL, uuid CHAR(36) NOT NULL UNIQUE)"
 	hub, k := sites.New(t, "hub", "none", ddl), sites.New(t, "k", "none", ddl)
 	hub.Init()
