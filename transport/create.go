@@ -48,7 +48,7 @@ func (f *Folder) Create(ctx context.Context, name string) (*File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := checkNew(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	var random [8]byte

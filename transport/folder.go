@@ -86,9 +86,9 @@ func (f *Folder) List(ctx context.Context) ([]Entry, error) {
 	return out, nil
 }
 
-// Get opens a batch file and tells its size in bytes. The caller closes it. Errors: fs.ErrNotExist, or what the medium
+// Open opens a batch file and tells its size in bytes. The caller closes it. Errors: fs.ErrNotExist, or what the medium
 // said.
-func (f *Folder) Get(ctx context.Context, name string) (*os.File, int64, error) {
+func (f *Folder) Open(ctx context.Context, name string) (*os.File, int64, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}

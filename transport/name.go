@@ -14,9 +14,9 @@ const Suffix = ".omsync"
 // bytes; the temporary name needs some of them.
 const maxName = 200
 
-// checkNew says why a name is not one that every file system takes: only letters, digits, dots, dashes and underscores,
+// CheckName says why a name is not one that every file system takes: only letters, digits, dots, dashes and underscores,
 // none of Windows' device names ("Naming Files, Paths, and Namespaces" in the Windows documentation).
-func checkNew(name string) error {
+func CheckName(name string) error {
 	if err := checkStored(name); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func checkNew(name string) error {
 	return nil
 }
 
-// checkStored says why a name cannot be that of a batch in a store. People rename files, so it takes more than checkNew,
+// checkStored says why a name cannot be that of a batch in a store. People rename files, so it takes more than CheckName,
 // but no path and no hidden file: macOS puts a ._NAME beside each file on a FAT stick.
 func checkStored(name string) error {
 	switch {

@@ -71,7 +71,7 @@ func put(t *testing.T, f *Folder, name, content string) {
 
 func get(t *testing.T, f *Folder, name string) string {
 	t.Helper()
-	r, size, err := f.Get(t.Context(), name)
+	r, size, err := f.Open(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestStrangersFilesAreLeftAlone(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 	for _, name := range []string{"link.omsync", "folder.omsync", "none.omsync", "../" + filepath.Base(dir) + "/old.OMSYNC"} {
-		if r, _, err := f.Get(t.Context(), name); err == nil {
+		if r, _, err := f.Open(t.Context(), name); err == nil {
 			r.Close()
 			t.Errorf("%s was opened", name)
 		}
@@ -389,7 +389,7 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err1 := f.List(ctx)
-	_, _, err2 := f.Get(ctx, "a.omsync")
+	_, _, err2 := f.Open(ctx, "a.omsync")
 	_, err3 := f.Create(ctx, "b.omsync")
 	for _, err := range []error{err1, err2, err3} {
 		if !errors.Is(err, context.Canceled) {

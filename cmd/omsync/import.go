@@ -133,7 +133,7 @@ func (r *importRun) collect(ctx context.Context, args []string) ([]*incoming, er
 		return nil, err
 	}
 	for _, e := range entries {
-		out = append(out, &incoming{name: filepath.Join(r.o.from, e.Name), open: func() (*os.File, int64, error) { return r.folder.Get(ctx, e.Name) }})
+		out = append(out, &incoming{name: filepath.Join(r.o.from, e.Name), open: func() (*os.File, int64, error) { return r.folder.Open(ctx, e.Name) }})
 	}
 	return out, nil
 }
