@@ -16,6 +16,9 @@ var (
 	ErrTooLarge = errors.New("the file is larger than this file system takes: FAT32 stops at 4 GiB, so export in parts or use exFAT")
 	// ErrReadOnly means that the medium cannot be written to.
 	ErrReadOnly = errors.New("read-only: look for a switch on the stick, or mount it for writing")
+	// ErrDown means that there is no way to a store now: no network, no answer, a stick that is not plugged in. Trying again
+	// later is all there is to do.
+	ErrDown = errors.New("no link")
 	// ErrGone means that the medium does not answer any more.
 	ErrGone = errors.New("the medium does not answer: it was pulled out, or is damaged; plug it in again and repeat the command")
 )
