@@ -30,6 +30,7 @@ type config struct {
 	Profile      string            `toml:"profile"`
 	ProfileFile  string            `toml:"profile_file"`
 	Policy       map[string]string `toml:"policy"`
+	Hooks        hooks             `toml:"hooks"`
 
 	home string
 }
