@@ -239,8 +239,8 @@ func (n *node) runHook(ctx context.Context, out io.Writer, h *hooked) error {
 	run, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	name := n.Hooks.AfterImport[0]
-	if strings.ContainsRune(name, filepath.Separator) || strings.Contains(name, "/") { // else it is looked for in PATH
-		name = n.path(name)
+	if filepath.Base(name) != name && !filepath.IsAbs(name) { // a mere name is looked for in PATH
+		name = filepath.Join(home, name)
 	}
 	c := exec.CommandContext(run, name, n.Hooks.AfterImport[1:]...)
 	c.Env = append(os.Environ(), "OMSYNC_NODE="+n.Node, "OMSYNC_HOME="+home, hookEnv+"=1")
@@ -282,20 +282,21 @@ const maxHookLine = 8192
 func (p *prefixed) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 {
-		i := bytes.IndexByte(b, '\n')
-		take := i
-		if i < 0 {
+		if b[0] == '\n' {
+			p.flush()
+			b = b[1:]
+			continue
+		}
+		if len(p.line) == maxHookLine {
+			p.flush()
+		}
+		take := bytes.IndexByte(b, '\n')
+		if take < 0 {
 			take = len(b)
 		}
 		take = min(take, maxHookLine-len(p.line))
 		p.line = append(p.line, b[:take]...)
 		b = b[take:]
-		if i == take {
-			b = b[1:]
-		} else if len(p.line) < maxHookLine {
-			break
-		}
-		p.flush()
 	}
 	return n, nil // a terminal that is gone must not end the hook
 }
