@@ -58,6 +58,7 @@ type layer struct {
 	References  map[string]map[string]string      `toml:"references"`
 	Conditional map[string]map[string]conditional `toml:"conditional"`
 	Filter      map[string]rowFilter              `toml:"filter"`
+	Reindex     *reindex                          `toml:"reindex"`
 }
 
 type exclude struct {
@@ -76,6 +77,14 @@ type rowFilter struct {
 	Column string   `toml:"column"`
 	Never  []string `toml:"never"`
 	Except []string `toml:"except"`
+}
+
+type reindex struct {
+	Table  string   `toml:"table"`
+	Column string   `toml:"column"`
+	Value  string   `toml:"value"`
+	Blank  string   `toml:"blank"`
+	When   []string `toml:"when"`
 }
 
 // ParseProfile reads a profile, to stand on top of another (nil: none). Unknown keys and rules that cannot be meant are errors
@@ -176,6 +185,9 @@ func (l *layer) check() (toml.Key, error) {
 		if f.Column == "" {
 			return toml.Key{"filter", table}, errors.New("a filter needs column")
 		}
+	}
+	if r := l.Reindex; r != nil && (r.Table == "" || r.Column == "" || r.Value == "" || r.Blank == "" || len(r.When) == 0 || slices.Contains(r.When, "")) {
+		return toml.Key{"reindex"}, errors.New("reindex needs table, column and value (which row), blank (the column to empty) and when (which tables)")
 	}
 	return nil, nil
 }

@@ -16,23 +16,26 @@ import (
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"never = [\"a\"]\nnevr = [\"b\"]":                "profile mine: line 2: unknown key nevr",
-		"[direction]\ndown = []\nsideways = [\"a\"]":     "profile mine: line 3: unknown key direction.sideways",
-		"\n\n[filter.x]\ncolumn = \"a\"\nalways = []":    "profile mine: line 5: unknown key filter.x.always",
-		"[direction.deep.er]\nx = 1":                     "profile mine: line 1: unknown key direction.deep",
-		"never = [\"a\"]\ntravel = [\"A\"]":              "profile mine: line 2: table A is named twice: under never and travel",
-		"[direction]\ndown = [\"a\"]\nadd = [\"a\"]":     "profile mine: line 3: table a is named twice: under direction.down and direction.add",
-		"[key]\nx = [\"a\"]\n\ny = []":                   "profile mine: line 4: the key of table y names no column",
-		"[filter.x]\nnever = [\"a\"]":                    "profile mine: line 1: a filter needs column",
-		"[conditional.a.b]\nvia = \"c\"":                 "profile mine: line 1: a conditional reference needs column (what decides) and targets",
-		"never = [\"\"]":                                 "profile mine: line 1: an empty table name",
-		"x = [":                                          "line 1",
-		"[references]\na = \"b\"":                        "line 2: references.a must be a table of keys and values, not a string",
-		"filter = 3":                                     "line 1: filter must be a table",
-		"[[key]]\na=[\"x\"]":                             "line 1: key must be a table",
-		"[conditional.a.b]\ncolumn = \"c\"\ntargets = 3": "line 3: conditional.a.b.targets must be a table",
-		"never = 1":                                      "line 1",
-		"[key]\n\"a.b c\" = []":                          "line 2: the key of table a.b c names no column",
+		"never = [\"a\"]\nnevr = [\"b\"]":                 "profile mine: line 2: unknown key nevr",
+		"[direction]\ndown = []\nsideways = [\"a\"]":      "profile mine: line 3: unknown key direction.sideways",
+		"\n\n[filter.x]\ncolumn = \"a\"\nalways = []":     "profile mine: line 5: unknown key filter.x.always",
+		"[direction.deep.er]\nx = 1":                      "profile mine: line 1: unknown key direction.deep",
+		"never = [\"a\"]\ntravel = [\"A\"]":               "profile mine: line 2: table A is named twice: under never and travel",
+		"[direction]\ndown = [\"a\"]\nadd = [\"a\"]":      "profile mine: line 3: table a is named twice: under direction.down and direction.add",
+		"[key]\nx = [\"a\"]\n\ny = []":                    "profile mine: line 4: the key of table y names no column",
+		"[filter.x]\nnever = [\"a\"]":                     "profile mine: line 1: a filter needs column",
+		"[conditional.a.b]\nvia = \"c\"":                  "profile mine: line 1: a conditional reference needs column (what decides) and targets",
+		"never = [\"\"]":                                  "profile mine: line 1: an empty table name",
+		"x = [":                                           "line 1",
+		"[references]\na = \"b\"":                         "line 2: references.a must be a table of keys and values, not a string",
+		"filter = 3":                                      "line 1: filter must be a table",
+		"[[key]]\na=[\"x\"]":                              "line 1: key must be a table",
+		"[conditional.a.b]\ncolumn = \"c\"\ntargets = 3":  "line 3: conditional.a.b.targets must be a table",
+		"never = 1":                                       "line 1",
+		"never = []\n[reindex]\ntable = \"a\"\nwhen = []": "profile mine: line 2: reindex needs table, column and value (which row)",
+		"[reindex]\ntables = \"a\"":                       "profile mine: line 2: unknown key reindex.tables",
+		"reindex = true":                                  "line 1",
+		"[key]\n\"a.b c\" = []":                           "line 2: the key of table a.b c names no column",
 	} {
 		p, err := ParseProfile("mine", []byte(text), nil)
 		if err == nil {
@@ -82,6 +85,10 @@ func TestDocumentedProfile(t *testing.T) {
 	f := p.RowFilter("setting")
 	if f == nil || f.Column != "name" || !f.Match("Print.HOST") || f.Match("mail.host") || f.Match("host") {
 		t.Errorf("filter %+v", f)
+	}
+	r, err := p.Reindex()
+	if err != nil || r.Table != "setting" || r.Column != "name" || r.Value != "index.version" || r.Blank != "content" || !r.Match("WARD_bed") || r.Match("bed") {
+		t.Errorf("reindex %+v, %v", r, err)
 	}
 }
 
@@ -230,6 +237,44 @@ targets = { Concept = "concept" }`), builtin(t, "openmrs"))
 	}
 	if len(c.Notes) != 9 { // and location_tag_map.location_id
 		t.Errorf("notes:\n%s", strings.Join(c.Notes, "\n"))
+	}
+}
+
+// A setting is emptied only where it stays, whatever a user's file says.
+func TestReindex(t *testing.T) {
+	r, err := builtin(t, "openmrs").Reindex()
+	if err != nil || r.Value != "search.indexVersion" || !r.Match("person_name") || r.Match("obs") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	c := read(t, builtin(t, "openmrs"), openmrs.Schema("2.6")...)
+	if s := c.Table(r.Table); s == nil || s.Column(r.Column) == nil || s.Column(r.Blank) == nil {
+		t.Errorf("OpenMRS has no %s.%s or %[1]s.%[3]s", r.Table, r.Column, r.Blank)
+	}
+	for _, table := range r.When {
+		if c.Table(table) == nil {
+			t.Errorf("OpenMRS has no table %s", table)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "",
+		"[filter.global_property]\ncolumn = \"property\"\nexcept = [\"search.*\"]":               "keep search.indexVersion here by [filter.global_property]",
+		"[filter.global_property]\ncolumn = \"uuid\"\nnever = [\"x\"]":                           "keep search.indexVersion here",
+		"never = [\"global_property\"]":                                                          "",
+		"[reindex]\ntable = \"t\"\ncolumn = \"c\"\nvalue = \"v\"\nblank = \"b\"\nwhen = [\"w\"]": "keep v here by [filter.t]",
+	} {
+		p, err := ParseProfile("site", []byte(text), builtin(t, "openmrs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Reindex(); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s\n%v, want %q", text, err, want)
+		}
+	}
+	var none *Profile
+	for _, p := range []*Profile{none, builtin(t, "none")} {
+		if _, err := p.Reindex(); err == nil || !strings.Contains(err.Error(), "the profile none has no section [reindex]") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 
