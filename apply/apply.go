@@ -28,6 +28,7 @@ type Options struct {
 	Wait     time.Duration                   // how long to wait for the gate
 	Seal     func(context.Context) error     // seals what the application changed; nil: an import that needs it is an error
 	Policy   func(table string) merge.Policy // nil: newest everywhere
+	Reindex  bool                            // empty the setting of [schema.Profile.Reindex] where the batch changes what it is about
 	Verify   func(h *batch.Header, message, signature []byte) error
 	Decrypt  func(io.Reader) (io.Reader, error)
 	Progress func(rows, total int64) // nil: nobody asks

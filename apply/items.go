@@ -87,7 +87,10 @@ func (x *run) apply(h *batch.Header, im merge.Import) error {
 	if err := x.saveDefaults(); err != nil {
 		return err
 	}
-	return x.recordLost()
+	if err := x.recordLost(); err != nil {
+		return err
+	}
+	return x.reindex() // last: the application may want that row too
 }
 
 func set(list []uint64) map[uint64]bool {
