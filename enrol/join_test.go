@@ -114,6 +114,11 @@ func TestRefused(t *testing.T) {
 			q.MAC = q.mac(s.token.key(), s.token.card)
 			return must(q.sign(newNode(t, "kisumu", keys.X25519)))(t)
 		}, ErrBadRequest},
+		"card with other line ends": {func(t *testing.T, s *site) []byte {
+			q := &request{Version: 1, ID: s.id, Card: strings.ReplaceAll(string(s.clinic.Card().Marshal()), "\n", "\r\n")}
+			q.MAC = q.mac(s.token.key(), s.token.card)
+			return must(q.sign(s.clinic))(t)
+		}, ErrBadRequest},
 		"open":      {func(t *testing.T, s *site) []byte { return must(OpenRequest(s.clinic))(t) }, ErrBadRequest},
 		"nothing":   {func(t *testing.T, s *site) []byte { return nil }, ErrBadRequest},
 		"its reply": {func(t *testing.T, s *site) []byte { return replyTo(t, s, s.request(t)) }, ErrBadRequest},
@@ -335,6 +340,13 @@ func TestOpenRegistration(t *testing.T) {
 		if IsOpen([]byte(b)) {
 			t.Errorf("%q is taken for an open request", b)
 		}
+	}
+	// What the signature does not cover is not there.
+	var more request
+	must(0, json.Unmarshal(q, &more))(t)
+	more.MAC = make([]byte, 32)
+	if _, err := ReadOpen(must(encode(&more))(t)); !errors.Is(err, ErrBadRequest) {
+		t.Errorf("an open request with a mac: %v", err)
 	}
 	// A signature with a token is none without.
 	var cut request
