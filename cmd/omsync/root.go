@@ -31,7 +31,7 @@ network share or any program that copies files. Each node has a home folder with
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hinted(err, "%s --help lists the flags", c.CommandPath())
 	})
-	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newImport(g), newStatus(g), newInspect(g), newUninstall(g), newVersion())
+	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newImport(g), newStatus(g), newInspect(g), newUninstall(g), newVersion(), newMan())
 	return root
 }
 
