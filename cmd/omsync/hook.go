@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omsync/omsync/schema"
 )
 
 // hooks is the section [hooks] of omsync.toml.
@@ -59,6 +61,17 @@ func (t *timeout) UnmarshalText(text []byte) error {
 		return fmt.Errorf(`%q is no time that a hook may take: write it as "90s" or "5m"`, text)
 	}
 	*t = timeout(d)
+	return nil
+}
+
+// checkHooks finds a reindex that the profile says nothing of.
+func (n *node) checkHooks(p *schema.Profile) error {
+	if !n.Hooks.Reindex {
+		return nil
+	}
+	if _, err := p.Reindex(); err != nil {
+		return fmt.Errorf("%s: reindex: %w", filepath.Join(n.home, configName), err)
+	}
 	return nil
 }
 

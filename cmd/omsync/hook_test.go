@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/schema"
 )
 
 func TestHookConfig(t *testing.T) {
@@ -53,6 +54,25 @@ func TestHookConfig(t *testing.T) {
 	}
 	if c, err = read(""); err != nil || c.Hooks.AfterImport != nil || c.Hooks.Timeout != 0 || c.Hooks.Reindex {
 		t.Errorf("an empty section: %+v, %v", c.Hooks, err)
+	}
+}
+
+func TestHookReindexNeedsProfile(t *testing.T) {
+	for profile, fits := range map[string]bool{"openmrs": true, "none": false} {
+		p, err := schema.Builtin(profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := &node{config: &config{home: "h"}}
+		if err := n.checkHooks(p); err != nil {
+			t.Errorf("%s: %v without reindex", profile, err)
+		}
+		n.Hooks.Reindex = true
+		if err := n.checkHooks(p); (err == nil) != fits {
+			t.Errorf("%s: %v", profile, err)
+		} else if err != nil && !strings.HasPrefix(err.Error(), filepath.Join("h", configName)+": reindex: the profile none has no section") {
+			t.Error(err)
+		}
 	}
 }
 
