@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 
 	"github.com/omsync/omsync/merge"
 )
@@ -68,17 +67,8 @@ func Waiting(ctx context.Context, q DB) (n int64, err error) {
 // triggers never wait. The count must match: a change that is no longer there was somebody else's.
 func DropChanges(ctx context.Context, q DB, ids []uint64) error {
 	return chunks(ids, func(part []uint64) error {
-		b := []byte("DELETE c FROM (SELECT ")
-		for i, id := range part {
-			if i > 0 {
-				b = append(b, " UNION ALL SELECT "...)
-			}
-			b = strconv.AppendUint(b, id, 10)
-			if i == 0 {
-				b = append(b, " id"...)
-			}
-		}
-		b = append(b, ") d STRAIGHT_JOIN omsync_change c FORCE INDEX (PRIMARY) ON c.id = d.id"...)
+		b := Integers([]byte("DELETE c FROM "), part)
+		b = append(b, " STRAIGHT_JOIN omsync_change c FORCE INDEX (PRIMARY) ON c.id = d.id"...)
 		r, err := q.ExecContext(ctx, string(b))
 		if err != nil {
 			return fmt.Errorf("drop changes: %w", err)

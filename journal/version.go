@@ -43,6 +43,18 @@ func idList(b []byte, rows []Row) []byte {
 	return append(b, ") d"...)
 }
 
+// Integers appends a derived table d(id) of numbers, at least one: the same shape.
+func Integers[T int64 | uint64](b []byte, numbers []T) []byte {
+	for i, n := range numbers {
+		if i == 0 {
+			b = fmt.Appendf(b, "(SELECT %d id", n)
+		} else {
+			b = fmt.Appendf(b, " UNION ALL SELECT %d", n)
+		}
+	}
+	return append(b, ") d"...)
+}
+
 // Binary appends a byte string as a literal.
 func Binary(b []byte, s string) []byte {
 	switch {
