@@ -128,6 +128,7 @@ type run struct {
 	tables    map[string]*table // as the batch describes them, by name
 	numbers   map[uint32]*table // and by their number in it
 	locals    map[string]*local // as they are here
+	counted   []*local          // those of them that travel, as they came up
 	dict      dictionary        // the batch's keys
 	present   map[*local]map[shared]bool
 	going     []*deletion // deletions read so far

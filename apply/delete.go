@@ -36,7 +36,7 @@ func (x *run) collect(b *batch.Deletions) error {
 		return nil
 	}
 	if !x.mayChange(t.local.Table) {
-		x.counts(t.local).Refused += int64(len(b.Keys))
+		t.local.count.Refused += int64(len(b.Keys))
 		x.report.Refused += int64(len(b.Keys))
 		return nil
 	}
@@ -66,7 +66,7 @@ func (x *run) collect(b *batch.Deletions) error {
 	}
 	for i := range b.Keys {
 		if t.local.stays(filter, w.keys[i], rows[i], columns) {
-			x.counts(t.local).Refused++
+			t.local.count.Refused++
 			x.report.Refused++
 			continue
 		}
@@ -146,7 +146,7 @@ func (x *run) delete(last bool) error {
 	for _, d := range all {
 		switch {
 		case !x.mayTouch(d.l.Table, d.known):
-			x.counts(d.l).Refused++
+			d.l.count.Refused++
 			x.report.Refused++
 		case !d.isHere || x.im.Outlives(d.known, incoming(d)):
 			if err := settle(d, false); err != nil {
@@ -192,13 +192,13 @@ func (x *run) decided(d *deletion, out merge.Outcome, stays bool, w *deaths) err
 	case out.Action == merge.Delete:
 		w.rows = append(w.rows, d.row.row)
 		w.dead = append(w.dead, journal.Tombstone{Key: d.key, Version: out.Row.Dead})
-		x.counts(d.l).Deleted++
+		d.l.count.Deleted++
 		x.report.Deleted++
 		if d.had {
 			w.old = append(w.old, d.row.row)
 		}
 	case d.isHere:
-		x.counts(d.l).Unchanged++
+		d.l.count.Unchanged++
 		x.report.Unchanged++
 		if stays && x.im.FromParent && d.l.direction != schema.DirBoth { // only what others need goes up for it
 			w.refused = append(w.refused, journal.Tombstone{Key: d.key, Version: merge.Version{Stamp: d.dead.Stamp, Epoch: x.epoch.Epoch}})
@@ -211,7 +211,7 @@ func (x *run) decided(d *deletion, out merge.Outcome, stays bool, w *deaths) err
 			w.old = append(w.old, d.row.row)
 		}
 	default:
-		x.counts(d.l).Unchanged++
+		d.l.count.Unchanged++
 		x.report.Unchanged++
 		if out.Changed {
 			w.dead = append(w.dead, journal.Tombstone{Key: d.key, Version: out.Row.Dead})
@@ -268,17 +268,12 @@ func (x *run) deleteRows(l *local, rows []journal.Row) error {
 		return nil
 	}
 	for part := range slices.Chunk(rows, 1000) {
-		b := []byte("DELETE t FROM (SELECT ")
+		ids := make([]int64, len(part))
 		for i, r := range part {
-			if i > 0 {
-				b = append(b, " UNION ALL SELECT "...)
-			}
-			b = strconv.AppendInt(b, r.Int, 10)
-			if i == 0 {
-				b = append(b, " id"...)
-			}
+			ids[i] = r.Int
 		}
-		b = fmt.Appendf(b, ") d STRAIGHT_JOIN %s t%s ON t.%s = d.id", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name))
+		b := journal.Integers([]byte("DELETE t FROM "), ids)
+		b = fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON t.%s = d.id", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name))
 		if _, err := x.c.ExecContext(x.ctx, string(b)); err != nil {
 			return fmt.Errorf("delete from %s: %w", l.Name, err)
 		}

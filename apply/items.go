@@ -90,6 +90,9 @@ func (x *run) apply(h *batch.Header, im merge.Import) error {
 	if err := x.recordLost(); err != nil {
 		return err
 	}
+	for _, l := range x.counted {
+		x.report.Tables = append(x.report.Tables, l.count)
+	}
 	return x.reindex() // last: the application may want that row too
 }
 
@@ -128,6 +131,8 @@ type local struct {
 	deaths   bool         // there are deletions to look up
 	standard *merge.Group // the default version that this import gives it
 	next     int64        // last integer given, where the server gives none
+
+	count TableReport // its line in the report
 }
 
 // describe takes in a table's description and finds its counterpart.
@@ -208,19 +213,9 @@ func (x *run) local(st *schema.Table) *local {
 	}
 	if l.jt != nil {
 		l.mask = x.j.Mask(st)
-		x.report.Tables = append(x.report.Tables, TableReport{Table: st.Name})
+		l.count.Table = st.Name
+		x.counted = append(x.counted, l)
 	}
 	x.locals[st.Name] = l
 	return l
-}
-
-// counts is the table's line in the report.
-func (x *run) counts(l *local) *TableReport {
-	for i := range x.report.Tables {
-		if x.report.Tables[i].Table == l.Name {
-			return &x.report.Tables[i]
-		}
-	}
-	x.report.Tables = append(x.report.Tables, TableReport{Table: l.Name})
-	return &x.report.Tables[len(x.report.Tables)-1]
 }

@@ -38,7 +38,7 @@ func (x *run) block(b *batch.Rows) error {
 	}
 	w := &rows{Rows: b, t: t, rowsOf: rowsOf{l: t.local}, n: len(b.Keys), pending: map[int][]reference{}, skip: map[int]bool{}}
 	if !x.mayChange(w.l.Table) && !x.mayReturn(w.l.Table) {
-		x.counts(w.l).Refused += int64(w.n)
+		w.l.count.Refused += int64(w.n)
 		x.report.Refused += int64(w.n)
 		return nil
 	}
@@ -265,7 +265,7 @@ func (x *run) filter(w *rows, f *schema.RowFilter) {
 			}
 		}
 		if w.skip[i] = stays; stays {
-			x.counts(w.l).Refused++
+			w.l.count.Refused++
 			x.report.Refused++
 		}
 	}
@@ -281,7 +281,7 @@ func (x *run) settle(w *rows) error {
 	}
 	policy := x.policy(w.l.Table)
 	q := &writes{l: w.l}
-	count := x.counts(w.l)
+	count := &w.l.count
 	for i := range w.n {
 		if w.skip[i] {
 			continue
