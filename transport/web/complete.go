@@ -1,0 +1,179 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// complete takes a file that has come whole: verified, it goes to the inbox, and Arrived is told. It goes on when the
+// client has gone. A server that is stopped in between does the rest when the file is offered again.
+func (s *Server) complete(c *call, u upload) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	var err error
+	receipt := Receipt{Outcome: "stored"}
+	c.during(func() {
+		if err = s.verify(ctx, u); err != nil {
+			return
+		}
+		if err = s.publish(ctx, u); err == nil {
+			s.arrived(ctx, u, &receipt)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	s.metrics.upload(u.Node, "stored")
+	s.addMail(c, &receipt)
+	return s.stand(c, u, u.Length, http.StatusOK, &receipt)
+}
+
+// verify checks the file. One that is no good is dropped; one that cannot be checked now stays.
+func (s *Server) verify(ctx context.Context, u upload) error {
+	f, err := s.up.open(partName(u.Node, u.id()))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum, err := tailDigest(f, u.Length)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(sum, u.Digest) {
+		err = errors.New("the end of the file is not what was announced: it was changed meanwhile")
+	} else {
+		err = s.o.Check(ctx, u.Node, u.Name, f, u.Length)
+	}
+	if err == nil {
+		return nil
+	}
+	var p *Problem
+	var path *fs.PathError
+	switch isProblem := errors.As(err, &p); {
+	case isProblem && p.Status >= 500:
+		return p
+	case ctx.Err() != nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return problem(http.StatusServiceUnavailable, "busy", "the server stops: try again later")
+	case !isProblem && errors.As(err, &path):
+		return err
+	case !isProblem:
+		p = problem(http.StatusUnprocessableEntity, "refused", "%v", err)
+	}
+	s.log.Warn("upload refused", "node", u.Node, "name", u.Name, "size", u.Length, "error", err)
+	s.metrics.upload(u.Node, "refused")
+	f.Close() // or Windows keeps it
+	s.up.drop(u.Node, u.id())
+	if err := s.up.forget(u.Node, u.Name); err != nil {
+		return err
+	}
+	return p
+}
+
+// publish gives the file its name in the inbox, at once, and then notes that it was stored.
+func (s *Server) publish(ctx context.Context, u upload) error {
+	part := partName(u.Node, u.id())
+	err := os.Rename(filepath.Join(s.up.path, filepath.FromSlash(part)), filepath.Join(s.o.Inbox.Path(), u.Name))
+	if err == nil {
+		err = syncDir(s.o.Inbox.Path())
+	} else { // another file system
+		err = s.copy(ctx, u, part)
+	}
+	if err != nil {
+		return fmt.Errorf("store %s: %w", u.Name, err)
+	}
+	if err := s.up.save(doneName(u.Node, u.Name), marker{ID: u.id(), Outcome: "stored"}); err != nil {
+		return fmt.Errorf("store %s: %w", u.Name, err)
+	}
+	s.up.drop(u.Node, u.id())
+	return nil
+}
+
+func (s *Server) copy(ctx context.Context, u upload, part string) error {
+	from, err := s.up.root.Open(part)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := s.o.Inbox.Create(ctx, u.Name)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(to, io.LimitReader(from, u.Length)); err != nil {
+		to.Discard()
+		return err
+	}
+	return to.Commit()
+}
+
+// arrived tells the rest of the program, and keeps what it says for a client that did not hear the answer.
+func (s *Server) arrived(ctx context.Context, u upload, receipt *Receipt) {
+	s.log.Info("upload stored", "node", u.Node, "name", u.Name, "size", u.Length)
+	if s.o.Arrived == nil {
+		return
+	}
+	r, err := s.o.Arrived(ctx, u.Node, u.Name)
+	if err != nil {
+		s.log.Error("upload stored, but then", "node", u.Node, "name", u.Name, "error", err)
+		r = Receipt{Outcome: "stored", Why: "the file is safe, but the server could do no more with it yet"}
+		if p := (*Problem)(nil); errors.As(err, &p) {
+			r.Why = p.Detail
+		}
+	}
+	if r.Outcome == "" {
+		r.Outcome = "stored"
+	}
+	*receipt = r
+	if err := s.up.save(doneName(u.Node, u.Name), marker{ID: u.id(), Outcome: r.Outcome, Why: r.Why}); err != nil {
+		s.log.Warn("note what became of an upload", "node", u.Node, "name", u.Name, "error", err)
+	}
+}
+
+// addMail adds what waits for the node to a receipt. What does not work can wait: the node asks for its mail anyway.
+func (s *Server) addMail(c *call, r *Receipt) {
+	if s.o.Arrived == nil {
+		return
+	}
+	list, err := s.mail(c.r.Context(), c.node, true)
+	if err != nil {
+		s.log.Warn("mail", "node", c.node, "error", err)
+		return
+	}
+	r.Mail = append(r.Mail, list...)
+}
+
+// syncDir makes the names in a folder last. Windows has no such call.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Sync(); !unsyncable(err) {
+		return err
+	}
+	return nil
+}
+
+// unsyncable says whether there is nothing to an error of Sync: some file systems have no such thing (see package
+// transport).
+func unsyncable(err error) bool {
+	for _, e := range []error{nil, syscall.EINVAL, syscall.ENOTTY, syscall.EBADF, errors.ErrUnsupported, fs.ErrPermission} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
