@@ -17,7 +17,7 @@ func (x *run) reindex() error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(x.report.Tables, func(t TableReport) bool { return t.Inserted+t.Updated+t.Deleted > 0 && r.Match(t.Table) }) {
+	if !slices.ContainsFunc(x.counted, func(l *local) bool { return l.count.Inserted+l.count.Updated+l.count.Deleted > 0 && r.Match(l.Name) }) {
 		return nil
 	}
 	t := x.j.Catalogue.Table(r.Table)
