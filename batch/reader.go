@@ -33,28 +33,12 @@ type Reader struct {
 // Errors: ErrVersion, ErrTruncated, ErrCorrupt, ErrSignature (wrapping what
 // verify said), ErrHeader, or those of decrypt and of f.
 func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error, decrypt func(io.Reader) (io.Reader, error)) (*Reader, error) {
-	h, head, err := readHeader(io.NewSectionReader(f, 0, size))
+	h, head, sum, err := check(f, size, verify)
 	if err != nil {
 		return nil, err
 	}
 	start, end := int64(5+len(head)), size-SignatureSize
-	if end < start {
-		return nil, fmt.Errorf("read signature: %w", ErrTruncated)
-	}
-	sum := sha512.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, end)); err != nil {
-		return nil, fmt.Errorf("read batch: %w", err)
-	}
-	sig := make([]byte, SignatureSize)
-	if _, err := io.ReadFull(io.NewSectionReader(f, end, SignatureSize), sig); err != nil {
-		return nil, fmt.Errorf("read signature: %w", truncated(err))
-	}
-	msg := message(sum)
-	if err := verify(h, msg, sig); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
-	}
-
-	r := &Reader{state: newState(), header: h, hash: sha512.New(), sum: sum.Sum(nil)}
+	r := &Reader{state: newState(), header: h, hash: sha512.New(), sum: sum}
 	if _, err := io.Copy(r.hash, io.NewSectionReader(f, 0, start)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
@@ -78,6 +62,38 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 		return nil, ErrHeader
 	}
 	return r, nil
+}
+
+// Verify checks the signature over a whole file, as Open does, and answers the
+// clear header. It needs no keys. Errors: those of Open that are not about what
+// is encrypted.
+func Verify(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error) (*Header, error) {
+	h, _, _, err := check(f, size, verify)
+	return h, err
+}
+
+// check answers the header, its encoding, and the hash of all but the signature.
+func check(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error) (*Header, []byte, []byte, error) {
+	h, head, err := readHeader(io.NewSectionReader(f, 0, size))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	end := size - SignatureSize
+	if end < int64(5+len(head)) {
+		return nil, nil, nil, fmt.Errorf("read signature: %w", ErrTruncated)
+	}
+	sum := sha512.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, end)); err != nil {
+		return nil, nil, nil, fmt.Errorf("read batch: %w", err)
+	}
+	sig := make([]byte, SignatureSize)
+	if _, err := io.ReadFull(io.NewSectionReader(f, end, SignatureSize), sig); err != nil {
+		return nil, nil, nil, fmt.Errorf("read signature: %w", truncated(err))
+	}
+	if err := verify(h, message(sum), sig); err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return h, head, sum.Sum(nil), nil
 }
 
 // Header returns the header. It must not be changed.

@@ -64,7 +64,7 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o ExportOption
 		return nil, err
 	}
 	defer snap.Close()
-	x := &export{j: j, snap: snap, sealed: s, o: o}
+	x := &export{j: j, snap: snap, sealed: s, o: o, id: journal.Random()}
 	out, err := x.run(ctx, peer)
 	if err != nil {
 		if x.file != nil {
@@ -89,6 +89,7 @@ type export struct {
 
 	file File // the one under way; nil between files
 	name string
+	id   uint64 // random: two batches never have one name, so that a file's name tells it from every other
 	w    *batch.Writer
 	d    *dictionary
 	part uint32
@@ -258,7 +259,7 @@ func (x *export) open(last bool) error {
 		return err
 	}
 	h.Ask = x.peer.Asks()
-	x.name = fileName(h)
+	x.name = fileName(h, x.id)
 	if x.file, err = x.o.Create(x.name); err != nil {
 		return err
 	}
@@ -319,12 +320,12 @@ func (x *export) made(ctx context.Context) error {
 }
 
 // fileName is a name that FAT and exFAT accept, that sorts by the order in which a node's batches apply.
-func fileName(h *batch.Header) string {
+func fileName(h *batch.Header, id uint64) string {
 	part := ""
 	if h.Load != 0 {
 		part = fmt.Sprintf("-part%04d", h.Part)
 	}
-	return fmt.Sprintf("%s-to-%s-%010d-%010d-%06x%s.omsync", h.Sender, h.Receiver, h.Base.Epoch, h.Upto.Epoch, (h.Upto.Token^h.Load)&0xffffff, part)
+	return fmt.Sprintf("%s-to-%s-%010d-%010d-%06x%s.omsync", h.Sender, h.Receiver, h.Base.Epoch, h.Upto.Epoch, id&0xffffff, part)
 }
 
 func header(h merge.Head) *batch.Header {

@@ -1,4 +1,4 @@
-package main
+package exchange
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
 )
 
 // maxSeen is how many files are remembered.
@@ -50,6 +51,11 @@ func (s *seen) add(h *batch.Header) {
 	if !s.has(h) {
 		s.digests, s.added = append(s.digests, digest(h)), true
 	}
+}
+
+// settled says whether a file was applied at an earlier run. A sender that was restored may need it again.
+func (s *seen) settled(h *batch.Header, sender *journal.Peer) bool {
+	return h.Upto.Epoch <= sender.Link.Applied.Epoch && s.has(h)
 }
 
 // save writes the list. Without it the files are read again, which does no harm.

@@ -1,0 +1,289 @@
+package exchange
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/transport"
+)
+
+// Incoming is a file that may be for this node.
+type Incoming struct {
+	Name string // as the user knows it
+	Open func() (*os.File, int64, error)
+
+	header *batch.Header
+	sender *journal.Peer // as it was before the run
+}
+
+// ImportOptions say which files to take and how.
+type ImportOptions struct {
+	DryRun bool
+	// Folder is for files that were found rather than named: those for other nodes are passed over, and those that were
+	// applied at an earlier run are not read again.
+	Folder bool
+}
+
+// Result is what came of one file.
+type Result struct {
+	Name   string
+	Header *batch.Header // nil if it could not be read
+	Report *apply.Report // nil if Err is not
+	Err    error
+}
+
+// Settled says whether nothing more is to be expected of the file: all of it is in the database.
+func (r *Result) Settled() bool {
+	return r.Report != nil && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered)
+}
+
+// A SenderError is about a file from somebody this node does not listen to. It is [ErrUntrusted].
+type SenderError struct {
+	Name  string
+	State string // of the peer of that name; "" if there is none
+}
+
+func (e *SenderError) Error() string {
+	if e.State == "" {
+		return fmt.Sprintf("%v: it is from %s, which is no peer of this node", ErrUntrusted, printable(e.Name))
+	}
+	return fmt.Sprintf("%v: it is from %s, which is %s", ErrUntrusted, e.Name, e.State)
+}
+
+func (e *SenderError) Unwrap() error { return ErrUntrusted }
+
+// printable is a name that a stranger wrote, with nothing in it that a terminal obeys.
+func printable(name string) string {
+	if keys.ValidName(name) == nil {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
+// Folder lists the files of a folder.
+func Folder(ctx context.Context, f *transport.Folder, name func(string) string) ([]*Incoming, error) {
+	entries, err := f.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Incoming
+	for _, e := range entries {
+		out = append(out, &Incoming{Name: name(e.Name), Open: func() (*os.File, int64, error) { return f.Open(ctx, e.Name) }})
+	}
+	return out, nil
+}
+
+// Import applies files: those that reach furthest first, in order; then the rest, of which most is covered by then. What
+// their headers acknowledge counts all the same, and if one of the first is damaged, another may stand in for it. What is
+// wrong with one file does not keep the others out: each is told what came of it. begin is called once before the first
+// file is applied, if one is for this node. The error is one that stopped the run.
+func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, begin func() error, each func(*Result) error) error {
+	already, err := readSeen(n.Home)
+	if err != nil {
+		return err
+	}
+	run := &importRun{Node: n, o: o, seen: already, senders: map[string]*journal.Peer{}, each: each}
+	files, err = run.mine(ctx, files)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	if err := begin(); err != nil {
+		return err
+	}
+	if _, err := capture.Seal(ctx, n.Journal, 0); err != nil && !errors.Is(err, journal.ErrBusy) {
+		return err
+	}
+	return run.all(ctx, files)
+}
+
+type importRun struct {
+	*Node
+	o       ImportOptions
+	seen    *seen
+	senders map[string]*journal.Peer
+	each    func(*Result) error
+}
+
+// mine reads the headers and keeps the files that are for this node and from its peers.
+func (r *importRun) mine(ctx context.Context, files []*Incoming) ([]*Incoming, error) {
+	var out []*Incoming
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		err := f.readHeader()
+		if err == nil && f.header.Receiver != r.Name {
+			if r.o.Folder {
+				continue
+			}
+			err = fmt.Errorf("%w: it is for the node %s, and this is %s", ErrUntrusted, printable(f.header.Receiver), r.Name)
+		}
+		if err == nil {
+			if f.sender, err = r.sender(ctx, f.header.Sender); err != nil && !errors.Is(err, ErrUntrusted) {
+				return nil, err
+			}
+		}
+		if err != nil {
+			if err := r.failed(ctx, f, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func (f *Incoming) readHeader() error {
+	file, _, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	f.header, err = batch.ReadHeader(file)
+	return err
+}
+
+// sender finds the peer that a file says it is from. The signature is checked later.
+func (r *importRun) sender(ctx context.Context, name string) (*journal.Peer, error) {
+	p, ok := r.senders[name]
+	if !ok {
+		var err error
+		if p, err = journal.PeerByName(ctx, r.Journal.DB, name, false); err != nil {
+			return nil, err
+		}
+		r.senders[name] = p
+	}
+	switch {
+	case p == nil:
+		return nil, &SenderError{Name: name}
+	case p.State != "active":
+		return nil, &SenderError{name, p.State}
+	}
+	return p, nil
+}
+
+func (r *importRun) all(ctx context.Context, files []*Incoming) error {
+	files, err := r.fresh(files)
+	if err != nil {
+		return err
+	}
+	headers := make([]*batch.Header, len(files))
+	for i, f := range files {
+		headers[i] = f.header
+	}
+	plan, err := apply.Plan(ctx, r.Journal, headers)
+	if err != nil {
+		return err
+	}
+	planned := make([]bool, len(files))
+	for _, i := range plan {
+		planned[i] = true
+	}
+	var rest []int
+	for i := range files {
+		if !planned[i] {
+			rest = append(rest, i)
+		}
+	}
+	slices.SortStableFunc(rest, func(a, b int) int {
+		return cmp.Or(cmp.Compare(headers[a].Upto.Epoch, headers[b].Upto.Epoch), cmp.Compare(headers[a].Part, headers[b].Part))
+	})
+	for _, i := range append(slices.Clone(plan), rest...) {
+		if err := r.one(ctx, files[i]); err != nil {
+			return errors.Join(err, r.seen.save())
+		}
+	}
+	return r.seen.save()
+}
+
+// fresh leaves out what was applied at an earlier run and still lies in the folder. Of files by name none is left out.
+func (r *importRun) fresh(files []*Incoming) ([]*Incoming, error) {
+	var out []*Incoming
+	for _, f := range files {
+		if !r.o.Folder || !r.seen.settled(f.header, f.sender) {
+			out = append(out, f)
+			continue
+		}
+		h := f.header
+		err := r.done(f, &apply.Report{Sender: h.Sender, Outcome: apply.Covered, Base: h.Base.Epoch, Upto: h.Upto.Epoch, Part: h.Part, Why: "applied before"})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// one applies a file. The error is one that stops the run.
+func (r *importRun) one(ctx context.Context, f *Incoming) error {
+	file, size, err := f.Open()
+	if err != nil {
+		return r.failed(ctx, f, err)
+	}
+	defer file.Close()
+	bar := r.bar("from "+f.sender.Name, Rows)
+	report, err := apply.Import(ctx, r.Journal, file, size, apply.Options{
+		DryRun: r.o.DryRun, Wait: r.Wait, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt, Progress: bar.Show,
+		Seal: func(ctx context.Context) error {
+			_, err := capture.Seal(ctx, r.Journal, r.Wait)
+			return err
+		},
+		Verify: func(h *batch.Header, message, signature []byte) error {
+			return verify(h, f.sender, r.Name, message, signature)
+		},
+	})
+	bar.Done()
+	if err != nil {
+		return r.failed(ctx, f, err)
+	}
+	return r.done(f, report)
+}
+
+// verify checks that a batch is from a peer to this node, and signed by that peer: the header may be another than the one
+// that was read before.
+func verify(h *batch.Header, sender *journal.Peer, self string, message, signature []byte) error {
+	if h.Sender != sender.Name || h.Receiver != self {
+		return fmt.Errorf("%w: it is from %s for %s", ErrUntrusted, printable(h.Sender), printable(h.Receiver))
+	}
+	card, err := keys.ParseCard(sender.Card)
+	if err != nil {
+		return fmt.Errorf("card of %s: %w", sender.Name, err)
+	}
+	return card.VerifySignature(message, signature)
+}
+
+// Check verifies a batch that somebody hands over, before it is kept: that it is whole, from this peer to this node, and
+// signed by the peer.
+func Check(r io.ReaderAt, size int64, sender *journal.Peer, self string) error {
+	_, err := batch.Verify(r, size, func(h *batch.Header, message, signature []byte) error {
+		return verify(h, sender, self, message, signature)
+	})
+	return err
+}
+
+// failed tells what is wrong with a file. What is wrong with more than the file stops the run.
+func (r *importRun) failed(ctx context.Context, f *Incoming, err error) error {
+	if ctx.Err() != nil || errors.Is(err, journal.ErrBusy) || r.Journal.DB.PingContext(ctx) != nil {
+		return err
+	}
+	return r.each(&Result{Name: f.Name, Header: f.header, Err: err})
+}
+
+func (r *importRun) done(f *Incoming, p *apply.Report) error {
+	res := &Result{Name: f.Name, Header: f.header, Report: p}
+	if res.Settled() && !r.o.DryRun {
+		r.seen.add(f.header)
+	}
+	return r.each(res)
+}

@@ -1,0 +1,52 @@
+package exchange
+
+import (
+	"errors"
+	"time"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/merge"
+)
+
+// ErrUntrusted means that a file's sender is nobody this node listens to, or not who it says.
+var ErrUntrusted = errors.New("untrusted")
+
+// Node is this node, with its database open.
+type Node struct {
+	Home    string // the home folder
+	Name    string
+	Journal *journal.Journal
+	Keys    *keys.Identity
+	Policy  func(table string) merge.Policy
+	Reindex bool          // the application is to index anew what imports change: see apply.Options
+	Wait    time.Duration // how long to wait for other runs that hold the database's gate
+	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.
+	Progress func(label string, unit Unit) Bar
+}
+
+// Unit is what a Bar counts.
+type Unit string
+
+const (
+	Rows  Unit = "rows"
+	Bytes Unit = "bytes"
+)
+
+// Bar shows how far a piece of work is. A total of 0 is not known.
+type Bar interface {
+	Show(done, total int64)
+	Done()
+}
+
+type noBar struct{}
+
+func (noBar) Show(int64, int64) {}
+func (noBar) Done()             {}
+
+func (n *Node) bar(label string, unit Unit) Bar {
+	if n.Progress == nil {
+		return noBar{}
+	}
+	return n.Progress(label, unit)
+}

@@ -1,0 +1,32 @@
+package exchange
+
+import (
+	"testing"
+
+	"github.com/omsync/omsync/batch"
+)
+
+func TestSeen(t *testing.T) {
+	dir := t.TempDir()
+	s, err := readSeen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := func(i int) *batch.Header { return &batch.Header{Sender: "hub", Receiver: "kisumu", Time: int64(i)} }
+	if err := s.save(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxSeen + 5 {
+		s.digests, s.added = append(s.digests, digest(header(i))), true
+	}
+	s.add(header(7))
+	if err := s.save(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = readSeen(dir); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.digests) != maxSeen || s.has(header(4)) || !s.has(header(5)) || !s.has(header(maxSeen+4)) || s.has(header(-1)) {
+		t.Errorf("%d remembered; the oldest should have gone", len(s.digests))
+	}
+}
