@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -146,7 +145,7 @@ func (s *Server) takeMail(c *call, name string) error {
 	}
 	if f != nil {
 		defer f.Close()
-		if err := remove(f, name); err != nil {
+		if err := f.Remove(c.r.Context(), name); err != nil {
 			return err
 		}
 	}
@@ -154,17 +153,5 @@ func (s *Server) takeMail(c *call, name string) error {
 		s.o.Taken(c.r.Context(), c.node, name)
 	}
 	c.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-func remove(f *transport.Folder, name string) error {
-	root, err := os.OpenRoot(f.Path())
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	return nil
 }

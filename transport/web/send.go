@@ -277,6 +277,10 @@ func (t *tries) again(ctx context.Context, err error) error {
 	if l := (*later)(nil); errors.As(err, &l) {
 		d = max(d, min(l.after, maxRetryAfter))
 	}
+	return sleep(ctx, d)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -359,7 +363,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if n > 0 && l.rate != nil {
 		l.w.pause()
-		if e := l.rate.WaitN(l.w, n); e != nil {
+		if e := sleep(l.w, l.rate.ReserveN(time.Now(), n).Delay()); e != nil {
 			return n, e
 		}
 		l.w.kick()
