@@ -21,6 +21,11 @@ const (
 	tempSuffix = ".part"
 )
 
+// isTemp tells whether a name is that of a temporary file.
+func isTemp(name string) bool {
+	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
+}
+
 // stale is the age from which on a temporary file belongs to nobody any more.
 const stale = 24 * time.Hour
 
@@ -76,7 +81,7 @@ func (f *Folder) clear(made *os.File) {
 	defer dir.Close()
 	entries, _ := dir.ReadDir(-1)
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tempPrefix) || !strings.HasSuffix(e.Name(), tempSuffix) || !e.Type().IsRegular() {
+		if !isTemp(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
 		if old, err := e.Info(); err == nil && info.ModTime().Sub(old.ModTime()) > stale {

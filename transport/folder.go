@@ -64,7 +64,7 @@ func (f *Folder) List(ctx context.Context) ([]Entry, error) {
 		}
 		part, err := dir.ReadDir(512)
 		for _, e := range part {
-			if checkStored(e.Name()) != nil || !e.Type().IsRegular() {
+			if CheckStored(e.Name()) != nil || !e.Type().IsRegular() {
 				continue
 			}
 			info, err := e.Info()
@@ -92,7 +92,7 @@ func (f *Folder) Open(ctx context.Context, name string) (*os.File, int64, error)
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
-	if err := checkStored(name); err != nil {
+	if err := CheckStored(name); err != nil {
 		return nil, 0, err
 	}
 	// Before the open, which would wait for the other end of a pipe.

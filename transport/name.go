@@ -17,7 +17,7 @@ const maxName = 200
 // CheckName says why a name is not one that every file system takes: only letters, digits, dots, dashes and underscores,
 // none of Windows' device names ("Naming Files, Paths, and Namespaces" in the Windows documentation).
 func CheckName(name string) error {
-	if err := checkStored(name); err != nil {
+	if err := CheckStored(name); err != nil {
 		return err
 	}
 	if len(name) > maxName {
@@ -41,9 +41,9 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkStored says why a name cannot be that of a batch in a store. People rename files, so it takes more than CheckName,
+// CheckStored says why a name cannot be that of a batch in a store: List leaves out such files, Get and Remove refuse them. People rename files, so it takes more than CheckName,
 // but no path and no hidden file: macOS puts a ._NAME beside each file on a FAT stick.
-func checkStored(name string) error {
+func CheckStored(name string) error {
 	switch {
 	case strings.ContainsAny(name, "/\\\x00") || filepath.Base(name) != name:
 		return fmt.Errorf("file name %q is a path: name a file of the folder itself", name)
