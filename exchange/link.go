@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -123,7 +124,7 @@ func (n *Node) clean(ctx context.Context, l *Link, p *journal.Peer, left []waiti
 		keep[f.Name] = true
 	}
 	for _, e := range entries {
-		if keep[e.Name] || l.Bucket && !madeBy(e.Name, n.Name, p.Name) {
+		if keep[e.Name] || l.Bucket && !MadeBy(e.Name, n.Name, p.Name) {
 			continue
 		}
 		h, err := n.peek(ctx, l, e.Name)
@@ -168,11 +169,15 @@ func (f *failing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// madeBy says whether a file's name is one that sender gave to a batch for receiver. People may rename files, so it only
-// saves looks into others' files.
-func madeBy(name, sender, receiver string) bool {
-	return strings.HasPrefix(name, sender+"-to-"+receiver+"-")
+// MadeBy says whether a file's name is one that sender gives to a batch for receiver. No name is so for two pairs of nodes:
+// one node's files do not replace another's.
+func MadeBy(name, sender, receiver string) bool {
+	rest, ok := strings.CutPrefix(name, sender+"-to-"+receiver+"-")
+	return ok && endOfName.MatchString(rest)
 }
+
+// endOfName is how package capture ends the names of batches.
+var endOfName = regexp.MustCompile(`^[0-9]{10,}-[0-9]{10,}-[0-9a-f]{6}(-part[0-9]{4,})?\.omsync$`)
 
 // Pulled is what Pull found in a store.
 type Pulled struct {
@@ -223,8 +228,8 @@ func (n *Node) Pull(ctx context.Context, l *Link, moved func(Moved)) (*Pulled, e
 		if sender == nil {
 			continue
 		}
-		if err := transport.CheckName(e.Name); err != nil { // somebody renamed it
-			out.Notes = append(out.Notes, fmt.Errorf("%s: %w: rename it, or: omsync import FILE", l, err))
+		if !MadeBy(e.Name, sender.Name, n.Name) { // the inbox takes no name that could be another node's
+			out.Notes = append(out.Notes, fmt.Errorf("%s in %s was renamed: apply it by hand: omsync import FILE", printable(e.Name), l))
 			continue
 		}
 		if err := n.fetch(ctx, l, e, inbox, sender, moved); err != nil {
@@ -301,6 +306,9 @@ func (n *Node) Clear(ctx context.Context, p *Pulled, settled map[string]bool) er
 
 // Take puts a file into the inbox that came beside a listing, as the answer to an upload may bring one.
 func (n *Node) Take(ctx context.Context, from *journal.Peer, name string, content io.ReaderAt, size int64) error {
+	if !MadeBy(name, from.Name, n.Name) {
+		return fmt.Errorf("%w: that is no name of a batch of %s", ErrUntrusted, from.Name)
+	}
 	if err := Check(content, size, from, n.Name); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -125,14 +126,16 @@ func (n *Node) Post(ctx context.Context, p *journal.Peer, partSize int64) ([]cap
 	if err != nil {
 		return nil, err
 	}
-	made, err := n.Export(ctx, p, b.Folder, ExportOptions{PartSize: partSize, SinceSent: waiting > 0})
+	// Only on what is here can the next file build: a batch that went another way may be slower than this one.
+	build := waiting > 0 && b.holdsLast()
+	made, err := n.Export(ctx, p, b.Folder, ExportOptions{PartSize: partSize, SinceSent: build})
 	if err != nil || len(made) == 0 {
 		return made, err
 	}
 	for _, e := range made {
 		size += e.Bytes
 	}
-	if waiting > 0 && (size <= gather || waiting >= maxWaiting) {
+	if build && (size <= gather || waiting >= maxWaiting) {
 		all, err := n.Export(ctx, p, b.Folder, ExportOptions{PartSize: partSize})
 		if err != nil {
 			return append(made, all...), err
@@ -142,6 +145,12 @@ func (n *Node) Post(ctx context.Context, p *journal.Peer, partSize int64) ([]cap
 		}
 	}
 	return made, b.replace(ctx, made[len(made)-1].File)
+}
+
+// holdsLast says whether the last batch made for the peer is in the outbox.
+func (b *outbox) holdsLast() bool {
+	ends := b.peer.Link.Ends
+	return len(ends) > 0 && slices.ContainsFunc(b.files, func(f waiting) bool { return merge.Mark(f.header.Upto) == ends[len(ends)-1] })
 }
 
 // tidy removes from an outbox what nobody waits for. It answers how many of the files left the peer has not acknowledged, and

@@ -63,8 +63,8 @@ type syncRun struct {
 	state   *State
 	links   []*Link
 	pulled  map[*Link]*Pulled
-	settled map[string]bool // files of the inbox that were applied
-	tried   map[string]int  // files that were not, and how many had been applied then: one may wait for another
+	settled map[string]bool   // files of the inbox that were applied
+	tried   map[string]int    // files that were not, and how many had been applied then: one may wait for another
 	told    map[string]string // by file, or by its text: what was told and need not be again
 	begun   bool
 	moved   int // files that went or came in this round
