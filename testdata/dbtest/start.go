@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -160,7 +159,7 @@ func supervised(log, dir string, remove bool, args []string) (*process, error) {
 	cmd := exec.Command("/bin/sh", append([]string{"-c", supervise, "sh"}, args...)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = []*os.File{r}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is for the tests
+	cmd.SysProcAttr = ownGroup() // an interrupt at the terminal is for the tests
 	cmd.Env = append(os.Environ(), "REMOVE=")
 	if remove {
 		cmd.Env = append(os.Environ(), "REMOVE="+dir)
