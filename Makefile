@@ -6,7 +6,7 @@ GO ?= go
 # ./... leaves out what is below testdata.
 PACKAGES = ./... $(patsubst %/,./%,$(sort $(dir $(wildcard testdata/*/*.go testdata/*/*/*.go))))
 
-.PHONY: all build test lint bench demo server clean
+.PHONY: all build test lint bench demo package server clean
 
 all: build
 
@@ -31,6 +31,11 @@ demo: server build
 	$(GO) build -o bin/demo ./testdata/demo
 	bin/demo -omsync bin/omsync
 
+# Programs and Debian packages in dist/, tested as far as the tools for it are there.
+package:
+	GO="$(GO)" packaging/build
+	packaging/test
+
 # Debian and Ubuntu: install MariaDB's server, where there is none and no other was named.
 server:
 	@if [ -z "$$OMSYNC_TEST_DSN" ] && ! PATH="$$PATH:/usr/sbin:/usr/libexec:/usr/local/sbin" command -v mariadbd >/dev/null; then \
@@ -40,4 +45,4 @@ server:
 	fi
 
 clean:
-	rm -rf bin
+	rm -rf bin dist
