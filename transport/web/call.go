@@ -87,7 +87,7 @@ func (c *call) interrupt() {
 func (c *call) end() {
 	c.stop()
 	if c.r.ContentLength != 0 {
-		c.rc.SetReadDeadline(time.Now().Add(min(5*time.Second, c.stall)))
+		c.rc.SetReadDeadline(time.Now().Add(min(time.Second, c.stall)))
 	}
 }
 

@@ -17,10 +17,15 @@ import (
 // complete takes a file that has come whole: verified, it goes to the inbox, and Arrived is told. It goes on when the
 // client has gone. A server that is stopped in between does the rest when the file is offered again.
 func (s *Server) complete(c *call, u upload) error {
+	// Of two files of one name, the marker must be of the one that is there in the end.
+	release, err := s.turn(c, "name "+u.Name)
+	if err != nil {
+		return err
+	}
+	defer release()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	var err error
 	receipt := Receipt{Outcome: "stored"}
 	c.during(func() {
 		if err = s.verify(ctx, u); err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -82,7 +83,8 @@ type partFile interface {
 }
 
 // uploads keeps, in one folder per node: NODE/ID.info, what is coming; NODE/ID.part, what has come of it; and
-// NODE/done/KEY, the marker of the last file of a name that was stored.
+// NODE/done/KEY, the marker of the last file of a name that was stored. Small files that are being written have .new- and
+// more after their names.
 type uploads struct {
 	root *os.Root
 	path string
@@ -137,7 +139,7 @@ func (p *uploads) save(name string, v any) error {
 	if err := p.root.MkdirAll(filepath.ToSlash(filepath.Dir(name)), 0o700); err != nil {
 		return err
 	}
-	temp := name + ".new"
+	temp := name + ".new-" + rand.Text()
 	f, err := p.root.Create(temp)
 	if err != nil {
 		return err
