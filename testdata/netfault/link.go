@@ -158,7 +158,12 @@ func (l *link) deliver(pieces <-chan piece, to *net.TCPConn, up bool) {
 			to.CloseWrite()
 			return
 		}
-		if pc.end != nil || !l.write(to, pc.data, up) {
+		if pc.end != nil {
+			l.reset()
+			return
+		}
+		if !l.write(to, pc.data, up) {
+			l.drain()
 			l.reset()
 			return
 		}
@@ -177,6 +182,16 @@ func (l *link) write(to *net.TCPConn, data []byte, up bool) bool {
 	defer l.p.mu.Unlock()
 	l.flying--
 	return err == nil && (l.left != 0 || l.flying > 0)
+}
+
+// drain waits until what was handed on has reached both sockets: an RST takes with it what is still in the buffers of this
+// side, which no sender of a real link would have paid for.
+func (l *link) drain() {
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && queued(l.client)+queued(l.target) > 0; {
+		if !l.wait(time.Millisecond, l.p.now()) {
+			return
+		}
+	}
 }
 
 func (l *link) count(n int, up bool) {

@@ -21,7 +21,8 @@ type Faults struct {
 	Refuse float64
 
 	// Each connection is cut with an RST on both sides after a number of bytes from CutMin to CutMax, both directions counted
-	// together. With CutMax 0 none is. Bytes that the receiver's program has not read by then may be lost with it.
+	// together. With CutMax 0 none is. On Linux the bytes before it are in the receiver's socket by then, if it takes them;
+	// elsewhere those that its program has not read may be lost with it.
 	CutMin, CutMax int64
 
 	// After every StallEvery bytes, of all connections and both directions together, nothing moves for Stall.
