@@ -290,10 +290,12 @@ func (n *Node) fetch(ctx context.Context, l *Link, e transport.Entry, inbox *tra
 
 // Clear takes out of a store what Pull found there and is applied now. settled are the files that were.
 func (n *Node) Clear(ctx context.Context, p *Pulled, settled map[string]bool) error {
-	names := p.Settled
+	names, here := p.Settled, []string(nil)
 	for _, name := range p.Here {
 		if settled[name] {
 			names = append(names, name)
+		} else {
+			here = append(here, name)
 		}
 	}
 	for _, name := range names {
@@ -301,6 +303,7 @@ func (n *Node) Clear(ctx context.Context, p *Pulled, settled map[string]bool) er
 			return err
 		}
 	}
+	p.Settled, p.Here = nil, here
 	return nil
 }
 

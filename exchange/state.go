@@ -83,7 +83,7 @@ func (s *State) up(name string, now time.Time, err error) *LinkState {
 		if l.Down.IsZero() {
 			l.Down = now
 		}
-		l.Error = strings.TrimPrefix(err.Error(), transport.ErrDown.Error()+": ")
+		l.Error = strings.Replace(err.Error(), transport.ErrDown.Error()+": ", "", 1)
 	}
 	return l
 }
