@@ -31,6 +31,9 @@ type config struct {
 	ProfileFile  string            `toml:"profile_file"`
 	Policy       map[string]string `toml:"policy"`
 	Hooks        hooks             `toml:"hooks"`
+	PartSize     string            `toml:"part_size"`
+	Links        []linkConfig      `toml:"link"`
+	Serve        serveConfig       `toml:"serve"`
 
 	home string
 }
@@ -46,10 +49,31 @@ const configText = `# Configuration of an omsync node. It is read at every run: 
 # What omsync knows of the data model: "openmrs", or "none" for a schema that is not OpenMRS. A file of your own can add to
 # it: tables that stay here, directions, keys, references. Its path is relative to this folder.
 %s%s
+# Full loads are split into files of about this size: for weak links and small sticks.
+# part_size = "64MiB"
+
+# What is done after an import that changed rows: a command, with JSON on its standard input that says which tables. It is
+# tried again at the next run until it ends with 0. reindex lets OpenMRS build its search index anew at its next start.
+# [hooks]
+# after_import = ["/etc/omsync/after-import"]
+# timeout = "5m"
+# reindex = true
+
 # Who wins when two sites changed the same value without knowing of each other, per table: "newest" (the default), "parent"
 # or "child". The value that loses is recorded, never thrown away.
 [policy]
 # global_property = "parent"
+
+# How files travel: "omsync sync" uses every link. One that is down is tried again at the next run. "omsync join" adds a link
+# to a hub's server. A stick, a folder that others share or carry, a bucket (its keys: AWS_ACCESS_KEY_ID and
+# AWS_SECRET_ACCESS_KEY in the environment):
+# [[link]]
+# url = "usb:/media/stick"
+# [[link]]
+# url = "folder:/srv/share"
+# bwlimit = "8KiB"                    # bytes per second
+# [[link]]
+# url = "s3://bucket/prefix?endpoint=https://s3.example.org"
 `
 
 // write makes the configuration file, which must not be there yet, readable by its owner alone.
@@ -140,6 +164,17 @@ func (c *config) check() error {
 	}
 	if from > 1 {
 		return errors.New("the password is said twice: keep one of dsn, password_env and password_file")
+	}
+	if _, err := parseSize(c.PartSize); err != nil {
+		return fmt.Errorf("part_size: %w", err)
+	}
+	for i := range c.Links {
+		if err := c.Links[i].check(); err != nil {
+			return err
+		}
+	}
+	if err := c.Serve.check(); err != nil {
+		return err
 	}
 	for table, p := range c.Policy {
 		switch p {

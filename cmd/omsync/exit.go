@@ -6,6 +6,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 )
@@ -44,9 +45,6 @@ func coded(code int, format string, args ...any) error {
 	return &failure{code: code, err: fmt.Errorf(format, args...)}
 }
 
-// errUntrusted means that a file's sender is nobody this node listens to.
-var errUntrusted = errors.New("untrusted")
-
 // exitCode is the one place where errors become exit codes.
 func exitCode(err error) int {
 	if err == nil {
@@ -73,7 +71,7 @@ func exitCode(err error) int {
 	}{
 		{errLocked, exitBusy},
 		{journal.ErrBusy, exitBusy},
-		{errUntrusted, exitTrust},
+		{exchange.ErrUntrusted, exitTrust},
 		{batch.ErrSignature, exitTrust},
 		{batch.ErrHeader, exitTrust},
 		{keys.ErrSignature, exitTrust},

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -31,15 +31,17 @@ type exportOptions struct {
 func newExport(g *global) *cobra.Command {
 	o := &exportOptions{}
 	cmd := &cobra.Command{
-		Use:   "export --to FOLDER",
+		Use:   "export [--to FOLDER]",
 		Short: "Write batches for peers into a folder",
 		Long: `Write a batch for each peer that lacks something into a folder: what the peer has not acknowledged yet, a full load at
-first. A batch that is lost on the way costs nothing: the next one holds the same again.`,
+first. A batch that is lost on the way costs nothing: the next one holds the same again.
+
+Without a folder it goes to the outbox, from which push and serve take it; what waits there is not written again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExport(cmd, g, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.to, "to", "", "the folder; made if only its last part is missing")
+	f.StringVar(&o.to, "to", "", "the folder; made if only its last part is missing (default: the outbox)")
 	f.StringArrayVar(&o.peers, "peer", nil, "only for this peer; may be repeated (default: all that are active)")
 	f.BoolVar(&o.full, "full", false, "a full load, whatever the peer has acknowledged")
 	f.BoolVar(&o.sinceSent, "since-sent", false, "only what no earlier batch holds: for a link that runs one way, on which a lost batch is lost")
@@ -51,39 +53,57 @@ first. A batch that is lost on the way costs nothing: the next one holds the sam
 
 func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 	ctx := cmd.Context()
-	if o.to == "" {
-		return hinted(errors.New("export where to?"), "--to FOLDER")
+	if o.to == "" && (o.full || o.sinceSent) {
+		return hinted(errors.New("export where to?"), "--full and --since-sent need --to FOLDER")
 	}
 	size, err := parseSize(o.partSize)
 	if err != nil {
 		return err
 	}
-	n, err := g.open(true)
+	n, err := g.openAll(cmd, true)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	if err := n.loadKeys(); err != nil {
-		return err
-	}
-	if err := n.load(ctx, cmd); err != nil {
-		return err
+	if size == 0 {
+		if size, err = parseSize(n.PartSize); err != nil {
+			return err
+		}
 	}
 	peers, err := n.choose(ctx, o.peers)
 	if err != nil {
 		return err
 	}
-	folder, err := transport.MakeFolder(o.to)
-	if err != nil {
-		return err
+	export := func(p *journal.Peer) ([]capture.Exported, string, error) {
+		made, err := n.exchange(cmd).Post(ctx, p, size)
+		return made, filepath.Join(n.home, "outbox", p.Name), err
 	}
-	defer folder.Close()
+	if o.to != "" {
+		folder, err := transport.MakeFolder(o.to)
+		if err != nil {
+			return err
+		}
+		defer folder.Close()
+		export = func(p *journal.Peer) ([]capture.Exported, string, error) {
+			made, err := n.exchange(cmd).Export(ctx, p, folder, exchange.ExportOptions{Full: o.full, SinceSent: o.sinceSent, PartSize: size})
+			return made, o.to, err
+		}
+	}
 	if err := n.follow(ctx); err != nil {
 		return err
 	}
 	for _, p := range peers {
-		if err := n.exportTo(cmd, o, size, folder, p); err != nil {
+		made, where, err := export(p)
+		for _, e := range made { // the parts that were finished, also when a later one was not
+			if err := printExported(cmd.OutOrStdout(), where, o.json, e); err != nil {
+				return err
+			}
+		}
+		if err != nil {
 			return err
+		}
+		if len(made) == 0 && !o.json {
+			fmt.Fprintf(cmd.OutOrStdout(), "nothing to send to %s\n", p.Name)
 		}
 	}
 	return nil
@@ -117,43 +137,9 @@ func (n *node) choose(ctx context.Context, names []string) ([]*journal.Peer, err
 	return out, nil
 }
 
-// exportTo makes what one peer lacks and prints it.
-func (n *node) exportTo(cmd *cobra.Command, o *exportOptions, partSize int64, folder *transport.Folder, p *journal.Peer) error {
-	ctx := cmd.Context()
-	card, err := keys.ParseCard(p.Card)
-	if err != nil {
-		return fmt.Errorf("card of %s: %w", p.Name, err)
-	}
-	bar := newProgress(cmd, "to "+p.Name)
-	made, err := capture.Export(ctx, n.journal, p.Name, capture.ExportOptions{
-		Full: o.full, SinceSent: o.sinceSent, PartSize: partSize, Wait: gateWait,
-		Create: func(name string) (capture.File, error) {
-			f, err := folder.Create(ctx, name)
-			if err != nil {
-				return nil, err
-			}
-			return f, nil
-		},
-		Encrypt: card.Encrypt, Sign: n.keys.Sign, Progress: bar.show,
-	})
-	bar.done()
-	for _, e := range made { // the parts that were finished, also when a later one was not
-		if err := printExported(cmd.OutOrStdout(), o, e); err != nil {
-			return err
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if len(made) == 0 && !o.json {
-		fmt.Fprintf(cmd.OutOrStdout(), "nothing to send to %s\n", p.Name)
-	}
-	return nil
-}
-
-func printExported(w io.Writer, o *exportOptions, e capture.Exported) error {
-	path := filepath.Join(o.to, e.File)
-	if o.json {
+func printExported(w io.Writer, where string, asJSON bool, e capture.Exported) error {
+	path := filepath.Join(where, e.File)
+	if asJSON {
 		return printJSON(w, struct {
 			Peer      string `json:"peer"`
 			File      string `json:"file"`
@@ -185,11 +171,20 @@ func printExported(w io.Writer, o *exportOptions, e capture.Exported) error {
 	return err
 }
 
-// parseSize reads a size such as 64MiB, 700MB or 4000000, in bytes; "" is 0.
+// parseSize reads the size of a part; "" is 0.
 func parseSize(s string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
+	size, err := parseBytes(s)
+	if err == nil && size < 64<<10 {
+		return 0, fmt.Errorf("size %q: parts have at least 64 KiB", s)
+	}
+	return size, err
+}
+
+// parseBytes reads a size such as 64MiB, 700MB or 4000000, in bytes.
+func parseBytes(s string) (int64, error) {
 	number := strings.TrimRight(s, "BKMGTkmgtib ")
 	units := map[string]float64{"": 1, "b": 1, "k": 1 << 10, "kb": 1e3, "kib": 1 << 10, "m": 1 << 20, "mb": 1e6, "mib": 1 << 20,
 		"g": 1 << 30, "gb": 1e9, "gib": 1 << 30, "t": 1 << 40, "tb": 1e12, "tib": 1 << 40}
@@ -198,11 +193,7 @@ func parseSize(s string) (int64, error) {
 	if err != nil || !ok || !(n > 0) || n*unit > 1<<50 {
 		return 0, fmt.Errorf("size %q: write it like 64MiB or 3.9GB", s)
 	}
-	size := int64(n * unit)
-	if size < 64<<10 {
-		return 0, fmt.Errorf("size %q: parts have at least 64 KiB", s)
-	}
-	return size, nil
+	return int64(n * unit), nil
 }
 
 // bytesText is a size as people read it.

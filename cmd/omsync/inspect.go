@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 )
@@ -176,7 +177,7 @@ func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, 
 	}
 	r, err := batch.Open(file, size, func(h *batch.Header, message, signature []byte) error {
 		if h.Sender != card.Name {
-			return fmt.Errorf("%w: it is from %s", errUntrusted, printable(h.Sender))
+			return fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, printable(h.Sender))
 		}
 		return card.VerifySignature(message, signature)
 	}, n.keys.Decrypt)
@@ -199,7 +200,7 @@ func (n *node) senderCard(ctx context.Context, file, sender string) (keys.Card, 
 	case err != nil:
 		return keys.Card{}, err
 	case p == nil:
-		return keys.Card{}, hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", errUntrusted, printable(sender)), "--card FILE names the sender's card")
+		return keys.Card{}, hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", exchange.ErrUntrusted, printable(sender)), "--card FILE names the sender's card")
 	}
 	return keys.ParseCard(p.Card)
 }

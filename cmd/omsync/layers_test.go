@@ -13,9 +13,15 @@ func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
 		"batch": nil, "keys": nil, "merge": nil, "schema": nil, "transport": nil,
-		"journal": {"merge", "schema"},
-		"capture": {"batch", "journal", "merge", "schema"},
-		"apply":   {"batch", "journal", "merge", "schema"},
+		"enrol":               {"keys"},
+		"transport/bucket":    {"transport"},
+		"transport/storetest": {"transport"},
+		"transport/web":       {"transport"},
+		"journal":             {"merge", "schema"},
+		"capture":             {"batch", "journal", "merge", "schema"},
+		"apply":               {"batch", "journal", "merge", "schema"},
+		// Here capture and apply meet.
+		"exchange": {"apply", "batch", "capture", "journal", "keys", "merge", "transport"},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // errLocked means that another run changes the same node.
@@ -18,7 +20,29 @@ func lock(home string) (*os.File, error) {
 	}
 	if err := lockFile(f); err != nil {
 		f.Close()
-		return nil, err
+		return nil, hookHint(err)
 	}
 	return f, nil
+}
+
+// lockWait is how long a server waits for a command that holds the lock, before it leaves the work for later.
+const lockWait = 20 * time.Second
+
+// lockWithin takes the lock as soon as nobody else holds it.
+func lockWithin(ctx context.Context, home string, wait time.Duration) (unlock func(), err error) {
+	end := time.Now().Add(wait)
+	for {
+		f, err := lock(home)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, errLocked) || time.Now().After(end) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

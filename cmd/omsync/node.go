@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/schema"
@@ -50,6 +51,33 @@ func (g *global) open(change bool) (*node, error) {
 		}
 	}
 	return n, nil
+}
+
+// openAll opens the home folder, the keys and the database.
+func (g *global) openAll(cmd *cobra.Command, change bool) (*node, error) {
+	n, err := g.open(change)
+	if err != nil {
+		return nil, err
+	}
+	if err = n.loadKeys(); err == nil {
+		err = n.load(cmd.Context(), cmd.ErrOrStderr())
+	}
+	if err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// exchange is the node as package exchange wants it.
+func (n *node) exchange(cmd *cobra.Command) *exchange.Node {
+	x := &exchange.Node{Home: n.home, Name: n.Node, Journal: n.journal, Keys: n.keys, Policy: n.policy(), Reindex: n.Hooks.Reindex, Wait: gateWait}
+	if isTerminal(cmd.ErrOrStderr()) {
+		x.Progress = func(label string, unit exchange.Unit) exchange.Bar {
+			return newProgress(cmd.ErrOrStderr(), label, unit)
+		}
+	}
+	return x
 }
 
 // Close gives back all that was opened.
@@ -108,7 +136,7 @@ func (n *node) explain(err error) error {
 }
 
 // load reads the catalogue and the journal.
-func (n *node) load(ctx context.Context, cmd *cobra.Command) error {
+func (n *node) load(ctx context.Context, stderr io.Writer) error {
 	if err := n.connect(ctx); err != nil {
 		return err
 	}
@@ -123,6 +151,9 @@ func (n *node) load(ctx context.Context, cmd *cobra.Command) error {
 	if err := n.checkPolicy(cat); err != nil {
 		return err
 	}
+	if err := n.checkHooks(p); err != nil {
+		return err
+	}
 	n.journal, err = journal.Load(ctx, n.db, cat, p)
 	switch {
 	case errors.Is(err, journal.ErrNone):
@@ -133,7 +164,7 @@ func (n *node) load(ctx context.Context, cmd *cobra.Command) error {
 		return hinted(fmt.Errorf("the database %s belongs to the node %s, and %s says %s", n.database, n.journal.Self, configName, n.Node),
 			"is the dsn in %s/%s right?", n.home, configName)
 	}
-	n.journal.Warn = warner(cmd.ErrOrStderr())
+	n.journal.Warn = warner(stderr)
 	return nil
 }
 

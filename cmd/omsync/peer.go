@@ -77,7 +77,7 @@ func runPeerAdd(cmd *cobra.Command, g *global, o *peerAddOptions, file string) e
 	if card.Name == n.Node {
 		return hinted(fmt.Errorf("%s is the card of a node named %s, and so is this one", file, n.Node), "add the other node's card; two nodes need two names")
 	}
-	if err := n.load(ctx, cmd); err != nil {
+	if err := n.load(ctx, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	known, err := n.mayAdd(ctx, card, o.as)
@@ -91,13 +91,18 @@ func runPeerAdd(cmd *cobra.Command, g *global, o *peerAddOptions, file string) e
 	if err := o.trust(cmd, card); err != nil {
 		return err
 	}
-	// The number grows from one adding to the next, as package merge asks: it tells this link from an earlier one.
-	p := &journal.Peer{Name: card.Name, Role: o.as, Card: card.Marshal(), Link: merge.Link{Number: uint64(time.Now().UnixMicro())}}
-	if err := journal.AddPeer(ctx, n.db, p); err != nil {
+	if err := n.addPeer(ctx, card, o.as); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "added %s as %s\n", p.Name, p.Role)
+	fmt.Fprintf(cmd.OutOrStdout(), "added %s as %s\n", card.Name, o.as)
 	return nil
+}
+
+// addPeer makes a node a peer.
+func (n *node) addPeer(ctx context.Context, card keys.Card, as string) error {
+	// The number grows from one adding to the next, as package merge asks: it tells this link from an earlier one.
+	p := &journal.Peer{Name: card.Name, Role: as, Card: card.Marshal(), Link: merge.Link{Number: uint64(time.Now().UnixMicro())}}
+	return journal.AddPeer(ctx, n.db, p)
 }
 
 func readCard(file string) (keys.Card, error) {
@@ -183,7 +188,7 @@ func runPeerList(cmd *cobra.Command, g *global, asJSON bool) error {
 		return err
 	}
 	defer n.Close()
-	if err := n.load(ctx, cmd); err != nil {
+	if err := n.load(ctx, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	peers, err := journal.Peers(ctx, n.db)
@@ -228,7 +233,7 @@ func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
 				return err
 			}
 			defer n.Close()
-			if err := n.load(cmd.Context(), cmd); err != nil {
+			if err := n.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 				return err
 			}
 			if err := n.setState(cmd.Context(), args[0], state); err != nil {

@@ -21,7 +21,8 @@ func newRoot() *cobra.Command {
 		Use:   "omsync",
 		Short: "Keep OpenMRS databases in step by files",
 		Long: `omsync carries what changed from one site's OpenMRS database to another's as signed, encrypted files: by USB stick,
-network share or any program that copies files. Each node has a home folder with its configuration and keys.
+network share, bucket, a hub's server or any program that copies files. Each node has a home folder with its configuration
+and keys.
 
 ` + exitHelp,
 		SilenceUsage:  true,
@@ -31,7 +32,7 @@ network share or any program that copies files. Each node has a home folder with
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hinted(err, "%s --help lists the flags", c.CommandPath())
 	})
-	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newImport(g), newStatus(g), newInspect(g), newUninstall(g), newVersion(), newMan())
+	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newImport(g), newPush(g), newPull(g), newSync(g), newServe(g), newInvite(g), newJoin(g), newStatus(g), newInspect(g), newUninstall(g), newVersion(), newMan())
 	return root
 }
 

@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,6 +40,8 @@ func TestMain(m *testing.M) {
 //	cut FILE PERMILLE                            keep so much of the file
 //	gate NAME                                    hold the gate of its node until the script ends
 //	hold FOLDER                                  hold the lock of a home folder until the script ends
+//	serve NAME HOME ARGS...                      start omsync serve on a free port; $NAME is its address, $NAME_log its log
+//	stop NAME                                    ask it to stop, and see that it ends well
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(scripts) == 0 {
@@ -46,7 +50,7 @@ func TestScripts(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			s := &scripted{t: t, server: dbtest.Server(t), names: map[string]string{}}
+			s := &scripted{t: t, server: dbtest.Server(t), names: map[string]string{}, served: map[string]*served{}}
 			testscript.Run(t, testscript.Params{
 				Files:               []string{script},
 				RequireExplicitExec: true,
@@ -57,6 +61,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"db": s.db, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
+					"serve": s.serve, "stop": s.stop,
 				},
 			})
 		})
@@ -68,6 +73,7 @@ type scripted struct {
 	t      *testing.T // whose end drops the databases
 	server *dbtest.ServerInfo
 	names  map[string]string // databases
+	served map[string]*served
 }
 
 // tiny is a schema that is not OpenMRS.
@@ -240,4 +246,75 @@ func (s *scripted) hold(ts *testscript.TestScript, neg bool, args []string) {
 	f, err := lock(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Defer(func() { f.Close() })
+}
+
+// served is a server that a script started.
+type served struct {
+	cmd   *exec.Cmd
+	ended chan error
+}
+
+func (s *scripted) serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || s.served[args[0]] != nil {
+		ts.Fatalf("usage: serve NAME HOME ARGS...")
+	}
+	name := args[0]
+	log := ts.MkAbs(name + ".log")
+	f, err := os.Create(log)
+	ts.Check(err)
+	defer f.Close()
+	program, err := exec.LookPath("omsync")
+	ts.Check(err)
+	cmd := exec.Command(program, append([]string{"--home", args[1], "serve", "--listen", "127.0.0.1:0"}, args[2:]...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), f, f
+	cmd.Env = append(os.Environ(), "OMSYNC_HOME=")
+	ts.Check(cmd.Start())
+	v := &served{cmd, make(chan error, 1)}
+	go func() { v.ended <- cmd.Wait() }()
+	s.served[name] = v
+	ts.Defer(func() {
+		cmd.Process.Kill()
+		<-v.ended
+		if s.t.Failed() {
+			b, _ := os.ReadFile(log)
+			s.t.Logf("log of %s:\n%s", name, b)
+		}
+	})
+	at := regexp.MustCompile(`msg=listening .*address=(\S+) tls=(\w+)`)
+	for range 600 {
+		b, err := os.ReadFile(log)
+		ts.Check(err)
+		if m := at.FindSubmatch(b); m != nil {
+			scheme := "https"
+			if string(m[2]) == "false" {
+				scheme = "http"
+			}
+			ts.Setenv(name, scheme+"://"+string(m[1]))
+			ts.Setenv(name+"_log", name+".log")
+			return
+		}
+		select {
+		case err := <-v.ended:
+			v.ended <- err
+			ts.Fatalf("the server ended: %v\n%s", err, b)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	ts.Fatalf("the server does not listen after half a minute")
+}
+
+func (s *scripted) stop(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || s.served[args[0]] == nil {
+		ts.Fatalf("usage: stop NAME, of what serve started")
+	}
+	v := s.served[args[0]]
+	delete(s.served, args[0])
+	ts.Check(v.cmd.Process.Signal(os.Interrupt))
+	select {
+	case err := <-v.ended:
+		v.ended <- err
+		ts.Check(err)
+	case <-time.After(time.Minute):
+		ts.Fatalf("it does not stop")
+	}
 }

@@ -5,12 +5,15 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
@@ -21,7 +24,8 @@ func newStatus(g *global) *cobra.Command {
 		Use:   "status",
 		Short: "Say who is behind, on what, since when",
 		Long: `For each peer: the epoch of this node that was last sealed, sent, and acknowledged by it; the peer's epoch that was last
-applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch.`,
+applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch. For each link: when
+it was last there, or since when it is down.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON) },
 	}
@@ -39,6 +43,16 @@ type status struct {
 	Conflicts    int64        `json:"conflicts"`
 	NotExchanged []string     `json:"not_exchanged,omitempty"`
 	Peers        []peerStatus `json:"peers"`
+	Links        []linkStatus `json:"links,omitempty"`
+}
+
+// linkStatus is when a link was last there.
+type linkStatus struct {
+	Link  string     `json:"link"`
+	State string     `json:"state"` // up, down, or unused
+	Up    *time.Time `json:"up,omitempty"`
+	Down  *time.Time `json:"down_since,omitempty"`
+	Error string     `json:"error,omitempty"`
 }
 
 type peerStatus struct {
@@ -75,7 +89,7 @@ func runStatus(cmd *cobra.Command, g *global, asJSON bool) error {
 		return err
 	}
 	defer n.Close()
-	if err := n.load(cmd.Context(), cmd); err != nil {
+	if err := n.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	s, err := n.status(cmd.Context(), time.Now())
@@ -123,7 +137,37 @@ func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
 		}
 		s.Peers = append(s.Peers, ps)
 	}
-	return s, nil
+	s.Links, err = n.linkStatus()
+	return s, err
+}
+
+// linkStatus lists the links that are configured or were used.
+func (n *node) linkStatus() ([]linkStatus, error) {
+	state, err := exchange.ReadState(n.home)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Collect(maps.Keys(state.Links))
+	for i := range n.Links {
+		if name := n.Links[i].name(n.config); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var out []linkStatus
+	for _, name := range names {
+		s := linkStatus{Link: name, State: "unused"}
+		if l := state.Links[name]; l != nil {
+			if s.State = "up"; !l.Up.IsZero() {
+				s.Up = &l.Up
+			}
+			if !l.Down.IsZero() {
+				s.State, s.Down, s.Error = "down", &l.Down, l.Error
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 // waiting counts the rows and deletions that the peer has not acknowledged and that did not come from it.
@@ -159,16 +203,36 @@ func (s *status) print(out io.Writer) error {
 	if len(s.NotExchanged) > 0 {
 		fmt.Fprintf(out, "not exchanged: %s\n", strings.Join(s.NotExchanged, ", "))
 	}
-	if len(s.Peers) == 0 {
+	if len(s.Peers) == 0 && len(s.Links) == 0 {
 		_, err := fmt.Fprintln(out, "no peers yet: omsync peer add CARD --as parent|child")
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PEER\tROLE\tSTATE\tSEALED\tSENT\tACKNOWLEDGED\tAPPLIED\tROWS WAITING")
+	if len(s.Peers) > 0 {
+		fmt.Fprintln(w, "PEER\tROLE\tSTATE\tSEALED\tSENT\tACKNOWLEDGED\tAPPLIED\tROWS WAITING")
+	}
 	for _, p := range s.Peers {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", p.Name, p.Role, p.State, p.Sealed, p.Sent, p.Acked, p.Applied, p.Waiting)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, l := range s.Links {
+		text := l.State
+		switch {
+		case l.Down != nil:
+			text = fmt.Sprintf("down since %s: %s", l.Down.Local().Format("2006-01-02 15:04"), l.Error)
+			if l.Up == nil {
+				text += " (never up)"
+			}
+		case l.Up != nil:
+			text = fmt.Sprintf("up (last used %s ago)", ageText(time.Since(*l.Up)))
+		}
+		if _, err := fmt.Fprintf(out, "link %s: %s\n", l.Link, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p place) String() string {

@@ -13,6 +13,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/omsync/omsync/exchange"
 )
 
 // errNotTerminal means that there is nobody to ask.
@@ -51,43 +53,42 @@ func confirm(ctx context.Context, cmd *cobra.Command, question string) (bool, er
 	}
 }
 
-// progress shows a bar on stderr while work goes on, if a person is there to see it.
+// progress is a bar on a person's terminal.
 type progress struct {
 	w     io.Writer
 	label string
+	unit  exchange.Unit
 	bar   *progressbar.ProgressBar
 	total int64
 }
 
-func newProgress(cmd *cobra.Command, label string) *progress {
-	p := &progress{label: label}
-	if w := cmd.ErrOrStderr(); isTerminal(w) {
-		p.w = w
-	}
-	return p
+func newProgress(w io.Writer, label string, unit exchange.Unit) *progress {
+	return &progress{w: w, label: label, unit: unit}
 }
 
-// show is what export and import call now and then; a total of 0 is not known.
-func (p *progress) show(rows, total int64) {
-	if p.w == nil {
-		return
-	}
+// Show moves the bar; a total of 0 is not known.
+func (p *progress) Show(done, total int64) {
 	if p.bar == nil || total != p.total {
-		p.done()
+		p.Done()
 		p.total = total
 		length := total
 		if length <= 0 {
 			length = -1
 		}
-		p.bar = progressbar.NewOptions64(length, progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(p.label),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"),
-			progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionClearOnFinish())
+		options := []progressbar.Option{progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(p.label),
+			progressbar.OptionThrottle(200 * time.Millisecond), progressbar.OptionClearOnFinish()}
+		if p.unit == exchange.Bytes {
+			options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true), progressbar.OptionSetPredictTime(true))
+		} else {
+			options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"))
+		}
+		p.bar = progressbar.NewOptions64(length, options...)
 	}
-	p.bar.Set64(rows)
+	p.bar.Set64(done)
 }
 
-// done takes the bar away, and ends the goroutine that turns its spinner.
-func (p *progress) done() {
+// Done takes the bar away, and ends the goroutine that turns its spinner.
+func (p *progress) Done() {
 	if p.bar != nil {
 		p.bar.Finish()
 	}

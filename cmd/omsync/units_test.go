@@ -15,6 +15,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 )
@@ -32,7 +33,7 @@ func TestExitCode(t *testing.T) {
 		{fmt.Errorf("file: %w", batch.ErrTruncated), exitError},
 		{fmt.Errorf("file: %w", keys.ErrNotForUs), exitTrust},
 		{fmt.Errorf("file: %w", apply.ErrSchemas), exitSchema},
-		{hinted(fmt.Errorf("x: %w", errUntrusted), "hint"), exitTrust},
+		{hinted(fmt.Errorf("x: %w", exchange.ErrUntrusted), "hint"), exitTrust},
 		{fmt.Errorf("file: %w", coded(exitGap, "x")), exitGap},
 		{hinted(coded(exitConflicts, "x"), "hint"), exitConflicts},
 		{errorList{errors.New("x"), coded(exitGap, "y"), coded(exitTrust, "z")}, exitGap},
@@ -118,30 +119,5 @@ func TestLineOf(t *testing.T) {
 		if got := lineOf(text, c.key); got != c.line {
 			t.Errorf("%s: line %d, want %d", c.key, got, c.line)
 		}
-	}
-}
-
-func TestSeen(t *testing.T) {
-	dir := t.TempDir()
-	s, err := readSeen(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	header := func(i int) *batch.Header { return &batch.Header{Sender: "hub", Receiver: "kisumu", Time: int64(i)} }
-	if err := s.save(); err != nil {
-		t.Fatal(err)
-	}
-	for i := range maxSeen + 5 {
-		s.digests, s.added = append(s.digests, digest(header(i))), true
-	}
-	s.add(header(7))
-	if err := s.save(); err != nil {
-		t.Fatal(err)
-	}
-	if s, err = readSeen(dir); err != nil {
-		t.Fatal(err)
-	}
-	if len(s.digests) != maxSeen || s.has(header(4)) || !s.has(header(5)) || !s.has(header(maxSeen+4)) || s.has(header(-1)) {
-		t.Errorf("%d remembered; the oldest should have gone", len(s.digests))
 	}
 }

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/keys"
+)
+
+type inviteOptions struct {
+	url    string
+	valid  time.Duration
+	list   bool
+	revoke bool
+}
+
+func newInvite(g *global) *cobra.Command {
+	o := &inviteOptions{}
+	cmd := &cobra.Command{
+		Use:   "invite NAME",
+		Short: "Print a token with which a node may join this one",
+		Long: `Print a token with which the node of this name may join this one as its child, once: omsync join URL --token TOKEN. The last
+line of the output is the token alone. It is a secret until it is used or expires: hand it over by a way that can be trusted.
+It also says which certificate and which card the joining node must find here, so that nobody can stand in between.
+
+Inviting a name again replaces an invitation of it that was not used.`,
+		Example: `  omsync --home /var/lib/omsync invite kisumu`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runInvite(cmd, g, o, args) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.url, "url", "", "the address at which the server will be found, for the text (default: that of [serve] in omsync.toml)")
+	f.DurationVar(&o.valid, "valid", 7*24*time.Hour, "how long the token can be used")
+	f.BoolVar(&o.list, "list", false, "list the invitations instead")
+	f.BoolVar(&o.revoke, "revoke", false, "take back the invitation of this name")
+	cmd.MarkFlagsMutuallyExclusive("list", "revoke")
+	return cmd
+}
+
+func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) error {
+	if o.list != (len(args) == 0) {
+		return hinted(errors.New("invite whom?"), "omsync invite NAME, or --list alone")
+	}
+	n, err := g.open(true)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	invitations, err := enrol.OpenInvitations(filepath.Join(n.home, "invitations"))
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.list:
+		return o.print(cmd, invitations)
+	case o.revoke:
+		return o.take(cmd, invitations, args[0])
+	}
+	name := args[0]
+	if err := keys.ValidName(name); err != nil {
+		return err
+	}
+	if name == n.Node {
+		return fmt.Errorf("this node is %s itself: invite another", name)
+	}
+	if err := n.loadKeys(); err != nil {
+		return err
+	}
+	pin := ""
+	if n.Serve.ownCertificate() {
+		if _, pin, err = n.certificate(&n.Serve); err != nil {
+			return err
+		}
+	}
+	token, invitation, err := invitations.Create(name, enrol.Child, pin, n.keys.Card(), time.Now(), o.valid)
+	if err != nil {
+		return err
+	}
+	url := o.url
+	if url == "" {
+		if url = n.Serve.URL; url == "" {
+			url = "https://THIS-SERVER:8443"
+		}
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s may join until %s, once:\n  omsync join %s --token TOKEN\nfingerprint of %s: %s\ntoken:\n%s\n",
+		name, invitation.Expires.Local().Format("2006-01-02 15:04 MST"), url, n.Node, n.keys.Card().Fingerprint(), token)
+	return err
+}
+
+// print lists the invitations.
+func (o *inviteOptions) print(cmd *cobra.Command, v *enrol.Invitations) error {
+	list, err := v.List()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	if len(list) > 0 {
+		fmt.Fprintln(w, "NODE\tSTATE\tEXPIRES\tFINGERPRINT")
+	}
+	for _, i := range list {
+		state := "open"
+		switch {
+		case i.UsedBy != "":
+			state = "used"
+		case i.Expired(time.Now()):
+			state = "expired"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", i.Name, state, i.Expires.Local().Format("2006-01-02 15:04"), i.UsedBy)
+	}
+	return w.Flush()
+}
+
+// take revokes the open invitation of a name.
+func (o *inviteOptions) take(cmd *cobra.Command, v *enrol.Invitations, name string) error {
+	list, err := v.List()
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		if i.Name == name && i.UsedBy == "" {
+			if err := v.Revoke(i.ID); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "the invitation of %s is taken back\n", name)
+			return err
+		}
+	}
+	return hinted(fmt.Errorf("there is no open invitation of %.40q", name), "omsync invite --list; a node that has joined is removed by: omsync peer remove NAME")
+}

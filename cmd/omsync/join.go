@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/transport/web"
+)
+
+type joinOptions struct {
+	token string
+	open  bool
+	pin   string
+	yes   bool
+}
+
+func newJoin(g *global) *cobra.Command {
+	o := &joinOptions{}
+	cmd := &cobra.Command{
+		Use:   "join URL --token TOKEN",
+		Short: "Become the child of a hub that invited this node",
+		Long: `Exchange cards with a hub over its server, as it was agreed by an invitation (omsync invite), and add the link to omsync.toml.
+From then on, "omsync sync" does everything: the first full load too. The command may be repeated if the link broke.
+
+Both sides see the same fingerprints. The token vouches for the hub's card and certificate; on a terminal you are still asked
+whether its people read the same fingerprint to you, and a script says --yes.
+
+--open joins a hub that takes everybody (omsync serve --auto-register), for trials: then the fingerprint is all there is to
+compare.`,
+		Example: `  omsync --home /var/lib/omsync join https://hub.example.org:8443 --token omsync-...`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runJoin(cmd, g, o, strings.TrimSuffix(args[0], "/"))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.token, "token", "", "what omsync invite printed")
+	f.BoolVar(&o.open, "open", false, "join without a token a hub that takes everybody")
+	f.StringVar(&o.pin, "pin", "", "with --open: the key that the server's certificate must have (default: the one that it shows)")
+	f.BoolVar(&o.yes, "yes", false, "trust the hub's card without asking")
+	cmd.MarkFlagsMutuallyExclusive("token", "open")
+	cmd.MarkFlagsMutuallyExclusive("token", "pin")
+	return cmd
+}
+
+func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) error {
+	ctx := cmd.Context()
+	if o.token == "" && !o.open {
+		return hinted(errors.New("join with which token?"), "--token TOKEN: the hub's people get one by: omsync invite NAME")
+	}
+	n, err := g.openAll(cmd, true)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	hub, pin, err := o.exchange(cmd, n, address)
+	if err != nil {
+		return err
+	}
+	known, err := n.mayAdd(ctx, hub, "parent")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "card of this node, %s, fingerprint\n  %s\n", n.Node, n.keys.Card().Fingerprint())
+	if !known {
+		if err := (&peerAddOptions{yes: o.yes}).trust(cmd, hub); err != nil {
+			return err
+		}
+		if err := n.addPeer(ctx, hub, "parent"); err != nil {
+			return err
+		}
+	}
+	if err := n.addLink(linkConfig{URL: address, Peer: hub.Name, Pin: pin}); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s joined %s: omsync sync does the rest\n", n.Node, hub.Name)
+	return err
+}
+
+// exchange sends this node's card and answers the hub's, with the pin of its certificate.
+func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub keys.Card, pin string, err error) {
+	var token enrol.Token
+	request, err := enrol.OpenRequest(n.keys)
+	pin = o.pin
+	if !o.open {
+		if token, err = enrol.ParseToken(o.token); err != nil {
+			return keys.Card{}, "", err
+		}
+		if token.Role() != enrol.Child {
+			return keys.Card{}, "", errors.New("this invitation is not for a child: ask the hub's people for another")
+		}
+		pin = token.Pin()
+		request, err = token.Request(n.keys)
+	}
+	if err != nil {
+		return keys.Card{}, "", err
+	}
+	options := web.ClientOptions{URL: address, Pin: pin, Self: n.Node, Warn: n.journal.Warn}
+	if o.open && pin == "" {
+		if pin, err = shownPin(cmd.Context(), address); err != nil {
+			return keys.Card{}, "", err
+		}
+		options.Pin = pin
+	}
+	c, err := web.NewClient(options)
+	if err != nil {
+		return keys.Card{}, "", err
+	}
+	defer c.Close()
+	reply, err := c.Join(cmd.Context(), request)
+	if err != nil {
+		return keys.Card{}, "", err
+	}
+	if o.open {
+		hub, err = enrol.ReadOpenReply(request, reply)
+	} else {
+		hub, err = token.ReadReply(request, reply)
+	}
+	return hub, pin, err
+}
+
+// shownPin is the pin of the certificate that a server shows; "" if one of this computer's authorities vouches for it, or if
+// there is none.
+func shownPin(ctx context.Context, address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" {
+		return "", err
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), "443")
+	}
+	pin := ""
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
+		leaf := s.PeerCertificates[0]
+		rest := x509.NewCertPool()
+		for _, c := range s.PeerCertificates[1:] {
+			rest.AddCert(c)
+		}
+		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: u.Hostname(), Intermediates: rest}); err != nil {
+			pin = web.Pin(leaf)
+		}
+		return nil
+	}}}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	c, err := d.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return "", fmt.Errorf("%s does not answer: %w", address, err)
+	}
+	return pin, c.Close()
+}
