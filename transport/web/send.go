@@ -115,7 +115,10 @@ func (c *Client) exchange(w *watch, rq request) (r *http.Response, at time.Time,
 	u := *c.base
 	u.Path += "/v1/" + rq.path
 	trace := &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { w.kick(); return nil }}
-	hr := (&http.Request{Method: rq.method, URL: &u, Header: http.Header{}, Host: u.Host}).WithContext(httptrace.WithClientTrace(w, trace))
+	hr, err := http.NewRequestWithContext(httptrace.WithClientTrace(w, trace), rq.method, u.String(), nil)
+	if err != nil {
+		return nil, at, &final{err}
+	}
 	for name, values := range rq.header {
 		hr.Header[name] = values
 	}

@@ -1,0 +1,328 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/omsync/omsync/transport"
+)
+
+// badLink passes bytes on and breaks each connection after a random number of them.
+type badLink struct {
+	listener net.Listener
+	to       string
+	up, down atomic.Int64 // bytes that were passed on
+	cuts     atomic.Int64
+	mu       sync.Mutex
+	next     func() int64 // after how many bytes the next connection breaks; of both ways together
+}
+
+func newBadLink(t testing.TB, to string, next func() int64) *badLink {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &badLink{listener: l, to: to, next: next}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go b.pass(conn)
+		}
+	}()
+	t.Cleanup(func() { l.Close() })
+	return b
+}
+
+func (b *badLink) pass(in net.Conn) {
+	defer in.Close()
+	out, err := net.Dial("tcp", b.to)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	b.mu.Lock()
+	left := b.next()
+	b.mu.Unlock()
+	var budget atomic.Int64
+	var once sync.Once
+	budget.Store(left)
+	done := make(chan struct{}, 2)
+	copy := func(to, from net.Conn, count *atomic.Int64) {
+		defer func() { done <- struct{}{} }()
+		buf := make([]byte, 16<<10)
+		for {
+			n, err := from.Read(buf)
+			if rest := budget.Add(-int64(n)); rest < 0 {
+				n = max(0, n+int(rest))
+				count.Add(int64(n))
+				to.Write(buf[:n])
+				once.Do(func() { b.cuts.Add(1) })
+				return
+			}
+			count.Add(int64(n))
+			if _, e := to.Write(buf[:n]); err != nil || e != nil {
+				return
+			}
+		}
+	}
+	go copy(out, in, &b.up)
+	go copy(in, out, &b.down)
+	<-done
+}
+
+func (b *badLink) url() string { return "http://" + b.listener.Addr().String() }
+
+func TestUploadOverABadLink(t *testing.T) {
+	h := newHub(t, nil)
+	r := rand.New(rand.NewPCG(1, 2))
+	link := newBadLink(t, h.http.Listener.Addr().String(), func() int64 { return r.Int64N(1_000_000) })
+	size := int64(16 << 20)
+	if testing.Short() {
+		size = 2 << 20
+	}
+	data := content(1, int(size))
+	c := h.client("kisumu", func(o *ClientOptions) { o.URL = link.url() })
+	var restarts int
+	var last int64
+	err := c.Put(t.Context(), "a.omsync", bytes.NewReader(data), size, func(done int64) {
+		if done > last+size/5 { // the server is made anew now and then
+			last = done
+			restarts++
+			h.restart()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(h.stored("a.omsync"), data) {
+		t.Error("the file is another")
+	}
+	extra := float64(link.up.Load()-size) / float64(size)
+	t.Logf("%d cuts, %d restarts, %.2f %% more", link.cuts.Load(), restarts, 100*extra)
+	if extra > 0.05 {
+		t.Errorf("%.1f %% more bytes than the file has, after %d cuts", 100*extra, link.cuts.Load())
+	}
+	if link.cuts.Load() < 10 && !testing.Short() {
+		t.Errorf("only %d cuts", link.cuts.Load())
+	}
+}
+
+func TestDownloadOverABadLink(t *testing.T) {
+	h := newHub(t, nil)
+	r := rand.New(rand.NewPCG(3, 4))
+	link := newBadLink(t, h.http.Listener.Addr().String(), func() int64 { return r.Int64N(1_000_000) })
+	data := content(1, 8<<20)
+	h.mail("kisumu", "a.omsync", data)
+	c := h.client("kisumu", func(o *ClientOptions) { o.URL = link.url() })
+	for _, from := range []int64{0, 5_000_000} {
+		if got := get(t, c, "a.omsync", from); !bytes.Equal(got, data[from:]) {
+			t.Error("other bytes")
+		}
+	}
+	if link.cuts.Load() < 4 {
+		t.Errorf("only %d cuts", link.cuts.Load())
+	}
+}
+
+// A link that passes nothing is given up, and the error says that it is the link.
+func TestNoProgress(t *testing.T) {
+	h := newHub(t, nil)
+	link := newBadLink(t, h.http.Listener.Addr().String(), func() int64 { return 10 })
+	c := h.client("kisumu", func(o *ClientOptions) { o.URL = link.url(); o.Tries = 3 })
+	_, err := c.List(t.Context())
+	if !errors.Is(err, transport.ErrDown) || link.cuts.Load() != 3 {
+		t.Errorf("%v after %d cuts", err, link.cuts.Load())
+	}
+	err = c.Put(t.Context(), "a.omsync", strings.NewReader("data"), 4, nil)
+	if !errors.Is(err, transport.ErrDown) || link.cuts.Load() != 6 {
+		t.Errorf("%v after %d cuts", err, link.cuts.Load())
+	}
+	if _, _, err = c.Get(t.Context(), "a.omsync", 0); !errors.Is(err, transport.ErrDown) {
+		t.Error(err)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + l.Addr().String()
+	l.Close()
+	h := newHub(t, nil)
+	count := &counting{RoundTripper: &http.Transport{}}
+	c := h.client("kisumu", func(o *ClientOptions) { o.URL, o.Transport = url, count })
+	for i, do := range []func() error{
+		func() error { _, err := c.List(t.Context()); return err },
+		func() error { _, err := c.Health(t.Context()); return err },
+		func() error { _, err := c.Join(t.Context(), []byte("x")); return err },
+	} {
+		if err := do(); !errors.Is(err, transport.ErrDown) || !strings.Contains(err.Error(), url) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if n := count.count["GET"] + count.count["POST"]; n != 6 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// A server that takes requests and says nothing.
+func TestSilentServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	h := newHub(t, nil)
+	c := h.client("kisumu", func(o *ClientOptions) {
+		o.URL, o.StallTimeout, o.Tries = "http://"+l.Addr().String(), 50*time.Millisecond, 2
+	})
+	begun := time.Now()
+	_, err = c.List(t.Context())
+	if !errors.Is(err, transport.ErrDown) || !strings.Contains(err.Error(), "no byte") || time.Since(begun) > 3*time.Second {
+		t.Errorf("%v after %v", err, time.Since(begun))
+	}
+	big := content(1, 1<<20)
+	if err = c.Put(t.Context(), "a.omsync", bytes.NewReader(big), 1<<20, nil); !errors.Is(err, transport.ErrDown) {
+		t.Error(err)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	var n atomic.Int64
+	h := newHub(t, nil)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) == 1 {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "a proxy's page", http.StatusServiceUnavailable)
+			return
+		}
+		h.server.Load().ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	begun := time.Now()
+	c := h.client("kisumu", func(o *ClientOptions) { o.URL = srv.URL })
+	if _, err := c.List(t.Context()); err != nil || time.Since(begun) < time.Second || n.Load() != 2 {
+		t.Errorf("%v after %v and %d requests", err, time.Since(begun), n.Load())
+	}
+}
+
+// Answers that are not omsync's are errors, and not of the link.
+func TestStrangeAnswers(t *testing.T) {
+	h := newHub(t, nil)
+	for name, answer := range map[string]http.HandlerFunc{
+		"login page": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>Log in</html>") },
+		"moved":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"not found":  http.NotFound,
+		"broken json": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, "[{")
+		},
+		"forbidden": func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no\x1b[2J", http.StatusForbidden) },
+		"bad offset": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Upload-Offset", "99")
+			w.WriteHeader(201)
+		},
+		"internal": func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewServer(answer)
+			defer srv.Close()
+			c := h.client("kisumu", func(o *ClientOptions) { o.URL = srv.URL })
+			_, e1 := c.List(t.Context())
+			_, _, e2 := c.Get(t.Context(), "a.omsync", 10)
+			e3 := c.Put(t.Context(), "a.omsync", strings.NewReader("data"), 4, nil)
+			_, e4 := c.Health(t.Context())
+			for i, err := range []error{e1, e2, e3, e4} {
+				if i == 1 && name == "login page" {
+					continue // shorter than the offset
+				}
+				if err == nil || errors.Is(err, transport.ErrDown) != (name == "internal") || strings.Contains(err.Error(), "\x1b") {
+					t.Errorf("%d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// A server that knows no ranges.
+func TestNoRanges(t *testing.T) {
+	h := newHub(t, nil)
+	data := content(1, 100_000)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(data) }))
+	defer srv.Close()
+	c := h.client("kisumu", func(o *ClientOptions) {
+		o.URL = srv.URL
+	})
+	if _, _, err := c.Get(t.Context(), "a.omsync", 1000); err == nil {
+		t.Error("an answer without a length is taken")
+	}
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100000")
+		w.Write(data)
+	})
+	if got := get(t, c, "a.omsync", 1000); !bytes.Equal(got, data[1000:]) {
+		t.Error("other bytes")
+	}
+	if _, _, err := c.Get(t.Context(), "a.omsync", 100_001); err == nil {
+		t.Error("an offset beyond the end is taken")
+	}
+}
+
+// A mail that is replaced while it is read is not mixed from two.
+func TestMailThatChanges(t *testing.T) {
+	h := newHub(t, nil)
+	link := newBadLink(t, h.http.Listener.Addr().String(), func() int64 { return 3_000_000 })
+	h.mail("kisumu", "a.omsync", content(1, 16<<20))
+	c := h.client("kisumu", func(o *ClientOptions) { o.URL = link.url() })
+	r, _, err := c.Get(t.Context(), "a.omsync", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	io.CopyN(io.Discard, r, 1000)
+	time.Sleep(20 * time.Millisecond) // for clocks of file systems
+	h.mail("kisumu", "a.omsync", content(2, 16<<20))
+	if _, err := io.Copy(io.Discard, r); err == nil || errors.Is(err, transport.ErrDown) {
+		t.Errorf("read on: %v", err)
+	}
+}
+
+func TestRate(t *testing.T) {
+	h := newHub(t, nil)
+	lim := rate.NewLimiter(200_000, 10_000)
+	c := h.client("kisumu", func(o *ClientOptions) { o.Rate = lim })
+	data := content(1, 60_000)
+	begun := time.Now()
+	put(t, c, "a.omsync", data)
+	h.mail("kisumu", "a.omsync", data)
+	if got := get(t, c, "a.omsync", 0); !bytes.Equal(got, data) {
+		t.Error("other bytes")
+	}
+	if d := time.Since(begun); d < 500*time.Millisecond { // 120 kB less the burst, at 200 kB/s
+		t.Errorf("it took only %v", d)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := c.Put(ctx, "b.omsync", bytes.NewReader(content(2, 60_000)), 60_000, nil)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
