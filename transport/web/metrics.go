@@ -22,7 +22,8 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 		return nil, nil
 	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "omsync", Subsystem: "http", Name: name, Help: help}, labels)
+		o := prometheus.CounterOpts{Namespace: "omsync", Subsystem: "http", Name: name, Help: help}
+		return prometheus.NewCounterVec(o, labels)
 	}
 	m := &metrics{
 		requests: counter("requests_total", "Requests that were answered.", "route", "method", "class"),

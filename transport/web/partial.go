@@ -242,7 +242,8 @@ func (p *uploads) room(u upload, most int64) error {
 		count--
 	}
 	if sum > most || count > maxPartials {
-		return problem(http.StatusRequestEntityTooLarge, "quota", "%s has too many uploads that are not complete: complete them first, or wait a day", u.Node)
+		return problem(http.StatusRequestEntityTooLarge, "quota",
+			"%s has too many uploads that are not complete: complete them first, or wait a day", u.Node)
 	}
 	return nil
 }

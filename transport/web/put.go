@@ -109,10 +109,12 @@ func tusHeader() http.Header { return http.Header{"Tus-Resumable": {tusVersion}}
 func (s *sending) create(ctx context.Context) error {
 	h := tusHeader()
 	h.Set("Upload-Length", strconv.FormatInt(s.size, 10))
-	h.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(s.name))+",digest "+base64.StdEncoding.EncodeToString(s.digest))
+	h.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(s.name))+
+		",digest "+base64.StdEncoding.EncodeToString(s.digest))
 	w := s.c.watch(ctx)
 	defer w.stop()
-	r, err := s.c.send(w, request{method: http.MethodPost, path: "uploads", header: h, body: func() io.Reader { return http.NoBody }})
+	nothing := func() io.Reader { return http.NoBody }
+	r, err := s.c.send(w, request{method: http.MethodPost, path: "uploads", header: h, body: nothing})
 	if err != nil {
 		return err
 	}
@@ -199,7 +201,7 @@ func (s *sending) patch(ctx context.Context) error {
 	defer g.close()
 	defer w.stop()
 	src := &source{from: s.r}
-	r, err := s.c.send(w, request{method: http.MethodPatch, path: "uploads/" + s.id, header: h, length: length, body: func() io.Reader {
+	body := func() io.Reader {
 		sent := from
 		l := s.c.limit(w, io.NewSectionReader(src, from, length))
 		l.gate = &g
@@ -208,7 +210,8 @@ func (s *sending) patch(ctx context.Context) error {
 			s.tell(sent)
 		}
 		return l
-	}})
+	}
+	r, err := s.c.send(w, request{method: http.MethodPatch, path: "uploads/" + s.id, header: h, length: length, body: body})
 	if e := src.broken.Load(); e != nil && err != nil {
 		return &final{fmt.Errorf("read %s: %w", s.name, *e)}
 	}

@@ -306,7 +306,8 @@ func temporary(err error) bool {
 		return true
 	case errors.As(err, &p):
 		switch p.Status {
-		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable,
+			http.StatusGatewayTimeout:
 			return true
 		}
 		return p.Type == "cut" || (p.Type == "offset" && p.Status == http.StatusConflict)

@@ -179,7 +179,8 @@ func (s *Server) handle(c *call) error {
 	case len(parts) == 1 && parts[0] == "mail":
 		to = route{"mail", map[string]func(c *call) error{"GET": s.listMail}}
 	case len(parts) == 2 && parts[0] == "mail":
-		to = route{"file", map[string]func(c *call) error{"GET": named(s.getMail), "HEAD": named(s.getMail), "DELETE": named(s.takeMail)}}
+		get := named(s.getMail)
+		to = route{"file", map[string]func(c *call) error{"GET": get, "HEAD": get, "DELETE": named(s.takeMail)}}
 	case len(parts) == 1 && parts[0] == "uploads":
 		to = route{"uploads", map[string]func(c *call) error{"POST": s.create, "OPTIONS": s.options}}
 		signed = c.r.Method != http.MethodOptions
@@ -250,7 +251,8 @@ func (s *Server) authenticate(c *call, path string) error {
 		return problem(http.StatusUnauthorized, "signature", "%v", err)
 	}
 	if to := r.Header.Get(headerTo); to != s.o.Self {
-		return problem(http.StatusMisdirectedRequest, "peer", "this is %s, and the request is for another node: check the address of the hub", s.o.Self)
+		return problem(http.StatusMisdirectedRequest, "peer",
+			"this is %s, and the request is for another node: check the address of the hub", s.o.Self)
 	}
 	if !nodeName.MatchString(sig.keyID) || transport.CheckName(sig.keyID+transport.Suffix) != nil {
 		return problem(http.StatusUnauthorized, "unknown", "%q is no name of a node", sig.keyID)
@@ -262,7 +264,7 @@ func (s *Server) authenticate(c *call, path string) error {
 		s.log.Error("look up node", "node", sig.keyID, "error", err)
 		return problem(http.StatusServiceUnavailable, "busy", "the server cannot look up nodes now: try again later")
 	}
-	m := message{method: r.Method, path: path, query: r.URL.RawQuery, authority: r.Host, length: r.ContentLength, header: r.Header}
+	m := message{r.Method, path, r.URL.RawQuery, r.Host, r.ContentLength, r.Header}
 	if err := sig.verify(m, verify); err != nil {
 		return problem(http.StatusUnauthorized, "signature", "the signature of %s is not good: %v", sig.keyID, err)
 	}
@@ -270,8 +272,8 @@ func (s *Server) authenticate(c *call, path string) error {
 	// Times in signatures are whole seconds.
 	now := s.o.Now()
 	if d := now.Sub(sig.created); d > clockSlack || d < -clockSlack || sig.created.Before(s.start.Truncate(time.Second)) {
-		return problem(http.StatusUnauthorized, "clock", "the clock of %s differs from that of %s, where it is %s: set it", sig.keyID, s.o.Self,
-			now.UTC().Format(time.RFC3339))
+		return problem(http.StatusUnauthorized, "clock",
+			"the clock of %s differs from that of %s, where it is %s: set it", sig.keyID, s.o.Self, now.UTC().Format(time.RFC3339))
 	}
 	switch fresh, many := s.nonces.use(sig.keyID, sig.nonce, now); {
 	case many:

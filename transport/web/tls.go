@@ -174,8 +174,8 @@ func writeTemp(dir string, text []byte, mode fs.FileMode) (string, error) {
 type wrongPin struct{ got, want string }
 
 func (e *wrongPin) Error() string {
-	return fmt.Sprintf("the server shows another key (%s) than the invitation says (%s): somebody is in between, or the hub has a new one; ask the "+
-		"hub's people for a new invitation", e.got, e.want)
+	return fmt.Sprintf("the server shows another key (%s) than the invitation says (%s): somebody is in between, or the hub has "+
+		"a new one; ask the hub's people for a new invitation", e.got, e.want)
 }
 
 // tlsConfig trusts the key with the pin, whatever names and dates are on it; without a pin, what this computer trusts.
@@ -209,15 +209,18 @@ func explainTLS(err error, host string, now time.Time) error {
 	case errors.As(err, &pin):
 		return pin
 	case errors.As(err, &unknown):
-		return fmt.Errorf("this computer does not know who made the certificate of %s: pin it: ask the hub's people for a new invitation (%w)", host, err)
+		return fmt.Errorf("this computer does not know who made the certificate of %s: pin it: ask the hub's people for a new "+
+			"invitation (%w)", host, err)
 	case errors.As(err, &name):
-		return fmt.Errorf("the certificate is not for %s: use a name that is on it, or ask the hub's people for a new invitation (%w)", host, err)
+		return fmt.Errorf("the certificate is not for %s: use a name that is on it, or ask the hub's people for a new invitation "+
+			"(%w)", host, err)
 	case errors.As(err, &bad) && bad.Reason == x509.Expired:
 		what := "has expired: the hub's people have to renew it"
 		if bad.Cert != nil && now.Before(bad.Cert.NotBefore) {
 			what = "is not valid yet"
 		}
-		return fmt.Errorf("the certificate of %s %s; this computer's time is %s: if that is wrong, set it (%w)", host, what, now.Format("2006-01-02 15:04 -0700"), err)
+		return fmt.Errorf("the certificate of %s %s; this computer's time is %s: if that is wrong, set it (%w)", host, what,
+			now.Format("2006-01-02 15:04 -0700"), err)
 	case errors.As(err, &record), err != nil && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("%s does not speak TLS: is the port right? (%w)", host, err)
 	}

@@ -101,8 +101,8 @@ func (s *Server) readUpload(c *call) (upload, error) {
 	if u.Digest = []byte(meta["digest"]); len(u.Digest) != sha256.Size {
 		return u, problem(http.StatusBadRequest, "request", "upload-metadata: digest is to be a SHA-256 of 32 bytes")
 	}
-	if u.Length > min(s.o.MaxFile, s.o.MaxPartial) {
-		return u, problem(http.StatusRequestEntityTooLarge, "large", "a file may have at most %d bytes here", min(s.o.MaxFile, s.o.MaxPartial))
+	if most := min(s.o.MaxFile, s.o.MaxPartial); u.Length > most {
+		return u, problem(http.StatusRequestEntityTooLarge, "large", "a file may have at most %d bytes here", most)
 	}
 	return u, nil
 }
