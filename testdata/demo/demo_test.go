@@ -46,6 +46,7 @@ func build(t *testing.T, dir, pkg string) string {
 // TestDemo plays the whole story with a few patients, then opens one of its batches with stock tools.
 func TestDemo(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	bin, kept := t.TempDir(), filepath.Join(t.TempDir(), "kept")
 	program := build(t, bin, "github.com/omsync/omsync/cmd/omsync")
 	var out, errs bytes.Buffer
@@ -55,6 +56,7 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{
 		"full load to epoch", "1 conflict", "covered: applied before", "signature does not match", "it is for the node hub",
 		"nothing to send to kisumu", "nothing to send to migori", "The three databases are equal",
+		"lamu joined hub", "turkana joined hub", ": down since ", "kill -9", "over folder stick", "The five databases are equal",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the demo does not say %q", want)
@@ -116,13 +118,25 @@ func stockTools(t *testing.T, bin, kept string) {
 	}
 }
 
-// TestInterrupted interrupts the demo as a person does, at two moments: nothing that it started may go on.
+// TestCrontab compares the line that the demo shows with the one that is installed.
+func TestCrontab(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "packaging", "examples", "cron"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(b), "\n"+crontab+"\n") {
+		t.Errorf("packaging/examples/cron has no line\n%s\nbut\n%s", crontab, b)
+	}
+}
+
+// TestInterrupted interrupts the demo as a person does, at some moments: nothing that it started may go on.
 func TestInterrupted(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	bin := t.TempDir()
 	omsync := build(t, bin, "github.com/omsync/omsync/cmd/omsync")
 	demo := build(t, bin, "github.com/omsync/omsync/testdata/demo")
-	for _, moment := range []string{"A hub and two clinics", "peer add"} {
+	for _, moment := range []string{"A hub and two clinics", "peer add", "$ omsync --home lamu sync"} {
 		temp, err := os.MkdirTemp("", "interrupt")
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +154,7 @@ func TestInterrupted(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		watchdog := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+		watchdog := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
 		if err := waitFor(out, moment); err != nil {
 			t.Fatalf("%v\n%s", err, errs.String())
 		}
@@ -181,7 +195,7 @@ func waitFor(r io.Reader, text string) error {
 	}
 }
 
-// running lists the processes whose command line names a folder, where there is a /proc.
+// running lists the processes that work in a folder or name it in their command line, where there is a /proc.
 func running(t *testing.T, folder string) (found []string) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -190,7 +204,12 @@ func running(t *testing.T, folder string) (found []string) {
 	}
 	for _, f := range files {
 		b, err := os.ReadFile(f)
-		if err == nil && bytes.Contains(b, []byte(folder)) {
+		if err != nil {
+			continue
+		}
+		// Of a folder that is gone the link still has the name.
+		at, _ := os.Readlink(filepath.Join(filepath.Dir(f), "cwd"))
+		if bytes.Contains(b, []byte(folder)) || strings.HasPrefix(at, folder+"/") {
 			found = append(found, strings.ReplaceAll(string(b), "\x00", " "))
 		}
 	}

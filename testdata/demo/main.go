@@ -1,9 +1,9 @@
 // Command demo shows omsync at work to someone who sees it for the first time: a hub and two clinics, each with a database
-// server of its own, that exchange files.
+// server of its own, that exchange files on a stick; then two more clinics that call the hub's server.
 //
 // It promises: everything it starts ends with it and everything it writes is gone afterwards, also when it is interrupted;
 // what it prints under a $ is a command that was run, and what that printed; and it ends with 0 only if a comparison that
-// shares no code with omsync finds the three databases equal.
+// shares no code with omsync finds all databases equal.
 package main
 
 import (

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -24,17 +25,22 @@ type site struct {
 
 func (s *site) stop() error { return errors.Join(s.db.Close(), s.end()) }
 
-// open starts the servers and makes the tables of OpenMRS. The clinics' integers begin elsewhere than the hub's.
-func (d *stage) open() (err error) {
-	step := int64(d.patients) / 5
-	if d.hub, err = start(d.ctx, d.dir, "hub", 0); err != nil {
-		return err
+// opening is a site to be opened.
+type opening struct {
+	into   **site
+	name   string
+	offset int64 // its integers begin behind this one
+}
+
+// open starts servers, all at once, and makes the tables of OpenMRS. What was started stays in spite of an error.
+func (d *stage) open(sites ...opening) error {
+	errs := make([]error, len(sites))
+	var all sync.WaitGroup
+	for i, o := range sites {
+		all.Go(func() { *o.into, errs[i] = start(d.ctx, d.dir, o.name, o.offset) })
 	}
-	if d.kisumu, err = start(d.ctx, d.dir, "kisumu", step); err != nil {
-		return err
-	}
-	d.migori, err = start(d.ctx, d.dir, "migori", 2*step)
-	return err
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // start starts a site's server.
@@ -43,7 +49,7 @@ func start(ctx context.Context, dir, name string, offset int64) (s *site, err er
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	dsn, end, err := startServer(folder)
+	dsn, end, err := dbtest.Start(folder)
 	if err != nil {
 		return nil, fmt.Errorf("server of %s: %w", name, err)
 	}
@@ -74,28 +80,6 @@ func start(ctx context.Context, dir, name string, offset int64) (s *site, err er
 		}
 	}
 	return &site{name: name, dsn: fmt.Sprintf("root@unix(server/%s/sock)/openmrs", name), db: db, end: end}, nil
-}
-
-// startServer starts a server with a temporary folder of its own: a MariaDB that starts removes all temporary tables that it
-// finds, those of others too.
-func startServer(folder string) (dsn string, stop func() error, err error) {
-	temp := filepath.Join(folder, "tmp")
-	if err := os.Mkdir(temp, 0o700); err != nil {
-		return "", nil, err
-	}
-	const variable = "TMPDIR"
-	before, set := os.LookupEnv(variable)
-	if err := os.Setenv(variable, temp); err != nil {
-		return "", nil, err
-	}
-	defer func() {
-		if set {
-			err = errors.Join(err, os.Setenv(variable, before))
-		} else {
-			err = errors.Join(err, os.Unsetenv(variable))
-		}
-	}()
-	return dbtest.Start(folder)
 }
 
 // execute runs statements on one connection.

@@ -27,13 +27,16 @@ type stage struct {
 	began    time.Time
 
 	hub, kisumu, migori *site
+	lamu, turkana       *site    // of the second act
+	server              *process // the hub's; nil before it was started
+	address             string   // of the server: host and port
 	chapters            int
 }
 
 // sites are those that were started.
 func (d *stage) sites() []*site {
 	var all []*site
-	for _, s := range []*site{d.hub, d.kisumu, d.migori} {
+	for _, s := range []*site{d.hub, d.kisumu, d.migori, d.lamu, d.turkana} {
 		if s != nil {
 			all = append(all, s)
 		}
@@ -41,9 +44,12 @@ func (d *stage) sites() []*site {
 	return all
 }
 
-// clear stops the servers and removes the folder. keep, if not empty, is a new folder for all but the databases.
+// clear stops all servers and removes the folder. keep, if not empty, is a new folder for all but the databases.
 func (d *stage) clear(keep string) error {
 	var errs []error
+	if d.server != nil {
+		d.server.kill()
+	}
 	for _, s := range d.sites() {
 		errs = append(errs, s.stop())
 		errs = append(errs, os.RemoveAll(filepath.Join(d.dir, "server", s.name)))
@@ -125,12 +131,18 @@ func (d *stage) execute(codes []int, stdout io.Writer, args ...string) error {
 	if errors.As(err, &exit) {
 		got, err = exit.ExitCode(), nil
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !slices.Contains(codes, got):
-		return fmt.Errorf("omsync %s ended with %d where %d was expected", strings.Join(args, " "), got, codes)
-	case got != 0:
+	}
+	return d.ends(codes, got, "omsync "+strings.Join(args, " "))
+}
+
+// ends judges the exit code of a command, and shows it if it is not 0.
+func (d *stage) ends(codes []int, got int, command string) error {
+	if !slices.Contains(codes, got) {
+		return fmt.Errorf("%s: omsync ended with %d where %d was expected", command, got, codes)
+	}
+	if got != 0 {
 		fmt.Fprintf(d.out, "  (exit code %d: %s)\n", got, meanings[got])
 	}
 	return nil
