@@ -126,7 +126,7 @@ func (n *node) openLink(ctx context.Context, cmd *cobra.Command, l linkConfig) (
 			}
 		}
 		f, err := transport.OpenFolder(path)
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, transport.ErrGone) { // or an automount without its stick
 			return nil, fmt.Errorf("%w: %w", transport.ErrDown, err)
 		} else if err != nil {
 			return nil, err
