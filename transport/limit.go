@@ -75,6 +75,15 @@ func (r *slowReaderAt) ReadAt(p []byte, at int64) (int, error) {
 	return done, nil
 }
 
+// Unlimited is the reader below one that a store's Put got through [Limit], and otherwise the reader itself. Stores read from
+// it what they only compare and do not send.
+func Unlimited(r io.ReaderAt) io.ReaderAt {
+	if s, ok := r.(*slowReaderAt); ok {
+		return Unlimited(s.r)
+	}
+	return r
+}
+
 // piece is how many bytes may be asked for at once: a limiter refuses what is above its burst.
 func piece(l *rate.Limiter) int {
 	if b := l.Burst(); b > 0 && b < limitChunk {

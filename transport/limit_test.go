@@ -73,3 +73,24 @@ func TestLimitEndsWithTheContext(t *testing.T) {
 		t.Error("a burst of 0 was taken")
 	}
 }
+
+// keeper is a store that keeps the reader that its Put gets.
+type keeper struct {
+	transport.Store
+	got io.ReaderAt
+}
+
+func (k *keeper) Put(_ context.Context, _ string, r io.ReaderAt, _ int64, _ func(int64)) error {
+	k.got = r
+	return nil
+}
+
+func TestUnlimited(t *testing.T) {
+	k, r, l := &keeper{}, bytes.NewReader(nil), rate.NewLimiter(1, 1)
+	if err := transport.Limit(transport.Limit(k, l), l).Put(t.Context(), "a.omsync", r, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if k.got == io.ReaderAt(r) || transport.Unlimited(k.got) != io.ReaderAt(r) || transport.Unlimited(r) != io.ReaderAt(r) {
+		t.Errorf("got %v", k.got)
+	}
+}
