@@ -72,6 +72,17 @@ func (l *linkConfig) check() error {
 	return err
 }
 
+// here makes the path of a link that stood on the command line count from the present folder, as all paths there do.
+func (l *linkConfig) here() error {
+	scheme, path, _ := strings.Cut(l.URL, ":")
+	if scheme != "usb" && scheme != "folder" {
+		return nil
+	}
+	path, err := filepath.Abs(strings.TrimPrefix(path, "//"))
+	l.URL = scheme + ":" + path
+	return err
+}
+
 // limiter keeps to bwlimit; nil: none is set.
 func (l *linkConfig) limiter() (*rate.Limiter, error) {
 	if l.BWLimit == "" || l.BWLimit == "0" {

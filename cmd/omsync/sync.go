@@ -97,6 +97,8 @@ func (o *syncOptions) withNode(cmd *cobra.Command, g *global, run func(context.C
 			l := linkConfig{URL: u}
 			if i := slices.IndexFunc(n.Links, func(l linkConfig) bool { return l.URL == u }); i >= 0 {
 				l = n.Links[i]
+			} else if err := l.here(); err != nil {
+				return err
 			}
 			s.links = append(s.links, l)
 		}

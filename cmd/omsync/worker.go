@@ -24,8 +24,10 @@ const (
 	// answerWithin is how long a node that has sent a file, or asks for its mail, waits for the import and the export that this
 	// calls for. What takes longer goes on, and the node finds it at its next call.
 	answerWithin = 45 * time.Second
-	// together is how many nodes one run of the worker serves at most: the first should not wait for all others.
+	// together is how many nodes' files are imported in one go.
 	together = 16
+	// importsFor is how long the worker goes on to import before it exports to those whose files it has imported.
+	importsFor = 5 * time.Second
 	// reload is how long the worker works with one reading of the database's catalogue.
 	reload = 30 * time.Second
 )
@@ -53,6 +55,7 @@ type job struct {
 	done    chan struct{}
 	results map[string]web.Receipt // by file
 	err     error
+	also    *job // an earlier one of the same node, to be ended with this one
 }
 
 func newWorker(g *global, cmd *cobra.Command, log *slog.Logger) *worker {
@@ -155,17 +158,10 @@ func (w *worker) ask(node string, imports bool) *job {
 	return j
 }
 
-// next does the jobs of a few nodes; false: there was none.
+// next does the jobs in the queue; false: there was none. First come the imports, then the exports, since what one node
+// sent the others lack: each should get it in one file. But nobody waits for more than a few seconds of others' imports.
 func (w *worker) next(ctx context.Context) bool {
-	w.mu.Lock()
-	names := w.order[:min(len(w.order), together)]
-	w.order = w.order[len(names):]
-	jobs := map[string]*job{}
-	for _, name := range names {
-		jobs[name] = w.queue[name]
-		delete(w.queue, name)
-	}
-	w.mu.Unlock()
+	jobs := w.take(together)
 	if len(jobs) == 0 {
 		return false
 	}
@@ -175,16 +171,40 @@ func (w *worker) next(ctx context.Context) bool {
 		}
 		w.close() // begin anew, in case the connection or the schema is to blame
 		for _, j := range jobs {
-			j.err = errors.New("the server could not import now")
+			for ; j != nil; j = j.also {
+				j.end(errors.New("the server could not import now"))
+			}
 		}
-	}
-	for _, j := range jobs {
-		close(j.done)
 	}
 	return ctx.Err() == nil
 }
 
-// run imports what came from some nodes and exports to them, under the node's lock.
+// take takes a few jobs off the queue.
+func (w *worker) take(n int) map[string]*job {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	names := w.order[:min(len(w.order), n)]
+	w.order = w.order[len(names):]
+	jobs := map[string]*job{}
+	for _, name := range names {
+		jobs[name] = w.queue[name]
+		delete(w.queue, name)
+	}
+	return jobs
+}
+
+// end tells those who wait that a job is done, once.
+func (j *job) end(err error) {
+	select {
+	case <-j.done:
+	default:
+		j.err = err
+		close(j.done)
+	}
+}
+
+// run imports what came from some nodes and exports to them, under the node's lock. It adds to jobs those that it takes up
+// on its way.
 func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 	n, err := w.open(ctx)
 	if err != nil {
@@ -200,30 +220,49 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 	}
 	x := n.exchange(w.cmd)
 	x.Progress = nil
-	if err := w.imports(ctx, n, x, jobs); err != nil {
-		return err
+	began := time.Now()
+	for more := jobs; len(more) > 0; {
+		if err := w.imports(ctx, n, x, more); err != nil {
+			return err
+		}
+		more = nil
+		if time.Since(began) < importsFor {
+			// The same node may have come again: its first job is not exported yet, and takes the second's waiters in.
+			more = w.take(together)
+			for name, j := range more {
+				if first := jobs[name]; first != nil {
+					j.also = first
+				}
+				jobs[name] = j
+			}
+		}
 	}
 	size, err := parseSize(n.PartSize)
 	if err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(jobs)) {
-		p, err := journal.PeerByName(ctx, n.db, name, false)
-		if err != nil {
+		if err := w.export(ctx, n, x, name, size); err != nil {
 			return err
 		}
-		if p == nil || p.State != "active" {
-			continue
-		}
-		made, err := x.Post(ctx, p, size)
-		if err != nil {
-			return err
-		}
-		for _, e := range made {
-			w.log.Info("exported", "peer", name, "file", e.File, "rows", e.Rows, "deletions", e.Deletions, "bytes", e.Bytes)
+		for j := jobs[name]; j != nil; j = j.also {
+			j.end(nil)
 		}
 	}
 	return nil
+}
+
+// export fills a node's outbox.
+func (w *worker) export(ctx context.Context, n *node, x *exchange.Node, name string, size int64) error {
+	p, err := journal.PeerByName(ctx, n.db, name, false)
+	if err != nil || p == nil || p.State != "active" {
+		return err
+	}
+	made, err := x.Post(ctx, p, size)
+	for _, e := range made {
+		w.log.Info("exported", "peer", name, "file", e.File, "rows", e.Rows, "deletions", e.Deletions, "bytes", e.Bytes)
+	}
+	return err
 }
 
 // open opens the node, and anew now and then, for its database and configuration may change.
