@@ -129,6 +129,30 @@ func (v *Invitations) Revoke(id string) error {
 	return nil
 }
 
+// Forget makes void the invitations of this name by which a card has joined: a node that is no peer any more must not get in
+// again by the token that it still has. Those that nobody has used stay.
+func (v *Invitations) Forget(name string) error {
+	unlock, err := v.lock.Lock()
+	if err != nil {
+		return fmt.Errorf("forget invitations of %s: %w", name, err)
+	}
+	defer unlock()
+	all, err := v.readAll()
+	if err != nil {
+		return fmt.Errorf("forget invitations of %s: %w", name, err)
+	}
+	var used []string
+	for _, r := range all {
+		if r.Name == name && r.UsedBy != "" {
+			used = append(used, r.ID)
+		}
+	}
+	if err := v.remove(used...); err != nil {
+		return fmt.Errorf("forget invitations of %s: %w", name, err)
+	}
+	return nil
+}
+
 // Redeem checks a request that came with a token. If it is good, the invitation is marked as used by its card, and lasting
 // so, before Redeem returns; of two cards at once, one gets in. The caller then adds the card as a peer, also if
 // Joining.Again is set (it may have been stopped before it could), and sends the reply. hub is this node's card.

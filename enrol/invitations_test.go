@@ -210,3 +210,21 @@ func TestKeptWhole(t *testing.T) {
 		t.Errorf("marked: %+v", i)
 	}
 }
+
+// TestForget removes a node: its token lets it in no more, and what was made for its return stays.
+func TestForget(t *testing.T) {
+	s := newSite(t)
+	request := s.request(t)
+	must(s.v.Redeem(request, s.hub, start))(t)
+	_, other := s.invite(t, "migori")
+	_, next := s.invite(t, "kisumu")
+	if err := s.v.Forget("kisumu"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.v.Redeem(request, s.hub, start); !errors.Is(err, ErrUnknownToken) {
+		t.Errorf("the token that was used: %v", err)
+	}
+	if left := ids(t, s.v); !strings.Contains(left, other) || !strings.Contains(left, next) || strings.Contains(left, s.id) {
+		t.Errorf("of %s, %s and %s there are %s", s.id, other, next, left)
+	}
+}

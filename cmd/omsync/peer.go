@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
@@ -236,6 +239,11 @@ func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
 			if err := n.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 				return err
 			}
+			if state == "removed" {
+				if err := n.forgetInvitations(args[0]); err != nil {
+					return err
+				}
+			}
 			if err := n.setState(cmd.Context(), args[0], state); err != nil {
 				return err
 			}
@@ -243,6 +251,19 @@ func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// forgetInvitations sees that a peer which is removed does not come back by the token that it joined with.
+func (n *node) forgetInvitations(name string) error {
+	dir := filepath.Join(n.home, "invitations")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	invitations, err := enrol.OpenInvitations(dir)
+	if err != nil {
+		return err
+	}
+	return invitations.Forget(name)
 }
 
 // setState changes a peer's state, in a transaction: imports write to the same row.

@@ -155,7 +155,8 @@ type server struct {
 	*node // its own pool of connections, no lock
 	c     serveConfig
 	log   *slog.Logger
-	work  *worker // nil without --import
+	work  *worker       // nil without --import
+	wait  time.Duration // for the node's lock
 }
 
 func runServe(cmd *cobra.Command, g *global, o *serveConfig) error {
@@ -166,7 +167,7 @@ func runServe(cmd *cobra.Command, g *global, o *serveConfig) error {
 	}
 	defer n.Close()
 	n.db.SetMaxOpenConns(16)
-	s := &server{node: n}
+	s := &server{node: n, wait: lockWait}
 	if s.c, err = o.settings(cmd, n); err != nil {
 		return err
 	}
@@ -275,17 +276,8 @@ func (s *server) options(inbox *transport.Folder) (web.ServerOptions, *prometheu
 		Self: s.Node, Version: version(), Prefix: s.c.prefix(), Node: s.caller,
 		Uploads: filepath.Join(s.home, "uploads"), Inbox: inbox,
 		Outbox: func(node string) (*transport.Folder, error) { return exchange.Outbox(s.home, node) },
-		Check: func(ctx context.Context, node, name string, r io.ReaderAt, size int64) error {
-			p, err := s.peer(ctx, node)
-			if err != nil {
-				return err
-			}
-			if !exchange.MadeBy(name, node, s.Node) {
-				return fmt.Errorf("%q is no name of a batch from %s to %s", name, node, s.Node)
-			}
-			return exchange.Check(r, size, p, s.Node)
-		},
-		Join: s.join, Log: s.log, Metrics: registry, MaxFile: maxFile,
+		Check:  s.checkBatch,
+		Join:   s.join, Log: s.log, Metrics: registry, MaxFile: maxFile,
 	}, registry, nil
 }
 
@@ -300,6 +292,26 @@ func (s *server) caller(ctx context.Context, name string) (func(msg, sig []byte)
 		return nil, fmt.Errorf("card of %s: %w", name, err)
 	}
 	return card.VerifySignature, nil
+}
+
+// checkBatch verifies a file before it is kept. A database that does not answer is no fault of the file: it can be offered again.
+func (s *server) checkBatch(ctx context.Context, node, name string, r io.ReaderAt, size int64) error {
+	p, err := s.peer(ctx, node)
+	if problem := (*web.Problem)(nil); err != nil && !errors.As(err, &problem) {
+		s.log.Error("look up node", "node", node, "error", err.Error())
+		return busy("the server cannot look up nodes now: try again later")
+	} else if err != nil {
+		return err
+	}
+	if !exchange.MadeBy(name, node, s.Node) {
+		return fmt.Errorf("%q is no name of a batch from %s to %s", name, node, s.Node)
+	}
+	return exchange.Check(r, size, p, s.Node)
+}
+
+// busy is a problem that passes.
+func busy(detail string) *web.Problem {
+	return &web.Problem{Status: http.StatusServiceUnavailable, Type: "busy", Detail: detail}
 }
 
 // peer finds an active peer.
@@ -322,39 +334,34 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 		s.log.Warn("joining refused", "remote", remote, "reason", err.Error())
 		return &web.Problem{Status: status, Type: kind, Detail: err.Error()}
 	}
-	unlock, err := lockWithin(ctx, s.home, lockWait)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	hub := s.keys.Card()
-	var j *enrol.Joining
-	if enrol.IsOpen(body) {
-		if !s.c.AutoRegister {
-			return nil, refuse(http.StatusForbidden, "token", fmt.Errorf("%s takes nobody without an invitation: ask its people for a token", s.Node))
-		}
-		j, err = enrol.ReadOpen(body)
-	} else {
-		invitations, e := enrol.OpenInvitations(filepath.Join(s.home, "invitations"))
-		if e != nil {
-			return nil, e
-		}
-		j, err = invitations.Redeem(body, hub, time.Now())
-	}
+	j, err := s.redeem(body, hub)
 	switch {
 	case errors.Is(err, enrol.ErrUnknownToken), errors.Is(err, enrol.ErrExpired), errors.Is(err, enrol.ErrUsed), errors.Is(err, enrol.ErrName):
 		return nil, refuse(http.StatusForbidden, "token", err)
 	case errors.Is(err, enrol.ErrBadRequest):
 		return nil, refuse(http.StatusBadRequest, "request", err)
+	case errors.Is(err, errNobody):
+		return nil, refuse(http.StatusForbidden, "token", fmt.Errorf("%s %w", s.Node, err))
 	case err != nil:
 		return nil, err
 	}
 	if j.Card.Name == s.Node {
 		return nil, refuse(http.StatusConflict, "name", fmt.Errorf("the node here is named %s too: two nodes need two names", s.Node))
 	}
+	// Only now, so that strangers do not hold up this node's commands. Who comes again by the same token finds it good.
+	unlock, err := lockWithin(ctx, s.home, s.wait)
+	if errors.Is(err, errLocked) {
+		return nil, busy(fmt.Sprintf("%s is busy with an import: try again in some minutes", s.Node))
+	} else if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	known, err := s.mayAdd(ctx, j.Card, j.Role)
-	if err != nil {
+	if f := (*failure)(nil); errors.As(err, &f) {
 		return nil, refuse(http.StatusConflict, "known", err)
+	} else if err != nil {
+		return nil, err
 	}
 	if !known {
 		if err := s.addPeer(ctx, j.Card, j.Role); err != nil {
@@ -363,6 +370,24 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 	}
 	s.log.Info("joined", "peer", j.Card.Name, "as", j.Role, "fingerprint", j.Card.Fingerprint(), "again", known, "remote", remote)
 	return j.Reply(hub)
+}
+
+// errNobody means that only invited nodes may join.
+var errNobody = errors.New("takes nobody without an invitation: ask its people for a token")
+
+// redeem checks a request to join.
+func (s *server) redeem(body []byte, hub keys.Card) (*enrol.Joining, error) {
+	if enrol.IsOpen(body) {
+		if !s.c.AutoRegister {
+			return nil, errNobody
+		}
+		return enrol.ReadOpen(body)
+	}
+	invitations, err := enrol.OpenInvitations(filepath.Join(s.home, "invitations"))
+	if err != nil {
+		return nil, err
+	}
+	return invitations.Redeem(body, hub, time.Now())
 }
 
 // metrics serves Prometheus until the context ends.
