@@ -239,7 +239,7 @@ func (n *node) deliver(from *node) {
 		}
 	}
 	e := n.events()
-	if err := n.x.ImportInbox(n.t.Context(), nil, e.Begin, e.Imported); err != nil {
+	if _, err := n.x.ImportInbox(n.t.Context(), nil, e.Begin, e.Imported); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -435,4 +435,59 @@ func (r *readOnly) Put(context.Context, string, io.ReaderAt, int64, func(int64))
 
 func (r *readOnly) Remove(context.Context, string) error {
 	return fmt.Errorf("remove from stick: %w", transport.ErrReadOnly)
+}
+
+// What is refused whole stays until the same and more is refused too, or applied: one file of a sender at a time waits.
+func TestRefusedFilesDoNotPileUp(t *testing.T) {
+	hub, all := tree(t, "kisumu")
+	kisumu := all["kisumu"]
+	kisumu.deliver(hub)
+	hub.deliver(kisumu)
+	dbtest.Exec(t, hub.DB, "CREATE UNIQUE INDEX once ON ward (note(10))")
+	hub.write("h1", "taken")
+	for i := range 4 {
+		kisumu.write("k1", "taken")
+		kisumu.write("k2", fmt.Sprint(i))
+		hub.deliver(kisumu)
+		if told := strings.Join(hub.told, ";"); !strings.Contains(told, "error") {
+			t.Fatalf("told %q", told)
+		}
+		if got := batches(t, filepath.Join(hub.x.Home, "inbox")); len(got) > 2 {
+			t.Errorf("waiting at the hub: %q", got)
+		}
+	}
+	hub.write("h1", "free again")
+	kisumu.write("k2", "last")
+	hub.deliver(kisumu)
+	kisumu.deliver(hub)
+	same(t, all)
+	if got := batches(t, filepath.Join(hub.x.Home, "inbox")); len(got) != 0 {
+		t.Errorf("waiting at the hub in the end: %q", got)
+	}
+}
+
+func TestForget(t *testing.T) {
+	hub, all := tree(t, "kisumu", "migori")
+	hub.write("w1", "one")
+	inbox, err := Inbox(hub.x.Home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox.Close()
+	for _, name := range []string{"kisumu", "migori"} {
+		hub.post(name)
+		all[name].post("hub")
+		for _, file := range all[name].waiting("hub") {
+			copyFile(t, filepath.Join(all[name].x.Home, "outbox", "hub", file), filepath.Join(hub.x.Home, "inbox", file))
+		}
+	}
+	if err := Forget(t.Context(), hub.x.Home, "kisumu"); err != nil {
+		t.Fatal(err)
+	}
+	if len(hub.waiting("kisumu")) != 0 || len(hub.waiting("migori")) != 1 {
+		t.Errorf("outbox: %q, %q", hub.waiting("kisumu"), hub.waiting("migori"))
+	}
+	if got := batches(t, filepath.Join(hub.x.Home, "inbox")); len(got) != 1 || !MadeBy(got[0], "migori", "hub") {
+		t.Errorf("inbox: %q", got)
+	}
 }

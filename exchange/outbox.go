@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +35,33 @@ func mailFolder(parts ...string) (*transport.Folder, error) {
 		return nil, err
 	}
 	return transport.OpenFolder(path)
+}
+
+// Forget throws away the mail to and from a peer that was removed.
+func Forget(ctx context.Context, home, peer string) error {
+	for _, open := range []func() (*transport.Folder, error){
+		func() (*transport.Folder, error) { return Inbox(home) },
+		func() (*transport.Folder, error) { return Outbox(home, peer) },
+	} {
+		folder, err := open()
+		if err != nil {
+			return err
+		}
+		defer folder.Close()
+		files, err := read(ctx, folder)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if f.header.Sender != peer && f.header.Receiver != peer {
+				continue
+			}
+			if err := folder.Remove(ctx, f.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // waiting is a file in an outbox.
@@ -108,10 +137,18 @@ func acked(h *batch.Header, p *journal.Peer, history uint64) bool {
 // rows says whether a batch may hold more than its header.
 func rows(h *batch.Header) bool { return h.Upto != h.Base }
 
-// replaces says whether a batch holds all that an earlier one to the same peer holds and the peer may lack.
+// holds says whether a batch holds all that an earlier one of the same sender to the same receiver holds.
+func holds(h, old *batch.Header) bool { return follows(h, old) && h.Base.Epoch <= old.Base.Epoch }
+
+// replaces says whether a batch holds all that an earlier one holds and the peer, to whom both are, may lack.
 func replaces(h, old *batch.Header, p *journal.Peer) bool {
-	return h.Sender == old.Sender && h.Receiver == old.Receiver && h.History == old.History && h.Link == old.Link && h.Time >= old.Time && h.Last &&
-		h.Load == 0 && h.Upto.Epoch >= old.Upto.Epoch && (h.Base.Epoch <= old.Base.Epoch || old.Upto.Epoch <= p.Link.Acked.Epoch)
+	return holds(h, old) || follows(h, old) && old.Upto.Epoch <= p.Link.Acked.Epoch
+}
+
+// follows says whether a batch, whole in one file, was made later than another over the same link, and reaches as far.
+func follows(h, old *batch.Header) bool {
+	return h.Sender == old.Sender && h.Receiver == old.Receiver && h.History == old.History && h.Link == old.Link && h.Load == 0 &&
+		h.Time > old.Time && h.Upto.Epoch >= old.Upto.Epoch
 }
 
 // Post exports to a peer's outbox what is in no file there yet. A few small files become one; large ones are left alone, for
@@ -192,7 +229,9 @@ func (n *Node) tidy(ctx context.Context, b *outbox) (waiting int, size int64, er
 // replace removes the files that a new one replaces.
 func (b *outbox) replace(ctx context.Context, name string) error {
 	h, err := headerIn(ctx, b.Folder, name)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) { // the server's caller has taken it already
+		return nil
+	} else if err != nil {
 		return err
 	}
 	files, err := read(ctx, b.Folder)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/omsync/omsync/apply"
@@ -185,7 +186,7 @@ func (s *syncRun) importInbox(ctx context.Context) error {
 		n, ok := s.tried[name]
 		return !ok || n < len(s.settled)
 	}
-	return s.ImportInbox(ctx, want, func() error {
+	gone, err := s.ImportInbox(ctx, want, func() error {
 		if s.begun {
 			return nil
 		}
@@ -207,6 +208,10 @@ func (s *syncRun) importInbox(ctx context.Context) error {
 		}
 		return s.Imported(r)
 	})
+	for _, name := range gone {
+		s.settled[name] = true
+	}
+	return err
 }
 
 // clear takes what was applied out of the stores it came from.
@@ -291,17 +296,17 @@ func (n *Node) OverLinks(ctx context.Context, links []LinkOpener, e Events, do f
 	return errors.Join(err, state.save())
 }
 
-// ImportInbox applies what is in the inbox, or what is wanted of it. What is applied leaves it, and so does what can never be:
-// a batch of a history that its sender has left, once a later one was applied. Names in results are those in the inbox.
-func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.Header) bool, begin func() error, each func(*Result) error) error {
+// ImportInbox applies what is in the inbox, or what is wanted of it, and answers the files that left it: those that were
+// applied, and those that never will be, for another file stands in for them. Names are those in the inbox.
+func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.Header) bool, begin func() error, each func(*Result) error) (gone []string, err error) {
 	inbox, err := Inbox(n.Home)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer inbox.Close()
 	all, err := Folder(ctx, inbox, func(name string) string { return name })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var files []*Incoming
 	for _, f := range all {
@@ -310,29 +315,36 @@ func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.
 		}
 	}
 	if len(files) == 0 {
-		return nil
+		return nil, nil
+	}
+	leave := func(name string) error {
+		gone = append(gone, name)
+		return inbox.Remove(ctx, name)
 	}
 	later := map[string]int64{} // by sender: when the latest batch applied now was made
-	var old []*Result
+	var left []*Result
 	err = n.Import(ctx, files, ImportOptions{Folder: true}, begin, func(r *Result) error {
-		switch {
-		case r.Settled():
+		if r.Settled() {
 			later[r.Header.Sender] = max(later[r.Header.Sender], r.Header.Time)
-			if err := inbox.Remove(ctx, r.Name); err != nil {
+			if err := leave(r.Name); err != nil {
 				return err
 			}
-		case r.Report != nil && r.Report.Outcome == apply.Refused:
-			old = append(old, r)
+		} else if r.Header != nil {
+			left = append(left, r)
 		}
 		return each(r)
 	})
-	for _, r := range old {
-		if r.Header.Time < later[r.Header.Sender] {
-			err = errors.Join(err, inbox.Remove(ctx, r.Name))
+	for _, r := range left {
+		h := r.Header
+		// Of a history that its sender has left, or refused whole, and so is the one that holds it all: that one is enough.
+		old := r.Report != nil && r.Report.Outcome == apply.Refused && h.Time < later[h.Sender] ||
+			r.Err != nil && slices.ContainsFunc(left, func(o *Result) bool { return o.Name != r.Name && o.Err != nil && holds(o.Header, h) })
+		if old {
+			err = errors.Join(err, leave(r.Name))
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("import from the inbox: %w", err)
+		return gone, fmt.Errorf("import from the inbox: %w", err)
 	}
-	return nil
+	return gone, nil
 }

@@ -70,7 +70,8 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 // run imports what the command line says.
 func (o *importOptions) run(ctx context.Context, x *exchange.Node, args []string, begin func() error, run *importing) error {
 	if o.from == "" && len(args) == 0 && !o.dryRun {
-		return x.ImportInbox(ctx, nil, begin, run.print)
+		_, err := x.ImportInbox(ctx, nil, begin, run.print)
+		return err
 	}
 	var files []*exchange.Incoming
 	for _, path := range args {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/time/rate"
 
+	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -162,7 +163,10 @@ func (n *node) openLink(ctx context.Context, cmd *cobra.Command, l linkConfig) (
 	x := n.exchange(cmd)
 	c, err := web.NewClient(web.ClientOptions{
 		URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.keys.Sign, Rate: limit, Warn: n.journal.Warn,
-		Receipt: func(_ string, r web.Receipt) {
+		Receipt: func(name string, r web.Receipt) {
+			if r.Outcome == apply.Refused || r.Outcome == apply.Gap {
+				n.journal.Warn("%s did not apply %s: %s", l.Peer, name, printable(r.Why))
+			}
 			for _, m := range r.Mail {
 				if m.Data == nil {
 					continue

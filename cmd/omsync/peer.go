@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
@@ -246,6 +247,11 @@ func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
 			}
 			if err := n.setState(cmd.Context(), args[0], state); err != nil {
 				return err
+			}
+			if state == "removed" {
+				if err := exchange.Forget(cmd.Context(), n.home, args[0]); err != nil {
+					return err
+				}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is %s: %s\n", args[0], state, effect)
 			return nil
