@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +49,9 @@ func TestMedia(t *testing.T) {
 					t.Skip(err)
 				}
 			}
-			cmd := exec.Command(os.Args[0], "-test.run=^TestOnMedium$", "-test.v")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestOnMedium$", "-test.v")
 			cmd.Env = append(os.Environ(), "OMSYNC_TEST_MEDIUM="+m.kind, "OMSYNC_TEST_DIR="+t.TempDir())
 			cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 			out, err := cmd.CombinedOutput()
