@@ -28,13 +28,27 @@ func lock(home string) (*os.File, error) {
 // lockWait is how long a server waits for a command that holds the lock, before it leaves the work for later.
 const lockWait = 20 * time.Second
 
+const (
+	// commandWait is how long a command waits for the lock: a server takes it again and again for a moment.
+	commandWait = 2 * time.Second
+	lockPoll    = 25 * time.Millisecond
+)
+
 // lockWithin takes the lock as soon as nobody else holds it.
 func lockWithin(ctx context.Context, home string, wait time.Duration) (unlock func(), err error) {
+	f, err := waitLock(ctx, home, wait)
+	if err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+func waitLock(ctx context.Context, home string, wait time.Duration) (*os.File, error) {
 	end := time.Now().Add(wait)
 	for {
 		f, err := lock(home)
 		if err == nil {
-			return func() { f.Close() }, nil
+			return f, nil
 		}
 		if !errors.Is(err, errLocked) || time.Now().After(end) {
 			return nil, err
@@ -42,7 +56,7 @@ func lockWithin(ctx context.Context, home string, wait time.Duration) (unlock fu
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(lockPoll):
 		}
 	}
 }

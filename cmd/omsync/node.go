@@ -46,7 +46,7 @@ func (g *global) open(change bool) (*node, error) {
 	}
 	n := &node{config: c}
 	if change {
-		if n.lock, err = lock(dir); err != nil {
+		if n.lock, err = waitLock(context.Background(), dir, commandWait); err != nil {
 			return nil, err
 		}
 	}

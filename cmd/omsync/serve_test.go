@@ -87,4 +87,3 @@ func TestJoinAsksFirst(t *testing.T) {
 		t.Errorf("the invited node: %v", err)
 	}
 }
-

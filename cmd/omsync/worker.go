@@ -30,6 +30,12 @@ const (
 	importsFor = 5 * time.Second
 	// reload is how long the worker works with one reading of the database's catalogue.
 	reload = 30 * time.Second
+	// soon is when it is tried again what the lock or the database did not let the worker do; later, when files that could not
+	// be applied are tried again, since somebody may have mended what was in their way.
+	soon  = time.Minute
+	later = time.Hour
+	// breath is how long the worker leaves the lock alone between two runs, so that commands get it however many nodes call.
+	breath = 3 * lockPoll
 )
 
 // worker imports what a server takes in and exports what its callers lack, for a few nodes at a time, one run after the
@@ -43,6 +49,9 @@ type worker struct {
 	queue map[string]*job // by node
 	order []string
 	wake  chan struct{}
+
+	lockWait, retry time.Duration
+	look            *time.Timer // when to look into the inbox for what was left; the worker's goroutine's alone
 
 	// The node with its own connections, opened at the first run; used by the worker's goroutine alone.
 	node   *node
@@ -59,7 +68,7 @@ type job struct {
 }
 
 func newWorker(g *global, cmd *cobra.Command, log *slog.Logger) *worker {
-	return &worker{g: g, cmd: cmd, log: log, queue: map[string]*job{}, wake: make(chan struct{}, 1)}
+	return &worker{g: g, cmd: cmd, log: log, queue: map[string]*job{}, wake: make(chan struct{}, 1), lockWait: lockWait, retry: soon}
 }
 
 // start works until the context ends. The channel is closed when the last run has ended.
@@ -68,11 +77,14 @@ func (w *worker) start(ctx context.Context) <-chan struct{} {
 	go func() {
 		defer close(ended)
 		defer w.close()
-		w.leftovers(ctx)
+		w.look = time.NewTimer(0)
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-w.look.C:
+				w.look.Reset(later)
+				w.leftovers(ctx)
 			case <-w.wake:
 			}
 			for w.next(ctx) {
@@ -82,24 +94,30 @@ func (w *worker) start(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// leftovers asks for the import of what came before the last stop.
+// leftovers asks for the import of what lies in the inbox: what came before the last stop, what could not be imported when
+// it came, and what could not be applied.
 func (w *worker) leftovers(ctx context.Context) {
-	n, err := w.open(ctx)
-	if err != nil {
-		return
-	}
-	inbox, err := exchange.Inbox(n.home)
-	if err != nil {
-		return
-	}
-	defer inbox.Close()
-	senders, err := exchange.Senders(ctx, inbox)
+	senders, err := w.senders(ctx)
 	if err != nil {
 		w.log.Error("look into the inbox", "error", err.Error())
+		w.look.Reset(w.retry)
 	}
 	for _, name := range senders {
 		w.ask(name, true)
 	}
+}
+
+func (w *worker) senders(ctx context.Context) ([]string, error) {
+	home, err := w.g.dir()
+	if err != nil {
+		return nil, err
+	}
+	inbox, err := exchange.Inbox(home)
+	if err != nil {
+		return nil, err
+	}
+	defer inbox.Close()
+	return exchange.Senders(ctx, inbox)
 }
 
 func (w *worker) close() {
@@ -170,13 +188,19 @@ func (w *worker) next(ctx context.Context) bool {
 			w.log.Error("import on arrival", "error", err.Error())
 		}
 		w.close() // begin anew, in case the connection or the schema is to blame
+		w.look.Reset(w.retry)
 		for _, j := range jobs {
 			for ; j != nil; j = j.also {
 				j.end(errors.New("the server could not import now"))
 			}
 		}
 	}
-	return ctx.Err() == nil
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(breath):
+		return true
+	}
 }
 
 // take takes a few jobs off the queue.
@@ -210,7 +234,7 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lockWithin(ctx, n.home, lockWait)
+	unlock, err := lockWithin(ctx, n.home, w.lockWait)
 	if err != nil {
 		return err
 	}
@@ -241,15 +265,17 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(jobs)) {
-		if err := w.export(ctx, n, x, name, size); err != nil {
-			return err
+		if err := w.export(ctx, n, x, name, size); err != nil { // of no concern to the others
+			errs = append(errs, fmt.Errorf("export to %s: %w", name, err))
+			continue
 		}
 		for j := jobs[name]; j != nil; j = j.also {
 			j.end(nil)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // export fills a node's outbox.
@@ -290,7 +316,7 @@ func (w *worker) imports(ctx context.Context, n *node, x *exchange.Node, jobs ma
 		return nil
 	}
 	var done []imported
-	err := x.ImportInbox(ctx, func(_ string, h *batch.Header) bool { j := jobs[h.Sender]; return j != nil && j.imports },
+	_, err := x.ImportInbox(ctx, func(_ string, h *batch.Header) bool { j := jobs[h.Sender]; return j != nil && j.imports },
 		func() error { return nil }, func(r *exchange.Result) error {
 			if r.Header == nil {
 				w.log.Warn("not imported", "file", r.Name, "error", r.Err.Error())
