@@ -41,8 +41,9 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckStored says why a name cannot be that of a batch in a store: List leaves out such files, Get and Remove refuse them. People rename files, so it takes more than CheckName,
-// but no path and no hidden file: macOS puts a ._NAME beside each file on a FAT stick.
+// CheckStored says why a name cannot be that of a batch in a store: List leaves out such files, Get and Remove refuse them.
+// People rename files, so it takes more than CheckName, but no path and no hidden file: macOS puts a ._NAME beside each
+// file on a FAT stick.
 func CheckStored(name string) error {
 	switch {
 	case strings.ContainsAny(name, "/\\\x00") || filepath.Base(name) != name:
