@@ -205,6 +205,29 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// net/http sends a request again whose answer was lost, and its nonce is used up by then. That is no reason to give up.
+func TestLostAnswers(t *testing.T) {
+	var n atomic.Int64
+	h := newHub(t, nil)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n := n.Add(1); n == 2 || n == 4 || n == 6 {
+			h.server.Load().ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		}
+		h.server.Load().ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	c := h.client("kisumu", func(o *ClientOptions) { o.URL = srv.URL })
+	for range 2 {
+		if _, err := c.List(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if n.Load() < 7 {
+		t.Errorf("only %d requests were sent", n.Load())
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	var n atomic.Int64
 	h := newHub(t, nil)

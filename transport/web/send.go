@@ -310,7 +310,8 @@ func temporary(err error) bool {
 			http.StatusGatewayTimeout:
 			return true
 		}
-		return p.Type == "cut" || (p.Type == "offset" && p.Status == http.StatusConflict)
+		// Where answers are lost net/http sends a request again by itself, with its nonce.
+		return p.Type == "cut" || (p.Type == "offset" && p.Status == http.StatusConflict) || (p.Type == "replay" && p.Status == http.StatusUnauthorized)
 	}
 	return false
 }
