@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -300,6 +301,33 @@ func TestNodeThatCannotBeLookedUp(t *testing.T) {
 		t.Error("the answer tells too much")
 	}
 	wantProblem(t, w, 503, "busy")
+}
+
+// A client that goes is no trouble of the server's.
+func TestNobodyWaits(t *testing.T) {
+	for name, change := range map[string]func(o *ServerOptions){
+		"looking up": func(o *ServerOptions) {
+			o.Node = func(ctx context.Context, _ string) (func(msg, sig []byte) error, error) { return nil, ctx.Err() }
+		},
+		"listing": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			h := newHub(t, func(o *ServerOptions) {
+				o.Log = slog.New(slog.NewTextHandler(&log, nil))
+				if change != nil {
+					change(o)
+				}
+			})
+			h.mail("kisumu", "a.omsync", []byte("data"))
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			h.server.Load().ServeHTTP(httptest.NewRecorder(), raw{method: "GET", path: "/v1/mail", node: "kisumu"}.request(h).WithContext(ctx))
+			if text := log.String(); strings.Contains(text, "level=ERROR") || !strings.Contains(text, "problem=gone") {
+				t.Error(text)
+			}
+		})
+	}
 }
 
 func TestPrefix(t *testing.T) {

@@ -147,6 +147,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.handle(c); err != nil {
+		if gone := r.Context().Err(); gone != nil && errors.Is(err, gone) { // nothing is wrong here
+			err = problem(http.StatusRequestTimeout, "gone", "the client did not wait for its answer")
+		}
 		if p := asProblem(err); p.Status == http.StatusInternalServerError {
 			s.log.Error("request", "route", c.route, "node", c.node, "error", err)
 		}
@@ -260,6 +263,8 @@ func (s *Server) authenticate(c *call, path string) error {
 	verify, err := s.o.Node(r.Context(), sig.keyID)
 	if p := (*Problem)(nil); errors.As(err, &p) {
 		return p
+	} else if gone := r.Context().Err(); err != nil && gone != nil {
+		return gone
 	} else if err != nil || verify == nil {
 		s.log.Error("look up node", "node", sig.keyID, "error", err)
 		return problem(http.StatusServiceUnavailable, "busy", "the server cannot look up nodes now: try again later")
