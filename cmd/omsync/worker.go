@@ -22,8 +22,8 @@ import (
 
 const (
 	// answerWithin is how long a node that has sent a file, or asks for its mail, waits for the import and the export that this
-	// calls for. What takes longer goes on, and the node finds it at its next call.
-	answerWithin = 45 * time.Second
+	// calls for. What takes longer goes on, and the node finds it at its next call. Many proxies wait for 30 seconds.
+	answerWithin = 25 * time.Second
 	// together is how many nodes' files are imported in one go.
 	together = 16
 	// importsFor is how long the worker goes on to import before it exports to those whose files it has imported.
@@ -87,7 +87,8 @@ func (w *worker) start(ctx context.Context) <-chan struct{} {
 				w.leftovers(ctx)
 			case <-w.wake:
 			}
-			for w.next(ctx) {
+			if w.next(ctx) { // once, or callers without a pause would keep the worker from the inbox
+				w.rouse()
 			}
 		}
 	}()
@@ -169,11 +170,16 @@ func (w *worker) ask(node string, imports bool) *job {
 		w.order = append(w.order, node)
 	}
 	j.imports = j.imports || imports
+	w.rouse()
+	return j
+}
+
+// rouse has the worker look into its queue.
+func (w *worker) rouse() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	return j
 }
 
 // next does the jobs in the queue; false: there was none. First come the imports, then the exports, since what one node
