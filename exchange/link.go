@@ -85,10 +85,7 @@ func (n *Node) push(ctx context.Context, l *Link, p *journal.Peer, there map[str
 			state.sent(p.Name, f.Name, l.String())
 		}
 	}
-	if l.shared() {
-		return n.clean(ctx, l, p, b.files)
-	}
-	return nil
+	return n.clean(ctx, l, p, there, b.files)
 }
 
 func (n *Node) put(ctx context.Context, l *Link, b *outbox, f waiting, moved func(Moved)) error {
@@ -109,30 +106,23 @@ func (n *Node) put(ctx context.Context, l *Link, b *outbox, f waiting, moved fun
 	return nil
 }
 
-// clean takes this node's files for a peer out of a shared store that the peer has applied, or that others there replace.
-func (n *Node) clean(ctx context.Context, l *Link, p *journal.Peer, left []waiting) error {
+// clean takes out of a shared store those of this node's files for a peer that the peer has applied, or that files which
+// wait, and are there now, replace. there is what the store held before.
+func (n *Node) clean(ctx context.Context, l *Link, p *journal.Peer, there map[string]int64, left []waiting) error {
 	node, err := journal.LoadNode(ctx, n.Journal.DB)
 	if err != nil {
 		return err
 	}
-	entries, err := l.List(ctx)
-	if err != nil {
-		return err
-	}
-	keep := map[string]bool{}
-	for _, f := range left {
-		keep[f.Name] = true
-	}
-	for _, e := range entries {
-		if keep[e.Name] || l.Bucket && !MadeBy(e.Name, n.Name, p.Name) {
+	for name := range there {
+		if !MadeBy(name, n.Name, p.Name) || slices.ContainsFunc(left, func(f waiting) bool { return f.Name == name }) {
 			continue
 		}
-		h, err := n.peek(ctx, l, e.Name)
+		h, err := n.peek(ctx, l, name)
 		if err != nil || h == nil || h.Sender != n.Name || h.Receiver != p.Name {
-			continue // of somebody else, or gone meanwhile: none of this node's business
+			continue // gone meanwhile, or not what its name says
 		}
 		if rows(h) && acked(h, p, node.History) || slices.ContainsFunc(left, func(f waiting) bool { return replaces(f.header, h, p) }) {
-			if err := l.Remove(ctx, e.Name); err != nil {
+			if err := l.Remove(ctx, name); err != nil {
 				return err
 			}
 		}
