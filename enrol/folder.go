@@ -11,15 +11,16 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 
-	"github.com/omsync/omsync/keys"
 	"github.com/rogpeppe/go-internal/lockedfile"
+
+	"github.com/omsync/omsync/internal/durable"
+	"github.com/omsync/omsync/keys"
 )
 
 const (
 	fileSuffix = ".json"
-	tempPrefix = ".new-"
+	tempSuffix = ".json.new" // of hidden files: see package durable
 	lockName   = "lock"
 
 	recordVersion = 1
@@ -39,7 +40,7 @@ func OpenInvitations(dir string) (*Invitations, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(dir, 0o700); err == nil {
-			err = syncDir(filepath.Dir(dir))
+			err = durable.SyncDir(filepath.Dir(dir))
 		}
 		if err == nil {
 			info, err = os.Stat(dir)
@@ -139,21 +140,7 @@ func (v *Invitations) write(r *record) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(v.dir, tempPrefix+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err == nil {
-		err = tolerateNoSync(f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), v.path(r.ID))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(v.dir)
+	return durable.Write(v.path(r.ID), append(b, '\n'), 0o600)
 }
 
 func (v *Invitations) remove(ids ...string) error {
@@ -165,41 +152,14 @@ func (v *Invitations) remove(ids ...string) error {
 			return err
 		}
 	}
-	return syncDir(v.dir)
+	return durable.SyncDir(v.dir)
 }
 
 // clearTemps removes what killed runs left: whoever holds the lock writes alone.
 func (v *Invitations) clearTemps() error {
-	entries, err := os.ReadDir(v.dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tempPrefix) {
-			if err := os.Remove(filepath.Join(v.dir, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// syncDir makes the names of files last. Windows has no such call.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(tolerateNoSync(d.Sync()), d.Close())
-}
-
-// tolerateNoSync takes the answer of file systems that cannot sync (EINVAL, ENOTSUP; fsync(2)) for success.
-func tolerateNoSync(err error) error {
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil
+	left, err := filepath.Glob(filepath.Join(v.dir, ".*"+tempSuffix))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func TestCleared(t *testing.T) {
 	s := newSite(t)
 	must(s.v.Redeem(s.request(t), s.hub, start))(t)
 	_, unused := s.invite(t, "migori")
-	left := filepath.Join(s.v.dir, tempPrefix+"123")
+	left := filepath.Join(s.v.dir, ".123"+tempSuffix)
 	must(0, os.WriteFile(left, []byte("{"), 0o600))(t)
 	own := filepath.Join(s.v.dir, "README")
 	must(0, os.WriteFile(own, nil, 0o600))(t)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/journal"
 )
 
@@ -67,12 +68,7 @@ func (s *seen) save() error {
 	for _, d := range s.digests[max(0, len(s.digests)-maxSeen):] {
 		fmt.Fprintln(&b, d)
 	}
-	temp := s.path + ".new"
-	err := os.WriteFile(temp, b.Bytes(), 0o600)
-	if err == nil {
-		err = os.Rename(temp, s.path)
-	}
-	if err != nil {
+	if err := durable.Write(s.path, b.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("write the list of files seen: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -52,11 +53,7 @@ func (s *State) save() error {
 	if err != nil {
 		return err
 	}
-	temp := s.path + ".new"
-	if err = os.WriteFile(temp, b, 0o600); err == nil {
-		err = os.Rename(temp, s.path)
-	}
-	if err != nil {
+	if err := durable.Write(s.path, b, 0o600); err != nil {
 		return fmt.Errorf("write the state of the links: %w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/schema"
 )
@@ -92,22 +93,7 @@ func (c *config) write() error {
 		line("password_file", c.PasswordFile, "# password_file = \"/etc/omsync/password\"\n")
 	text := fmt.Sprintf(configText, line("node", c.Node, ""), line("dsn", c.DSN, ""), password,
 		line("profile", c.Profile, ""), line("profile_file", c.ProfileFile, "# profile_file = \"profile.toml\"\n"))
-	path := filepath.Join(c.home, configName)
-	temp := path + ".new"
-	os.Remove(temp)
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the configuration: %w", err)
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		os.Remove(temp)
+	if err := durable.Write(filepath.Join(c.home, configName), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
 	return nil

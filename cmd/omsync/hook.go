@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -209,25 +210,8 @@ func (n *node) keepHooked(h *hooked) error {
 	if err != nil {
 		return fmt.Errorf("keep what the hook is to be told: %w", err)
 	}
-	temp := n.hookFile() + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	if err := durable.Write(n.hookFile(), append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("keep what the hook is to be told: %w", err)
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, n.hookFile())
-	}
-	if err != nil {
-		os.Remove(temp)
-		return fmt.Errorf("keep what the hook is to be told: %w", err)
-	}
-	if d, err := os.Open(n.home); err == nil {
-		d.Sync() // not every file system can
-		d.Close()
 	}
 	return nil
 }

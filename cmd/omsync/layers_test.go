@@ -13,7 +13,8 @@ func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
 		"batch": nil, "keys": nil, "merge": nil, "schema": nil, "transport": nil,
-		"enrol":               {"keys"},
+		"internal/durable":    nil,
+		"enrol":               {"internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
 		"transport/storetest": {"transport"},
 		"transport/web":       {"transport"},
@@ -21,7 +22,7 @@ func TestLayers(t *testing.T) {
 		"capture":             {"batch", "journal", "merge", "schema"},
 		"apply":               {"batch", "journal", "merge", "schema"},
 		// Here capture and apply meet.
-		"exchange": {"apply", "batch", "capture", "journal", "keys", "merge", "transport"},
+		"exchange": {"apply", "batch", "capture", "internal/durable", "journal", "keys", "merge", "transport"},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
