@@ -273,7 +273,7 @@ func (s *server) options(inbox *transport.Folder) (web.ServerOptions, *prometheu
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return web.ServerOptions{
-		Self: s.Node, Version: version(), Prefix: s.c.prefix(), Node: s.caller,
+		Self: s.Node, Version: version(), Proxied: s.c.BehindProxy, Prefix: s.c.prefix(), Node: s.caller,
 		Uploads: filepath.Join(s.home, "uploads"), Inbox: inbox,
 		Outbox: func(node string) (*transport.Folder, error) { return exchange.Outbox(s.home, node) },
 		Check:  s.checkBatch,

@@ -24,6 +24,7 @@ type call struct {
 	reading    bool
 	superseded bool
 
+	proxied              bool // see beat
 	route, node, problem string
 	status               int
 	in, out              int64 // bytes of bodies
@@ -111,10 +112,10 @@ func (c *call) Write(p []byte) (int, error) {
 }
 
 // beat tells a client that waits for its answer that the server is at it (RFC 2518, section 10.1). HTTP/1.0 does not know
-// such answers.
+// such answers; and nginx takes the first for the last: behind a proxy there are none.
 func (c *call) beat() {
-	if c.r.ProtoAtLeast(1, 1) {
-		c.extend()
+	c.extend()
+	if c.r.ProtoAtLeast(1, 1) && !c.proxied {
 		c.WriteHeader(http.StatusProcessing)
 	}
 }
@@ -170,6 +171,11 @@ func (c *call) json(status int, v any) error {
 	c.WriteHeader(status)
 	c.Write(body)
 	return nil
+}
+
+// proxied says whether a proxy has left its mark on a request.
+func proxied(r *http.Request) bool {
+	return r.Header.Get("Via") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != ""
 }
 
 // slow says whether an error of a body is that it did not come in time.

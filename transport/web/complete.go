@@ -23,9 +23,8 @@ func (s *Server) complete(c *call, u upload) error {
 		return err
 	}
 	defer release()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
+	ctx, cancel := s.outlive(c)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
 	receipt := Receipt{Outcome: "stored"}
 	c.during(func() {
 		if err = s.verify(ctx, u); err != nil {
@@ -41,6 +40,13 @@ func (s *Server) complete(c *call, u upload) error {
 	s.metrics.upload(u.Node, "stored")
 	s.addMail(c, &receipt)
 	return s.stand(c, u, u.Length, http.StatusOK, &receipt)
+}
+
+// outlive is for what goes on when the client has gone, and ends with the server.
+func (s *Server) outlive(c *call) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
+	stop := context.AfterFunc(s.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // verify checks the file. One that is no good is dropped; one that cannot be checked now stays.

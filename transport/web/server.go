@@ -24,6 +24,7 @@ import (
 type ServerOptions struct {
 	Self    string // this node's name
 	Version string
+	Proxied bool   // a reverse proxy hands the requests on: see [call.beat]
 	Prefix  string // path before /v1, such as /omsync, where a reverse proxy keeps one; a proxy may also take it off
 
 	// Node finds the key of a node. An error that is a *Problem (unknown, suspended) is answered; any other means that the
@@ -64,10 +65,11 @@ type ServerOptions struct {
 type Server struct {
 	o       ServerOptions
 	log     *slog.Logger
-	start   time.Time
+	start   since
 	up      *uploads
 	nonces  nonces
 	joins   joinLimit
+	shares  shares
 	slots   chan struct{}
 	metrics *metrics
 	running sync.WaitGroup
@@ -109,7 +111,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, log: o.Log, start: o.Now(), up: up, metrics: m, slots: make(chan struct{}, o.MaxRequests)}
+	s := &Server{o: o, log: o.Log, start: since{at: o.Now().Round(0)}, up: up, metrics: m, slots: make(chan struct{}, o.MaxRequests)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.up.sweep()
 	return s, nil
@@ -119,7 +121,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.running.Add(1)
 	defer s.running.Done()
-	c := &call{ResponseWriter: w, r: r, rc: http.NewResponseController(w), stall: s.o.StallTimeout, begun: time.Now()}
+	c := &call{ResponseWriter: w, r: r, rc: http.NewResponseController(w), stall: s.o.StallTimeout, begun: time.Now(),
+		proxied: s.o.Proxied || proxied(r)}
 	w.Header().Set("Date", s.o.Now().UTC().Format(http.TimeFormat)) // what a client with another clock goes by
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	c.extend()
@@ -210,6 +213,11 @@ func (s *Server) handle(c *call) error {
 		if err := s.authenticate(c, path); err != nil {
 			return err
 		}
+		leave, err := s.share(c.node)
+		if err != nil {
+			return err
+		}
+		defer leave()
 	}
 	return do(c)
 }
@@ -276,7 +284,7 @@ func (s *Server) authenticate(c *call, path string) error {
 	c.node = sig.keyID
 	// Times in signatures are whole seconds.
 	now := s.o.Now()
-	if d := now.Sub(sig.created); d > clockSlack || d < -clockSlack || sig.created.Before(s.start.Truncate(time.Second)) {
+	if d := now.Sub(sig.created); d > clockSlack || d < -clockSlack || sig.created.Before(s.start.by(now).Truncate(time.Second)) {
 		return problem(http.StatusUnauthorized, "clock",
 			"the clock of %s differs from that of %s, where it is %s: set it", sig.keyID, s.o.Self, now.UTC().Format(time.RFC3339))
 	}

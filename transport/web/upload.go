@@ -123,11 +123,16 @@ func (s *Server) create(c *call) error {
 		return err
 	}
 	defer release()
-	if done, err := s.stored(c, u); err != nil {
+	if done, again, err := s.stored(c, u); err != nil {
 		return err
 	} else if done != nil {
 		s.up.drop(c.node, id)
 		receipt := Receipt{Outcome: done.Outcome, Why: done.Why}
+		if again {
+			ctx, cancel := s.outlive(c)
+			defer cancel()
+			c.during(func() { s.arrived(ctx, u, &receipt) })
+		}
 		s.addMail(c, &receipt)
 		return s.stand(c, u, u.Length, http.StatusOK, &receipt)
 	}
@@ -157,24 +162,25 @@ func (s *Server) begin(u upload) error {
 	return s.up.save(infoName(u.Node, u.id()), u)
 }
 
-// stored finds out whether the file is stored already: a marker says so, or it is in the inbox.
-func (s *Server) stored(c *call, u upload) (*marker, error) {
+// stored finds out whether the file is stored already: a marker says so, or it is in the inbox. again: the server stopped, or
+// its disk was full, before it noted that.
+func (s *Server) stored(c *call, u upload) (m *marker, again bool, err error) {
 	if m := s.up.done(u.Node, u.Name); m != nil && m.ID == u.id() {
-		return m, nil
+		return m, false, nil
 	}
 	f, size, err := s.o.Inbox.Open(c.r.Context(), u.Name)
 	if err != nil {
-		return nil, nil // it will show when the file is put there
+		return nil, false, nil // it will show when the file is put there
 	}
 	defer f.Close()
 	if size != u.Length {
-		return nil, nil
+		return nil, false, nil
 	}
 	if sum, err := tailDigest(f, size); err != nil || !bytes.Equal(sum, u.Digest) {
-		return nil, nil
+		return nil, false, nil
 	}
-	m := &marker{ID: u.id(), Outcome: "stored"}
-	return m, s.up.save(doneName(u.Node, u.Name), m)
+	m = &marker{ID: u.id(), Outcome: "stored"}
+	return m, true, s.up.save(doneName(u.Node, u.Name), m)
 }
 
 // synced is how much of an upload is safe on the disk.
