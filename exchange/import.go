@@ -283,7 +283,7 @@ func (r *importRun) failed(ctx context.Context, f *Incoming, err error) error {
 func (r *importRun) done(f *Incoming, p *apply.Report) error {
 	res := &Result{Name: f.Name, Header: f.header, Report: p}
 	if res.Settled() && !r.o.DryRun {
-		r.seen.add(f.header)
+		r.seen.add(f.header, f.Name)
 	}
 	return r.each(res)
 }

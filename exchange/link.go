@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -96,6 +97,18 @@ func (n *Node) put(ctx context.Context, l *Link, b *outbox, f waiting, moved fun
 		return err
 	}
 	defer file.Close()
+	// The receiver would refuse it each time, when all of it had gone over the link.
+	self := &journal.Peer{Name: n.Name, Card: n.Keys.Card().Marshal()}
+	if err := Check(file, size, self, b.peer.Name); bad(err) {
+		file.Close()
+		err = fmt.Errorf("%s in the outbox is damaged, or of older keys; the next run makes what waits for %s anew: %w", f.Name, b.peer.Name, err)
+		for _, f := range b.files { // what builds on it is of no use without it
+			err = errors.Join(err, b.Remove(ctx, f.Name))
+		}
+		return err
+	} else if err != nil {
+		return err
+	}
 	bar := n.bar("to "+b.peer.Name, Bytes)
 	defer bar.Done()
 	began := time.Now()
@@ -162,12 +175,23 @@ func (f *failing) Read(p []byte) (int, error) {
 // MadeBy says whether a file's name is one that sender gives to a batch for receiver. No name is so for two pairs of nodes:
 // one node's files do not replace another's.
 func MadeBy(name, sender, receiver string) bool {
+	_, ok := reach(name, sender, receiver)
+	return ok
+}
+
+// reach is the epoch up to which a batch goes that sender has given this name.
+func reach(name, sender, receiver string) (upto uint64, ok bool) {
 	rest, ok := strings.CutPrefix(name, sender+"-to-"+receiver+"-")
-	return ok && endOfName.MatchString(rest)
+	m := endOfName.FindStringSubmatch(rest)
+	if !ok || m == nil {
+		return 0, false
+	}
+	upto, err := strconv.ParseUint(m[1], 10, 64)
+	return upto, err == nil
 }
 
 // endOfName is how package capture ends the names of batches.
-var endOfName = regexp.MustCompile(`^[0-9]{10,}-[0-9]{10,}-[0-9a-f]{6}(-part[0-9]{4,})?\.omsync$`)
+var endOfName = regexp.MustCompile(`^[0-9]{10,}-([0-9]{10,})-[0-9a-f]{6}(-part[0-9]{4,})?\.omsync$`)
 
 // Pulled is what Pull found in a store.
 type Pulled struct {
@@ -223,7 +247,7 @@ func (n *Node) Pull(ctx context.Context, l *Link, moved func(Moved)) (*Pulled, e
 			continue
 		}
 		if err := n.fetch(ctx, l, e, inbox, sender, moved); err != nil {
-			if errors.Is(err, batch.ErrSignature) || errors.Is(err, batch.ErrTruncated) || errors.Is(err, batch.ErrCorrupt) {
+			if bad(err) {
 				out.Notes = append(out.Notes, err)
 				continue
 			}
@@ -232,6 +256,11 @@ func (n *Node) Pull(ctx context.Context, l *Link, moved func(Moved)) (*Pulled, e
 		out.Here = append(out.Here, e.Name)
 	}
 	return out, nil
+}
+
+// bad says whether an error is about the bytes of a batch.
+func bad(err error) bool {
+	return errors.Is(err, batch.ErrSignature) || errors.Is(err, batch.ErrTruncated) || errors.Is(err, batch.ErrCorrupt)
 }
 
 // forMe finds out whether a file is for this node and not applied yet; then it answers the sender.
@@ -259,7 +288,7 @@ func (n *Node) forMe(ctx context.Context, l *Link, e transport.Entry, already *s
 	case p.State != "active":
 		out.Notes = append(out.Notes, fmt.Errorf("%s in %s: %w", e.Name, l, &SenderError{name, p.State}))
 		return nil, nil
-	case h != nil && already.settled(h, p):
+	case h != nil && already.settled(h, p), h == nil && already.settledName(e.Name, p, n.Name):
 		out.Settled = append(out.Settled, e.Name)
 		return nil, nil
 	}

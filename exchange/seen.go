@@ -17,10 +17,10 @@ import (
 	"github.com/omsync/omsync/journal"
 )
 
-// maxSeen is how many files are remembered.
-const maxSeen = 4096
+// maxSeen is how many digests are remembered: two of each file.
+const maxSeen = 8192
 
-// seen remembers, in the home folder, which files were applied, by digests of their headers. A file that goes on lying in a
+// seen remembers, in the home folder, which files were applied, by digests of their headers and names. A file that goes on lying in a
 // folder must not count as arriving again at each import: its sender would be told each time what it knows, and a large
 // one would be read each time for nothing. It is no more than that: whether a file is applied is the database's to say.
 type seen struct {
@@ -46,17 +46,32 @@ func digest(h *batch.Header) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// named is the digest of a file's name, without the folder that it is in.
+func named(name string) string {
+	sum := sha256.Sum256([]byte("name " + filepath.Base(name)))
+	return hex.EncodeToString(sum[:16])
+}
+
 func (s *seen) has(h *batch.Header) bool { return slices.Contains(s.digests, digest(h)) }
 
-func (s *seen) add(h *batch.Header) {
-	if !s.has(h) {
-		s.digests, s.added = append(s.digests, digest(h)), true
+func (s *seen) add(h *batch.Header, name string) {
+	for _, d := range []string{digest(h), named(name)} {
+		if !slices.Contains(s.digests, d) {
+			s.digests, s.added = append(s.digests, d), true
+		}
 	}
 }
 
 // settled says whether a file was applied at an earlier run. A sender that was restored may need it again.
 func (s *seen) settled(h *batch.Header, sender *journal.Peer) bool {
 	return h.Upto.Epoch <= sender.Link.Applied.Epoch && s.has(h)
+}
+
+// settledName is settled where a file's name is all that is known of it, and the store is the sender's own. Names tell the
+// epoch they reach; no two batches of a node have the same.
+func (s *seen) settledName(name string, sender *journal.Peer, self string) bool {
+	upto, ok := reach(name, sender.Name, self)
+	return ok && upto <= sender.Link.Applied.Epoch && slices.Contains(s.digests, named(name))
 }
 
 // save writes the list. Without it the files are read again, which does no harm.

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/omsync/omsync/batch"
@@ -19,14 +20,14 @@ func TestSeen(t *testing.T) {
 	for i := range maxSeen + 5 {
 		s.digests, s.added = append(s.digests, digest(header(i))), true
 	}
-	s.add(header(7))
+	s.add(header(7), "folder/some.omsync")
 	if err := s.save(); err != nil {
 		t.Fatal(err)
 	}
 	if s, err = readSeen(dir); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.digests) != maxSeen || s.has(header(4)) || !s.has(header(5)) || !s.has(header(maxSeen+4)) || s.has(header(-1)) {
+	if len(s.digests) != maxSeen || s.has(header(5)) || !s.has(header(6)) || !s.has(header(maxSeen+4)) || s.has(header(-1)) || !slices.Contains(s.digests, named("some.omsync")) {
 		t.Errorf("%d remembered; the oldest should have gone", len(s.digests))
 	}
 }

@@ -42,7 +42,7 @@ func readState(home string) (*State, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("read the state of the links: %w", err)
 	}
-	if err := json.Unmarshal(b, s); err != nil { // cut short by a full disk: begin anew
+	if err := json.Unmarshal(b, s); err != nil || s.Links == nil || s.Sent == nil { // damaged: begin anew
 		return &State{Links: map[string]*LinkState{}, Sent: map[string]map[string][]string{}, path: s.path}, nil
 	}
 	return s, nil
