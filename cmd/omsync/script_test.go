@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 //	gate NAME                                    hold the gate of its node until the script ends
 //	hold FOLDER                                  hold the lock of a home folder until the script ends
 //	serve NAME HOME ARGS...                      start omsync serve on a free port; $NAME is its address, $NAME_log its log
-//	stop NAME                                    ask it to stop, and see that it ends well
+//	quit NAME                                    ask it to stop, and see that it ends well
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(scripts) == 0 {
@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"db": s.db, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
-					"serve": s.serve, "stop": s.stop,
+					"serve": s.serve, "quit": s.quit,
 				},
 			})
 		})
@@ -303,9 +303,9 @@ func (s *scripted) serve(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the server does not listen after half a minute")
 }
 
-func (s *scripted) stop(ts *testscript.TestScript, neg bool, args []string) {
+func (s *scripted) quit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 || s.served[args[0]] == nil {
-		ts.Fatalf("usage: stop NAME, of what serve started")
+		ts.Fatalf("usage: quit NAME, of what serve started")
 	}
 	v := s.served[args[0]]
 	delete(s.served, args[0])
