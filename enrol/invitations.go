@@ -183,9 +183,9 @@ func (v *Invitations) Redeem(request []byte, hub keys.Card, now time.Time) (*Joi
 	case !hmac.Equal(q.mac(r.Key, digest(hub)), q.MAC):
 		return nil, ErrUnknownToken
 	case r.Expired(now):
-		return nil, fmt.Errorf("since %s: %w", r.Expires.Format("2006-01-02 15:04 MST"), ErrExpired)
+		return nil, fmt.Errorf("%w; it was good until %s", ErrExpired, r.Expires.Format("2006-01-02 15:04 MST"))
 	case r.Name != card.Name:
-		return nil, fmt.Errorf("the token is for %s and the card is of %s: %w", r.Name, card.Name, ErrName)
+		return nil, fmt.Errorf("%w; it is for %s, and this is %s", ErrName, r.Name, card.Name)
 	case r.UsedBy != "" && r.UsedBy != by:
 		return nil, ErrUsed
 	}

@@ -59,7 +59,7 @@ func (t Token) ReadReply(request, reply []byte) (keys.Card, error) {
 	if err != nil {
 		return keys.Card{}, err
 	}
-	if digest(hub) != t.card {
+	if !t.From(hub) {
 		return keys.Card{}, fmt.Errorf("%w: the hub has another card than when it made the token; ask its people for a new one (omsync invite NAME)", ErrBadReply)
 	}
 	return hub, nil

@@ -68,6 +68,9 @@ func newToken(role, pin string, hub keys.Card) (Token, error) {
 	return t, nil
 }
 
+// From says whether the token was made with this card of a hub.
+func (t Token) From(hub keys.Card) bool { return t.card == digest(hub) }
+
 func (t Token) withPin(b []byte) Token {
 	t.flags |= flagPin
 	t.pin = [sha256.Size]byte(b)

@@ -75,6 +75,11 @@ const configText = `# Configuration of an omsync node. It is read at every run: 
 # bwlimit = "8KiB"                    # bytes per second
 # [[link]]
 # url = "s3://bucket/prefix?endpoint=https://s3.example.org"
+
+# What a hub needs for "omsync serve"; "omsync serve --help" has the other settings, with _ for the dashes in their names.
+# [serve]
+# url = "https://hub.example.org:8443"  # where nodes find it
+# import = true                         # at once
 `
 
 // write makes the configuration file, which must not be there yet, readable by its owner alone.
@@ -105,6 +110,8 @@ func readConfig(home string) (*config, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hinted(fmt.Errorf("%s is not a node's home folder yet: it holds no %s", home, configName), "make it one: omsync --home %s init --node NAME --dsn DSN", home)
+	} else if name := owner(home); errors.Is(err, fs.ErrPermission) && name != "" {
+		return nil, hinted(fmt.Errorf("read the configuration: %w", err), "the home folder belongs to %s: sudo -u %[1]s omsync --home %s ...", name, home)
 	} else if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}

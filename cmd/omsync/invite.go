@@ -36,7 +36,7 @@ Inviting a name again replaces an invitation of it that was not used.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.url, "url", "", "the address at which the server will be found, for the text (default: that of [serve] in omsync.toml)")
-	f.DurationVar(&o.valid, "valid", 7*24*time.Hour, "how long the token can be used")
+	f.DurationVar(&o.valid, "valid", 7*24*time.Hour, "how long the token can be used, such as 24h")
 	f.BoolVar(&o.list, "list", false, "list the invitations instead")
 	f.BoolVar(&o.revoke, "revoke", false, "take back the invitation of this name")
 	cmd.MarkFlagsMutuallyExclusive("list", "revoke")

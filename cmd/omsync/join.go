@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport/web"
 )
@@ -22,7 +23,7 @@ type joinOptions struct {
 	token string
 	open  bool
 	pin   string
-	yes   bool
+	trust peerAddOptions
 }
 
 func newJoin(g *global) *cobra.Command {
@@ -31,15 +32,17 @@ func newJoin(g *global) *cobra.Command {
 		Use:   "join URL --token TOKEN",
 		Short: "Become the child of a hub that invited this node",
 		Long: `Exchange cards with a hub over its server, as it was agreed by an invitation (omsync invite), and add the link to omsync.toml.
-From then on, "omsync sync" does everything: the first full load too. The command may be repeated if the link broke.
+From then on, "omsync sync" does everything: the first full load too. The command may be repeated if the link broke, and with a
+new invitation if the hub has a new certificate.
 
 Both sides see the same fingerprints. The token vouches for the hub's card and certificate; on a terminal you are still asked
-whether its people read the same fingerprint to you, and a script says --yes.
+whether its people read the same fingerprint to you, and a script says --yes, or --fingerprint with what they read. By then the
+hub has taken this node: who says no tells its people, for them to remove it again.
 
 --open joins a hub that takes everybody (omsync serve --auto-register), for trials: then the fingerprint is all there is to
 compare.`,
 		Example: `  omsync --home /var/lib/omsync join https://hub.example.org:8443 --token omsync-...`,
-		Args:    cobra.ExactArgs(1),
+		Args:    named("join which hub?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runJoin(cmd, g, o, strings.TrimSuffix(args[0], "/"))
 		},
@@ -48,9 +51,11 @@ compare.`,
 	f.StringVar(&o.token, "token", "", "what omsync invite printed")
 	f.BoolVar(&o.open, "open", false, "join without a token a hub that takes everybody")
 	f.StringVar(&o.pin, "pin", "", "with --open: the key that the server's certificate must have (default: the one that it shows)")
-	f.BoolVar(&o.yes, "yes", false, "trust the hub's card without asking")
+	f.StringVar(&o.trust.fingerprint, "fingerprint", "", "the fingerprint that the hub's card must have")
+	f.BoolVar(&o.trust.yes, "yes", false, "trust the hub's card without asking")
 	cmd.MarkFlagsMutuallyExclusive("token", "open")
 	cmd.MarkFlagsMutuallyExclusive("token", "pin")
+	cmd.MarkFlagsMutuallyExclusive("fingerprint", "yes")
 	return cmd
 }
 
@@ -74,14 +79,14 @@ func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) erro
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "card of this node, %s, fingerprint\n  %s\n", n.Node, n.keys.Card().Fingerprint())
 	if !known {
-		if err := (&peerAddOptions{yes: o.yes}).trust(cmd, hub); err != nil {
+		if err := o.trust.trust(cmd, hub); err != nil {
 			return err
 		}
 		if err := n.addPeer(ctx, hub, "parent"); err != nil {
 			return err
 		}
 	}
-	if err := n.addLink(linkConfig{URL: address, Peer: hub.Name, Pin: pin}); err != nil {
+	if err := n.addLink(linkConfig{URL: address, Peer: hub.Name, Pin: pin}, !o.open); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s joined %s: omsync sync does the rest\n", n.Node, hub.Name)
@@ -99,6 +104,9 @@ func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub
 		}
 		if token.Role() != enrol.Child {
 			return keys.Card{}, "", errors.New("this invitation is not for a child: ask the hub's people for another")
+		}
+		if err := n.mayJoin(cmd.Context(), token); err != nil {
+			return keys.Card{}, "", err
 		}
 		pin = token.Pin()
 		request, err = token.Request(n.keys)
@@ -128,6 +136,29 @@ func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub
 		hub, err = token.ReadReply(request, reply)
 	}
 	return hub, pin, err
+}
+
+// mayJoin sees that the token is of the node's parent, if it has one. It is asked before the hub is: otherwise the hub would
+// have a child from then on that will never be one.
+func (n *node) mayJoin(ctx context.Context, token enrol.Token) error {
+	peers, err := journal.Peers(ctx, n.db)
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.Role != "parent" {
+			continue
+		}
+		card, err := keys.ParseCard(p.Card)
+		if err != nil {
+			return fmt.Errorf("card of %s: %w", p.Name, err)
+		}
+		if !token.From(card) {
+			return hinted(fmt.Errorf("this node has a parent already, %s, and the token is not of its present card", p.Name),
+				"omsync --home %s peer remove %s, if it is to have another, or that one has new keys", n.home, p.Name)
+		}
+	}
+	return nil
 }
 
 // shownPin is the pin of the certificate that a server shows; "" if one of this computer's authorities vouches for it, or if

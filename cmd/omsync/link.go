@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
@@ -200,19 +202,29 @@ func (n *node) mounted(path string) error {
 	return nil
 }
 
-// addLink writes a link to a server into the configuration, behind what is there.
-func (c *config) addLink(l linkConfig) error {
+// addLink writes a link to a server into the configuration, behind what is there. renew: a token vouches for the pin, which may
+// replace that of the same link.
+func (c *config) addLink(l linkConfig, renew bool) error {
+	path := filepath.Join(c.home, configName)
 	if i := slices.IndexFunc(c.Links, func(old linkConfig) bool { return old.URL == l.URL && old.Peer == l.Peer }); i >= 0 {
 		if c.Links[i].Pin == l.Pin {
 			return nil
 		}
-		return fmt.Errorf("%s has a link to %s already, with another pin: correct it there: pin = %q", filepath.Join(c.home, configName), l.URL, l.Pin)
+		if renew {
+			text, err := os.ReadFile(path)
+			old := fmt.Appendf(nil, "pin = %q", c.Links[i].Pin)
+			if err == nil && l.Pin != "" && bytes.Count(text, old) == 1 {
+				c.Links[i].Pin = l.Pin
+				return durable.Write(path, bytes.Replace(text, old, fmt.Appendf(nil, "pin = %q", l.Pin), 1), 0o600)
+			}
+		}
+		return fmt.Errorf("%s has a link to %s already, with another pin: correct it there: pin = %q", path, l.URL, l.Pin)
 	}
 	text := fmt.Sprintf(linkText, l.Peer, l.URL)
 	if l.Pin != "" {
 		text += fmt.Sprintf("pin = %q\n", l.Pin)
 	}
-	f, err := os.OpenFile(filepath.Join(c.home, configName), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err == nil {
 		_, err = io.WriteString(f, text)
 		err = errors.Join(err, f.Sync(), f.Close())

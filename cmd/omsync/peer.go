@@ -29,7 +29,7 @@ func newPeer(g *global) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newPeerAdd(g), newPeerList(g),
-		newPeerState(g, "suspend", "suspended", "Stop exchanging batches with a peer for now", "its batches are refused until: omsync peer resume"),
+		newPeerState(g, "suspend", "suspended", "Stop exchanging batches with a peer for now", "its batches are refused until: omsync peer resume NAME"),
 		newPeerState(g, "resume", "active", "Go on with a peer that was suspended", "its batches are taken again"),
 		newPeerState(g, "remove", "removed", "Forget a peer for good", "its batches are refused; added again it starts anew"))
 	return cmd
@@ -50,7 +50,7 @@ adds its clinics as children; a node has one parent at most. Both sides add each
 
 Compare the card's fingerprint with its owner by voice or on paper: nothing else tells who made it. On a terminal you are
 asked; a script gives the expected one with --fingerprint, or --yes if the card came by a way that can be trusted.`,
-		Args: cobra.ExactArgs(1),
+		Args: named("add which card?"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runPeerAdd(cmd, g, o, args[0]) },
 	}
 	f := cmd.Flags()
@@ -230,7 +230,7 @@ func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " NAME",
 		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Args:  named("which peer?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := g.open(true)
 			if err != nil {

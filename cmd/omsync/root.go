@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -25,10 +27,12 @@ network share, bucket, a hub's server or any program that copies files. Each nod
 and keys.
 
 ` + exitHelp,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&g.home, "home", "", "the node's home folder (default: the environment variable "+envHome+")")
+	root.SetVersionTemplate("omsync {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hinted(err, "%s --help lists the flags", c.CommandPath())
 	})
@@ -36,12 +40,28 @@ and keys.
 	return root
 }
 
-// dir is the home folder that the user means.
-func (g *global) dir() (string, error) {
-	if g.home != "" {
-		return g.home, nil
+// named takes one argument; without it a command asks, and with more it says what it takes.
+func named(question string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch len(args) {
+		case 1:
+			return nil
+		case 0:
+			return hinted(errors.New(question), "%s", cmd.UseLine())
+		}
+		return hinted(fmt.Errorf("%q is one argument too many", args[1]), "%s", cmd.UseLine())
 	}
-	if dir := os.Getenv(envHome); dir != "" {
+}
+
+// dir is the home folder that the user means. It is not for root if it is somebody else's: the files that root made would be
+// closed to their owner's next run.
+func (g *global) dir() (string, error) {
+	dir := cmp.Or(g.home, os.Getenv(envHome))
+	if dir != "" {
+		if name := owner(dir); name != "" && os.Geteuid() == 0 {
+			return "", hinted(fmt.Errorf("the home folder %s belongs to %s, and you are root: %[2]s could not read what you make there", dir, name),
+				"sudo -u %s omsync --home %s ...", name, dir)
+		}
 		return dir, nil
 	}
 	return "", hinted(errors.New("which node? no home folder is named"), "add --home DIR, or set %s", envHome)

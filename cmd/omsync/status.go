@@ -141,13 +141,14 @@ func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
 	return s, err
 }
 
-// linkStatus lists the links that are configured or were used.
+// linkStatus lists the links that are configured or were up once; the others were named on a command line by mistake.
 func (n *node) linkStatus() ([]linkStatus, error) {
 	state, err := exchange.ReadState(n.home)
 	if err != nil {
 		return nil, err
 	}
 	names := slices.Collect(maps.Keys(state.Links))
+	names = slices.DeleteFunc(names, func(name string) bool { return state.Links[name].Up.IsZero() })
 	for i := range n.Links {
 		if name := n.Links[i].name(n.config); !slices.Contains(names, name) {
 			names = append(names, name)

@@ -44,9 +44,10 @@ func newPush(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push [--link URL]...",
 		Short: "Send what waits in the outbox",
-		Long:  `Send the files that export put into the outbox over every link. Nothing is exported or imported: sync does all that.`,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return o.withNode(cmd, g, runPush) },
+		Long: `Send the files that export put into the outbox over every link. Nothing is exported or imported: sync does all that. Only a
+link that is down and that --link names is an error.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.withNode(cmd, g, runPush) },
 	}
 	o.flags(cmd)
 	return cmd
@@ -58,7 +59,7 @@ func newPull(g *global) *cobra.Command {
 		Use:   "pull [--link URL]...",
 		Short: "Fetch files for this node into the inbox",
 		Long: `Fetch the files for this node over every link into the inbox, from which import takes them. They stay where they are until
-sync finds them applied.`,
+sync finds them applied. Only a link that is down and that --link names is an error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.withNode(cmd, g, runPull) },
 	}
