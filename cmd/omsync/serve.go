@@ -277,6 +277,7 @@ func (s *server) options(inbox *transport.Folder) (web.ServerOptions, *prometheu
 		Uploads: filepath.Join(s.home, "uploads"), Inbox: inbox,
 		Outbox: func(node string) (*transport.Folder, error) { return exchange.Outbox(s.home, node) },
 		Check:  s.checkBatch,
+		Mine:   func(node, name string) bool { return exchange.MadeBy(name, node, s.Node) },
 		Join:   s.join, Log: s.log, Metrics: registry, MaxFile: maxFile,
 	}, registry, nil
 }

@@ -204,15 +204,8 @@ func (p *uploads) forget(node, name string) error {
 
 // room makes sure that a node may begin another upload. Uploads that nobody went on with for a day make room for it.
 func (p *uploads) room(u upload, most int64) error {
-	dir, err := p.root.Open(u.Node)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
-	if err != nil {
+	entries, err := fs.ReadDir(p.root.FS(), u.Node)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	sum, count := u.Length, 1
@@ -243,7 +236,7 @@ func (p *uploads) room(u upload, most int64) error {
 	}
 	if sum > most || count > maxPartials {
 		return problem(http.StatusRequestEntityTooLarge, "quota",
-			"%s has too many uploads that are not complete: complete them first, or wait a day", u.Node)
+			"%s has too much here that is not complete or not imported yet: complete uploads first, or wait a day", u.Node)
 	}
 	return nil
 }

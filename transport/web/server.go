@@ -42,6 +42,8 @@ type ServerOptions struct {
 	// node's to use. Its error refuses the file, which is then dropped (422), unless the error is a *Problem with status 500
 	// or more, or the context's: then the file stays and can be offered again.
 	Check func(ctx context.Context, node, name string, r io.ReaderAt, size int64) error
+	// Mine says whether a file of the Inbox is a node's, by its name. nil: none is, and nothing there counts for MaxPartial.
+	Mine func(node, name string) bool
 	// Arrived is called once a file is in the Inbox. If it is cut short by a crash it is not called again: look through the
 	// Inbox at every start. Its error does not undo the upload: it is logged and told as the Receipt's Why. nil: store only.
 	// After it, the server adds what is in the node's outbox to the receipt.
@@ -57,7 +59,7 @@ type ServerOptions struct {
 	MaxFile      int64            // bytes; 0: 64 GiB
 	MaxRequests  int              // at the same time; 0: 256
 	StallTimeout time.Duration    // without a byte in or out; 0: 60 s
-	MaxPartial   int64            // bytes of unfinished uploads a node may keep; 0: 2 × MaxFile
+	MaxPartial   int64            // bytes that a node may keep here, in unfinished uploads and in the Inbox; 0: 2 × MaxFile
 	Now          func() time.Time // nil: time.Now
 }
 

@@ -116,3 +116,20 @@ func TestFullBeforeTheNote(t *testing.T) {
 		t.Errorf("%d %s, arrived %q", w.Code, w.Body, arrived)
 	}
 }
+
+// TestFullInbox has a node send more than the server takes of one: what waits in the inbox counts, and only its own.
+func TestFullInbox(t *testing.T) {
+	h := newHub(t, func(o *ServerOptions) {
+		o.MaxPartial = 2500
+		o.Mine = func(node, name string) bool { return strings.HasPrefix(name, node+"-") }
+	})
+	c := h.client("kisumu", nil)
+	put(t, c, "kisumu-1.omsync", content(1, 1000))
+	put(t, c, "kisumu-2.omsync", content(2, 1000))
+	wantProblem(t, announce("kisumu", "kisumu-3.omsync", content(3, 1000)).do(h), 413, "quota")
+	put(t, h.client("migori", nil), "migori-1.omsync", content(4, 1000))
+	if err := os.Remove(filepath.Join(h.dir, "inbox", "kisumu-1.omsync")); err != nil { // imported
+		t.Fatal(err)
+	}
+	put(t, c, "kisumu-3.omsync", content(3, 1000))
+}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -137,7 +138,7 @@ func (s *Server) create(c *call) error {
 		return s.stand(c, u, u.Length, http.StatusOK, &receipt)
 	}
 	if _, err := s.up.load(c.node, id); errors.Is(err, fs.ErrNotExist) {
-		if err := s.begin(u); err != nil {
+		if err := s.begin(c.r.Context(), u); err != nil {
 			return err
 		}
 	} else if err != nil {
@@ -153,13 +154,31 @@ func (s *Server) create(c *call) error {
 	return s.stand(c, u, at, http.StatusCreated, nil)
 }
 
-func (s *Server) begin(u upload) error {
+func (s *Server) begin(ctx context.Context, u upload) error {
 	s.up.begin.Lock()
 	defer s.up.begin.Unlock()
-	if err := s.up.room(u, s.o.MaxPartial); err != nil {
+	waiting, err := s.waiting(ctx, u.Node)
+	if err != nil {
+		return err
+	}
+	if err := s.up.room(u, s.o.MaxPartial-waiting); err != nil {
 		return err
 	}
 	return s.up.save(infoName(u.Node, u.id()), u)
+}
+
+// waiting is how many bytes of a node are in the inbox.
+func (s *Server) waiting(ctx context.Context, node string) (sum int64, err error) {
+	if s.o.Mine == nil {
+		return 0, nil
+	}
+	list, err := s.o.Inbox.List(ctx)
+	for _, e := range list {
+		if s.o.Mine(node, e.Name) {
+			sum += e.Size
+		}
+	}
+	return sum, err
 }
 
 // stored finds out whether the file is stored already: a marker says so, or it is in the inbox. again: the server stopped, or
