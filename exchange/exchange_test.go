@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -424,6 +425,40 @@ func TestReadOnlyStick(t *testing.T) {
 	if sync(); len(kisumu.told) != 0 {
 		t.Errorf("told %q", kisumu.told)
 	}
+}
+
+// TestForeignFiles has a folder where a node may not remove what others put: that stops nothing else.
+func TestForeignFiles(t *testing.T) {
+	hub, all := tree(t, "kisumu")
+	kisumu := all["kisumu"]
+	shared := t.TempDir()
+	hub.write("w1", "one")
+	hub.sync(shared)
+	kisumu.write("w2", "two")
+	open := func(context.Context) (*Link, error) {
+		f, err := transport.OpenFolder(shared)
+		return &Link{Store: &sticky{f}}, err
+	}
+	for range 2 {
+		err := kisumu.x.Sync(t.Context(), SyncOptions{Links: []LinkOpener{{Name: "shared", Open: open}}}, kisumu.events())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(slices.DeleteFunc(slices.Clone(kisumu.told), func(s string) bool {
+			return !strings.HasPrefix(s, "trouble") || !strings.Contains(s, "remove it by hand")
+		})); n != 1 {
+			t.Errorf("told %d times: %q", n, kisumu.told)
+		}
+	}
+	hub.sync(shared)
+	same(t, all)
+}
+
+// sticky is a folder where files can be added and not removed.
+type sticky struct{ *transport.Folder }
+
+func (s *sticky) Remove(_ context.Context, name string) error {
+	return fmt.Errorf("remove %s: %w", name, fs.ErrPermission)
 }
 
 // readOnly is a folder on a medium that cannot be written to.

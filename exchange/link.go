@@ -307,7 +307,8 @@ func (n *Node) fetch(ctx context.Context, l *Link, e transport.Entry, inbox *tra
 	return nil
 }
 
-// Clear takes out of a store what Pull found there and is applied now. settled are the files that were.
+// Clear takes out of a store what Pull found there and is applied now. settled are the files that were. fs.ErrPermission: all
+// that may be removed is; the others are not tried again with the same p.
 func (n *Node) Clear(ctx context.Context, p *Pulled, settled map[string]bool) error {
 	names, here := p.Settled, []string(nil)
 	for _, name := range p.Here {
@@ -317,13 +318,17 @@ func (n *Node) Clear(ctx context.Context, p *Pulled, settled map[string]bool) er
 			here = append(here, name)
 		}
 	}
+	var denied error
 	for _, name := range names {
-		if err := p.Link.Remove(ctx, name); err != nil {
+		switch err := p.Link.Remove(ctx, name); {
+		case errors.Is(err, fs.ErrPermission):
+			denied = err
+		case err != nil:
 			return err
 		}
 	}
 	p.Settled, p.Here = nil, here
-	return nil
+	return denied
 }
 
 // Take puts a file into the inbox that came beside a listing, as the answer to an upload may bring one.

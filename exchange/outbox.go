@@ -197,7 +197,7 @@ func (n *Node) tidy(ctx context.Context, b *outbox) (waiting int, size int64, er
 	if err != nil {
 		return 0, 0, err
 	}
-	state, err := readState(n.Home)
+	state, err := ReadState(n.Home)
 	if err != nil {
 		return 0, 0, err
 	}

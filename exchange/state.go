@@ -32,9 +32,7 @@ type LinkState struct {
 }
 
 // ReadState reads what is known of the links.
-func ReadState(home string) (*State, error) { return readState(home) }
-
-func readState(home string) (*State, error) {
+func ReadState(home string) (*State, error) {
 	s := &State{Links: map[string]*LinkState{}, Sent: map[string]map[string][]string{}, path: filepath.Join(home, "links.json")}
 	b, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -80,7 +78,13 @@ func (s *State) up(name string, now time.Time, err error) *LinkState {
 		if l.Down.IsZero() {
 			l.Down = now
 		}
-		l.Error = strings.Replace(err.Error(), transport.ErrDown.Error()+": ", "", 1)
+		l.Error = err.Error()
+		if errors.Is(err, transport.ErrDown) { // which link it is and that it is down is said beside it
+			if _, why, ok := strings.Cut(l.Error, " "+name+": "); ok && strings.Contains(name, "://") {
+				l.Error = why
+			}
+			l.Error = strings.Replace(l.Error, transport.ErrDown.Error()+": ", "", 1)
+		}
 	}
 	return l
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ type LinkOpener struct {
 // again, until there is nothing left to say. A link that is down is told and left out; its files go over the others, and
 // over itself at a later run.
 func (n *Node) Sync(ctx context.Context, o SyncOptions, e Events) error {
-	state, err := readState(n.Home)
+	state, err := ReadState(n.Home)
 	if err != nil {
 		return err
 	}
@@ -170,14 +171,19 @@ func (s *syncRun) pull(ctx context.Context) error {
 		if p != nil {
 			s.pulled[l] = p
 			for _, note := range p.Notes {
-				if text := note.Error(); s.told[text] == "" { // each round finds it again
-					s.told[text] = text
-					s.Trouble(note)
-				}
+				s.note(note)
 			}
 		}
 		return err
 	})
+}
+
+// note tells of trouble that each round finds again, once.
+func (s *syncRun) note(err error) {
+	if text := err.Error(); s.told[text] == "" {
+		s.told[text] = text
+		s.Trouble(err)
+	}
 }
 
 // importInbox applies what is in the inbox. What is applied leaves it.
@@ -222,6 +228,10 @@ func (s *syncRun) clear(ctx context.Context) error {
 		}
 		err := s.Clear(ctx, s.pulled[l], s.settled)
 		if errors.Is(err, transport.ErrReadOnly) { // a stick with its switch on: the files stay
+			return nil
+		}
+		if errors.Is(err, fs.ErrPermission) { // another account's file, in a folder where each may remove its own
+			s.note(fmt.Errorf("%w: it is applied: remove it by hand, or let this account remove files there", err))
 			return nil
 		}
 		return err
@@ -284,7 +294,7 @@ func (s *syncRun) push(ctx context.Context) error {
 
 // OverLinks does one thing over each link that is up.
 func (n *Node) OverLinks(ctx context.Context, links []LinkOpener, e Events, do func(*Link, *State) error) error {
-	state, err := readState(n.Home)
+	state, err := ReadState(n.Home)
 	if err != nil {
 		return err
 	}
