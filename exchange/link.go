@@ -22,6 +22,8 @@ type Link struct {
 	transport.Store
 	Peer   string // the one peer at its other end; "" for a store that all use
 	Bucket bool   // a store that all use, where each look into a file is a request
+	// Refusal tells why the peer would not apply a file that it was just sent; "" if it did, or has not said. nil: nobody tells.
+	Refusal func(file string) string
 }
 
 // shared says whether other nodes' files are in the store too.
@@ -32,6 +34,7 @@ type Moved struct {
 	Link, File string
 	Bytes      int64
 	Took       time.Duration
+	Refused    string // why the peer would not apply it; "" if it did, or has not said
 }
 
 // Push copies what waits in the outboxes of peers into the link's store, and takes out of it what this node put there and
@@ -79,7 +82,7 @@ func (n *Node) push(ctx context.Context, l *Link, p *journal.Peer, there map[str
 		} else if sent {
 			continue
 		}
-		if err := n.put(ctx, l, b, f, moved); err != nil {
+		if err := n.put(ctx, l, b, f, state, moved); err != nil {
 			return err
 		}
 		if !sent {
@@ -89,7 +92,7 @@ func (n *Node) push(ctx context.Context, l *Link, p *journal.Peer, there map[str
 	return n.clean(ctx, l, p, there, b.files)
 }
 
-func (n *Node) put(ctx context.Context, l *Link, b *outbox, f waiting, moved func(Moved)) error {
+func (n *Node) put(ctx context.Context, l *Link, b *outbox, f waiting, state *State, moved func(Moved)) error {
 	file, size, err := b.Open(ctx, f.Name)
 	if errors.Is(err, fs.ErrNotExist) { // replaced meanwhile, or taken
 		return nil
@@ -115,7 +118,12 @@ func (n *Node) put(ctx context.Context, l *Link, b *outbox, f waiting, moved fun
 	if err := l.Put(ctx, f.Name, file, size, func(done int64) { bar.Show(done, size) }); err != nil {
 		return err
 	}
-	moved(Moved{l.String(), f.Name, size, time.Since(began)})
+	m := Moved{Link: l.String(), File: f.Name, Bytes: size, Took: time.Since(began)}
+	if l.Refusal != nil {
+		m.Refused = l.Refusal(f.Name)
+		state.link(m.Link).Refused = m.Refused
+	}
+	moved(m)
 	return nil
 }
 
@@ -303,7 +311,7 @@ func (n *Node) fetch(ctx context.Context, l *Link, e transport.Entry, inbox *tra
 	if err := transport.Fetch(ctx, l, e, inbox, check, func(done int64) { bar.Show(done, e.Size) }); err != nil {
 		return err
 	}
-	moved(Moved{l.String(), e.Name, e.Size, time.Since(began)})
+	moved(Moved{Link: l.String(), File: e.Name, Bytes: e.Size, Took: time.Since(began)})
 	return nil
 }
 

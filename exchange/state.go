@@ -29,6 +29,8 @@ type LinkState struct {
 	Up    time.Time `json:"up,omitzero"`    // the last run that used it
 	Down  time.Time `json:"down,omitzero"`  // the first run since then that found it down; zero: it is up
 	Error string    `json:"error,omitzero"` // what that run, or the last one, found
+	// Refused is why the peer would not apply the last file that it was sent; "" if it did, or has not said.
+	Refused string `json:"refused,omitzero"`
 }
 
 // ReadState reads what is known of the links.

@@ -162,12 +162,12 @@ func (n *node) openLink(ctx context.Context, cmd *cobra.Command, l linkConfig) (
 	case p.State != "active":
 		return nil, fmt.Errorf("link %s: the peer %s is %s", l.URL, p.Name, p.State)
 	}
-	x := n.exchange(cmd)
+	x, refused := n.exchange(cmd), map[string]string{}
 	c, err := web.NewClient(web.ClientOptions{
 		URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.keys.Sign, Rate: limit, Warn: n.journal.Warn,
 		Receipt: func(name string, r web.Receipt) {
-			if r.Outcome == apply.Refused || r.Outcome == apply.Gap {
-				n.journal.Warn("%s did not apply %s: %s", l.Peer, name, printable(r.Why))
+			if r.Outcome == apply.Refused {
+				refused[name] = printable(r.Why)
 			}
 			for _, m := range r.Mail {
 				if m.Data == nil {
@@ -182,7 +182,7 @@ func (n *node) openLink(ctx context.Context, cmd *cobra.Command, l linkConfig) (
 	if err != nil {
 		return nil, err
 	}
-	return &exchange.Link{Store: c, Peer: l.Peer}, nil
+	return &exchange.Link{Store: c, Peer: l.Peer, Refusal: func(file string) string { return refused[file] }}, nil
 }
 
 // mounted sees that a stick is where it should be: on another file system than the home folder. Otherwise patients' data

@@ -53,6 +53,8 @@ type linkStatus struct {
 	Up    *time.Time `json:"up,omitempty"`
 	Down  *time.Time `json:"down_since,omitempty"`
 	Error string     `json:"error,omitempty"`
+	// Refused is why the last file that was sent was not applied there.
+	Refused string `json:"refused,omitempty"`
 }
 
 type peerStatus struct {
@@ -165,6 +167,7 @@ func (n *node) linkStatus() ([]linkStatus, error) {
 			if !l.Down.IsZero() {
 				s.State, s.Down, s.Error = "down", &l.Down, l.Error
 			}
+			s.Refused = l.Refused
 		}
 		out = append(out, s)
 	}
@@ -228,6 +231,9 @@ func (s *status) print(out io.Writer) error {
 			}
 		case l.Up != nil:
 			text = fmt.Sprintf("up (last used %s ago)", ageText(time.Since(*l.Up)))
+		}
+		if l.Refused != "" {
+			text += "; the last file was not applied there: " + l.Refused
 		}
 		if _, err := fmt.Fprintf(out, "link %s: %s\n", l.Link, text); err != nil {
 			return err

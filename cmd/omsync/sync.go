@@ -166,10 +166,18 @@ func (s *syncing) events() exchange.Events {
 			}
 			return nil
 		},
-		Sent:     func(m exchange.Moved) { s.say("sent %s", movedText(m)) },
+		Sent:     s.sent,
 		Received: func(m exchange.Moved) { s.say("received %s", movedText(m)) },
 		Down:     s.down,
 		Trouble:  func(err error) { s.errs = append(s.errs, s.advise(err)) },
+	}
+}
+
+// sent says that a file has arrived, and if it was no use.
+func (s *syncing) sent(m exchange.Moved) {
+	s.say("sent %s", movedText(m))
+	if m.Refused != "" {
+		s.errs = append(s.errs, hinted(fmt.Errorf("%s was not applied over there: %s", m.File, m.Refused), "nothing is lost: it goes again with what is new; its people see why in their log"))
 	}
 }
 
