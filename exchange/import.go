@@ -71,8 +71,8 @@ func printable(name string) string {
 	return strconv.Quote(name)
 }
 
-// Folder lists the files of a folder.
-func Folder(ctx context.Context, f *transport.Folder, name func(string) string) ([]*Incoming, error) {
+// FilesIn lists the files of a folder.
+func FilesIn(ctx context.Context, f *transport.Folder, name func(string) string) ([]*Incoming, error) {
 	entries, err := f.List(ctx)
 	if err != nil {
 		return nil, err

@@ -20,11 +20,14 @@ import (
 // Link is a way to exchange files with peers.
 type Link struct {
 	transport.Store
+	Name   string // its address, as users know it
 	Peer   string // the one peer at its other end; "" for a store that all use
 	Bucket bool   // a store that all use, where each look into a file is a request
 	// Refusal tells why the peer would not apply a file that it was just sent; "" if it did, or has not said. nil: nobody tells.
 	Refusal func(file string) string
 }
+
+func (l *Link) String() string { return l.Name }
 
 // shared says whether other nodes' files are in the store too.
 func (l *Link) shared() bool { return l.Peer == "" }
@@ -143,7 +146,8 @@ func (n *Node) clean(ctx context.Context, l *Link, p *journal.Peer, there map[st
 			continue // gone meanwhile, or not what its name says
 		}
 		if rows(h) && acked(h, p, node.History) || slices.ContainsFunc(left, func(f waiting) bool { return replaces(f.header, h, p) }) {
-			if err := l.Remove(ctx, name); err != nil {
+			// What another account put there stays: it does no harm.
+			if err := l.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrPermission) {
 				return err
 			}
 		}

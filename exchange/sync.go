@@ -125,6 +125,7 @@ func (s *syncRun) open(ctx context.Context) error {
 			}
 			continue
 		}
+		l.Name = o.Name
 		s.links = append(s.links, l)
 	}
 	return nil
@@ -314,7 +315,7 @@ func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.
 		return nil, err
 	}
 	defer inbox.Close()
-	all, err := Folder(ctx, inbox, func(name string) string { return name })
+	all, err := FilesIn(ctx, inbox, func(name string) string { return name })
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (o *importOptions) run(ctx context.Context, x *exchange.Node, args []string
 			return err
 		}
 		defer folder.Close()
-		if files, err = exchange.Folder(ctx, folder, func(name string) string { return filepath.Join(o.from, name) }); err != nil {
+		if files, err = exchange.FilesIn(ctx, folder, func(name string) string { return filepath.Join(o.from, name) }); err != nil {
 			return err
 		}
 	}

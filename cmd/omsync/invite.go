@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -85,7 +87,10 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 	url := o.url
 	if url == "" {
 		if url = n.Serve.URL; url == "" {
-			url = "https://THIS-SERVER:8443"
+			url = "https://THIS-SERVER"
+			if _, port, err := net.SplitHostPort(cmp.Or(n.Serve.Listen, defaultListen)); err == nil && port != "443" {
+				url += ":" + port
+			}
 		}
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s may join until %s, once:\n  omsync join %s --token TOKEN\nfingerprint of %s: %s\ntoken:\n%s\n",

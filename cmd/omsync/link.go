@@ -47,7 +47,7 @@ const linkForms = "write it as https://HOST:PORT, usb:/PATH, folder:/PATH or s3:
 
 // check finds what is wrong with a link's settings.
 func (l *linkConfig) check() error {
-	scheme, _, ok := strings.Cut(l.URL, ":")
+	scheme, rest, ok := strings.Cut(l.URL, ":")
 	if !ok {
 		return fmt.Errorf("link %q: %s", l.URL, linkForms)
 	}
@@ -60,6 +60,9 @@ func (l *linkConfig) check() error {
 			return fmt.Errorf(`link %s: say which node it is: peer = "hub"`, l.URL)
 		}
 	case "usb", "folder", "s3":
+		if strings.HasPrefix(rest, "//") && !strings.HasPrefix(rest, "///") && scheme != "s3" {
+			return fmt.Errorf("link %s: write a path behind the colon, as in %s:/%s", l.URL, scheme, rest[2:])
+		}
 		if l.Peer != "" || l.Pin != "" {
 			return fmt.Errorf("link %s: peer and pin are for servers: use peers = [...] to say who uses it", l.URL)
 		}
@@ -110,18 +113,9 @@ func (l *linkConfig) leads() []string {
 func (n *node) openers(cmd *cobra.Command, links []linkConfig) []exchange.LinkOpener {
 	var out []exchange.LinkOpener
 	for _, l := range links {
-		out = append(out, exchange.LinkOpener{Name: l.name(n.config), Peers: l.leads(), Open: func(ctx context.Context) (*exchange.Link, error) { return n.openLink(ctx, cmd, l) }})
+		out = append(out, exchange.LinkOpener{Name: l.URL, Peers: l.leads(), Open: func(ctx context.Context) (*exchange.Link, error) { return n.openLink(ctx, cmd, l) }})
 	}
 	return out
-}
-
-// name is the link as messages and status have it: what its store's String says.
-func (l *linkConfig) name(c *config) string {
-	scheme, rest, _ := strings.Cut(l.URL, ":")
-	if scheme == "usb" || scheme == "folder" {
-		return "folder " + c.path(strings.TrimPrefix(rest, "//"))
-	}
-	return l.URL
 }
 
 // openLink opens a link. transport.ErrDown: it is not there now.

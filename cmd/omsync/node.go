@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -124,15 +125,24 @@ func (n *node) explain(err error) error {
 	var network *net.OpError
 	switch number := journal.ErrorNumber(err); {
 	case number == 1045 || number == 1698:
-		return hinted(fmt.Errorf("the server at %s does not let %s in: %w", where, d.User, err), "look at the user and the password in %s/%s", n.home, configName)
+		return hinted(fmt.Errorf("the server at %s does not let %s in: %w", where, d.User, err), "look at the user and the password in %s", n.dsnSource())
 	case number == 1044:
 		return hinted(fmt.Errorf("the account has no rights to the database: %w", err), "as an administrator: GRANT %s ON %s.* TO the account", allPrivileges, schema.Quote(d.DBName))
 	case number == 1049:
-		return hinted(fmt.Errorf("the server at %s has no database %s: %w", where, d.DBName, err), "look at the dsn in %s/%s", n.home, configName)
+		return hinted(fmt.Errorf("the server at %s has no database %s: %w", where, d.DBName, err), "look at the database's name in %s", n.dsnSource())
 	case errors.As(err, &network):
-		return hinted(fmt.Errorf("the database server at %s does not answer: %w", where, network.Err), "is it running? its address is in the dsn of %s/%s", n.home, configName)
+		return hinted(fmt.Errorf("the database server at %s does not answer: %w", where, network.Err), "is it running? its address stands in %s", n.dsnSource())
 	}
 	return fmt.Errorf("connect to the database at %s: %w", where, err)
+}
+
+// dsnSource is where the DSN stands: at the first init only on the command line.
+func (n *node) dsnSource() string {
+	path := filepath.Join(n.home, configName)
+	if _, err := os.Stat(path); err != nil {
+		return "--dsn"
+	}
+	return path
 }
 
 // load reads the catalogue and the journal.

@@ -152,7 +152,7 @@ func (n *node) linkStatus() ([]linkStatus, error) {
 	names := slices.Collect(maps.Keys(state.Links))
 	names = slices.DeleteFunc(names, func(name string) bool { return state.Links[name].Up.IsZero() })
 	for i := range n.Links {
-		if name := n.Links[i].name(n.config); !slices.Contains(names, name) {
+		if name := n.Links[i].URL; !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

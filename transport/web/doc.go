@@ -2,8 +2,8 @@
 // [Server] is the hub's, an http.Handler.
 //
 // It promises that an upload or download goes on at the byte where it broke, also after a restart of either side; that
-// every request is signed by a node's key and counts once; that a node sees only its own mail; and that nothing is stored
-// which was not verified. It never looks into a batch.
+// every request, but those to join and to ask for the server's health, is signed by a node's key and counts once; that a
+// node sees only its own mail; and that nothing is stored which was not verified. It never looks into a batch.
 //
 // Uploads follow the tus protocol 1.0.0, core and creation (https://tus.io/protocols/resumable-upload); signatures RFC
 // 9421 with Ed25519; errors RFC 9457, see [Problem].

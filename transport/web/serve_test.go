@@ -73,7 +73,7 @@ func TestPins(t *testing.T) {
 	}
 	for name, with := range map[string]struct{ pin, says string }{
 		"wrong pin": {other, "invitation"},
-		"no pin":    {"", "pin it"},
+		"no pin":    {"", "new invitation"},
 	} {
 		c := h.client("kisumu", func(o *ClientOptions) { o.URL, o.Pin = "https://"+addr, with.pin })
 		_, err := c.List(t.Context())

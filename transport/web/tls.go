@@ -209,8 +209,8 @@ func explainTLS(err error, host string, now time.Time) error {
 	case errors.As(err, &pin):
 		return pin
 	case errors.As(err, &unknown):
-		return fmt.Errorf("this computer does not know who made the certificate of %s: pin it: ask the hub's people for a new "+
-			"invitation (%w)", host, err)
+		return fmt.Errorf("this computer does not know who made the certificate of %s: if it is the hub's own, ask its people for a "+
+			"new invitation; if a proxy has it, install its authority's certificate here (%w)", host, err)
 	case errors.As(err, &name):
 		return fmt.Errorf("the certificate is not for %s: use a name that is on it, or ask the hub's people for a new invitation "+
 			"(%w)", host, err)
