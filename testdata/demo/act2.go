@@ -164,7 +164,7 @@ func (d *stage) stickToo() error {
 			if slices.Contains(d.called(), s) {
 				out, err = d.cron(mayRecord, s)
 			} else {
-				out, err = d.shell(mayRecord, "omsync --home "+s.name+" sync --link folder:../stick")
+				out, err = d.shell(mayRecord, "omsync --home "+s.name+" sync --link folder:stick")
 			}
 			if err != nil {
 				return err
