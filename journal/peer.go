@@ -98,6 +98,24 @@ func AddPeer(ctx context.Context, q DB, p *Peer) error {
 	return err
 }
 
+// NextLink is a number for a new link: the clock in microseconds, or more than any link had before, also those of peers that
+// were removed, if the clock was set back since.
+func NextLink(ctx context.Context, q DB, now time.Time) (uint64, error) {
+	next := uint64(now.UnixMicro())
+	err := Each(ctx, q, "SELECT link FROM omsync_peer", func(r []sql.RawBytes) error {
+		var l merge.Link
+		if err := json.Unmarshal(r[0], &l); err != nil {
+			return err
+		}
+		next = max(next, l.Number+1)
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read omsync_peer: %w", err)
+	}
+	return next, nil
+}
+
 // encodeLink leaves the log out: it has a table of its own.
 func encodeLink(p *Peer) ([]byte, error) {
 	l := p.Link

@@ -105,8 +105,11 @@ func runPeerAdd(cmd *cobra.Command, g *global, o *peerAddOptions, file string) e
 // addPeer makes a node a peer.
 func (n *node) addPeer(ctx context.Context, card keys.Card, as string) error {
 	// The number grows from one adding to the next, as package merge asks: it tells this link from an earlier one.
-	p := &journal.Peer{Name: card.Name, Role: as, Card: card.Marshal(), Link: merge.Link{Number: uint64(time.Now().UnixMicro())}}
-	return journal.AddPeer(ctx, n.db, p)
+	number, err := journal.NextLink(ctx, n.db, time.Now())
+	if err != nil {
+		return err
+	}
+	return journal.AddPeer(ctx, n.db, &journal.Peer{Name: card.Name, Role: as, Card: card.Marshal(), Link: merge.Link{Number: number}})
 }
 
 func readCard(file string) (keys.Card, error) {

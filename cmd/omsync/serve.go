@@ -278,7 +278,7 @@ func (s *server) options(inbox *transport.Folder) (web.ServerOptions, *prometheu
 		Outbox: func(node string) (*transport.Folder, error) { return exchange.Outbox(s.home, node) },
 		Check:  s.checkBatch,
 		Mine:   func(node, name string) bool { return exchange.MadeBy(name, node, s.Node) },
-		Join:   s.join, Log: s.log, Metrics: registry, MaxFile: maxFile,
+		Join:   s.join, Healthy: s.db.PingContext, Log: s.log, Metrics: registry, MaxFile: maxFile,
 	}, registry, nil
 }
 

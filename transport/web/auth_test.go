@@ -350,6 +350,11 @@ func TestHealthAndOptions(t *testing.T) {
 	if w := (raw{method: "GET", path: "/v1/health"}).do(h); w.Code != 200 || w.Body.String() != `{"node":"hub","status":"ok","version":"test"}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+	sick := newHub(t, func(o *ServerOptions) { o.Healthy = func(context.Context) error { return errors.New("dial db.example.org") } })
+	wantProblem(t, raw{method: "GET", path: "/v1/health"}.do(sick), 503, "unhealthy")
+	if w := (raw{method: "GET", path: "/v1/health"}).do(sick); strings.Contains(w.Body.String(), "db.example.org") {
+		t.Errorf("strangers are told: %s", w.Body)
+	}
 	w := raw{method: "OPTIONS", path: "/v1/uploads"}.do(h)
 	if w.Code != 204 || w.Header().Get("Tus-Version") != "1.0.0" || w.Header().Get("Tus-Extension") != "creation" {
 		t.Errorf("%d %v", w.Code, w.Header())

@@ -50,6 +50,8 @@ type ServerOptions struct {
 	Arrived func(ctx context.Context, node, name string) (Receipt, error)
 	Listing func(ctx context.Context, node string)       // nil: none. Called before a node's mail is listed
 	Taken   func(ctx context.Context, node, name string) // nil: none. Called after a node has deleted its mail
+	// Healthy says whether the server can do its work; nil: it always can. What it says is logged, and not told.
+	Healthy func(ctx context.Context) error
 	// Join answers a node that is not known yet; remote is its address without the port. nil: 404.
 	Join func(ctx context.Context, remote string, body []byte) ([]byte, error)
 
@@ -303,6 +305,12 @@ func (s *Server) authenticate(c *call, path string) error {
 }
 
 func (s *Server) health(c *call) error {
+	if s.o.Healthy != nil {
+		if err := s.o.Healthy(c.r.Context()); err != nil {
+			s.log.Warn("not healthy", "error", err.Error())
+			return problem(http.StatusServiceUnavailable, "unhealthy", "%s cannot do its work now: its log says why", s.o.Self)
+		}
+	}
 	return c.json(http.StatusOK, map[string]string{"status": "ok", "node": s.o.Self, "version": s.o.Version})
 }
 
