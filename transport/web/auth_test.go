@@ -350,7 +350,9 @@ func TestHealthAndOptions(t *testing.T) {
 	if w := (raw{method: "GET", path: "/v1/health"}).do(h); w.Code != 200 || w.Body.String() != `{"node":"hub","status":"ok","version":"test"}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	sick := newHub(t, func(o *ServerOptions) { o.Healthy = func(context.Context) error { return errors.New("dial db.example.org") } })
+	sick := newHub(t, func(o *ServerOptions) {
+		o.Healthy = func(context.Context) error { return errors.New("dial db.example.org") }
+	})
 	wantProblem(t, raw{method: "GET", path: "/v1/health"}.do(sick), 503, "unhealthy")
 	if w := (raw{method: "GET", path: "/v1/health"}).do(sick); strings.Contains(w.Body.String(), "db.example.org") {
 		t.Errorf("strangers are told: %s", w.Body)
