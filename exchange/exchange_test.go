@@ -339,6 +339,31 @@ func TestCourier(t *testing.T) {
 	}
 }
 
+// Two shares, each for one clinic: what is for one does not go over the other's.
+func TestLinksForSomePeers(t *testing.T) {
+	hub, _ := tree(t, "kisumu", "migori")
+	hub.write("w1", "one")
+	shares := map[string]string{"kisumu": t.TempDir(), "migori": t.TempDir()}
+	var links []LinkOpener
+	for peer, path := range shares {
+		links = append(links, LinkOpener{Name: "folder:" + path, Peers: []string{peer}, Open: func(context.Context) (*Link, error) {
+			f, err := transport.OpenFolder(path)
+			return &Link{Store: f}, err
+		}})
+	}
+	if err := hub.x.Sync(t.Context(), SyncOptions{Links: links}, hub.events()); err != nil {
+		t.Fatal(err)
+	}
+	for peer, path := range shares {
+		if got := batches(t, path); len(got) != 1 || !MadeBy(got[0], "hub", peer) {
+			t.Errorf("in the share of %s: %q", peer, got)
+		}
+	}
+	if err := hub.x.Sync(t.Context(), SyncOptions{Links: links[:1]}, hub.events()); err != nil || len(hub.told) != 0 {
+		t.Errorf("once more: %v, %q", err, hub.told)
+	}
+}
+
 // The stick of last year: its files are applied long since, or of nobody this node knows any more.
 func TestOldStick(t *testing.T) {
 	hub, all := tree(t, "kisumu", "migori")

@@ -20,9 +20,10 @@ import (
 // Link is a way to exchange files with peers.
 type Link struct {
 	transport.Store
-	Name   string // its address, as users know it
-	Peer   string // the one peer at its other end; "" for a store that all use
-	Bucket bool   // a store that all use, where each look into a file is a request
+	Name   string   // its address, as users know it
+	Peers  []string // whom it is to be used for; none: all
+	Peer   string   // the one peer at its other end; "" for a store that all use
+	Bucket bool     // a store that all use, where each look into a file is a request
 	// Refusal tells why the peer would not apply a file that it was just sent; "" if it did, or has not said. nil: nobody tells.
 	Refusal func(file string) string
 }
@@ -56,7 +57,7 @@ func (n *Node) Push(ctx context.Context, l *Link, peers []*journal.Peer, state *
 		}
 	}
 	for _, p := range peers {
-		if !l.shared() && l.Peer != p.Name {
+		if !leads(l.Peers, p.Name) || !l.shared() && l.Peer != p.Name {
 			continue
 		}
 		if err := n.push(ctx, l, p, there, state, moved); err != nil {

@@ -125,7 +125,7 @@ func (s *syncRun) open(ctx context.Context) error {
 			}
 			continue
 		}
-		l.Name = o.Name
+		l.Name, l.Peers = o.Name, o.Peers
 		s.links = append(s.links, l)
 	}
 	return nil
@@ -263,7 +263,7 @@ func (s *syncRun) reachable(ctx context.Context) ([]*journal.Peer, error) {
 	var out []*journal.Peer
 	for _, p := range all {
 		for _, l := range s.o.Links {
-			if p.State == "active" && l.leads(p.Name) {
+			if p.State == "active" && leads(l.Peers, p.Name) {
 				out = append(out, p)
 				break
 			}
@@ -272,14 +272,8 @@ func (s *syncRun) reachable(ctx context.Context) ([]*journal.Peer, error) {
 	return out, nil
 }
 
-func (o *LinkOpener) leads(peer string) bool {
-	for _, p := range o.Peers {
-		if p == peer {
-			return true
-		}
-	}
-	return len(o.Peers) == 0
-}
+// leads says whether a link that is for some peers, or for all if none is named, is for this one.
+func leads(peers []string, peer string) bool { return len(peers) == 0 || slices.Contains(peers, peer) }
 
 func (s *syncRun) push(ctx context.Context) error {
 	peers, err := s.reachable(ctx)
