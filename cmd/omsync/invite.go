@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 type inviteOptions struct {
 	url    string
-	valid  time.Duration
+	valid  string
 	list   bool
 	revoke bool
 }
@@ -38,7 +39,7 @@ Inviting a name again replaces an invitation of it that was not used.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.url, "url", "", "the address at which the server will be found, for the text (default: that of [serve] in omsync.toml)")
-	f.DurationVar(&o.valid, "valid", 7*24*time.Hour, "how long the token can be used, such as 24h")
+	f.StringVar(&o.valid, "valid", "7d", "how long the token can be used: 90m, 12h, 7d")
 	f.BoolVar(&o.list, "list", false, "list the invitations instead")
 	f.BoolVar(&o.revoke, "revoke", false, "take back the invitation of this name")
 	cmd.MarkFlagsMutuallyExclusive("list", "revoke")
@@ -64,6 +65,10 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 	case o.revoke:
 		return o.take(cmd, invitations, args[0])
 	}
+	valid, err := parseDays(o.valid)
+	if err != nil {
+		return err
+	}
 	name := args[0]
 	if err := keys.ValidName(name); err != nil {
 		return err
@@ -80,7 +85,7 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 			return err
 		}
 	}
-	token, invitation, err := invitations.Create(name, enrol.Child, pin, n.keys.Card(), time.Now(), o.valid)
+	token, invitation, err := invitations.Create(name, enrol.Child, pin, n.keys.Card(), time.Now(), valid)
 	if err != nil {
 		return err
 	}
@@ -137,4 +142,22 @@ func (o *inviteOptions) take(cmd *cobra.Command, v *enrol.Invitations, name stri
 		}
 	}
 	return hinted(fmt.Errorf("there is no open invitation of %.40q", name), "omsync invite --list; a node that has joined is removed by: omsync peer remove NAME")
+}
+
+// parseDays reads a time such as 90m, 12h or 7d.
+func parseDays(s string) (time.Duration, error) {
+	text, day := strings.CutSuffix(s, "d")
+	if day {
+		text += "h"
+	}
+	d, err := time.ParseDuration(text)
+	if day && d <= 366*time.Hour { // more would not fit after the multiplication
+		d *= 24
+	} else if day {
+		d = 0
+	}
+	if err != nil || d <= 0 || d > 366*24*time.Hour {
+		return 0, fmt.Errorf("%q is no time that a token may be valid: write it like 90m, 12h or 7d, a year at most", s)
+	}
+	return d, nil
 }
