@@ -56,7 +56,7 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{
 		"full load to epoch", "1 conflict", "covered: applied before", "signature does not match", "it is for the node hub",
 		"nothing to send to kisumu", "nothing to send to migori", "The three databases are equal",
-		"lamu joined hub", "turkana joined hub", ": down since ", "kill -9", "over folder stick", "The five databases are equal",
+		"lamu joined hub", "turkana joined hub", ": down since ", "kill -9", "over folder:", "The five databases are equal",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the demo does not say %q", want)

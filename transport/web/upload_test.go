@@ -436,6 +436,11 @@ func TestStaleConnection(t *testing.T) {
 	r.Header.Write(conn)
 	fmt.Fprint(conn, "\r\n")
 	conn.Write(data[:100_000])
+	for end := time.Now().Add(20 * time.Second); h.server.Load().up.size("kisumu", filepath.Base(path)) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the first connection is not served")
+		}
+	}
 	begun := time.Now()
 	put(t, h.client("kisumu", nil), "a.omsync", data)
 	if d := time.Since(begun); d > 5*time.Second {
