@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -172,10 +173,7 @@ func same(t *testing.T, all map[string]*node) {
 	want := ""
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		got := ""
-		rows, err := all[name].DB.Query("SELECT uuid, MD5(note) FROM ward ORDER BY uuid")
-		if err != nil { // MySQL 9.7 has no MD5
-			rows, err = all[name].DB.Query("SELECT uuid, SHA2(note, 256) FROM ward ORDER BY uuid")
-		}
+		rows, err := all[name].DB.Query("SELECT uuid, note FROM ward ORDER BY uuid")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +182,7 @@ func same(t *testing.T, all map[string]*node) {
 			if err := rows.Scan(&a, &b); err != nil {
 				t.Fatal(err)
 			}
-			got += a + " " + b + "\n"
+			got += fmt.Sprintf("%s %x\n", a, sha256.Sum256([]byte(b))) // not every server has MD5()
 		}
 		if err := rows.Close(); err != nil {
 			t.Fatal(err)

@@ -52,10 +52,13 @@ func Certificate(dir string, hosts []string) (cert tls.Certificate, pin string, 
 	keyPath, certPath := filepath.Join(dir, keyFile), filepath.Join(dir, certFile)
 	keyPEM, err := os.ReadFile(keyPath)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, e := os.Stat(certPath); e == nil {
-			return cert, "", fmt.Errorf("%s is there without %s: put the key back, or remove the certificate too", certPath, keyFile)
+		if _, e := os.Stat(certPath); e == nil { // another run may have made both meanwhile, the key first
+			if keyPEM, err = os.ReadFile(keyPath); errors.Is(err, fs.ErrNotExist) {
+				return cert, "", fmt.Errorf("%s is there without %s: put the key back, or remove the certificate too", certPath, keyFile)
+			}
+		} else {
+			keyPEM, err = makeKey(dir, keyPath)
 		}
-		keyPEM, err = makeKey(dir, keyPath)
 	}
 	if err != nil {
 		return cert, "", fmt.Errorf("certificate: %w", err)
