@@ -44,3 +44,21 @@ func TestUniqueValuesChangeHands(t *testing.T) {
 		})
 	}
 }
+
+// REPLACE takes a row away and puts another in its place. What refers to it goes with it, on most servers: where it stays
+// (MySQL 9.7), it stays at the peer too.
+func TestReplaceOfAReferredRow(t *testing.T) {
+	ddl := []string{"CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, n INT) ENGINE=InnoDB",
+		"CREATE TABLE b (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, a INT, FOREIGN KEY (a) REFERENCES a (id) ON UPDATE CASCADE ON DELETE CASCADE) ENGINE=InnoDB"}
+	hub, kisumu := sites.New(t, "hub", "none", ddl...), sites.New(t, "kisumu", "none", ddl...)
+	hub.Init()
+	kisumu.Init()
+	hub.Connect(kisumu)
+	hub.Exec("INSERT INTO a VALUES (8, 'U1', 1)", "INSERT INTO b VALUES (3, 'B1', 8)")
+	sites.ExchangeTwice(hub, kisumu)
+	for _, row := range []string{"(8, 'U1', 2)", "(8, 'U2', 2)"} {
+		hub.Exec("REPLACE INTO a VALUES " + row)
+		sites.ExchangeTwice(hub, kisumu)
+		sites.Same(t, hub, kisumu)
+	}
+}

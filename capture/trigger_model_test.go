@@ -27,6 +27,7 @@ func TestRandomStatements(t *testing.T) {
 		`CREATE TABLE hidden (id INT AUTO_INCREMENT PRIMARY KEY, a INT NULL, FOREIGN KEY (a) REFERENCES a (id) ON UPDATE CASCADE ON DELETE CASCADE) ENGINE=InnoDB`,
 		`CREATE TABLE e (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, h INT NULL, FOREIGN KEY (h) REFERENCES hidden (id) ON DELETE CASCADE) ENGINE=InnoDB`)
 	w.do("SET sql_mode = ''")
+	keeps := replaceKeeps(w)
 	watchedTables := []*schema.Table{}
 	for _, x := range w.cat.Tables {
 		if x.Travels {
@@ -87,7 +88,7 @@ func TestRandomStatements(t *testing.T) {
 		for _, s := range rapid.SliceOfN(statement, 1, 12).Draw(rt, "statements") {
 			before := w.stored(watchedTables)
 			_, failed := w.app.ExecContext(context.Background(), s)
-			w.compare(rt, s, failed, before, w.stored(watchedTables), w.log())
+			w.compare(rt, s, failed, before, w.stored(watchedTables), w.log(), keeps && strings.HasPrefix(s, "REPLACE"))
 		}
 	})
 }
@@ -100,6 +101,14 @@ type fataler struct {
 func (f fataler) Fatal(args ...any)                 { f.rt.Fatal(args...) }
 func (f fataler) Fatalf(format string, args ...any) { f.rt.Fatalf(format, args...) }
 func (f fataler) Errorf(format string, args ...any) { f.rt.Errorf(format, args...) }
+
+// replaceKeeps says whether REPLACE leaves alone the rows that refer to the one it replaces, as MySQL 9.7 does where the server
+// and not InnoDB sees to foreign keys. The triggers take them for deleted; a seal then finds that they are there.
+func replaceKeeps(w *watched) bool {
+	var name, value string
+	err := w.app.QueryRowContext(context.Background(), "SHOW VARIABLES LIKE 'innodb_native_foreign_keys'").Scan(&name, &value)
+	return err == nil && value == "OFF"
+}
 
 // stored is every row of the tables: "table local key" → column → bytes in hexadecimal.
 func (w *watched) stored(tables []*schema.Table) map[string]map[string]string {
@@ -137,7 +146,8 @@ func (w *watched) stored(tables []*schema.Table) map[string]map[string]string {
 	return out
 }
 
-func (w *watched) compare(t *rapid.T, statement string, failed error, before, after map[string]map[string]string, log []string) {
+// compare holds what the triggers noted against what changed. kept: rows that were noted as deleted may be there.
+func (w *watched) compare(t *rapid.T, statement string, failed error, before, after map[string]map[string]string, log []string, kept bool) {
 	if failed != nil {
 		if !maps.EqualFunc(before, after, maps.Equal) || len(log) > 0 {
 			t.Fatalf("%s\nerror %v, and yet captured: %q", statement, failed, log)
@@ -170,6 +180,9 @@ func (w *watched) compare(t *rapid.T, statement string, failed error, before, af
 	for row, s := range told {
 		_, was := before[row]
 		_, is := after[row]
+		if kept && s.last == "D" && maps.Equal(before[row], after[row]) {
+			continue
+		}
 		if was != (s.first != "I") || is != (s.last != "D") {
 			t.Fatalf("%s\n%s was there: %v, is there: %v, captured %q", statement, row, was, is, log)
 		}
