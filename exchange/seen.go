@@ -20,9 +20,10 @@ import (
 // maxSeen is how many digests are remembered: two of each file.
 const maxSeen = 8192
 
-// seen remembers, in the home folder, which files were applied, by digests of their headers and names. A file that goes on lying in a
-// folder must not count as arriving again at each import: its sender would be told each time what it knows, and a large
-// one would be read each time for nothing. It is no more than that: whether a file is applied is the database's to say.
+// seen remembers, in the home folder, which files were applied, by digests of their headers and names. A file that goes on
+// lying in a folder must not count as arriving again at each import: its sender would be told each time what it knows, and
+// a large one would be read each time for nothing. It is no more than that: whether a file is applied is the database's to
+// say.
 type seen struct {
 	path    string
 	digests []string // oldest first

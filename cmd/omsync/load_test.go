@@ -33,10 +33,11 @@ const (
 )
 
 // BenchmarkHub has 200 clinics send a first batch to one hub at the same moment, each with keys of its own and over a
-// connection of its own. The hub is a process of its own; the clinics share this one, and the machine. It reports files and
-// bytes per second, the processor's time that the hub used; seconds from the start of a push until the clinic has heard that its file is stored (p50, p99) and, where
-// the hub imports, that it is imported, with what the hub has for it ready to be fetched; and the peak of the hub's memory.
-// An error of any clinic, or a row that is not in the hub's database in the end, ends the benchmark.
+// connection of its own. The hub is a process of its own; the clinics share this one, and the machine. It reports files
+// and bytes per second, the processor's time that the hub used; seconds from the start of a push until the clinic has
+// heard that its file is stored (p50, p99) and, where the hub imports, that it is imported, with what the hub has for it
+// ready to be fetched; and the peak of the hub's memory. An error of any clinic, or a row that is not in the hub's
+// database in the end, ends the benchmark.
 func BenchmarkHub(b *testing.B) {
 	for _, v := range []struct {
 		name string
