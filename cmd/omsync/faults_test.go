@@ -39,7 +39,7 @@ func faults() []fault {
 			happened: func(*pair) bool { return true }},
 		{name: "black holes", link: netfault.Faults{Blackhole: 0.12, CutMin: 400 << 10, CutMax: 1200 << 10},
 			happened: func(p *pair) bool { return p.tcp.Stats().Blackholed > 0 }},
-		{name: "all of it", link: netfault.Faults{Refuse: 0.25, CutMin: 1, CutMax: 900 << 10, StallEvery: 400 << 10,
+		{name: "all of it", link: netfault.Faults{Refuse: 0.25, CutMin: 100 << 10, CutMax: 900 << 10, StallEvery: 400 << 10,
 			Stall: 300 * time.Millisecond, Rate: 512 << 10, Latency: 30 * time.Millisecond, Blackhole: 0.03},
 			blows:    []blow{{0.3, "kisumu"}, {0.6, "hub"}},
 			happened: func(p *pair) bool { s := p.tcp.Stats(); return s.Cut > 0 && s.Stalled > 0 && s.Refused > 0 }},
