@@ -145,7 +145,11 @@ func (r *importRun) mine(ctx context.Context, files []*Incoming) ([]*Incoming, e
 	return out, nil
 }
 
+// readHeader reads the header once: a file that is exchanged for another meanwhile is found out when it is verified.
 func (f *Incoming) readHeader() error {
+	if f.header != nil {
+		return nil
+	}
 	file, _, err := f.Open()
 	if err != nil {
 		return err
