@@ -114,7 +114,7 @@ func (w *File) Commit() error {
 		return w.err
 	}
 	w.done = true
-	err := tolerate(w.f.Sync())
+	err := Synced(w.f.Sync())
 	if e := w.f.Close(); err == nil {
 		err = e
 	}
@@ -138,22 +138,26 @@ func (w *File) Discard() {
 	w.folder.root.Remove(w.temp)
 }
 
-// sync makes the names of files last. Windows has no such call.
-func (f *Folder) sync() error {
+func (f *Folder) sync() error { return syncDir(func() (*os.File, error) { return f.root.Open(".") }) }
+
+// SyncDir makes the names in a folder last. Windows has no such call.
+func SyncDir(path string) error { return syncDir(func() (*os.File, error) { return os.Open(path) }) }
+
+func syncDir(open func() (*os.File, error)) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	dir, err := f.root.Open(".")
+	dir, err := open()
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	return tolerate(dir.Sync())
+	return Synced(dir.Sync())
 }
 
-// tolerate takes the answers of file systems that cannot sync a file or folder for success (fsync(2): EINVAL; network
+// Synced takes the answers of file systems that cannot sync a file or folder for success (fsync(2): EINVAL; network
 // and FUSE file systems: ENOTSUP, ENOTTY, and EACCES or EBADF for folders opened to read).
-func tolerate(err error) error {
+func Synced(err error) error {
 	for _, e := range []error{syscall.EINVAL, syscall.ENOTTY, syscall.EBADF, errors.ErrUnsupported, fs.ErrPermission} {
 		if errors.Is(err, e) {
 			return nil

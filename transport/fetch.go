@@ -79,7 +79,7 @@ func fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	err = tolerate(file.Sync())
+	err = Synced(file.Sync())
 	if e := file.Close(); err == nil { // before the rename: Windows renames no open files
 		err = e
 	}

@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
-	"syscall"
+
+	"github.com/omsync/omsync/transport"
 )
 
 // complete takes a file that has come whole: verified, it goes to the inbox, and Arrived is told. It goes on when the
@@ -95,7 +95,7 @@ func (s *Server) publish(ctx context.Context, u upload) error {
 	part := partName(u.Node, u.id())
 	err := os.Rename(filepath.Join(s.up.path, filepath.FromSlash(part)), filepath.Join(s.o.Inbox.Path(), u.Name))
 	if err == nil {
-		err = syncDir(s.o.Inbox.Path())
+		err = transport.SyncDir(s.o.Inbox.Path())
 	} else { // another file system
 		err = s.copy(ctx, u, part)
 	}
@@ -160,31 +160,4 @@ func (s *Server) addMail(c *call, r *Receipt) {
 		return
 	}
 	r.Mail = append(r.Mail, list...)
-}
-
-// syncDir makes the names in a folder last. Windows has no such call.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	if err := dir.Sync(); !unsyncable(err) {
-		return err
-	}
-	return nil
-}
-
-// unsyncable says whether there is nothing to an error of Sync: some file systems have no such thing (see package
-// transport).
-func unsyncable(err error) bool {
-	for _, e := range []error{nil, syscall.EINVAL, syscall.ENOTTY, syscall.EBADF, errors.ErrUnsupported, fs.ErrPermission} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }

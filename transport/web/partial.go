@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/omsync/omsync/transport"
 )
 
 const (
@@ -145,7 +147,7 @@ func (p *uploads) save(name string, v any) error {
 		return err
 	}
 	_, err = f.Write(raw)
-	if e := f.Sync(); err == nil && !unsyncable(e) {
+	if e := transport.Synced(f.Sync()); err == nil {
 		err = e
 	}
 	if e := f.Close(); err == nil {

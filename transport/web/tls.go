@@ -20,6 +20,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/omsync/omsync/transport"
 )
 
 const (
@@ -100,7 +102,7 @@ func makeKey(dir, path string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return text, syncDir(dir)
+	return text, transport.SyncDir(dir)
 }
 
 func makeCertificate(dir, path string, keyPEM []byte, hosts []string) ([]byte, error) {
@@ -149,7 +151,7 @@ func makeCertificate(dir, path string, keyPEM []byte, hosts []string) ([]byte, e
 		os.Remove(temp)
 		return nil, err
 	}
-	return text, syncDir(dir)
+	return text, transport.SyncDir(dir)
 }
 
 // writeTemp writes a file under a name of no other.
@@ -160,7 +162,7 @@ func writeTemp(dir string, text []byte, mode fs.FileMode) (string, error) {
 		return "", err
 	}
 	_, err = f.Write(text)
-	if e := f.Sync(); err == nil && !unsyncable(e) {
+	if e := transport.Synced(f.Sync()); err == nil {
 		err = e
 	}
 	if e := f.Close(); err == nil {

@@ -209,7 +209,7 @@ func (s *Server) synced(u upload) (int64, error) {
 		return 0, err
 	}
 	defer f.Close()
-	if err := f.Sync(); err != nil && !unsyncable(err) {
+	if err := transport.Synced(f.Sync()); err != nil {
 		return 0, err
 	}
 	info, err := f.Stat()
@@ -368,7 +368,7 @@ func (s *Server) receive(c *call, u upload, at int64, want []byte) (end int64, e
 		}
 		return at, problem(http.StatusBadRequest, "digest", "the bytes are not those of content-digest")
 	}
-	if e := f.Sync(); err == nil && !unsyncable(e) {
+	if e := transport.Synced(f.Sync()); err == nil {
 		err = e
 	}
 	if e := f.Close(); err == nil {

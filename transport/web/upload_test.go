@@ -420,21 +420,28 @@ func TestArrivedGoesWrong(t *testing.T) {
 	}
 }
 
+// begin sends the head of a request with all of a file, whose body is then to be written by hand.
+func begin(h *hub, path string, data []byte) net.Conn {
+	h.t.Helper()
+	conn, err := net.Dial("tcp", h.http.Listener.Addr().String())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { conn.Close() })
+	r := piece("kisumu", path, 0, data).request(h)
+	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: hub\r\nContent-Length: %d\r\n", path, len(data))
+	r.Header.Write(conn)
+	fmt.Fprint(conn, "\r\n")
+	return conn
+}
+
 // A connection that is dead on one side only does not hold up the next.
 func TestStaleConnection(t *testing.T) {
 	h := newHub(t, nil) // stalls after a minute
 	data := content(1, 300_000)
 	w := announce("kisumu", "a.omsync", data).do(h)
 	path := w.Header().Get("Location")
-	conn, err := net.Dial("tcp", h.http.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	r := piece("kisumu", path, 0, data).request(h)
-	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: hub\r\nContent-Length: %d\r\n", path, len(data))
-	r.Header.Write(conn)
-	fmt.Fprint(conn, "\r\n")
+	conn := begin(h, path, data)
 	conn.Write(data[:100_000])
 	for end := time.Now().Add(20 * time.Second); h.server.Load().up.size("kisumu", filepath.Base(path)) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -482,15 +489,7 @@ func TestSlowBody(t *testing.T) {
 	data := content(1, 300_000)
 	w := announce("kisumu", "a.omsync", data).do(h)
 	path := w.Header().Get("Location")
-	conn, err := net.Dial("tcp", h.http.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	r := piece("kisumu", path, 0, data).request(h)
-	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: hub\r\nContent-Length: %d\r\n", path, len(data))
-	r.Header.Write(conn)
-	fmt.Fprint(conn, "\r\n")
+	conn := begin(h, path, data)
 	for i := range 20 { // slow, but it moves: longer than the timeout in all
 		conn.Write(data[i*1000 : (i+1)*1000])
 		time.Sleep(20 * time.Millisecond)
