@@ -1,10 +1,10 @@
 # The targets that need a database server use the one that OMSYNC_TEST_DSN names, or else start private ones: see
-# testdata/dbtest.
+# internal/dbtest.
 
 GO ?= go
 
 # ./... leaves out what is below testdata.
-PACKAGES = ./... $(patsubst %/,./%,$(sort $(dir $(wildcard testdata/*/*.go testdata/*/*/*.go))))
+PACKAGES = ./... ./testdata/demo
 
 .PHONY: all build test lint bench demo package server clean
 

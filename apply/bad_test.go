@@ -12,7 +12,7 @@ import (
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 var wards = []string{

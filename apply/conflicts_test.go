@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // Records of values that lost travel with what won, to every node, however many there are, and only once.

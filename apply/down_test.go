@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 const wardsDown = "[direction]\ndown = [\"ward\"]\n"

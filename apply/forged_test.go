@@ -9,7 +9,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // forge makes a batch that the hub might have signed, with any items in it.

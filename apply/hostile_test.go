@@ -11,8 +11,8 @@ import (
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 // signed accepts any signature, as if the peer had signed what is forged here.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/openmrs"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/openmrs"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // within is how long a statement may take that waits for nobody, on a busy machine.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 // The import that begins first has the lower epoch and commits last. An export that went by the last epoch alone would

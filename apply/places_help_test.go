@@ -12,9 +12,9 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 // placeSchema is a little of each kind: a table that refers to itself, one that shares its parent's key, one with a

@@ -15,7 +15,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // idle waits until no connection but the test's own has anything under way in the site's database: what was cut off is

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // A load comes in parts over days. Both sides go on working between the parts, the receiver passes on what it has to a peer

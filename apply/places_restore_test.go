@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // backup copies the whole database, omsync's tables too, and answers how to put it back.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 const decade = 10 * 365 * 24 * time.Hour

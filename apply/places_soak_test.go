@@ -12,7 +12,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // soakTime is how long the soak lasts: OMSYNC_SOAK, 12 s by default.

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 // cell names a value: unique ones are told by it wherever they are.

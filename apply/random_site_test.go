@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 // actor is a site with what the random application knows of it.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/openmrs"
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/openmrs"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 // TestRandom lets three sites work at random in all tables of OpenMRS 2.6, exchange files that are lost, late, repeated and out

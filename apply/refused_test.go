@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // A batch whose rows are refused is not applied, and its header is read all the same. Here it says that a load never came,

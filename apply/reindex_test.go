@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/internal/openmrs"
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/openmrs"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 func reindexing(o *apply.Options) { o.Reindex = true }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // anySignature imports a file whoever signed it.

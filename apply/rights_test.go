@@ -9,7 +9,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // unverified lets a test change what a peer signed.

@@ -3,7 +3,7 @@ package apply_test
 import (
 	"testing"
 
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 // Values that only one row may have change hands within one batch, between rows that refer to rows which the batch has yet to

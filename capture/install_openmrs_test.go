@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/openmrs"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/openmrs"
 )
 
 // All of OpenMRS: every table that travels has its three triggers, and those whose keys cascade have more.

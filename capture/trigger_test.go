@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/dbtest"
 )
 
 const changeTable = `CREATE TABLE omsync_change (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,

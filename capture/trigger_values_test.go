@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/testdata/dbtest"
+	"github.com/omsync/omsync/internal/dbtest"
 )
 
 // Each update either changes the stored bytes, and the column is captured, or it does not, and nothing is.

@@ -19,11 +19,11 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/sites"
 	"github.com/omsync/omsync/transport"
 )
 

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/sites"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/testdata/dbtest"
+	"github.com/omsync/omsync/internal/dbtest"
 )
 
 func parse(t *testing.T, text string) *Profile {

@@ -11,8 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/dbtest"
 )
 
 // localKeyTables are tables without an integer primary key, of every kind of column.

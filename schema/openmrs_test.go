@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/openmrs"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/openmrs"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

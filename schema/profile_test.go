@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/omsync/omsync/testdata/openmrs"
+	"github.com/omsync/omsync/internal/openmrs"
 )
 
 func TestParseErrors(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/openmrs"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/openmrs"
 )
 
 // BenchmarkExchange runs the command: a full load of a synthetic clinic into an empty database, then 1,000 new obs the

@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/netfault"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/netfault"
 )
 
 // pair is a hub, a clinic and the network between them.

@@ -12,8 +12,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/netfault"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/netfault"
 )
 
 // fault is a bad network between a clinic that syncs and a hub that serves.

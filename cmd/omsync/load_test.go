@@ -20,10 +20,10 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/testdata/dbtest"
 	"github.com/omsync/omsync/transport/web"
 )
 

@@ -16,8 +16,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/openmrs"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/openmrs"
 )
 
 // withServer runs the tests of the package with a database server that is stopped in the end.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/exchange"
-	"github.com/omsync/omsync/testdata/dbtest"
+	"github.com/omsync/omsync/internal/dbtest"
 )
 
 // working is a hub with its worker, and a clinic's first batch.

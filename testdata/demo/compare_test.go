@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/openmrs"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/openmrs"
 )
 
 // TestCompare makes one clinic twice, with other numbers: the two are equal. Then it changes one thing at a time in the

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/testdata/dbtest"
+	"github.com/omsync/omsync/internal/dbtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }

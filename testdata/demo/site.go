@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/openmrs"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/openmrs"
 )
 
 // site is a place with a database server of its own.

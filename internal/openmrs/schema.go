@@ -5,16 +5,10 @@
 package openmrs
 
 import (
-	_ "embed"
 	"fmt"
 	"strings"
-)
 
-var (
-	//go:embed schema-1.9.sql
-	schema19 string
-	//go:embed schema-2.6.sql
-	schema26 string
+	data "github.com/omsync/omsync/testdata/openmrs"
 )
 
 // Schema returns the CREATE TABLE statements of an OpenMRS version, 2.6 (116 tables) or 1.9 (90 tables), in an order
@@ -23,9 +17,9 @@ func Schema(version string) []string {
 	var text string
 	switch version {
 	case "1.9":
-		text = schema19
+		text = data.Schema19
 	case "2.6":
-		text = schema26
+		text = data.Schema26
 	default:
 		panic(fmt.Sprintf("openmrs: no schema of version %q; there are 1.9 and 2.6", version))
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/testdata/dbtest"
-	"github.com/omsync/omsync/testdata/sites"
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sites"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }

@@ -1,14 +1,12 @@
 package openmrs
 
 import (
-	_ "embed"
 	"fmt"
 	"strconv"
 	"strings"
-)
 
-//go:embed concepts.tsv
-var conceptList string
+	data "github.com/omsync/omsync/testdata/openmrs"
+)
 
 // concept is a line of concepts.tsv.
 type concept struct {
@@ -24,7 +22,7 @@ type concept struct {
 
 // concepts reads the dictionary that every site has.
 func concepts() []concept {
-	lines := strings.Split(strings.TrimSpace(conceptList), "\n")[1:]
+	lines := strings.Split(strings.TrimSpace(data.Concepts), "\n")[1:]
 	list := make([]concept, len(lines))
 	for i, line := range lines {
 		f := strings.Split(line, "\t")

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/testdata/dbtest"
+	"github.com/omsync/omsync/internal/dbtest"
 )
 
 func emptyDatabase(t *testing.T) (*sql.DB, string) {

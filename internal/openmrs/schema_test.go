@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/omsync/omsync/testdata/dbtest"
+	"github.com/omsync/omsync/internal/dbtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
-	"github.com/omsync/omsync/testdata/dbtest"
 )
 
 // Wait is how long imports and exports of tests wait for the gate.
