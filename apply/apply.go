@@ -17,6 +17,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -79,14 +81,14 @@ func Import(ctx context.Context, j *journal.Journal, f io.ReaderAt, size int64, 
 		x := &run{j: j, o: o, exclusive: exclusive, headerOnly: refused != nil}
 		report, err := x.once(ctx, f, size)
 		var row *rowError
-		switch n := journal.ErrorNumber(err); {
+		switch {
 		case errors.Is(err, errNewHistory) && !exclusive:
 			exclusive = true
 		case errors.Is(err, errUnsealed) && o.Seal != nil && try < tries:
 			if err := o.Seal(ctx); err != nil {
 				return nil, err
 			}
-		case (n == 1213 || n == 1205) && try < tries && ctx.Err() == nil:
+		case sqldb.IsLockConflict(err) && try < tries && ctx.Err() == nil:
 			time.Sleep(rand.N(time.Duration(try) * 400 * time.Millisecond)) // two that wait for each other must not meet again
 		case refused != nil:
 			return nil, errors.Join(refused, err)
@@ -182,16 +184,16 @@ func (x *run) session() error {
 			return fmt.Errorf("prepare the session: %w", err)
 		}
 	}
-	err := journal.Each(x.ctx, x.c, "SELECT @@max_allowed_packet, @@auto_increment_increment", func(r []sql.RawBytes) error {
-		x.packet = int(min(journal.Int(r[0])/2, 1<<20))
-		x.increment = journal.Int(r[1])
+	err := sqldb.Each(x.ctx, x.c, "SELECT @@max_allowed_packet, @@auto_increment_increment", func(r []sql.RawBytes) error {
+		x.packet = int(min(sqldb.Int(r[0])/2, 1<<20))
+		x.increment = sqldb.Int(r[1])
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("prepare the session: %w", err)
 	}
 	if x.r.Header().Base.Epoch == 0 {
-		err = journal.Each(x.ctx, x.c, "SELECT GET_LOCK(CONCAT('omsync.', LEFT(SHA2(DATABASE(), 256), 32)), 0)", func(r []sql.RawBytes) error {
+		err = sqldb.Each(x.ctx, x.c, "SELECT GET_LOCK(CONCAT('omsync.', LEFT(SHA2(DATABASE(), 256), 32)), 0)", func(r []sql.RawBytes) error {
 			x.defaults = string(r[0]) == "1"
 			return nil
 		})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -118,8 +120,8 @@ func (x *run) global(c *schema.Column, v []byte) (*string, error) {
 	if root.Integer == nil || len(root.KeyColumns) != 1 || root.KeyColumns[0].Ref != nil {
 		return &s, nil
 	}
-	query := fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d", schema.Quote(root.KeyColumns[0].Name), schema.Quote(root.Name), schema.Quote(root.Integer.Name), journal.Int(v))
-	err := journal.Each(x.ctx, x.c, query, func(r []sql.RawBytes) error {
+	query := fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d", schema.Quote(root.KeyColumns[0].Name), schema.Quote(root.Name), schema.Quote(root.Integer.Name), sqldb.Int(v))
+	err := sqldb.Each(x.ctx, x.c, query, func(r []sql.RawBytes) error {
 		s = journal.Canonical(root, string(r[0]))
 		return nil
 	})

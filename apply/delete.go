@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -388,11 +390,11 @@ func (x *run) refersTo(ref *schema.Ref, to *schema.Table, values [][]byte, from 
 		}
 		b = c.AppendLiteral(b, v)
 	}
-	err := journal.Each(x.ctx, x.c, string(append(b, ')')), func(r []sql.RawBytes) error {
+	err := sqldb.Each(x.ctx, x.c, string(append(b, ')')), func(r []sql.RawBytes) error {
 		if ref.When != nil && ref.When.Target(formats(string(r[3]))) != to {
 			return nil
 		}
-		f(journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}, string(r[2]))
+		f(journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, string(r[2]))
 		return nil
 	})
 	if err != nil {

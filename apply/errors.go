@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/omsync/omsync/journal"
@@ -26,7 +28,7 @@ func (x *run) refused(l *local, r *row, err error) error {
 	switch {
 	case tooLarge(err):
 		return &rowError{fmt.Errorf("%s, row %s: it is longer than one statement may be here: raise max_allowed_packet on this server, and import again", l.Name, key)}
-	case journal.ErrorNumber(err) == 1062:
+	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry:
 		return &rowError{fmt.Errorf("%s, row %s: another row here has the same value where only one may (%w): change one of them and import again", l.Name, key, withoutValues(err))}
 	}
 	return &rowError{fmt.Errorf("%s, row %s: the table does not take it: %w", l.Name, key, withoutValues(err))}
@@ -44,7 +46,7 @@ func (x *run) missing(l *local, key string, c *schema.Column, root *local, to st
 
 // tooLarge says whether a statement was longer than the server takes.
 func tooLarge(err error) bool {
-	return errors.Is(err, mysql.ErrPktTooLarge) || journal.ErrorNumber(err) == 1153
+	return errors.Is(err, mysql.ErrPktTooLarge) || sqldb.ErrorNumber(err) == sqldb.ErrPacketTooLarge
 }
 
 // serverError is a server's error without the values that its text holds.
@@ -60,7 +62,7 @@ var named = regexp.MustCompile("(?:column|for key|constraint) ['`]([^'`]+)['`]")
 
 // withoutValues keeps the number of a server's error, and the column or index that it names.
 func withoutValues(err error) error {
-	n := journal.ErrorNumber(err)
+	n := sqldb.ErrorNumber(err)
 	if n == 0 {
 		return err
 	}

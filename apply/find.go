@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
@@ -318,8 +320,8 @@ func (x *run) lookUp(l *local, on []*schema.Column, values [][][]byte, lock stri
 			b = fmt.Appendf(b, "t.%s %s %s", schema.Quote(c.Name), same, comparable(c, fmt.Sprintf("d.a%d", p)))
 		}
 		b = append(append(b, ' '), lock...)
-		err := journal.Each(x.ctx, x.c, string(b), func(r []sql.RawBytes) error {
-			f(int(journal.Int(r[0])), read(r[1:]))
+		err := sqldb.Each(x.ctx, x.c, string(b), func(r []sql.RawBytes) error {
+			f(int(sqldb.Int(r[0])), read(r[1:]))
 			return nil
 		})
 		if err != nil {
@@ -332,7 +334,7 @@ func (x *run) lookUp(l *local, on []*schema.Column, values [][][]byte, lock stri
 
 // read takes a row's local identity and values out of a result.
 func read(r []sql.RawBytes) found {
-	f := found{row: journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}, values: make([][]byte, len(r)-2)}
+	f := found{row: journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, values: make([][]byte, len(r)-2)}
 	size := 0
 	for _, v := range r[2:] {
 		size += len(v)
@@ -367,12 +369,12 @@ func (x *run) findUnindexed(l *local, idx []uint32, lock string, columns []*sche
 	}
 	var rows []journal.Row
 	at := map[journal.Row][]int{}
-	err := journal.Each(x.ctx, x.c, "SELECT "+journal.Identity(l.Table, "")+", "+schema.Quote(l.KeyColumns[0].Name)+" FROM "+schema.Quote(l.Name), func(r []sql.RawBytes) error {
+	err := sqldb.Each(x.ctx, x.c, "SELECT "+journal.Identity(l.Table, "")+", "+schema.Quote(l.KeyColumns[0].Name)+" FROM "+schema.Quote(l.Name), func(r []sql.RawBytes) error {
 		if r[2] == nil {
 			return nil
 		}
 		if ns := want[journal.Canonical(l.Table, string(r[2]))]; ns != nil {
-			row := journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}
+			row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
 			rows, at[row] = append(rows, row), ns
 		}
 		return nil
@@ -439,7 +441,7 @@ func (x *run) touch(l *local) error {
 		fmt.Sprintf("SELECT 1 FROM omsync_version WHERE tbl = %d LIMIT 1", l.jt.ID),
 		fmt.Sprintf("SELECT 1 FROM omsync_change WHERE tbl = %d LIMIT 1", l.jt.ID),
 	} {
-		if err := journal.Each(x.ctx, x.c, q, func([]sql.RawBytes) error { any = true; return nil }); err != nil {
+		if err := sqldb.Each(x.ctx, x.c, q, func([]sql.RawBytes) error { any = true; return nil }); err != nil {
 			return fmt.Errorf("look into %s: %w", l.Name, err)
 		}
 	}

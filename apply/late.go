@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
@@ -72,11 +74,11 @@ func (x *run) park(r lateRow, n int) error {
 			case c.Nullable:
 				b = append(b, "NULL"...)
 			case c.Charset != "":
-				b = schema.AppendString(b, []byte(parked(n, int(c.Length))))
+				b = sqldb.AppendString(b, []byte(parked(n, int(c.Length))))
 			case c.Type == "date" || c.Type == "datetime" || c.Type == "timestamp":
 				b = fmt.Appendf(b, "'1971-01-01' + INTERVAL %d DAY", n)
 			case c.Type == "binary" || c.Type == "varbinary":
-				b = journal.Binary(b, parked(n, int(c.Length)))
+				b = sqldb.Binary(b, parked(n, int(c.Length)))
 			case c.Unsigned:
 				b = strconv.AppendInt(b, highest[c.Type]-int64(n), 10)
 			default:
@@ -280,6 +282,6 @@ func (x *run) saveDefaults() error {
 
 // one reads a single number.
 func (x *run) one(query string) (n int64, err error) {
-	err = journal.Each(x.ctx, x.c, query, func(r []sql.RawBytes) error { n = journal.Int(r[0]); return nil })
+	err = sqldb.Each(x.ctx, x.c, query, func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
 }

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/internal/sites"
-	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -93,7 +94,7 @@ func (n *actor) do(statement string, tables ...*schema.Table) bool {
 	n.tick()
 	err := n.ExecErr(statement)
 	n.w.tell("%s: %s%s", n.Name, cut(statement), because(err))
-	if err != nil && !slices.Contains(tolerated, journal.ErrorNumber(err)) {
+	if err != nil && !slices.Contains(tolerated, sqldb.ErrorNumber(err)) {
 		n.w.t.Fatalf("at %s: %v\nin: %.2000s", n.Name, err, statement)
 	}
 	for _, t := range tables {

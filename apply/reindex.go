@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/schema"
 )
 
@@ -27,7 +29,7 @@ func (x *run) reindex() error {
 	}
 	blank := schema.Quote(t.Column(r.Blank).Name)
 	b := fmt.Appendf(nil, "UPDATE %s SET %s = '' WHERE %s = ", schema.Quote(t.Name), blank, schema.Quote(t.Column(r.Column).Name))
-	b = schema.AppendString(b, []byte(r.Value))
+	b = sqldb.AppendString(b, []byte(r.Value))
 	b = fmt.Appendf(b, " AND %s <> ''", blank)
 	result, err := x.c.ExecContext(x.ctx, string(b))
 	if err != nil {

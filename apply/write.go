@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -268,7 +270,7 @@ func (x *run) inserted(l *local, r *row, id int64, q *writes) error {
 	case l.Integer.AutoIncrement && l.Integer.Local:
 		r.at = journal.Row{Int: id}
 	default:
-		r.at = journal.Row{Int: journal.Int(r.values[l.at[l.Integer]])}
+		r.at = journal.Row{Int: sqldb.Int(r.values[l.at[l.Integer]])}
 	}
 	if r.entry != 0 {
 		if e := x.entry(r.entry); e.root == l {
@@ -405,11 +407,11 @@ func (x *run) statement(l *local, rows []*row, b, head []byte, literal func([]by
 		}
 		return done(rows, id)
 	}
-	n := journal.ErrorNumber(err)
+	n := sqldb.ErrorNumber(err)
 	switch {
 	case len(rows) == 1 && tooLarge(err):
 		return x.refused(l, rows[0], err)
-	case n == 0 && !tooLarge(err) || n == 1213 || n == 1205 || n == 2006 || n == 2013:
+	case n == 0 && !tooLarge(err) || sqldb.IsLockConflict(err) || n == sqldb.ErrServerGone || n == sqldb.ErrServerLost:
 		return fmt.Errorf("write %s: %w", l.Name, err)
 	case len(rows) > 1:
 		half := len(rows) / 2
@@ -417,7 +419,7 @@ func (x *run) statement(l *local, rows []*row, b, head []byte, literal func([]by
 			return err
 		}
 		return x.batches(l, rows[half:], head, literal, tail, done)
-	case n == 1062 && !x.last:
+	case n == sqldb.ErrDuplicateEntry && !x.last:
 		return x.putOff(lateRow{l, rows[0], done == nil})
 	}
 	return x.refused(l, rows[0], err)
@@ -451,7 +453,7 @@ func (x *run) updateOne(l *local, r *row, q *writes) error {
 		return err
 	}
 	if _, err := x.c.ExecContext(x.ctx, string(b)); err != nil {
-		if journal.ErrorNumber(err) == 1062 && !x.last {
+		if sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry && !x.last {
 			return x.putOff(lateRow{l, r, true})
 		}
 		return x.refused(l, r, err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -280,7 +282,7 @@ func number(v []byte) (n int64, plain bool) {
 			return 0, true
 		}
 	}
-	return journal.Int(v), false
+	return sqldb.Int(v), false
 }
 
 // column is a column of the portion, whether it is part of the key or sent.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -234,7 +236,7 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 }
 
 // renew reads again, behind the gate, what imports and other runs may have written since the journal was read.
-func (f *Followed) renew(ctx context.Context, j *journal.Journal, q journal.DB) (err error) {
+func (f *Followed) renew(ctx context.Context, j *journal.Journal, q sqldb.DB) (err error) {
 	if j.Authors, err = journal.LoadAuthors(ctx, q); err != nil {
 		return err
 	}
@@ -253,11 +255,11 @@ func (f *Followed) renew(ctx context.Context, j *journal.Journal, q journal.DB) 
 
 // found gives the rows that are there when a table is captured for the first time one default version: time 0, for
 // nobody knows how old they are. An empty table gets none, so that a first load can give it its own.
-func found(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Table, m merge.Maker) error {
+func found(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Maker) error {
 	jt := j.Tables[t.Name]
 	jt.Fresh = false
 	any := false
-	err := journal.Each(ctx, q, "SELECT 1 FROM "+schema.Quote(t.Name)+" LIMIT 1", func([]sql.RawBytes) error { any = true; return nil })
+	err := sqldb.Each(ctx, q, "SELECT 1 FROM "+schema.Quote(t.Name)+" LIMIT 1", func([]sql.RawBytes) error { any = true; return nil })
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t.Name, err)
 	}
@@ -270,7 +272,7 @@ func found(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Tabl
 // missed stamps every row of a table one above its version, because changes may have gone by unseen: never by the clock,
 // which would beat edits that others made meanwhile. What has an entry and no row any more is forgotten; the peers are
 // asked for the table, which brings back a deletion that was not seen.
-func missed(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Table, m merge.Maker) error {
+func missed(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Maker) error {
 	jt := j.Tables[t.Name]
 	name := schema.Quote(t.Name)
 	same := "t." + schema.Quote(localName(t)) + " = v.pk"
@@ -305,7 +307,7 @@ func localName(t *schema.Table) string {
 }
 
 // returned stamps rows that were deleted once and inserted again while nobody looked: above their deletion.
-func returned(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Table, m merge.Maker) error {
+func returned(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Maker) error {
 	if t.Key != schema.KeyUUID {
 		return nil
 	}
@@ -338,7 +340,7 @@ func returned(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.T
 }
 
 // filled gives versions to the values of a new column that differ from its default: an upgrade script put them there.
-func filled(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Table, c *schema.Column, m merge.Maker) error {
+func filled(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, c *schema.Column, m merge.Maker) error {
 	if c.Withheld != "" {
 		return nil
 	}
@@ -348,8 +350,8 @@ func filled(ctx context.Context, j *journal.Journal, q journal.DB, t *schema.Tab
 		differs = "NOT (" + schema.Quote(c.Name) + " <=> " + string(c.AppendLiteral(nil, []byte(*c.Default))) + ")"
 	}
 	var rows []journal.Row
-	err := journal.Each(ctx, q, "SELECT "+journal.Identity(t, "")+" FROM "+schema.Quote(t.Name)+" WHERE "+differs, func(r []sql.RawBytes) error {
-		rows = append(rows, journal.Row{Int: journal.Int(r[0]), Key: string(r[1])})
+	err := sqldb.Each(ctx, q, "SELECT "+journal.Identity(t, "")+" FROM "+schema.Quote(t.Name)+" WHERE "+differs, func(r []sql.RawBytes) error {
+		rows = append(rows, journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])})
 		return nil
 	})
 	if err != nil {

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -20,18 +21,6 @@ const (
 	lockWait     = 2
 	lockAttempts = 12
 	lockPause    = 500 * time.Millisecond
-)
-
-// Error numbers of MySQL and MariaDB (MySQL error message reference).
-const (
-	errDBAccess       = 1044
-	errTableAccess    = 1142
-	errNoSuchTable    = 1146
-	errLockWait       = 1205
-	errDeadlock       = 1213
-	errSpecificAccess = 1227
-	errNoSuchTrigger  = 1360
-	errBinlogCreate   = 1419
 )
 
 // installer is a session that makes and drops triggers, and what it was before.
@@ -96,24 +85,11 @@ func (s *installer) close(ctx context.Context) error {
 
 // takesSeveral: MySQL since 5.7.2 and MariaDB since 10.2.3 (their release notes).
 func takesSeveral(version string) bool {
-	var major, minor int
-	maria := strings.Contains(strings.ToLower(version), "mariadb")
-	if maria {
-		version = strings.TrimPrefix(version, "5.5.5-") // what MariaDB 10 puts before it for old replicas
+	v := sqldb.ParseVersion(version)
+	if v.MariaDB {
+		return v.AtLeast(10, 2, 3)
 	}
-	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
-		return false
-	}
-	if maria {
-		return major > 10 || major == 10 && minor > 2 || major == 10 && minor == 2 && !tooOld(version, 10, 2, 3)
-	}
-	return major > 5 || major == 5 && minor > 7 || major == 5 && minor == 7 && !tooOld(version, 5, 7, 2)
-}
-
-func tooOld(version string, major, minor, patch int) bool {
-	var a, b, p int
-	_, err := fmt.Sscanf(version, "%d.%d.%d", &a, &b, &p)
-	return err != nil || a == major && b == minor && p < patch
+	return v.AtLeast(5, 7, 2)
 }
 
 // ready looks for what would make triggers harmful or leave a table without any halfway.
@@ -121,7 +97,7 @@ func (s *installer) ready(ctx context.Context) error {
 	var one int
 	err := s.c.QueryRowContext(ctx, "SELECT 1 FROM omsync_change LIMIT 1").Scan(&one)
 	switch {
-	case journal.ErrorNumber(err) == errNoSuchTable:
+	case sqldb.ErrorNumber(err) == sqldb.ErrNoSuchTable:
 		return fmt.Errorf("database %s has no table omsync_change, and with triggers that write to it the application could change nothing: run omsync init", s.database)
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("look at omsync_change: %w", err)
@@ -141,7 +117,7 @@ func (s *installer) ready(ctx context.Context) error {
 	if err != nil || super {
 		return err
 	}
-	return s.explain(&mysql.MySQLError{Number: errBinlogCreate, Message: "binary log without log_bin_trust_function_creators"})
+	return s.explain(&mysql.MySQLError{Number: sqldb.ErrBinlogNeedsSuper, Message: "binary log without log_bin_trust_function_creators"})
 }
 
 func (s *installer) super(ctx context.Context) (bool, error) {
@@ -213,7 +189,7 @@ func (s *installer) swap(ctx context.Context, w tableWork) (err error) {
 
 func (s *installer) drop(ctx context.Context, x oldTrigger) error {
 	err := s.patiently(ctx, x.table, "DROP TRIGGER "+schema.Quote(x.name))
-	if err != nil && journal.ErrorNumber(err) != errNoSuchTrigger {
+	if err != nil && sqldb.ErrorNumber(err) != sqldb.ErrNoSuchTrigger {
 		return fmt.Errorf("drop the trigger %s of %s: %w", x.name, x.table, err)
 	}
 	return nil
@@ -223,8 +199,8 @@ func (s *installer) drop(ctx context.Context, x oldTrigger) error {
 func (s *installer) patiently(ctx context.Context, table, statement string) error {
 	for i := 1; ; i++ {
 		_, err := s.c.ExecContext(ctx, statement)
-		n := journal.ErrorNumber(err)
-		if n != errLockWait && n != errDeadlock {
+		n := sqldb.ErrorNumber(err)
+		if n != sqldb.ErrLockWaitTimeout && n != sqldb.ErrDeadlock {
 			return s.explain(err)
 		}
 		if i == lockAttempts {
@@ -242,14 +218,14 @@ func (s *installer) patiently(ctx context.Context, table, statement string) erro
 // explain adds to a refusal what would mend it.
 func (s *installer) explain(err error) error {
 	on := schema.Quote(s.database) + ".*"
-	switch journal.ErrorNumber(err) {
-	case errBinlogCreate:
+	switch sqldb.ErrorNumber(err) {
+	case sqldb.ErrBinlogNeedsSuper:
 		return fmt.Errorf("%s may not make triggers while the server keeps a binary log: set log_bin_trust_function_creators = 1 on the server (SET GLOBAL and its configuration file), or run this once as an account with the SUPER privilege, which then stays the triggers' definer: %w", s.account, err)
-	case errTableAccess:
+	case sqldb.ErrTableAccessDenied:
 		return fmt.Errorf("%s lacks a privilege: GRANT SELECT, INSERT, TRIGGER, LOCK TABLES ON %s TO %[1]s: %[3]w", s.account, on, err)
-	case errDBAccess:
+	case sqldb.ErrDBAccessDenied:
 		return fmt.Errorf("%s lacks a privilege: GRANT LOCK TABLES, TRIGGER ON %s TO %[1]s: %[3]w", s.account, on, err)
-	case errSpecificAccess:
+	case sqldb.ErrNeedsPrivilege:
 		return fmt.Errorf("%s lacks a privilege: GRANT SUPER ON *.* TO %[1]s, or run this once as an account that has it: %[2]w", s.account, err)
 	}
 	return err

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/omsync/omsync/internal/dbtest"
-	"github.com/omsync/omsync/journal"
 )
 
 const simpleTable = `CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, a VARCHAR(20), n INT) ENGINE=InnoDB DEFAULT CHARSET=utf8`
@@ -345,10 +346,10 @@ func TestRefusalsNameTheRemedy(t *testing.T) {
 		}
 	}
 	s := &installer{database: "d`b", account: "'a'@'b'"}
-	for n, want := range map[uint16]string{errTableAccess: "GRANT SELECT, INSERT, TRIGGER, LOCK TABLES ON `d``b`.* TO 'a'@'b'", errDBAccess: "GRANT LOCK TABLES, TRIGGER ON `d``b`.* TO 'a'@'b'",
-		errSpecificAccess: "GRANT SUPER ON *.* TO 'a'@'b'", errBinlogCreate: "SET GLOBAL"} {
+	for n, want := range map[uint16]string{sqldb.ErrTableAccessDenied: "GRANT SELECT, INSERT, TRIGGER, LOCK TABLES ON `d``b`.* TO 'a'@'b'", sqldb.ErrDBAccessDenied: "GRANT LOCK TABLES, TRIGGER ON `d``b`.* TO 'a'@'b'",
+		sqldb.ErrNeedsPrivilege: "GRANT SUPER ON *.* TO 'a'@'b'", sqldb.ErrBinlogNeedsSuper: "SET GLOBAL"} {
 		err := s.explain(&mysql.MySQLError{Number: n, Message: "no"})
-		if !strings.Contains(err.Error(), want) || journal.ErrorNumber(err) != n {
+		if !strings.Contains(err.Error(), want) || sqldb.ErrorNumber(err) != n {
 			t.Errorf("error %d: %v", n, err)
 		}
 	}

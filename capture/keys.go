@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
@@ -13,7 +15,7 @@ import (
 // keys finds the keys of local rows, as one connection sees them.
 type keys struct {
 	j *journal.Journal
-	q journal.DB
+	q sqldb.DB
 }
 
 // where picks rows by their local identity.
@@ -32,7 +34,7 @@ func where(t *schema.Table, rows []journal.Row) string {
 		if t.Integer != nil {
 			b = strconv.AppendInt(b, r.Int, 10)
 		} else {
-			b = journal.Binary(b, r.Key)
+			b = sqldb.Binary(b, r.Key)
 		}
 	}
 	return string(append(b, ')'))
@@ -54,8 +56,8 @@ func (k keys) of(ctx context.Context, t *schema.Table, rows []journal.Row) (map[
 			query += ", " + c.Select("")
 		}
 		query += " FROM " + schema.Quote(t.Name) + " WHERE " + where(t, part)
-		err := journal.Each(ctx, k.q, query, func(r []sql.RawBytes) error {
-			f := found{journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}, make([]*string, len(t.KeyColumns))}
+		err := sqldb.Each(ctx, k.q, query, func(r []sql.RawBytes) error {
+			f := found{journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, make([]*string, len(t.KeyColumns))}
 			for i := range t.KeyColumns {
 				if v := r[2+i]; v != nil {
 					s := string(v)
@@ -151,8 +153,8 @@ func (k keys) byUUID(ctx context.Context, t *schema.Table, uuids []string) (map[
 			}
 			b = c.AppendLiteral(b, []byte(u))
 		}
-		err := journal.Each(ctx, k.q, string(append(b, ')')), func(r []sql.RawBytes) error {
-			out[journal.Canonical(t, string(r[2]))] = journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}
+		err := sqldb.Each(ctx, k.q, string(append(b, ')')), func(r []sql.RawBytes) error {
+			out[journal.Canonical(t, string(r[2]))] = journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
 			return nil
 		})
 		if err != nil {

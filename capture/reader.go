@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -146,13 +148,13 @@ func (r *reader) sizes(ctx context.Context, condition string) ([][]journal.Row, 
 	var rows []journal.Row
 	var sum int64
 	query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", schema.Quote(r.table.Integer.Name), size, schema.Quote(r.table.Name), condition)
-	err := journal.Each(ctx, r.q, query, func(v []sql.RawBytes) error {
-		n := journal.Int(v[1])
+	err := sqldb.Each(ctx, r.q, query, func(v []sql.RawBytes) error {
+		n := sqldb.Int(v[1])
 		if sum+n > blockBytes && len(rows) > 0 {
 			out, rows, sum = append(out, rows), nil, 0
 		}
 		sum += n
-		rows = append(rows, journal.Row{Int: journal.Int(v[0])})
+		rows = append(rows, journal.Row{Int: sqldb.Int(v[0])})
 		return nil
 	})
 	if err != nil {
@@ -208,11 +210,11 @@ func (r *reader) fetch(ctx context.Context, jt *journal.Table, which string, ver
 		return arena[start:len(arena):len(arena)]
 	}
 	filter := r.j.Profile.RowFilter(r.table.Name)
-	err := journal.Each(ctx, r.q, query, func(v []sql.RawBytes) error {
+	err := sqldb.Each(ctx, r.q, query, func(v []sql.RawBytes) error {
 		for _, n := range read {
 			*n++
 		}
-		row := journal.Row{Int: journal.Int(v[0]), Key: string(v[1])}
+		row := journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}
 		known, ok := r.versions(jt, row, versions)
 		if !ok || filter != nil && r.filtered(filter, v[2:]) {
 			return nil

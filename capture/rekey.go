@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -86,9 +88,9 @@ func (w *sealer) carried(ctx context.Context, t *schema.Table, ref *schema.Ref, 
 		b = c.AppendLiteral(b, strconv.AppendInt(nil, n, 10))
 	}
 	var more []journal.Change
-	err := journal.Each(ctx, w.q, string(append(b, ')')), func(r []sql.RawBytes) error {
-		row := journal.Row{Int: journal.Int(r[0]), Key: string(r[1])}
-		at, ok := when[journal.Int(r[2])]
+	err := sqldb.Each(ctx, w.q, string(append(b, ')')), func(r []sql.RawBytes) error {
+		row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
+		at, ok := when[sqldb.Int(r[2])]
 		if !ok || born[row] || ref.When != nil && ref.When.Target(formats(string(r[3]))) != t {
 			return nil
 		}

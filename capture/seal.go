@@ -8,6 +8,8 @@ import (
 	"sort"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -112,7 +114,7 @@ func sealBehindGate(ctx context.Context, j *journal.Journal, wait time.Duration)
 }
 
 // read makes versions of the changes, in the snapshot.
-func (s *sealed) read(ctx context.Context, j *journal.Journal, q journal.DB, changes []journal.Change) error {
+func (s *sealed) read(ctx context.Context, j *journal.Journal, q sqldb.DB, changes []journal.Change) error {
 	byTable := map[uint16][]journal.Change{}
 	for _, c := range changes {
 		byTable[c.Table] = append(byTable[c.Table], c)
@@ -142,7 +144,7 @@ func (s *sealed) read(ctx context.Context, j *journal.Journal, q journal.DB, cha
 }
 
 // write puts the versions into the journal and takes away the changes they were made of.
-func (s *sealed) write(ctx context.Context, j *journal.Journal, g journal.DB, changes []journal.Change) error {
+func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, changes []journal.Change) error {
 	wrote := false
 	for _, t := range j.Travels() {
 		st := s.tables[t]
@@ -458,7 +460,7 @@ func deadValues(t *schema.Table, r journal.Row, d journal.Death) (map[string]*st
 
 // ancestor is the key of the row that a deleted row referred to.
 func (w *sealer) ancestor(ctx context.Context, ref *schema.Ref, value string, d journal.Death) (*string, error) {
-	r := journal.Row{Int: journal.Int([]byte(value))}
+	r := journal.Row{Int: sqldb.Int([]byte(value))}
 	for _, f := range w.folded[ref.To] {
 		if f.Row != r {
 			continue

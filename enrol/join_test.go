@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/keys"
 	"pgregory.net/rapid"
+
+	"github.com/omsync/omsync/keys"
 )
 
 func TestJoin(t *testing.T) {

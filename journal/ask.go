@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/merge"
 )
 
@@ -42,7 +44,7 @@ func (p *Peer) Asks() []string {
 }
 
 // AskPeers notes, for every peer, tables to be asked for.
-func AskPeers(ctx context.Context, q DB, tables []string, epoch uint64) error {
+func AskPeers(ctx context.Context, q sqldb.DB, tables []string, epoch uint64) error {
 	if len(tables) == 0 {
 		return nil
 	}
@@ -65,9 +67,9 @@ func AskPeers(ctx context.Context, q DB, tables []string, epoch uint64) error {
 }
 
 // Again gives all versions of a table a new epoch, which only sends again what was there before: their stamps stay.
-func Again(ctx context.Context, q DB, t *Table, epoch uint64, a *Authors) error {
+func Again(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors) error {
 	for _, name := range []string{"omsync_version", "omsync_tombstone"} {
-		if err := exec(ctx, q, fmt.Sprintf("UPDATE %s SET epoch = %d WHERE tbl = %d", name, epoch, t.ID)); err != nil {
+		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET epoch = %d WHERE tbl = %d", name, epoch, t.ID)); err != nil {
 			return fmt.Errorf("send %s again: %w", t.Name, err)
 		}
 	}

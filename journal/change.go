@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/merge"
 )
 
@@ -31,19 +33,19 @@ type Change struct {
 const changeColumns = "id, tbl, op, pk, k, u, mask, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', at)"
 
 // Changes reads up to limit changes of all tables, oldest first.
-func Changes(ctx context.Context, q DB, limit int) ([]Change, error) {
+func Changes(ctx context.Context, q sqldb.DB, limit int) ([]Change, error) {
 	return readChanges(ctx, q, fmt.Sprintf("ORDER BY id LIMIT %d", limit))
 }
 
 // TableChanges reads all changes of one table, oldest first.
-func TableChanges(ctx context.Context, q DB, tbl uint16) ([]Change, error) {
+func TableChanges(ctx context.Context, q sqldb.DB, tbl uint16) ([]Change, error) {
 	return readChanges(ctx, q, fmt.Sprintf("WHERE tbl = %d ORDER BY id", tbl))
 }
 
-func readChanges(ctx context.Context, q DB, which string) ([]Change, error) {
+func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error) {
 	var out []Change
-	err := Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_change "+which, func(r []sql.RawBytes) error {
-		c := Change{ID: Uint(r[0]), Table: uint16(Uint(r[1])), Op: int(Uint(r[2])), Row: Row{Int(r[3]), string(r[4])}, Mask: merge.Mask(Uint(r[6])), At: Int(r[7])}
+	err := sqldb.Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_change "+which, func(r []sql.RawBytes) error {
+		c := Change{ID: sqldb.Uint(r[0]), Table: uint16(sqldb.Uint(r[1])), Op: int(sqldb.Uint(r[2])), Row: Row{sqldb.Int(r[3]), string(r[4])}, Mask: merge.Mask(sqldb.Uint(r[6])), At: sqldb.Int(r[7])}
 		if r[5] != nil {
 			u := string(r[5])
 			c.UUID = &u
@@ -58,14 +60,14 @@ func readChanges(ctx context.Context, q DB, which string) ([]Change, error) {
 }
 
 // Waiting counts the changes not sealed yet.
-func Waiting(ctx context.Context, q DB) (n int64, err error) {
-	err = Each(ctx, q, "SELECT COUNT(*) FROM omsync_change", func(r []sql.RawBytes) error { n = Int(r[0]); return nil })
+func Waiting(ctx context.Context, q sqldb.DB) (n int64, err error) {
+	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_change", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
 }
 
 // DropChanges deletes changes by their ids: in the one shape that takes record locks only, so that the application's
 // triggers never wait. The count must match: a change that is no longer there was somebody else's.
-func DropChanges(ctx context.Context, q DB, ids []uint64) error {
+func DropChanges(ctx context.Context, q sqldb.DB, ids []uint64) error {
 	return chunks(ids, func(part []uint64) error {
 		b := Integers([]byte("DELETE c FROM "), part)
 		b = append(b, " STRAIGHT_JOIN omsync_change c FORCE INDEX (PRIMARY) ON c.id = d.id"...)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/merge"
 )
 
@@ -34,7 +36,7 @@ func (c Conflict) digest() string {
 }
 
 // PutConflicts records conflicts; those already recorded stay as they are. It answers how many were new.
-func PutConflicts(ctx context.Context, q DB, cs []Conflict) (int, error) {
+func PutConflicts(ctx context.Context, q sqldb.DB, cs []Conflict) (int, error) {
 	added := 0
 	for len(cs) > 0 {
 		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm) VALUES ")
@@ -62,34 +64,34 @@ func PutConflicts(ctx context.Context, q DB, cs []Conflict) (int, error) {
 func (c Conflict) literal(b []byte) []byte {
 	b = append(b, '(')
 	for _, s := range []string{c.digest(), c.Table, c.Key, c.Column} {
-		b = append(Binary(b, s), ',')
+		b = append(sqldb.Binary(b, s), ',')
 	}
 	if c.Value == nil {
 		b = append(b, "NULL"...)
 	} else {
-		b = Binary(b, *c.Value)
+		b = sqldb.Binary(b, *c.Value)
 	}
-	return fmt.Appendf(b, ",%t,%d,%s,%d,%s,%d,%d,%d)", c.Deletion, c.Loser.Time, Binary(nil, c.Loser.Author),
-		c.Winner.Time, Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From)
+	return fmt.Appendf(b, ",%t,%d,%s,%d,%s,%d,%d,%d)", c.Deletion, c.Loser.Time, sqldb.Binary(nil, c.Loser.Author),
+		c.Winner.Time, sqldb.Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From)
 }
 
 // conflictPage is how many records are held at once: each may have a long value.
 const conflictPage = 100
 
 // NewerConflicts lists the records above epoch base that did not come from the peer, in order. f may use q itself.
-func NewerConflicts(ctx context.Context, q DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
+func NewerConflicts(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
 	for last := uint64(0); ; {
 		var page []Conflict
 		query := fmt.Sprintf("SELECT tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm, id FROM omsync_conflict WHERE epoch > %d AND frm <> %d AND id > %d ORDER BY id LIMIT %d", base, peer, last, conflictPage)
-		err := Each(ctx, q, query, func(r []sql.RawBytes) error {
-			c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: Int(r[4]) != 0,
-				Loser: merge.Stamp{Time: Int(r[5]), Author: string(r[6])}, Winner: merge.Stamp{Time: Int(r[7]), Author: string(r[8])},
-				At: Int(r[9]), Epoch: Uint(r[10]), From: merge.Peer(Uint(r[11]))}
+		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+			c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: sqldb.Int(r[4]) != 0,
+				Loser: merge.Stamp{Time: sqldb.Int(r[5]), Author: string(r[6])}, Winner: merge.Stamp{Time: sqldb.Int(r[7]), Author: string(r[8])},
+				At: sqldb.Int(r[9]), Epoch: sqldb.Uint(r[10]), From: merge.Peer(sqldb.Uint(r[11]))}
 			if r[3] != nil {
 				v := string(r[3])
 				c.Value = &v
 			}
-			last = Uint(r[12])
+			last = sqldb.Uint(r[12])
 			page = append(page, c)
 			return nil
 		})
@@ -108,7 +110,7 @@ func NewerConflicts(ctx context.Context, q DB, base uint64, peer merge.Peer, f f
 }
 
 // CountConflicts counts the records.
-func CountConflicts(ctx context.Context, q DB) (n int64, err error) {
-	err = Each(ctx, q, "SELECT COUNT(*) FROM omsync_conflict", func(r []sql.RawBytes) error { n = Int(r[0]); return nil })
+func CountConflicts(ctx context.Context, q sqldb.DB) (n int64, err error) {
+	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_conflict", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
 }

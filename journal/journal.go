@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
@@ -32,7 +34,7 @@ func Load(ctx context.Context, db *sql.DB, cat *schema.Catalogue, p *schema.Prof
 }
 
 // Reload reads authors and tables again: other runs may have added some.
-func (j *Journal) Reload(ctx context.Context, q DB) (err error) {
+func (j *Journal) Reload(ctx context.Context, q sqldb.DB) (err error) {
 	if j.Authors, err = LoadAuthors(ctx, q); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/schema"
 )
 
@@ -125,13 +127,13 @@ func Filtered(t *schema.Table, f *schema.RowFilter, key string) (stays, known bo
 
 // Decides answers, for values of a condition's deciding column, what they say: themselves, or what the rows that they refer
 // to say. Condition.Target takes the answer.
-func Decides(ctx context.Context, q DB, w *schema.Condition) (func(string) string, error) {
+func Decides(ctx context.Context, q sqldb.DB, w *schema.Condition) (func(string) string, error) {
 	if w.Via == nil {
 		return func(v string) string { return v }, nil
 	}
 	formats := map[string]string{}
 	query := fmt.Sprintf("SELECT %s, %s FROM %s", schema.Quote(w.Via.Ref.ToColumn.Name), schema.Quote(w.LookupColumn.Name), schema.Quote(w.Lookup.Name))
-	err := Each(ctx, q, query, func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		formats[string(r[0])] = string(r[1])
 		return nil
 	})

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/merge"
 )
 
@@ -28,8 +30,8 @@ type Node struct {
 }
 
 // Create makes the tables and writes row 1, the node itself.
-func Create(ctx context.Context, q DB, n Node) error {
-	if err := exec(ctx, q, ddl...); err != nil {
+func Create(ctx context.Context, q sqldb.DB, n Node) error {
+	if err := sqldb.Exec(ctx, q, ddl...); err != nil {
 		return fmt.Errorf("create the omsync tables: %w", err)
 	}
 	_, err := q.ExecContext(ctx, "INSERT INTO omsync_node (id, name, format, history, earlier, profile) VALUES (1, ?, ?, ?, '[]', ?)",
@@ -41,9 +43,9 @@ func Create(ctx context.Context, q DB, n Node) error {
 }
 
 // Drop removes every omsync table. The application's tables are not touched.
-func Drop(ctx context.Context, q DB) error {
+func Drop(ctx context.Context, q sqldb.DB) error {
 	for _, t := range tables {
-		if err := exec(ctx, q, "DROP TABLE IF EXISTS "+t); err != nil {
+		if err := sqldb.Exec(ctx, q, "DROP TABLE IF EXISTS "+t); err != nil {
 			return fmt.Errorf("drop %s: %w", t, err)
 		}
 	}
@@ -51,17 +53,17 @@ func Drop(ctx context.Context, q DB) error {
 }
 
 // LoadNode reads row 1; ErrNone if there is none.
-func LoadNode(ctx context.Context, q DB) (*Node, error) {
+func LoadNode(ctx context.Context, q sqldb.DB) (*Node, error) {
 	var n *Node
-	err := Each(ctx, q, "SELECT name, history, earlier, profile, format FROM omsync_node WHERE id = 1", func(r []sql.RawBytes) error {
-		if f := Int(r[4]); f != Format {
+	err := sqldb.Each(ctx, q, "SELECT name, history, earlier, profile, format FROM omsync_node WHERE id = 1", func(r []sql.RawBytes) error {
+		if f := sqldb.Int(r[4]); f != Format {
 			return fmt.Errorf("the omsync tables have layout %d and this omsync knows layout %d: use the omsync version that made them", f, Format)
 		}
-		n = &Node{Name: string(r[0]), History: Uint(r[1]), Profile: string(r[3])}
+		n = &Node{Name: string(r[0]), History: sqldb.Uint(r[1]), Profile: string(r[3])}
 		return json.Unmarshal(r[2], &n.Earlier)
 	})
 	switch {
-	case ErrorNumber(err) == 1146:
+	case sqldb.ErrorNumber(err) == sqldb.ErrNoSuchTable:
 		return nil, ErrNone
 	case err != nil:
 		return nil, fmt.Errorf("read omsync_node: %w", err)
@@ -72,7 +74,7 @@ func LoadNode(ctx context.Context, q DB) (*Node, error) {
 }
 
 // SaveHistory writes the history and the earlier ones.
-func SaveHistory(ctx context.Context, q DB, n *Node) error {
+func SaveHistory(ctx context.Context, q sqldb.DB, n *Node) error {
 	b, err := json.Marshal(n.Earlier)
 	if err != nil {
 		return err
@@ -94,27 +96,27 @@ func Gate(ctx context.Context, c *sql.Conn, shared bool, wait time.Duration) err
 		how, patience = "LOCK IN SHARE MODE", max(wait, time.Second)
 	}
 	seconds := int64(patience / time.Second)
-	if err := exec(ctx, c, fmt.Sprintf("SET @omsync_wait = @@innodb_lock_wait_timeout, innodb_lock_wait_timeout = %d", seconds)); err != nil {
+	if err := sqldb.Exec(ctx, c, fmt.Sprintf("SET @omsync_wait = @@innodb_lock_wait_timeout, innodb_lock_wait_timeout = %d", seconds)); err != nil {
 		return fmt.Errorf("take the gate: %w", err)
 	}
 	end := time.Now().Add(wait)
 	for {
-		err := exec(ctx, c, "BEGIN")
+		err := sqldb.Exec(ctx, c, "BEGIN")
 		if err == nil {
-			err = Each(ctx, c, "SELECT id FROM omsync_node WHERE id = 1 "+how, func([]sql.RawBytes) error { return nil })
+			err = sqldb.Each(ctx, c, "SELECT id FROM omsync_node WHERE id = 1 "+how, func([]sql.RawBytes) error { return nil })
 		}
 		if err == nil {
-			return exec(ctx, c, "SET innodb_lock_wait_timeout = @omsync_wait")
+			return sqldb.Exec(ctx, c, "SET innodb_lock_wait_timeout = @omsync_wait")
 		}
-		exec(ctx, c, "ROLLBACK")
-		if n := ErrorNumber(err); n == 1205 || n == 1213 {
+		sqldb.Exec(ctx, c, "ROLLBACK")
+		if sqldb.IsLockConflict(err) {
 			if time.Now().Before(end) {
 				time.Sleep(time.Duration(rand.IntN(400)) * time.Millisecond)
 				continue
 			}
 			err = ErrBusy
 		}
-		exec(ctx, c, "SET innodb_lock_wait_timeout = @omsync_wait")
+		sqldb.Exec(ctx, c, "SET innodb_lock_wait_timeout = @omsync_wait")
 		if err == ErrBusy {
 			return err
 		}
@@ -123,7 +125,7 @@ func Gate(ctx context.Context, c *sql.Conn, shared bool, wait time.Duration) err
 }
 
 // NextEpoch adds an epoch to the journal. The caller holds the gate. again: it only sends again what was there before.
-func NextEpoch(ctx context.Context, q DB, again bool, now time.Time) (merge.Mark, error) {
+func NextEpoch(ctx context.Context, q sqldb.DB, again bool, now time.Time) (merge.Mark, error) {
 	m := merge.Mark{Token: Random()}
 	r, err := q.ExecContext(ctx, "INSERT INTO omsync_epoch (token, again, at) VALUES (?, ?, ?)", m.Token, again, now.UnixMicro())
 	if err != nil {
@@ -135,13 +137,13 @@ func NextEpoch(ctx context.Context, q DB, again bool, now time.Time) (merge.Mark
 }
 
 // DropEpoch takes back an epoch in which nothing was written.
-func DropEpoch(ctx context.Context, q DB, epoch uint64) error {
+func DropEpoch(ctx context.Context, q sqldb.DB, epoch uint64) error {
 	_, err := q.ExecContext(ctx, "DELETE FROM omsync_epoch WHERE id = ?", epoch)
 	return err
 }
 
 // State reads the node's epochs as merge wants them. Has asks the database and remembers the first error in *bad.
-func State(ctx context.Context, q DB, bad *error) (*Node, *merge.Journal, error) {
+func State(ctx context.Context, q sqldb.DB, bad *error) (*Node, *merge.Journal, error) {
 	n, err := LoadNode(ctx, q)
 	if err != nil {
 		return nil, nil, err
@@ -152,7 +154,7 @@ func State(ctx context.Context, q DB, bad *error) (*Node, *merge.Journal, error)
 	}
 	j.Has = func(m merge.Mark) bool {
 		found := false
-		err := Each(ctx, q, fmt.Sprintf("SELECT 1 FROM omsync_epoch WHERE id = %d AND token = %d", m.Epoch, m.Token),
+		err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT 1 FROM omsync_epoch WHERE id = %d AND token = %d", m.Epoch, m.Token),
 			func([]sql.RawBytes) error { found = true; return nil })
 		if err != nil && *bad == nil {
 			*bad = err
@@ -163,18 +165,18 @@ func State(ctx context.Context, q DB, bad *error) (*Node, *merge.Journal, error)
 }
 
 // LastEpoch is the newest epoch that the query's snapshot holds; the zero Mark if there is none.
-func LastEpoch(ctx context.Context, q DB) (m merge.Mark, err error) {
-	err = Each(ctx, q, "SELECT id, token FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
-		m = merge.Mark{Epoch: Uint(r[0]), Token: Uint(r[1])}
+func LastEpoch(ctx context.Context, q sqldb.DB) (m merge.Mark, err error) {
+	err = sqldb.Each(ctx, q, "SELECT id, token FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
+		m = merge.Mark{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}
 		return nil
 	})
 	return m, err
 }
 
 // AgainEpochs lists the epochs above base that only send again.
-func AgainEpochs(ctx context.Context, q DB, base uint64) (out []uint64, err error) {
-	err = Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_epoch WHERE again = 1 AND id > %d", base), func(r []sql.RawBytes) error {
-		out = append(out, Uint(r[0]))
+func AgainEpochs(ctx context.Context, q sqldb.DB, base uint64) (out []uint64, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_epoch WHERE again = 1 AND id > %d", base), func(r []sql.RawBytes) error {
+		out = append(out, sqldb.Uint(r[0]))
 		return nil
 	})
 	return out, err
@@ -187,10 +189,10 @@ type Authors struct {
 }
 
 // LoadAuthors reads all names.
-func LoadAuthors(ctx context.Context, q DB) (*Authors, error) {
+func LoadAuthors(ctx context.Context, q sqldb.DB) (*Authors, error) {
 	a := &Authors{ids: map[string]uint16{}, names: map[uint16]string{}}
-	err := Each(ctx, q, "SELECT id, name FROM omsync_node", func(r []sql.RawBytes) error {
-		id, name := uint16(Uint(r[0])), string(r[1])
+	err := sqldb.Each(ctx, q, "SELECT id, name FROM omsync_node", func(r []sql.RawBytes) error {
+		id, name := uint16(sqldb.Uint(r[0])), string(r[1])
 		a.ids[name], a.names[id] = id, name
 		return nil
 	})
@@ -233,7 +235,7 @@ func (a *Authors) Add(ctx context.Context, db *sql.DB, names []string) error {
 }
 
 // AddWithin is Add on one connection, in its transaction if one is under way.
-func (a *Authors) AddWithin(ctx context.Context, q DB, names []string) error {
+func (a *Authors) AddWithin(ctx context.Context, q sqldb.DB, names []string) error {
 	for _, n := range names {
 		if _, err := q.ExecContext(ctx, "INSERT IGNORE INTO omsync_node (name) VALUES (?)", n); err != nil {
 			return fmt.Errorf("number the author %s: %w", n, err)

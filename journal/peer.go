@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/merge"
 )
 
@@ -26,13 +28,13 @@ type Peer struct {
 const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, asks"
 
 // Peers lists the neighbours that are not removed, by name. Link.Log is left out: LoadLog reads it.
-func Peers(ctx context.Context, q DB) ([]*Peer, error) {
+func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
 	return readPeers(ctx, q, "state <> 'removed' ORDER BY name")
 }
 
 // PeerByName reads one neighbour; nil if there is none of that name. lock: its row is locked to the transaction's end.
-func PeerByName(ctx context.Context, q DB, name string, lock bool) (*Peer, error) {
-	where := fmt.Sprintf("state <> 'removed' AND name = %s", Binary(nil, name))
+func PeerByName(ctx context.Context, q sqldb.DB, name string, lock bool) (*Peer, error) {
+	where := fmt.Sprintf("state <> 'removed' AND name = %s", sqldb.Binary(nil, name))
 	if lock {
 		where += " FOR UPDATE"
 	}
@@ -43,10 +45,10 @@ func PeerByName(ctx context.Context, q DB, name string, lock bool) (*Peer, error
 	return ps[0], nil
 }
 
-func readPeers(ctx context.Context, q DB, where string) ([]*Peer, error) {
+func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 	var out []*Peer
-	err := Each(ctx, q, "SELECT "+peerColumns+" FROM omsync_peer WHERE "+where, func(r []sql.RawBytes) error {
-		p := &Peer{ID: merge.Peer(Uint(r[0])), Name: string(r[1]), Role: string(r[2]), State: string(r[3]), Card: append([]byte(nil), r[4]...),
+	err := sqldb.Each(ctx, q, "SELECT "+peerColumns+" FROM omsync_peer WHERE "+where, func(r []sql.RawBytes) error {
+		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: string(r[2]), State: string(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
 		if r[9] != nil {
@@ -73,7 +75,7 @@ func at(b []byte) time.Time {
 	if b == nil {
 		return time.Time{}
 	}
-	return time.UnixMicro(Int(b))
+	return time.UnixMicro(sqldb.Int(b))
 }
 
 func micros(t time.Time) any {
@@ -84,7 +86,7 @@ func micros(t time.Time) any {
 }
 
 // AddPeer writes a new neighbour and gives it its number.
-func AddPeer(ctx context.Context, q DB, p *Peer) error {
+func AddPeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	link, err := encodeLink(p)
 	if err != nil {
 		return err
@@ -100,9 +102,9 @@ func AddPeer(ctx context.Context, q DB, p *Peer) error {
 
 // NextLink is a number for a new link: the clock in microseconds, or more than any link had before, also those of peers that
 // were removed, if the clock was set back since.
-func NextLink(ctx context.Context, q DB, now time.Time) (uint64, error) {
+func NextLink(ctx context.Context, q sqldb.DB, now time.Time) (uint64, error) {
 	next := uint64(now.UnixMicro())
-	err := Each(ctx, q, "SELECT link FROM omsync_peer", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT link FROM omsync_peer", func(r []sql.RawBytes) error {
 		var l merge.Link
 		if err := json.Unmarshal(r[0], &l); err != nil {
 			return err
@@ -124,7 +126,7 @@ func encodeLink(p *Peer) ([]byte, error) {
 }
 
 // SavePeer writes the state of the link, without its log.
-func SavePeer(ctx context.Context, q DB, p *Peer) error {
+func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	link, err := encodeLink(p)
 	if err != nil {
 		return err
@@ -142,27 +144,27 @@ func SavePeer(ctx context.Context, q DB, p *Peer) error {
 }
 
 // LoadLog reads the ends of the batches applied from the peer into its link.
-func LoadLog(ctx context.Context, q DB, p *Peer) error {
+func LoadLog(ctx context.Context, q sqldb.DB, p *Peer) error {
 	p.Link.Log = nil
-	return Each(ctx, q, fmt.Sprintf("SELECT epoch, token, own FROM omsync_import WHERE peer = %d ORDER BY own", p.ID), func(r []sql.RawBytes) error {
-		p.Link.Log = append(p.Link.Log, merge.Imported{Mark: merge.Mark{Epoch: Uint(r[0]), Token: Uint(r[1])}, Epoch: Uint(r[2])})
+	return sqldb.Each(ctx, q, fmt.Sprintf("SELECT epoch, token, own FROM omsync_import WHERE peer = %d ORDER BY own", p.ID), func(r []sql.RawBytes) error {
+		p.Link.Log = append(p.Link.Log, merge.Imported{Mark: merge.Mark{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}, Epoch: sqldb.Uint(r[2])})
 		return nil
 	})
 }
 
 // SaveLog brings the log in line with the link's: rows behind the last common one go, new ones are added.
-func SaveLog(ctx context.Context, q DB, p *Peer, had []merge.Imported) error {
+func SaveLog(ctx context.Context, q sqldb.DB, p *Peer, had []merge.Imported) error {
 	same := 0
 	for same < len(had) && same < len(p.Link.Log) && had[same] == p.Link.Log[same] {
 		same++
 	}
 	for _, m := range had[same:] {
-		if err := exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_import WHERE peer = %d AND own = %d", p.ID, m.Epoch)); err != nil {
+		if err := sqldb.Exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_import WHERE peer = %d AND own = %d", p.ID, m.Epoch)); err != nil {
 			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
 		}
 	}
 	for _, m := range p.Link.Log[same:] {
-		if err := exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_import (peer, epoch, token, own) VALUES (%d, %d, %d, %d)", p.ID, m.Mark.Epoch, m.Token, m.Epoch)); err != nil {
+		if err := sqldb.Exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_import (peer, epoch, token, own) VALUES (%d, %d, %d, %d)", p.ID, m.Mark.Epoch, m.Token, m.Epoch)); err != nil {
 			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
 		}
 	}
@@ -171,13 +173,13 @@ func SaveLog(ctx context.Context, q DB, p *Peer, had []merge.Imported) error {
 
 // Rejoin makes everything that came from the peer after this own epoch count as made here, in the new epoch: the peer
 // was restored and no longer has it.
-func Rejoin(ctx context.Context, q DB, peer merge.Peer, after, epoch uint64) error {
+func Rejoin(ctx context.Context, q sqldb.DB, peer merge.Peer, after, epoch uint64) error {
 	for _, t := range []string{"omsync_version", "omsync_tombstone", "omsync_conflict"} {
-		if err := exec(ctx, q, fmt.Sprintf("UPDATE %s SET frm = 0, epoch = %d WHERE frm = %d AND epoch > %d", t, epoch, peer, after)); err != nil {
+		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET frm = 0, epoch = %d WHERE frm = %d AND epoch > %d", t, epoch, peer, after)); err != nil {
 			return fmt.Errorf("count what came from a restored peer as made here: %w", err)
 		}
 	}
-	err := exec(ctx, q, fmt.Sprintf("UPDATE omsync_table SET def_frm = 0, def_epoch = %d WHERE def_mask IS NOT NULL AND def_frm = %d AND def_epoch > %d", epoch, peer, after))
+	err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_table SET def_frm = 0, def_epoch = %d WHERE def_mask IS NOT NULL AND def_frm = %d AND def_epoch > %d", epoch, peer, after))
 	if err != nil {
 		return fmt.Errorf("count what came from a restored peer as made here: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/merge"
 )
 
@@ -70,17 +72,17 @@ func (t *Table) Assign(column, typ string) bool {
 }
 
 // LoadTables reads all tables, by name.
-func LoadTables(ctx context.Context, q DB, a *Authors) (map[string]*Table, error) {
+func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table, error) {
 	out := map[string]*Table{}
-	err := Each(ctx, q, "SELECT id, name, cols, def_mask, def_time, def_author, def_epoch, def_frm, fresh, flow FROM omsync_table", func(r []sql.RawBytes) error {
-		t := &Table{ID: uint16(Uint(r[0])), Name: string(r[1])}
+	err := sqldb.Each(ctx, q, "SELECT id, name, cols, def_mask, def_time, def_author, def_epoch, def_frm, fresh, flow FROM omsync_table", func(r []sql.RawBytes) error {
+		t := &Table{ID: uint16(sqldb.Uint(r[0])), Name: string(r[1])}
 		if err := json.Unmarshal(r[2], &t.Columns); err != nil {
 			return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 		}
 		if r[3] != nil {
 			t.Default = group(r[3:], a)
 		}
-		t.Fresh = Int(r[8]) != 0
+		t.Fresh = sqldb.Int(r[8]) != 0
 		if r[9] != nil {
 			if err := json.Unmarshal(r[9], &t.Flow); err != nil {
 				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
@@ -94,19 +96,19 @@ func LoadTables(ctx context.Context, q DB, a *Authors) (map[string]*Table, error
 
 // group reads mask, time, author, epoch, neighbour.
 func group(r []sql.RawBytes, a *Authors) merge.Group {
-	g := merge.Group{Mask: merge.Mask(Uint(r[0]))}
+	g := merge.Group{Mask: merge.Mask(sqldb.Uint(r[0]))}
 	g.Version = version(r[1:], a)
 	return g
 }
 
 func version(r []sql.RawBytes, a *Authors) (v merge.Version) {
-	v.Time, v.Author = Int(r[0]), a.Name(uint16(Uint(r[1])))
-	v.Epoch, v.From = Uint(r[2]), merge.Peer(Uint(r[3]))
+	v.Time, v.Author = sqldb.Int(r[0]), a.Name(uint16(sqldb.Uint(r[1])))
+	v.Epoch, v.From = sqldb.Uint(r[2]), merge.Peer(sqldb.Uint(r[3]))
 	return v
 }
 
 // SaveColumns writes a table's columns, and numbers it if it is new. Unlike the rest it needs no gate.
-func SaveColumns(ctx context.Context, q DB, t *Table) error {
+func SaveColumns(ctx context.Context, q sqldb.DB, t *Table) error {
 	b, err := json.Marshal(t.Columns)
 	if err != nil {
 		return err
@@ -125,7 +127,7 @@ func SaveColumns(ctx context.Context, q DB, t *Table) error {
 }
 
 // SaveTable writes a table's columns, how it flows and whether it is fresh. The caller holds the gate alone.
-func SaveTable(ctx context.Context, q DB, t *Table) error {
+func SaveTable(ctx context.Context, q sqldb.DB, t *Table) error {
 	b, err := json.Marshal(t.Columns)
 	if err != nil {
 		return err
@@ -140,7 +142,7 @@ func SaveTable(ctx context.Context, q DB, t *Table) error {
 
 // SaveDefault writes a table's default version and nothing else: the caller holds the gate, but the columns may be those
 // of another run by now.
-func SaveDefault(ctx context.Context, q DB, t *Table, a *Authors) (err error) {
+func SaveDefault(ctx context.Context, q sqldb.DB, t *Table, a *Authors) (err error) {
 	if d := t.Default; d.Mask == 0 {
 		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET def_mask = NULL WHERE id = ?", t.ID)
 	} else {

@@ -5,10 +5,10 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
-	"strings"
+
+	"github.com/omsync/omsync/internal/sqldb"
 
 	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/schema"
 )
 
 // Row is how this database alone knows a row: its integer primary key, or, in a table without one, the local key that
@@ -24,59 +24,44 @@ type Entry struct {
 	Groups []merge.Group
 }
 
-// idList appends a derived table d(pk, k) of the rows: the shape that locks nothing but what it finds.
-func idList(b []byte, rows []Row) []byte {
-	for i, r := range rows {
-		if i == 0 {
-			b = append(b, "(SELECT "...)
-			b = strconv.AppendInt(b, r.Int, 10)
-			b = append(b, " pk, "...)
-			b = Binary(b, r.Key)
-			b = append(b, " k"...)
-			continue
+// rowList appends a derived table d(pk, k) of the rows.
+func rowList(b []byte, rows []Row) []byte {
+	b, _ = sqldb.AppendDerived(b, []string{"pk", "k"}, len(rows), 0, func(b []byte, row, column int) []byte {
+		if column == 0 {
+			return strconv.AppendInt(b, rows[row].Int, 10)
 		}
-		b = append(b, " UNION ALL SELECT "...)
-		b = strconv.AppendInt(b, r.Int, 10)
-		b = append(b, ',')
-		b = Binary(b, r.Key)
-	}
-	return append(b, ") d"...)
+		return sqldb.Binary(b, rows[row].Key)
+	})
+	return b
 }
 
-// Integers appends a derived table d(id) of numbers, at least one: the same shape.
+// keyList appends a derived table d(k) of keys as the index holds them.
+func keyList(b []byte, keys []string) []byte {
+	b, _ = sqldb.AppendDerived(b, []string{"k"}, len(keys), 0, func(b []byte, row, _ int) []byte {
+		return sqldb.Binary(b, indexed(keys[row]))
+	})
+	return b
+}
+
+// Integers appends a derived table d(id) of numbers, at least one.
 func Integers[T int64 | uint64](b []byte, numbers []T) []byte {
-	for i, n := range numbers {
-		if i == 0 {
-			b = fmt.Appendf(b, "(SELECT %d id", n)
-		} else {
-			b = fmt.Appendf(b, " UNION ALL SELECT %d", n)
-		}
-	}
-	return append(b, ") d"...)
-}
-
-// Binary appends a byte string as a literal.
-func Binary(b []byte, s string) []byte {
-	switch {
-	case s == "":
-		return append(b, "''"...)
-	case len(s) > 1<<16: // two digits a byte would be too many for the server's longest packet
-		return schema.AppendString(append(b, "_binary"...), []byte(s))
-	}
-	return fmt.Appendf(b, "x'%x'", s)
+	b, _ = sqldb.AppendDerived(b, []string{"id"}, len(numbers), 0, func(b []byte, row, _ int) []byte {
+		return fmt.Append(b, numbers[row])
+	})
+	return b
 }
 
 const versionColumns = "v.mask, v.time, v.author, v.epoch, v.frm"
 
 // Versions reads the entries of some rows of a table. Rows without an entry are not in the answer: the table's default
 // is theirs.
-func Versions(ctx context.Context, q DB, tbl uint16, rows []Row, a *Authors) (map[Row][]merge.Group, error) {
+func Versions(ctx context.Context, q sqldb.DB, tbl uint16, rows []Row, a *Authors) (map[Row][]merge.Group, error) {
 	out := make(map[Row][]merge.Group, len(rows))
 	err := chunks(rows, func(part []Row) error {
-		b := append([]byte("SELECT d.pk, d.k, "+versionColumns+" FROM "), idList(nil, part)...)
+		b := append([]byte("SELECT d.pk, d.k, "+versionColumns+" FROM "), rowList(nil, part)...)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_version v FORCE INDEX (PRIMARY) ON v.tbl = %d AND v.pk = d.pk AND v.k = d.k", tbl)
-		return Each(ctx, q, string(b), func(r []sql.RawBytes) error {
-			id := Row{Int(r[0]), string(r[1])}
+		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
+			id := Row{sqldb.Int(r[0]), string(r[1])}
 			out[id] = append(out[id], group(r[2:], a))
 			return nil
 		})
@@ -88,19 +73,19 @@ func Versions(ctx context.Context, q DB, tbl uint16, rows []Row, a *Authors) (ma
 }
 
 // VersionsBetween reads the entries of the rows of a table with an integer key from first to last.
-func VersionsBetween(ctx context.Context, q DB, tbl uint16, first, last int64, a *Authors) (map[Row][]merge.Group, error) {
+func VersionsBetween(ctx context.Context, q sqldb.DB, tbl uint16, first, last int64, a *Authors) (map[Row][]merge.Group, error) {
 	return readVersions(ctx, q, fmt.Sprintf("v.tbl = %d AND v.pk BETWEEN %d AND %d", tbl, first, last), a)
 }
 
 // AllVersions reads the entries of a table.
-func AllVersions(ctx context.Context, q DB, tbl uint16, a *Authors) (map[Row][]merge.Group, error) {
+func AllVersions(ctx context.Context, q sqldb.DB, tbl uint16, a *Authors) (map[Row][]merge.Group, error) {
 	return readVersions(ctx, q, fmt.Sprintf("v.tbl = %d", tbl), a)
 }
 
-func readVersions(ctx context.Context, q DB, where string, a *Authors) (map[Row][]merge.Group, error) {
+func readVersions(ctx context.Context, q sqldb.DB, where string, a *Authors) (map[Row][]merge.Group, error) {
 	out := map[Row][]merge.Group{}
-	err := Each(ctx, q, "SELECT v.pk, v.k, "+versionColumns+" FROM omsync_version v WHERE "+where, func(r []sql.RawBytes) error {
-		id := Row{Int(r[0]), string(r[1])}
+	err := sqldb.Each(ctx, q, "SELECT v.pk, v.k, "+versionColumns+" FROM omsync_version v WHERE "+where, func(r []sql.RawBytes) error {
+		id := Row{sqldb.Int(r[0]), string(r[1])}
 		out[id] = append(out[id], group(r[2:], a))
 		return nil
 	})
@@ -111,11 +96,11 @@ func readVersions(ctx context.Context, q DB, where string, a *Authors) (map[Row]
 }
 
 // Newer lists the rows of a table that have an entry above epoch base which did not come from the peer.
-func Newer(ctx context.Context, q DB, tbl uint16, base uint64, peer merge.Peer) ([]Row, error) {
+func Newer(ctx context.Context, q sqldb.DB, tbl uint16, base uint64, peer merge.Peer) ([]Row, error) {
 	var out []Row
 	query := fmt.Sprintf("SELECT DISTINCT pk, k FROM omsync_version FORCE INDEX (tbl_epoch) WHERE tbl = %d AND epoch > %d AND frm <> %d ORDER BY pk, k", tbl, base, peer)
-	err := Each(ctx, q, query, func(r []sql.RawBytes) error {
-		out = append(out, Row{Int(r[0]), string(r[1])})
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		out = append(out, Row{sqldb.Int(r[0]), string(r[1])})
 		return nil
 	})
 	if err != nil {
@@ -125,12 +110,12 @@ func Newer(ctx context.Context, q DB, tbl uint16, base uint64, peer merge.Peer) 
 }
 
 // NewerTables lists the tables with an entry or a tombstone above epoch base that did not come from the peer.
-func NewerTables(ctx context.Context, q DB, base uint64, peer merge.Peer) (live, dead map[uint16]bool, err error) {
+func NewerTables(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer) (live, dead map[uint16]bool, err error) {
 	live, dead = map[uint16]bool{}, map[uint16]bool{}
 	for from, into := range map[string]map[uint16]bool{"omsync_version": live, "omsync_tombstone": dead} {
 		query := fmt.Sprintf("SELECT t.id FROM omsync_table t WHERE EXISTS (SELECT 1 FROM %s v FORCE INDEX (tbl_epoch) WHERE v.tbl = t.id AND v.epoch > %d AND v.frm <> %d)", from, base, peer)
-		err = Each(ctx, q, query, func(r []sql.RawBytes) error {
-			into[uint16(Uint(r[0]))] = true
+		err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+			into[uint16(sqldb.Uint(r[0]))] = true
 			return nil
 		})
 		if err != nil {
@@ -142,11 +127,11 @@ func NewerTables(ctx context.Context, q DB, base uint64, peer merge.Peer) (live,
 
 // PutVersions writes entries. Rows in old have entries already, which are replaced; an entry without groups is only
 // taken away.
-func PutVersions(ctx context.Context, q DB, tbl uint16, old []Row, entries []Entry, a *Authors) error {
+func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries []Entry, a *Authors) error {
 	err := chunks(old, func(part []Row) error {
-		b := append([]byte("DELETE v FROM "), idList(nil, part)...)
+		b := append([]byte("DELETE v FROM "), rowList(nil, part)...)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_version v FORCE INDEX (PRIMARY) ON v.tbl = %d AND v.pk = d.pk AND v.k = d.k", tbl)
-		return exec(ctx, q, string(b))
+		return sqldb.Exec(ctx, q, string(b))
 	})
 	if err != nil {
 		return fmt.Errorf("replace versions: %w", err)
@@ -164,7 +149,7 @@ func PutVersions(ctx context.Context, q DB, tbl uint16, old []Row, entries []Ent
 				b = append(b, ',')
 				b = strconv.AppendInt(b, e.Int, 10)
 				b = append(b, ',')
-				b = Binary(b, e.Key)
+				b = sqldb.Binary(b, e.Key)
 				b = append(b, ',')
 				b = strconv.AppendUint(b, uint64(g.Mask), 10)
 				b = append(b, ',')
@@ -177,7 +162,7 @@ func PutVersions(ctx context.Context, q DB, tbl uint16, old []Row, entries []Ent
 		if len(b) == n {
 			return nil
 		}
-		return exec(ctx, q, string(b))
+		return sqldb.Exec(ctx, q, string(b))
 	})
 	if err != nil {
 		return fmt.Errorf("write versions: %w", err)
@@ -209,20 +194,12 @@ type Tombstone struct {
 }
 
 // Tombstones reads the deletions known of some keys of a table.
-func Tombstones(ctx context.Context, q DB, tbl uint16, keys []string, a *Authors) (map[string]merge.Version, error) {
+func Tombstones(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors) (map[string]merge.Version, error) {
 	out := map[string]merge.Version{}
 	err := chunks(keys, func(part []string) error {
-		var b []byte
-		for i, k := range part {
-			if i == 0 {
-				b = append(b, "SELECT t.k, t.whole, t.time, t.author, t.epoch, t.frm FROM (SELECT "...)
-				b = append(Binary(b, indexed(k)), " k"...)
-			} else {
-				b = Binary(append(b, " UNION ALL SELECT "...), indexed(k))
-			}
-		}
-		b = fmt.Appendf(b, ") d STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.tbl = %d AND t.k = d.k AND t.refused = 0", tbl)
-		return Each(ctx, q, string(b), func(r []sql.RawBytes) error {
+		b := keyList([]byte("SELECT t.k, t.whole, t.time, t.author, t.epoch, t.frm FROM "), part)
+		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.tbl = %d AND t.k = d.k AND t.refused = 0", tbl)
+		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
 			out[whole(r)] = version(r[2:], a)
 			return nil
 		})
@@ -241,8 +218,8 @@ func whole(r []sql.RawBytes) string {
 }
 
 // AnyTombstones says whether a table has deletions at all.
-func AnyTombstones(ctx context.Context, q DB, tbl uint16) (found bool, err error) {
-	err = Each(ctx, q, fmt.Sprintf("SELECT 1 FROM omsync_tombstone WHERE tbl = %d AND refused = 0 LIMIT 1", tbl), func([]sql.RawBytes) error {
+func AnyTombstones(ctx context.Context, q sqldb.DB, tbl uint16) (found bool, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT 1 FROM omsync_tombstone WHERE tbl = %d AND refused = 0 LIMIT 1", tbl), func([]sql.RawBytes) error {
 		found = true
 		return nil
 	})
@@ -250,10 +227,10 @@ func AnyTombstones(ctx context.Context, q DB, tbl uint16) (found bool, err error
 }
 
 // NewerTombstones lists the deletions of a table above epoch base that did not come from the peer.
-func NewerTombstones(ctx context.Context, q DB, tbl uint16, base uint64, peer merge.Peer, a *Authors) ([]Tombstone, error) {
+func NewerTombstones(ctx context.Context, q sqldb.DB, tbl uint16, base uint64, peer merge.Peer, a *Authors) ([]Tombstone, error) {
 	var out []Tombstone
 	query := fmt.Sprintf("SELECT k, whole, time, author, epoch, frm FROM omsync_tombstone FORCE INDEX (tbl_epoch) WHERE tbl = %d AND epoch > %d AND frm <> %d AND refused = 0 ORDER BY k", tbl, base, peer)
-	err := Each(ctx, q, query, func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		out = append(out, Tombstone{whole(r), version(r[2:], a)})
 		return nil
 	})
@@ -264,26 +241,26 @@ func NewerTombstones(ctx context.Context, q DB, tbl uint16, base uint64, peer me
 }
 
 // PutTombstones writes deletions, in place of earlier ones of the same keys.
-func PutTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, a *Authors) error {
+func PutTombstones(ctx context.Context, q sqldb.DB, tbl uint16, dead []Tombstone, a *Authors) error {
 	return putTombstones(ctx, q, tbl, dead, false, a)
 }
 
 // PutRefused notes deletions that were refused here, of rows that therefore live: whatever the direction of the table,
 // the row may go to the one who sent the deletion. The epoch is that of the refusal.
-func PutRefused(ctx context.Context, q DB, tbl uint16, refused []Tombstone, a *Authors) error {
+func PutRefused(ctx context.Context, q sqldb.DB, tbl uint16, refused []Tombstone, a *Authors) error {
 	return putTombstones(ctx, q, tbl, refused, true, a)
 }
 
 // Refused lists the keys whose deletion was refused here after epoch base.
-func Refused(ctx context.Context, q DB, tbl uint16, base uint64) (keys []string, err error) {
-	err = Each(ctx, q, fmt.Sprintf("SELECT k, whole FROM omsync_tombstone WHERE tbl = %d AND epoch > %d AND refused = 1", tbl, base), func(r []sql.RawBytes) error {
+func Refused(ctx context.Context, q sqldb.DB, tbl uint16, base uint64) (keys []string, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT k, whole FROM omsync_tombstone WHERE tbl = %d AND epoch > %d AND refused = 1", tbl, base), func(r []sql.RawBytes) error {
 		keys = append(keys, whole(r))
 		return nil
 	})
 	return keys, err
 }
 
-func putTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, refused bool, a *Authors) error {
+func putTombstones(ctx context.Context, q sqldb.DB, tbl uint16, dead []Tombstone, refused bool, a *Authors) error {
 	err := chunks(dead, func(part []Tombstone) error {
 		b := []byte("INSERT INTO omsync_tombstone (tbl, refused, k, whole, time, author, epoch, frm) VALUES ")
 		for i, d := range part {
@@ -291,9 +268,9 @@ func putTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, refu
 				b = append(b, ',')
 			}
 			b = fmt.Appendf(b, "(%d,%t,", tbl, refused)
-			b = append(Binary(b, indexed(d.Key)), ',')
+			b = append(sqldb.Binary(b, indexed(d.Key)), ',')
 			if len(d.Key) > longest {
-				b = append(Binary(b, d.Key), ',')
+				b = append(sqldb.Binary(b, d.Key), ',')
 			} else {
 				b = append(b, "NULL,"...)
 			}
@@ -303,7 +280,7 @@ func putTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, refu
 			b = append(b, ')')
 		}
 		b = append(b, " ON DUPLICATE KEY UPDATE time = VALUES(time), author = VALUES(author), epoch = VALUES(epoch), frm = VALUES(frm), refused = VALUES(refused)"...)
-		return exec(ctx, q, string(b))
+		return sqldb.Exec(ctx, q, string(b))
 	})
 	if err != nil {
 		return fmt.Errorf("write deletions: %w", err)
@@ -312,21 +289,11 @@ func putTombstones(ctx context.Context, q DB, tbl uint16, dead []Tombstone, refu
 }
 
 // DropTombstones forgets deletions of rows that are back.
-func DropTombstones(ctx context.Context, q DB, tbl uint16, keys []string) error {
+func DropTombstones(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) error {
 	err := chunks(keys, func(part []string) error {
-		var b strings.Builder
-		b.WriteString("DELETE t FROM (SELECT ")
-		for i, k := range part {
-			if i > 0 {
-				b.WriteString(" UNION ALL SELECT ")
-			}
-			b.Write(Binary(nil, indexed(k)))
-			if i == 0 {
-				b.WriteString(" k")
-			}
-		}
-		fmt.Fprintf(&b, ") d STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.tbl = %d AND t.k = d.k", tbl)
-		return exec(ctx, q, b.String())
+		b := keyList([]byte("DELETE t FROM "), part)
+		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.tbl = %d AND t.k = d.k", tbl)
+		return sqldb.Exec(ctx, q, string(b))
 	})
 	if err != nil {
 		return fmt.Errorf("drop deletions: %w", err)

@@ -2,9 +2,10 @@ package schema
 
 import (
 	"database/sql"
-	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/omsync/omsync/internal/sqldb"
 )
 
 // dialect is how a server words information_schema.
@@ -13,16 +14,8 @@ type dialect struct {
 }
 
 func dialectOf(version string) dialect {
-	var major, minor, patch int
-	if !strings.Contains(version, "MariaDB") {
-		return dialect{}
-	}
-	// MariaDB 10 calls itself 5.5.5-10.… for old replicas on some connections.
-	version = strings.TrimPrefix(version, "5.5.5-")
-	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); n < 3 {
-		return dialect{quotedDefaults: true}
-	}
-	return dialect{quotedDefaults: major > 10 || major == 10 && (minor > 2 || minor == 2 && patch >= 7)}
+	v := sqldb.ParseVersion(version)
+	return dialect{quotedDefaults: v.MariaDB && v.AtLeast(10, 2, 7)}
 }
 
 var (

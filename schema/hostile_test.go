@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sqldb"
 )
 
 func parse(t *testing.T, text string) *Profile {
@@ -102,7 +103,7 @@ func TestDefaults(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("CREATE TABLE d (id INT AUTO_INCREMENT PRIMARY KEY")
 	for i, text := range texts {
-		fmt.Fprintf(&b, ", t%d VARCHAR(50) CHARACTER SET utf8 DEFAULT %s", i, AppendString(nil, []byte(text)))
+		fmt.Fprintf(&b, ", t%d VARCHAR(50) CHARACTER SET utf8 DEFAULT %s", i, sqldb.AppendString(nil, []byte(text)))
 	}
 	b.WriteString(`, none VARCHAR(9), nul INT DEFAULT NULL, must INT NOT NULL, n INT NOT NULL DEFAULT -5, dec1 DECIMAL(5,2) DEFAULT 1.5,
 		e ENUM('a''b','c') DEFAULT 'a''b', at DATETIME(3) DEFAULT CURRENT_TIMESTAMP(3),

@@ -3,6 +3,8 @@ package schema
 import (
 	"encoding/hex"
 	"strings"
+
+	"github.com/omsync/omsync/internal/sqldb"
 )
 
 // Select is the expression that reads the column's exact value as text. A FLOAT printed as it is loses digits.
@@ -28,7 +30,7 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit",
 		"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection":
 		if len(v) > longBytes { // two digits a byte would be too many for the server's longest packet
-			return AppendString(append(b, "_binary"...), v)
+			return sqldb.AppendString(append(b, "_binary"...), v)
 		}
 		if len(v) > 0 {
 			b = append(b, "x'"...)
@@ -36,34 +38,11 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 			return append(b, '\'')
 		}
 	}
-	return AppendString(b, v)
+	return sqldb.AppendString(b, v)
 }
 
 // longBytes is from where on byte strings are written as they are.
 const longBytes = 1 << 16
-
-// AppendString appends a quoted string literal, for sessions without NO_BACKSLASH_ESCAPES.
-// Source: MySQL reference manual, String Literals.
-func AppendString(b, v []byte) []byte {
-	b = append(b, '\'')
-	for _, c := range v {
-		switch c {
-		case 0:
-			b = append(b, '\\', '0')
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case 0x1a:
-			b = append(b, '\\', 'Z')
-		case '\'', '\\':
-			b = append(b, '\\', c)
-		default:
-			b = append(b, c)
-		}
-	}
-	return append(b, '\'')
-}
 
 // isNumber accepts what the server prints for numbers: [-]digits[.digits][e[+-]digits].
 func isNumber(v []byte) bool {

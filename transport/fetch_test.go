@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/transport"
-	"github.com/omsync/omsync/transport/storetest"
 	"golang.org/x/time/rate"
 	"pgregory.net/rapid"
+
+	"github.com/omsync/omsync/transport"
+	"github.com/omsync/omsync/transport/storetest"
 )
 
 // flaky is a store whose reads break: each Get gives at most so many bytes.

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/storetest"
-	"golang.org/x/time/rate"
 )
 
 func TestLimitedFolderIsAStore(t *testing.T) {

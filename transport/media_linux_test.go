@@ -15,9 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/storetest"
-	"golang.org/x/sys/unix"
 )
 
 // A medium is a kind of file system on an image that is mounted as a stick would be.

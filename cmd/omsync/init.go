@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
@@ -149,7 +151,7 @@ func (n *node) check(cmd *cobra.Command, leave bool) (*schema.Profile, *schema.C
 		return nil, nil, err
 	}
 	var tables []string
-	err := journal.Each(ctx, n.db, "SHOW TABLES", func(r []sql.RawBytes) error { tables = append(tables, string(r[0])); return nil })
+	err := sqldb.Each(ctx, n.db, "SHOW TABLES", func(r []sql.RawBytes) error { tables = append(tables, string(r[0])); return nil })
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the tables: %w", err)
 	}

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/dbtest"
@@ -137,7 +139,7 @@ type loadTarget struct {
 	card    keys.Card
 	history uint64
 	last    batch.Mark // what the clinics know of the hub
-	db      journal.DB
+	db      sqldb.DB
 
 	cmd          *exec.Cmd
 	log          string
@@ -151,7 +153,7 @@ func (h *loadTarget) open(dsn string) {
 		h.b.Fatal(err)
 	}
 	h.card = id.Card()
-	db, _, err := journal.Open(dsn)
+	db, _, err := sqldb.Open(dsn)
 	if err != nil {
 		h.b.Fatal(err)
 	}

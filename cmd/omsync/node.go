@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
@@ -106,7 +108,7 @@ func (n *node) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.db, n.database, err = journal.Open(dsn); err != nil {
+	if n.db, n.database, err = sqldb.Open(dsn); err != nil {
 		return err
 	}
 	if err := n.db.PingContext(ctx); err != nil {
@@ -123,12 +125,12 @@ func (n *node) explain(err error) error {
 	}
 	where := fmt.Sprintf("%s(%s)", d.Net, d.Addr)
 	var network *net.OpError
-	switch number := journal.ErrorNumber(err); {
-	case number == 1045 || number == 1698:
+	switch number := sqldb.ErrorNumber(err); {
+	case number == sqldb.ErrAccessDenied || number == sqldb.ErrAuthPluginMismatch:
 		return hinted(fmt.Errorf("the server at %s does not let %s in: %w", where, d.User, err), "look at the user and the password in %s", n.dsnSource())
-	case number == 1044:
+	case number == sqldb.ErrDBAccessDenied:
 		return hinted(fmt.Errorf("the account has no rights to the database: %w", err), "as an administrator: GRANT %s ON %s.* TO the account", allPrivileges, schema.Quote(d.DBName))
-	case number == 1049:
+	case number == sqldb.ErrBadDB:
 		return hinted(fmt.Errorf("the server at %s has no database %s: %w", where, d.DBName, err), "look at the database's name in %s", n.dsnSource())
 	case errors.As(err, &network):
 		return hinted(fmt.Errorf("the database server at %s does not answer: %w", where, network.Err), "is it running? its address stands in %s", n.dsnSource())

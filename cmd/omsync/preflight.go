@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/schema"
 )
 
@@ -20,7 +21,7 @@ const trial = "omsync_preflight"
 // preflight looks for what would stop init halfway or stop capture later, and changes nothing.
 func (n *node) preflight(ctx context.Context) error {
 	engine := ""
-	err := journal.Each(ctx, n.db, "SELECT support FROM information_schema.engines WHERE engine = 'InnoDB'", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, n.db, "SELECT support FROM information_schema.engines WHERE engine = 'InnoDB'", func(r []sql.RawBytes) error {
 		engine = string(r[0])
 		return nil
 	})
@@ -44,13 +45,13 @@ func (n *node) tryRights(ctx context.Context) error {
 	var others []error
 	try := func(privilege, statement string) bool {
 		_, err := c.ExecContext(ctx, statement)
-		switch number := journal.ErrorNumber(err); {
+		switch number := sqldb.ErrorNumber(err); {
 		case err == nil:
 			return true
-		case number == 1419 || number == 1227 && privilege == "TRIGGER":
+		case number == sqldb.ErrBinlogNeedsSuper || number == sqldb.ErrNeedsPrivilege && privilege == "TRIGGER":
 			others = append(others, hinted(errors.New("the server keeps a binary log and lets only administrators make triggers"),
 				"SET GLOBAL log_bin_trust_function_creators = 1 (and the same in the server's configuration), or run init once as an account with SUPER that is there to stay"))
-		case number == 1142 || number == 1044 || number == 1227:
+		case number == sqldb.ErrTableAccessDenied || number == sqldb.ErrDBAccessDenied || number == sqldb.ErrNeedsPrivilege:
 			lacks = append(lacks, privilege)
 		default:
 			others = append(others, fmt.Errorf("try %s: %w", privilege, err))
@@ -75,7 +76,7 @@ func (n *node) tryRights(ctx context.Context) error {
 		return errors.Join(others...)
 	}
 	account := "the account"
-	err = journal.Each(ctx, c, "SELECT CURRENT_USER()", func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, c, "SELECT CURRENT_USER()", func(r []sql.RawBytes) error {
 		user, host, _ := strings.Cut(string(r[0]), "@")
 		account = fmt.Sprintf("'%s'@'%s'", user, host)
 		return nil

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/enrol"
-	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport/web"
 )
@@ -19,7 +20,7 @@ import (
 func lonely(t *testing.T) *server {
 	t.Helper()
 	home := t.TempDir()
-	db, _, err := journal.Open("root@unix(" + filepath.Join(home, "none") + ")/none")
+	db, _, err := sqldb.Open("root@unix(" + filepath.Join(home, "none") + ")/none")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/exchange"
@@ -113,8 +115,8 @@ func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
 	if s.Conflicts, err = journal.CountConflicts(ctx, n.db); err != nil {
 		return nil, err
 	}
-	err = journal.Each(ctx, n.db, "SELECT id, at FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
-		s.Sealed = at(journal.Uint(r[0]), time.UnixMicro(journal.Int(r[1])), now)
+	err = sqldb.Each(ctx, n.db, "SELECT id, at FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
+		s.Sealed = at(sqldb.Uint(r[0]), time.UnixMicro(sqldb.Int(r[1])), now)
 		return nil
 	})
 	if err != nil {
@@ -179,7 +181,7 @@ func (n *node) waiting(ctx context.Context, p *journal.Peer) (total int64, err e
 	acked := p.Link.Acked.Epoch
 	add := func(query string, args ...any) {
 		if err == nil {
-			err = journal.Each(ctx, n.db, fmt.Sprintf(query, args...), func(r []sql.RawBytes) error { total += journal.Int(r[0]); return nil })
+			err = sqldb.Each(ctx, n.db, fmt.Sprintf(query, args...), func(r []sql.RawBytes) error { total += sqldb.Int(r[0]); return nil })
 		}
 	}
 	var ids []string

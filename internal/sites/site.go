@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/internal/sqldb"
+
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/journal"
@@ -75,7 +77,7 @@ func Use(t testing.TB, sites ...*Site) {
 func (s *Site) Init() {
 	s.t.Helper()
 	var err error
-	if s.node, _, err = journal.Open(s.DSN); err != nil {
+	if s.node, _, err = sqldb.Open(s.DSN); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { s.node.Close() })

@@ -13,6 +13,7 @@ import (
 	"net/url"
 
 	"github.com/minio/minio-go/v7"
+
 	"github.com/omsync/omsync/transport"
 )
 

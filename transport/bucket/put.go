@@ -13,6 +13,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/minio/minio-go/v7"
+
 	"github.com/omsync/omsync/transport"
 )
 

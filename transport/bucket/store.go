@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/minio/minio-go/v7"
+
 	"github.com/omsync/omsync/transport"
 )
 

@@ -17,9 +17,10 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"golang.org/x/time/rate"
+
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/storetest"
-	"golang.org/x/time/rate"
 )
 
 func TestBucketIsAStore(t *testing.T) {

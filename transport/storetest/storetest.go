@@ -15,8 +15,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/omsync/omsync/transport"
 	"pgregory.net/rapid"
+
+	"github.com/omsync/omsync/transport"
 )
 
 // Planter is a store into which a test can lay files past it, as other programs do. Stores that open returns may be ones.

@@ -1,10 +1,10 @@
-package journal
+// Package sqldb is what omsync needs of a MySQL or MariaDB server beyond database/sql: a connection whose session keeps exact
+// values, rows read as the text that the server prints, literals, derived tables, error numbers and versions.
+package sqldb
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -53,15 +53,6 @@ func Open(dsn string) (*sql.DB, string, error) {
 	return db, cfg.DBName, nil
 }
 
-// ErrorNumber is the server's number for an error, 0 if it is not the server's.
-func ErrorNumber(err error) uint16 {
-	var e *mysql.MySQLError
-	if errors.As(err, &e) {
-		return e.Number
-	}
-	return 0
-}
-
 // Each runs a query and hands each row's values to f, as text; nil is NULL. The slices are valid until f returns.
 func Each(ctx context.Context, q DB, query string, f func(row []sql.RawBytes) error) error {
 	rows, err := q.QueryContext(ctx, query)
@@ -89,7 +80,8 @@ func Each(ctx context.Context, q DB, query string, f func(row []sql.RawBytes) er
 	return rows.Err()
 }
 
-func exec(ctx context.Context, q DB, statements ...string) error {
+// Exec runs statements one after the other, up to the first that errs.
+func Exec(ctx context.Context, q DB, statements ...string) error {
 	for _, s := range statements {
 		if _, err := q.ExecContext(ctx, s); err != nil {
 			return err
@@ -103,28 +95,3 @@ func Uint(b []byte) uint64 { n, _ := strconv.ParseUint(string(b), 10, 64); retur
 
 // Int reads a signed decimal number that the server printed; 0 for NULL.
 func Int(b []byte) int64 { n, _ := strconv.ParseInt(string(b), 10, 64); return n }
-
-// Random is a number for a token, a history or a link: never 0.
-func Random() uint64 {
-	var b [8]byte
-	for {
-		rand.Read(b[:])
-		if n := binary.BigEndian.Uint64(b[:]); n != 0 {
-			return n
-		}
-	}
-}
-
-// chunk is how many rows go into one statement.
-const chunk = 1000
-
-func chunks[T any](s []T, f func([]T) error) error {
-	for len(s) > 0 {
-		n := min(chunk, len(s))
-		if err := f(s[:n]); err != nil {
-			return err
-		}
-		s = s[n:]
-	}
-	return nil
-}

@@ -1,0 +1,42 @@
+package sqldb
+
+import (
+	"errors"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// Numbers of errors (MySQL Server Error Message Reference; MariaDB has the same).
+const (
+	ErrNone               = 0    // not the server's error
+	ErrDBAccessDenied     = 1044 // the account has no rights to the database
+	ErrAccessDenied       = 1045 // user or password
+	ErrBadDB              = 1049 // no such database
+	ErrDuplicateEntry     = 1062
+	ErrTableAccessDenied  = 1142
+	ErrNoSuchTable        = 1146
+	ErrPacketTooLarge     = 1153
+	ErrLockWaitTimeout    = 1205
+	ErrDeadlock           = 1213
+	ErrNeedsPrivilege     = 1227
+	ErrNoSuchTrigger      = 1360
+	ErrBinlogNeedsSuper   = 1419 // the server keeps a binary log: only administrators may make triggers
+	ErrAuthPluginMismatch = 1698
+	ErrServerGone         = 2006
+	ErrServerLost         = 2013
+)
+
+// ErrorNumber returns the server's number for an error, [ErrNone] if it is not the server's.
+func ErrorNumber(err error) uint16 {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return ErrNone
+}
+
+// IsLockConflict reports whether the server gave a statement up for the locks of others: the transaction may be tried again.
+func IsLockConflict(err error) bool {
+	n := ErrorNumber(err)
+	return n == ErrDeadlock || n == ErrLockWaitTimeout
+}
