@@ -17,9 +17,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/headers"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 )
@@ -115,10 +115,10 @@ type run struct {
 	headerOnly bool // read the header of a batch whose rows were refused
 
 	peer  *journal.Peer
-	epoch merge.Mark
-	head  merge.Head
+	epoch merge.Position
+	head  merge.Header
 	im    merge.Import
-	maker merge.Maker
+	maker merge.Stamper
 	again map[uint64]bool // epochs, here, that only sent again
 	wrote bool
 	last  bool // a unique value that is taken now stays taken
@@ -213,19 +213,19 @@ func (x *run) transact(h *batch.Header) error {
 	if x.peer == nil {
 		return fmt.Errorf("no peer of that name: exchange cards and run omsync peer add")
 	}
-	if err := journal.LoadLog(x.ctx, x.c, x.peer); err != nil {
+	if err := journal.LoadImports(x.ctx, x.c, x.peer); err != nil {
 		return err
 	}
-	log := slices.Clone(x.peer.Link.Log)
+	log := slices.Clone(x.peer.Link.Imports)
 	var bad error
-	node, state, err := journal.State(x.ctx, x.c, &bad)
+	node, state, err := journal.LoadHistory(x.ctx, x.c, &bad)
 	if err != nil {
 		return err
 	}
 	if x.epoch, err = journal.NextEpoch(x.ctx, x.c, false, x.j.Now()); err != nil {
 		return err
 	}
-	x.head = head(h)
+	x.head = headers.ToRules(h)
 	link := &x.peer.Link
 	acked, history := link.Acked, link.History
 	d := merge.Receive(state, link, x.head)
@@ -248,7 +248,7 @@ func (x *run) transact(h *batch.Header) error {
 		x.note("this database was restored from a backup: a new history begins, and the peers will send what it lost")
 	}
 	if d.Rejoin != nil {
-		if err := journal.Rejoin(x.ctx, x.c, x.peer.ID, d.Rejoin.Epoch, x.epoch.Epoch); err != nil {
+		if err := journal.Rejoin(x.ctx, x.c, x.peer.ID, d.Rejoin.OwnEpoch, x.epoch.Epoch); err != nil {
 			return err
 		}
 		x.wrote = true
@@ -273,7 +273,7 @@ func (x *run) transact(h *batch.Header) error {
 		if !x.wrote {
 			epoch-- // the number goes back, and may be given again
 		}
-		merge.Applied(link, x.head, epoch, x.wrote)
+		merge.RecordImport(link, x.head, epoch, x.wrote)
 		x.peer.AppliedAt = x.j.Now()
 	}
 	if !x.wrote {
@@ -284,7 +284,7 @@ func (x *run) transact(h *batch.Header) error {
 	if err := journal.SavePeer(x.ctx, x.c, x.peer); err != nil {
 		return err
 	}
-	if err := journal.SaveLog(x.ctx, x.c, x.peer, log); err != nil {
+	if err := journal.SaveImports(x.ctx, x.c, x.peer, log); err != nil {
 		return err
 	}
 	if x.o.DryRun {
@@ -326,15 +326,4 @@ func (x *run) note(format string, args ...any) {
 	if len(x.report.Notes) < maxNotes && !slices.Contains(x.report.Notes, n) {
 		x.report.Notes = append(x.report.Notes, n)
 	}
-}
-
-// head is a header as the rules see it.
-func head(h *batch.Header) merge.Head {
-	out := merge.Head{History: h.History, Earlier: h.Earlier, Number: h.Link, Theirs: h.PeerLink, Base: merge.Mark(h.Base), Upto: merge.Mark(h.Upto),
-		Ahead: h.Ahead, AckHistory: h.AckHistory, Ack: merge.Mark(h.Ack), Missing: merge.Mark(h.Missing), Load: h.Load, Part: h.Part, Last: h.Last,
-		LoadHave: h.LoadHave, PartHave: h.PartHave, LoadUpto: merge.Mark(h.LoadUpto)}
-	for _, m := range h.Chain {
-		out.Chain = append(out.Chain, merge.Mark(m))
-	}
-	return out
 }

@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
 // losses records values of a block's row that lost.
-func (x *run) losses(w *rows, i int, lost []merge.Lost) error {
+func (x *run) losses(w *rows, i int, lost []merge.Conflict) error {
 	for _, l := range lost {
 		err := x.lose(w.l, w.keys[i], l, func(c *schema.Column) (*string, error) {
 			if !l.Incoming {
@@ -58,7 +58,7 @@ func (x *run) sent(w *rows, i int, c *schema.Column) (*string, error) {
 }
 
 // lossesOf records values of a row that is deleted, or its deletion.
-func (x *run) lossesOf(d *deletion, lost []merge.Lost) error {
+func (x *run) lossesOf(d *deletion, lost []merge.Conflict) error {
 	var values [][]byte // read again: there may be many deletions, and few are recorded
 	value := func(c *schema.Column) (*string, error) {
 		if values == nil {
@@ -80,7 +80,7 @@ func (x *run) lossesOf(d *deletion, lost []merge.Lost) error {
 }
 
 // lose records one loss, column by column.
-func (x *run) lose(l *local, key string, lost merge.Lost, value func(*schema.Column) (*string, error)) error {
+func (x *run) lose(l *local, key string, lost merge.Conflict, value func(*schema.Column) (*string, error)) error {
 	c := journal.Conflict{Table: l.Name, Key: key, Loser: lost.Loser, Winner: lost.Winner, At: x.j.Now().UnixMicro(), Epoch: x.epoch.Epoch, Deletion: lost.Deletion}
 	columns := 0
 	if !lost.Deletion {
@@ -199,8 +199,8 @@ func (x *run) recordLost() error {
 // triggers had been missing, get a new epoch that only sends again.
 func (x *run) sendAgain(h *batch.Header) error {
 	var todo []string
-	for _, a := range h.Ask {
-		ask, ok := journal.ParseAsk(a)
+	for _, a := range h.Requests {
+		ask, ok := journal.ParseResendRequest(a)
 		if !ok || ask.Epoch <= x.peer.Answered[ask.Table] || !x.goes(ask.Table) {
 			continue // an older request may come again, in a file that was late
 		}
@@ -218,7 +218,7 @@ func (x *run) sendAgain(h *batch.Header) error {
 		return err
 	}
 	for _, name := range todo {
-		if err := journal.Again(x.ctx, x.c, x.j.Tables[name], again.Epoch, x.j.Authors); err != nil {
+		if err := journal.Resend(x.ctx, x.c, x.j.Tables[name], again.Epoch, x.j.Authors); err != nil {
 			return err
 		}
 	}
@@ -228,28 +228,28 @@ func (x *run) sendAgain(h *batch.Header) error {
 // goes says whether a table's rows go to the sender of the batch.
 func (x *run) goes(name string) bool {
 	t := x.j.Catalogue.Table(name)
-	if t == nil || !t.Travels || x.j.Tables[t.Name] == nil || t.Name != name {
+	if t == nil || !t.Replicated || x.j.Tables[t.Name] == nil || t.Name != name {
 		return false
 	}
 	d := x.j.Profile.Direction(name)
-	return d != schema.DirNone && (d != schema.DirDown || x.peer.Role != "parent")
+	return d != access.None && (d != access.Down || x.peer.Role != access.Parent)
 }
 
 // loadsSentAgain lets the links know on which a load is under way: its rows are no longer told by their epochs.
 func (x *run) loadsSentAgain(epoch uint64) error {
-	x.peer.Link.SentAgain(epoch)
+	x.peer.Link.RecordResend(epoch)
 	peers, err := journal.Peers(x.ctx, x.c)
 	if err != nil {
 		return err
 	}
 	for _, p := range peers {
-		if p.ID == x.peer.ID || p.Link.Load.ID == 0 {
+		if p.ID == x.peer.ID || p.Link.Receiving.ID == 0 {
 			continue
 		}
 		if p, err = journal.PeerByName(x.ctx, x.c, p.Name, true); err != nil {
 			return err
 		}
-		p.Link.SentAgain(epoch)
+		p.Link.RecordResend(epoch)
 		if err := journal.SavePeer(x.ctx, x.c, p); err != nil {
 			return err
 		}

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -109,7 +109,7 @@ func (l *local) referred(filter *schema.RowFilter) (out []*schema.Column) {
 
 // stays says whether the profile keeps a row where it is, by its key or by what it holds here.
 func (l *local) stays(filter *schema.RowFilter, key string, here found, columns []*schema.Column) bool {
-	stays, known := journal.Filtered(l.Table, filter, key)
+	stays, known := journal.FilteredOut(l.Table, filter, key)
 	if known {
 		return stays
 	}
@@ -136,11 +136,11 @@ func (x *run) delete(last bool) error {
 		return write[l]
 	}
 	incoming := func(d *deletion) merge.Incoming {
-		return merge.Incoming{Dead: d.dead, Ack: x.head.Ack.Epoch, Held: x.held(d.l, d.known)}
+		return merge.Incoming{Dead: d.dead, Ack: x.head.Ack.Epoch, NeverSent: x.held(d.l, d.known)}
 	}
 	settle := func(d *deletion, stays bool) error {
 		out := x.im.Settle(d.known, incoming(d), x.policy(d.l.Table), merge.Compare{}, stays)
-		if err := x.lossesOf(d, out.Lost); err != nil {
+		if err := x.lossesOf(d, out.Conflicts); err != nil {
 			return err
 		}
 		return x.decided(d, out, stays, to(d.l))
@@ -162,7 +162,7 @@ func (x *run) delete(last bool) error {
 	if err != nil {
 		return err
 	}
-	for i, stays := range merge.Refused(len(may), refs) {
+	for i, stays := range merge.RefuseDeletions(len(may), refs) {
 		if stays && !last {
 			x.deferred = append(x.deferred, may[i])
 			continue
@@ -202,7 +202,7 @@ func (x *run) decided(d *deletion, out merge.Outcome, stays bool, w *deaths) err
 	case d.isHere:
 		d.l.count.Unchanged++
 		x.report.Unchanged++
-		if stays && x.im.FromParent && d.l.direction != schema.DirBoth { // only what others need goes up for it
+		if stays && x.im.FromParent && d.l.direction != access.Both { // only what others need goes up for it
 			w.refused = append(w.refused, journal.Tombstone{Key: d.key, Version: merge.Version{Stamp: d.dead.Stamp, Epoch: x.epoch.Epoch}})
 		}
 		if !out.Changed && len(d.used) == 0 {
@@ -250,7 +250,7 @@ func (x *run) writeDeaths(l *local, w *deaths) error {
 	if err := journal.PutVersions(x.ctx, x.c, l.jt.ID, w.old, w.entries, x.j.Authors); err != nil {
 		return err
 	}
-	if err := journal.PutRefused(x.ctx, x.c, l.jt.ID, w.refused, x.j.Authors); err != nil {
+	if err := journal.PutRefusedDeletions(x.ctx, x.c, l.jt.ID, w.refused, x.j.Authors); err != nil {
 		return err
 	}
 	return journal.PutTombstones(x.ctx, x.c, l.jt.ID, w.dead, x.j.Authors)
@@ -379,7 +379,7 @@ func (x *run) refersTo(ref *schema.Ref, to *schema.Table, values [][]byte, from 
 		}
 		b = append(b, ", "+schema.Quote(via.Name)...)
 		var err error
-		if formats, err = journal.Decides(x.ctx, x.c, w); err != nil {
+		if formats, err = journal.Discriminator(x.ctx, x.c, w); err != nil {
 			return err
 		}
 	}

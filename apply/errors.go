@@ -6,10 +6,9 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )

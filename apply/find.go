@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )

@@ -224,7 +224,7 @@ func TestFollowOfARunThatBeganBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.J.Catalogue = catalogue
-	if _, err := capture.Follow(t.Context(), other.J, sites.Wait); err != nil {
+	if _, err := capture.Reconcile(t.Context(), other.J, sites.Wait); err != nil {
 		t.Fatal(err)
 	}
 	if is := clinic.Query("SELECT def_mask, def_time, def_author, def_epoch, def_frm FROM omsync_table"); !reflect.DeepEqual(is, was) {

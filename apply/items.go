@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -15,16 +16,16 @@ import (
 // had to wait for them.
 func (x *run) apply(h *batch.Header, im merge.Import) error {
 	x.im = im
-	x.im.Self, x.im.Peer, x.im.Epoch, x.im.FromParent = x.j.Self, x.peer.ID, x.epoch.Epoch, x.peer.Role == "parent"
-	x.maker = merge.Maker{Self: x.j.Self, Epoch: x.epoch.Epoch}
-	resent, err := journal.AgainEpochs(x.ctx, x.c, 0)
+	x.im.Self, x.im.Peer, x.im.Epoch, x.im.FromParent = x.j.Self, x.peer.ID, x.epoch.Epoch, x.peer.Role == access.Parent
+	x.maker = merge.Stamper{Self: x.j.Self, Epoch: x.epoch.Epoch}
+	resent, err := journal.ResendEpochs(x.ctx, x.c, 0)
 	if err != nil {
 		return err
 	}
 	x.again = set(resent)
-	theirs := set(h.Again)
-	x.im.Again = func(e uint64) bool { return theirs[e] }
-	x.im.Resent = func(e uint64) bool { return x.again[e] }
+	theirs := set(h.Resent)
+	x.im.PeerResent = func(e uint64) bool { return theirs[e] }
+	x.im.OwnResent = func(e uint64) bool { return x.again[e] }
 	x.tables, x.numbers, x.locals = map[string]*table{}, map[uint32]*table{}, map[string]*local{}
 	x.present = map[*local]map[shared]bool{}
 	rows := false
@@ -122,7 +123,7 @@ type local struct {
 	at      map[*schema.Column]int // place in written
 	mask    merge.Mask             // existence and all columns with versions
 
-	direction schema.Direction
+	direction access.Direction
 	excluded  merge.Mask // columns that never go up
 
 	touched  bool
@@ -143,7 +144,7 @@ func (x *run) describe(i *batch.TableItem) error {
 	switch {
 	case st == nil:
 		t.why = "there is no such table here"
-	case !st.Travels || x.j.Tables[st.Name] == nil:
+	case !st.Replicated || x.j.Tables[st.Name] == nil:
 		t.why = "the table does not travel here (" + st.Why + ")"
 		if st.Key != schema.KeyNone && sameKey(t, st) == nil { // what does travel may refer to its rows
 			t.keys = x.local(st)
@@ -179,12 +180,12 @@ func (x *run) match(t *table, st *schema.Table) error {
 		case c == nil:
 			x.note("the column %s.%q is not here: its values are left out until it is", st.Name, bc.Name)
 			continue
-		case c.Withheld != "":
-			x.note("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Withheld)
+		case c.Excluded != "":
+			x.note("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Excluded)
 			continue
 		case bc.Ref != (c.Ref != nil):
 			return fmt.Errorf("%w: %s.%s is a reference on one side only: use the same profile on both sides", ErrSchemas, t.Name, bc.Name)
-		case x.peer.Role == "child" && x.j.Profile.Excluded(st.Name, c.Name) == schema.ExcludeUp:
+		case x.peer.Role == access.Child && x.j.Profile.Excluded(st.Name, c.Name) == schema.ExcludeUp:
 			x.note("%s may not send the column %s.%s: left out", x.peer.Name, st.Name, c.Name)
 			continue
 		}

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )

@@ -17,7 +17,7 @@ func Plan(ctx context.Context, j *journal.Journal, headers []*batch.Header) ([]i
 	}
 	var out []int
 	for _, p := range peers {
-		at, load, part := p.Link.Applied.Epoch, p.Link.Load.ID, p.Link.Load.Part
+		at, load, part := p.Link.Applied.Epoch, p.Link.Receiving.ID, p.Link.Receiving.Part
 		for {
 			best := -1
 			for i, h := range headers {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/schema"
 )
@@ -17,7 +18,7 @@ func cell(c *schema.Column, v string) string { return c.Table.Name + "." + c.Nam
 
 // tracked says whether it can be told what became of a value.
 func (w *chaos) tracked(n *actor, c *schema.Column, v string) bool {
-	if c.Ref != nil || c.Key || c.Local || c.Generated || c.InsertOnly || c.Withheld != "" || n.Profile.Excluded(c.Table.Name, c.Name) != schema.ExcludeNever {
+	if c.Ref != nil || c.Key || c.Local || c.Generated || c.InsertOnly || c.Excluded != "" || n.Profile.Excluded(c.Table.Name, c.Name) != schema.ExcludeNever {
 		return false
 	}
 	return w.unique[cell(c, v)] || tokenForm.MatchString(v)
@@ -32,11 +33,11 @@ func (w *chaos) changed(n *actor, t *schema.Table, before, after []record) {
 	for _, r := range after {
 		is[r.pk(t)] = r
 	}
-	down := n.direction(t) == schema.DirDown
+	down := n.direction(t) == access.Down
 	if down && !n.root() {
 		return
 	}
-	if n.direction(t) == schema.DirAdd && !n.root() {
+	if n.direction(t) == access.Add && !n.root() {
 		for id := range is {
 			if was[id] == nil {
 				n.own[t.Name+"/"+id] = true
@@ -90,7 +91,7 @@ func (w *chaos) heat(table, uuid string) {
 func (w *chaos) holds(n *actor) map[string]bool {
 	out := map[string]bool{}
 	n.forget()
-	for _, t := range n.J.Travels() {
+	for _, t := range n.J.Replicated() {
 		for _, r := range n.rows(t) {
 			for i, c := range t.Columns {
 				if c.Ref == nil && w.tracked(n, c, r[i]) {
@@ -144,7 +145,7 @@ func (w *chaos) check() {
 		lost := 0
 		for _, c := range slices.Sorted(maps.Keys(w.written)) {
 			table, _, _ := strings.Cut(c, ".")
-			if down := n.Profile.Direction(table) == schema.DirDown; down && !n.root() {
+			if down := n.Profile.Direction(table) == access.Down; down && !n.root() {
 				continue // it may have an edit of its own
 			}
 			if !held[c] {
@@ -163,8 +164,8 @@ func (w *chaos) check() {
 func (w *chaos) compare(parent, child *actor, dumps map[*actor]sites.Dumped) {
 	w.t.Helper()
 	var a, b sites.Dumped = maps.Clone(dumps[parent]), maps.Clone(dumps[child])
-	for _, t := range child.J.Travels() {
-		if child.direction(t) != schema.DirDown {
+	for _, t := range child.J.Replicated() {
+		if child.direction(t) != access.Down {
 			continue
 		}
 		up, down := map[string]map[string]string{}, map[string]map[string]string{}
@@ -195,7 +196,7 @@ func (w *chaos) compare(parent, child *actor, dumps map[*actor]sites.Dumped) {
 
 // dangling looks for references to rows that are not there.
 func (w *chaos) dangling(n *actor) {
-	for _, t := range n.J.Travels() {
+	for _, t := range n.J.Replicated() {
 		for _, c := range t.Columns {
 			if c.Ref == nil || c.Ref.When != nil {
 				continue
@@ -211,7 +212,7 @@ func (w *chaos) dangling(n *actor) {
 
 // orphans looks for versions of rows that are not there, and for rows both alive and deleted.
 func (w *chaos) orphans(n *actor) {
-	for _, t := range n.J.Travels() {
+	for _, t := range n.J.Replicated() {
 		if t.Integer == nil {
 			continue
 		}
@@ -239,8 +240,8 @@ func (w *chaos) stamps(n *actor) map[string]string {
 		w.t.Fatal(err)
 	}
 	n.stamped = map[string]string{}
-	for _, t := range n.J.Travels() {
-		if n.direction(t) != schema.DirBoth || t.Key != schema.KeyUUID || t.Integer == nil {
+	for _, t := range n.J.Replicated() {
+		if n.direction(t) != access.Both || t.Key != schema.KeyUUID || t.Integer == nil {
 			continue
 		}
 		jt := n.J.Tables[t.Name]

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -13,20 +14,20 @@ import (
 // give rights are deleted only if they were made to be: nothing of a child ever refers to those, since such a row does not
 // come back from a child that made something for it.
 
-func (n *actor) direction(t *schema.Table) schema.Direction { return n.Profile.Direction(t.Name) }
+func (n *actor) direction(t *schema.Table) access.Direction { return n.Profile.Direction(t.Name) }
 
 func (n *actor) root() bool { return n.parent == nil }
 
 func (n *actor) mayInsert(t *schema.Table) bool {
 	d := n.direction(t)
-	return n.root() || !rigid(t) && (d == schema.DirBoth || d == schema.DirAdd)
+	return n.root() || !rigid(t) && (d == access.Both || d == access.Add)
 }
 
 func (n *actor) mayUpdate(t *schema.Table, r record) bool {
 	switch n.direction(t) {
-	case schema.DirBoth:
+	case access.Both:
 		return true
-	case schema.DirAdd:
+	case access.Add:
 		return n.root() || n.own[t.Name+"/"+r.pk(t)]
 	}
 	return n.root()
@@ -37,12 +38,12 @@ func (n *actor) mayDelete(t *schema.Table, r record) bool {
 		return false
 	}
 	switch n.direction(t) {
-	case schema.DirDown:
+	case access.Down:
 		return n.root() && (!n.Profile.Rights(t.Name) || len(t.Children) == 0 || n.w.disposable[t.Name+"/"+strings.ToLower(n.key(t, r))])
-	case schema.DirAdd:
+	case access.Add:
 		return n.root() || n.own[t.Name+"/"+r.pk(t)]
 	}
-	return n.direction(t) == schema.DirBoth
+	return n.direction(t) == access.Both
 }
 
 // key is the row's uuid, "" if it is known by something else.
@@ -102,7 +103,7 @@ func decides(c *schema.Column) bool {
 // act is one thing that an application does.
 func (n *actor) act() {
 	w := n.w
-	tables := n.J.Travels()
+	tables := n.J.Replicated()
 	t := tables[w.rng.IntN(len(tables))]
 	rows := n.rows(t)
 	if w.chance(8) {
@@ -179,7 +180,7 @@ func (n *actor) value(c *schema.Column, r record, disposable bool) (string, bool
 	switch {
 	case c.UUIDColumn:
 		return w.uuid(), true
-	case c.Ref == nil && c.Withheld != "" && c.Nullable:
+	case c.Ref == nil && c.Excluded != "" && c.Nullable:
 		return nullText, true
 	case c.Ref == nil && c.Local: // a number of its own that the server does not give
 		return fmt.Sprint(n.base + int64(w.count())), true
@@ -221,7 +222,7 @@ func (n *actor) fresh(t *schema.Table, disposable bool) (record, bool) {
 }
 
 func (n *actor) insert(t *schema.Table, count int) {
-	disposable := n.root() && n.direction(t) == schema.DirDown && (len(t.Children) == 0 || t.Key == schema.KeyUUID && n.w.chance(50))
+	disposable := n.root() && n.direction(t) == access.Down && (len(t.Children) == 0 || t.Key == schema.KeyUUID && n.w.chance(50))
 	var columns []string
 	for _, c := range t.Columns {
 		if !c.Generated && !(c.AutoIncrement && c.Local) {
@@ -404,7 +405,7 @@ func (n *actor) replace(t *schema.Table, r record) {
 
 // rename gives a row another uuid, to be changed back later.
 func (n *actor) rename(t *schema.Table, r record) {
-	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != schema.DirBoth || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText || otherUnique(t) {
+	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != access.Both || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText || otherUnique(t) {
 		return // (where unique values would have to move to the new row, one that stays for others keeps them)
 	}
 	c := t.KeyColumns[0]
@@ -484,7 +485,7 @@ func (n *actor) swap(t *schema.Table) {
 
 // stray edits at a child what only flows down: it stays there, until the parent's next change.
 func (n *actor) stray(t *schema.Table, r record) {
-	if n.root() || n.direction(t) != schema.DirDown || t.Key != schema.KeyUUID {
+	if n.root() || n.direction(t) != access.Down || t.Key != schema.KeyUUID {
 		return
 	}
 	columns := slices.DeleteFunc(n.changeable(t), func(c *schema.Column) bool { return c.Ref != nil || indexedUnique(c) })

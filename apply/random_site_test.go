@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -163,7 +162,7 @@ func literalOf(c *schema.Column, v string) string {
 func (n *actor) children(t *schema.Table, r record) (out []referrer) {
 	for _, ref := range t.Children {
 		from := ref.From.Table
-		if ref.From.Withheld != "" && !ref.Declared {
+		if ref.From.Excluded != "" && !ref.Declared {
 			continue
 		}
 		want := ""

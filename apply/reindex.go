@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/schema"
 )
 

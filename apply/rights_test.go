@@ -164,7 +164,7 @@ func TestAskedForAgain(t *testing.T) {
 		{clinic, down, "obs#7", "obs"},
 	} {
 		before := c.at.One("SELECT MAX(id) FROM omsync_epoch")
-		f := forge(t, c.f, func(*batch.Writer) error { return nil }, func(h *batch.Header) { h.Ask = []string{c.ask} })
+		f := forge(t, c.f, func(*batch.Writer) error { return nil }, func(h *batch.Header) { h.Requests = []string{c.ask} })
 		if _, err := c.at.ImportErr(f, unverified); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -63,13 +64,13 @@ func (x *run) block(b *batch.Rows) error {
 // mayChange says whether the sender may change anything in a table at all.
 func (x *run) mayChange(t *schema.Table) bool {
 	d := x.j.Profile.Direction(t.Name)
-	return d != schema.DirNone && (d != schema.DirDown || x.im.FromParent)
+	return d != access.None && (d != access.Down || x.im.FromParent)
 }
 
 // mayReturn says whether the sender may bring back a row that was deleted here, in a table where it may do nothing else:
 // something that it may send refers to the row. Rows that give people rights are no such table.
 func (x *run) mayReturn(t *schema.Table) bool {
-	return x.j.Profile.Direction(t.Name) == schema.DirDown && !x.j.Profile.Rights(t.Name)
+	return x.j.Profile.Direction(t.Name) == access.Down && !x.j.Profile.Rights(t.Name)
 }
 
 // mayTouch says whether the sender may change or delete this row: a child only what it added, in tables to which it may add.
@@ -77,7 +78,7 @@ func (x *run) mayTouch(t *schema.Table, row merge.Row) bool {
 	if !x.mayChange(t) {
 		return row.Known && !row.Alive
 	}
-	return x.im.FromParent || x.j.Profile.Direction(t.Name) != schema.DirAdd || !row.Alive || x.brought(row)
+	return x.im.FromParent || x.j.Profile.Direction(t.Name) != access.Add || !row.Alive || x.brought(row)
 }
 
 // brought says whether a live row came here from the sender.
@@ -258,7 +259,7 @@ func (x *run) references(w *rows, c *schema.Column, v batch.Values) error {
 // filter leaves out rows that the profile keeps where they are.
 func (x *run) filter(w *rows, f *schema.RowFilter) {
 	for i := range w.n {
-		stays, known := journal.Filtered(w.l.Table, f, x.entry(w.Keys[i]).key)
+		stays, known := journal.FilteredOut(w.l.Table, f, x.entry(w.Keys[i]).key)
 		if c := w.l.Column(f.Column); c != nil && !known {
 			if v := w.values[w.l.at[c]]; v != nil && v[i] != nil {
 				stays = f.Match(string(v[i]))
@@ -290,7 +291,7 @@ func (x *run) settle(w *rows) error {
 		if w.Acks != nil {
 			in.Ack = w.Acks[i]
 		}
-		in.Held = x.held(w.l, w.known[i])
+		in.NeverSent = x.held(w.l, w.known[i])
 		f, isHere := w.found[i]
 		var cmp merge.Compare
 		if isHere {
@@ -307,7 +308,7 @@ func (x *run) settle(w *rows) error {
 			continue
 		}
 		out := x.im.Settle(w.known[i], in, policy, cmp, false)
-		if err := x.losses(w, i, out.Lost); err != nil {
+		if err := x.losses(w, i, out.Conflicts); err != nil {
 			return err
 		}
 		switch out.Action {
@@ -355,7 +356,7 @@ func (x *run) held(l *local, row merge.Row) merge.Mask {
 	if !x.im.FromParent {
 		return 0
 	}
-	if l.direction == schema.DirDown || l.direction == schema.DirAdd && row.Alive && x.brought(row) {
+	if l.direction == access.Down || l.direction == access.Add && row.Alive && x.brought(row) {
 		return ^merge.Mask(0)
 	}
 	return l.excluded
@@ -363,7 +364,7 @@ func (x *run) held(l *local, row merge.Row) merge.Mask {
 
 // policy is what decides conflicts in a table. What only flows down is the parent's, whatever a child did to it.
 func (x *run) policy(t *schema.Table) merge.Policy {
-	if d := x.j.Profile.Direction(t.Name); d == schema.DirDown {
+	if d := x.j.Profile.Direction(t.Name); d == access.Down {
 		return merge.Parent
 	}
 	if x.o.Policy != nil {

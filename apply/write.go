@@ -5,9 +5,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"

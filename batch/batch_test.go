@@ -33,7 +33,7 @@ func verify(_ *Header, msg, sig []byte) error {
 }
 
 func testHeader() *Header {
-	return &Header{Sender: "hub", Receiver: "kisumu", Base: Mark{Epoch: 1, Token: 2}, Upto: Mark{Epoch: 3, Token: 4}, Last: true, Time: 1700000000000000}
+	return &Header{Sender: "hub", Receiver: "kisumu", Base: Position{Epoch: 1, Token: 2}, Upto: Position{Epoch: 3, Token: 4}, Last: true, Time: 1700000000000000}
 }
 
 // write makes a batch of items, as Reader.Next returns them.

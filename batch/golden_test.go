@@ -15,9 +15,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func fullHeader() *Header {
 	return &Header{
 		Sender: "hub", Receiver: "kisumu", History: 0x1122334455667788, Earlier: []uint64{1, 2}, Link: 3, PeerLink: 4,
-		Base: Mark{Epoch: 10, Token: 0xaaaa}, Upto: Mark{Epoch: 20, Token: 0xbbbb}, Ahead: true,
-		Chain: []Mark{{Epoch: 12, Token: 0xcccc}, {Epoch: 15, Token: 0xdddd}}, AckHistory: 5, Ack: Mark{Epoch: 6, Token: 7},
-		Again: []uint64{13}, Ask: []string{"obs", "person"}, Load: 8, Part: 2, Last: true, LoadHave: 9, PartHave: 3,
+		Base: Position{Epoch: 10, Token: 0xaaaa}, Upto: Position{Epoch: 20, Token: 0xbbbb}, Ahead: true,
+		Chain: []Position{{Epoch: 12, Token: 0xcccc}, {Epoch: 15, Token: 0xdddd}}, AckHistory: 5, Ack: Position{Epoch: 6, Token: 7},
+		Resent: []uint64{13}, Requests: []string{"obs", "person"}, Load: 8, Part: 2, Last: true, LoadHave: 9, PartHave: 3,
 		Schema: "6f1c", Time: 1760000000123456,
 	}
 }

@@ -11,19 +11,19 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Mark names an epoch of one node beyond doubt: its number and its random
+// Position names an epoch of one node beyond doubt: its number and its random
 // token.
-type Mark struct {
+type Position struct {
 	Epoch, Token uint64
 }
 
 // MarshalCBOR writes the mark as an array of its two numbers.
-func (m Mark) MarshalCBOR() ([]byte, error) {
+func (m Position) MarshalCBOR() ([]byte, error) {
 	return cbor.Marshal([2]uint64{m.Epoch, m.Token})
 }
 
 // UnmarshalCBOR reads what MarshalCBOR wrote.
-func (m *Mark) UnmarshalCBOR(b []byte) error {
+func (m *Position) UnmarshalCBOR(b []byte) error {
 	var a []uint64
 	if err := cbor.Unmarshal(b, &a); err != nil {
 		return err
@@ -37,29 +37,29 @@ func (m *Mark) UnmarshalCBOR(b []byte) error {
 
 // Header is the clear part of a batch.
 type Header struct {
-	Sender     string   `cbor:"1,keyasint,omitzero"`   // node name
-	Receiver   string   `cbor:"2,keyasint,omitzero"`   // node name
-	History    uint64   `cbor:"3,keyasint,omitzero"`   // the sender's history id
-	Earlier    []uint64 `cbor:"4,keyasint,omitempty"`  // the sender's earlier histories
-	Link       uint64   `cbor:"5,keyasint,omitzero"`   // number of the link at the sender's end
-	PeerLink   uint64   `cbor:"6,keyasint,omitzero"`   // and at the receiver's; 0: unknown
-	Base       Mark     `cbor:"7,keyasint,omitzero"`   // the batch takes the receiver from here
-	Upto       Mark     `cbor:"8,keyasint,omitzero"`   // to here
-	Ahead      bool     `cbor:"9,keyasint,omitzero"`   // base is not acknowledged yet
-	Chain      []Mark   `cbor:"10,keyasint,omitempty"` // ends of earlier batches between base and upto
-	AckHistory uint64   `cbor:"11,keyasint,omitzero"`  // the receiver's history that Ack belongs to
-	Ack        Mark     `cbor:"12,keyasint,omitzero"`  // what the sender has applied of the receiver's epochs
-	Again      []uint64 `cbor:"13,keyasint,omitempty"` // the sender's epochs that only send again
-	Ask        []string `cbor:"14,keyasint,omitempty"` // tables that the receiver is asked to send again
-	Load       uint64   `cbor:"15,keyasint,omitzero"`  // random id of a full load in parts; 0: not split
-	Part       uint32   `cbor:"16,keyasint,omitzero"`  // number of the part, from 1
-	Last       bool     `cbor:"17,keyasint,omitzero"`  // nothing of the load follows; true if not split
-	LoadHave   uint64   `cbor:"18,keyasint,omitzero"`  // id of a load that the sender is receiving
-	PartHave   uint32   `cbor:"19,keyasint,omitzero"`  // last part of it that was applied
-	Schema     string   `cbor:"20,keyasint,omitzero"`  // fingerprint of the sender's catalogue
-	Time       int64    `cbor:"21,keyasint,omitzero"`  // microseconds since 1970 UTC
-	Missing    Mark     `cbor:"22,keyasint,omitzero"`  // what the last batch that the sender could not apply was built on
-	LoadUpto   Mark     `cbor:"23,keyasint,omitzero"`  // where the load that the sender is receiving ends
+	Sender     string     `cbor:"1,keyasint,omitzero"`   // node name
+	Receiver   string     `cbor:"2,keyasint,omitzero"`   // node name
+	History    uint64     `cbor:"3,keyasint,omitzero"`   // the sender's history id
+	Earlier    []uint64   `cbor:"4,keyasint,omitempty"`  // the sender's earlier histories
+	Link       uint64     `cbor:"5,keyasint,omitzero"`   // number of the link at the sender's end
+	PeerLink   uint64     `cbor:"6,keyasint,omitzero"`   // and at the receiver's; 0: unknown
+	Base       Position   `cbor:"7,keyasint,omitzero"`   // the batch takes the receiver from here
+	Upto       Position   `cbor:"8,keyasint,omitzero"`   // to here
+	Ahead      bool       `cbor:"9,keyasint,omitzero"`   // base is not acknowledged yet
+	Chain      []Position `cbor:"10,keyasint,omitempty"` // ends of earlier batches between base and upto
+	AckHistory uint64     `cbor:"11,keyasint,omitzero"`  // the receiver's history that Ack belongs to
+	Ack        Position   `cbor:"12,keyasint,omitzero"`  // what the sender has applied of the receiver's epochs
+	Resent     []uint64   `cbor:"13,keyasint,omitempty"` // the sender's epochs that only send again
+	Requests   []string   `cbor:"14,keyasint,omitempty"` // tables that the receiver is asked to send again
+	Load       uint64     `cbor:"15,keyasint,omitzero"`  // random id of a full load in parts; 0: not split
+	Part       uint32     `cbor:"16,keyasint,omitzero"`  // number of the part, from 1
+	Last       bool       `cbor:"17,keyasint,omitzero"`  // nothing of the load follows; true if not split
+	LoadHave   uint64     `cbor:"18,keyasint,omitzero"`  // id of a load that the sender is receiving
+	PartHave   uint32     `cbor:"19,keyasint,omitzero"`  // last part of it that was applied
+	Schema     string     `cbor:"20,keyasint,omitzero"`  // fingerprint of the sender's catalogue
+	Time       int64      `cbor:"21,keyasint,omitzero"`  // microseconds since 1970 UTC
+	Missing    Position   `cbor:"22,keyasint,omitzero"`  // what the last batch that the sender could not apply was built on
+	LoadUpto   Position   `cbor:"23,keyasint,omitzero"`  // where the load that the sender is receiving ends
 }
 
 // check returns what a header may not be, whoever wrote it.
@@ -75,7 +75,7 @@ func (h *Header) check() error {
 	if err := checkName("schema fingerprint", h.Schema); err != nil {
 		return err
 	}
-	for _, t := range h.Ask {
+	for _, t := range h.Requests {
 		if err := checkName("table asked for", t); err != nil {
 			return err
 		}
@@ -84,8 +84,8 @@ func (h *Header) check() error {
 		return err
 	}
 	switch {
-	case len(h.Ask) > MaxTables:
-		return fmt.Errorf("header asks for %d tables, more than %d", len(h.Ask), MaxTables)
+	case len(h.Requests) > MaxTables:
+		return fmt.Errorf("header asks for %d tables, more than %d", len(h.Requests), MaxTables)
 	case h.Load == 0 && !h.Last:
 		return errors.New("header of a batch that is no part of a load must be the last")
 	case h.Load != 0 && h.Part == 0:

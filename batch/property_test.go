@@ -186,7 +186,9 @@ func someItems(t *rapid.T) []any {
 
 func someHeader(t *rapid.T) *Header {
 	number := rapid.OneOf(rapid.Uint64(), rapid.Just(uint64(0)))
-	mark := rapid.Custom(func(t *rapid.T) Mark { return Mark{Epoch: number.Draw(t, "epoch"), Token: number.Draw(t, "token")} })
+	mark := rapid.Custom(func(t *rapid.T) Position {
+		return Position{Epoch: number.Draw(t, "epoch"), Token: number.Draw(t, "token")}
+	})
 	h := &Header{
 		Sender: rapid.StringMatching(`[a-zä]{1,30}`).Draw(t, "sender"), Receiver: rapid.StringN(1, 60, MaxName).Draw(t, "receiver"),
 		History: number.Draw(t, "history"), Link: number.Draw(t, "link"), PeerLink: number.Draw(t, "peer link"),
@@ -202,9 +204,9 @@ func someHeader(t *rapid.T) *Header {
 	}
 	// An empty list comes back as none.
 	h.Earlier = append(h.Earlier, rapid.SliceOfN(number, 0, 4).Draw(t, "earlier")...)
-	h.Again = append(h.Again, rapid.SliceOfN(number, 0, 4).Draw(t, "again")...)
+	h.Resent = append(h.Resent, rapid.SliceOfN(number, 0, 4).Draw(t, "again")...)
 	h.Chain = append(h.Chain, rapid.SliceOfN(mark, 0, 4).Draw(t, "chain")...)
-	h.Ask = append(h.Ask, rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,9}`), 0, 4).Draw(t, "ask")...)
+	h.Requests = append(h.Requests, rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,9}`), 0, 4).Draw(t, "ask")...)
 	return h
 }
 

@@ -110,11 +110,11 @@ func TestHeaderRefused(t *testing.T) {
 		"no receiver":    func(h *Header) { h.Receiver = "" },
 		"long receiver":  func(h *Header) { h.Receiver = strings.Repeat("x", 256) },
 		"not UTF-8":      func(h *Header) { h.Schema = "\xff" },
-		"asks for a lot": func(h *Header) { h.Ask = make([]string, MaxTables+1) },
+		"asks for a lot": func(h *Header) { h.Requests = make([]string, MaxTables+1) },
 		"time":           func(h *Header) { h.Time = -1 },
 		"not the last":   func(h *Header) { h.Last = false },
 		"part 0":         func(h *Header) { h.Load = 1 },
-		"too large":      func(h *Header) { h.Again = make([]uint64, MaxHeader) },
+		"too large":      func(h *Header) { h.Resent = make([]uint64, MaxHeader) },
 	} {
 		h := testHeader()
 		change(h)

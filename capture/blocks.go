@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -77,12 +77,12 @@ func (x *export) block(ctx context.Context, t *schema.Table, p *portion, again b
 // one that only flows down, all. Rows whose deletion by the parent was refused here go all the same.
 func (x *export) mine(t *schema.Table, p *portion) {
 	d := x.j.Profile.Direction(t.Name)
-	if !x.up() || d == schema.DirBoth {
+	if !x.up() || d == access.Both {
 		return
 	}
 	n := 0
 	for i, known := range p.known {
-		if (d == schema.DirDown || cameFrom(known, x.peer.ID)) && !x.kept[t][p.rows[i]] {
+		if (d == access.Down || cameFrom(known, x.peer.ID)) && !x.kept[t][p.rows[i]] {
 			continue
 		}
 		p.rows[n], p.known[n] = p.rows[i], known
@@ -259,7 +259,7 @@ func (x *export) targets(ctx context.Context, c *schema.Column, p *portion, v []
 	if err != nil {
 		return nil, err
 	}
-	formats, err := journal.Decides(ctx, x.snap, c.Ref.When)
+	formats, err := journal.Discriminator(ctx, x.snap, c.Ref.When)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (x *export) versions(t *schema.Table, columns []*schema.Column, p *portion,
 	}
 	ack := x.peer.Link.Applied.Epoch
 	for i, known := range p.known {
-		groups, _ := known.Tell(x.peer.ID)
+		groups, _ := known.Outgoing(x.peer.ID)
 		n := 0
 		for _, g := range groups {
 			if g.Mask &= mask; g.Mask == 0 {

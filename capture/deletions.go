@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -15,7 +16,7 @@ func (x *export) deletions(ctx context.Context) error {
 	tables := x.tables()
 	for i := len(tables) - 1; i >= 0; i-- {
 		t := tables[i]
-		if x.up() && x.j.Profile.Direction(t.Name) == schema.DirDown {
+		if x.up() && x.j.Profile.Direction(t.Name) == access.Down {
 			continue
 		}
 		dead, err := journal.NewerTombstones(ctx, x.snap, x.j.Tables[t.Name].ID, x.head.Base.Epoch, x.peer.ID, x.j.Authors)
@@ -24,7 +25,7 @@ func (x *export) deletions(ctx context.Context) error {
 		}
 		filter := x.j.Profile.RowFilter(t.Name)
 		dead = slices.DeleteFunc(x.laidOver(t, dead), func(d journal.Tombstone) bool {
-			stays, _ := journal.Filtered(t, filter, d.Key)
+			stays, _ := journal.FilteredOut(t, filter, d.Key)
 			return stays
 		})
 		for start := 0; start < len(dead); start += blockRows {
@@ -75,7 +76,7 @@ func (x *export) dead(t *schema.Table, dead []journal.Tombstone) error {
 	ks := make([]string, len(dead))
 	for i, d := range dead {
 		ks[i] = d.Key
-		_, s := merge.Row{Known: true, Dead: d.Version}.Tell(x.peer.ID)
+		_, s := merge.Row{Known: true, Dead: d.Version}.Outgoing(x.peer.ID)
 		b.Times, b.Authors, b.Epochs = append(b.Times, s.Time), append(b.Authors, s.Author), append(b.Epochs, s.Epoch)
 	}
 	if b.Keys, err = x.d.byKeys(t, ks); err != nil {
@@ -89,7 +90,7 @@ func (x *export) dead(t *schema.Table, dead []journal.Tombstone) error {
 // That a deletion lost goes up with the row that stayed, see mine.
 func (x *export) tells(t *schema.Table, c journal.Conflict) bool {
 	switch d := x.j.Profile.Direction(t.Name); {
-	case d == schema.DirNone, d == schema.DirDown && x.up() && (!c.Deletion || x.j.Profile.Rights(t.Name)):
+	case d == access.None, d == access.Down && x.up() && (!c.Deletion || x.j.Profile.Rights(t.Name)):
 		return false
 	}
 	return c.Column == "" || slices.ContainsFunc(x.columns(t), func(k *schema.Column) bool { return k.Name == c.Column })

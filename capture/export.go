@@ -7,7 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/headers"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -83,8 +85,8 @@ type export struct {
 	o      ExportOptions
 
 	peer *journal.Peer
-	node *merge.Journal
-	head merge.Head
+	node *merge.History
+	head merge.Header
 	full bool
 
 	file File // the one under way; nil between files
@@ -105,7 +107,7 @@ type export struct {
 
 func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 	var bad error
-	_, node, err := journal.State(ctx, x.snap, &bad)
+	_, node, err := journal.LoadHistory(ctx, x.snap, &bad)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 	if x.peer == nil {
 		return nil, fmt.Errorf("no peer of that name: see omsync peer list")
 	}
-	x.head, x.full = merge.Offer(node, &x.peer.Link, merge.Ask{Full: x.o.Full, SinceSent: x.o.SinceSent})
+	x.head, x.full = merge.PlanExport(node, &x.peer.Link, merge.ExportRequest{Full: x.o.Full, SinceSent: x.o.SinceSent})
 	if bad != nil {
 		return nil, bad
 	}
@@ -171,7 +173,7 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 		}
 	}
 	if x.w == nil {
-		if !x.o.Full && !merge.Due(x.node, &x.peer.Link, x.j.Now().UnixMicro()) {
+		if !x.o.Full && !merge.HeaderIsDue(x.node, &x.peer.Link, x.j.Now().UnixMicro()) {
 			return nil, nil
 		}
 		x.split, x.head.Load = false, 0
@@ -183,14 +185,14 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 }
 
 // up says whether the peer is this node's parent.
-func (x *export) up() bool { return x.peer.Role == "parent" }
+func (x *export) up() bool { return x.peer.Role == access.Parent }
 
 // tables lists those whose rows go to the peer.
 func (x *export) tables() []*schema.Table {
 	var out []*schema.Table
-	for _, t := range x.j.Travels() {
+	for _, t := range x.j.Replicated() {
 		switch d := x.j.Profile.Direction(t.Name); {
-		case d == schema.DirNone, d == schema.DirDown && x.up() && x.kept[t] == nil:
+		case d == access.None, d == access.Down && x.up() && x.kept[t] == nil:
 		default:
 			out = append(out, t)
 		}
@@ -204,11 +206,11 @@ func (x *export) refused(ctx context.Context) error {
 		return nil
 	}
 	x.kept = map[*schema.Table]map[journal.Row]bool{}
-	for _, t := range x.j.Travels() {
-		if x.j.Profile.Direction(t.Name) == schema.DirBoth || x.j.Profile.Rights(t.Name) || t.Key != schema.KeyUUID {
+	for _, t := range x.j.Replicated() {
+		if x.j.Profile.Direction(t.Name) == access.Both || x.j.Profile.Rights(t.Name) || t.Key != schema.KeyUUID {
 			continue
 		}
-		ks, err := journal.Refused(ctx, x.snap, x.j.Tables[t.Name].ID, x.head.Base.Epoch)
+		ks, err := journal.RefusedDeletions(ctx, x.snap, x.j.Tables[t.Name].ID, x.head.Base.Epoch)
 		if err != nil {
 			return err
 		}
@@ -248,17 +250,17 @@ func (x *export) open(last bool) error {
 		x.part++
 	}
 	x.head.Part, x.head.Last = x.part, last
-	h := header(x.head)
+	h := headers.FromRules(x.head)
 	h.Sender, h.Receiver, h.Schema, h.Time = x.j.Self, x.peer.Name, x.j.Catalogue.Fingerprint(), x.j.Now().UnixMicro()
 	if !x.split {
 		h.Last = true
 	}
 	ctx := context.Background()
 	var err error
-	if h.Again, err = journal.AgainEpochs(ctx, x.snap, x.head.Base.Epoch); err != nil {
+	if h.Resent, err = journal.ResendEpochs(ctx, x.snap, x.head.Base.Epoch); err != nil {
 		return err
 	}
-	h.Ask = x.peer.Asks()
+	h.Requests = x.peer.ResendRequests()
 	x.name = fileName(h, x.id)
 	if x.file, err = x.o.Create(x.name); err != nil {
 		return err
@@ -311,7 +313,7 @@ func (x *export) made(ctx context.Context) error {
 		return fmt.Errorf("the peer was removed meanwhile")
 	}
 	now := x.j.Now()
-	merge.Made(x.node, &p.Link, x.head, now.UnixMicro())
+	merge.RecordExport(x.node, &p.Link, x.head, now.UnixMicro())
 	p.SentAt = now
 	if err := journal.SavePeer(ctx, tx, p); err != nil {
 		return err
@@ -326,14 +328,4 @@ func fileName(h *batch.Header, id uint64) string {
 		part = fmt.Sprintf("-part%04d", h.Part)
 	}
 	return fmt.Sprintf("%s-to-%s-%010d-%010d-%06x%s.omsync", h.Sender, h.Receiver, h.Base.Epoch, h.Upto.Epoch, id&0xffffff, part)
-}
-
-func header(h merge.Head) *batch.Header {
-	out := &batch.Header{History: h.History, Earlier: h.Earlier, Link: h.Number, PeerLink: h.Theirs, Base: batch.Mark(h.Base), Upto: batch.Mark(h.Upto),
-		Ahead: h.Ahead, AckHistory: h.AckHistory, Ack: batch.Mark(h.Ack), Missing: batch.Mark(h.Missing), Load: h.Load, Part: h.Part, Last: h.Last,
-		LoadHave: h.LoadHave, PartHave: h.PartHave, LoadUpto: batch.Mark(h.LoadUpto)}
-	for _, m := range h.Chain {
-		out.Chain = append(out.Chain, batch.Mark(m))
-	}
-	return out
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -37,12 +36,12 @@ func Init(ctx context.Context, db *sql.DB, cat *schema.Catalogue, p *schema.Prof
 	if warn != nil {
 		j.Warn = warn
 	}
-	_, err = Follow(ctx, j, time.Minute)
+	_, err = Reconcile(ctx, j, time.Minute)
 	return j, err
 }
 
-// Followed is what a change of the schema, or of the triggers, made necessary.
-type Followed struct {
+// Reconciled is what a change of the schema, or of the triggers, made necessary.
+type Reconciled struct {
 	Triggers []string // tables whose triggers were made or made again
 	New      []string // tables that are captured for the first time
 	Columns  []string // columns that were not there before, as table.column
@@ -53,7 +52,7 @@ type Followed struct {
 }
 
 // Ask lists the tables that every peer is to send again.
-func (f *Followed) Ask() []string {
+func (f *Reconciled) Ask() []string {
 	out := append(slices.Clone(f.Missed), f.New...)
 	for _, c := range f.Columns {
 		for i := range c {
@@ -65,10 +64,10 @@ func (f *Followed) Ask() []string {
 	return out
 }
 
-// Follow brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the
+// Reconcile brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the
 // names of the triggers and writes nothing.
-func Follow(ctx context.Context, j *journal.Journal, wait time.Duration) (*Followed, error) {
-	f := &Followed{}
+func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Reconciled, error) {
+	f := &Reconciled{}
 	if err := f.assign(ctx, j); err != nil {
 		return nil, err
 	}
@@ -90,7 +89,7 @@ func Follow(ctx context.Context, j *journal.Journal, wait time.Duration) (*Follo
 			return nil, err
 		}
 	}
-	for _, t := range j.Travels() {
+	for _, t := range j.Replicated() {
 		if !j.Tables[t.Name].Fresh && slices.Contains(missing, t.Name) {
 			f.Missed = append(f.Missed, t.Name)
 		}
@@ -102,7 +101,7 @@ func Follow(ctx context.Context, j *journal.Journal, wait time.Duration) (*Follo
 }
 
 // assign gives new tables and columns their numbers and bits: before the triggers that write them.
-func (f *Followed) assign(ctx context.Context, j *journal.Journal) error {
+func (f *Reconciled) assign(ctx context.Context, j *journal.Journal) error {
 	for _, t := range j.Catalogue.Order() {
 		jt := j.Tables[t.Name]
 		if jt == nil {
@@ -148,10 +147,10 @@ func flows(j *journal.Journal, t *schema.Table) journal.Flow {
 	for _, c := range t.Columns {
 		switch {
 		case !journal.HasBit(c):
-		case c.Withheld != "":
-			f.Held = append(f.Held, c.Name)
+		case c.Excluded != "":
+			f.Excluded = append(f.Excluded, c.Name)
 		case j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp:
-			f.Up = append(f.Up, c.Name)
+			f.ExcludedUp = append(f.ExcludedUp, c.Name)
 		}
 	}
 	return f
@@ -162,14 +161,14 @@ func wider(was, is journal.Flow) bool {
 	if was.Direction != is.Direction && was.Direction != "both" && is.Direction != "none" {
 		return true
 	}
-	return slices.ContainsFunc(was.Up, func(c string) bool { return !slices.Contains(is.Up, c) && !slices.Contains(is.Held, c) })
+	return slices.ContainsFunc(was.ExcludedUp, func(c string) bool { return !slices.Contains(is.ExcludedUp, c) && !slices.Contains(is.Excluded, c) })
 }
 
 // freed marks columns that did not travel and do now: like new ones, they have no versions.
 func freed(t *schema.Table, jt *journal.Table, is journal.Flow) {
-	for _, name := range jt.Flow.Held {
+	for _, name := range jt.Flow.Excluded {
 		for i, c := range jt.Columns {
-			if c.Name == name && !slices.Contains(is.Held, name) && t.Column(name) != nil {
+			if c.Name == name && !slices.Contains(is.Excluded, name) && t.Column(name) != nil {
 				jt.Columns[i].New = true
 			}
 		}
@@ -177,7 +176,7 @@ func freed(t *schema.Table, jt *journal.Table, is journal.Flow) {
 }
 
 // version gives versions to what the triggers have not seen, behind the gate.
-func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Duration) error {
+func (f *Reconciled) version(ctx context.Context, j *journal.Journal, wait time.Duration) error {
 	g, err := j.DB.Conn(ctx)
 	if err != nil {
 		return err
@@ -194,7 +193,7 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 	if err != nil {
 		return err
 	}
-	maker := merge.Maker{Self: j.Self, Epoch: epoch.Epoch}
+	maker := merge.Stamper{Self: j.Self, Epoch: epoch.Epoch}
 	for _, name := range f.New {
 		if err := found(ctx, j, g, j.Catalogue.Table(name), maker); err != nil {
 			return err
@@ -206,7 +205,7 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 		}
 	}
 	for _, name := range f.Widened {
-		if err := journal.Again(ctx, g, j.Tables[name], epoch.Epoch, j.Authors); err != nil {
+		if err := journal.Resend(ctx, g, j.Tables[name], epoch.Epoch, j.Authors); err != nil {
 			return err
 		}
 	}
@@ -228,7 +227,7 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 			return err
 		}
 	}
-	if err := journal.AskPeers(ctx, g, f.Ask(), epoch.Epoch); err != nil {
+	if err := journal.RequestResend(ctx, g, f.Ask(), epoch.Epoch); err != nil {
 		return err
 	}
 	_, err = g.ExecContext(ctx, "COMMIT")
@@ -236,7 +235,7 @@ func (f *Followed) version(ctx context.Context, j *journal.Journal, wait time.Du
 }
 
 // renew reads again, behind the gate, what imports and other runs may have written since the journal was read.
-func (f *Followed) renew(ctx context.Context, j *journal.Journal, q sqldb.DB) (err error) {
+func (f *Reconciled) renew(ctx context.Context, j *journal.Journal, q sqldb.DB) (err error) {
 	if j.Authors, err = journal.LoadAuthors(ctx, q); err != nil {
 		return err
 	}
@@ -255,7 +254,7 @@ func (f *Followed) renew(ctx context.Context, j *journal.Journal, q sqldb.DB) (e
 
 // found gives the rows that are there when a table is captured for the first time one default version: time 0, for
 // nobody knows how old they are. An empty table gets none, so that a first load can give it its own.
-func found(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Maker) error {
+func found(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Stamper) error {
 	jt := j.Tables[t.Name]
 	jt.Fresh = false
 	any := false
@@ -272,7 +271,7 @@ func found(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table,
 // missed stamps every row of a table one above its version, because changes may have gone by unseen: never by the clock,
 // which would beat edits that others made meanwhile. What has an entry and no row any more is forgotten; the peers are
 // asked for the table, which brings back a deletion that was not seen.
-func missed(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Maker) error {
+func missed(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Stamper) error {
 	jt := j.Tables[t.Name]
 	name := schema.Quote(t.Name)
 	same := "t." + schema.Quote(localName(t)) + " = v.pk"
@@ -307,7 +306,7 @@ func localName(t *schema.Table) string {
 }
 
 // returned stamps rows that were deleted once and inserted again while nobody looked: above their deletion.
-func returned(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Maker) error {
+func returned(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Stamper) error {
 	if t.Key != schema.KeyUUID {
 		return nil
 	}
@@ -340,8 +339,8 @@ func returned(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Tab
 }
 
 // filled gives versions to the values of a new column that differ from its default: an upgrade script put them there.
-func filled(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, c *schema.Column, m merge.Maker) error {
-	if c.Withheld != "" {
+func filled(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, c *schema.Column, m merge.Stamper) error {
+	if c.Excluded != "" {
 		return nil
 	}
 	jt := j.Tables[t.Name]

@@ -47,8 +47,8 @@ func TestInstallOnOpenMRS(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if x.Travels != (len(all) >= 3) {
-					t.Errorf("%s: travels %v, %d triggers", x.Name, x.Travels, len(all))
+				if x.Replicated != (len(all) >= 3) {
+					t.Errorf("%s: travels %v, %d triggers", x.Name, x.Replicated, len(all))
 				}
 				for _, tr := range all {
 					if strings.HasPrefix(tr.Event, "BEFORE") {

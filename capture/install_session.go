@@ -8,10 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/schema"
 )
 

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sqldb"
 )
 
 const simpleTable = `CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, a VARCHAR(20), n INT) ENGINE=InnoDB DEFAULT CHARSET=utf8`

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -42,7 +41,7 @@ type reader struct {
 func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 	jt := r.j.Tables[r.table.Name]
 	d := jt.Default
-	everything := d.Mask != 0 && merge.Row{Known: true, Alive: true, Groups: []merge.Group{d}}.Lacks(r.base, r.peer)
+	everything := d.Mask != 0 && merge.Row{Known: true, Alive: true, Groups: []merge.Group{d}}.NewerThan(r.base, r.peer)
 	var list []journal.Row
 	if !everything {
 		var err error
@@ -249,7 +248,7 @@ func (r *reader) versions(jt *journal.Table, row journal.Row, entries map[journa
 		groups = []merge.Group{jt.Default}
 	}
 	known := merge.Row{Known: len(groups) > 0, Alive: true, Groups: groups}
-	return known, known.Lacks(r.base, r.peer)
+	return known, known.NewerThan(r.base, r.peer)
 }
 
 // filtered says whether the profile keeps a row here.

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -57,7 +56,7 @@ func (w *sealer) rekeyed(ctx context.Context, t *schema.Table, changes map[uint1
 func (w *sealer) carried(ctx context.Context, t *schema.Table, ref *schema.Ref, moved []int64, when map[int64]int64, changes map[uint16][]journal.Change) error {
 	from, c := ref.From.Table, ref.From
 	jt := w.j.Tables[from.Name]
-	if jt == nil || !from.Travels || ref.When == nil && byName(ref) {
+	if jt == nil || !from.Replicated || ref.When == nil && byName(ref) {
 		return nil
 	}
 	born := map[journal.Row]bool{} // those that the log has from their beginning are read as they are now anyway
@@ -76,7 +75,7 @@ func (w *sealer) carried(ctx context.Context, t *schema.Table, ref *schema.Ref, 
 		}
 		query += ", " + schema.Quote(via.Name)
 		var err error
-		if formats, err = journal.Decides(ctx, w.q, ref.When); err != nil {
+		if formats, err = journal.Discriminator(ctx, w.q, ref.When); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -21,7 +20,7 @@ const sealLimit = 50000
 // sealed is what a seal made of the changes it read, by table: the export that it belongs to lays it over its snapshot,
 // which is from before.
 type sealed struct {
-	epoch   merge.Mark // zero if nothing had changed
+	epoch   merge.Position // zero if nothing had changed
 	changes int
 	tables  map[*schema.Table]*sealedTable
 }
@@ -119,18 +118,18 @@ func (s *sealed) read(ctx context.Context, j *journal.Journal, q sqldb.DB, chang
 	for _, c := range changes {
 		byTable[c.Table] = append(byTable[c.Table], c)
 	}
-	w := &sealer{keys: keys{j, q}, maker: merge.Maker{Self: j.Self, Epoch: s.epoch.Epoch}, folded: map[*schema.Table][]*journal.Folded{}, more: len(changes) == sealLimit}
-	for _, t := range j.Travels() {
+	w := &sealer{keys: keys{j, q}, maker: merge.Stamper{Self: j.Self, Epoch: s.epoch.Epoch}, folded: map[*schema.Table][]*journal.Folded{}, more: len(changes) == sealLimit}
+	for _, t := range j.Replicated() {
 		if err := w.rekeyed(ctx, t, byTable); err != nil {
 			return err
 		}
 	}
-	for _, t := range j.Travels() {
+	for _, t := range j.Replicated() {
 		if cs := byTable[j.Tables[t.Name].ID]; cs != nil {
 			w.folded[t] = journal.Fold(cs)
 		}
 	}
-	for _, t := range j.Travels() { // parents first, so that what died with its parent finds the parent's key
+	for _, t := range j.Replicated() { // parents first, so that what died with its parent finds the parent's key
 		if w.folded[t] == nil {
 			continue
 		}
@@ -146,7 +145,7 @@ func (s *sealed) read(ctx context.Context, j *journal.Journal, q sqldb.DB, chang
 // write puts the versions into the journal and takes away the changes they were made of.
 func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, changes []journal.Change) error {
 	wrote := false
-	for _, t := range j.Travels() {
+	for _, t := range j.Replicated() {
 		st := s.tables[t]
 		if st == nil {
 			continue
@@ -182,7 +181,7 @@ func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, chan
 	}
 	if !wrote {
 		err := journal.DropEpoch(ctx, g, s.epoch.Epoch)
-		s.epoch = merge.Mark{}
+		s.epoch = merge.Position{}
 		return err
 	}
 	return nil
@@ -191,7 +190,7 @@ func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, chan
 // sealer makes versions of folded changes.
 type sealer struct {
 	keys
-	maker  merge.Maker
+	maker  merge.Stamper
 	folded map[*schema.Table][]*journal.Folded
 	more   bool // the log has more changes than this seal reads
 }

@@ -34,7 +34,7 @@ const allColumns = "18446744073709551614"
 // to the statement.)
 func triggers(t *schema.Table, metas map[string]*journal.Table) ([]trigger, error) {
 	var out []trigger
-	if t.Travels {
+	if t.Replicated {
 		m := metas[t.Name]
 		if m == nil {
 			return nil, notInJournal(t)

@@ -36,7 +36,7 @@ func cascadeTriggers(t *schema.Table, metas map[string]*journal.Table) ([]trigge
 	}
 	var out []trigger
 	m := metas[t.Name]
-	if !t.Travels {
+	if !t.Replicated {
 		m = nil
 	}
 	for _, x := range []struct {
@@ -108,7 +108,7 @@ func (n cascadeNode) matters(seen map[cascadeNode]bool) bool {
 		return false
 	}
 	seen[n] = true
-	if n.table.Travels {
+	if n.table.Replicated {
 		return true
 	}
 	for _, e := range n.edges() {
@@ -196,7 +196,7 @@ type cascadeChange struct {
 
 func (w *cascade) change(n cascadeNode) cascadeChange {
 	t := n.table
-	if !t.Travels {
+	if !t.Replicated {
 		return cascadeChange{}
 	}
 	m := w.metas[t.Name]

@@ -18,12 +18,12 @@ func TestCascadedDeletes(t *testing.T) {
 	w.do("INSERT INTO a VALUES (1, 'a1'), (2, 'a2'), (3, 'a3')", "INSERT INTO b VALUES (1, 'b1', 1), (2, 'b2', 1), (3, 'b3', 2)",
 		"INSERT INTO c VALUES (1, 'c1', 1, 0), (2, 'c2', 1, 0), (3, 'c3', 3, 0), (4, 'c4', NULL, 0)",
 		"INSERT INTO hidden VALUES (7, 'h7', 1), (8, 'h8', 2)", "INSERT INTO e VALUES (1, 'e1', 3)")
-	if w.cat.Table("d").Travels {
+	if w.cat.Table("d").Replicated {
 		w.do("INSERT INTO d VALUES (7, 1), (7, 2), (8, 1)")
 	}
 	w.log()
 	want := []string{"a D 1 a1", "b D 1 b1", "b D 2 b2", "c U 1 b", "c U 2 b"}
-	if w.cat.Table("d").Travels {
+	if w.cat.Table("d").Replicated {
 		want = append(want, "d D 7,1", "d D 7,2")
 	}
 	w.expect("DELETE FROM a WHERE id = 1", want...)

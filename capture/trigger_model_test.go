@@ -30,7 +30,7 @@ func TestRandomStatements(t *testing.T) {
 	keeps := replaceKeeps(w)
 	watchedTables := []*schema.Table{}
 	for _, x := range w.cat.Tables {
-		if x.Travels {
+		if x.Replicated {
 			watchedTables = append(watchedTables, x)
 		}
 	}

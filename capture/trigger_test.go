@@ -70,7 +70,7 @@ func (w *watched) catalogue(name string, p *schema.Profile) {
 		w.byID = map[uint16]*journal.Table{}
 	}
 	for _, t := range w.cat.Tables {
-		if !t.Travels {
+		if !t.Replicated {
 			continue
 		}
 		m := w.meta(t.Name)

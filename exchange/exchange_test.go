@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sites"
@@ -62,7 +63,7 @@ func tree(t *testing.T, clinics ...string) (hub *node, all map[string]*node) {
 
 func (n *node) add(other *node, role string) {
 	n.t.Helper()
-	p := &journal.Peer{Name: other.Name, Role: role, Card: other.x.Keys.Card().Marshal(), Link: merge.Link{Number: uint64(time.Now().UnixMicro())}}
+	p := &journal.Peer{Name: other.Name, Role: access.Role(role), Card: other.x.Keys.Card().Marshal(), Link: merge.Link{Number: uint64(time.Now().UnixMicro())}}
 	if err := journal.AddPeer(n.t.Context(), n.J.DB, p); err != nil {
 		n.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
@@ -51,7 +52,7 @@ func (r *Result) Settled() bool {
 // A SenderError is about a file from somebody this node does not listen to. It is [ErrUntrusted].
 type SenderError struct {
 	Name  string
-	State string // of the peer of that name; "" if there is none
+	State access.State // of the peer of that name; "" if there is none
 }
 
 func (e *SenderError) Error() string {
@@ -172,7 +173,7 @@ func (r *importRun) sender(ctx context.Context, name string) (*journal.Peer, err
 	switch {
 	case p == nil:
 		return nil, &SenderError{Name: name}
-	case p.State != "active":
+	case p.State != access.Active:
 		return nil, &SenderError{name, p.State}
 	}
 	return p, nil

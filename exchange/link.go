@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/transport"
@@ -298,7 +299,7 @@ func (n *Node) forMe(ctx context.Context, l *Link, e transport.Entry, already *s
 	case p == nil:
 		out.Notes = append(out.Notes, fmt.Errorf("%s in %s: %w", e.Name, l, &SenderError{Name: name}))
 		return nil, nil
-	case p.State != "active":
+	case p.State != access.Active:
 		out.Notes = append(out.Notes, fmt.Errorf("%s in %s: %w", e.Name, l, &SenderError{name, p.State}))
 		return nil, nil
 	case h != nil && already.settled(h, p), h == nil && already.settledName(e.Name, p, n.Name):

@@ -186,8 +186,8 @@ func (n *Node) Post(ctx context.Context, p *journal.Peer, partSize int64) ([]cap
 
 // holdsLast says whether the last batch made for the peer is in the outbox.
 func (b *outbox) holdsLast() bool {
-	ends := b.peer.Link.Ends
-	return len(ends) > 0 && slices.ContainsFunc(b.files, func(f waiting) bool { return merge.Mark(f.header.Upto) == ends[len(ends)-1] })
+	ends := b.peer.Link.ExportEnds
+	return len(ends) > 0 && slices.ContainsFunc(b.files, func(f waiting) bool { return merge.Position(f.header.Upto) == ends[len(ends)-1] })
 }
 
 // tidy removes from an outbox what nobody waits for. It answers how many of the files left the peer has not acknowledged, and

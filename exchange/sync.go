@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
@@ -263,7 +264,7 @@ func (s *syncRun) reachable(ctx context.Context) ([]*journal.Peer, error) {
 	var out []*journal.Peer
 	for _, p := range all {
 		for _, l := range s.o.Links {
-			if p.State == "active" && leads(l.Peers, p.Name) {
+			if p.State == access.Active && leads(l.Peers, p.Name) {
 				out = append(out, p)
 				break
 			}

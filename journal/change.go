@@ -8,7 +8,6 @@ import (
 	"fmt"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 )
 
@@ -59,8 +58,8 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 	return out, nil
 }
 
-// Waiting counts the changes not sealed yet.
-func Waiting(ctx context.Context, q sqldb.DB) (n int64, err error) {
+// CountChanges counts the changes not sealed yet.
+func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_change", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 )
 

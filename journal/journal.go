@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
@@ -42,8 +41,8 @@ func (j *Journal) Reload(ctx context.Context, q sqldb.DB) (err error) {
 	return err
 }
 
-// Travels lists the tables that are exchanged and known to the journal, parents before children.
-func (j *Journal) Travels() []*schema.Table {
+// Replicated lists the tables that are exchanged and known to the journal, parents before children.
+func (j *Journal) Replicated() []*schema.Table {
 	var out []*schema.Table
 	for _, t := range j.Catalogue.Order() {
 		if j.Tables[t.Name] != nil {
@@ -67,7 +66,7 @@ func (j *Journal) Mask(t *schema.Table) merge.Mask {
 func (j *Journal) Columns(t *schema.Table) []*schema.Column {
 	var out []*schema.Column
 	for _, c := range t.Columns {
-		if HasBit(c) && c.Withheld == "" {
+		if HasBit(c) && c.Excluded == "" {
 			out = append(out, c)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/schema"
 )
 
@@ -110,9 +109,9 @@ func canonicalPart(c *schema.Column, part string) string {
 	return part
 }
 
-// Filtered says whether a filter keeps the rows of a key where they are, and whether it looks at the key at all: if not,
+// FilteredOut says whether a filter keeps the rows of a key where they are, and whether it looks at the key at all: if not,
 // only the row itself tells.
-func Filtered(t *schema.Table, f *schema.RowFilter, key string) (stays, known bool) {
+func FilteredOut(t *schema.Table, f *schema.RowFilter, key string) (stays, known bool) {
 	if f == nil {
 		return false, true
 	}
@@ -125,9 +124,9 @@ func Filtered(t *schema.Table, f *schema.RowFilter, key string) (stays, known bo
 	return false, false
 }
 
-// Decides answers, for values of a condition's deciding column, what they say: themselves, or what the rows that they refer
+// Discriminator answers, for values of a condition's deciding column, what they say: themselves, or what the rows that they refer
 // to say. Condition.Target takes the answer.
-func Decides(ctx context.Context, q sqldb.DB, w *schema.Condition) (func(string) string, error) {
+func Discriminator(ctx context.Context, q sqldb.DB, w *schema.Condition) (func(string) string, error) {
 	if w.Via == nil {
 		return func(v string) string { return v }, nil
 	}

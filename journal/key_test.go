@@ -83,12 +83,12 @@ func TestFold(t *testing.T) {
 
 func TestAsk(t *testing.T) {
 	for _, name := range []string{"person", "odd#name"} {
-		if a, ok := ParseAsk(Ask{name, 12}.String()); !ok || a != (Ask{name, 12}) {
+		if a, ok := ParseResendRequest(ResendRequest{name, 12}.String()); !ok || a != (ResendRequest{name, 12}) {
 			t.Errorf("%+v, %v", a, ok)
 		}
 	}
 	for _, s := range []string{"", "person", "#3", "person#", "person#x", "person#0"} {
-		if a, ok := ParseAsk(s); ok {
+		if a, ok := ParseResendRequest(s); ok {
 			t.Errorf("%q passed as %+v", s, a)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 )
 
@@ -125,8 +124,8 @@ func Gate(ctx context.Context, c *sql.Conn, shared bool, wait time.Duration) err
 }
 
 // NextEpoch adds an epoch to the journal. The caller holds the gate. again: it only sends again what was there before.
-func NextEpoch(ctx context.Context, q sqldb.DB, again bool, now time.Time) (merge.Mark, error) {
-	m := merge.Mark{Token: Random()}
+func NextEpoch(ctx context.Context, q sqldb.DB, again bool, now time.Time) (merge.Position, error) {
+	m := merge.Position{Token: Random()}
 	r, err := q.ExecContext(ctx, "INSERT INTO omsync_epoch (token, again, at) VALUES (?, ?, ?)", m.Token, again, now.UnixMicro())
 	if err != nil {
 		return m, fmt.Errorf("begin an epoch: %w", err)
@@ -142,17 +141,17 @@ func DropEpoch(ctx context.Context, q sqldb.DB, epoch uint64) error {
 	return err
 }
 
-// State reads the node's epochs as merge wants them. Has asks the database and remembers the first error in *bad.
-func State(ctx context.Context, q sqldb.DB, bad *error) (*Node, *merge.Journal, error) {
+// LoadHistory reads the node's epochs as merge wants them. Has asks the database and remembers the first error in *bad.
+func LoadHistory(ctx context.Context, q sqldb.DB, bad *error) (*Node, *merge.History, error) {
 	n, err := LoadNode(ctx, q)
 	if err != nil {
 		return nil, nil, err
 	}
-	j := &merge.Journal{History: n.History, Earlier: map[uint64]bool{}}
+	j := &merge.History{ID: n.History, Earlier: map[uint64]bool{}}
 	for _, h := range n.Earlier {
 		j.Earlier[h] = true
 	}
-	j.Has = func(m merge.Mark) bool {
+	j.Has = func(m merge.Position) bool {
 		found := false
 		err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT 1 FROM omsync_epoch WHERE id = %d AND token = %d", m.Epoch, m.Token),
 			func([]sql.RawBytes) error { found = true; return nil })
@@ -165,16 +164,16 @@ func State(ctx context.Context, q sqldb.DB, bad *error) (*Node, *merge.Journal, 
 }
 
 // LastEpoch is the newest epoch that the query's snapshot holds; the zero Mark if there is none.
-func LastEpoch(ctx context.Context, q sqldb.DB) (m merge.Mark, err error) {
+func LastEpoch(ctx context.Context, q sqldb.DB) (m merge.Position, err error) {
 	err = sqldb.Each(ctx, q, "SELECT id, token FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
-		m = merge.Mark{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}
+		m = merge.Position{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}
 		return nil
 	})
 	return m, err
 }
 
-// AgainEpochs lists the epochs above base that only send again.
-func AgainEpochs(ctx context.Context, q sqldb.DB, base uint64) (out []uint64, err error) {
+// ResendEpochs lists the epochs above base that only send again.
+func ResendEpochs(ctx context.Context, q sqldb.DB, base uint64) (out []uint64, err error) {
 	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_epoch WHERE again = 1 AND id > %d", base), func(r []sql.RawBytes) error {
 		out = append(out, sqldb.Uint(r[0]))
 		return nil

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 )
 
@@ -16,12 +16,12 @@ import (
 type Peer struct {
 	ID    merge.Peer
 	Name  string
-	Role  string // what the peer is to this node: "parent" or "child"
-	State string // "active", "suspended" or "removed"
+	Role  access.Role
+	State access.State
 	Card  []byte
 	Link  merge.Link
 	// Wants is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
-	Wants, Answered            map[string]uint64
+	Requested, Answered        map[string]uint64
 	SentAt, AckedAt, AppliedAt time.Time // zero: never
 }
 
@@ -48,7 +48,7 @@ func PeerByName(ctx context.Context, q sqldb.DB, name string, lock bool) (*Peer,
 func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 	var out []*Peer
 	err := sqldb.Each(ctx, q, "SELECT "+peerColumns+" FROM omsync_peer WHERE "+where, func(r []sql.RawBytes) error {
-		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: string(r[2]), State: string(r[3]), Card: append([]byte(nil), r[4]...),
+		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: access.Role(r[2]), State: access.State(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
 		if r[9] != nil {
@@ -56,7 +56,7 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 			if err := json.Unmarshal(r[9], &a); err != nil {
 				return err
 			}
-			p.Wants, p.Answered = a.Wants, a.Answered
+			p.Requested, p.Answered = a.Wants, a.Answered
 		}
 		return json.Unmarshal(r[5], &p.Link)
 	})
@@ -91,12 +91,12 @@ func AddPeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	r, err := q.ExecContext(ctx, "INSERT INTO omsync_peer (name, role, card, link) VALUES (?, ?, ?, ?)", p.Name, p.Role, p.Card, link)
+	r, err := q.ExecContext(ctx, "INSERT INTO omsync_peer (name, role, card, link) VALUES (?, ?, ?, ?)", p.Name, string(p.Role), p.Card, link)
 	if err != nil {
 		return fmt.Errorf("add the peer %s: %w", p.Name, err)
 	}
 	id, err := r.LastInsertId()
-	p.ID, p.State = merge.Peer(id), "active"
+	p.ID, p.State = merge.Peer(id), access.Active
 	return err
 }
 
@@ -121,7 +121,7 @@ func NextLink(ctx context.Context, q sqldb.DB, now time.Time) (uint64, error) {
 // encodeLink leaves the log out: it has a table of its own.
 func encodeLink(p *Peer) ([]byte, error) {
 	l := p.Link
-	l.Log = nil
+	l.Imports = nil
 	return json.Marshal(l)
 }
 
@@ -131,40 +131,40 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	a, err := json.Marshal(asks{p.Wants, p.Answered})
+	a, err := json.Marshal(asks{p.Requested, p.Answered})
 	if err != nil {
 		return err
 	}
 	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, asks = ?, acked = ?, applied = ?, sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
-		p.Role, p.State, p.Card, link, a, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
+		string(p.Role), string(p.State), p.Card, link, a, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
 	if err != nil {
 		return fmt.Errorf("save the peer %s: %w", p.Name, err)
 	}
 	return nil
 }
 
-// LoadLog reads the ends of the batches applied from the peer into its link.
-func LoadLog(ctx context.Context, q sqldb.DB, p *Peer) error {
-	p.Link.Log = nil
+// LoadImports reads the ends of the batches applied from the peer into its link.
+func LoadImports(ctx context.Context, q sqldb.DB, p *Peer) error {
+	p.Link.Imports = nil
 	return sqldb.Each(ctx, q, fmt.Sprintf("SELECT epoch, token, own FROM omsync_import WHERE peer = %d ORDER BY own", p.ID), func(r []sql.RawBytes) error {
-		p.Link.Log = append(p.Link.Log, merge.Imported{Mark: merge.Mark{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}, Epoch: sqldb.Uint(r[2])})
+		p.Link.Imports = append(p.Link.Imports, merge.AppliedBatch{Position: merge.Position{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}, OwnEpoch: sqldb.Uint(r[2])})
 		return nil
 	})
 }
 
-// SaveLog brings the log in line with the link's: rows behind the last common one go, new ones are added.
-func SaveLog(ctx context.Context, q sqldb.DB, p *Peer, had []merge.Imported) error {
+// SaveImports brings the log in line with the link's: rows behind the last common one go, new ones are added.
+func SaveImports(ctx context.Context, q sqldb.DB, p *Peer, had []merge.AppliedBatch) error {
 	same := 0
-	for same < len(had) && same < len(p.Link.Log) && had[same] == p.Link.Log[same] {
+	for same < len(had) && same < len(p.Link.Imports) && had[same] == p.Link.Imports[same] {
 		same++
 	}
 	for _, m := range had[same:] {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_import WHERE peer = %d AND own = %d", p.ID, m.Epoch)); err != nil {
+		if err := sqldb.Exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_import WHERE peer = %d AND own = %d", p.ID, m.OwnEpoch)); err != nil {
 			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
 		}
 	}
-	for _, m := range p.Link.Log[same:] {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_import (peer, epoch, token, own) VALUES (%d, %d, %d, %d)", p.ID, m.Mark.Epoch, m.Token, m.Epoch)); err != nil {
+	for _, m := range p.Link.Imports[same:] {
+		if err := sqldb.Exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_import (peer, epoch, token, own) VALUES (%d, %d, %d, %d)", p.ID, m.Position.Epoch, m.Token, m.OwnEpoch)); err != nil {
 			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 )
 
@@ -35,9 +34,9 @@ type Table struct {
 
 // Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.
 type Flow struct {
-	Direction string   `json:"direction,omitempty"`
-	Up        []string `json:"up,omitempty"`   // columns that are left out of what goes to a parent
-	Held      []string `json:"held,omitempty"` // columns that never travel
+	Direction  string   `json:"direction,omitempty"`
+	ExcludedUp []string `json:"up,omitempty"`   // columns that are left out of what goes to a parent
+	Excluded   []string `json:"held,omitempty"` // columns that never travel
 }
 
 // Bit is the column's bit as a mask, 0 if it has none.

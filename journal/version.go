@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 )
 
@@ -245,14 +244,14 @@ func PutTombstones(ctx context.Context, q sqldb.DB, tbl uint16, dead []Tombstone
 	return putTombstones(ctx, q, tbl, dead, false, a)
 }
 
-// PutRefused notes deletions that were refused here, of rows that therefore live: whatever the direction of the table,
+// PutRefusedDeletions notes deletions that were refused here, of rows that therefore live: whatever the direction of the table,
 // the row may go to the one who sent the deletion. The epoch is that of the refusal.
-func PutRefused(ctx context.Context, q sqldb.DB, tbl uint16, refused []Tombstone, a *Authors) error {
+func PutRefusedDeletions(ctx context.Context, q sqldb.DB, tbl uint16, refused []Tombstone, a *Authors) error {
 	return putTombstones(ctx, q, tbl, refused, true, a)
 }
 
-// Refused lists the keys whose deletion was refused here after epoch base.
-func Refused(ctx context.Context, q sqldb.DB, tbl uint16, base uint64) (keys []string, err error) {
+// RefusedDeletions lists the keys whose deletion was refused here after epoch base.
+func RefusedDeletions(ctx context.Context, q sqldb.DB, tbl uint16, base uint64) (keys []string, err error) {
 	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT k, whole FROM omsync_tombstone WHERE tbl = %d AND epoch > %d AND refused = 1", tbl, base), func(r []sql.RawBytes) error {
 		keys = append(keys, whole(r))
 		return nil

@@ -26,9 +26,9 @@ func (im *Import) columns(local Row, in Incoming, policy Policy, c Compare) Outc
 			}
 			rest &^= both
 			s.policy, s.ack = policy, in.Ack
-			s.pair(both&^in.Held, l.Version, g.Sent)
+			s.pair(both&^in.NeverSent, l.Version, g.Sent)
 			s.policy, s.ack = Parent, 0
-			s.pair(both&in.Held, l.Version, g.Sent)
+			s.pair(both&in.NeverSent, l.Version, g.Sent)
 		}
 		s.groups = append(s.groups, Group{rest, l.Version})
 	}
@@ -37,7 +37,7 @@ func (im *Import) columns(local Row, in Incoming, policy Policy, c Compare) Outc
 		s.groups = append(s.groups, Group{g.Mask &^ known, im.got(g.Sent)})
 		s.write |= g.Mask &^ known &^ (c.Equal | Existence)
 	}
-	out := Outcome{Row: Row{Known: true, Alive: true, Groups: Normalise(s.groups)}, Write: s.write, Lost: s.lost}
+	out := Outcome{Row: Row{Known: true, Alive: true, Groups: Normalise(s.groups)}, Write: s.write, Conflicts: s.lost}
 	if out.Write != 0 {
 		out.Action = Update
 	}
@@ -65,7 +65,7 @@ type settling struct {
 	ack     uint64
 	groups  []Group
 	write   Mask
-	lost    []Lost
+	lost    []Conflict
 }
 
 // pair settles columns that have one version here and one there.
@@ -93,7 +93,7 @@ func (s *settling) part(m Mask, equal bool, local Version, in Sent, later bool) 
 	im := s.im
 	conflict := !equal && im.news(in.Epoch) && !im.seen(local, s.ack)
 	policy := s.policy
-	if im.FirstMeeting || !im.Valid || im.Again != nil && im.Again(in.Epoch) || im.Resent != nil && im.Resent(local.Epoch) {
+	if im.FirstMeeting || !im.Valid || im.PeerResent != nil && im.PeerResent(in.Epoch) || im.OwnResent != nil && im.OwnResent(local.Epoch) {
 		policy = Newest
 	}
 	v := judge(policy, local.Stamp, in.Stamp, equal, conflict, later, im.FromParent)
@@ -102,9 +102,9 @@ func (s *settling) part(m Mask, equal bool, local Version, in Sent, later bool) 
 	case take:
 		out = im.got(in)
 	case takeAnew:
-		out = im.maker().above(local.Stamp)
+		out = im.stamper().above(local.Stamp)
 	case keepAnew:
-		out = im.maker().above(in.Stamp)
+		out = im.stamper().above(in.Stamp)
 	}
 	s.groups = append(s.groups, Group{m, out})
 	taken := v == take || v == takeAnew
@@ -112,7 +112,7 @@ func (s *settling) part(m Mask, equal bool, local Version, in Sent, later bool) 
 		s.write |= m
 	}
 	if conflict {
-		lost := Lost{Mask: m, Incoming: !taken, Loser: in.Stamp, Winner: local.Stamp}
+		lost := Conflict{Mask: m, Incoming: !taken, Loser: in.Stamp, Winner: local.Stamp}
 		if taken {
 			lost.Loser, lost.Winner = local.Stamp, in.Stamp
 		}

@@ -14,20 +14,20 @@ const (
 	maxLog   = 1024 // batches of a peer remembered for the case that it is restored
 )
 
-// A Journal is what a node knows of its own history.
-type Journal struct {
-	History uint64          // random, drawn at init and after each restore that was noticed
+// A History is what a node knows of its own history.
+type History struct {
+	ID      uint64          // random, drawn at init and after each restore that was noticed
 	Earlier map[uint64]bool // the ones before, and those that a peer knew of and a restore took away
 	// Has says whether the epoch has this token here. The zero Mark is never asked for.
-	Has func(Mark) bool
+	Has func(Position) bool
 }
 
-func (j *Journal) has(m Mark) bool { return m == Mark{} || m.Epoch > 0 && j.Has(m) }
+func (j *History) has(m Position) bool { return m == Position{} || m.Epoch > 0 && j.Has(m) }
 
-// An Imported is the end of a batch that was applied: the sender's mark, and this node's epoch of that import.
-type Imported struct {
-	Mark
-	Epoch uint64
+// An AppliedBatch is the end of a batch that was applied: the sender's mark, and this node's epoch of that import.
+type AppliedBatch struct {
+	Position
+	OwnEpoch uint64
 }
 
 // A Link is one end of what connects two nodes: all that an end remembers of the other. A peer that was removed and added
@@ -35,108 +35,108 @@ type Imported struct {
 type Link struct {
 	// Number of the link at this end, not 0. It must grow from one adding of a peer to the next: the clock in microseconds
 	// will do. (A clock set back in between costs a new history.)
-	Number uint64
-	Theirs uint64 // its number at the other end; 0 until a header came
+	Number     uint64
+	PeerNumber uint64 // its number at the other end; 0 until a header came
 
 	History uint64          // the peer's; 0 until a header came
 	Retired map[uint64]bool // histories that the peer had before
 
-	Applied Mark       // the peer's epoch up to which everything is applied here
-	Log     []Imported // the ends of the batches applied, oldest first, thinned
-	Load    Receiving  // the load in parts that is under way from the peer
+	Applied   Position       // the peer's epoch up to which everything is applied here
+	Imports   []AppliedBatch // the ends of the batches applied, oldest first, thinned
+	Receiving Receiving      // the load in parts that is under way from the peer
 
-	Acked   Mark    // this node's epoch that the peer said it had applied; it falls only when the peer lost something
-	Ends    []Mark  // the ends of the batches made for the peer since, oldest first, thinned
-	Sending Sending // the last full load made for the peer, until it is acknowledged
-	Behind  bool    // the peer lacks the end of a batch that later ones were built on
+	Acked      Position   // this node's epoch that the peer said it had applied; it falls only when the peer lost something
+	ExportEnds []Position // the ends of the batches made for the peer since, oldest first, thinned
+	Sending    Sending    // the last full load made for the peer, until it is acknowledged
+	Behind     bool       // the peer lacks the end of a batch that later ones were built on
 
-	Told    Told // what the last header said
-	Asks    bool // the peer does not know what is applied here: a header is due
-	Missing Mark // what the last batch that could not be applied was built on
+	LastHeader LastHeader // what the last header said
+	HeaderDue  bool       // the peer does not know what is applied here: a header is due
+	Missing    Position   // what the last batch that could not be applied was built on
 }
 
 // A Receiving is a full load that comes in parts and is not complete.
 type Receiving struct {
-	ID    uint64 // random; 0: none under way
-	Part  uint32 // the last one applied, from 1
-	Upto  Mark   // the peer's place that the whole load reaches
-	Start uint64 // this node's epoch in which the first part came, of a load that this one replaced if there was one
-	First uint64 // what came from the peer in this node's epochs from here on, came in this load
+	ID    uint64   // random; 0: none under way
+	Part  uint32   // the last one applied, from 1
+	Upto  Position // the peer's place that the whole load reaches
+	Start uint64   // this node's epoch in which the first part came, of a load that this one replaced if there was one
+	First uint64   // what came from the peer in this node's epochs from here on, came in this load
 }
 
 // A Sending is a full load made for a peer.
 type Sending struct {
 	ID      uint64 // 0 if it was not split
-	Upto    Mark
+	Upto    Position
 	Done    bool // its last part was made
 	Missing bool // the peer says that it lacks parts of it
 }
 
-// Told is what the last header to a peer said of this node, and when.
-type Told struct {
-	History, Theirs uint64
-	PeerHistory     uint64
-	Applied         Mark
-	At              int64 // microseconds since 1970 UTC
+// LastHeader is what the last header to a peer said of this node, and when.
+type LastHeader struct {
+	History, PeerNumber uint64
+	PeerHistory         uint64
+	Applied             Position
+	At                  int64 // microseconds since 1970 UTC
 }
 
-// A Head is what a batch's header says to these rules.
-type Head struct {
-	History uint64   // the sender's
-	Earlier []uint64 // its earlier ones, in rising order
-	Number  uint64   // the link's number at the sender's end
-	Theirs  uint64   // and at the receiver's; 0: unknown
+// A Header is what a batch's header says to these rules.
+type Header struct {
+	History  uint64   // the sender's
+	Earlier  []uint64 // its earlier ones, in rising order
+	Link     uint64   // the link's number at the sender's end
+	PeerLink uint64   // and at the receiver's; 0: unknown
 
-	Base, Upto Mark   // the rows are the difference between these; Base zero: a full load
-	Ahead      bool   // Base was sent but is not acknowledged
-	Chain      []Mark // marks of the sender's between Base and Upto at which the receiver may be
+	Base, Upto Position   // the rows are the difference between these; Base zero: a full load
+	Ahead      bool       // Base was sent but is not acknowledged
+	Chain      []Position // marks of the sender's between Base and Upto at which the receiver may be
 
-	AckHistory uint64 // the receiver's history that Ack is of; 0: unknown
-	Ack        Mark   // the receiver's epoch up to which all is applied at the sender
-	Missing    Mark   // what the last batch that the sender could not apply was built on
+	AckHistory uint64   // the receiver's history that Ack is of; 0: unknown
+	Ack        Position // the receiver's epoch up to which all is applied at the sender
+	Missing    Position // what the last batch that the sender could not apply was built on
 
 	Load uint64 // random id of a full load in parts; 0: not split
 	Part uint32 // from 1
 	Last bool   // of a load in parts: its last
 
-	LoadHave uint64 // the load that the sender is receiving, 0 if none
-	PartHave uint32 // the last part of it that is applied
-	LoadUpto Mark   // and the receiver's place that it reaches: a place the receiver must know, or it was restored
+	LoadHave uint64   // the load that the sender is receiving, 0 if none
+	PartHave uint32   // the last part of it that is applied
+	LoadUpto Position // and the receiver's place that it reaches: a place the receiver must know, or it was restored
 }
 
 // holds says whether the sender shows that m is part of its present history.
-func (h *Head) holds(m Mark) bool {
-	return m == Mark{} || m == h.Base || m == h.Upto || slices.Contains(h.Chain, m)
+func (h *Header) holds(m Position) bool {
+	return m == Position{} || m == h.Base || m == h.Upto || slices.Contains(h.Chain, m)
 }
 
-// Ask is what the user wants of an export.
-type Ask struct {
+// ExportRequest is what the user wants of an export.
+type ExportRequest struct {
 	Full      bool // a full load, whatever is acknowledged
 	SinceSent bool // build on the last batch made, acknowledged or not: for a link that runs one way
 }
 
-// Offer plans the next batch for a peer: what its header says, and whether it is a full load (Base is the beginning). The
+// PlanExport plans the next batch for a peer: what its header says, and whether it is a full load (Base is the beginning). The
 // caller fills in Upto from the snapshot that it exports from, and Load, Part and Last if it splits a full load.
 //
 // A batch starts where the peer said it is, so that a lost file costs nothing. The exception is a full load, which is dear:
 // it is made once, and until it is acknowledged batches build on it, unless the peer says that it lacks it.
-func Offer(j *Journal, l *Link, ask Ask) (h Head, full bool) {
-	h = Head{
-		History: j.History, Earlier: slices.Sorted(maps.Keys(j.Earlier)), Number: l.Number, Theirs: l.Theirs,
+func PlanExport(j *History, l *Link, ask ExportRequest) (h Header, full bool) {
+	h = Header{
+		History: j.ID, Earlier: slices.Sorted(maps.Keys(j.Earlier)), Link: l.Number, PeerLink: l.PeerNumber,
 		Base: l.Acked, AckHistory: l.History, Ack: l.Applied, Missing: l.Missing,
-		LoadHave: l.Load.ID, PartHave: l.Load.Part, LoadUpto: l.Load.Upto,
+		LoadHave: l.Receiving.ID, PartHave: l.Receiving.Part, LoadUpto: l.Receiving.Upto,
 	}
 	made := l.Sending.Done && l.Sending.Upto.Epoch > l.Acked.Epoch
-	last := len(l.Ends) - 1
+	last := len(l.ExportEnds) - 1
 	switch {
 	case ask.Full || made && l.Sending.Missing:
-		h.Base = Mark{}
-	case ask.SinceSent && !l.Behind && last >= 0 && l.Ends[last].Epoch > l.Acked.Epoch:
-		h.Base, h.Ahead = l.Ends[last], true
+		h.Base = Position{}
+	case ask.SinceSent && !l.Behind && last >= 0 && l.ExportEnds[last].Epoch > l.Acked.Epoch:
+		h.Base, h.Ahead = l.ExportEnds[last], true
 	case made:
 		h.Base, h.Ahead = l.Sending.Upto, true
 	}
-	marks := append([]Mark{l.Acked}, l.Ends...)
+	marks := append([]Position{l.Acked}, l.ExportEnds...)
 	if l.Sending.Upto.Epoch > 0 && !l.Sending.Done { // parts of a load that was not finished may be with the peer
 		marks = append(marks, l.Sending.Upto)
 	}
@@ -145,34 +145,34 @@ func Offer(j *Journal, l *Link, ask Ask) (h Head, full bool) {
 			h.Chain = append(h.Chain, m)
 		}
 	}
-	slices.SortStableFunc(h.Chain, func(a, b Mark) int { return cmp.Compare(a.Epoch, b.Epoch) })
-	return h, h.Base == Mark{}
+	slices.SortStableFunc(h.Chain, func(a, b Position) int { return cmp.Compare(a.Epoch, b.Epoch) })
+	return h, h.Base == Position{}
 }
 
-// Due says whether a header with no rows should go to the peer: it does not know yet what is applied here, or the last one is
+// HeaderIsDue says whether a header with no rows should go to the peer: it does not know yet what is applied here, or the last one is
 // a day old (or from the future: the clock was set back). now is in microseconds since 1970 UTC.
-func Due(j *Journal, l *Link, now int64) bool {
-	told := j.told(l, l.Told.At)
-	return l.Asks || told != l.Told || now < l.Told.At || now-l.Told.At >= Day
+func HeaderIsDue(j *History, l *Link, now int64) bool {
+	told := j.header(l, l.LastHeader.At)
+	return l.HeaderDue || told != l.LastHeader || now < l.LastHeader.At || now-l.LastHeader.At >= Day
 }
 
-func (j *Journal) told(l *Link, at int64) Told {
-	return Told{History: j.History, Theirs: l.Theirs, PeerHistory: l.History, Applied: l.Applied, At: at}
+func (j *History) header(l *Link, at int64) LastHeader {
+	return LastHeader{History: j.ID, PeerNumber: l.PeerNumber, PeerHistory: l.History, Applied: l.Applied, At: at}
 }
 
-// Made is called when a batch, or a part of a full load, is about to get its final name: it remembers its end and what its
+// RecordExport is called when a batch, or a part of a full load, is about to get its final name: it remembers its end and what its
 // header told. now is in microseconds since 1970 UTC.
-func Made(j *Journal, l *Link, h Head, now int64) {
+func RecordExport(j *History, l *Link, h Header, now int64) {
 	if h.Load != 0 && !h.Last {
 		l.Sending = Sending{ID: h.Load, Upto: h.Upto}
 		return
 	}
-	l.Told, l.Asks, l.Behind = j.told(l, now), false, false
-	if h.Base == (Mark{}) {
+	l.LastHeader, l.HeaderDue, l.Behind = j.header(l, now), false, false
+	if h.Base == (Position{}) {
 		l.Sending = Sending{ID: h.Load, Upto: h.Upto, Done: true}
 	}
-	if h.Upto.Epoch > 0 && !slices.Contains(l.Ends, h.Upto) {
-		l.Ends = thin(append(slices.Clone(l.Ends), h.Upto), maxChain)
+	if h.Upto.Epoch > 0 && !slices.Contains(l.ExportEnds, h.Upto) {
+		l.ExportEnds = thin(append(slices.Clone(l.ExportEnds), h.Upto), maxChain)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // A side is one end of a link, with just enough of a node around it.
 type side struct {
-	journal merge.Journal
+	journal merge.History
 	link    merge.Link
 	tokens  []uint64
 	ids     *uint64
@@ -19,11 +19,11 @@ type side struct {
 func newSide(history, number uint64) *side {
 	ids := history << 32
 	s := &side{ids: &ids, link: merge.Link{Number: number}, tokens: []uint64{0}, now: merge.Day}
-	s.journal = merge.Journal{History: history, Has: s.has}
+	s.journal = merge.History{ID: history, Has: s.has}
 	return s
 }
 
-func (s *side) has(m merge.Mark) bool {
+func (s *side) has(m merge.Position) bool {
 	return m.Epoch < uint64(len(s.tokens)) && s.tokens[m.Epoch] == m.Token
 }
 
@@ -33,13 +33,13 @@ func (s *side) id() uint64 {
 	return *s.ids
 }
 
-func (s *side) mark() merge.Mark {
+func (s *side) mark() merge.Position {
 	last := len(s.tokens) - 1
-	return merge.Mark{Epoch: uint64(last), Token: s.tokens[last]}
+	return merge.Position{Epoch: uint64(last), Token: s.tokens[last]}
 }
 
 // change gives the side one more epoch.
-func (s *side) change() merge.Mark {
+func (s *side) change() merge.Position {
 	s.tokens = append(s.tokens, s.id())
 	return s.mark()
 }
@@ -51,39 +51,39 @@ func (s *side) copy() *side {
 	return &c
 }
 
-func (s *side) export(ask merge.Ask) merge.Head {
-	h, _ := merge.Offer(&s.journal, &s.link, ask)
+func (s *side) export(ask merge.ExportRequest) merge.Header {
+	h, _ := merge.PlanExport(&s.journal, &s.link, ask)
 	h.Upto = s.mark()
-	merge.Made(&s.journal, &s.link, h, s.now)
+	merge.RecordExport(&s.journal, &s.link, h, s.now)
 	return h
 }
 
 // parts makes a full load in n parts; made says how many get their final names.
-func (s *side) parts(ask merge.Ask, load uint64, n, made int) []merge.Head {
-	h, _ := merge.Offer(&s.journal, &s.link, ask)
+func (s *side) parts(ask merge.ExportRequest, load uint64, n, made int) []merge.Header {
+	h, _ := merge.PlanExport(&s.journal, &s.link, ask)
 	h.Upto, h.Load = s.mark(), load
-	var out []merge.Head
+	var out []merge.Header
 	for i := range made {
 		h.Part, h.Last = uint32(i+1), i == n-1
-		merge.Made(&s.journal, &s.link, h, s.now)
+		merge.RecordExport(&s.journal, &s.link, h, s.now)
 		out = append(out, h)
 	}
 	return out
 }
 
 // receive reads a header, and applies its batch as one that writes something.
-func (s *side) receive(h merge.Head) merge.Decision {
+func (s *side) receive(h merge.Header) merge.Decision {
 	d := merge.Receive(&s.journal, &s.link, h)
 	if d.NewHistory {
-		s.journal.History = s.id()
+		s.journal.ID = s.id()
 	}
 	if d.Verdict == merge.Apply {
-		merge.Applied(&s.link, h, s.change().Epoch, true)
+		merge.RecordImport(&s.link, h, s.change().Epoch, true)
 	}
 	return d
 }
 
-func (s *side) want(t *testing.T, h merge.Head, verdict merge.Verdict) merge.Decision {
+func (s *side) want(t *testing.T, h merge.Header, verdict merge.Verdict) merge.Decision {
 	t.Helper()
 	d := s.receive(h)
 	if d.Verdict != verdict {
@@ -102,23 +102,23 @@ func pair() (a, b *side) {
 // meet exchanges first loads and acknowledgements.
 func meet(t *testing.T, a, b *side) {
 	t.Helper()
-	b.want(t, a.export(merge.Ask{}), merge.Apply)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
-	b.want(t, a.export(merge.Ask{}), merge.Apply)
+	b.want(t, a.export(merge.ExportRequest{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
+	b.want(t, a.export(merge.ExportRequest{}), merge.Apply)
 }
 
 func TestAcknowledgement(t *testing.T) {
 	a, b := pair()
-	first := a.export(merge.Ask{})
+	first := a.export(merge.ExportRequest{})
 	b.want(t, first, merge.Apply)
-	early := b.export(merge.Ask{})
+	early := b.export(merge.ExportRequest{})
 	a.change()
-	second := a.export(merge.Ask{SinceSent: true})
+	second := a.export(merge.ExportRequest{SinceSent: true})
 	if !second.Ahead || second.Base != first.Upto {
 		t.Errorf("since sent: %+v", second)
 	}
 	b.want(t, second, merge.Apply)
-	late := b.export(merge.Ask{})
+	late := b.export(merge.ExportRequest{})
 	a.want(t, late, merge.Gap) // its acknowledgement counts all the same
 	if a.link.Acked != second.Upto {
 		t.Errorf("acked %v", a.link.Acked)
@@ -129,18 +129,18 @@ func TestAcknowledgement(t *testing.T) {
 	if a.link.Acked != second.Upto {
 		t.Errorf("acked fell to %v", a.link.Acked)
 	}
-	if h := a.export(merge.Ask{}); h.Base != second.Upto || h.Ahead || len(h.Chain) > 0 {
+	if h := a.export(merge.ExportRequest{}); h.Base != second.Upto || h.Ahead || len(h.Chain) > 0 {
 		t.Errorf("after the acknowledgement: %+v", h)
 	}
 }
 
-func TestDue(t *testing.T) {
+func TestHeaderIsDue(t *testing.T) {
 	a, b := pair()
-	due := func(s *side) bool { return merge.Due(&s.journal, &s.link, s.now) }
+	due := func(s *side) bool { return merge.HeaderIsDue(&s.journal, &s.link, s.now) }
 	if !due(a) {
 		t.Error("a first header is not due")
 	}
-	h := a.export(merge.Ask{})
+	h := a.export(merge.ExportRequest{})
 	if due(a) {
 		t.Error("due again at once")
 	}
@@ -156,18 +156,18 @@ func TestDue(t *testing.T) {
 	if !due(a) {
 		t.Error("not due though the clock was set back")
 	}
-	b.export(merge.Ask{})
+	b.export(merge.ExportRequest{})
 	b.want(t, h, merge.Apply)
 	if !due(b) {
 		t.Error("not due though something was applied")
 	}
-	b.export(merge.Ask{})
+	b.export(merge.ExportRequest{})
 	b.want(t, h, merge.Covered)
 	if !due(b) {
 		t.Error("not due though the sender does not know what is applied")
 	}
-	b.export(merge.Ask{})
-	merge.Receive(&b.journal, &b.link, merge.Head{History: 7, Number: 10, Upto: merge.Mark{Epoch: 9, Token: 9}})
+	b.export(merge.ExportRequest{})
+	merge.Receive(&b.journal, &b.link, merge.Header{History: 7, Link: 10, Upto: merge.Position{Epoch: 9, Token: 9}})
 	if due(b) {
 		t.Error("a stranger's file makes a header due")
 	}
@@ -175,12 +175,12 @@ func TestDue(t *testing.T) {
 
 func TestParts(t *testing.T) {
 	a, b := pair()
-	p := a.parts(merge.Ask{}, 77, 3, 3)
+	p := a.parts(merge.ExportRequest{}, 77, 3, 3)
 	b.want(t, p[1], merge.PartGap)
 	b.want(t, p[0], merge.Apply)
 	b.want(t, p[0], merge.Covered)
 	b.want(t, p[2], merge.PartGap)
-	if b.link.Applied != (merge.Mark{}) {
+	if b.link.Applied != (merge.Position{}) {
 		t.Error("a part moved applied")
 	}
 	row := live(merge.Group{Mask: 3, Version: version(5, "a", b.mark().Epoch, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 0)})
@@ -194,28 +194,28 @@ func TestParts(t *testing.T) {
 	if got := b.link.RowAck(row, 2); got != 0 {
 		t.Errorf("another peer's row acknowledges %d", got)
 	}
-	said := b.export(merge.Ask{})
+	said := b.export(merge.ExportRequest{})
 	if said.LoadHave != 77 || said.PartHave != 1 || said.LoadUpto != p[0].Upto || said.Missing != p[0].Upto {
 		t.Errorf("header says %+v", said)
 	}
 	b.want(t, p[1], merge.Apply)
 	b.want(t, p[2], merge.Apply)
-	if b.link.Applied != p[0].Upto || b.link.Load != (merge.Receiving{}) || b.link.Missing != (merge.Mark{}) {
+	if b.link.Applied != p[0].Upto || b.link.Receiving != (merge.Receiving{}) || b.link.Missing != (merge.Position{}) {
 		t.Errorf("after the load: %+v", b.link)
 	}
-	a.want(t, b.export(merge.Ask{}), merge.Gap)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Gap)
 	a.want(t, said, merge.Apply)
-	if h := a.export(merge.Ask{}); h.Base != p[0].Upto || h.Ahead {
+	if h := a.export(merge.ExportRequest{}); h.Base != p[0].Upto || h.Ahead {
 		t.Errorf("what was missing no longer is: %+v", h)
 	}
 }
 
 func TestLoadIsMadeOnce(t *testing.T) {
 	a, b := pair()
-	b.export(merge.Ask{})
-	p := a.parts(merge.Ask{}, 77, 2, 2)
+	b.export(merge.ExportRequest{})
+	p := a.parts(merge.ExportRequest{}, 77, 2, 2)
 	a.change()
-	next := a.export(merge.Ask{})
+	next := a.export(merge.ExportRequest{})
 	if !next.Ahead || next.Base != p[0].Upto {
 		t.Errorf("does not build on the load: %+v", next)
 	}
@@ -223,15 +223,15 @@ func TestLoadIsMadeOnce(t *testing.T) {
 	if d := b.want(t, next, merge.Gap); d.NewHistory {
 		t.Error("a batch ahead of the acknowledgement counts as a restore")
 	}
-	a.want(t, b.export(merge.Ask{}), merge.Gap)
-	if !merge.Due(&a.journal, &a.link, a.now) {
+	a.want(t, b.export(merge.ExportRequest{}), merge.Gap)
+	if !merge.HeaderIsDue(&a.journal, &a.link, a.now) {
 		t.Error("a missing load makes nothing due")
 	}
-	again, full := merge.Offer(&a.journal, &a.link, merge.Ask{SinceSent: true})
-	if !full || again.Base != (merge.Mark{}) || again.Ahead {
+	again, full := merge.PlanExport(&a.journal, &a.link, merge.ExportRequest{SinceSent: true})
+	if !full || again.Base != (merge.Position{}) || again.Ahead {
 		t.Errorf("the load is not made anew: %+v", again)
 	}
-	q := a.parts(merge.Ask{}, 78, 2, 2)
+	q := a.parts(merge.ExportRequest{}, 78, 2, 2)
 	if d := b.want(t, q[0], merge.Apply); d.Rejoin != nil {
 		t.Error("a load whose end the sender lists counts as lost")
 	}
@@ -245,7 +245,7 @@ func TestAbandonedLoad(t *testing.T) {
 		a, b := pair()
 		backup := a.copy()
 		a.change()
-		p := a.parts(merge.Ask{}, 77, 3, 2)
+		p := a.parts(merge.ExportRequest{}, 77, 3, 2)
 		if restored {
 			a = backup
 			a.change()
@@ -254,14 +254,14 @@ func TestAbandonedLoad(t *testing.T) {
 		start := b.mark().Epoch
 		b.want(t, p[1], merge.Apply)
 		a.change()
-		d := b.want(t, a.parts(merge.Ask{}, 78, 2, 2)[0], merge.Apply)
+		d := b.want(t, a.parts(merge.ExportRequest{}, 78, 2, 2)[0], merge.Apply)
 		switch {
 		case !restored && d.Rejoin != nil:
 			t.Error("not restored, but sent back")
-		case restored && (d.Rejoin == nil || d.Rejoin.Epoch != start-1):
+		case restored && (d.Rejoin == nil || d.Rejoin.OwnEpoch != start-1):
 			t.Errorf("restored: %+v", d.Rejoin)
-		case !restored && b.link.Load.Start != start:
-			t.Errorf("start %d, want that of the first load, %d", b.link.Load.Start, start)
+		case !restored && b.link.Receiving.Start != start:
+			t.Errorf("start %d, want that of the first load, %d", b.link.Receiving.Start, start)
 		}
 	}
 }
@@ -272,14 +272,14 @@ func TestUnknownLoadMeansRestore(t *testing.T) {
 	meet(t, a, b)
 	backup := a.copy()
 	a.change()
-	p := a.parts(merge.Ask{Full: true}, 77, 2, 2)
+	p := a.parts(merge.ExportRequest{Full: true}, 77, 2, 2)
 	b.want(t, p[0], merge.Apply)
 	a = backup
-	if d := a.want(t, b.export(merge.Ask{}), merge.Apply); !d.NewHistory || d.Valid {
+	if d := a.want(t, b.export(merge.ExportRequest{}), merge.Apply); !d.NewHistory || d.Valid {
 		t.Errorf("%+v", d)
 	}
-	d := b.receive(a.export(merge.Ask{}))
-	if d.Rejoin == nil || d.Rejoin.Epoch >= b.mark().Epoch || b.link.Load.ID != 0 {
+	d := b.receive(a.export(merge.ExportRequest{}))
+	if d.Rejoin == nil || d.Rejoin.OwnEpoch >= b.mark().Epoch || b.link.Receiving.ID != 0 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -287,21 +287,21 @@ func TestUnknownLoadMeansRestore(t *testing.T) {
 func TestGapAndBehind(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 	a.change()
-	lost := a.export(merge.Ask{})
+	lost := a.export(merge.ExportRequest{})
 	a.change()
-	d := b.want(t, a.export(merge.Ask{SinceSent: true}), merge.Gap)
+	d := b.want(t, a.export(merge.ExportRequest{SinceSent: true}), merge.Gap)
 	if d.NewHistory || b.link.Missing != lost.Upto {
 		t.Errorf("%+v, missing %v", d, b.link.Missing)
 	}
-	a.receive(b.export(merge.Ask{}))
-	h := a.export(merge.Ask{SinceSent: true})
+	a.receive(b.export(merge.ExportRequest{}))
+	h := a.export(merge.ExportRequest{SinceSent: true})
 	if h.Ahead || h.Base != a.link.Acked {
 		t.Errorf("builds again on what is missing: %+v", h)
 	}
 	b.want(t, h, merge.Apply)
-	if b.link.Missing != (merge.Mark{}) {
+	if b.link.Missing != (merge.Position{}) {
 		t.Error("still missing")
 	}
 }
@@ -309,17 +309,17 @@ func TestGapAndBehind(t *testing.T) {
 func TestIWasRestored(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 	t.Run("a base I never acknowledged", func(t *testing.T) {
 		a, b := a.copy(), b.copy()
 		backup := b.copy()
 		a.change()
-		b.want(t, a.export(merge.Ask{}), merge.Apply)
-		a.want(t, b.export(merge.Ask{}), merge.Apply)
+		b.want(t, a.export(merge.ExportRequest{}), merge.Apply)
+		a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 		a.change()
 		b = backup
-		old := b.journal.History
-		if d := b.want(t, a.export(merge.Ask{}), merge.Gap); !d.NewHistory || !b.journal.Earlier[old] || b.journal.History == old {
+		old := b.journal.ID
+		if d := b.want(t, a.export(merge.ExportRequest{}), merge.Gap); !d.NewHistory || !b.journal.Earlier[old] || b.journal.ID == old {
 			t.Errorf("%+v %+v", d, b.journal)
 		}
 	})
@@ -327,41 +327,41 @@ func TestIWasRestored(t *testing.T) {
 		a, b := a.copy(), b.copy()
 		backup := b.copy()
 		b.change()
-		a.want(t, b.export(merge.Ask{}), merge.Apply)
+		a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 		b = backup
 		b.change() // the same epoch with another token
-		d := b.want(t, a.export(merge.Ask{}), merge.Apply)
+		d := b.want(t, a.export(merge.ExportRequest{}), merge.Apply)
 		if !d.NewHistory || d.Valid {
 			t.Errorf("%+v", d)
 		}
-		im := b.link.Import(a.export(merge.Ask{}), d)
+		im := b.link.Import(a.export(merge.ExportRequest{}), d)
 		if im.Valid || im.FirstMeeting || im.Applied != b.link.Applied.Epoch {
 			t.Errorf("%+v", im)
 		}
-		if d := b.receive(a.export(merge.Ask{})); d.NewHistory || d.Valid {
+		if d := b.receive(a.export(merge.ExportRequest{})); d.NewHistory || d.Valid {
 			t.Errorf("a second header of one who does not know: %+v", d)
 		}
-		d = a.receive(b.export(merge.Ask{}))
+		d = a.receive(b.export(merge.ExportRequest{}))
 		if d.Rejoin == nil {
 			t.Error("the peer does not go back")
 		}
-		if d := b.receive(a.export(merge.Ask{})); !d.Valid {
+		if d := b.receive(a.export(merge.ExportRequest{})); !d.Valid {
 			t.Errorf("the peer knows, but %+v", d)
 		}
 	})
 	t.Run("files of the old history", func(t *testing.T) {
 		a, b := a.copy(), b.copy()
 		b.change()
-		old := b.export(merge.Ask{})
-		b.journal.Earlier, b.journal.History = map[uint64]bool{2: true}, 5
-		a.receive(b.export(merge.Ask{}))
+		old := b.export(merge.ExportRequest{})
+		b.journal.Earlier, b.journal.ID = map[uint64]bool{2: true}, 5
+		a.receive(b.export(merge.ExportRequest{}))
 		a.want(t, old, merge.Retired)
 	})
 	t.Run("another node with my name", func(t *testing.T) {
 		a := a.copy()
 		before := a.link
-		d := a.want(t, newSide(99, 20).export(merge.Ask{}), merge.Stranger)
-		if d.NewHistory || d.Rejoin != nil || a.link.History != before.History || a.link.Asks != before.Asks {
+		d := a.want(t, newSide(99, 20).export(merge.ExportRequest{}), merge.Stranger)
+		if d.NewHistory || d.Rejoin != nil || a.link.History != before.History || a.link.HeaderDue != before.HeaderDue {
 			t.Errorf("%+v", d)
 		}
 	})
@@ -374,16 +374,16 @@ func TestRejoinGoesBackToTheLastSharedPlace(t *testing.T) {
 	var shared uint64
 	for i := range 4 {
 		a.change()
-		b.want(t, a.export(merge.Ask{}), merge.Apply)
+		b.want(t, a.export(merge.ExportRequest{}), merge.Apply)
 		if i == 1 {
 			backup, shared = a.copy(), b.mark().Epoch
 		}
 	}
 	a = backup
 	a.change()
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
-	d := b.receive(a.export(merge.Ask{}))
-	if d.Rejoin == nil || d.Rejoin.Epoch != shared {
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
+	d := b.receive(a.export(merge.ExportRequest{}))
+	if d.Rejoin == nil || d.Rejoin.OwnEpoch != shared {
 		t.Fatalf("%+v, want epoch %d", d, shared)
 	}
 	if d.Verdict != merge.Apply {
@@ -394,25 +394,25 @@ func TestRejoinGoesBackToTheLastSharedPlace(t *testing.T) {
 func TestPeerAddedAgain(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 	b.change()
-	old := b.export(merge.Ask{})
-	toOld := a.export(merge.Ask{Full: true})
+	old := b.export(merge.ExportRequest{})
+	toOld := a.export(merge.ExportRequest{Full: true})
 	b.link = merge.Link{Number: 21}
 
 	d := b.want(t, toOld, merge.Apply)
-	if d.Valid || d.NewHistory || b.link.Acked != (merge.Mark{}) {
+	if d.Valid || d.NewHistory || b.link.Acked != (merge.Position{}) {
 		t.Errorf("an acknowledgement on the link before counts: %+v %+v", d, b.link)
 	}
 	b.link = merge.Link{Number: 21}
-	d = a.want(t, b.export(merge.Ask{}), merge.Apply)
-	if !d.Reset || d.Rejoin == nil || d.Rejoin.Epoch != 0 || d.NewHistory || a.link.Acked != (merge.Mark{}) || a.link.Theirs != 21 {
+	d = a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
+	if !d.Reset || d.Rejoin == nil || d.Rejoin.OwnEpoch != 0 || d.NewHistory || a.link.Acked != (merge.Position{}) || a.link.PeerNumber != 21 {
 		t.Errorf("%+v %+v", d, a.link)
 	}
-	if d := a.want(t, old, merge.Retired); d.NewHistory || a.link.Theirs != 21 {
+	if d := a.want(t, old, merge.Retired); d.NewHistory || a.link.PeerNumber != 21 {
 		t.Errorf("%+v", d)
 	}
-	if h := a.export(merge.Ask{}); h.Base != (merge.Mark{}) || h.Theirs != 21 {
+	if h := a.export(merge.ExportRequest{}); h.Base != (merge.Position{}) || h.PeerLink != 21 {
 		t.Errorf("does not begin anew: %+v", h)
 	}
 }
@@ -421,16 +421,16 @@ func TestPeerAddedAgain(t *testing.T) {
 func TestUnknownLinkNumberMeansRestore(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 	backup := b.copy()
 	b.link = merge.Link{Number: 21}
-	a.receive(b.export(merge.Ask{}))
+	a.receive(b.export(merge.ExportRequest{}))
 	b = backup
-	a.want(t, b.export(merge.Ask{}), merge.Retired)
-	if d := b.receive(a.export(merge.Ask{})); !d.NewHistory {
+	a.want(t, b.export(merge.ExportRequest{}), merge.Retired)
+	if d := b.receive(a.export(merge.ExportRequest{})); !d.NewHistory {
 		t.Errorf("%+v", d)
 	}
-	if d := a.receive(b.export(merge.Ask{})); d.Verdict == merge.Retired || a.link.Theirs != 20 {
+	if d := a.receive(b.export(merge.ExportRequest{})); d.Verdict == merge.Retired || a.link.PeerNumber != 20 {
 		t.Errorf("%+v %+v", d, a.link)
 	}
 }
@@ -438,22 +438,22 @@ func TestUnknownLinkNumberMeansRestore(t *testing.T) {
 func TestChainIsThinned(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
-	var last merge.Head
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
+	var last merge.Header
 	for range 1000 {
 		a.change()
-		last = a.export(merge.Ask{})
+		last = a.export(merge.ExportRequest{})
 		if len(last.Chain) > 65 {
 			t.Fatalf("a chain of %d", len(last.Chain))
 		}
-		if !slices.IsSortedFunc(last.Chain, func(x, y merge.Mark) int { return int(x.Epoch) - int(y.Epoch) }) {
+		if !slices.IsSortedFunc(last.Chain, func(x, y merge.Position) int { return int(x.Epoch) - int(y.Epoch) }) {
 			t.Fatal("the chain is not in order")
 		}
 	}
 	if len(last.Chain) < 32 {
 		t.Errorf("a chain of %d", len(last.Chain))
 	}
-	if end := a.link.Ends[len(a.link.Ends)-1]; end != last.Upto {
+	if end := a.link.ExportEnds[len(a.link.ExportEnds)-1]; end != last.Upto {
 		t.Error("the last end was thinned out")
 	}
 	b.want(t, last, merge.Apply)
@@ -463,21 +463,21 @@ func TestChainIsThinned(t *testing.T) {
 func TestNoPlaceIsSharedBetweenParts(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 	a.change()
-	between := a.export(merge.Ask{})
+	between := a.export(merge.ExportRequest{})
 	backup := a.copy()
 	a.change()
-	p := a.parts(merge.Ask{Full: true}, 77, 2, 2)
+	p := a.parts(merge.ExportRequest{Full: true}, 77, 2, 2)
 	b.want(t, p[0], merge.Apply)
 	start := b.mark().Epoch
 	b.want(t, between, merge.Apply)
 	a = backup
 	a.change()
-	if d := a.receive(b.export(merge.Ask{})); !d.NewHistory {
+	if d := a.receive(b.export(merge.ExportRequest{})); !d.NewHistory {
 		t.Errorf("%+v", d)
 	}
-	if d := b.receive(a.export(merge.Ask{})); d.Rejoin == nil || d.Rejoin.Epoch >= start {
+	if d := b.receive(a.export(merge.ExportRequest{})); d.Rejoin == nil || d.Rejoin.OwnEpoch >= start {
 		t.Errorf("%+v, and the load began in epoch %d", d.Rejoin, start)
 	}
 }
@@ -487,15 +487,15 @@ func TestNoPlaceIsSharedBetweenPartsLater(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
 	a.change()
-	between := a.export(merge.Ask{})
+	between := a.export(merge.ExportRequest{})
 	a.change()
-	p := a.parts(merge.Ask{Full: true}, 77, 2, 2)
+	p := a.parts(merge.ExportRequest{Full: true}, 77, 2, 2)
 	b.want(t, p[0], merge.Apply)
 	start := b.mark().Epoch
 	b.want(t, between, merge.Apply)
 	b.want(t, p[1], merge.Apply)
-	for _, i := range b.link.Log[:len(b.link.Log)-1] {
-		if i.Epoch >= start {
+	for _, i := range b.link.Imports[:len(b.link.Imports)-1] {
+		if i.OwnEpoch >= start {
 			t.Errorf("%v, and the load began in epoch %d", i, start)
 		}
 	}
@@ -505,19 +505,19 @@ func TestNoPlaceIsSharedBetweenPartsLater(t *testing.T) {
 func TestPeerBehindItsWord(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 	backup := b.copy()
 	a.change()
-	h := a.export(merge.Ask{})
+	h := a.export(merge.ExportRequest{})
 	merge.Receive(&b.journal, &b.link, h)
-	merge.Applied(&b.link, h, b.mark().Epoch, false) // no epoch, so no token that would prove it
-	a.receive(b.export(merge.Ask{}))
+	merge.RecordImport(&b.link, h, b.mark().Epoch, false) // no epoch, so no token that would prove it
+	a.receive(b.export(merge.ExportRequest{}))
 	b = backup
 	a.change()
-	b.want(t, a.export(merge.Ask{Full: true}), merge.OtherHistory)
-	a.receive(b.export(merge.Ask{}))
-	h = a.export(merge.Ask{})
-	if h.Ahead || h.Base == (merge.Mark{}) || h.Base != a.link.Acked {
+	b.want(t, a.export(merge.ExportRequest{Full: true}), merge.OtherHistory)
+	a.receive(b.export(merge.ExportRequest{}))
+	h = a.export(merge.ExportRequest{})
+	if h.Ahead || h.Base == (merge.Position{}) || h.Base != a.link.Acked {
 		t.Errorf("sends %+v", h)
 	}
 	if d := b.want(t, h, merge.Gap); !d.NewHistory {
@@ -529,13 +529,13 @@ func TestPeerBehindItsWord(t *testing.T) {
 func TestRefusedFileProvesRestore(t *testing.T) {
 	a, b := pair()
 	meet(t, a, b)
-	a.want(t, b.export(merge.Ask{}), merge.Apply)
+	a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 	backup := b.copy()
 	b.link = merge.Link{Number: 21}
-	a.receive(b.export(merge.Ask{}))
+	a.receive(b.export(merge.ExportRequest{}))
 	b = backup
-	b.link.Theirs = 11 // a file of a link that a gave up by its own restore came here
-	if d := b.want(t, a.export(merge.Ask{}), merge.Retired); !d.NewHistory {
+	b.link.PeerNumber = 11 // a file of a link that a gave up by its own restore came here
+	if d := b.want(t, a.export(merge.ExportRequest{}), merge.Retired); !d.NewHistory {
 		t.Errorf("%+v", d)
 	}
 }

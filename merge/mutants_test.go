@@ -2,13 +2,13 @@ package merge_test
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/omsync/omsync/internal/mutation"
 )
 
 // A mutant is the package with one rule taken out: old, found once in file, becomes new.
@@ -22,61 +22,61 @@ type mutant struct {
 
 // mutants says of each rule what becomes of the exchange without it, as far as schedules notice at all.
 var mutants = []mutant{
-	{"an edit is above what it replaces", "maker.go", "Group{both, m.version(at, g.Time)}", "Group{both, m.version(at, 0)}", 5000, ""},
-	{"a deletion is above all of its row", "maker.go", "Dead: m.version(at, prev.highest().Time)", "Dead: m.version(at, 0)", 20000, ""},
-	{"an insert is above the deletion before it", "maker.go", "Existence, m.version(at, prev.highest().Time)", "Existence, m.version(at, 0)", 20000, ""},
-	{"what comes back over a deletion is stamped above it", "settle.go", "v = im.maker().above(deletion)", "v = im.got(g.Sent)", 0, "TestSettleDeletions"},
-	{"what outlives a deletion is stamped above it", "settle.go", "return im.maker().above(in.Dead.Stamp)", "return v", 5000, ""},
-	{"what outlives a deletion goes to its author too", "settle.go", "return im.maker().above(in.Dead.Stamp)", "v = im.maker().above(in.Dead.Stamp); v.From = im.Peer; return v", 5000, ""},
+	{"an edit is above what it replaces", "stamper.go", "Group{both, m.version(at, g.Time)}", "Group{both, m.version(at, 0)}", 5000, ""},
+	{"a deletion is above all of its row", "stamper.go", "Dead: m.version(at, prev.highest().Time)", "Dead: m.version(at, 0)", 20000, ""},
+	{"an insert is above the deletion before it", "stamper.go", "Existence, m.version(at, prev.highest().Time)", "Existence, m.version(at, 0)", 20000, ""},
+	{"what comes back over a deletion is stamped above it", "settle.go", "v = im.stamper().above(deletion)", "v = im.got(g.Sent)", 0, "TestSettleDeletions"},
+	{"what outlives a deletion is stamped above it", "settle.go", "return im.stamper().above(in.Dead.Stamp)", "return v", 5000, ""},
+	{"what outlives a deletion goes to its author too", "settle.go", "return im.stamper().above(in.Dead.Stamp)", "v = im.stamper().above(in.Dead.Stamp); v.From = im.Peer; return v", 5000, ""},
 	{"a deletion of what others need is refused", "settle.go", "if stays || im", "if im", 5000, ""},
 	{"a deletion of what was never here is kept", "settle.go", "in an older file.\n\t\treturn Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Changed: true}", "in an older file.\n\t\treturn Outcome{Row: local}", 20000, ""},
 	{"of two deletions the later stays", "settle.go", "if !local.Dead.Before(in.Dead.Stamp) {", "if true {", 20000, ""},
-	{"a first load carries deletions", "row.go", "return r.Dead.lacks(base, p)", "return base > 0 && r.Dead.lacks(base, p)", 5000, ""},
-	{"what came from a peer is no news when it goes back", "row.go", "return Sent{v.Stamp, 0}", "return Sent{v.Stamp, v.Epoch}", 0, "TestTellAndLacks"},
+	{"a first load carries deletions", "row.go", "return r.Dead.newerThan(base, p)", "return base > 0 && r.Dead.newerThan(base, p)", 5000, ""},
+	{"what came from a peer is no news when it goes back", "row.go", "return Sent{v.Stamp, 0}", "return Sent{v.Stamp, v.Epoch}", 0, "TestOutgoingAndNewerThan"},
 	{"the losing value is reported", "columns.go", "if conflict {", "if false {", 500, ""},
 	{"a row that a deletion takes is reported", "settle.go", "if unseen&(g.Mask|Existence) != 0 {", "if false {", 5000, ""},
 	{"a row that a deletion took here is reported", "settle.go", "if news&(g.Mask|Existence) != 0 {", "if false {", 5000, ""},
 	{"a deletion that loses here is reported", "settle.go", "if !im.seen(local.Dead, in.ack(Existence)) {", "if false {", 20000, ""},
 	{"a deletion that loses to what is here is reported", "settle.go", "if im.news(in.Dead.Epoch) {", "if false {", 20000, ""},
-	{"a winner by policy is stamped above (incoming)", "columns.go", "out = im.maker().above(local.Stamp)", "out = im.got(in)", 5000, ""},
-	{"a winner by policy is stamped above (local)", "columns.go", "out = im.maker().above(in.Stamp)", "out = local", 5000, ""},
+	{"a winner by policy is stamped above (incoming)", "columns.go", "out = im.stamper().above(local.Stamp)", "out = im.got(in)", 5000, ""},
+	{"a winner by policy is stamped above (local)", "columns.go", "out = im.stamper().above(in.Stamp)", "out = local", 5000, ""},
 	{"nothing here is seen by who does not know of a restore", "settle.go", "return im.Valid && (", "return (", 20000, ""},
-	{"what never goes up goes by the parent", "columns.go", "s.policy, s.ack = Parent, 0", "", 0, "TestSettleHeld"},
-	{"the parent's own row goes with its deletion", "settle.go", "(in.Held&Existence == 0 || g.Mask&Existence != 0)", "true", 0, "TestSettleHeld"},
-	{"an edit that never went up is lost with its row", "settle.go", "unseen |= g.Mask & in.Held", "", 0, "TestSettleHeld"},
+	{"what never goes up goes by the parent", "columns.go", "s.policy, s.ack = Parent, 0", "", 0, "TestSettleNeverSent"},
+	{"the parent's own row goes with its deletion", "settle.go", "(in.NeverSent&Existence == 0 || g.Mask&Existence != 0)", "true", 0, "TestSettleNeverSent"},
+	{"an edit that never went up is lost with its row", "settle.go", "unseen |= g.Mask & in.NeverSent", "", 0, "TestSettleNeverSent"},
 
 	{"the acknowledgement of what is not applied is read", "receive.go", "if d.Valid {", "if d.Valid && l.verdict(&h) == Apply {", 500, ""},
-	{"a header goes out when only the acknowledgement is new", "link.go", "return l.Asks || told != l.Told ||", "return told.At < 0 ||", 500, ""},
-	{"a sender that does not know what is applied is told", "receive.go", "if h.Base.Epoch < l.Applied.Epoch {", "if false {", 0, "TestDue"},
+	{"a header goes out when only the acknowledgement is new", "link.go", "return l.HeaderDue || told != l.LastHeader ||", "return told.At < 0 ||", 500, ""},
+	{"a sender that does not know what is applied is told", "receive.go", "if h.Base.Epoch < l.Applied.Epoch {", "if false {", 0, "TestHeaderIsDue"},
 	{"a base never acknowledged means a restore", "receive.go", "!h.Ahead && !d.NewHistory {", "false {", 20000, ""},
 	{"an unknown token acknowledged means a restore", "receive.go", "(current || !known) {", "false {", 5000, ""},
 	{"a mark of a load that is not known means a restore", "receive.go", "j.has(h.Ack) && j.has(h.LoadUpto)", "j.has(h.Ack)", 0, "TestUnknownLoadMeansRestore"},
 	{"a chain without the applied mark is not applied", "receive.go", "case !h.holds(l.Applied):", "case false:", 20000, ""},
 	{"what a restored peer sent is made here", "row.go", "if v.From == p && v.Epoch > after {", "if false {", 5000, ""},
-	{"a restored peer's acknowledgement falls", "receive.go", "l.Applied = common.Mark\n\tl.Acked", "l.Applied = common.Mark\n\t_", 5000, ""},
-	{"what is applied from a restored peer falls", "receive.go", "l.Applied = common.Mark\n", "\n", 5000, ""},
-	{"between the parts of a load no place is common", "receive.go", "if l.Load.ID != 0 {\n\t\tl.forget(l.Load.Start)\n\t}", "", 0, "TestNoPlaceIsSharedBetweenParts"},
+	{"a restored peer's acknowledgement falls", "receive.go", "l.Applied = common.Position\n\tl.Acked", "l.Applied = common.Position\n\t_", 5000, ""},
+	{"what is applied from a restored peer falls", "receive.go", "l.Applied = common.Position\n", "\n", 5000, ""},
+	{"between the parts of a load no place is common", "receive.go", "if l.Receiving.ID != 0 {\n\t\tl.forget(l.Receiving.Start)\n\t}", "", 0, "TestNoPlaceIsSharedBetweenParts"},
 	{"files from before a restore are refused", "receive.go", "late := l.Retired[h.History] || ", "late := ", 0, "TestIWasRestored"},
-	{"a peer that was added again starts anew", "receive.go", "case h.Number > l.Theirs && l.Theirs != 0:", "case false:", 0, "TestPeerAddedAgain"},
-	{"what came from it before counts as made here", "receive.go", "d.Rejoin, d.Reset = &Imported{}, true", "d.Reset = true", 0, "TestPeerAddedAgain"},
-	{"files from before a peer was added again are refused", "receive.go", " || h.History == l.History && h.Number < l.Theirs\n", "\n", 0, "TestPeerAddedAgain"},
+	{"a peer that was added again starts anew", "receive.go", "case h.Link > l.PeerNumber && l.PeerNumber != 0:", "case false:", 0, "TestPeerAddedAgain"},
+	{"what came from it before counts as made here", "receive.go", "d.Rejoin, d.Reset = &AppliedBatch{}, true", "d.Reset = true", 0, "TestPeerAddedAgain"},
+	{"files from before a peer was added again are refused", "receive.go", " || h.History == l.History && h.Link < l.PeerNumber\n", "\n", 0, "TestPeerAddedAgain"},
 	{"an acknowledgement on a link given up does not count", "receive.go", "d.Valid = has && known && mine", "d.Valid = has && known", 0, "TestPeerAddedAgain"},
 
-	{"parts are applied in order", "receive.go", "h.Load == l.Load.ID && h.Part == l.Load.Part+1:", "true:", 5000, ""},
-	{"only the last part is acknowledged", "receive.go", "func Applied(l *Link, h Head, epoch uint64, wrote bool) {\n\tif h.Load != 0 && !h.Last {", "func Applied(l *Link, h Head, epoch uint64, wrote bool) {\n\tif false {", 5000, ""},
+	{"parts are applied in order", "receive.go", "h.Load == l.Receiving.ID && h.Part == l.Receiving.Part+1:", "true:", 5000, ""},
+	{"only the last part is acknowledged", "receive.go", "func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {\n\tif h.Load != 0 && !h.Last {", "func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {\n\tif false {", 5000, ""},
 	{"a load that is missing is made anew", "receive.go", "l.Sending.Missing = true", "", 5000, ""},
 	{"a peer behind its word gets what shows it", "receive.go", "if h.Ack == l.Acked {", "if true {", 0, "TestPeerBehindItsWord"},
-	{"who lacks a batch is told from where it is", "receive.go", "case slices.Contains(l.Ends, h.Missing):\n\t\tl.Behind, l.Asks", "case slices.Contains(l.Ends, h.Missing):\n\t\t_, l.Asks", 0, "TestGapAndBehind"},
-	{"parts of an abandoned load count as made here", "receive.go", "return h.Load != 0 || h.Upto.Epoch >= l.Load.Upto.Epoch", "return false", 0, "TestAbandonedLoad"},
-	{"a later load does not make a place between its parts common", "receive.go", "l.forget(l.Load.Start)\n\t\tl.Load = Receiving{}\n\tdefault", "l.Load = Receiving{}\n\tdefault", 0, "TestNoPlaceIsSharedBetweenPartsLater"},
-	{"a purge is refused whole", "refuse.go", "stay(k)\n", "_ = k\n", 0, "TestRefused"},
+	{"who lacks a batch is told from where it is", "receive.go", "case slices.Contains(l.ExportEnds, h.Missing):\n\t\tl.Behind, l.HeaderDue", "case slices.Contains(l.ExportEnds, h.Missing):\n\t\t_, l.HeaderDue", 0, "TestGapAndBehind"},
+	{"parts of an abandoned load count as made here", "receive.go", "return h.Load != 0 || h.Upto.Epoch >= l.Receiving.Upto.Epoch", "return false", 0, "TestAbandonedLoad"},
+	{"a later load does not make a place between its parts common", "receive.go", "l.forget(l.Receiving.Start)\n\t\tl.Receiving = Receiving{}\n\tdefault", "l.Receiving = Receiving{}\n\tdefault", 0, "TestNoPlaceIsSharedBetweenPartsLater"},
+	{"a purge is refused whole", "refuse.go", "stay(k)\n", "_ = k\n", 0, "TestRefuseDeletions"},
 	{"rows from before go by the parent", "columns.go", "policy = Parent", "policy = Newest", 0, "TestSettleCases"},
 	{"a first meeting goes by newest", "columns.go", "im.FirstMeeting || ", "", 0, "TestSettleCases"},
-	{"what is sent again there goes by newest", "columns.go", "im.Again != nil && im.Again(in.Epoch)", "false", 0, "TestSettleCases"},
-	{"what is sent again here goes by newest", "columns.go", "im.Resent != nil && im.Resent(local.Epoch)", "false", 0, "TestSettleCases"},
+	{"what is sent again there goes by newest", "columns.go", "im.PeerResent != nil && im.PeerResent(in.Epoch)", "false", 0, "TestSettleCases"},
+	{"what is sent again here goes by newest", "columns.go", "im.OwnResent != nil && im.OwnResent(local.Epoch)", "false", 0, "TestSettleCases"},
 	{"a tie goes by the value", "columns.go", "greater := above(differ, c.Greater)", "greater := Mask(0)", 0, "TestSettleCases"},
-	{"a column without a version is born above its row", "maker.go", "m.version(at, born)", "m.version(at, born-born)", 0, "TestMakerIsAbove"},
-	{"a file that is refused can prove a restore", "receive.go", "(!has || !known || h.Theirs > l.Number) && (", "!late && (!has || !known || h.Theirs > l.Number) && (", 0, "TestRefusedFileProvesRestore"},
+	{"a column without a version is born above its row", "stamper.go", "m.version(at, born)", "m.version(at, born-born)", 0, "TestStamperIsAbove"},
+	{"a file that is refused can prove a restore", "receive.go", "(!has || !known || h.PeerLink > l.Number) && (", "!late && (!has || !known || h.PeerLink > l.Number) && (", 0, "TestRefusedFileProvesRestore"},
 	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
 }
 
@@ -88,17 +88,13 @@ func TestMutants(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the package once for each rule")
 	}
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("needs the go command")
-	}
 	count := os.Getenv("OMSYNC_MUTANTS") == "all"
 	for _, m := range mutants {
 		t.Run(m.rule, func(t *testing.T) {
 			if !count {
 				t.Parallel()
 			}
-			out, failed := m.run(t, goTool, count)
+			out, failed := m.run(t, count)
 			if count {
 				t.Logf("%d of 20000: %v", bytes.Count(out, []byte("schedule ")), kinds(out))
 			} else if !failed {
@@ -108,45 +104,23 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-func (m mutant) run(t *testing.T, goTool string, count bool) (out []byte, failed bool) {
-	source, err := os.ReadFile(m.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		t.Fatalf("%s has %q %d times", m.file, m.old, n)
-	}
-	dir := t.TempDir()
-	changed, overlay, binary := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "merge.test")
-	path, err := filepath.Abs(m.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(overlay, list, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	build := exec.Command(goTool, "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+func (m mutant) run(t *testing.T, count bool) (out []byte, failed bool) {
 	name := "TestSchedules"
 	if m.test != "" && !count {
 		name = m.test
 	}
-	run := exec.Command(binary, "-test.run=^"+name+"$", "-test.v")
-	run.Env = append(os.Environ(), fmt.Sprint("OMSYNC_SCHEDULES=", m.schedules), "OMSYNC_FAILURES=1", "OMSYNC_SEED=")
+	env := []string{fmt.Sprint("OMSYNC_SCHEDULES=", m.schedules), "OMSYNC_FAILURES=1", "OMSYNC_SEED="}
 	if count {
-		run.Env = append(run.Env, "OMSYNC_SCHEDULES=20000", "OMSYNC_FAILURES=20000")
+		env = append(env, "OMSYNC_SCHEDULES=20000", "OMSYNC_FAILURES=20000")
 	}
-	out, err = run.CombinedOutput()
-	return out, err != nil
+	out, failed, err := mutation.Mutant{Rule: m.rule, File: m.file, Old: m.old, New: m.new}.Run(t.TempDir(), "^"+name+"$", env...)
+	if errors.Is(err, mutation.ErrNoGo) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out, failed
 }
 
 // kinds counts the kinds of faults in the output of TestSchedules.

@@ -26,14 +26,14 @@ type Decision struct {
 	NewHistory bool
 	// Rejoin, if not nil: what came from the peer after the own epoch Rejoin.Epoch may be lost there. It counts as made here,
 	// now: see Row.Reclaim. It is done whatever the verdict, before anything of the batch is applied, to conflict records too.
-	Rejoin *Imported
+	Rejoin *AppliedBatch
 	Valid  bool // see Import.Valid
 	Reset  bool // the other end added this node again: the two start anew
 }
 
 // Import starts an Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Again and Resent. It is to be
 // called before Applied.
-func (l *Link) Import(h Head, d Decision) Import {
+func (l *Link) Import(h Header, d Decision) Import {
 	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0}
 }
 
@@ -44,9 +44,9 @@ func (l *Link) Import(h Head, d Decision) Import {
 // knows a mark or a link number that this node never made, or holds it to an acknowledgement that it never gave; nothing of
 // its data changes by that, but its peers see the new history. The peer was restored if it has a new history that lists the
 // one known here; then this end goes back to the last place that the two share.
-func Receive(j *Journal, l *Link, h Head) Decision {
+func Receive(j *History, l *Link, h Header) Decision {
 	var d Decision
-	late := l.Retired[h.History] || h.History == l.History && h.Number < l.Theirs
+	late := l.Retired[h.History] || h.History == l.History && h.Link < l.PeerNumber
 	switch {
 	case late:
 	case l.History == 0:
@@ -57,25 +57,25 @@ func Receive(j *Journal, l *Link, h Head) Decision {
 		return d
 	case h.History != l.History:
 		d.Rejoin = l.rejoin(h)
-	case h.Number > l.Theirs && l.Theirs != 0:
+	case h.Link > l.PeerNumber && l.PeerNumber != 0:
 		l.reset()
-		d.Rejoin, d.Reset = &Imported{}, true
+		d.Rejoin, d.Reset = &AppliedBatch{}, true
 	}
 
-	current := h.AckHistory == j.History // the peer knows of my last restore
+	current := h.AckHistory == j.ID // the peer knows of my last restore
 	known := current || h.AckHistory == 0 || j.Earlier[h.AckHistory]
-	mine := h.Theirs == 0 || h.Theirs == l.Number // not a link that I gave up
+	mine := h.PeerLink == 0 || h.PeerLink == l.Number // not a link that I gave up
 	has := j.has(h.Ack) && j.has(h.LoadUpto)
-	if (!has || !known || h.Theirs > l.Number) && (current || !known) {
+	if (!has || !known || h.PeerLink > l.Number) && (current || !known) {
 		j.restored(h.AckHistory)
 		d.NewHistory = true
 	}
 	if late { // it proves a restore of mine like any other; not to read that can leave two restored ends refusing each other
-		l.Asks = true
+		l.HeaderDue = true
 		d.Verdict = Retired
 		return d
 	}
-	l.Theirs = h.Number
+	l.PeerNumber = h.Link
 	d.Valid = has && known && mine
 	if d.Valid {
 		l.acknowledge(h.Ack)
@@ -83,7 +83,7 @@ func Receive(j *Journal, l *Link, h Head) Decision {
 	l.lacks(h)
 
 	if h.Base.Epoch < l.Applied.Epoch {
-		l.Asks = true
+		l.HeaderDue = true
 	}
 	d.Verdict = l.verdict(&h)
 	switch d.Verdict {
@@ -92,27 +92,27 @@ func Receive(j *Journal, l *Link, h Head) Decision {
 			j.restored(0)
 			d.NewHistory = true
 		}
-		l.Asks, l.Missing = true, h.Base
+		l.HeaderDue, l.Missing = true, h.Base
 	case PartGap:
-		l.Asks, l.Missing = true, h.Upto
+		l.HeaderDue, l.Missing = true, h.Upto
 	case OtherHistory:
-		l.Asks = true
-		if h.Base == (Mark{}) {
+		l.HeaderDue = true
+		if h.Base == (Position{}) {
 			l.Missing = h.Upto
 		}
 	case Apply:
 		if l.leaves(&h) {
 			// Parts of another load are here, which no mark vouches for: that the sender does not list its end may mean that it
 			// was restored since.
-			d.Rejoin = &Imported{Epoch: l.Load.Start - 1}
-			l.forget(l.Load.Start)
-			l.Load = Receiving{}
+			d.Rejoin = &AppliedBatch{OwnEpoch: l.Receiving.Start - 1}
+			l.forget(l.Receiving.Start)
+			l.Receiving = Receiving{}
 		}
 	}
 	return d
 }
 
-func (l *Link) verdict(h *Head) Verdict {
+func (l *Link) verdict(h *Header) Verdict {
 	switch {
 	case h.Base.Epoch > l.Applied.Epoch:
 		return Gap
@@ -122,36 +122,36 @@ func (l *Link) verdict(h *Head) Verdict {
 		return OtherHistory
 	case h.Load == 0:
 		return Apply
-	case h.Load == l.Load.ID && h.Part <= l.Load.Part:
+	case h.Load == l.Receiving.ID && h.Part <= l.Receiving.Part:
 		return Covered
-	case h.Part == 1 || h.Load == l.Load.ID && h.Part == l.Load.Part+1:
+	case h.Part == 1 || h.Load == l.Receiving.ID && h.Part == l.Receiving.Part+1:
 		return Apply
 	}
 	return PartGap
 }
 
 // leaves says whether the batch takes the place of a load under way whose end its sender does not show to be of its history.
-func (l *Link) leaves(h *Head) bool {
-	if l.Load.ID == 0 || h.Load == l.Load.ID || h.holds(l.Load.Upto) {
+func (l *Link) leaves(h *Header) bool {
+	if l.Receiving.ID == 0 || h.Load == l.Receiving.ID || h.holds(l.Receiving.Upto) {
 		return false
 	}
-	return h.Load != 0 || h.Upto.Epoch >= l.Load.Upto.Epoch
+	return h.Load != 0 || h.Upto.Epoch >= l.Receiving.Upto.Epoch
 }
 
 // acknowledge raises Acked. It never falls by this: files arrive late.
-func (l *Link) acknowledge(m Mark) {
+func (l *Link) acknowledge(m Position) {
 	if m.Epoch <= l.Acked.Epoch {
 		return
 	}
 	l.Acked = m
-	l.Ends = slices.DeleteFunc(slices.Clone(l.Ends), func(e Mark) bool { return e.Epoch <= m.Epoch })
+	l.ExportEnds = slices.DeleteFunc(slices.Clone(l.ExportEnds), func(e Position) bool { return e.Epoch <= m.Epoch })
 	if l.Sending.Upto.Epoch <= m.Epoch {
 		l.Sending = Sending{}
 	}
 }
 
 // lacks reads what the peer could not apply, and sees to it that the next batch does not build on that again.
-func (l *Link) lacks(h Head) {
+func (l *Link) lacks(h Header) {
 	switch {
 	case h.Missing.Epoch <= l.Acked.Epoch:
 	case h.Missing == l.Sending.Upto && l.Sending.Done:
@@ -162,23 +162,23 @@ func (l *Link) lacks(h Head) {
 		} else {
 			l.Sending = Sending{}
 		}
-		l.Behind, l.Asks = true, true
-	case slices.Contains(l.Ends, h.Missing):
-		l.Behind, l.Asks = true, true
+		l.Behind, l.HeaderDue = true, true
+	case slices.Contains(l.ExportEnds, h.Missing):
+		l.Behind, l.HeaderDue = true, true
 	}
 }
 
 // restored begins a new history. theirs is the history that the peer knows of, if this node does not.
-func (j *Journal) restored(theirs uint64) {
+func (j *History) restored(theirs uint64) {
 	earlier := maps.Clone(j.Earlier)
 	if earlier == nil {
 		earlier = map[uint64]bool{}
 	}
-	earlier[j.History] = true
+	earlier[j.ID] = true
 	if theirs != 0 {
 		earlier[theirs] = true
 	}
-	j.Earlier, j.History = earlier, 0
+	j.Earlier, j.ID = earlier, 0
 }
 
 func (l *Link) retire(histories []uint64) {
@@ -194,86 +194,86 @@ func (l *Link) retire(histories []uint64) {
 
 // rejoin goes back to the last place that this end shares with the peer's new history. Nothing of what it had acknowledged
 // counts but what it says now, and batches of its earlier histories are refused from now on.
-func (l *Link) rejoin(h Head) *Imported {
+func (l *Link) rejoin(h Header) *AppliedBatch {
 	l.retire(append([]uint64{l.History}, h.Earlier...))
 	l.History = h.History
-	if l.Load.ID != 0 {
-		l.forget(l.Load.Start)
+	if l.Receiving.ID != 0 {
+		l.forget(l.Receiving.Start)
 	}
-	common := Imported{}
-	i := len(l.Log)
+	common := AppliedBatch{}
+	i := len(l.Imports)
 	for ; i > 0; i-- {
-		if h.holds(l.Log[i-1].Mark) {
-			common = l.Log[i-1]
+		if h.holds(l.Imports[i-1].Position) {
+			common = l.Imports[i-1]
 			break
 		}
 	}
-	l.Log = slices.Clone(l.Log[:i])
-	l.Applied = common.Mark
-	l.Acked, l.Sending = Mark{}, Sending{}
-	l.Load, l.Missing = Receiving{}, Mark{}
+	l.Imports = slices.Clone(l.Imports[:i])
+	l.Applied = common.Position
+	l.Acked, l.Sending = Position{}, Sending{}
+	l.Receiving, l.Missing = Receiving{}, Position{}
 	return &common
 }
 
 // reset begins anew with a peer that has added this node again, and so holds nothing as from it. What an acknowledgement said
 // on the link before does not count, at either end: either may have been restored in between, with nobody to tell the other.
 func (l *Link) reset() {
-	l.Applied, l.Log, l.Load, l.Missing = Mark{}, nil, Receiving{}, Mark{}
-	l.Acked, l.Sending = Mark{}, Sending{}
+	l.Applied, l.Imports, l.Receiving, l.Missing = Position{}, nil, Receiving{}, Position{}
+	l.Acked, l.Sending = Position{}, Sending{}
 }
 
 // forget drops places of the log that do not vouch for all that came before them: those between the parts of a load.
 func (l *Link) forget(start uint64) {
-	l.Log = slices.DeleteFunc(slices.Clone(l.Log), func(i Imported) bool { return i.Epoch >= start })
+	l.Imports = slices.DeleteFunc(slices.Clone(l.Imports), func(i AppliedBatch) bool { return i.OwnEpoch >= start })
 }
 
-// Applied is called when the batch, or the part, that Receive let pass has been applied: in this node's own epoch, or, if it
+// RecordImport is called when the batch, or the part, that Receive let pass has been applied: in this node's own epoch, or, if it
 // wrote nothing, after that one.
-func Applied(l *Link, h Head, epoch uint64, wrote bool) {
+func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {
 	if h.Load != 0 && !h.Last {
-		next := Receiving{ID: h.Load, Part: h.Part, Upto: h.Upto, Start: l.Load.Start, First: l.Load.First}
-		if l.Load.ID == 0 {
+		next := Receiving{ID: h.Load, Part: h.Part, Upto: h.Upto, Start: l.Receiving.Start, First: l.Receiving.First}
+		if l.Receiving.ID == 0 {
 			next.Start = epoch
 		}
-		if l.Load.ID != h.Load {
+		if l.Receiving.ID != h.Load {
 			next.First = epoch
 			if !wrote {
 				next.First++
 			}
 		}
-		l.Load = next
+		l.Receiving = next
 		return
 	}
 	l.Applied = h.Upto
 	switch {
-	case l.Load.ID == 0:
-	case l.Load.Upto.Epoch <= l.Applied.Epoch:
-		l.forget(l.Load.Start)
-		l.Load = Receiving{}
+	case l.Receiving.ID == 0:
+	case l.Receiving.Upto.Epoch <= l.Applied.Epoch:
+		l.forget(l.Receiving.Start)
+		l.Receiving = Receiving{}
 	default:
-		l.Load.First = epoch + 1
+		l.Receiving.First = epoch + 1
 	}
-	l.Log = thin(append(slices.Clone(l.Log), Imported{h.Upto, epoch}), maxLog)
+	l.Imports = thin(append(slices.Clone(l.Imports), AppliedBatch{h.Upto, epoch}), maxLog)
 	if l.Missing.Epoch <= l.Applied.Epoch {
-		l.Missing = Mark{}
+		l.Missing = Position{}
 	}
 }
 
-// SentAgain is called for each link when rows were given a new own epoch without coming anew (see Row.Again): from then on
+// RecordResend is called for each link when rows were given a new own epoch without coming anew (see Row.Again): from then on
 // that epoch does not say which batch brought a row.
-func (l *Link) SentAgain(epoch uint64) {
-	if l.Load.ID != 0 {
-		l.Load.First = epoch + 1
+func (l *Link) RecordResend(epoch uint64) {
+	if l.Receiving.ID != 0 {
+		l.Receiving.First = epoch + 1
 	}
 }
 
 // RowAck is the acknowledgement that a row carries to p: the link's, or that of the load under way if the row came in it. The
 // rows of an unfinished load are here though the load is not acknowledged, and an edit of one was made on what it brought.
 func (l *Link) RowAck(r Row, p Peer) uint64 {
-	came := func(v Version) bool { return v.From == p && v.Epoch >= l.Load.First }
-	if l.Load.ID != 0 && l.Load.Upto.Epoch > l.Applied.Epoch {
+	came := func(v Version) bool { return v.From == p && v.Epoch >= l.Receiving.First }
+	if l.Receiving.ID != 0 && l.Receiving.Upto.Epoch > l.Applied.Epoch {
 		if !r.Alive && came(r.Dead) || slices.ContainsFunc(r.Groups, func(g Group) bool { return came(g.Version) }) {
-			return l.Load.Upto.Epoch
+			return l.Receiving.Upto.Epoch
 		}
 	}
 	return l.Applied.Epoch

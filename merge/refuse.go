@@ -1,12 +1,12 @@
 package merge
 
-// Refused says which of a batch's n deletions stay out. refs holds pairs of referrer and target: the target is the number of a
+// RefuseDeletions says which of a batch's n deletions stay out. refs holds pairs of referrer and target: the target is the number of a
 // deletion, the referrer the number of a deletion or -1 for a row that stays here (among them rows that are in the batch as
 // deletions but outlive them, which are no targets either: see Import.Outlives). Ask once the live rows of the batch are in.
 //
 // A row that something here still needs cannot go; and with it stay the rows that refer to it or that it refers to, so that a
 // patient purged there, to whom something was added here, comes back whole and not as a shell without a name.
-func Refused(n int, refs [][2]int) []bool {
+func RefuseDeletions(n int, refs [][2]int) []bool {
 	refused := make([]bool, n)
 	near := make([][]int, n)
 	var todo []int

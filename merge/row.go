@@ -14,35 +14,35 @@ type Row struct {
 	Dead         Version // of a dead one
 }
 
-// Lacks says whether the row must be in a batch to p that starts at the own epoch base: whether something of it came here
+// NewerThan says whether the row must be in a batch to p that starts at the own epoch base: whether something of it came here
 // later, and not from p, which has that already.
-func (r Row) Lacks(base uint64, p Peer) bool {
+func (r Row) NewerThan(base uint64, p Peer) bool {
 	switch {
 	case !r.Known:
 		return false
 	case !r.Alive:
-		return r.Dead.lacks(base, p)
+		return r.Dead.newerThan(base, p)
 	}
 	for _, g := range r.Groups {
-		if g.lacks(base, p) {
+		if g.newerThan(base, p) {
 			return true
 		}
 	}
 	return false
 }
 
-func (v Version) lacks(base uint64, p Peer) bool { return v.Epoch > base && v.From != p }
+func (v Version) newerThan(base uint64, p Peer) bool { return v.Epoch > base && v.From != p }
 
-// Tell gives the row's versions as p is told of them: of a live row all groups, of a dead one the deletion. Epoch 0 says
+// Outgoing gives the row's versions as p is told of them: of a live row all groups, of a dead one the deletion. Epoch 0 says
 // "you told me", so that p does not take its own version for news.
-func (r Row) Tell(p Peer) (groups []SentGroup, dead Sent) {
+func (r Row) Outgoing(p Peer) (groups []SentGroup, dead Sent) {
 	if !r.Alive {
-		return nil, r.Dead.tell(p)
+		return nil, r.Dead.outgoing(p)
 	}
 	groups = make([]SentGroup, 0, len(r.Groups))
 next:
 	for _, g := range r.Groups {
-		s := g.tell(p)
+		s := g.outgoing(p)
 		for i := range groups {
 			if groups[i].Sent == s {
 				groups[i].Mask |= g.Mask
@@ -54,16 +54,16 @@ next:
 	return groups, Sent{}
 }
 
-func (v Version) tell(p Peer) Sent {
+func (v Version) outgoing(p Peer) Sent {
 	if v.From == p {
 		return Sent{v.Stamp, 0}
 	}
 	return Sent{v.Stamp, v.Epoch}
 }
 
-// Again gives every version of the row a new own epoch and leaves its stamp and its origin: the row is sent once more, and
+// Resend gives every version of the row a new own epoch and leaves its stamp and its origin: the row is sent once more, and
 // settled by its stamps. The epoch belongs on the list of those that only send again (see Import.Again and Import.Resent).
-func (r Row) Again(epoch uint64) Row {
+func (r Row) Resend(epoch uint64) Row {
 	return r.rewrite(func(v Version) Version {
 		v.Epoch = epoch
 		return v
@@ -114,4 +114,14 @@ func (r Row) mask() Mask {
 		m |= g.Mask
 	}
 	return m
+}
+
+// CameFrom reports whether a live row came here from p first.
+func (r Row) CameFrom(p Peer) bool {
+	for _, g := range r.Groups {
+		if g.Mask&Existence != 0 {
+			return g.From == p
+		}
+	}
+	return false
 }

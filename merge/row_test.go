@@ -9,9 +9,9 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-func TestMakerIsAbove(t *testing.T) {
+func TestStamperIsAbove(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := merge.Maker{Self: "h", Epoch: 9}
+		m := merge.Stamper{Self: "h", Epoch: 9}
 		prev := genRow(t, "before")
 		at := rapid.Int64Range(-3, 8).Draw(t, "clock")
 		columns := merge.Mask(rapid.Uint64().Draw(t, "columns")) &^ merge.Existence
@@ -63,7 +63,7 @@ func TestMakerIsAbove(t *testing.T) {
 }
 
 func TestFound(t *testing.T) {
-	got := merge.Maker{Self: "h", Epoch: 1}.Found(6)
+	got := merge.Stamper{Self: "h", Epoch: 1}.Found(6)
 	if want := live(merge.Group{Mask: 7, Version: version(0, "h", 1, 0)}); !sameRow(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -71,7 +71,7 @@ func TestFound(t *testing.T) {
 
 func TestTouchLeavesTheDead(t *testing.T) {
 	dead := merge.Row{Known: true, Dead: version(5, "a", 3, 1)}
-	if got := (merge.Maker{Self: "h", Epoch: 9}).Touch(dead); !sameRow(got, dead) {
+	if got := (merge.Stamper{Self: "h", Epoch: 9}).Touch(dead); !sameRow(got, dead) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -97,11 +97,11 @@ func TestNormalise(t *testing.T) {
 }
 
 // What is told to a peer is every version of the row, and a row lacks nothing once all of it is below the base or from the peer.
-func TestTellAndLacks(t *testing.T) {
+func TestOutgoingAndNewerThan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		row := genRow(t, "row")
 		base, p := rapid.Uint64Range(0, 6).Draw(t, "base"), merge.Peer(rapid.IntRange(1, 2).Draw(t, "peer"))
-		groups, dead := row.Tell(p)
+		groups, dead := row.Outgoing(p)
 		lacks := false
 		told := func(v merge.Version, s merge.Sent) {
 			want := merge.Sent{Stamp: v.Stamp, Epoch: v.Epoch}
@@ -133,11 +133,11 @@ func TestTellAndLacks(t *testing.T) {
 				}
 			}
 		}
-		if row.Lacks(base, p) != lacks {
+		if row.NewerThan(base, p) != lacks {
 			t.Fatalf("lacks: %v", !lacks)
 		}
 	})
-	if (merge.Row{}).Lacks(0, 1) {
+	if (merge.Row{}).NewerThan(0, 1) {
 		t.Error("a row that is not known is sent")
 	}
 }
@@ -150,8 +150,8 @@ func TestAgainAndReclaim(t *testing.T) {
 		name      string
 		got, want merge.Row
 	}{
-		{"again", row.Again(9), live(merge.Group{Mask: 3, Version: version(5, "a", 9, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 9, 0)})},
-		{"again, dead", dead.Again(9), merge.Row{Known: true, Dead: version(5, "a", 9, 1)}},
+		{"again", row.Resend(9), live(merge.Group{Mask: 3, Version: version(5, "a", 9, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 9, 0)})},
+		{"again, dead", dead.Resend(9), merge.Row{Known: true, Dead: version(5, "a", 9, 1)}},
 		{"reclaim what came later", row.Reclaim(1, 3, 9), live(merge.Group{Mask: 1, Version: version(5, "a", 3, 1)}, merge.Group{Mask: 2, Version: version(5, "a", 9, 0)},
 			merge.Group{Mask: 4, Version: version(6, "b", 4, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 5, 0)})},
 		{"reclaim a deletion", dead.Reclaim(1, 3, 9), merge.Row{Known: true, Dead: version(5, "a", 9, 0)}},

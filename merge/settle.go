@@ -26,8 +26,8 @@ type Import struct {
 	FirstMeeting bool
 	FromParent   bool // the sender is this node's parent
 
-	Again  func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
-	Resent func(epoch uint64) bool // this node's such epochs; nil: none
+	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
+	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
 }
 
 // An Incoming is a row of a batch.
@@ -39,12 +39,12 @@ type Incoming struct {
 	// Held is what this node never sends to the sender: whatever it acknowledged, it has seen nothing of that, and its value
 	// wins conflicts. With Existence among it the row is the sender's alone: edits made here do not let it outlive a deletion,
 	// unless it stays for those that refer to it.
-	Held Mask
+	NeverSent Mask
 }
 
 // ack is what of this node's epochs the sender can have applied to these columns.
 func (in *Incoming) ack(m Mask) uint64 {
-	if in.Held&m != 0 {
+	if in.NeverSent&m != 0 {
 		return 0
 	}
 	return in.Ack
@@ -70,16 +70,16 @@ const (
 
 // An Outcome is what became of a row.
 type Outcome struct {
-	Row     Row // its versions now
-	Action  Action
-	Write   Mask // columns that take the incoming value
-	Changed bool // Row is not what it was
-	Lost    []Lost
+	Row       Row // its versions now
+	Action    Action
+	Write     Mask // columns that take the incoming value
+	Changed   bool // Row is not what it was
+	Conflicts []Conflict
 }
 
-// A Lost is a value that lost against one whose author had not seen it: a conflict, to be recorded. One record is the same
+// A Conflict is a value that lost against one whose author had not seen it: a conflict, to be recorded. One record is the same
 // wherever it was made if key, column, Loser and value are the same. (The stamp alone does not say: see Compare.Greater.)
-type Lost struct {
+type Conflict struct {
 	// Mask is the losing columns. With Existence among them a deletion took the row, and all its columns are lost.
 	// Of a losing deletion it is Existence alone.
 	Mask          Mask
@@ -88,7 +88,7 @@ type Lost struct {
 	Loser, Winner Stamp
 }
 
-func (im *Import) maker() Maker           { return Maker{im.Self, im.Epoch} }
+func (im *Import) stamper() Stamper       { return Stamper{im.Self, im.Epoch} }
 func (im *Import) got(s Sent) Version     { return Version{s.Stamp, im.Epoch, im.Peer} }
 func (im *Import) news(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
@@ -101,7 +101,7 @@ func (im *Import) seen(v Version, ack uint64) bool {
 // its existence. If so, Settle keeps the row alive.
 func (im *Import) Outlives(local Row, in Incoming) bool {
 	return slices.ContainsFunc(local.Groups, func(g Group) bool {
-		return in.Dead.Before(g.Stamp) && (in.Held&Existence == 0 || g.Mask&Existence != 0)
+		return in.Dead.Before(g.Stamp) && (in.NeverSent&Existence == 0 || g.Mask&Existence != 0)
 	})
 }
 
@@ -145,7 +145,7 @@ func (im *Import) arrive(in Incoming, deletion Stamp) Row {
 	for _, g := range in.Groups {
 		v := im.got(g.Sent)
 		if deletion != (Stamp{}) && !deletion.Before(g.Stamp) {
-			v = im.maker().above(deletion)
+			v = im.stamper().above(deletion)
 		}
 		groups = append(groups, Group{g.Mask, v})
 	}
@@ -167,14 +167,14 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	if local.Dead.Before(best) {
 		out := Outcome{Row: im.arrive(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
 		if !im.seen(local.Dead, in.ack(Existence)) {
-			out.Lost = []Lost{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
+			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
 	}
 	out := Outcome{Row: local}
 	for _, g := range in.Groups {
 		if news&(g.Mask|Existence) != 0 {
-			out.Lost = append(out.Lost, Lost{Mask: g.Mask, Incoming: true, Loser: g.Stamp, Winner: local.Dead.Stamp})
+			out.Conflicts = append(out.Conflicts, Conflict{Mask: g.Mask, Incoming: true, Loser: g.Stamp, Winner: local.Dead.Stamp})
 		}
 	}
 	return out
@@ -186,13 +186,13 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 		// Stamped above the deletion, what stays beats it everywhere. A column without a version gets none by it.
 		kept := local.rewrite(func(v Version) Version {
 			if v.Before(in.Dead.Stamp) {
-				return im.maker().above(in.Dead.Stamp)
+				return im.stamper().above(in.Dead.Stamp)
 			}
 			return v
 		})
 		out := Outcome{Row: kept, Changed: !slices.Equal(kept.Groups, Normalise(local.Groups))}
 		if im.news(in.Dead.Epoch) {
-			out.Lost = []Lost{{Mask: Existence, Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
+			out.Conflicts = []Conflict{{Mask: Existence, Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
 		}
 		return out
 	}
@@ -203,7 +203,7 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 		case !im.seen(g.Version, in.Ack):
 			unseen |= g.Mask
 		case g.Time > 0 && !im.seen(g.Version, 0): // an edit; what was there before anybody was a node is no loss
-			unseen |= g.Mask & in.Held
+			unseen |= g.Mask & in.NeverSent
 		}
 	}
 	for _, g := range local.Groups {
@@ -212,7 +212,7 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 			if unseen&Existence == 0 {
 				m &= unseen
 			}
-			out.Lost = append(out.Lost, Lost{Mask: m, Loser: g.Stamp, Winner: in.Dead.Stamp})
+			out.Conflicts = append(out.Conflicts, Conflict{Mask: m, Loser: g.Stamp, Winner: in.Dead.Stamp})
 		}
 	}
 	return out

@@ -81,8 +81,8 @@ func genImport(t *rapid.T) merge.Import {
 	return merge.Import{
 		Self: "h", Peer: 1, Epoch: 9, Applied: rapid.Uint64Range(0, 6).Draw(t, "applied"),
 		Valid: rapid.Bool().Draw(t, "valid"), FirstMeeting: rapid.Bool().Draw(t, "first"), FromParent: rapid.Bool().Draw(t, "parent"),
-		Again:  func(e uint64) bool { return e == again },
-		Resent: func(e uint64) bool { return e == resent },
+		PeerResent: func(e uint64) bool { return e == again },
+		OwnResent:  func(e uint64) bool { return e == resent },
 	}
 }
 
@@ -120,15 +120,15 @@ func TestSettleGroupsAsColumns(t *testing.T) {
 			if alone.Write>>1&1 != whole.Write>>bit&1 {
 				t.Fatalf("bit %d: written alone %v, in the row %v", bit, alone.Write, whole.Write)
 			}
-			var in []merge.Lost
-			for _, l := range whole.Lost {
+			var in []merge.Conflict
+			for _, l := range whole.Conflicts {
 				if l.Mask>>bit&1 == 1 {
 					l.Mask = 2
 					in = append(in, l)
 				}
 			}
-			if !slices.Equal(in, alone.Lost) {
-				t.Fatalf("bit %d: lost %v alone, %v in the row", bit, alone.Lost, in)
+			if !slices.Equal(in, alone.Conflicts) {
+				t.Fatalf("bit %d: lost %v alone, %v in the row", bit, alone.Conflicts, in)
 			}
 			changed = changed || alone.Changed
 		}
@@ -205,7 +205,7 @@ func TestSettleIsIdempotent(t *testing.T) {
 			equal = ^merge.Mask(0)
 		}
 		second := im.Settle(first.Row, in, policy, merge.Compare{Equal: equal, Greater: greater}, stays)
-		if second.Changed || second.Action != merge.Keep || len(second.Lost) > 0 {
+		if second.Changed || second.Action != merge.Keep || len(second.Conflicts) > 0 {
 			t.Fatalf("again: %+v after %+v", second, first)
 		}
 	})
@@ -252,7 +252,7 @@ func TestTwoNodesEndEqual(t *testing.T) {
 		take := func(to, from *node, self string) {
 			r := *from // what is sent is what was there before
 			im := merge.Import{Self: self, Peer: 1, Epoch: 20, Valid: true}
-			groups, dead := r.Tell(1)
+			groups, dead := r.Outgoing(1)
 			c := merge.Compare{Greater: func(bit int) bool { return r.val[bit] > to.val[bit] }}
 			for bit := range r.val {
 				if r.val[bit] == to.val[bit] {
@@ -330,8 +330,8 @@ func TestSettleCases(t *testing.T) {
 		{name: "parent's wins with the lower stamp", im: with(func(i *merge.Import) { i.FromParent = true }), local: row(version(12, "h", 3, 0)), in: in(sentVersion(11, "r", 5), 2), policy: merge.Parent, version: version(13, "h", 9, 0), write: a, lost: 1},
 		{name: "first meeting: newest", im: with(func(i *merge.Import) { i.FirstMeeting = true }), local: row(version(12, "h", 3, 0)), in: in(sentVersion(11, "a", 5), 2), policy: merge.Child, version: version(12, "h", 3, 0), lost: 1},
 		{name: "sender does not know of a restore: newest, and nothing is seen", im: with(func(i *merge.Import) { i.Valid = false }), local: row(version(12, "a", 3, 1)), in: in(sentVersion(11, "a", 0), 8), policy: merge.Child, version: version(12, "a", 3, 1), lost: 1},
-		{name: "sent again there: newest", im: with(func(i *merge.Import) { i.Again = is(5) }), local: row(version(12, "h", 3, 0)), in: in(sentVersion(11, "a", 5), 2), policy: merge.Child, version: version(12, "h", 3, 0), lost: 1},
-		{name: "sent again here: newest", im: with(func(i *merge.Import) { i.Resent = is(3) }), local: row(version(12, "h", 3, 0)), in: in(sentVersion(11, "a", 5), 2), policy: merge.Child, version: version(12, "h", 3, 0), lost: 1},
+		{name: "sent again there: newest", im: with(func(i *merge.Import) { i.PeerResent = is(5) }), local: row(version(12, "h", 3, 0)), in: in(sentVersion(11, "a", 5), 2), policy: merge.Child, version: version(12, "h", 3, 0), lost: 1},
+		{name: "sent again here: newest", im: with(func(i *merge.Import) { i.OwnResent = is(3) }), local: row(version(12, "h", 3, 0)), in: in(sentVersion(11, "a", 5), 2), policy: merge.Child, version: version(12, "h", 3, 0), lost: 1},
 		{name: "both from before: the parent's, even at the first meeting", im: with(func(i *merge.Import) { i.FirstMeeting, i.FromParent = true, true }), local: row(version(0, "z", 1, 0)), in: in(sentVersion(0, "r", 5), 0), version: version(1, "h", 9, 0), write: a, lost: 1},
 		{name: "both from before, held against a child", im: with(func(i *merge.Import) { i.FirstMeeting = true }), local: row(version(0, "h", 1, 0)), in: in(sentVersion(0, "z", 5), 0), version: version(1, "h", 9, 0), lost: 1},
 		{name: "both from before and equal: nothing", im: with(func(i *merge.Import) { i.FirstMeeting = true }), local: row(version(0, "a", 1, 0)), in: in(sentVersion(0, "h", 5), 0), equal: a, version: version(0, "a", 1, 0)},
@@ -348,8 +348,8 @@ func TestSettleCases(t *testing.T) {
 			if out.Write != tt.write {
 				t.Errorf("writes %b, want %b", out.Write, tt.write)
 			}
-			if len(out.Lost) != tt.lost {
-				t.Errorf("lost %+v, want %d", out.Lost, tt.lost)
+			if len(out.Conflicts) != tt.lost {
+				t.Errorf("lost %+v, want %d", out.Conflicts, tt.lost)
 			}
 		})
 	}
@@ -370,27 +370,27 @@ func TestSettleDeletions(t *testing.T) {
 		stays  bool
 		action merge.Action
 		want   merge.Row
-		lost   []merge.Lost
+		lost   []merge.Conflict
 	}{
 		{"seen and below: deleted", one, gone(15), false, merge.Delete, merge.Row{Known: true, Dead: version(15, "a", 9, 1)}, nil},
 		{"a column unseen: deleted, the column recorded", two, gone(25), false, merge.Delete, merge.Row{Known: true, Dead: version(25, "a", 9, 1)},
-			[]merge.Lost{{Mask: b, Loser: stamp(20, "h"), Winner: stamp(25, "a")}}},
+			[]merge.Conflict{{Mask: b, Loser: stamp(20, "h"), Winner: stamp(25, "a")}}},
 		{"a column above: stays, the rest above the deletion", two, gone(15), false, merge.Keep,
 			live(merge.Group{Mask: merge.Existence | a, Version: version(16, "h", 9, 0)}, merge.Group{Mask: b, Version: version(20, "h", 3, 0)}),
-			[]merge.Lost{{Mask: merge.Existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(20, "h")}}},
+			[]merge.Conflict{{Mask: merge.Existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(20, "h")}}},
 		{"needed by others: stays above it", one, gone(15), true, merge.Keep, live(merge.Group{Mask: all, Version: version(16, "h", 9, 0)}),
-			[]merge.Lost{{Mask: merge.Existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(10, "h")}}},
+			[]merge.Conflict{{Mask: merge.Existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(10, "h")}}},
 		{"one stamp: deleted", one, merge.Incoming{Dead: sentVersion(10, "h", 5), Ack: 2}, false, merge.Delete, merge.Row{Known: true, Dead: version(10, "h", 9, 1)}, nil},
 		{"never seen: kept as a tombstone", merge.Row{}, gone(15), false, merge.Keep, merge.Row{Known: true, Dead: version(15, "a", 9, 1)}, nil},
 		{"two deletions: the later", dead(10), gone(15), false, merge.Keep, merge.Row{Known: true, Dead: version(15, "a", 9, 1)}, nil},
 		{"two deletions: the earlier changes nothing", dead(16), gone(15), false, merge.Keep, dead(16), nil},
 		{"alive there, all below: stays deleted", dead(30), sent, false, merge.Keep, dead(30),
-			[]merge.Lost{{Mask: b, Incoming: true, Loser: stamp(20, "a"), Winner: stamp(30, "h")}}},
+			[]merge.Conflict{{Mask: b, Incoming: true, Loser: stamp(20, "a"), Winner: stamp(30, "h")}}},
 		{"alive there, one column above: comes back whole", dead(15), sent, false, merge.Insert,
 			live(merge.Group{Mask: merge.Existence | a, Version: version(16, "h", 9, 0)}, merge.Group{Mask: b, Version: version(20, "a", 9, 1)}),
-			[]merge.Lost{{Mask: merge.Existence, Deletion: true, Loser: stamp(15, "h"), Winner: stamp(20, "a")}}},
+			[]merge.Conflict{{Mask: merge.Existence, Deletion: true, Loser: stamp(15, "h"), Winner: stamp(20, "a")}}},
 		{"a new row there, deleted here: all of it recorded", dead(30), merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Existence, Sent: sentVersion(10, "a", 5)}, {Mask: a, Sent: sentVersion(11, "a", 0)}}}, false, merge.Keep, dead(30),
-			[]merge.Lost{{Mask: merge.Existence, Incoming: true, Loser: stamp(10, "a"), Winner: stamp(30, "h")}, {Mask: a, Incoming: true, Loser: stamp(11, "a"), Winner: stamp(30, "h")}}},
+			[]merge.Conflict{{Mask: merge.Existence, Incoming: true, Loser: stamp(10, "a"), Winner: stamp(30, "h")}, {Mask: a, Incoming: true, Loser: stamp(11, "a"), Winner: stamp(30, "h")}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -401,14 +401,14 @@ func TestSettleDeletions(t *testing.T) {
 			if out.Action != tt.action || out.Changed == sameRow(tt.want, tt.local) {
 				t.Errorf("action %d, changed %v", out.Action, out.Changed)
 			}
-			if !slices.Equal(out.Lost, tt.lost) {
-				t.Errorf("lost %+v, want %+v", out.Lost, tt.lost)
+			if !slices.Equal(out.Conflicts, tt.lost) {
+				t.Errorf("lost %+v, want %+v", out.Conflicts, tt.lost)
 			}
 		})
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestRefuseDeletions(t *testing.T) {
 	tests := []struct {
 		n    int
 		refs [][2]int
@@ -423,7 +423,7 @@ func TestRefused(t *testing.T) {
 	}
 	for i, tt := range tests {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			if got := merge.Refused(tt.n, tt.refs); !slices.Equal(got, tt.want) {
+			if got := merge.RefuseDeletions(tt.n, tt.refs); !slices.Equal(got, tt.want) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
@@ -432,13 +432,13 @@ func TestRefused(t *testing.T) {
 
 // What never goes to the parent was not seen by it, and is decided its way; a row that is the parent's alone goes with its
 // deletion, unless its existence itself is later.
-func TestSettleHeld(t *testing.T) {
+func TestSettleNeverSent(t *testing.T) {
 	const a, b = merge.Mask(2), merge.Mask(4)
 	im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: true}
 	local := live(merge.Group{Mask: merge.Existence, Version: version(10, "r", 2, 1)}, merge.Group{Mask: a | b, Version: version(20, "h", 3, 0)})
-	in := merge.Incoming{Alive: true, Ack: 3, Held: a, Groups: []merge.SentGroup{{Mask: merge.Existence, Sent: sentVersion(10, "r", 2)}, {Mask: a | b, Sent: sentVersion(15, "r", 5)}}}
+	in := merge.Incoming{Alive: true, Ack: 3, NeverSent: a, Groups: []merge.SentGroup{{Mask: merge.Existence, Sent: sentVersion(10, "r", 2)}, {Mask: a | b, Sent: sentVersion(15, "r", 5)}}}
 	out := im.Settle(local, in, merge.Newest, merge.Compare{}, false)
-	if out.Write != a || len(out.Lost) != 1 || out.Lost[0].Mask != a || out.Lost[0].Incoming {
+	if out.Write != a || len(out.Conflicts) != 1 || out.Conflicts[0].Mask != a || out.Conflicts[0].Incoming {
 		t.Errorf("an edit here that the parent never saw: %+v", out)
 	}
 	for _, c := range []struct {
@@ -457,9 +457,9 @@ func TestSettleHeld(t *testing.T) {
 		{"an acknowledged edit of what never goes up is lost", live(merge.Group{Mask: merge.Existence | a | b, Version: version(12, "h", 3, 0)}), a, false, merge.Delete, a},
 		{"what was there before is no loss", live(merge.Group{Mask: merge.Existence | a, Version: version(0, "h", 1, 0)}), ^merge.Mask(0), false, merge.Delete, 0},
 	} {
-		out := im.Settle(c.local, merge.Incoming{Dead: sentVersion(15, "r", 5), Ack: 3, Held: c.held}, merge.Newest, merge.Compare{}, c.stays)
+		out := im.Settle(c.local, merge.Incoming{Dead: sentVersion(15, "r", 5), Ack: 3, NeverSent: c.held}, merge.Newest, merge.Compare{}, c.stays)
 		var lost merge.Mask
-		for _, l := range out.Lost {
+		for _, l := range out.Conflicts {
 			lost |= l.Mask
 		}
 		if out.Action != c.action || lost != c.lost {
@@ -468,7 +468,7 @@ func TestSettleHeld(t *testing.T) {
 	}
 	gone := merge.Row{Known: true, Dead: version(12, "h", 3, 0)}
 	for held, lost := range map[merge.Mask]int{0: 0, ^merge.Mask(0): 1} {
-		if out := im.Settle(gone, merge.Incoming{Alive: true, Ack: 3, Held: held, Groups: in.Groups}, merge.Newest, merge.Compare{}, false); out.Action != merge.Insert || len(out.Lost) != lost {
+		if out := im.Settle(gone, merge.Incoming{Alive: true, Ack: 3, NeverSent: held, Groups: in.Groups}, merge.Newest, merge.Compare{}, false); out.Action != merge.Insert || len(out.Conflicts) != lost {
 			t.Errorf("a deletion here of what is held (%b): %+v", held, out)
 		}
 	}

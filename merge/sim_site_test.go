@@ -48,7 +48,7 @@ type sentRow struct {
 
 type file struct {
 	src, dst string
-	head     merge.Head
+	head     merge.Header
 	again    map[uint64]bool
 	rows     []sentRow
 	records  []record
@@ -67,7 +67,7 @@ type site struct {
 	name    string
 	parent  string
 	tokens  []uint64 // by epoch
-	journal merge.Journal
+	journal merge.History
 	resent  map[uint64]bool
 	rows    map[string]entry
 	log     []change
@@ -78,7 +78,7 @@ type site struct {
 
 func newSite(w *world, name, parent string) *site {
 	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, links: map[string]*end{}}
-	s.journal = merge.Journal{History: w.id(), Has: s.has}
+	s.journal = merge.History{ID: w.id(), Has: s.has}
 	return s
 }
 
@@ -103,14 +103,16 @@ func (s *site) backup() *site {
 	return &c
 }
 
-func (s *site) has(m merge.Mark) bool {
+func (s *site) has(m merge.Position) bool {
 	return m.Epoch < uint64(len(s.tokens)) && s.tokens[m.Epoch] == m.Token
 }
 
-func (s *site) epoch() uint64    { return uint64(len(s.tokens) - 1) }
-func (s *site) mark() merge.Mark { return merge.Mark{Epoch: s.epoch(), Token: s.tokens[s.epoch()]} }
-func (s *site) next() uint64     { return s.epoch() + 1 }
-func (s *site) commit()          { s.tokens = append(s.tokens, s.w.id()) }
+func (s *site) epoch() uint64 { return uint64(len(s.tokens) - 1) }
+func (s *site) mark() merge.Position {
+	return merge.Position{Epoch: s.epoch(), Token: s.tokens[s.epoch()]}
+}
+func (s *site) next() uint64 { return s.epoch() + 1 }
+func (s *site) commit()      { s.tokens = append(s.tokens, s.w.id()) }
 
 func (s *site) keys() []string { return slices.Sorted(maps.Keys(s.rows)) }
 
@@ -118,7 +120,7 @@ func (s *site) seal() {
 	if len(s.log) == 0 {
 		return
 	}
-	m := merge.Maker{Self: s.name, Epoch: s.next()}
+	m := merge.Stamper{Self: s.name, Epoch: s.next()}
 	for _, c := range s.log {
 		e := s.rows[c.key]
 		switch c.kind {
@@ -144,30 +146,30 @@ func (s *site) sendAgain() {
 	}
 	s.resent[s.next()] = true
 	for k, e := range s.rows {
-		e.Row = e.Again(s.next())
+		e.Row = e.Resend(s.next())
 		s.rows[k] = e
 	}
 	for _, l := range s.links {
-		l.SentAgain(s.next())
+		l.RecordResend(s.next())
 	}
 	s.commit()
 }
 
 // export makes the files of one batch for a peer: none if there is nothing to say, several if a full load is split into
 // parts of at most part rows (0: not split).
-func (s *site) export(to string, ask merge.Ask, part int) []*file {
+func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	s.seal()
 	l := s.links[to]
-	h, full := merge.Offer(&s.journal, &l.Link, ask)
+	h, full := merge.PlanExport(&s.journal, &l.Link, ask)
 	h.Upto = s.mark()
 	whole := &file{src: s.name, dst: to, head: h, again: s.resent}
 	for _, k := range s.keys() {
 		e := s.rows[k]
-		if !e.Lacks(h.Base.Epoch, l.peer) {
+		if !e.NewerThan(h.Base.Epoch, l.peer) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
-		r.Groups, r.Dead = e.Tell(l.peer)
+		r.Groups, r.Dead = e.Outgoing(l.peer)
 		whole.rows = append(whole.rows, r)
 	}
 	sort.SliceStable(whole.rows, func(i, j int) bool { return rank(whole.rows[i]) < rank(whole.rows[j]) })
@@ -176,7 +178,7 @@ func (s *site) export(to string, ask merge.Ask, part int) []*file {
 			whole.records = append(whole.records, r)
 		}
 	}
-	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.Due(&s.journal, &l.Link, s.w.day) {
+	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.journal, &l.Link, s.w.day) {
 		return nil
 	}
 	if !full || part == 0 {
@@ -198,7 +200,7 @@ func (s *site) export(to string, ask merge.Ask, part int) []*file {
 }
 
 // made gives a file its final name.
-func (s *site) made(f *file) { merge.Made(&s.journal, &s.links[f.dst].Link, f.head, s.w.day) }
+func (s *site) made(f *file) { merge.RecordExport(&s.journal, &s.links[f.dst].Link, f.head, s.w.day) }
 
 // rank: rows before those that refer to them; deletions come last.
 func rank(r sentRow) int {
@@ -216,10 +218,10 @@ func (s *site) receive(f *file) string {
 	l := s.links[f.src]
 	d := merge.Receive(&s.journal, &l.Link, f.head)
 	if d.NewHistory {
-		s.journal.History = s.w.id()
+		s.journal.ID = s.w.id()
 	}
 	if d.Rejoin != nil {
-		s.reclaim(l.peer, d.Rejoin.Epoch)
+		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
 	}
 	if d.Verdict != merge.Apply {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
@@ -228,8 +230,8 @@ func (s *site) receive(f *file) string {
 	rows, records := maps.Clone(s.rows), maps.Clone(s.records)
 	im := l.Import(f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
-	im.Again = func(e uint64) bool { return f.again[e] }
-	im.Resent = func(e uint64) bool { return s.resent[e] }
+	im.PeerResent = func(e uint64) bool { return f.again[e] }
+	im.OwnResent = func(e uint64) bool { return s.resent[e] }
 	wrote, nowhere := s.apply(f, &im)
 	if nowhere != "" {
 		s.rows, s.records = rows, records
@@ -238,7 +240,7 @@ func (s *site) receive(f *file) string {
 	if wrote {
 		s.commit()
 	}
-	merge.Applied(&l.Link, f.head, s.epoch(), wrote)
+	merge.RecordImport(&l.Link, f.head, s.epoch(), wrote)
 	return "applied"
 }
 
@@ -275,7 +277,7 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool, nowhere string) {
 			}
 		}
 		out := im.Settle(e.Row, r.Incoming, s.w.policy, c, stays)
-		for _, l := range out.Lost {
+		for _, l := range out.Conflicts {
 			wrote = s.note(r, e, l, im.Epoch) || wrote
 		}
 		if !out.Changed {
@@ -312,7 +314,7 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool, nowhere string) {
 		}
 	}
 	dead := f.rows[n:]
-	refused := merge.Refused(len(dead), s.references(dead, im))
+	refused := merge.RefuseDeletions(len(dead), s.references(dead, im))
 	for i, r := range dead {
 		one(r, refused[i])
 	}
@@ -351,7 +353,7 @@ func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
 }
 
 // note records what lost.
-func (s *site) note(r sentRow, e entry, l merge.Lost, epoch uint64) (wrote bool) {
+func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote bool) {
 	add := func(bit int, v value) {
 		x := record{r.key, bit, v, l.Loser}
 		if _, ok := s.records[x]; !ok {
@@ -384,5 +386,5 @@ func (s *site) digest() string {
 	for _, k := range s.keys() {
 		b = fmt.Append(b, k, s.rows[k])
 	}
-	return fmt.Sprint(string(b), len(s.records), s.epoch(), s.journal.History)
+	return fmt.Sprint(string(b), len(s.records), s.epoch(), s.journal.ID)
 }

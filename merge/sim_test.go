@@ -68,7 +68,7 @@ func schedule(seed int64, talk func(string, ...any)) string {
 		case x < .36:
 			w.application(r, node(), key())
 		case x < .62:
-			w.send(r, l, merge.Ask{SinceSent: r.Intn(4) == 0, Full: r.Intn(12) == 0}, true)
+			w.send(r, l, merge.ExportRequest{SinceSent: r.Intn(4) == 0, Full: r.Intn(12) == 0}, true)
 		case x < .90:
 			w.arrive(r, l)
 		case x < .93:

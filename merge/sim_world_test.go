@@ -140,7 +140,7 @@ func (w *world) found(site, key string) {
 		s.commit()
 	}
 	if e, ok := s.rows[key]; ok {
-		e.Row = merge.Maker{Self: site, Epoch: 1}.Found(allColumns)
+		e.Row = merge.Stamper{Self: site, Epoch: 1}.Found(allColumns)
 		s.rows[key] = e
 	}
 }
@@ -200,7 +200,7 @@ func (w *world) delete(site, key string) {
 // ---- files
 
 // send exports to a peer. Some full loads are split; some of these are interrupted.
-func (w *world) send(r *rand.Rand, l [2]string, ask merge.Ask, interrupt bool) bool {
+func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interrupt bool) bool {
 	part := []int{0, 0, 1, 2}[r.Intn(4)]
 	if w.rough {
 		part = r.Intn(2)
@@ -274,7 +274,7 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string
 			}
 		}
 		for _, i := range r.Perm(len(w.links)) {
-			if w.send(r, w.links[i], merge.Ask{}, false) {
+			if w.send(r, w.links[i], merge.ExportRequest{}, false) {
 				moved = true
 			}
 		}

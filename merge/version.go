@@ -5,7 +5,7 @@
 // It promises: stamps of a column only grow; of two versions of a column every node picks the same one; whatever a node makes
 // while settling is an ordinary edit of its own, so nodes that have seen the same versions hold the same data; a value that
 // loses to one whose author had not seen it is reported. It has no database, no clock and no input or output: callers bring
-// versions, times and headers, and store what comes back. Nothing here is safe for concurrent use of one [Link] or [Journal];
+// versions, times and headers, and store what comes back. Nothing here is safe for concurrent use of one [Link] or [History];
 // rows are values and are never changed in place.
 package merge
 
@@ -16,9 +16,9 @@ import (
 	"strings"
 )
 
-// A Mark is a place in a node's history: an epoch and the random token drawn with it. After a restore the same epoch numbers
+// A Position is a place in a node's history: an epoch and the random token drawn with it. After a restore the same epoch numbers
 // come again with other tokens, which is how the two are told apart. The zero Mark is the beginning, common to all histories.
-type Mark struct{ Epoch, Token uint64 }
+type Position struct{ Epoch, Token uint64 }
 
 // A Stamp orders the versions of a column, everywhere: the later time, then the author whose name sorts later.
 type Stamp struct {

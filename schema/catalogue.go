@@ -63,8 +63,8 @@ type Table struct {
 
 	// Travels says whether rows may leave the database. If not, Why says the reason and what mends it: "profile: never",
 	// "not InnoDB: …", "no usable key: …", "lost reference: …".
-	Travels bool
-	Why     string
+	Replicated bool
+	Why        string
 
 	// Children are the references to this table, by table and column. One that is not the Ref of its column (a second
 	// foreign key on it, or a foreign key to a column that is no key) does not say how the value travels, only what the
@@ -87,7 +87,7 @@ func (t *Table) Column(name string) *Column { return t.columns[strings.ToLower(n
 func (t *Table) Sent() []*Column {
 	var sent []*Column
 	for _, c := range t.Columns {
-		if c.Withheld == "" {
+		if c.Excluded == "" {
 			sent = append(sent, c)
 		}
 	}
@@ -150,7 +150,7 @@ type Column struct {
 	InsertOnly bool
 	// Withheld says why the value never leaves the database; empty if it may. What is withheld only from a parent is the
 	// profile's matter: [Profile.Excluded].
-	Withheld string
+	Excluded string
 
 	invisible bool
 	links     []*Ref // where it may point to, best first

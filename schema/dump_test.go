@@ -17,7 +17,7 @@ func dump(c *Catalogue, p *Profile) string {
 		if t.Root != t {
 			fmt.Fprintf(&b, " of %s", t.Root.Name)
 		}
-		if !t.Travels {
+		if !t.Replicated {
 			fmt.Fprintf(&b, "; stays: %s", t.Why)
 		} else {
 			fmt.Fprintf(&b, "; %s, depth %d", p.Direction(t.Name), t.Depth)
@@ -45,7 +45,7 @@ func dump(c *Catalogue, p *Profile) string {
 	for _, t := range c.Order() {
 		b.WriteString("\n  " + t.Name)
 		for _, col := range t.Columns {
-			if col.Ref != nil && col.Withheld == "" && col.Ref.Patched() {
+			if col.Ref != nil && col.Excluded == "" && col.Ref.Patched() {
 				b.WriteString(" -" + col.Name)
 			}
 		}
@@ -92,8 +92,8 @@ func dumpColumn(b *strings.Builder, c *Column, p *Profile) {
 			b.WriteString(" MISSING IN CHILDREN")
 		}
 	}
-	if c.Withheld != "" {
-		fmt.Fprintf(b, " [%s]", c.Withheld)
+	if c.Excluded != "" {
+		fmt.Fprintf(b, " [%s]", c.Excluded)
 	}
 	if c.InsertOnly {
 		b.WriteString(" [insert only]")

@@ -15,13 +15,13 @@ import (
 func (c *Catalogue) Fingerprint() string {
 	h := sha256.New()
 	for _, t := range c.Tables {
-		if !t.Travels {
+		if !t.Replicated {
 			continue
 		}
 		fmt.Fprintf(h, "table %q %s\n", t.Name, t.Key)
 		columns := slices.SortedFunc(slices.Values(t.Columns), func(a, b *Column) int { return cmp.Compare(a.Name, b.Name) })
 		for _, col := range columns {
-			fmt.Fprintf(h, "column %q %q nullable=%t key=%t withheld=%t\n", col.Name, col.FullType, col.Nullable, col.Key, col.Withheld != "")
+			fmt.Fprintf(h, "column %q %q nullable=%t key=%t withheld=%t\n", col.Name, col.FullType, col.Nullable, col.Key, col.Excluded != "")
 			if col.Ref != nil {
 				writeTargets(h, col.Ref)
 			}

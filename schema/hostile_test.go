@@ -84,8 +84,8 @@ func TestGeneratedColumns(t *testing.T) {
 	c := read(t, nil, `CREATE TABLE g (a INT NOT NULL, b INT AS (a+1) VIRTUAL, s INT AS (a+2) STORED, uuid CHAR(36) AS (CONCAT('x', a)) STORED, d INT DEFAULT 1) ENGINE=InnoDB`)
 	g := c.Table("g")
 	for name, want := range map[string]bool{"a": false, "b": true, "s": true, "uuid": true, "d": false} {
-		if col := g.Column(name); col.Generated != want || (col.Withheld == "generated") != want {
-			t.Errorf("%s: generated %t, withheld %q", name, col.Generated, col.Withheld)
+		if col := g.Column(name); col.Generated != want || (col.Excluded == "generated") != want {
+			t.Errorf("%s: generated %t, withheld %q", name, col.Generated, col.Excluded)
 		}
 	}
 	if g.Key != KeyAll || names(g.KeyColumns) != "a, d" {
@@ -223,8 +223,8 @@ numbered = ["id"]`)
 		if got := x.Key.String() + " " + names(x.KeyColumns); got != w.key || x.Root.Name != w.root || names(x.LocalColumns) != w.local {
 			t.Errorf("%s: %s, root %s, known by %s; want %+v", table, got, x.Root.Name, names(x.LocalColumns), w)
 		}
-		if x.Travels != (w.why == "") || !strings.HasPrefix(x.Why, w.why) {
-			t.Errorf("%s: travels %t: %s; want %q", table, x.Travels, x.Why, w.why)
+		if x.Replicated != (w.why == "") || !strings.HasPrefix(x.Why, w.why) {
+			t.Errorf("%s: travels %t: %s; want %q", table, x.Replicated, x.Why, w.why)
 		}
 	}
 	for col, w := range map[string]string{
@@ -256,8 +256,8 @@ numbered = ["id"]`)
 		if x.Ref != nil {
 			got = x.Ref.To.Name + "." + x.Ref.ToColumn.Name
 		}
-		if x.Withheld != "" {
-			got += " " + x.Withheld
+		if x.Excluded != "" {
+			got += " " + x.Excluded
 		}
 		if got != w {
 			t.Errorf("%s: %q, want %q", col, got, w)
@@ -299,8 +299,8 @@ func TestInvisiblePrimaryKey(t *testing.T) {
 	}
 	c := read(t, nil, "SET SESSION sql_generate_invisible_primary_key = 1", "CREATE TABLE tag (a INT, b INT) ENGINE=InnoDB")
 	x := c.Table("tag")
-	if x.Key != KeyAll || names(x.KeyColumns) != "a, b" || x.Integer == nil || !x.Integer.Local || !x.Travels {
-		t.Errorf("key %s (%s), integer %v, travels %t %s", x.Key, names(x.KeyColumns), x.Integer, x.Travels, x.Why)
+	if x.Key != KeyAll || names(x.KeyColumns) != "a, b" || x.Integer == nil || !x.Integer.Local || !x.Replicated {
+		t.Errorf("key %s (%s), integer %v, travels %t %s", x.Key, names(x.KeyColumns), x.Integer, x.Replicated, x.Why)
 	}
 }
 

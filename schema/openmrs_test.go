@@ -100,20 +100,20 @@ func difference(a, b string) (line int, inA, inB string) {
 func checkOrder(t *testing.T, c *Catalogue) {
 	t.Helper()
 	for i, table := range c.Order() {
-		if table.Position != i || !table.Travels {
-			t.Errorf("%s: position %d, want %d; travels %t", table.Name, table.Position, i, table.Travels)
+		if table.Position != i || !table.Replicated {
+			t.Errorf("%s: position %d, want %d; travels %t", table.Name, table.Position, i, table.Replicated)
 		}
 		for _, r := range table.Children {
 			from := r.From.Table
-			if from.Travels && from != table && !r.From.Nullable && r.When == nil && from.Position < i {
+			if from.Replicated && from != table && !r.From.Nullable && r.When == nil && from.Position < i {
 				t.Errorf("%s.%s must exist before %s, but comes after it", table.Name, r.ToColumn.Name, from.Name)
 			}
-			if r.From.Ref == r && r.From.Key && from.Depth <= table.Depth && from != table && from.Travels {
+			if r.From.Ref == r && r.From.Key && from.Depth <= table.Depth && from != table && from.Replicated {
 				t.Errorf("%s has depth %d, its parent %s %d", from.Name, from.Depth, table.Name, table.Depth)
 			}
 		}
 	}
-	if n := len(slices.DeleteFunc(slices.Clone(c.Tables), func(t *Table) bool { return !t.Travels })); n != len(c.Order()) {
+	if n := len(slices.DeleteFunc(slices.Clone(c.Tables), func(t *Table) bool { return !t.Replicated })); n != len(c.Order()) {
 		t.Errorf("%d tables travel, %d are in the order", n, len(c.Order()))
 	}
 }

@@ -20,7 +20,7 @@ func orderTables(tables []*Table) []*Table {
 	graph := map[*Table]edges{}
 	var nodes []*Table
 	for _, t := range tables {
-		if t.Travels {
+		if t.Replicated {
 			nodes = append(nodes, t)
 			graph[t] = edges{map[*Table]bool{}, map[*Table]bool{}}
 		}
@@ -34,7 +34,7 @@ func orderTables(tables []*Table) []*Table {
 			case !ok || from == to:
 			case r.When == nil && (!r.From.Nullable || r.From.Key):
 				e.hard[to] = true
-			case r.From.Withheld == "":
+			case r.From.Excluded == "":
 				e.soft[to] = true
 			}
 		}

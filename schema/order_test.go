@@ -19,7 +19,7 @@ type edge struct {
 func graph(n int, list []edge) []*Table {
 	tables := make([]*Table, n)
 	for i := range tables {
-		tables[i] = &Table{Name: fmt.Sprintf("t%02d", i), Travels: true, Position: -1}
+		tables[i] = &Table{Name: fmt.Sprintf("t%02d", i), Replicated: true, Position: -1}
 	}
 	for i, e := range list {
 		c := &Column{Table: tables[e.from], Name: fmt.Sprintf("c%d", i), Nullable: e.nullable}

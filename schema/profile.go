@@ -3,6 +3,8 @@ package schema
 import (
 	"math"
 	"strings"
+
+	"github.com/omsync/omsync/access"
 )
 
 // Profile says of a data model what its database does not. It is data: a TOML file, documented in profiles/none.toml. Table
@@ -13,20 +15,6 @@ import (
 type Profile struct {
 	Name   string
 	layers []*layer // a user's file after the built-in one that it corrects
-}
-
-// Direction is which way a table's changes go on a link between a parent and a child.
-type Direction uint8
-
-const (
-	DirBoth Direction = iota // both ways
-	DirDown                  // from parent to child alone
-	DirAdd                   // down; a child may add rows, and change or delete those that it added
-	DirNone                  // neither way, though captured
-)
-
-func (d Direction) String() string {
-	return [...]string{"both", "down", "add", "none"}[d]
 }
 
 // Exclusion says in which files the values of a column are left out.
@@ -50,14 +38,14 @@ func (f *RowFilter) Match(value string) bool {
 	return f != nil && matchesAny(f.Patterns, value) && !matchesAny(f.Except, value)
 }
 
-// Direction returns the table's default direction: [DirBoth] where the profile does not name it, [DirNone] for one that never
+// Direction returns the table's default direction: [access.Both] where the profile does not name it, [access.None] for one that never
 // travels.
-func (p *Profile) Direction(table string) Direction {
+func (p *Profile) Direction(table string) access.Direction {
 	if p.never(table) {
-		return DirNone
+		return access.None
 	}
-	d, _ := lookup(p, table, func(l *layer, found func(string, Direction)) {
-		for d, patterns := range map[Direction][]string{DirBoth: l.Direction.Both, DirDown: l.Direction.Down, DirAdd: l.Direction.Add, DirNone: l.Direction.None} {
+	d, _ := lookup(p, table, func(l *layer, found func(string, access.Direction)) {
+		for d, patterns := range map[access.Direction][]string{access.Both: l.Direction.Both, access.Down: l.Direction.Down, access.Add: l.Direction.Add, access.None: l.Direction.None} {
 			for _, pattern := range patterns {
 				found(pattern, d)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/openmrs"
 )
 
@@ -70,7 +71,7 @@ func TestDocumentedProfile(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, strings.Join(example, "\n"))
 	}
-	if p.Direction("audit_log") != DirNone || p.Direction("audit_reason") != DirBoth || p.Direction("staff") != DirAdd || p.Direction("other") != DirBoth {
+	if p.Direction("audit_log") != access.None || p.Direction("audit_reason") != access.Both || p.Direction("staff") != access.Add || p.Direction("other") != access.Both {
 		t.Error("directions")
 	}
 	if !p.Rights("role") || p.Rights("staff") {
@@ -94,11 +95,11 @@ func TestDocumentedProfile(t *testing.T) {
 
 func TestOpenMRSProfile(t *testing.T) {
 	p := builtin(t, "openmrs")
-	for table, want := range map[string]Direction{
-		"obs": DirBoth, "patient": DirBoth, "some_module_table": DirBoth, "concept_proposal": DirBoth, "concept_proposal_tag_map": DirBoth,
-		"concept": DirDown, "concept_reference_range": DirDown, "user_role": DirDown, "visit_attribute_type": DirDown, "order_frequency": DirDown, "global_property": DirDown,
-		"users": DirAdd, "provider": DirAdd, "location": DirAdd,
-		"scheduler_task_config": DirNone, "sym_data": DirNone, "SYM_DATA": DirNone, "idgen_seq_id_gen": DirNone, "shedlock": DirNone,
+	for table, want := range map[string]access.Direction{
+		"obs": access.Both, "patient": access.Both, "some_module_table": access.Both, "concept_proposal": access.Both, "concept_proposal_tag_map": access.Both,
+		"concept": access.Down, "concept_reference_range": access.Down, "user_role": access.Down, "visit_attribute_type": access.Down, "order_frequency": access.Down, "global_property": access.Down,
+		"users": access.Add, "provider": access.Add, "location": access.Add,
+		"scheduler_task_config": access.None, "sym_data": access.None, "SYM_DATA": access.None, "idgen_seq_id_gen": access.None, "shedlock": access.None,
 	} {
 		if got := p.Direction(table); got != want {
 			t.Errorf("%s: %s, want %s", table, got, want)
@@ -123,7 +124,7 @@ func TestOpenMRSProfile(t *testing.T) {
 	}
 	// What gives rights never goes up by default.
 	for _, table := range []string{"role", "privilege", "role_privilege", "role_role", "user_role", "user_property", "global_property"} {
-		if !p.Rights(table) || p.Direction(table) != DirDown {
+		if !p.Rights(table) || p.Direction(table) != access.Down {
 			t.Errorf("%s: rights %t, %s", table, p.Rights(table), p.Direction(table))
 		}
 	}
@@ -146,7 +147,7 @@ except = ["core.started"]`), builtin(t, "openmrs"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for table, want := range map[string]Direction{"obs": DirNone, "idgen_identifier_source": DirBoth, "idgen_log_entry": DirNone, "location": DirBoth, "location_tag": DirBoth, "locate": DirDown, "concept": DirNone, "concept_name": DirDown} {
+	for table, want := range map[string]access.Direction{"obs": access.None, "idgen_identifier_source": access.Both, "idgen_log_entry": access.None, "location": access.Both, "location_tag": access.Both, "locate": access.Down, "concept": access.None, "concept_name": access.Down} {
 		if got := p.Direction(table); got != want {
 			t.Errorf("%s: %s, want %s", table, got, want)
 		}
@@ -160,11 +161,11 @@ except = ["core.started"]`), builtin(t, "openmrs"))
 			t.Errorf("%s: stays %t", value, !want)
 		}
 	}
-	if b := builtin(t, "openmrs"); b.RowFilter("global_property").Match("site.name") || b.Direction("obs") != DirBoth {
+	if b := builtin(t, "openmrs"); b.RowFilter("global_property").Match("site.name") || b.Direction("obs") != access.Both {
 		t.Error("a user's file changes the built-in profile")
 	}
 	var none *Profile
-	if none.Direction("x") != DirBoth || none.Excluded("x", "y") != ExcludeNever || none.RowFilter("x").Match("v") || none.Rights("x") || none.NaturalKey("x") != nil {
+	if none.Direction("x") != access.Both || none.Excluded("x", "y") != ExcludeNever || none.RowFilter("x").Match("v") || none.Rights("x") || none.NaturalKey("x") != nil {
 		t.Error("a nil profile says something")
 	}
 }
@@ -209,16 +210,16 @@ targets = { Concept = "concept" }`), builtin(t, "openmrs"))
 	if r := column(t, c, "obs", "value_group_id").Ref; r == nil || r.To.Name != "obs" || r.Declared {
 		t.Errorf("obs.value_group_id: %+v", r)
 	}
-	if w := column(t, c, "obs", "location_id").Withheld; w != "refers to location, which does not travel" {
+	if w := column(t, c, "obs", "location_id").Excluded; w != "refers to location, which does not travel" {
 		t.Errorf("obs.location_id: %q", w)
 	}
-	if w := column(t, c, "obs", "value_coded"); w.Withheld != "" || w.Ref == nil {
-		t.Errorf("obs.value_coded refers to a table of direction none: %q", w.Withheld)
+	if w := column(t, c, "obs", "value_coded"); w.Excluded != "" || w.Ref == nil {
+		t.Errorf("obs.value_coded refers to a table of direction none: %q", w.Excluded)
 	}
-	if column(t, c, "obs", "comments").Withheld != "profile: excluded" || column(t, c, "obs", "uuid").Withheld != "" {
+	if column(t, c, "obs", "comments").Excluded != "profile: excluded" || column(t, c, "obs", "uuid").Excluded != "" {
 		t.Error("exclusions of obs")
 	}
-	if !c.Table("concept").Travels || c.Table("location").Travels {
+	if !c.Table("concept").Replicated || c.Table("location").Replicated {
 		t.Error("direction none still travels in principle, never does not")
 	}
 	for _, want := range []string{
@@ -398,7 +399,8 @@ func TestDialect(t *testing.T) {
 	}
 }
 
-// The package stands below all others: only tests may use the project's own.
+// The package stands below all that decides anything: only tests may use more of the project than how to talk to a server and who may
+// send what.
 func TestImportsNothingOfTheProject(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {
@@ -413,7 +415,7 @@ func TestImportsNothingOfTheProject(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, i := range f.Imports {
-			if path, _ := strconv.Unquote(i.Path.Value); strings.HasPrefix(path, "github.com/omsync/") {
+			if path, _ := strconv.Unquote(i.Path.Value); strings.HasPrefix(path, "github.com/omsync/") && path != "github.com/omsync/omsync/internal/sqldb" && path != "github.com/omsync/omsync/access" {
 				t.Errorf("%s imports %s", file, path)
 			}
 		}

@@ -25,7 +25,7 @@ func (c *Catalogue) decideTravel(p *Profile) {
 		case t.Engine != "InnoDB":
 			t.Why = fmt.Sprintf("not InnoDB: %s has no transactions; ALTER TABLE %s ENGINE=InnoDB", t.Engine, Quote(t.Name))
 		case t.Key != KeyNone:
-			t.Travels = true
+			t.Replicated = true
 		}
 		for _, col := range t.Columns {
 			col.withhold(c, p)
@@ -44,7 +44,7 @@ func (c *Catalogue) decideTravel(p *Profile) {
 	}
 	for _, t := range c.Tables {
 		for _, col := range t.KeyColumns {
-			if isInteger(col.Type) && col.Ref == nil && len(t.KeyColumns) > 1 && t.Travels && t.Key == KeyColumns && !t.overridden {
+			if isInteger(col.Type) && col.Ref == nil && len(t.KeyColumns) > 1 && t.Replicated && t.Key == KeyColumns && !t.overridden {
 				c.note("%s.%s is part of the key and refers to nothing: if it is the number of a row, declare it in the profile: [references.%s] %s = \"table\"",
 					t.Name, col.Name, tomlKey(t.Name), tomlKey(col.Name))
 			}
@@ -57,13 +57,13 @@ func (col *Column) withhold(c *Catalogue, p *Profile) {
 	excluded := p.Excluded(col.Table.Name, col.Name) == ExcludeAlways
 	switch {
 	case col.Generated:
-		col.Withheld = "generated"
+		col.Excluded = "generated"
 	case col.Local:
-		col.Withheld = "local number"
+		col.Excluded = "local number"
 	case excluded && col.Key:
 		c.note("%s.%s is part of the key: it cannot be excluded", col.Table.Name, col.Name)
 	case excluded:
-		col.Withheld = "profile: excluded"
+		col.Excluded = "profile: excluded"
 	}
 }
 
@@ -75,11 +75,11 @@ func (col *Column) dropLost() {
 	}
 	col.Ref = nil
 	switch {
-	case col.Withheld != "":
+	case col.Excluded != "":
 	case col.Nullable && !col.Key:
-		col.Withheld = fmt.Sprintf("refers to %s, which has no usable key", r.To.Name)
-	case t.Travels:
-		t.Travels = false
+		col.Excluded = fmt.Sprintf("refers to %s, which has no usable key", r.To.Name)
+	case t.Replicated:
+		t.Replicated = false
 		t.Why = fmt.Sprintf("lost reference: %s points to %s by %s, which means nothing elsewhere; give %s a key, or exclude the column in the profile",
 			col.Name, r.To.Name, r.ToColumn.Name, r.To.Name)
 	}
@@ -88,11 +88,11 @@ func (col *Column) dropLost() {
 // settleStaying settles a reference to rows that can be named but stay where they are. Which tables travel is settled by now.
 func (col *Column) settleStaying(c *Catalogue) {
 	r, t := col.Ref, col.Table
-	if r == nil || r.When != nil || r.To.Travels || !t.Travels || col.Withheld != "" {
+	if r == nil || r.When != nil || r.To.Replicated || !t.Replicated || col.Excluded != "" {
 		return
 	}
 	if col.Nullable && !col.Key {
-		col.Withheld = fmt.Sprintf("refers to %s, which does not travel", r.To.Name)
+		col.Excluded = fmt.Sprintf("refers to %s, which does not travel", r.To.Name)
 		return
 	}
 	c.note("%s.%s refers to %s, which does not travel (%s): rows arrive only where the other side has that row", t.Name, col.Name, r.To.Name, r.To.Why)

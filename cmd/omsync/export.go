@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
@@ -116,7 +117,7 @@ func (n *node) choose(ctx context.Context, names []string) ([]*journal.Peer, err
 		return nil, err
 	}
 	if len(names) == 0 {
-		active := slices.DeleteFunc(all, func(p *journal.Peer) bool { return p.State != "active" })
+		active := slices.DeleteFunc(all, func(p *journal.Peer) bool { return p.State != access.Active })
 		if len(active) == 0 {
 			return nil, hinted(errors.New("this node has no active peer to export to"), "omsync --home %s peer add CARD --as parent|child", n.home)
 		}
@@ -128,7 +129,7 @@ func (n *node) choose(ctx context.Context, names []string) ([]*journal.Peer, err
 		switch {
 		case i < 0:
 			return nil, n.noPeer(name)
-		case all[i].State != "active":
+		case all[i].State != access.Active:
 			return nil, hinted(fmt.Errorf("the peer %s is %s", name, all[i].State), "omsync --home %s peer resume %s", n.home, name)
 		case !slices.Contains(out, all[i]):
 			out = append(out, all[i])

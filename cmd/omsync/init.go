@@ -11,11 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/schema"
@@ -96,7 +95,7 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	}
 	n.journal = j
 	say := cmd.OutOrStdout()
-	fmt.Fprintf(say, "node %s: database %s, profile %s, %d of %d tables exchanged\n", n.Node, n.database, n.Profile, len(j.Travels()), len(cat.Tables))
+	fmt.Fprintf(say, "node %s: database %s, profile %s, %d of %d tables exchanged\n", n.Node, n.database, n.Profile, len(j.Replicated()), len(cat.Tables))
 	if d, err := parseDSN(n.DSN); err == nil && d.Passwd != "" && fresh {
 		fmt.Fprintf(cmd.ErrOrStderr(), "omsync: the database's password is stored in %s, which only its owner can read\n", filepath.Join(dir, configName))
 	}

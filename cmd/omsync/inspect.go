@@ -70,7 +70,7 @@ type mark struct {
 	Token string `json:"token"`
 }
 
-func markJSON(m batch.Mark) mark { return mark{m.Epoch, hex16(m.Token)} }
+func markJSON(m batch.Position) mark { return mark{m.Epoch, hex16(m.Token)} }
 
 func hex16(n uint64) string { return fmt.Sprintf("%016x", n) }
 
@@ -103,7 +103,7 @@ type header struct {
 
 func headerJSON(h *batch.Header, size int64) header {
 	out := header{Sender: h.Sender, Receiver: h.Receiver, Time: timeText(h.Time), History: hex16(h.History), Base: markJSON(h.Base), Upto: markJSON(h.Upto),
-		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: markJSON(h.Ack), Missing: markJSON(h.Missing), Again: h.Again, Ask: h.Ask, Link: hex16(h.Link),
+		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: markJSON(h.Ack), Missing: markJSON(h.Missing), Again: h.Resent, Ask: h.Requests, Link: hex16(h.Link),
 		PeerLink: hex16(h.PeerLink), Part: h.Part, Last: h.Last, PartHave: h.PartHave, Schema: h.Schema, Bytes: size}
 	for _, e := range h.Earlier {
 		out.Earlier = append(out.Earlier, hex16(e))
@@ -143,8 +143,8 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 		}
 		lines = append(lines, struct{ name, value string }{"part", part})
 	}
-	if len(h.Ask) > 0 {
-		lines = append(lines, struct{ name, value string }{"asks for", printable(strings.Join(h.Ask, ", "))})
+	if len(h.Requests) > 0 {
+		lines = append(lines, struct{ name, value string }{"asks for", printable(strings.Join(h.Requests, ", "))})
 	}
 	for _, l := range lines {
 		if _, err := fmt.Fprintf(w, "%-13s %s\n", l.name, l.value); err != nil {

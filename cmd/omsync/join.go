@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -69,7 +70,7 @@ func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) erro
 	if err != nil {
 		return err
 	}
-	known, err := n.mayAdd(ctx, hub, "parent")
+	known, err := n.mayAdd(ctx, hub, access.Parent)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) erro
 		if err := o.trust.trust(cmd, hub); err != nil {
 			return err
 		}
-		if err := n.addPeer(ctx, hub, "parent"); err != nil {
+		if err := n.addPeer(ctx, hub, access.Parent); err != nil {
 			return err
 		}
 	}
@@ -142,7 +143,7 @@ func (n *node) mayJoin(ctx context.Context, token enrol.Token) error {
 		return err
 	}
 	for _, p := range peers {
-		if p.Role != "parent" {
+		if p.Role != access.Parent {
 			continue
 		}
 		card, err := keys.ParseCard(p.Card)

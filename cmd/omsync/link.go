@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/time/rate"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/durable"
@@ -153,7 +154,7 @@ func (n *node) openLink(ctx context.Context, cmd *cobra.Command, l linkConfig) (
 		return nil, err
 	case p == nil:
 		return nil, n.noPeer(l.Peer)
-	case p.State != "active":
+	case p.State != access.Active:
 		return nil, fmt.Errorf("link %s: the peer %s is %s", l.URL, p.Name, p.State)
 	}
 	x, refused := n.exchange(cmd), map[string]string{}

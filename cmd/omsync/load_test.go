@@ -18,11 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
@@ -138,7 +137,7 @@ type loadTarget struct {
 	*bench
 	card    keys.Card
 	history uint64
-	last    batch.Mark // what the clinics know of the hub
+	last    batch.Position // what the clinics know of the hub
 	db      sqldb.DB
 
 	cmd          *exec.Cmd
@@ -167,7 +166,7 @@ func (h *loadTarget) open(dsn string) {
 	if err != nil {
 		h.b.Fatal(err)
 	}
-	h.history, h.last = node.History, batch.Mark(last)
+	h.history, h.last = node.History, batch.Position(last)
 }
 
 // loadClinic is a clinic with a batch to send, and what came of that.
@@ -195,7 +194,7 @@ func (h *loadTarget) clinic(i int) *loadClinic {
 	c.file = fmt.Sprintf("%s-to-hub-%010d-%010d-%06x.omsync", c.name, 0, upto, i)
 	var out bytes.Buffer
 	w, err := batch.NewWriter(&out, &batch.Header{
-		Sender: c.name, Receiver: "hub", History: rand.Uint64() | 1, Link: rand.Uint64() | 1, PeerLink: link, Upto: batch.Mark{Epoch: upto, Token: rand.Uint64() | 1},
+		Sender: c.name, Receiver: "hub", History: rand.Uint64() | 1, Link: rand.Uint64() | 1, PeerLink: link, Upto: batch.Position{Epoch: upto, Token: rand.Uint64() | 1},
 		AckHistory: h.history, Ack: h.last, Last: true, Time: time.Now().UnixMicro(),
 	}, h.card.Encrypt, c.id.Sign)
 	if err == nil {

@@ -12,12 +12,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/schema"
@@ -197,7 +196,7 @@ func (n *node) checkPolicy(cat *schema.Catalogue) error {
 
 // follow brings triggers and journal in line with the database, and tells what it found.
 func (n *node) follow(ctx context.Context) error {
-	f, err := capture.Follow(ctx, n.journal, gateWait)
+	f, err := capture.Reconcile(ctx, n.journal, gateWait)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
@@ -29,9 +30,9 @@ func newPeer(g *global) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newPeerAdd(g), newPeerList(g),
-		newPeerState(g, "suspend", "suspended", "Stop exchanging batches with a peer for now", "its batches are refused until: omsync peer resume NAME"),
-		newPeerState(g, "resume", "active", "Go on with a peer that was suspended", "its batches are taken again"),
-		newPeerState(g, "remove", "removed", "Forget a peer for good", "its batches are refused; added again it starts anew"))
+		newPeerState(g, "suspend", access.Suspended, "Stop exchanging batches with a peer for now", "its batches are refused until: omsync peer resume NAME"),
+		newPeerState(g, "resume", access.Active, "Go on with a peer that was suspended", "its batches are taken again"),
+		newPeerState(g, "remove", access.Removed, "Forget a peer for good", "its batches are refused; added again it starts anew"))
 	return cmd
 }
 
@@ -63,7 +64,8 @@ asked; a script gives the expected one with --fingerprint, or --yes if the card 
 
 func runPeerAdd(cmd *cobra.Command, g *global, o *peerAddOptions, file string) error {
 	ctx := cmd.Context()
-	if o.as != "parent" && o.as != "child" {
+	as := access.Role(o.as)
+	if !as.Valid() {
 		return hinted(errors.New("say what the peer is to this node"), "--as parent, or --as child")
 	}
 	card, err := readCard(file)
@@ -84,7 +86,7 @@ func runPeerAdd(cmd *cobra.Command, g *global, o *peerAddOptions, file string) e
 	if err := n.load(ctx, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
-	known, err := n.mayAdd(ctx, card, o.as)
+	known, err := n.mayAdd(ctx, card, as)
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,7 @@ func runPeerAdd(cmd *cobra.Command, g *global, o *peerAddOptions, file string) e
 	if err := o.trust(cmd, card); err != nil {
 		return err
 	}
-	if err := n.addPeer(ctx, card, o.as); err != nil {
+	if err := n.addPeer(ctx, card, as); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "added %s as %s\n", card.Name, o.as)
@@ -103,7 +105,7 @@ func runPeerAdd(cmd *cobra.Command, g *global, o *peerAddOptions, file string) e
 }
 
 // addPeer makes a node a peer.
-func (n *node) addPeer(ctx context.Context, card keys.Card, as string) error {
+func (n *node) addPeer(ctx context.Context, card keys.Card, as access.Role) error {
 	// The number grows from one adding to the next, as package merge asks: it tells this link from an earlier one.
 	number, err := journal.NextLink(ctx, n.db, time.Now())
 	if err != nil {
@@ -130,7 +132,7 @@ func readCard(file string) (keys.Card, error) {
 }
 
 // mayAdd looks for what stands in the way. known: the peer is there already, the same.
-func (n *node) mayAdd(ctx context.Context, card keys.Card, as string) (known bool, err error) {
+func (n *node) mayAdd(ctx context.Context, card keys.Card, as access.Role) (known bool, err error) {
 	peers, err := journal.Peers(ctx, n.db)
 	if err != nil {
 		return false, err
@@ -142,7 +144,7 @@ func (n *node) mayAdd(ctx context.Context, card keys.Card, as string) (known boo
 		case p.Name == card.Name:
 			return false, hinted(fmt.Errorf("there is a peer %s already, as %s, with another card or role", p.Name, p.Role),
 				"omsync --home %s peer remove %s, if that one is no more", n.home, p.Name)
-		case as == "parent" && p.Role == "parent":
+		case as == access.Parent && p.Role == access.Parent:
 			return false, hinted(fmt.Errorf("this node has a parent already: %s", p.Name), "nodes form a tree; remove that one first, or add this one as child")
 		}
 	}
@@ -214,10 +216,10 @@ func runPeerList(cmd *cobra.Command, g *global, asJSON bool) error {
 		}
 		if asJSON {
 			err = printJSON(out, struct {
-				Name        string `json:"name"`
-				Role        string `json:"role"`
-				State       string `json:"state"`
-				Fingerprint string `json:"fingerprint"`
+				Name        string       `json:"name"`
+				Role        access.Role  `json:"role"`
+				State       access.State `json:"state"`
+				Fingerprint string       `json:"fingerprint"`
 			}{p.Name, p.Role, p.State, card.Fingerprint()})
 		} else {
 			_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Role, p.State, card.Fingerprint())
@@ -229,7 +231,7 @@ func runPeerList(cmd *cobra.Command, g *global, asJSON bool) error {
 	return w.Flush()
 }
 
-func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
+func newPeerState(g *global, verb string, state access.State, short, effect string) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " NAME",
 		Short: short,
@@ -243,7 +245,7 @@ func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
 			if err := n.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 				return err
 			}
-			if state == "removed" {
+			if state == access.Removed {
 				if err := n.forgetInvitations(args[0]); err != nil {
 					return err
 				}
@@ -251,7 +253,7 @@ func newPeerState(g *global, verb, state, short, effect string) *cobra.Command {
 			if err := n.setState(cmd.Context(), args[0], state); err != nil {
 				return err
 			}
-			if state == "removed" {
+			if state == access.Removed {
 				if err := exchange.Forget(cmd.Context(), n.home, args[0]); err != nil {
 					return err
 				}
@@ -276,7 +278,7 @@ func (n *node) forgetInvitations(name string) error {
 }
 
 // setState changes a peer's state, in a transaction: imports write to the same row.
-func (n *node) setState(ctx context.Context, name, state string) error {
+func (n *node) setState(ctx context.Context, name string, state access.State) error {
 	tx, err := n.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/schema"
 )
 
@@ -96,7 +95,7 @@ func (n *node) tryRights(ctx context.Context) error {
 func left(cat *schema.Catalogue) []*schema.Table {
 	var out []*schema.Table
 	for _, t := range cat.Tables {
-		if !t.Travels && t.Why != "profile: never" {
+		if !t.Replicated && t.Why != "profile: never" {
 			out = append(out, t)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
@@ -323,7 +324,7 @@ func (s *server) peer(ctx context.Context, name string) (*journal.Peer, error) {
 		return nil, err
 	case p == nil:
 		return nil, &web.Problem{Status: http.StatusForbidden, Type: "unknown", Detail: fmt.Sprintf("%s does not know a node %.40q: join it first (omsync join), or have its people add this node's card", s.Node, name)}
-	case p.State != "active":
+	case p.State != access.Active:
 		return nil, &web.Problem{Status: http.StatusForbidden, Type: "suspended", Detail: fmt.Sprintf("%s has suspended %s: ask its people", s.Node, name)}
 	}
 	return p, nil
@@ -358,14 +359,14 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 		return nil, err
 	}
 	defer unlock()
-	known, err := s.mayAdd(ctx, j.Card, j.Role)
+	known, err := s.mayAdd(ctx, j.Card, access.Role(j.Role))
 	if f := (*failure)(nil); errors.As(err, &f) {
 		return nil, refuse(http.StatusConflict, "known", err)
 	} else if err != nil {
 		return nil, err
 	}
 	if !known {
-		if err := s.addPeer(ctx, j.Card, j.Role); err != nil {
+		if err := s.addPeer(ctx, j.Card, access.Role(j.Role)); err != nil {
 			return nil, err
 		}
 	}

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport/web"
 )

@@ -11,11 +11,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
@@ -50,24 +50,24 @@ type status struct {
 
 // linkStatus is when a link was last there.
 type linkStatus struct {
-	Link  string     `json:"link"`
-	State string     `json:"state"` // up, down, or unused
-	Up    *time.Time `json:"up,omitempty"`
-	Down  *time.Time `json:"down_since,omitempty"`
-	Error string     `json:"error,omitempty"`
+	Link  string       `json:"link"`
+	State access.State `json:"state"` // up, down, or unused
+	Up    *time.Time   `json:"up,omitempty"`
+	Down  *time.Time   `json:"down_since,omitempty"`
+	Error string       `json:"error,omitempty"`
 	// Refused is why the last file that was sent was not applied there.
 	Refused string `json:"refused,omitempty"`
 }
 
 type peerStatus struct {
-	Name    string `json:"name"`
-	Role    string `json:"role"`
-	State   string `json:"state"`
-	Sealed  place  `json:"sealed"`
-	Sent    place  `json:"sent"`
-	Acked   place  `json:"acknowledged"`
-	Applied place  `json:"applied"`
-	Waiting int64  `json:"rows_waiting"`
+	Name    string       `json:"name"`
+	Role    access.Role  `json:"role"`
+	State   access.State `json:"state"`
+	Sealed  place        `json:"sealed"`
+	Sent    place        `json:"sent"`
+	Acked   place        `json:"acknowledged"`
+	Applied place        `json:"applied"`
+	Waiting int64        `json:"rows_waiting"`
 }
 
 // place is an epoch and when it was reached.
@@ -109,7 +109,7 @@ func runStatus(cmd *cobra.Command, g *global, asJSON bool) error {
 func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
 	s := &status{Node: n.Node, Database: n.database, Profile: n.Profile, Peers: []peerStatus{}}
 	var err error
-	if s.Unsealed, err = journal.Waiting(ctx, n.db); err != nil {
+	if s.Unsealed, err = journal.CountChanges(ctx, n.db); err != nil {
 		return nil, err
 	}
 	if s.Conflicts, err = journal.CountConflicts(ctx, n.db); err != nil {
@@ -131,7 +131,7 @@ func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
 	}
 	for _, p := range peers {
 		sent := p.Link.Acked.Epoch
-		if ends := p.Link.Ends; len(ends) > 0 {
+		if ends := p.Link.ExportEnds; len(ends) > 0 {
 			sent = max(sent, ends[len(ends)-1].Epoch)
 		}
 		ps := peerStatus{Name: p.Name, Role: p.Role, State: p.State, Sealed: s.Sealed, Sent: at(sent, p.SentAt, now),
@@ -185,8 +185,8 @@ func (n *node) waiting(ctx context.Context, p *journal.Peer) (total int64, err e
 		}
 	}
 	var ids []string
-	for _, t := range n.journal.Travels() {
-		if d := n.journal.Profile.Direction(t.Name); d == schema.DirNone || d == schema.DirDown && p.Role == "parent" {
+	for _, t := range n.journal.Replicated() {
+		if d := n.journal.Profile.Direction(t.Name); d == access.None || d == access.Down && p.Role == access.Parent {
 			continue
 		}
 		jt := n.journal.Tables[t.Name]

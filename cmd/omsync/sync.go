@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
@@ -216,7 +217,7 @@ func runPush(ctx context.Context, s *syncing) error {
 		if err != nil {
 			return err
 		}
-		peers = slices.DeleteFunc(peers, func(p *journal.Peer) bool { return p.State != "active" })
+		peers = slices.DeleteFunc(peers, func(p *journal.Peer) bool { return p.State != access.Active })
 		return x.Push(ctx, l, peers, state, e.Sent)
 	})
 }

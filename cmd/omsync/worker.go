@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
@@ -287,7 +288,7 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 // export fills a node's outbox.
 func (w *worker) export(ctx context.Context, n *node, x *exchange.Node, name string, size int64) error {
 	p, err := journal.PeerByName(ctx, n.db, name, false)
-	if err != nil || p == nil || p.State != "active" {
+	if err != nil || p == nil || p.State != access.Active {
 		return err
 	}
 	made, err := x.Post(ctx, p, size)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -34,7 +35,7 @@ func (s *Site) Dump() Dumped {
 	d := &dumper{s: s, tables: map[*schema.Table][]dumpedRow{}, keys: map[*schema.Table]map[string]string{}, going: map[*schema.Table]bool{}}
 	out := Dumped{}
 	for _, t := range s.J.Catalogue.Tables {
-		if !t.Travels {
+		if !t.Replicated {
 			continue
 		}
 		rows := map[string]map[string]string{}
@@ -161,7 +162,7 @@ func (d *dumper) values(t *schema.Table, r dumpedRow) map[string]string {
 	for _, c := range t.Columns {
 		v, ok := r[c]
 		switch {
-		case !ok, c.Generated, c.Local, c.Key, c.InsertOnly, c.Withheld != "", d.s.Profile.Excluded(t.Name, c.Name) != schema.ExcludeNever:
+		case !ok, c.Generated, c.Local, c.Key, c.InsertOnly, c.Excluded != "", d.s.Profile.Excluded(t.Name, c.Name) != schema.ExcludeNever:
 			continue
 		case c.Ref != nil:
 			v, _ = d.target(c, r, v)
@@ -202,13 +203,13 @@ func (s *Site) shared(other *Site) Dumped {
 	d := s.Dump()
 	for name := range d {
 		there := other.J.Catalogue.Table(name)
-		if there == nil || !there.Travels || s.Profile.Direction(name) == schema.DirNone || other.Profile.Direction(name) == schema.DirNone {
+		if there == nil || !there.Replicated || s.Profile.Direction(name) == access.None || other.Profile.Direction(name) == access.None {
 			delete(d, name)
 			continue
 		}
 		for _, row := range d[name] {
 			for column := range row {
-				if c := there.Column(column); c == nil || c.Withheld != "" || other.Profile.Excluded(name, column) != schema.ExcludeNever {
+				if c := there.Column(column); c == nil || c.Excluded != "" || other.Profile.Excluded(name, column) != schema.ExcludeNever {
 					delete(row, column)
 				}
 			}

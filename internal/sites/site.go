@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/internal/sqldb"
-
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -104,13 +104,13 @@ func (s *Site) warn(format string, args ...any) {
 
 // Follow does what each run of the command does first: it reads the catalogue anew and brings triggers and versions in
 // line with it.
-func (s *Site) Follow() *capture.Followed {
+func (s *Site) Follow() *capture.Reconciled {
 	s.t.Helper()
 	s.J.Catalogue = s.catalogue()
 	if err := s.J.Reload(context.Background(), s.node); err != nil {
 		s.t.Fatal(err)
 	}
-	f, err := capture.Follow(context.Background(), s.J, Wait)
+	f, err := capture.Reconcile(context.Background(), s.J, Wait)
 	if err != nil {
 		s.t.Fatalf("follow the schema of %s: %v", s.Name, err)
 	}
@@ -133,8 +133,8 @@ func (s *Site) Connect(child *Site) {
 	s.t.Helper()
 	for _, end := range []struct {
 		at, to *Site
-		role   string
-	}{{s, child, "child"}, {child, s, "parent"}} {
+		role   access.Role
+	}{{s, child, access.Child}, {child, s, access.Parent}} {
 		p := &journal.Peer{Name: end.to.Name, Role: end.role, Card: []byte("card of " + end.to.Name), Link: merge.Link{Number: uint64(time.Now().UnixMicro())}}
 		if err := journal.AddPeer(context.Background(), end.at.node, p); err != nil {
 			s.t.Fatal(err)

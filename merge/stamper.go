@@ -1,11 +1,11 @@
 package merge
 
-// A Maker makes versions of this node's own: those of the application's changes, which a seal stamps (or an import, if it
+// A Stamper makes versions of this node's own: those of the application's changes, which a seal stamps (or an import, if it
 // meets them unsealed). Times given to it are the captured ones, in microseconds since 1970 UTC, however wrong the clock.
 //
 // A version's time is at least 1 above that of the version it replaces. So a wrong clock decides who wins when neither author
 // saw the other's version, but an edit always beats what it was made on.
-type Maker struct {
+type Stamper struct {
 	Self  string // this node's name
 	Epoch uint64 // the epoch of the transaction under way
 }
@@ -14,24 +14,24 @@ type Maker struct {
 // that time gets no higher one, or nothing of it could be sent any more.
 const maxTime = 253402300799999999
 
-func (m Maker) version(at, above int64) Version {
+func (m Stamper) version(at, above int64) Version {
 	return Version{Stamp{min(max(at, above+1), maxTime), m.Self}, m.Epoch, 0}
 }
 
 // Found gives the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.
-func (m Maker) Found(columns Mask) Row {
+func (m Stamper) Found(columns Mask) Row {
 	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, Version{Stamp{0, m.Self}, m.Epoch, 0}}}}
 }
 
 // Insert gives the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or
 // nothing; the new versions are above all of it, as a row that returns has to beat its own deletion elsewhere.
-func (m Maker) Insert(prev Row, columns Mask, at int64) Row {
+func (m Stamper) Insert(prev Row, columns Mask, at int64) Row {
 	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, m.version(at, prev.highest().Time)}}}
 }
 
 // Edit stamps the columns that the application changed, and only them: two sites may edit two columns of one row. A column
 // that had no version gets one above the row's existence, so that no older deletion beats it.
-func (m Maker) Edit(prev Row, columns Mask, at int64) Row {
+func (m Stamper) Edit(prev Row, columns Mask, at int64) Row {
 	var groups []Group
 	var born int64
 	for _, g := range prev.Groups {
@@ -50,14 +50,14 @@ func (m Maker) Edit(prev Row, columns Mask, at int64) Row {
 }
 
 // Delete gives the version of the row's deletion, above everything of the row that was seen here.
-func (m Maker) Delete(prev Row, at int64) Row {
+func (m Stamper) Delete(prev Row, at int64) Row {
 	return Row{Known: true, Dead: m.version(at, prev.highest().Time)}
 }
 
 // Touch stamps every version of a live row at its time + 1, for rows that may have changed while triggers were missing. Not at
 // the clock: that would beat edits which others made meanwhile, though most of these rows did not change. The epoch belongs
 // on the list of those that only send again.
-func (m Maker) Touch(prev Row) Row {
+func (m Stamper) Touch(prev Row) Row {
 	if !prev.Alive {
 		return prev
 	}
@@ -65,4 +65,4 @@ func (m Maker) Touch(prev Row) Row {
 }
 
 // above is a version made here to beat s by as little as can be.
-func (m Maker) above(s Stamp) Version { return m.version(0, s.Time) }
+func (m Stamper) above(s Stamp) Version { return m.version(0, s.Time) }

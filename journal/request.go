@@ -8,43 +8,42 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
-
 	"github.com/omsync/omsync/merge"
 )
 
-// Ask is a request to a peer to send a table again. The epoch of the asker tells a repeated request from a new one, and
+// ResendRequest is a request to a peer to send a table again. The epoch of the asker tells a repeated request from a new one, and
 // when the peer has heard it: once it has acknowledged that epoch.
-type Ask struct {
+type ResendRequest struct {
 	Table string
 	Epoch uint64
 }
 
-func (a Ask) String() string { return a.Table + "#" + strconv.FormatUint(a.Epoch, 10) }
+func (a ResendRequest) String() string { return a.Table + "#" + strconv.FormatUint(a.Epoch, 10) }
 
-// ParseAsk reads what String wrote.
-func ParseAsk(s string) (Ask, bool) {
+// ParseResendRequest reads what String wrote.
+func ParseResendRequest(s string) (ResendRequest, bool) {
 	i := strings.LastIndexByte(s, '#')
 	if i <= 0 {
-		return Ask{}, false
+		return ResendRequest{}, false
 	}
 	n, err := strconv.ParseUint(s[i+1:], 10, 64)
-	return Ask{s[:i], n}, err == nil && n > 0
+	return ResendRequest{s[:i], n}, err == nil && n > 0
 }
 
-// Asks lists what the peer is to be asked for: it has not acknowledged the epoch of the request yet.
-func (p *Peer) Asks() []string {
+// ResendRequests lists what the peer is to be asked for: it has not acknowledged the epoch of the request yet.
+func (p *Peer) ResendRequests() []string {
 	var out []string
-	for t, e := range p.Wants {
+	for t, e := range p.Requested {
 		if p.Link.Acked.Epoch < e {
-			out = append(out, Ask{t, e}.String())
+			out = append(out, ResendRequest{t, e}.String())
 		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-// AskPeers notes, for every peer, tables to be asked for.
-func AskPeers(ctx context.Context, q sqldb.DB, tables []string, epoch uint64) error {
+// RequestResend notes, for every peer, tables to be asked for.
+func RequestResend(ctx context.Context, q sqldb.DB, tables []string, epoch uint64) error {
 	if len(tables) == 0 {
 		return nil
 	}
@@ -53,11 +52,11 @@ func AskPeers(ctx context.Context, q sqldb.DB, tables []string, epoch uint64) er
 		return err
 	}
 	for _, p := range peers {
-		if p.Wants == nil {
-			p.Wants = map[string]uint64{}
+		if p.Requested == nil {
+			p.Requested = map[string]uint64{}
 		}
 		for _, t := range tables {
-			p.Wants[t] = epoch
+			p.Requested[t] = epoch
 		}
 		if err := SavePeer(ctx, q, p); err != nil {
 			return err
@@ -66,8 +65,8 @@ func AskPeers(ctx context.Context, q sqldb.DB, tables []string, epoch uint64) er
 	return nil
 }
 
-// Again gives all versions of a table a new epoch, which only sends again what was there before: their stamps stay.
-func Again(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors) error {
+// Resend gives all versions of a table a new epoch, which only sends again what was there before: their stamps stay.
+func Resend(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors) error {
 	for _, name := range []string{"omsync_version", "omsync_tombstone"} {
 		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET epoch = %d WHERE tbl = %d", name, epoch, t.ID)); err != nil {
 			return fmt.Errorf("send %s again: %w", t.Name, err)

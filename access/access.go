@@ -1,0 +1,73 @@
+// Package access decides who may send what: which rows, columns, deletions and conflict records of a table go to a peer, and which are
+// taken from one.
+//
+// It promises: one answer for both ends, so that what a node sends is what its peer takes if the two have one profile; and that a
+// child never changes what only flows down, whatever it sends. It is pure: what the profile says comes in as a [Table], what a row
+// is known to be as a [merge.Row]. Ask [On] once for a table and a peer; what it returns answers for each row at no cost.
+//
+// A link joins a parent and a child. A table's [Direction] says what each may do with its rows:
+//
+//	            the parent sends      the child sends
+//	Both        all                   all
+//	Down        all                   nothing, but rows whose deletion it refused
+//	Add         all                   rows that it added, and rows whose deletion it refused
+//	None        nothing               nothing
+//
+// A row whose deletion was refused, because something that may go up refers to it, goes up whatever the direction, so that the parent,
+// which has deleted it, can have it again. Rows that give people rights never do.
+package access
+
+import "github.com/omsync/omsync/merge"
+
+// Role is what a peer is to this node.
+type Role string
+
+const (
+	Parent Role = "parent"
+	Child  Role = "child"
+)
+
+// Valid reports whether r is one of the two roles.
+func (r Role) Valid() bool { return r == Parent || r == Child }
+
+// State is what is exchanged with a peer.
+type State string
+
+const (
+	Active    State = "active"    // everything that may be
+	Suspended State = "suspended" // nothing for now
+	Removed   State = "removed"   // nothing ever again: added anew it is another peer
+)
+
+// Direction is which way a table's rows go on a link between a parent and a child.
+type Direction uint8
+
+const (
+	Both Direction = iota // both ways
+	Down                  // from parent to child alone
+	Add                   // down; a child may add rows, and change or delete those that it added
+	None                  // neither way, though captured
+)
+
+// String returns the direction as a profile says it.
+func (d Direction) String() string { return [...]string{"both", "down", "add", "none"}[d] }
+
+// Table is what the profile says of a table.
+type Table struct {
+	Direction  Direction
+	Rights     bool       // its rows give people rights: they never go up by any exception
+	ExcludedUp merge.Mask // columns whose values never go up
+	InsertOnly merge.Mask // columns whose values come with a new row alone
+}
+
+// Rules say who may send what of one table on the link to one peer. The zero Rules belong to no table: use [On].
+type Rules struct {
+	table Table
+	peer  merge.Peer
+	up    bool // the peer is this node's parent
+}
+
+// On returns the rules of a table on the link to a peer.
+func On(t Table, peer merge.Peer, role Role) Rules {
+	return Rules{table: t, peer: peer, up: role == Parent}
+}

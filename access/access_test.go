@@ -1,0 +1,216 @@
+package access_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/merge"
+)
+
+const (
+	peer  merge.Peer = 7
+	third merge.Peer = 8
+
+	upOnly     merge.Mask = 1 << 3
+	insertOnly merge.Mask = 1 << 4
+	all                   = ^merge.Mask(0)
+)
+
+// rows are the kinds of rows that the rules tell apart, by the letters of the table below.
+var rows = []struct {
+	letter byte
+	merge.Row
+}{
+	{'u', merge.Row{}}, // never heard of
+	{'d', merge.Row{Known: true}},
+	{'o', live(0)}, // made here
+	{'p', live(peer)},
+	{'t', live(third)},
+}
+
+func live(from merge.Peer) merge.Row {
+	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Existence | 2, Version: merge.Version{From: from}}}}
+}
+
+// want has a line for each direction, whether rows give rights, and what the peer is. The columns:
+//
+//	sends      whether rows go to the peer; "all": every one
+//	row        the rows that do, and after the slash those whose deletion by the peer was refused here
+//	kept       whether the latter are looked for
+//	not        whether columns are left out of what goes
+//	conflict   the records that go: of values (v), of deletions that lost (d)
+//	never      the rows of which all never goes; where there is none, "up" for columns alone, "-" for nothing
+//	takes      whether anything is taken from the peer; "returned": rows that were deleted here
+//	row        the rows that it may change, delete or bring back
+//	not        whether columns are left out of what comes
+//	conflict   the records that are taken
+//	policy     what decides, where newest is configured
+const want = `
+both plain  parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest
+both plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest
+both rights parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest
+both rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest
+down plain  parent | sends no   row -/udopt     kept yes not up conflict d  never udopt | takes returned row udopt not -  conflict vd policy parent
+down plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes returned row d     not up conflict d  policy parent
+down rights parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent
+down rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent
+add  plain  parent | sends some row udot/udopt  kept yes not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest
+add  plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest
+add  rights parent | sends some row udot/udopt  kept no  not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest
+add  rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest
+none plain  parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest
+none plain  child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest
+none rights parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest
+none rights child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest
+`
+
+func TestAllCombinations(t *testing.T) {
+	var got []string
+	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
+		for _, rights := range []bool{false, true} {
+			for _, role := range []access.Role{access.Parent, access.Child} {
+				table := access.Table{Direction: d, Rights: rights, ExcludedUp: upOnly, InsertOnly: insertOnly}
+				got = append(got, line(table, role))
+			}
+		}
+	}
+	var expected []string
+	for l := range strings.Lines(want) {
+		if l = strings.Join(strings.Fields(l), " "); l != "" {
+			expected = append(expected, l)
+		}
+	}
+	if len(expected) != 16 {
+		t.Fatalf("%d lines are expected, not 16", len(expected))
+	}
+	for i := range expected {
+		if got[i] != expected[i] {
+			t.Errorf("got  %s\nwant %s", got[i], expected[i])
+		}
+	}
+}
+
+func line(table access.Table, role access.Role) string {
+	r := access.On(table, peer, role)
+	sends := "no"
+	if r.Sends() {
+		sends = "some"
+	}
+	if r.SendsAllRows() {
+		sends = "all"
+	}
+	takes := "no"
+	if r.Takes() {
+		takes = "yes"
+	}
+	if r.TakesReturned() {
+		takes = "returned"
+	}
+	policy := "newest"
+	if r.Policy(merge.Newest) == merge.Parent {
+		policy = "parent"
+	}
+	never := which(func(m merge.Row) bool { return r.NeverSent(m) == all })
+	if never == "-" {
+		never = columns(r.NeverSent(live(0)))
+	}
+	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s not %s conflict %s policy %s",
+		table.Direction, map[bool]string{false: "plain", true: "rights"}[table.Rights], role,
+		sends, which(func(m merge.Row) bool { return r.SendsRow(m, false) }), which(func(m merge.Row) bool { return r.SendsRow(m, true) }),
+		map[bool]string{false: "no", true: "yes"}[r.SendsKept()], columns(r.SendsNot()), records(r.SendsConflict), never,
+		takes, which(r.TakesRow), columns(r.TakesNot()), records(r.TakesConflict), policy)
+}
+
+func which(is func(merge.Row) bool) string {
+	var s []byte
+	for _, r := range rows {
+		if is(r.Row) {
+			s = append(s, r.letter)
+		}
+	}
+	if s == nil {
+		return "-"
+	}
+	return string(s)
+}
+
+func columns(m merge.Mask) string {
+	switch m {
+	case 0:
+		return "-"
+	case upOnly:
+		return "up"
+	}
+	return fmt.Sprintf("%b", m)
+}
+
+func records(may func(deletion bool) bool) string {
+	s := ""
+	if may(false) {
+		s = "v"
+	}
+	if may(true) {
+		s += "d"
+	}
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// Whatever a node sends, its peer takes: the rules of the two ends fit.
+func TestWhatIsSentIsTaken(t *testing.T) {
+	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
+		for _, rights := range []bool{false, true} {
+			for _, ends := range [][2]access.Role{{access.Parent, access.Child}, {access.Child, access.Parent}} {
+				table := access.Table{Direction: d, Rights: rights, ExcludedUp: upOnly}
+				from, to := access.On(table, peer, ends[0]), access.On(table, peer, ends[1])
+				name := fmt.Sprintf("%s, rights %t, to the %s", d, rights, ends[0])
+				if from.SendsRow(live(0), false) && !to.TakesRow(merge.Row{}) {
+					t.Errorf("%s: a new row is sent and not taken", name)
+				}
+				if from.SendsKept() && from.SendsRow(live(0), true) && !to.TakesRow(merge.Row{Known: true}) {
+					t.Errorf("%s: a row whose deletion was refused is sent and does not return", name)
+				}
+				if from.SendsNot() != to.TakesNot() {
+					t.Errorf("%s: columns %b are left out of what is sent, and %b of what is taken", name, from.SendsNot(), to.TakesNot())
+				}
+				for _, deletion := range []bool{false, true} {
+					if from.SendsConflict(deletion) && !to.TakesConflict(deletion) {
+						t.Errorf("%s: a record (of a deletion: %t) is sent and not taken", name, deletion)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestWrites(t *testing.T) {
+	r := access.On(access.Table{InsertOnly: insertOnly}, peer, access.Child)
+	if got := r.Writes(); got != all&^insertOnly {
+		t.Errorf("got %b", got)
+	}
+}
+
+func TestPolicyIsTheConfiguredOne(t *testing.T) {
+	for _, p := range []merge.Policy{merge.Newest, merge.Parent, merge.Child} {
+		if got := access.On(access.Table{Direction: access.Add}, peer, access.Child).Policy(p); got != p {
+			t.Errorf("policy %d became %d", p, got)
+		}
+	}
+}
+
+func TestRoles(t *testing.T) {
+	for r, want := range map[access.Role]bool{access.Parent: true, access.Child: true, "": false, "Parent": false, "sibling": false} {
+		if r.Valid() != want {
+			t.Errorf("%q is valid: %t", r, r.Valid())
+		}
+	}
+	names := []string{access.Both.String(), access.Down.String(), access.Add.String(), access.None.String()}
+	if !slices.Equal(names, []string{"both", "down", "add", "none"}) {
+		t.Errorf("directions are called %q", names)
+	}
+}

@@ -1,0 +1,54 @@
+package access
+
+import "github.com/omsync/omsync/merge"
+
+// Sends reports whether rows and deletions of the table go to the peer at all.
+func (r Rules) Sends() bool {
+	return r.table.Direction != None && !(r.up && r.table.Direction == Down)
+}
+
+// SendsKept reports whether rows whose deletion by the peer was refused here go to it, though otherwise they may not: see
+// [Rules.SendsRow].
+func (r Rules) SendsKept() bool {
+	return r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.Rights
+}
+
+// SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept].
+func (r Rules) SendsRow(row merge.Row, kept bool) bool {
+	switch {
+	case r.table.Direction == None:
+		return false
+	case !r.up || r.table.Direction == Both || kept:
+		return true
+	}
+	return r.table.Direction == Add && !row.CameFrom(r.peer)
+}
+
+// SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.
+func (r Rules) SendsAllRows() bool { return r.Sends() && (!r.up || r.table.Direction == Both) }
+
+// SendsNot returns the columns that are left out of what goes to the peer.
+func (r Rules) SendsNot() merge.Mask {
+	if r.up {
+		return r.table.ExcludedUp
+	}
+	return 0
+}
+
+// SendsConflict reports whether the peer may know of a conflict in the table: its record holds a value, which goes no further
+// than its column does (see [Rules.SendsNot]). That a deletion lost goes up with the row that stayed.
+func (r Rules) SendsConflict(deletion bool) bool {
+	return r.Sends() || deletion && r.table.Direction == Down && !r.table.Rights
+}
+
+// NeverSent returns what of a row here never goes to the peer: of what only flows down and of the parent's own rows all, and columns
+// that never go up. See [merge.Incoming.NeverSent].
+func (r Rules) NeverSent(row merge.Row) merge.Mask {
+	switch {
+	case !r.up:
+		return 0
+	case r.table.Direction == Down || r.table.Direction == Add && row.Alive && row.CameFrom(r.peer):
+		return ^merge.Mask(0)
+	}
+	return r.table.ExcludedUp
+}

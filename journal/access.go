@@ -1,0 +1,25 @@
+package journal
+
+import (
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/schema"
+)
+
+// Access returns what the profile says of who may send what of a table, in the bits of its columns. A table that the journal does
+// not know has no bits. It looks at every pattern of the profile: ask once for a table, not for a row.
+func (j *Journal) Access(t *schema.Table) access.Table {
+	a := access.Table{Direction: j.Profile.Direction(t.Name), Rights: j.Profile.Rights(t.Name)}
+	jt := j.Tables[t.Name]
+	if jt == nil {
+		return a
+	}
+	for _, c := range t.Columns {
+		if j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp {
+			a.ExcludedUp |= jt.Bit(c.Name)
+		}
+		if c.InsertOnly {
+			a.InsertOnly |= jt.Bit(c.Name)
+		}
+	}
+	return a
+}
