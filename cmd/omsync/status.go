@@ -50,11 +50,11 @@ type status struct {
 
 // linkStatus is when a link was last there.
 type linkStatus struct {
-	Link  string       `json:"link"`
-	State access.State `json:"state"` // up, down, or unused
-	Up    *time.Time   `json:"up,omitempty"`
-	Down  *time.Time   `json:"down_since,omitempty"`
-	Error string       `json:"error,omitempty"`
+	Link  string     `json:"link"`
+	State string     `json:"state"` // up, down, or unused
+	Up    *time.Time `json:"up,omitempty"`
+	Down  *time.Time `json:"down_since,omitempty"`
+	Error string     `json:"error,omitempty"`
 	// Refused is why the last file that was sent was not applied there.
 	Refused string `json:"refused,omitempty"`
 }
