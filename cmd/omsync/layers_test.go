@@ -28,7 +28,7 @@ func TestLayers(t *testing.T) {
 		"exchange": {"access", "apply", "batch", "capture", "internal/durable", "journal", "keys", "merge", "transport"},
 	}
 	// What only tests use, and the generator of test data.
-	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/openmrs/gen", "internal/sites"}
+	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/oldprogram", "internal/openmrs/gen", "internal/sites"}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
