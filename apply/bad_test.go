@@ -11,7 +11,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/sites"
 )
 
@@ -193,7 +193,7 @@ func TestBatchForOthersChangesNothing(t *testing.T) {
 
 func TestBatchesOutOfOrder(t *testing.T) {
 	hub, clinic, first := wardPair(t)
-	sinceSent := func(o *capture.ExportOptions) { o.SinceSent = true }
+	sinceSent := func(o *export.Options) { o.SinceSent = true }
 	hub.Exec("UPDATE ward SET size = 7 WHERE uuid = 'w-1'")
 	second := hub.Export(clinic, sinceSent)[0]
 	hub.Exec("UPDATE ward SET size = 9 WHERE uuid = 'w-1'")
@@ -232,7 +232,7 @@ func TestBatchesOutOfOrder(t *testing.T) {
 func TestLostBatch(t *testing.T) {
 	hub, clinic, _ := wardPair(t)
 	hub.Exec("UPDATE ward SET size = 7 WHERE uuid = 'w-1'")
-	for _, f := range hub.Export(clinic, func(o *capture.ExportOptions) { o.SinceSent = true }) {
+	for _, f := range hub.Export(clinic, func(o *export.Options) { o.SinceSent = true }) {
 		if r := clinic.Import(f); r.Outcome != apply.Gap {
 			t.Fatalf("%+v", r)
 		}

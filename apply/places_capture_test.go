@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sites"
 )
@@ -100,10 +101,10 @@ func TestPlaceApplicationNeverWaitsForAnExport(t *testing.T) {
 	held := 0
 	var files []*sites.File
 	for _, full := range []bool{false, true} {
-		files = append(files, hub.Export(c[0], func(o *capture.ExportOptions) {
+		files = append(files, hub.Export(c[0], func(o *export.Options) {
 			o.Full = full
 			create := o.Create
-			o.Create = func(name string) (capture.File, error) {
+			o.Create = func(name string) (export.File, error) {
 				held++
 				prompt(t, "an export is held", app, writes(held)...)
 				prompt(t, "an export is held", app, "ALTER TABLE obs COMMENT = ''") // it has not read this one

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/sites"
 )
 
@@ -80,7 +80,7 @@ func TestPlaceImportsExportsAndWritersAtOnce(t *testing.T) {
 						return
 					}
 				}
-				files, err := c.ExportErr(hub, func(o *capture.ExportOptions) { o.SinceSent = true })
+				files, err := c.ExportErr(hub, func(o *export.Options) { o.SinceSent = true })
 				if err != nil {
 					fail(fmt.Errorf("at %s: %w", c.Name, err))
 					return

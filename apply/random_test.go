@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/openmrs"
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/schema"
@@ -224,7 +224,7 @@ func (w *chaos) step() {
 }
 
 func (w *chaos) export(from, to *actor) {
-	var how []func(*capture.ExportOptions)
+	var how []func(*export.Options)
 	switch k := w.rng.IntN(100); {
 	case k < 4:
 		how = append(how, sites.Full)
@@ -233,7 +233,7 @@ func (w *chaos) export(from, to *actor) {
 	case k < 14:
 		how = append(how, sites.Parts(int64(20_000+w.rng.IntN(100_000))))
 	case k < 24:
-		how = append(how, func(o *capture.ExportOptions) { o.SinceSent = true })
+		how = append(how, func(o *export.Options) { o.SinceSent = true })
 	}
 	files := from.Export(to.Site, how...)
 	for _, f := range files {

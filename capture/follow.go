@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -75,7 +77,7 @@ func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Re
 	for _, t := range j.Tables {
 		metas = append(metas, t)
 	}
-	missing, outdated, err := Missing(ctx, j.DB, j.Catalogue, metas)
+	missing, outdated, err := trigger.Missing(ctx, j.DB, j.Catalogue, metas)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Re
 			return nil, err
 		}
 		defer c.Close()
-		if f.Triggers, err = Install(ctx, c, j.Catalogue, metas); err != nil {
+		if f.Triggers, err = trigger.Install(ctx, c, j.Catalogue, metas); err != nil {
 			return nil, err
 		}
 	}
@@ -321,7 +323,7 @@ func returned(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Tab
 		was[d.Key] = d.Version
 		look = append(look, d.Key)
 	}
-	alive, err := keys{j, q}.byUUID(ctx, t, look)
+	alive, err := rowkey.ByUUID(ctx, q, t, look)
 	if err != nil {
 		return err
 	}
@@ -357,7 +359,7 @@ func filled(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table
 		return fmt.Errorf("look for values of the new column %s.%s: %w", t.Name, c.Name, err)
 	}
 	bit := jt.Bit(c.Name)
-	for part := range slices.Chunk(rows, blockRows) {
+	for part := range slices.Chunk(rows, 2000) {
 		had, err := journal.Versions(ctx, q, jt.ID, part, j.Authors)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -28,7 +29,7 @@ func (w *sealer) rekeyed(ctx context.Context, t *schema.Table, changes map[uint1
 			rows, died = append(rows, f.Row), append(died, f)
 		}
 	}
-	here, err := w.of(ctx, t, rows)
+	here, err := rowkey.Of(ctx, w.q, t, rows)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (w *sealer) rekeyed(ctx context.Context, t *schema.Table, changes map[uint1
 func (w *sealer) carried(ctx context.Context, t *schema.Table, ref *schema.Ref, moved []int64, when map[int64]int64, changes map[uint16][]journal.Change) error {
 	from, c := ref.From.Table, ref.From
 	jt := w.j.Tables[from.Name]
-	if jt == nil || !from.Replicated || ref.When == nil && byName(ref) {
+	if jt == nil || !from.Replicated || ref.When == nil && rowkey.IsName(ref) {
 		return nil
 	}
 	born := map[journal.Row]bool{} // those that the log has from their beginning are read as they are now anyway

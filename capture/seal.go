@@ -8,28 +8,29 @@ import (
 	"sort"
 	"time"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
-// sealLimit is how many changes one seal takes: what it makes of them is held in memory.
-const sealLimit = 50000
+// SealLimit is how many changes one seal takes: what it makes of them is held in memory.
+const SealLimit = 50000
 
-// sealed is what a seal made of the changes it read, by table: the export that it belongs to lays it over its snapshot,
+// Sealed is what a seal made of the changes it read, by table: the export that it belongs to lays it over its snapshot,
 // which is from before.
-type sealed struct {
-	epoch   merge.Position // zero if nothing had changed
-	changes int
-	tables  map[*schema.Table]*sealedTable
+type Sealed struct {
+	Epoch   merge.Position // zero if nothing had changed
+	Changes int
+	Tables  map[*schema.Table]*SealedTable
 }
 
-type sealedTable struct {
-	live map[journal.Row][]merge.Group // new entries; no groups: the row is gone
-	had  []journal.Row                 // rows whose entries are replaced
-	dead []journal.Tombstone
-	back []string // keys that have a tombstone and live again
+type SealedTable struct {
+	Live map[journal.Row][]merge.Group // new entries; no groups: the row is gone
+	Had  []journal.Row                 // rows whose entries are replaced
+	Dead []journal.Tombstone
+	Back []string // keys that have a tombstone and live again
 }
 
 // Seal stamps what the application has changed, until less than a full portion is left. It waits so long for the gate;
@@ -37,36 +38,36 @@ type sealedTable struct {
 func Seal(ctx context.Context, j *journal.Journal, wait time.Duration) (int, error) {
 	total := 0
 	for {
-		s, snapshot, err := sealBehindGate(ctx, j, wait)
+		s, snapshot, err := SealBehindGate(ctx, j, wait)
 		if err != nil {
 			return total, err
 		}
 		snapshot.Close()
-		total += s.changes
-		if s.changes < sealLimit {
+		total += s.Changes
+		if s.Changes < SealLimit {
 			return total, nil
 		}
 	}
 }
 
-// snapshot is a connection whose reads all see one moment of the database.
-type snapshot struct{ *sql.Conn }
+// Snapshot is a connection whose reads all see one moment of the database.
+type Snapshot struct{ *sql.Conn }
 
-func (s snapshot) Close() {
+func (s Snapshot) Close() {
 	s.ExecContext(context.Background(), "ROLLBACK")
 	s.Conn.Close()
 }
 
-// sealBehindGate takes the gate on one connection, opens a snapshot on another, makes versions of the changes that the
+// SealBehindGate takes the gate on one connection, opens a snapshot on another, makes versions of the changes that the
 // snapshot holds, commits them, and hands on the snapshot, which is from before that commit. A snapshot opened behind
 // the gate holds all that any epoch in it wrote: no import commits and no other seal runs between.
-func sealBehindGate(ctx context.Context, j *journal.Journal, wait time.Duration) (*sealed, snapshot, error) {
-	s := snapshot{}
-	fail := func(err error) (*sealed, snapshot, error) {
+func SealBehindGate(ctx context.Context, j *journal.Journal, wait time.Duration) (*Sealed, Snapshot, error) {
+	s := Snapshot{}
+	fail := func(err error) (*Sealed, Snapshot, error) {
 		if s.Conn != nil {
 			s.Close()
 		}
-		return nil, snapshot{}, fmt.Errorf("seal: %w", err)
+		return nil, Snapshot{}, fmt.Errorf("seal: %w", err)
 	}
 	g, err := j.DB.Conn(ctx)
 	if err != nil {
@@ -88,16 +89,16 @@ func sealBehindGate(ctx context.Context, j *journal.Journal, wait time.Duration)
 	if err := j.Reload(ctx, s); err != nil {
 		return fail(err)
 	}
-	out := &sealed{tables: map[*schema.Table]*sealedTable{}}
-	changes, err := journal.Changes(ctx, s, sealLimit)
+	out := &Sealed{Tables: map[*schema.Table]*SealedTable{}}
+	changes, err := journal.Changes(ctx, s, SealLimit)
 	if err != nil {
 		return fail(err)
 	}
-	out.changes = len(changes)
+	out.Changes = len(changes)
 	if len(changes) == 0 {
 		return out, s, nil
 	}
-	if out.epoch, err = journal.NextEpoch(ctx, g, false, j.Now()); err != nil {
+	if out.Epoch, err = journal.NextEpoch(ctx, g, false, j.Now()); err != nil {
 		return fail(err)
 	}
 	if err := out.read(ctx, j, s, changes); err != nil {
@@ -113,12 +114,12 @@ func sealBehindGate(ctx context.Context, j *journal.Journal, wait time.Duration)
 }
 
 // read makes versions of the changes, in the snapshot.
-func (s *sealed) read(ctx context.Context, j *journal.Journal, q sqldb.DB, changes []journal.Change) error {
+func (s *Sealed) read(ctx context.Context, j *journal.Journal, q sqldb.DB, changes []journal.Change) error {
 	byTable := map[uint16][]journal.Change{}
 	for _, c := range changes {
 		byTable[c.Table] = append(byTable[c.Table], c)
 	}
-	w := &sealer{keys: keys{j, q}, maker: merge.Stamper{Self: j.Self, Epoch: s.epoch.Epoch}, folded: map[*schema.Table][]*journal.Folded{}, more: len(changes) == sealLimit}
+	w := &sealer{j: j, q: q, maker: merge.Stamper{Self: j.Self, Epoch: s.Epoch.Epoch}, folded: map[*schema.Table][]*journal.Folded{}, more: len(changes) == SealLimit}
 	for _, t := range j.Replicated() {
 		if err := w.rekeyed(ctx, t, byTable); err != nil {
 			return err
@@ -137,22 +138,22 @@ func (s *sealed) read(ctx context.Context, j *journal.Journal, q sqldb.DB, chang
 		if err != nil {
 			return err
 		}
-		s.tables[t] = st
+		s.Tables[t] = st
 	}
 	return nil
 }
 
 // write puts the versions into the journal and takes away the changes they were made of.
-func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, changes []journal.Change) error {
+func (s *Sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, changes []journal.Change) error {
 	wrote := false
 	for _, t := range j.Replicated() {
-		st := s.tables[t]
+		st := s.Tables[t]
 		if st == nil {
 			continue
 		}
 		id := j.Tables[t.Name].ID
-		entries := make([]journal.Entry, 0, len(st.live))
-		for r, gs := range st.live {
+		entries := make([]journal.Entry, 0, len(st.Live))
+		for r, gs := range st.Live {
 			if len(gs) > 0 {
 				entries = append(entries, journal.Entry{Row: r, Groups: gs})
 			}
@@ -161,14 +162,14 @@ func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, chan
 			x, y := entries[a], entries[b]
 			return x.Int < y.Int || x.Int == y.Int && x.Key < y.Key
 		})
-		wrote = wrote || len(entries)+len(st.dead) > 0
-		if err := journal.PutVersions(ctx, g, id, st.had, entries, j.Authors); err != nil {
+		wrote = wrote || len(entries)+len(st.Dead) > 0
+		if err := journal.PutVersions(ctx, g, id, st.Had, entries, j.Authors); err != nil {
 			return err
 		}
-		if err := journal.PutTombstones(ctx, g, id, st.dead, j.Authors); err != nil {
+		if err := journal.PutTombstones(ctx, g, id, st.Dead, j.Authors); err != nil {
 			return err
 		}
-		if err := journal.DropTombstones(ctx, g, id, st.back); err != nil {
+		if err := journal.DropTombstones(ctx, g, id, st.Back); err != nil {
 			return err
 		}
 	}
@@ -180,8 +181,8 @@ func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, chan
 		return err
 	}
 	if !wrote {
-		err := journal.DropEpoch(ctx, g, s.epoch.Epoch)
-		s.epoch = merge.Position{}
+		err := journal.DropEpoch(ctx, g, s.Epoch.Epoch)
+		s.Epoch = merge.Position{}
 		return err
 	}
 	return nil
@@ -189,13 +190,14 @@ func (s *sealed) write(ctx context.Context, j *journal.Journal, g sqldb.DB, chan
 
 // sealer makes versions of folded changes.
 type sealer struct {
-	keys
+	j      *journal.Journal
+	q      sqldb.DB
 	maker  merge.Stamper
 	folded map[*schema.Table][]*journal.Folded
 	more   bool // the log has more changes than this seal reads
 }
 
-func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, error) {
+func (w *sealer) table(ctx context.Context, t *schema.Table) (*SealedTable, error) {
 	jt := w.j.Tables[t.Name]
 	folded := w.folded[t]
 	rows := make([]journal.Row, len(folded))
@@ -206,7 +208,7 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 	if err != nil {
 		return nil, err
 	}
-	here, err := w.of(ctx, t, rows)
+	here, err := rowkey.Of(ctx, w.q, t, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +219,7 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 	if err != nil {
 		return nil, err
 	}
-	out := &sealedTable{live: map[journal.Row][]merge.Group{}}
+	out := &SealedTable{Live: map[journal.Row][]merge.Group{}}
 	mask := w.j.Mask(t)
 	// before is what the row that had this local key when the log began was known by.
 	before := func(r journal.Row) merge.Row {
@@ -264,17 +266,17 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 			if len(f.Deaths) == 0 && w.more { // the next portion tells how it went
 				continue
 			}
-			out.live[f.Row] = nil
+			out.Live[f.Row] = nil
 			if len(f.Deaths) == 0 {
 				w.j.Warn("a row of %s is gone and no trigger saw it go; the peers keep it", t.Name)
 			}
 			if entries[f.Row] != nil {
-				out.had = append(out.had, f.Row)
+				out.Had = append(out.Had, f.Row)
 			}
 			continue
 		}
 		if entries[f.Row] != nil {
-			out.had = append(out.had, f.Row)
+			out.Had = append(out.Had, f.Row)
 		}
 		if key == "" {
 			w.j.Warn("a row of %s has nothing that identifies it elsewhere (its key is NULL or refers to nothing); it stays here alone", t.Name)
@@ -286,7 +288,7 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 			row = ended[key].was
 			if dead, ok := tombs[key]; ok { // above both: a peer's deletion may have come between the application's and this
 				row.Known, row.Dead = true, dead
-				out.back = append(out.back, key)
+				out.Back = append(out.Back, key)
 			}
 			row = w.maker.Insert(row, mask, f.BornAt)
 		} else {
@@ -299,7 +301,7 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 				}
 			}
 		}
-		out.live[f.Row] = merge.Normalise(row.Groups)
+		out.Live[f.Row] = merge.Normalise(row.Groups)
 	}
 	if err := w.moved(ctx, jt.ID, ended, alive, out, mask); err != nil {
 		return nil, err
@@ -315,9 +317,9 @@ func (w *sealer) table(ctx context.Context, t *schema.Table) (*sealedTable, erro
 		if known, ok := tombs[key]; ok && !known.Before(dead.Stamp) {
 			continue // a peer's later deletion came meanwhile
 		}
-		out.dead = append(out.dead, journal.Tombstone{Key: key, Version: dead})
+		out.Dead = append(out.Dead, journal.Tombstone{Key: key, Version: dead})
 	}
-	sort.Slice(out.dead, func(a, b int) bool { return out.dead[a].Key < out.dead[b].Key })
+	sort.Slice(out.Dead, func(a, b int) bool { return out.Dead[a].Key < out.Dead[b].Key })
 	return out, nil
 }
 
@@ -339,7 +341,7 @@ func (w *sealer) elsewhere(ctx context.Context, t *schema.Table, ended map[strin
 		}
 	}
 	sort.Strings(look)
-	found, err := w.byUUID(ctx, t, look)
+	found, err := rowkey.ByUUID(ctx, w.q, t, look)
 	for k, r := range found {
 		alive[k] = r
 	}
@@ -348,12 +350,12 @@ func (w *sealer) elsewhere(ctx context.Context, t *schema.Table, ended map[strin
 
 // moved gives versions to rows that live on under a local key whose insert a later seal will read. One that an import
 // brought back meanwhile has its versions.
-func (w *sealer) moved(ctx context.Context, id uint16, ended map[string]ending, alive map[string]journal.Row, out *sealedTable, mask merge.Mask) error {
+func (w *sealer) moved(ctx context.Context, id uint16, ended map[string]ending, alive map[string]journal.Row, out *SealedTable, mask merge.Mask) error {
 	var rows []journal.Row
 	of := map[journal.Row]ending{}
 	for key, e := range ended {
 		r, ok := alive[key]
-		if _, done := out.live[r]; ok && !done {
+		if _, done := out.Live[r]; ok && !done {
 			rows, of[r] = append(rows, r), e
 		}
 	}
@@ -363,7 +365,7 @@ func (w *sealer) moved(ctx context.Context, id uint16, ended map[string]ending, 
 	}
 	for _, r := range rows {
 		if had[r] == nil {
-			out.live[r] = w.maker.Insert(of[r].was, mask, of[r].at).Groups
+			out.Live[r] = w.maker.Insert(of[r].was, mask, of[r].at).Groups
 		}
 	}
 	return nil
@@ -417,7 +419,7 @@ func (w *sealer) deadKey(ctx context.Context, t *schema.Table, r journal.Row, d 
 	parts := make([]*string, len(t.KeyColumns))
 	for i, c := range t.KeyColumns {
 		v := values[c.Name]
-		if v != nil && c.Ref != nil && !byName(c.Ref) {
+		if v != nil && c.Ref != nil && !rowkey.IsName(c.Ref) {
 			k, err := w.ancestor(ctx, c.Ref, *v, d)
 			if err != nil {
 				return "", err
@@ -426,7 +428,7 @@ func (w *sealer) deadKey(ctx context.Context, t *schema.Table, r journal.Row, d 
 		}
 		parts[i] = v
 	}
-	return journal.Canonical(t, usable(t, parts)), nil
+	return journal.Canonical(t, rowkey.Join(t, parts)), nil
 }
 
 // deadValues are the values of a deleted row's key columns, by name: from its local key, or from what the trigger wrote
@@ -471,7 +473,7 @@ func (w *sealer) ancestor(ctx context.Context, ref *schema.Ref, value string, d 
 			}
 		}
 	}
-	found, err := w.of(ctx, ref.To, []journal.Row{r})
+	found, err := rowkey.Of(ctx, w.q, ref.To, []journal.Row{r})
 	if err != nil {
 		return nil, err
 	}

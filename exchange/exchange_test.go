@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/journal"
@@ -91,7 +91,7 @@ func bulk(size int) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-func (n *node) post(peer string) []capture.Exported {
+func (n *node) post(peer string) []export.Batch {
 	n.t.Helper()
 	made, err := n.x.Post(n.t.Context(), n.peer(peer), 0)
 	if err != nil {
@@ -135,7 +135,7 @@ func (n *node) events() Events {
 			}
 			return nil
 		},
-		Posted: func(made []capture.Exported) error {
+		Posted: func(made []export.Batch) error {
 			for _, e := range made {
 				tell("posted %s %d rows", e.Peer, e.Rows)
 			}

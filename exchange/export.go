@@ -4,29 +4,29 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
 
-// ExportOptions say what to export: see [capture.ExportOptions].
+// ExportOptions say what to export: see [export.Options].
 type ExportOptions struct {
 	Full, SinceSent bool
 	PartSize        int64 // bytes; 0: one file
 }
 
 // Export writes into a folder what a peer lacks. What was finished is answered also when a later part was not.
-func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Folder, o ExportOptions) ([]capture.Exported, error) {
+func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Folder, o ExportOptions) ([]export.Batch, error) {
 	card, err := keys.ParseCard(p.Card)
 	if err != nil {
 		return nil, fmt.Errorf("card of %s: %w", p.Name, err)
 	}
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
-	return capture.Export(ctx, n.Journal, p.Name, capture.ExportOptions{
+	return export.Export(ctx, n.Journal, p.Name, export.Options{
 		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait,
-		Create: func(name string) (capture.File, error) {
+		Create: func(name string) (export.File, error) {
 			f, err := folder.Create(ctx, name)
 			if err != nil {
 				return nil, err

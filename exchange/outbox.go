@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/transport"
@@ -153,7 +153,7 @@ func follows(h, old *batch.Header) bool {
 
 // Post exports to a peer's outbox what is in no file there yet. A few small files become one; large ones are left alone, for
 // some of them may be half-way. What the peer has acknowledged goes.
-func (n *Node) Post(ctx context.Context, p *journal.Peer, partSize int64) ([]capture.Exported, error) {
+func (n *Node) Post(ctx context.Context, p *journal.Peer, partSize int64) ([]export.Batch, error) {
 	b, err := n.openOutbox(ctx, p)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/transport"
 )
@@ -24,7 +24,7 @@ const maxRounds = 4
 type Events struct {
 	Begin    func() error                    // before the first file of the run is applied
 	Imported func(*Result) error             // what came of a file in the inbox
-	Posted   func([]capture.Exported) error  // files for one peer, or for all, that were exported to an outbox
+	Posted   func([]export.Batch) error      // files for one peer, or for all, that were exported to an outbox
 	Sent     func(Moved)                     // a file went over a link
 	Received func(Moved)                     // a file came over a link
 	Down     func(link string, s *LinkState) // a link is down

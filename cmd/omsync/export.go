@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/transport"
 )
@@ -75,7 +75,7 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 	if err != nil {
 		return err
 	}
-	export := func(p *journal.Peer) ([]capture.Exported, string, error) {
+	write := func(p *journal.Peer) ([]export.Batch, string, error) {
 		made, err := n.exchange(cmd).Post(ctx, p, size)
 		return made, filepath.Join(n.home, "outbox", p.Name), err
 	}
@@ -85,7 +85,7 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 			return err
 		}
 		defer folder.Close()
-		export = func(p *journal.Peer) ([]capture.Exported, string, error) {
+		write = func(p *journal.Peer) ([]export.Batch, string, error) {
 			made, err := n.exchange(cmd).Export(ctx, p, folder, exchange.ExportOptions{Full: o.full, SinceSent: o.sinceSent, PartSize: size})
 			return made, o.to, err
 		}
@@ -94,7 +94,7 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 		return err
 	}
 	for _, p := range peers {
-		made, where, err := export(p)
+		made, where, err := write(p)
 		for _, e := range made { // the parts that were finished, also when a later one was not
 			if err := printExported(cmd.OutOrStdout(), where, o.json, e); err != nil {
 				return err
@@ -138,7 +138,7 @@ func (n *node) choose(ctx context.Context, names []string) ([]*journal.Peer, err
 	return out, nil
 }
 
-func printExported(w io.Writer, where string, asJSON bool, e capture.Exported) error {
+func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error {
 	path := filepath.Join(where, e.File)
 	if asJSON {
 		return printJSON(w, struct {

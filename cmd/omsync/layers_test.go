@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestLayers holds the packages to their layers: each imports those below it alone, and capture and apply meet only in exchange and
-// above.
+// TestLayers holds the packages to their layers: each imports those below it alone, and export and apply meet only in exchange
+// and above.
 func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
@@ -22,10 +22,13 @@ func TestLayers(t *testing.T) {
 		"transport/storetest": {"transport"},
 		"transport/web":       {"transport"},
 		"journal":             {"access", "internal/sqldb", "merge", "schema"},
-		"capture":             {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
+		"capture/trigger":     {"internal/sqldb", "journal", "schema"},
+		"capture/rowkey":      {"internal/sqldb", "journal", "schema"},
+		"capture":             {"capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
+		"export":              {"access", "batch", "capture", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		"apply":               {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
-		// Here capture and apply meet.
-		"exchange": {"access", "apply", "batch", "capture", "internal/durable", "journal", "keys", "merge", "transport"},
+		// Here export and apply meet.
+		"exchange": {"access", "apply", "batch", "capture", "export", "internal/durable", "journal", "keys", "merge", "transport"},
 	}
 	// What only tests use, and the generator of test data.
 	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/oldprogram", "internal/openmrs/gen", "internal/sites"}

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 )
 
@@ -158,7 +158,7 @@ func (s *syncing) events() exchange.Events {
 	return exchange.Events{
 		Begin:    func() error { return s.follow(s.cmd.Context()) },
 		Imported: s.files.print,
-		Posted: func(made []capture.Exported) error {
+		Posted: func(made []export.Batch) error {
 			for _, e := range made {
 				s.quiet = false
 				if err := printExported(s.cmd.OutOrStdout(), "", false, e); err != nil {

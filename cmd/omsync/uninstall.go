@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/journal"
 )
 
@@ -78,7 +78,7 @@ func (n *node) drop(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	if err := capture.Remove(ctx, c, n.database); err != nil {
+	if err := trigger.Remove(ctx, c, n.database); err != nil {
 		return err
 	}
 	return journal.Drop(ctx, c)

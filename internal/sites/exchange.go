@@ -13,6 +13,7 @@ import (
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 )
 
 // File is a batch file in memory.
@@ -20,7 +21,7 @@ type File struct {
 	Name     string
 	Data     []byte
 	From, To *Site
-	Made     capture.Exported
+	Made     export.Batch
 }
 
 // memory is where a batch under way goes.
@@ -52,7 +53,7 @@ func sign(name string, message []byte) []byte {
 }
 
 // Export makes the files that take a peer from what it has acknowledged to now; none if there is nothing to send.
-func (s *Site) Export(to *Site, opts ...func(*capture.ExportOptions)) []*File {
+func (s *Site) Export(to *Site, opts ...func(*export.Options)) []*File {
 	s.t.Helper()
 	files, err := s.ExportErr(to, opts...)
 	if err != nil {
@@ -62,11 +63,11 @@ func (s *Site) Export(to *Site, opts ...func(*capture.ExportOptions)) []*File {
 }
 
 // ExportErr is Export for those that may go wrong.
-func (s *Site) ExportErr(to *Site, opts ...func(*capture.ExportOptions)) ([]*File, error) {
+func (s *Site) ExportErr(to *Site, opts ...func(*export.Options)) ([]*File, error) {
 	var files []*File
-	o := capture.ExportOptions{
+	o := export.Options{
 		Wait: Wait,
-		Create: func(name string) (capture.File, error) {
+		Create: func(name string) (export.File, error) {
 			return &memory{name: name, done: &files, f: &File{From: s, To: to}}, nil
 		},
 		Encrypt: func(w io.Writer) (io.WriteCloser, error) { return open{w}, nil },
@@ -75,7 +76,7 @@ func (s *Site) ExportErr(to *Site, opts ...func(*capture.ExportOptions)) ([]*Fil
 	for _, f := range opts {
 		f(&o)
 	}
-	made, err := capture.Export(context.Background(), s.J, to.Name, o)
+	made, err := export.Export(context.Background(), s.J, to.Name, o)
 	for i := range made {
 		files[i].Made = made[i]
 	}
@@ -83,11 +84,11 @@ func (s *Site) ExportErr(to *Site, opts ...func(*capture.ExportOptions)) ([]*Fil
 }
 
 // Full asks an export for a full load.
-func Full(o *capture.ExportOptions) { o.Full = true }
+func Full(o *export.Options) { o.Full = true }
 
 // Parts asks an export to split a full load.
-func Parts(size int64) func(*capture.ExportOptions) {
-	return func(o *capture.ExportOptions) { o.PartSize = size }
+func Parts(size int64) func(*export.Options) {
+	return func(o *export.Options) { o.PartSize = size }
 }
 
 // Send exports to a peer and imports there; nil if there was nothing to send.

@@ -1,4 +1,4 @@
-package capture
+package export
 
 import (
 	"context"
@@ -39,18 +39,18 @@ func (x *export) deletions(ctx context.Context) error {
 
 // laidOver brings what was just sealed into the deletions that the snapshot holds.
 func (x *export) laidOver(t *schema.Table, dead []journal.Tombstone) []journal.Tombstone {
-	st := x.sealed.tables[t]
+	st := x.sealed.Tables[t]
 	if st == nil {
 		return dead
 	}
 	gone := map[string]bool{}
-	for _, k := range st.back {
+	for _, k := range st.Back {
 		gone[k] = true
 	}
-	for _, d := range st.dead {
+	for _, d := range st.Dead {
 		gone[d.Key] = true
 	}
-	out := append([]journal.Tombstone(nil), st.dead...)
+	out := append([]journal.Tombstone(nil), st.Dead...)
 	for _, d := range dead {
 		if !gone[d.Key] {
 			out = append(out, d)

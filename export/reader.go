@@ -1,4 +1,4 @@
-package capture
+package export
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -29,12 +31,13 @@ type portion struct {
 
 // reader reads those rows of a table that a peer lacks.
 type reader struct {
-	keys
+	j       *journal.Journal
+	q       sqldb.DB
 	table   *schema.Table
 	columns []*schema.Column
 	base    uint64
 	peer    merge.Peer
-	sealed  *sealedTable // the seal under way, laid over the snapshot; nil if it did not touch the table
+	sealed  *capture.SealedTable // the seal under way, laid over the snapshot; nil if it did not touch the table
 }
 
 // each hands on the rows that the peer lacks, in portions, in the order of their integers.
@@ -60,12 +63,12 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 		if err != nil {
 			return err
 		}
-		sized, err := r.sizes(ctx, where(r.table, part))
+		sized, err := r.sizes(ctx, rowkey.Where(r.table, part))
 		if err != nil {
 			return err
 		}
 		for _, rows := range sized {
-			if err := r.fetch(ctx, jt, "WHERE "+where(r.table, rows)+" ORDER BY 1", versions, f); err != nil {
+			if err := r.fetch(ctx, jt, "WHERE "+rowkey.Where(r.table, rows)+" ORDER BY 1", versions, f); err != nil {
 				return err
 			}
 		}
@@ -83,7 +86,7 @@ func (r *reader) list(ctx context.Context, id uint16) ([]journal.Row, error) {
 	for _, row := range list {
 		seen[row] = true
 	}
-	for row, groups := range r.sealed.live {
+	for row, groups := range r.sealed.Live {
 		if len(groups) > 0 && !seen[row] {
 			list = append(list, row)
 		}
@@ -240,7 +243,7 @@ func (r *reader) fetch(ctx context.Context, jt *journal.Table, which string, ver
 func (r *reader) versions(jt *journal.Table, row journal.Row, entries map[journal.Row][]merge.Group) (merge.Row, bool) {
 	groups := entries[row]
 	if r.sealed != nil {
-		if g, ok := r.sealed.live[row]; ok {
+		if g, ok := r.sealed.Live[row]; ok {
 			groups = g
 		}
 	}

@@ -1,4 +1,4 @@
-package capture
+package export
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
@@ -13,7 +15,8 @@ import (
 // dictionary hands out the indexes under which a batch holds the keys of rows: each key is written once, when a row or
 // a reference first needs it. Integers are looked up in pages, so that a full load's references cost four bytes a row.
 type dictionary struct {
-	keys
+	j      *journal.Journal
+	q      sqldb.DB
 	w      *batch.Writer
 	tables map[*schema.Table]uint32            // numbers of the tables described so far
 	ints   map[*schema.Table]*paged            // root table: local integer → index
@@ -22,8 +25,8 @@ type dictionary struct {
 	send   func(*schema.Table) []*schema.Column
 }
 
-func newDictionary(k keys, w *batch.Writer, send func(*schema.Table) []*schema.Column) *dictionary {
-	d := &dictionary{keys: k, w: w, tables: map[*schema.Table]uint32{}, send: send}
+func newDictionary(j *journal.Journal, q sqldb.DB, w *batch.Writer, send func(*schema.Table) []*schema.Column) *dictionary {
+	d := &dictionary{j: j, q: q, w: w, tables: map[*schema.Table]uint32{}, send: send}
 	d.forget()
 	return d
 }
@@ -232,7 +235,7 @@ func (d *dictionary) learn(ctx context.Context, t *schema.Table, values []string
 			check = append(check, journal.Row{Int: n})
 		}
 	}
-	found, err := d.of(ctx, t, look)
+	found, err := rowkey.Of(ctx, d.q, t, look)
 	if err != nil {
 		return err
 	}
@@ -250,7 +253,7 @@ func (d *dictionary) learn(ctx context.Context, t *schema.Table, values []string
 	if _, err := d.own(t, rows, ks); err != nil {
 		return err
 	}
-	found, err = d.of(ctx, t, check)
+	found, err = rowkey.Of(ctx, d.q, t, check)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package capture
+package rowkey
 
 import (
 	"context"
@@ -11,14 +11,8 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// keys finds the keys of local rows, as one connection sees them.
-type keys struct {
-	j *journal.Journal
-	q sqldb.DB
-}
-
-// where picks rows by their local identity.
-func where(t *schema.Table, rows []journal.Row) string {
+// Where picks rows by their local identity.
+func Where(t *schema.Table, rows []journal.Row) string {
 	var b []byte
 	if t.Integer != nil {
 		b = append(b, schema.Quote(t.Integer.Name)...)
@@ -39,9 +33,9 @@ func where(t *schema.Table, rows []journal.Row) string {
 	return string(append(b, ')'))
 }
 
-// of answers the keys of the rows that exist. A row whose key column is NULL, or refers to a row that does not exist,
+// Of answers the keys of the rows that exist. A row whose key column is NULL, or refers to a row that does not exist,
 // has the key "": nothing identifies it elsewhere.
-func (k keys) of(ctx context.Context, t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) {
+func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) {
 	out := make(map[journal.Row]string, len(rows))
 	type found struct {
 		row   journal.Row
@@ -54,8 +48,8 @@ func (k keys) of(ctx context.Context, t *schema.Table, rows []journal.Row) (map[
 		for _, c := range t.KeyColumns {
 			query += ", " + c.Select("")
 		}
-		query += " FROM " + schema.Quote(t.Name) + " WHERE " + where(t, part)
-		err := sqldb.Each(ctx, k.q, query, func(r []sql.RawBytes) error {
+		query += " FROM " + schema.Quote(t.Name) + " WHERE " + Where(t, part)
+		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 			f := found{journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, make([]*string, len(t.KeyColumns))}
 			for i := range t.KeyColumns {
 				if v := r[2+i]; v != nil {
@@ -80,7 +74,7 @@ func (k keys) of(ctx context.Context, t *schema.Table, rows []journal.Row) (map[
 				values = append(values, *f.parts[i])
 			}
 		}
-		to, err := k.referred(ctx, c.Ref, values)
+		to, err := Referred(ctx, q, c.Ref, values)
 		if err != nil {
 			return nil, err
 		}
@@ -91,13 +85,13 @@ func (k keys) of(ctx context.Context, t *schema.Table, rows []journal.Row) (map[
 		}
 	}
 	for _, f := range all {
-		out[f.row] = usable(t, f.parts)
+		out[f.row] = Join(t, f.parts)
 	}
 	return out, nil
 }
 
-// usable joins the parts of a key; "" if one that must be there is missing.
-func usable(t *schema.Table, parts []*string) string {
+// Join joins the parts of a key; "" if one that must be there is missing.
+func Join(t *schema.Table, parts []*string) string {
 	for _, p := range parts {
 		if p == nil && t.Key != schema.KeyAll {
 			return ""
@@ -106,13 +100,13 @@ func usable(t *schema.Table, parts []*string) string {
 	return journal.JoinKey(parts)
 }
 
-// byName says whether a reference holds the name that is its row's key itself, not an integer.
-func byName(ref *schema.Ref) bool { return ref.To.Integer == nil || ref.ToColumn != ref.To.Integer }
+// IsName says whether a reference holds the name that is its row's key itself, not an integer.
+func IsName(ref *schema.Ref) bool { return ref.To.Integer == nil || ref.ToColumn != ref.To.Integer }
 
-// referred answers, for values of a reference's column, the keys of the rows that they refer to; nil for nowhere.
-func (k keys) referred(ctx context.Context, ref *schema.Ref, values []string) (map[string]*string, error) {
+// Referred answers, for values of a reference's column, the keys of the rows that they refer to; nil for nowhere.
+func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string) (map[string]*string, error) {
 	out := make(map[string]*string, len(values))
-	if byName(ref) {
+	if IsName(ref) {
 		for _, v := range values {
 			out[v] = &v
 		}
@@ -126,7 +120,7 @@ func (k keys) referred(ctx context.Context, ref *schema.Ref, values []string) (m
 			rows = append(rows, journal.Row{Int: n})
 		}
 	}
-	found, err := k.of(ctx, ref.To, rows)
+	found, err := Of(ctx, q, ref.To, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +133,8 @@ func (k keys) referred(ctx context.Context, ref *schema.Ref, values []string) (m
 	return out, nil
 }
 
-// byUUID answers which local rows of a table have these keys; only for tables whose key is a uuid.
-func (k keys) byUUID(ctx context.Context, t *schema.Table, uuids []string) (map[string]journal.Row, error) {
+// ByUUID answers which local rows of a table have these keys; only for tables whose key is a uuid.
+func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (map[string]journal.Row, error) {
 	out := map[string]journal.Row{}
 	for start := 0; start < len(uuids); start += 1000 {
 		part := uuids[start:min(start+1000, len(uuids))]
@@ -152,7 +146,7 @@ func (k keys) byUUID(ctx context.Context, t *schema.Table, uuids []string) (map[
 			}
 			b = c.AppendLiteral(b, []byte(u))
 		}
-		err := sqldb.Each(ctx, k.q, string(append(b, ')')), func(r []sql.RawBytes) error {
+		err := sqldb.Each(ctx, q, string(append(b, ')')), func(r []sql.RawBytes) error {
 			out[journal.Canonical(t, string(r[2]))] = journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
 			return nil
 		})

@@ -1,4 +1,4 @@
-package capture
+package export
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/headers"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -22,8 +24,8 @@ type File interface {
 	Discard()
 }
 
-// ExportOptions say what to export and how a file is made.
-type ExportOptions struct {
+// Options say what to export and how a file is made.
+type Options struct {
 	Full      bool          // a full load, whatever the peer has acknowledged
 	SinceSent bool          // from the last batch made, acknowledged or not: for a link that runs one way
 	PartSize  int64         // bytes after which a full load goes on in the next file; 0: one file
@@ -35,8 +37,8 @@ type ExportOptions struct {
 	Progress func(rows, total int64)                 // total is 0 where it is not known; nil: nobody asks
 }
 
-// Exported is a batch, or a part of a full load, that was made.
-type Exported struct {
+// Batch is a batch, or a part of a full load, that was made.
+type Batch struct {
 	Peer, File      string
 	Base, Upto      uint64
 	Rows, Deletions int64
@@ -47,9 +49,9 @@ type Exported struct {
 
 // Export makes the batch that takes a peer from what it has acknowledged to now. It answers nothing if there is nothing
 // to send. The database is read in one snapshot, and the application waits for none of it.
-func Export(ctx context.Context, j *journal.Journal, peer string, o ExportOptions) ([]Exported, error) {
+func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]Batch, error) {
 	for { // until little is left: what the last seal makes is held in memory to the end of the export
-		n, err := Seal(ctx, j, o.Wait)
+		n, err := capture.Seal(ctx, j, o.Wait)
 		if err != nil {
 			return nil, err
 		}
@@ -57,10 +59,10 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o ExportOption
 			break
 		}
 	}
-	s, snap, err := sealBehindGate(ctx, j, o.Wait)
-	for err == nil && s.changes == sealLimit { // a large transaction came in between: its values must not go out unstamped
+	s, snap, err := capture.SealBehindGate(ctx, j, o.Wait)
+	for err == nil && s.Changes == capture.SealLimit { // a large transaction came in between: its values must not go out unstamped
 		snap.Close()
-		s, snap, err = sealBehindGate(ctx, j, o.Wait)
+		s, snap, err = capture.SealBehindGate(ctx, j, o.Wait)
 	}
 	if err != nil {
 		return nil, err
@@ -80,9 +82,9 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o ExportOption
 // export is the batch, or the parts of one, that are being made.
 type export struct {
 	j      *journal.Journal
-	snap   snapshot
-	sealed *sealed
-	o      ExportOptions
+	snap   capture.Snapshot
+	sealed *capture.Sealed
+	o      Options
 
 	peer *journal.Peer
 	node *merge.History
@@ -95,8 +97,8 @@ type export struct {
 	w    *batch.Writer
 	d    *dictionary
 	part uint32
-	one  Exported
-	done []Exported
+	one  Batch
+	done []Batch
 	rows int64
 
 	split bool                                   // a full load in parts
@@ -105,7 +107,7 @@ type export struct {
 	later map[*schema.Table][]journal.Row        // rows to be sent once more at the end, with the reference that ran ahead
 }
 
-func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
+func (x *export) run(ctx context.Context, name string) ([]Batch, error) {
 	var bad error
 	_, node, err := journal.LoadHistory(ctx, x.snap, &bad)
 	if err != nil {
@@ -125,8 +127,8 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 	if x.head.Upto, err = journal.LastEpoch(ctx, x.snap); err != nil {
 		return nil, err
 	}
-	if x.sealed.epoch.Epoch != 0 {
-		x.head.Upto = x.sealed.epoch
+	if x.sealed.Epoch.Epoch != 0 {
+		x.head.Upto = x.sealed.Epoch
 	}
 	if x.split = x.full && x.o.PartSize > 0; x.split {
 		x.head.Load = journal.Random()
@@ -148,7 +150,7 @@ func (x *export) run(ctx context.Context, name string) ([]Exported, error) {
 	}
 	for _, t := range tables {
 		jt := x.j.Tables[t.Name]
-		if !live[jt.ID] && x.sealed.tables[t] == nil && (jt.Default.Mask == 0 || jt.Default.Epoch <= x.head.Base.Epoch) {
+		if !live[jt.ID] && x.sealed.Tables[t] == nil && (jt.Default.Mask == 0 || jt.Default.Epoch <= x.head.Base.Epoch) {
 			continue
 		}
 		if err := x.reader(t).each(ctx, func(p *portion) error { return x.block(ctx, t, p, false) }); err != nil {
@@ -214,7 +216,7 @@ func (x *export) refused(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rows, err := keys{x.j, x.snap}.byUUID(ctx, t, ks)
+		rows, err := rowkey.ByUUID(ctx, x.snap, t, ks)
 		if err != nil {
 			return err
 		}
@@ -241,7 +243,7 @@ func (x *export) columns(t *schema.Table) []*schema.Column {
 }
 
 func (x *export) reader(t *schema.Table) *reader {
-	return &reader{keys: keys{x.j, x.snap}, table: t, columns: x.columns(t), base: x.head.Base.Epoch, peer: x.peer.ID, sealed: x.sealed.tables[t]}
+	return &reader{j: x.j, q: x.snap, table: t, columns: x.columns(t), base: x.head.Base.Epoch, peer: x.peer.ID, sealed: x.sealed.Tables[t]}
 }
 
 // open begins a file.
@@ -265,11 +267,11 @@ func (x *export) open(last bool) error {
 	if x.file, err = x.o.Create(x.name); err != nil {
 		return err
 	}
-	x.one = Exported{Peer: x.peer.Name, File: x.name, Base: h.Base.Epoch, Upto: h.Upto.Epoch, Part: h.Part, Last: h.Last}
+	x.one = Batch{Peer: x.peer.Name, File: x.name, Base: h.Base.Epoch, Upto: h.Upto.Epoch, Part: h.Part, Last: h.Last}
 	if x.w, err = batch.NewWriter(x.file, h, x.o.Encrypt, x.o.Sign); err != nil {
 		return err
 	}
-	x.d = newDictionary(keys{x.j, x.snap}, x.w, x.columns)
+	x.d = newDictionary(x.j, x.snap, x.w, x.columns)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package capture
+package export
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -130,7 +131,7 @@ func (x *export) rowKeys(ctx context.Context, t *schema.Table, p *portion) ([]st
 		if column.Ref == nil {
 			continue
 		}
-		to, err := x.d.referred(ctx, column.Ref, values)
+		to, err := rowkey.Referred(ctx, x.snap, column.Ref, values)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +143,7 @@ func (x *export) rowKeys(ctx context.Context, t *schema.Table, p *portion) ([]st
 	}
 	out := make([]string, len(p.rows))
 	for i := range out {
-		if out[i] = usable(t, parts[i]); out[i] == "" {
+		if out[i] = rowkey.Join(t, parts[i]); out[i] == "" {
 			x.j.Warn("a row of %s has nothing that identifies it elsewhere (its key is NULL or refers to nothing); it is not sent", t.Name)
 		}
 	}
@@ -212,7 +213,7 @@ func (x *export) values(ctx context.Context, t *schema.Table, c *schema.Column, 
 			wanted[to] = append(wanted[to], string(v[i]))
 		}
 	}
-	named := c.Ref.When == nil && byName(c.Ref)
+	named := c.Ref.When == nil && rowkey.IsName(c.Ref)
 	for to, values := range wanted {
 		if named {
 			continue
@@ -381,7 +382,7 @@ func (x *export) ahead(t *schema.Table, columns []*schema.Column, p *portion, b 
 	for i := range p.rows {
 		var hold merge.Mask
 		for c, column := range columns {
-			if column.Ref == nil || column.Ref.When == nil && byName(column.Ref) || !column.Ref.Patched() {
+			if column.Ref == nil || column.Ref.When == nil && rowkey.IsName(column.Ref) || !column.Ref.Patched() {
 				continue
 			}
 			n, plain := number(p.values[c][i])
@@ -421,5 +422,5 @@ func (x *export) again(ctx context.Context, t *schema.Table, rows []journal.Row)
 	if err != nil {
 		return err
 	}
-	return r.fetch(ctx, jt, "WHERE "+where(t, rows), versions, func(p *portion) error { return x.block(ctx, t, p, true) })
+	return r.fetch(ctx, jt, "WHERE "+rowkey.Where(t, rows), versions, func(p *portion) error { return x.block(ctx, t, p, true) })
 }
