@@ -27,7 +27,7 @@ func TestManyConflictsReachEveryNode(t *testing.T) {
 	other.Exec("UPDATE ward SET name = 'winner' WHERE uuid LIKE 'many-%'")
 	sites.ExchangeTwice(all...)
 	for _, s := range all {
-		if got := s.One("SELECT COUNT(*) FROM omsync_conflict WHERE tbl = 'ward' AND col = 'name' AND value = 'loser' AND k LIKE 'many-%' AND winner_author = 'other'"); got != fmt.Sprint(n) {
+		if got := s.One("SELECT COUNT(*) FROM omsync_conflict WHERE table_name = 'ward' AND column_name = 'name' AND value = 'loser' AND row_key LIKE 'many-%' AND winner_author = 'other'"); got != fmt.Sprint(n) {
 			t.Errorf("%s has %s records, want %d", s.Name, got, n)
 		}
 		if got := s.One("SELECT COUNT(*) FROM ward WHERE name = 'winner'"); got != fmt.Sprint(n) {

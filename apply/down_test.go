@@ -52,7 +52,7 @@ func TestRowReturnsOverADeletionThatCameMeanwhile(t *testing.T) {
 		if n := s.One("SELECT COUNT(*) FROM ward WHERE name = 'again'"); n != "1" {
 			t.Errorf("%s has %s of the row that came back", s.Name, n)
 		}
-		if n := s.One("SELECT COUNT(*) FROM omsync_tombstone WHERE refused = 0 AND k = 'w-1'"); n != "0" {
+		if n := s.One("SELECT COUNT(*) FROM omsync_tombstone WHERE refused = 0 AND row_key = 'w-1'"); n != "0" {
 			t.Errorf("at %s the row is deleted and there", s.Name)
 		}
 	}

@@ -437,8 +437,8 @@ func (x *run) touch(l *local) error {
 	any := false
 	for _, q := range []string{
 		"SELECT 1 FROM " + schema.Quote(l.Name) + " LIMIT 1",
-		fmt.Sprintf("SELECT 1 FROM omsync_version WHERE tbl = %d LIMIT 1", l.jt.ID),
-		fmt.Sprintf("SELECT 1 FROM omsync_change WHERE tbl = %d LIMIT 1", l.jt.ID),
+		fmt.Sprintf("SELECT 1 FROM omsync_version WHERE table_id = %d LIMIT 1", l.jt.ID),
+		fmt.Sprintf("SELECT 1 FROM omsync_capture WHERE table_id = %d LIMIT 1", l.jt.ID),
 	} {
 		if err := sqldb.Each(x.ctx, x.c, q, func([]sql.RawBytes) error { any = true; return nil }); err != nil {
 			return fmt.Errorf("look into %s: %w", l.Name, err)

@@ -214,7 +214,7 @@ func TestFollowOfARunThatBeganBefore(t *testing.T) {
 	hub.Connect(clinic)
 	other := beside(t, clinic)
 	hub.Send(clinic)
-	was := clinic.Query("SELECT def_mask, def_time, def_author, def_epoch, def_frm FROM omsync_table")
+	was := clinic.Query("SELECT default_mask, default_time, default_author, default_epoch, default_origin FROM omsync_table")
 	if was[0][0] == "" || was[0][0] == "NULL" {
 		t.Fatalf("the table has no default version: %v", was)
 	}
@@ -227,7 +227,7 @@ func TestFollowOfARunThatBeganBefore(t *testing.T) {
 	if _, err := capture.Reconcile(t.Context(), other.J, sites.Wait); err != nil {
 		t.Fatal(err)
 	}
-	if is := clinic.Query("SELECT def_mask, def_time, def_author, def_epoch, def_frm FROM omsync_table"); !reflect.DeepEqual(is, was) {
+	if is := clinic.Query("SELECT default_mask, default_time, default_author, default_epoch, default_origin FROM omsync_table"); !reflect.DeepEqual(is, was) {
 		t.Errorf("the default version is %v, was %v", is, was)
 	}
 	clinic.Follow()
@@ -340,7 +340,7 @@ func TestManyLongLosses(t *testing.T) {
 	if len(r) != 1 || r[0].Conflicts != 8 || r[0].Deleted != 2 {
 		t.Errorf("%+v, want 8 conflicts and 2 deletions", r)
 	}
-	if n := clinic.One("SELECT COUNT(DISTINCT value) FROM omsync_conflict WHERE col = 'v' AND value = REPEAT(RIGHT(k, 1), 900000)"); n != "8" {
+	if n := clinic.One("SELECT COUNT(DISTINCT value) FROM omsync_conflict WHERE column_name = 'v' AND value = REPEAT(RIGHT(row_key, 1), 900000)"); n != "8" {
 		t.Errorf("%s values are recorded, want 8", n)
 	}
 	sites.ExchangeTwice(hub, clinic)

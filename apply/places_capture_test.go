@@ -57,7 +57,7 @@ func TestPlaceApplicationNeverWaitsForASeal(t *testing.T) {
 	defer app.Close()
 	lock := "SET @omsync_test = GET_LOCK('" + hub.Database + "', 60), @omsync_test = RELEASE_LOCK('" + hub.Database + "')"
 	n := 0
-	for _, at := range []string{"AFTER INSERT ON omsync_epoch", "AFTER INSERT ON omsync_version", "AFTER INSERT ON omsync_tombstone", "AFTER DELETE ON omsync_change"} {
+	for _, at := range []string{"AFTER INSERT ON omsync_epoch", "AFTER INSERT ON omsync_version", "AFTER INSERT ON omsync_tombstone", "AFTER DELETE ON omsync_capture"} {
 		hub.Exec("CREATE TRIGGER held " + at + " FOR EACH ROW " + lock)
 		prompt(t, "nothing is held", app, writes(n)...)
 		h := hold(t, hub, "DO GET_LOCK('"+hub.Database+"', 0)")

@@ -189,11 +189,11 @@ func journalFits(t *testing.T, all ...*sites.Site) {
 				key, join = "p.uuid", "JOIN person p ON p.person_id = t.patient_id"
 			}
 			for what, q := range map[string]string{
-				"entries without a row":       "SELECT COUNT(*) FROM omsync_version v JOIN omsync_table m ON m.id = v.tbl AND m.name = '" + name + "' LEFT JOIN " + name + " t ON t." + id + " = v.pk WHERE t." + id + " IS NULL",
-				"deletions of rows that live": "SELECT COUNT(*) FROM omsync_tombstone d JOIN omsync_table m ON m.id = d.tbl AND m.name = '" + name + "' JOIN " + name + " t " + join + " ON " + key + " = CAST(d.k AS CHAR)",
+				"entries without a row":       "SELECT COUNT(*) FROM omsync_version v JOIN omsync_table m ON m.id = v.table_id AND m.name = '" + name + "' LEFT JOIN " + name + " t ON t." + id + " = v.local_id WHERE t." + id + " IS NULL",
+				"deletions of rows that live": "SELECT COUNT(*) FROM omsync_tombstone d JOIN omsync_table m ON m.id = d.table_id AND m.name = '" + name + "' JOIN " + name + " t " + join + " ON " + key + " = CAST(d.row_key AS CHAR)",
 			} {
 				if name == "patient" && strings.HasPrefix(what, "deletions") {
-					q = "SELECT COUNT(*) FROM omsync_tombstone d JOIN omsync_table m ON m.id = d.tbl AND m.name = 'patient' JOIN person p ON p.uuid = CAST(d.k AS CHAR) JOIN patient t ON t.patient_id = p.person_id"
+					q = "SELECT COUNT(*) FROM omsync_tombstone d JOIN omsync_table m ON m.id = d.table_id AND m.name = 'patient' JOIN person p ON p.uuid = CAST(d.row_key AS CHAR) JOIN patient t ON t.patient_id = p.person_id"
 				}
 				if n := s.One(q); n != "0" {
 					t.Errorf("at %s, %s: %s %s", s.Name, name, n, what)
@@ -201,10 +201,10 @@ func journalFits(t *testing.T, all ...*sites.Site) {
 			}
 		}
 		for what, q := range map[string]string{
-			"rows with two versions of one column": "SELECT COUNT(*) FROM omsync_version a JOIN omsync_version b ON a.tbl = b.tbl AND a.pk = b.pk AND a.k = b.k AND a.mask < b.mask AND a.mask & b.mask <> 0",
+			"rows with two versions of one column": "SELECT COUNT(*) FROM omsync_version a JOIN omsync_version b ON a.table_id = b.table_id AND a.local_id = b.local_id AND a.local_key = b.local_key AND a.column_mask < b.column_mask AND a.column_mask & b.column_mask <> 0",
 			"versions of unknown epochs":           "SELECT COUNT(*) FROM omsync_version v LEFT JOIN omsync_epoch e ON e.id = v.epoch WHERE e.id IS NULL",
 			"deletions of unknown epochs":          "SELECT COUNT(*) FROM omsync_tombstone v LEFT JOIN omsync_epoch e ON e.id = v.epoch WHERE e.id IS NULL",
-			"changes left":                         "SELECT COUNT(*) FROM omsync_change",
+			"changes left":                         "SELECT COUNT(*) FROM omsync_capture",
 		} {
 			if n := s.One(q); n != "0" {
 				t.Errorf("at %s: %s %s", s.Name, n, what)

@@ -68,7 +68,7 @@ func TestPlaceKilledImport(t *testing.T) {
 	whole := time.Since(start)
 	before := state(t, hub)
 	// Held at places near the beginning, in the middle and at the end, and cut off there.
-	for i, at := range []string{"AFTER INSERT ON omsync_epoch", "AFTER INSERT ON omsync_version", "AFTER DELETE ON omsync_change", "AFTER INSERT ON omsync_conflict", "BEFORE UPDATE ON omsync_peer", "BEFORE INSERT ON omsync_import"} {
+	for i, at := range []string{"AFTER INSERT ON omsync_epoch", "AFTER INSERT ON omsync_version", "AFTER DELETE ON omsync_capture", "AFTER INSERT ON omsync_conflict", "BEFORE UPDATE ON omsync_peer", "BEFORE INSERT ON omsync_import"} {
 		hub.Exec("CREATE TRIGGER held " + at + " FOR EACH ROW SET @omsync_test = GET_LOCK('" + hub.Database + "', 60), @omsync_test = RELEASE_LOCK('" + hub.Database + "')")
 		h := hold(t, hub, "DO GET_LOCK('"+hub.Database+"', 0)")
 		ctx, cancel := context.WithCancel(t.Context())

@@ -121,7 +121,7 @@ func TestPlaceLoadInPartsWithEditsBetween(t *testing.T) {
 	// What was edited on what a part of the first load had brought was seen by the editor: no conflict.
 	for _, s := range []*sites.Site{hub, mid, leaf} {
 		all := strings.Join(s.Conflicts(), "\n")
-		if n := s.One("SELECT COUNT(*) FROM omsync_conflict WHERE col = 'note' AND k REGEXP '^p-[1-4]?[0-9]$'"); n != "0" {
+		if n := s.One("SELECT COUNT(*) FROM omsync_conflict WHERE column_name = 'note' AND row_key REGEXP '^p-[1-4]?[0-9]$'"); n != "0" {
 			t.Errorf("%s has %s conflicts with what the editor had before it", s.Name, n)
 		}
 		for _, tag := range []string{"first-0", "second-15"} {

@@ -281,7 +281,7 @@ func TestPlaceDeletedAfterTheSealOfAnImport(t *testing.T) {
 			if n != "1" {
 				t.Errorf("%s: an earlier deletion won", who)
 			}
-			if got := hub.One("SELECT COUNT(*) FROM omsync_conflict WHERE deletion = 1 AND tbl = '" + x.name + "'"); got != "1" {
+			if got := hub.One("SELECT COUNT(*) FROM omsync_conflict WHERE deletion = 1 AND table_name = '" + x.name + "'"); got != "1" {
 				t.Errorf("%s: the hub has recorded %s deletions that lost", who, got)
 			}
 			recorded(t, other, x.name+" deleted")

@@ -100,7 +100,7 @@ func (w *chaos) holds(n *actor) map[string]bool {
 			}
 		}
 	}
-	for _, r := range n.Query("SELECT tbl, col, value FROM omsync_conflict") {
+	for _, r := range n.Query("SELECT table_name, column_name, value FROM omsync_conflict") {
 		out[r[0]+"."+r[1]+"="+r[2]] = true
 	}
 	return out
@@ -217,12 +217,12 @@ func (w *chaos) orphans(n *actor) {
 			continue
 		}
 		id := n.J.Tables[t.Name].ID
-		if got := n.One(fmt.Sprintf("SELECT COUNT(*) FROM omsync_version v LEFT JOIN %s t ON t.%s = v.pk WHERE v.tbl = %d AND t.%[2]s IS NULL", schema.Quote(t.Name), schema.Quote(t.Integer.Name), id)); got != "0" {
+		if got := n.One(fmt.Sprintf("SELECT COUNT(*) FROM omsync_version v LEFT JOIN %s t ON t.%s = v.local_id WHERE v.table_id = %d AND t.%[2]s IS NULL", schema.Quote(t.Name), schema.Quote(t.Integer.Name), id)); got != "0" {
 			w.t.Errorf("at %s, %s versions in %s are of rows that are not there", n.Name, got, t.Name)
 		}
 		if t.Key == schema.KeyUUID {
 			u := schema.Quote(t.KeyColumns[0].Name)
-			for _, r := range n.Query(fmt.Sprintf("SELECT t.%s, d.time, d.epoch, d.frm, (SELECT GROUP_CONCAT(v.mask, ' ', v.time, ' ', v.epoch, ' ', v.frm) FROM omsync_version v WHERE v.tbl = d.tbl AND v.pk = t.%s) FROM omsync_tombstone d JOIN %s t ON LOWER(t.%[1]s) = CONVERT(d.k USING utf8) WHERE d.refused = 0 AND d.tbl = %[4]d",
+			for _, r := range n.Query(fmt.Sprintf("SELECT t.%s, d.time, d.epoch, d.origin, (SELECT GROUP_CONCAT(v.column_mask, ' ', v.time, ' ', v.epoch, ' ', v.origin) FROM omsync_version v WHERE v.table_id = d.table_id AND v.local_id = t.%s) FROM omsync_tombstone d JOIN %s t ON LOWER(t.%[1]s) = CONVERT(d.row_key USING utf8) WHERE d.refused = 0 AND d.table_id = %[4]d",
 				u, schema.Quote(t.Integer.Name), schema.Quote(t.Name), id)) {
 				w.t.Errorf("at %s, a row of %s is both there and deleted: %q", n.Name, t.Name, r)
 			}
@@ -261,7 +261,7 @@ func (w *chaos) stamps(n *actor) map[string]string {
 				}
 			}
 		}
-		for _, r := range n.Query("SELECT pk, mask, time, author FROM omsync_version WHERE tbl = ?", jt.ID) {
+		for _, r := range n.Query("SELECT local_id, column_mask, time, author FROM omsync_version WHERE table_id = ?", jt.ID) {
 			mask, _ := strconv.ParseUint(r[1], 10, 64)
 			author, _ := strconv.ParseUint(r[3], 10, 16)
 			note(r[0], mask, r[2]+" "+n.J.Authors.Name(uint16(author)))

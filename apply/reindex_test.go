@@ -70,7 +70,7 @@ func TestReindex(t *testing.T) {
 	if got := clinic.One("SELECT GROUP_CONCAT(property, '=', property_value ORDER BY property) FROM global_property WHERE property LIKE 'search.%'"); got != "search.indexVersion=,search.other=7" {
 		t.Fatal(got)
 	}
-	if n := clinic.One("SELECT COUNT(*) FROM omsync_change"); n != "0" {
+	if n := clinic.One("SELECT COUNT(*) FROM omsync_capture"); n != "0" {
 		t.Errorf("%s changes noted", n)
 	}
 	do(hub, "DELETE FROM person_name WHERE uuid = 'p-1-name'")

@@ -89,9 +89,9 @@ func TestRecordsGoNoFurtherThanTheirColumns(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	hub.Send(clinic)
-	shows(t, clinic, "SELECT tbl, value FROM omsync_conflict ORDER BY tbl", "obs of clinic", "role of clinic", "users of clinic")
+	shows(t, clinic, "SELECT table_name, value FROM omsync_conflict ORDER BY table_name", "obs of clinic", "role of clinic", "users of clinic")
 	clinic.Send(hub)
-	shows(t, hub, "SELECT tbl, value FROM omsync_conflict", "obs of clinic")
+	shows(t, hub, "SELECT table_name, value FROM omsync_conflict", "obs of clinic")
 
 	clinic.Exec("INSERT INTO obs (v, uuid) VALUES ('b', 'o-2')")
 	r, err := hub.ImportErr(forge(t, clinic.Export(hub)[0], func(w *batch.Writer) error {
@@ -123,7 +123,7 @@ func TestRecordsGoNoFurtherThanTheirColumns(t *testing.T) {
 	if err != nil || r.Conflicts != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	shows(t, hub, "SELECT tbl FROM omsync_conflict", "obs")
+	shows(t, hub, "SELECT table_name FROM omsync_conflict", "obs")
 }
 
 // A request to send tables again is granted once, for what goes to the asker anyway, and a late file with an older one
@@ -168,7 +168,7 @@ func TestAskedForAgain(t *testing.T) {
 		if _, err := c.at.ImportErr(f, unverified); err != nil {
 			t.Fatal(err)
 		}
-		again := c.at.One("SELECT IFNULL(GROUP_CONCAT(name), '') FROM omsync_table WHERE def_epoch > " + before)
+		again := c.at.One("SELECT IFNULL(GROUP_CONCAT(name), '') FROM omsync_table WHERE default_epoch > " + before)
 		if again != c.want {
 			t.Errorf("asked for %s, %s sends %q again, want %q", c.ask, c.at.Name, again, c.want)
 		}
@@ -212,7 +212,7 @@ func TestParentWinsWhatNeverGoesUp(t *testing.T) {
 			hub.Exec("UPDATE users SET name = 'hub', password = 'hub'")
 			sites.ExchangeTwice(hub, clinic)
 			shows(t, clinic, "SELECT uuid, name, password, note FROM users ORDER BY uuid", "u-1 hub hub clinic", "u-2 hub hub clinic")
-			shows(t, clinic, "SELECT k, col, value FROM omsync_conflict ORDER BY k, col", "u-1 name clinic", "u-1 password clinic", "u-2 password clinic")
+			shows(t, clinic, "SELECT row_key, column_name, value FROM omsync_conflict ORDER BY row_key, column_name", "u-1 name clinic", "u-1 password clinic", "u-2 password clinic")
 			shows(t, hub, "SELECT uuid, name, password, note FROM users ORDER BY uuid", "u-1 hub hub NULL", "u-2 hub hub clinic")
 			sites.Quiet(t, hub, clinic)
 		})
@@ -241,7 +241,7 @@ func TestEditDoesNotOutliveTheParentsDeletion(t *testing.T) {
 			for _, s := range []*sites.Site{hub, clinic} {
 				shows(t, s, "SELECT uuid, name FROM "+table)
 			}
-			shows(t, clinic, "SELECT k, col, value FROM omsync_conflict WHERE col = 'name' ORDER BY k", "c-1 name just now", "c-2 name long ago")
+			shows(t, clinic, "SELECT row_key, column_name, value FROM omsync_conflict WHERE column_name = 'name' ORDER BY row_key", "c-1 name just now", "c-2 name long ago")
 			sites.Quiet(t, hub, clinic)
 		})
 	}

@@ -3,7 +3,7 @@ package apply_test
 // both: two sites do something before they hear of each other.
 func both() []scenario {
 	conflicts := func(key string) string {
-		return "SELECT GROUP_CONCAT(tbl, '.', col, '=', IFNULL(value, 'NULL'), IF(deletion, ' deleted', '') ORDER BY id) FROM omsync_conflict WHERE k = '" + key + "'"
+		return "SELECT GROUP_CONCAT(table_name, '.', column_name, '=', IFNULL(value, 'NULL'), IF(deletion, ' deleted', '') ORDER BY id) FROM omsync_conflict WHERE row_key = '" + key + "'"
 	}
 	return []scenario{
 		{
@@ -39,7 +39,7 @@ func both() []scenario {
 			},
 			holds: [][2]string{
 				{"SELECT COUNT(*) FROM person_address WHERE uuid = 'dropped-address'", "0"},
-				{"SELECT COUNT(*) FROM omsync_conflict WHERE k = 'dropped-address' AND col = 'city_village' AND value = 'Kisumu'", "1"},
+				{"SELECT COUNT(*) FROM omsync_conflict WHERE row_key = 'dropped-address' AND column_name = 'city_village' AND value = 'Kisumu'", "1"},
 			},
 		},
 		{
@@ -51,7 +51,7 @@ func both() []scenario {
 			},
 			holds: [][2]string{
 				{"SELECT CONCAT(city_village, address1) FROM person_address WHERE uuid = 'kept-address'", "AheroPlot 7"},
-				{"SELECT COUNT(*) FROM omsync_conflict WHERE k = 'kept-address' AND deletion = 1", "1"},
+				{"SELECT COUNT(*) FROM omsync_conflict WHERE row_key = 'kept-address' AND deletion = 1", "1"},
 			},
 		},
 		{

@@ -111,7 +111,7 @@ func people() []scenario {
 			holds: [][2]string{
 				{"SELECT COUNT(*) FROM person WHERE uuid = 'purged'", "0"},
 				{"SELECT COUNT(*) FROM patient_identifier WHERE uuid = 'purged-number'", "0"},
-				{"SELECT COUNT(*) FROM omsync_conflict WHERE k LIKE 'purged%'", "0"},
+				{"SELECT COUNT(*) FROM omsync_conflict WHERE row_key LIKE 'purged%'", "0"},
 			},
 		},
 	}

@@ -276,14 +276,14 @@ func found(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table,
 func missed(ctx context.Context, j *journal.Journal, q sqldb.DB, t *schema.Table, m merge.Stamper) error {
 	jt := j.Tables[t.Name]
 	name := schema.Quote(t.Name)
-	same := "t." + schema.Quote(localName(t)) + " = v.pk"
+	same := "t." + schema.Quote(localName(t)) + " = v.local_id"
 	if t.Integer == nil {
-		same = schema.LocalKeySQL(t, "t.") + " = v.k"
+		same = schema.LocalKeySQL(t, "t.") + " = v.local_key"
 	}
 	self := j.Authors.ID(j.Self)
 	for _, s := range []string{
-		fmt.Sprintf("DELETE v FROM omsync_version v LEFT JOIN %s t ON %s WHERE v.tbl = %d AND t.%s IS NULL", name, same, jt.ID, schema.Quote(t.LocalColumns[0].Name)),
-		fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, frm = 0 WHERE tbl = %d", self, m.Epoch, jt.ID),
+		fmt.Sprintf("DELETE v FROM omsync_version v LEFT JOIN %s t ON %s WHERE v.table_id = %d AND t.%s IS NULL", name, same, jt.ID, schema.Quote(t.LocalColumns[0].Name)),
+		fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, origin = 0 WHERE table_id = %d", self, m.Epoch, jt.ID),
 	} {
 		if _, err := q.ExecContext(ctx, s); err != nil {
 			return fmt.Errorf("stamp the rows of %s anew: %w", t.Name, err)

@@ -2,9 +2,7 @@ package journal
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -29,7 +27,7 @@ type Change struct {
 	At   int64 // µs since 1970 UTC by the server's clock
 }
 
-const changeColumns = "id, tbl, op, pk, k, u, mask, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', at)"
+const changeColumns = "id, table_id, operation, local_id, local_key, deleted_key, column_mask, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', changed_at)"
 
 // Changes reads up to limit changes of all tables, oldest first.
 func Changes(ctx context.Context, q sqldb.DB, limit int) ([]Change, error) {
@@ -38,12 +36,12 @@ func Changes(ctx context.Context, q sqldb.DB, limit int) ([]Change, error) {
 
 // TableChanges reads all changes of one table, oldest first.
 func TableChanges(ctx context.Context, q sqldb.DB, tbl uint16) ([]Change, error) {
-	return readChanges(ctx, q, fmt.Sprintf("WHERE tbl = %d ORDER BY id", tbl))
+	return readChanges(ctx, q, fmt.Sprintf("WHERE table_id = %d ORDER BY id", tbl))
 }
 
 func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error) {
 	var out []Change
-	err := sqldb.Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_change "+which, func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_capture "+which, func(r []sql.RawBytes) error {
 		c := Change{ID: sqldb.Uint(r[0]), Table: uint16(sqldb.Uint(r[1])), Op: int(sqldb.Uint(r[2])), Row: Row{sqldb.Int(r[3]), string(r[4])}, Mask: merge.Mask(sqldb.Uint(r[6])), At: sqldb.Int(r[7])}
 		if r[5] != nil {
 			u := string(r[5])
@@ -60,7 +58,7 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 
 // CountChanges counts the changes not sealed yet.
 func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
-	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_change", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
+	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_capture", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
 }
 
@@ -69,7 +67,7 @@ func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 func DropChanges(ctx context.Context, q sqldb.DB, ids []uint64) error {
 	return chunks(ids, func(part []uint64) error {
 		b := Integers([]byte("DELETE c FROM "), part)
-		b = append(b, " STRAIGHT_JOIN omsync_change c FORCE INDEX (PRIMARY) ON c.id = d.id"...)
+		b = append(b, " STRAIGHT_JOIN omsync_capture c FORCE INDEX (PRIMARY) ON c.id = d.id"...)
 		r, err := q.ExecContext(ctx, string(b))
 		if err != nil {
 			return fmt.Errorf("drop changes: %w", err)
@@ -79,13 +77,4 @@ func DropChanges(ctx context.Context, q sqldb.DB, ids []uint64) error {
 		}
 		return nil
 	})
-}
-
-// indexed is a key as the index holds it.
-func indexed(k string) string {
-	if len(k) <= longest {
-		return k
-	}
-	sum := sha256.Sum256([]byte(k))
-	return k[:600] + "#" + hex.EncodeToString(sum[:])
 }

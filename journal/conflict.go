@@ -38,7 +38,7 @@ func (c Conflict) digest() string {
 func PutConflicts(ctx context.Context, q sqldb.DB, cs []Conflict) (int, error) {
 	added := 0
 	for len(cs) > 0 {
-		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm) VALUES ")
+		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, recorded_at, epoch, origin) VALUES ")
 		n := 0
 		for ; n < len(cs) && n < chunk && len(b) < 1<<20; n++ {
 			if n > 0 {
@@ -81,7 +81,7 @@ const conflictPage = 100
 func NewerConflicts(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
 	for last := uint64(0); ; {
 		var page []Conflict
-		query := fmt.Sprintf("SELECT tbl, k, col, value, deletion, loser_time, loser_author, winner_time, winner_author, at, epoch, frm, id FROM omsync_conflict WHERE epoch > %d AND frm <> %d AND id > %d ORDER BY id LIMIT %d", base, peer, last, conflictPage)
+		query := fmt.Sprintf("SELECT table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, recorded_at, epoch, origin, id FROM omsync_conflict WHERE epoch > %d AND origin <> %d AND id > %d ORDER BY id LIMIT %d", base, peer, last, conflictPage)
 		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 			c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: sqldb.Int(r[4]) != 0,
 				Loser: merge.Stamp{Time: sqldb.Int(r[5]), Author: string(r[6])}, Winner: merge.Stamp{Time: sqldb.Int(r[7]), Author: string(r[8])},

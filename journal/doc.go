@@ -2,116 +2,110 @@
 // commits, rolls back and is backed up together with the data it speaks of.
 //
 // It promises: a number (an epoch) for each seal and import that wrote something, in an order that a snapshot opened
-// behind the gate agrees with; the versions of every row that changed; what each peer sent and acknowledged; and that
-// Drop leaves nothing behind. It decides nothing: package merge does.
-package journal
-
-// Tables, at most eleven of them:
+// behind the gate agrees with; the versions of every row that changed; what each peer sent and acknowledged; that the tables of
+// an earlier omsync are brought to this format in place, and those of a later one refused; and that Drop leaves nothing behind.
+// It decides nothing: package merge does.
 //
-//	omsync_node       this node (row 1, the gate) and the names of all authors of versions
-//	omsync_epoch      one row an epoch: its number and random token
-//	omsync_table      numbers and column bits of the application's tables, and their default versions
-//	omsync_change     what the triggers wrote since the last seal
-//	omsync_version    versions of live rows, by local key
-//	omsync_tombstone  versions of deletions, by the key that means the same everywhere; also of those that were refused here
-//	omsync_peer       neighbours, their cards and the state of the link
-//	omsync_import     ends of the batches applied, and the own epoch that each became
-//	omsync_conflict   values that lost against one whose author had not seen them
-var tables = []string{"omsync_node", "omsync_epoch", "omsync_table", "omsync_change", "omsync_version", "omsync_tombstone",
-	"omsync_peer", "omsync_import", "omsync_conflict"}
-
-var ddl = []string{
-	`CREATE TABLE omsync_node (
-  id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  name VARBINARY(32) NOT NULL,
-  format SMALLINT UNSIGNED NULL,
-  history BIGINT UNSIGNED NULL,
-  earlier BLOB NULL,
-  profile VARBINARY(64) NULL,
-  UNIQUE KEY (name)) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_epoch (
-  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  token BIGINT UNSIGNED NOT NULL,
-  again TINYINT UNSIGNED NOT NULL DEFAULT 0,
-  at BIGINT NOT NULL) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_table (
-  id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  name VARBINARY(255) NOT NULL,
-  cols MEDIUMBLOB NOT NULL,
-  flow BLOB NULL,
-  fresh TINYINT UNSIGNED NOT NULL DEFAULT 1,
-  def_mask BIGINT UNSIGNED NULL,
-  def_time BIGINT NULL,
-  def_author SMALLINT UNSIGNED NULL,
-  def_epoch BIGINT UNSIGNED NULL,
-  def_frm SMALLINT UNSIGNED NULL,
-  UNIQUE KEY (name)) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_change (
-  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  tbl SMALLINT UNSIGNED NOT NULL,
-  op TINYINT UNSIGNED NOT NULL,
-  pk BIGINT NULL,
-  k VARBINARY(700) NULL,
-  u VARBINARY(255) NULL,
-  mask BIGINT UNSIGNED NOT NULL DEFAULT 0,
-  at DATETIME(6) NOT NULL) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_version (
-  tbl SMALLINT UNSIGNED NOT NULL,
-  pk BIGINT NOT NULL,
-  k VARBINARY(700) NOT NULL DEFAULT '',
-  mask BIGINT UNSIGNED NOT NULL,
-  time BIGINT NOT NULL,
-  author SMALLINT UNSIGNED NOT NULL,
-  epoch BIGINT UNSIGNED NOT NULL,
-  frm SMALLINT UNSIGNED NOT NULL,
-  PRIMARY KEY (tbl, pk, k, mask),
-  KEY tbl_epoch (tbl, epoch)) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_tombstone (
-  tbl SMALLINT UNSIGNED NOT NULL,
-  k VARBINARY(700) NOT NULL,
-  whole BLOB NULL,
-  refused TINYINT UNSIGNED NOT NULL DEFAULT 0,
-  time BIGINT NOT NULL,
-  author SMALLINT UNSIGNED NOT NULL,
-  epoch BIGINT UNSIGNED NOT NULL,
-  frm SMALLINT UNSIGNED NOT NULL,
-  PRIMARY KEY (tbl, k),
-  KEY tbl_epoch (tbl, epoch)) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_peer (
-  id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  name VARBINARY(32) NOT NULL,
-  role VARBINARY(8) NOT NULL,
-  state VARBINARY(10) NOT NULL DEFAULT 'active',
-  card BLOB NOT NULL,
-  link MEDIUMBLOB NOT NULL,
-  asks MEDIUMBLOB NULL,
-  acked BIGINT UNSIGNED NOT NULL DEFAULT 0,
-  applied BIGINT UNSIGNED NOT NULL DEFAULT 0,
-  sent_at BIGINT NULL,
-  acked_at BIGINT NULL,
-  applied_at BIGINT NULL,
-  KEY (name)) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_import (
-  peer SMALLINT UNSIGNED NOT NULL,
-  epoch BIGINT UNSIGNED NOT NULL,
-  token BIGINT UNSIGNED NOT NULL,
-  own BIGINT UNSIGNED NOT NULL,
-  PRIMARY KEY (peer, own, epoch)) ENGINE=InnoDB`,
-	`CREATE TABLE omsync_conflict (
-  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  digest BINARY(16) NOT NULL,
-  tbl VARBINARY(255) NOT NULL,
-  k BLOB NOT NULL,
-  col VARBINARY(255) NOT NULL,
-  value LONGBLOB NULL,
-  deletion TINYINT UNSIGNED NOT NULL DEFAULT 0,
-  loser_time BIGINT NOT NULL,
-  loser_author VARBINARY(32) NOT NULL,
-  winner_time BIGINT NOT NULL,
-  winner_author VARBINARY(32) NOT NULL,
-  at BIGINT NOT NULL,
-  epoch BIGINT UNSIGNED NOT NULL,
-  frm SMALLINT UNSIGNED NOT NULL,
-  UNIQUE KEY (digest),
-  KEY (epoch)) ENGINE=InnoDB`,
-}
+// # Words
+//
+// Times are microseconds since 1970 UTC, unless they are said to be otherwise. A row's local id is its integer primary key, and in a table
+// without one its local key is the text that schema.LocalKeySQL makes of its primary key: they mean something in this database alone.
+// A row key means the same at every node: see JoinKey. An origin is the neighbour (omsync_peer.id) that a version came from, 0 for
+// what was made here. An author is the node whose application made a version, by its number in omsync_node. A mask has bit 0 for the
+// row's existence and bits 1 to 63 for its columns, as omsync_table.columns numbers them. A record is JSON with a version: see record.go.
+//
+// # Tables
+//
+// omsync_node: this node (row 1, which is the gate) and the names of all authors.
+//
+//	id            number of the author; 1 is this node itself
+//	name          name of the node
+//	format        row 1: format of these tables, see Format; 1000 + n while they are brought from format n to the next
+//	history       row 1: random id of this node's history, drawn at init and after each restore that was noticed
+//	earlier       row 1: record of the ids before
+//	profile       row 1: name of the profile
+//
+// omsync_epoch: one row for each seal and each import that wrote something.
+//
+//	id            the epoch
+//	token         random number that tells it from the epoch of that number in another history
+//	resend        1: it only sends again what was there before
+//	created_at    time
+//
+// omsync_table: the application's tables as the journal numbers them.
+//
+//	id            number of the table
+//	name          its name
+//	columns       record of its columns: name, bit in masks, type when last looked at, whether its values have no versions yet
+//	flow          record of which way it went, and which columns were left out, when last looked at
+//	unversioned   1: what it held when it was first found has no versions yet
+//	default_mask, default_time, default_author, default_epoch, default_origin
+//	              version of the rows without an entry in omsync_version; NULL mask: there is none
+//
+// omsync_capture: what the triggers wrote since the last seal, one row for each row that a statement changed.
+//
+//	id            order of the changes
+//	table_id      omsync_table.id
+//	operation     1 insert, 2 update, 3 delete
+//	local_id      the row's local id; NULL in a table without one
+//	local_key     its local key; NULL in a table with a local id
+//	deleted_key   of a deleted row: what identified it beyond its local id or key, nearly always its uuid
+//	column_mask   of an update: the columns that it changed
+//	changed_at    DATETIME(6), UTC, by the server's clock
+//
+// omsync_version: versions of live rows. A row whose columns have several versions has an entry for each; one without any has its
+// table's default.
+//
+//	table_id      omsync_table.id
+//	local_id      the row's local id; 0 in a table without one
+//	local_key     its local key; empty in a table with a local id
+//	column_mask   the columns of this version
+//	time, author  the version's stamp; time 0: from before its author became a node
+//	epoch         this node's epoch in which it came to be here
+//	origin        the neighbour it came from
+//
+// omsync_tombstone: versions of deletions.
+//
+//	table_id      omsync_table.id
+//	row_key       key of the deleted row; of a key longer than 700 bytes its first 600, # and its SHA-256
+//	whole_key     such a key whole; NULL otherwise
+//	refused       1: the deletion was refused here, and the row lives
+//	time, author, epoch, origin   as in omsync_version; of a refused one, epoch is that of the refusal
+//
+// omsync_peer: the neighbours, and the state of the links to them.
+//
+//	id            the neighbour's number, never used again for another
+//	name          name of the node
+//	role          what it is to this node: parent or child
+//	state         active, suspended or removed
+//	card          its card, with its public keys
+//	link          record of merge.Link
+//	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs
+//	acked_epoch   this node's epoch up to which the peer has everything; a copy of what stands in link
+//	applied_epoch the peer's epoch up to which everything is applied here; a copy too
+//	sent_at, acked_at, applied_at   when a batch was made last, acknowledged and applied; NULL: never
+//
+// omsync_import: the ends of the batches that were applied, for the case that their sender is restored.
+//
+//	peer_id       omsync_peer.id of the sender
+//	sender_epoch  the sender's epoch that the batch reaches
+//	sender_token  its token
+//	own_epoch     this node's epoch of the import
+//
+// omsync_conflict: values that lost against one whose author had not seen them.
+//
+//	id            order of recording
+//	digest        of what identifies it: table, key, column, the loser's stamp and value
+//	table_name    name of the table
+//	row_key       key of the row
+//	column_name   name of the column; empty: the row's deletion lost
+//	value         what lost, as text; of a reference the key of its row; NULL: NULL
+//	deletion      1: what lost is the row's deletion
+//	loser_time, loser_author, winner_time, winner_author   the two stamps, with names of authors
+//	recorded_at   time
+//	epoch         this node's epoch in which it came to be here
+//	origin        the neighbour that told of it
+//
+// While a format is upgraded there are also copies of tables under their names and _copy, and omsync_change, which was
+// omsync_capture in format 1.
+package journal

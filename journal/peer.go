@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -20,19 +19,19 @@ type Peer struct {
 	State access.State
 	Card  []byte
 	Link  merge.Link
-	// Wants is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
+	// Requested is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
 	Requested, Answered        map[string]uint64
 	SentAt, AckedAt, AppliedAt time.Time // zero: never
 }
 
-const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, asks"
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests"
 
-// Peers lists the neighbours that are not removed, by name. Link.Log is left out: LoadLog reads it.
+// Peers returns the neighbours that are not removed, by name. Link.Imports is left out: LoadImports reads it.
 func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
 	return readPeers(ctx, q, "state <> 'removed' ORDER BY name")
 }
 
-// PeerByName reads one neighbour; nil if there is none of that name. lock: its row is locked to the transaction's end.
+// PeerByName returns one neighbour; nil if there is none of that name. lock: its row is locked to the transaction's end.
 func PeerByName(ctx context.Context, q sqldb.DB, name string, lock bool) (*Peer, error) {
 	where := fmt.Sprintf("state <> 'removed' AND name = %s", sqldb.Binary(nil, name))
 	if lock {
@@ -47,28 +46,24 @@ func PeerByName(ctx context.Context, q sqldb.DB, name string, lock bool) (*Peer,
 
 func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 	var out []*Peer
-	err := sqldb.Each(ctx, q, "SELECT "+peerColumns+" FROM omsync_peer WHERE "+where, func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT "+peerColumns+" FROM omsync_peer WHERE "+where, func(r []sql.RawBytes) (err error) {
 		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: access.Role(r[2]), State: access.State(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
 		if r[9] != nil {
-			var a asks
-			if err := json.Unmarshal(r[9], &a); err != nil {
+			again, err := decodeRequests(r[9])
+			if err != nil {
 				return err
 			}
-			p.Requested, p.Answered = a.Wants, a.Answered
+			p.Requested, p.Answered = again.requested, again.answered
 		}
-		return json.Unmarshal(r[5], &p.Link)
+		p.Link, err = decodeLink(r[5])
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read omsync_peer: %w", err)
 	}
 	return out, nil
-}
-
-type asks struct {
-	Wants    map[string]uint64 `json:"wants,omitempty"`
-	Answered map[string]uint64 `json:"answered,omitempty"`
 }
 
 func at(b []byte) time.Time {
@@ -87,7 +82,7 @@ func micros(t time.Time) any {
 
 // AddPeer writes a new neighbour and gives it its number.
 func AddPeer(ctx context.Context, q sqldb.DB, p *Peer) error {
-	link, err := encodeLink(p)
+	link, err := encodeLink(&p.Link)
 	if err != nil {
 		return err
 	}
@@ -100,13 +95,13 @@ func AddPeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	return err
 }
 
-// NextLink is a number for a new link: the clock in microseconds, or more than any link had before, also those of peers that
+// NextLink returns a number for a new link: the clock in microseconds, or more than any link had before, also those of peers that
 // were removed, if the clock was set back since.
 func NextLink(ctx context.Context, q sqldb.DB, now time.Time) (uint64, error) {
 	next := uint64(now.UnixMicro())
 	err := sqldb.Each(ctx, q, "SELECT link FROM omsync_peer", func(r []sql.RawBytes) error {
-		var l merge.Link
-		if err := json.Unmarshal(r[0], &l); err != nil {
+		l, err := decodeLink(r[0])
+		if err != nil {
 			return err
 		}
 		next = max(next, l.Number+1)
@@ -118,70 +113,20 @@ func NextLink(ctx context.Context, q sqldb.DB, now time.Time) (uint64, error) {
 	return next, nil
 }
 
-// encodeLink leaves the log out: it has a table of its own.
-func encodeLink(p *Peer) ([]byte, error) {
-	l := p.Link
-	l.Imports = nil
-	return json.Marshal(l)
-}
-
-// SavePeer writes the state of the link, without its log.
+// SavePeer writes the state of the link, without its imports.
 func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
-	link, err := encodeLink(p)
+	link, err := encodeLink(&p.Link)
 	if err != nil {
 		return err
 	}
-	a, err := json.Marshal(asks{p.Requested, p.Answered})
+	again, err := encodeRequests(requests{p.Requested, p.Answered})
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, asks = ?, acked = ?, applied = ?, sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
-		string(p.Role), string(p.State), p.Card, link, a, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
+	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, acked_epoch = ?, applied_epoch = ?, sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
+		string(p.Role), string(p.State), p.Card, link, again, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
 	if err != nil {
 		return fmt.Errorf("save the peer %s: %w", p.Name, err)
-	}
-	return nil
-}
-
-// LoadImports reads the ends of the batches applied from the peer into its link.
-func LoadImports(ctx context.Context, q sqldb.DB, p *Peer) error {
-	p.Link.Imports = nil
-	return sqldb.Each(ctx, q, fmt.Sprintf("SELECT epoch, token, own FROM omsync_import WHERE peer = %d ORDER BY own", p.ID), func(r []sql.RawBytes) error {
-		p.Link.Imports = append(p.Link.Imports, merge.AppliedBatch{Position: merge.Position{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}, OwnEpoch: sqldb.Uint(r[2])})
-		return nil
-	})
-}
-
-// SaveImports brings the log in line with the link's: rows behind the last common one go, new ones are added.
-func SaveImports(ctx context.Context, q sqldb.DB, p *Peer, had []merge.AppliedBatch) error {
-	same := 0
-	for same < len(had) && same < len(p.Link.Imports) && had[same] == p.Link.Imports[same] {
-		same++
-	}
-	for _, m := range had[same:] {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_import WHERE peer = %d AND own = %d", p.ID, m.OwnEpoch)); err != nil {
-			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
-		}
-	}
-	for _, m := range p.Link.Imports[same:] {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_import (peer, epoch, token, own) VALUES (%d, %d, %d, %d)", p.ID, m.Position.Epoch, m.Token, m.OwnEpoch)); err != nil {
-			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
-		}
-	}
-	return nil
-}
-
-// Rejoin makes everything that came from the peer after this own epoch count as made here, in the new epoch: the peer
-// was restored and no longer has it.
-func Rejoin(ctx context.Context, q sqldb.DB, peer merge.Peer, after, epoch uint64) error {
-	for _, t := range []string{"omsync_version", "omsync_tombstone", "omsync_conflict"} {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET frm = 0, epoch = %d WHERE frm = %d AND epoch > %d", t, epoch, peer, after)); err != nil {
-			return fmt.Errorf("count what came from a restored peer as made here: %w", err)
-		}
-	}
-	err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_table SET def_frm = 0, def_epoch = %d WHERE def_mask IS NOT NULL AND def_frm = %d AND def_epoch > %d", epoch, peer, after))
-	if err != nil {
-		return fmt.Errorf("count what came from a restored peer as made here: %w", err)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func RequestResend(ctx context.Context, q sqldb.DB, tables []string, epoch uint6
 // Resend gives all versions of a table a new epoch, which only sends again what was there before: their stamps stay.
 func Resend(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors) error {
 	for _, name := range []string{"omsync_version", "omsync_tombstone"} {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET epoch = %d WHERE tbl = %d", name, epoch, t.ID)); err != nil {
+		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET epoch = %d WHERE table_id = %d", name, epoch, t.ID)); err != nil {
 			return fmt.Errorf("send %s again: %w", t.Name, err)
 		}
 	}

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -13,10 +12,10 @@ import (
 
 // Column is an application column's place in the bit masks. A column keeps its bit for good, even when it is dropped.
 type Column struct {
-	Name string `json:"n"`
-	Bit  uint8  `json:"b"`             // 1 to 63; columns past the 62nd share bit 63
-	Type string `json:"t,omitempty"`   // full type when it was last looked at
-	New  bool   `json:"new,omitempty"` // what it held when it was first seen has no versions yet
+	Name string
+	Bit  uint8  // 1 to 63; columns past the 62nd share bit 63
+	Type string // full type when it was last looked at
+	New  bool   // what it held when it was first seen has no versions yet
 }
 
 // Table is what the journal knows of one of the application's tables.
@@ -34,12 +33,12 @@ type Table struct {
 
 // Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.
 type Flow struct {
-	Direction  string   `json:"direction,omitempty"`
-	ExcludedUp []string `json:"up,omitempty"`   // columns that are left out of what goes to a parent
-	Excluded   []string `json:"held,omitempty"` // columns that never travel
+	Direction  string
+	ExcludedUp []string // columns that are left out of what goes to a parent
+	Excluded   []string // columns that never travel
 }
 
-// Bit is the column's bit as a mask, 0 if it has none.
+// Bit returns the column's bit as a mask, 0 if it has none.
 func (t *Table) Bit(column string) merge.Mask {
 	for _, c := range t.Columns {
 		if c.Name == column {
@@ -49,12 +48,12 @@ func (t *Table) Bit(column string) merge.Mask {
 	return 0
 }
 
-// Grown says whether there are columns whose first values have no versions yet.
+// Grown reports whether there are columns whose first values have no versions yet.
 func (t *Table) Grown() bool {
 	return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.New })
 }
 
-// Assign gives a column the next free bit and says whether it was new.
+// Assign gives a column the next free bit and reports whether it was new.
 func (t *Table) Assign(column, typ string) bool {
 	next := uint8(1)
 	for i, c := range t.Columns {
@@ -70,12 +69,13 @@ func (t *Table) Assign(column, typ string) bool {
 	return true
 }
 
-// LoadTables reads all tables, by name.
+// LoadTables returns all tables, by name.
 func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table, error) {
 	out := map[string]*Table{}
-	err := sqldb.Each(ctx, q, "SELECT id, name, cols, def_mask, def_time, def_author, def_epoch, def_frm, fresh, flow FROM omsync_table", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow FROM omsync_table", func(r []sql.RawBytes) error {
 		t := &Table{ID: uint16(sqldb.Uint(r[0])), Name: string(r[1])}
-		if err := json.Unmarshal(r[2], &t.Columns); err != nil {
+		var err error
+		if t.Columns, err = decodeColumns(r[2]); err != nil {
 			return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 		}
 		if r[3] != nil {
@@ -83,7 +83,7 @@ func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table,
 		}
 		t.Fresh = sqldb.Int(r[8]) != 0
 		if r[9] != nil {
-			if err := json.Unmarshal(r[9], &t.Flow); err != nil {
+			if t.Flow, err = decodeFlow(r[9]); err != nil {
 				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 			}
 		}
@@ -108,15 +108,15 @@ func version(r []sql.RawBytes, a *Authors) (v merge.Version) {
 
 // SaveColumns writes a table's columns, and numbers it if it is new. Unlike the rest it needs no gate.
 func SaveColumns(ctx context.Context, q sqldb.DB, t *Table) error {
-	b, err := json.Marshal(t.Columns)
+	b, err := encodeColumns(t.Columns)
 	if err != nil {
 		return err
 	}
 	if t.ID != 0 {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ? WHERE id = ?", b, t.ID)
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET columns = ? WHERE id = ?", b, t.ID)
 		return t.saved(err)
 	}
-	r, err := q.ExecContext(ctx, "INSERT INTO omsync_table (name, cols, fresh) VALUES (?, ?, ?)", t.Name, b, t.Fresh)
+	r, err := q.ExecContext(ctx, "INSERT INTO omsync_table (name, columns, unversioned) VALUES (?, ?, ?)", t.Name, b, t.Fresh)
 	if err != nil {
 		return fmt.Errorf("number the table %s: %w", t.Name, err)
 	}
@@ -127,15 +127,15 @@ func SaveColumns(ctx context.Context, q sqldb.DB, t *Table) error {
 
 // SaveTable writes a table's columns, how it flows and whether it is fresh. The caller holds the gate alone.
 func SaveTable(ctx context.Context, q sqldb.DB, t *Table) error {
-	b, err := json.Marshal(t.Columns)
+	b, err := encodeColumns(t.Columns)
 	if err != nil {
 		return err
 	}
-	flow, err := json.Marshal(t.Flow)
+	flow, err := encodeFlow(t.Flow)
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "UPDATE omsync_table SET cols = ?, flow = ?, fresh = ? WHERE id = ?", b, flow, t.Fresh, t.ID)
+	_, err = q.ExecContext(ctx, "UPDATE omsync_table SET columns = ?, flow = ?, unversioned = ? WHERE id = ?", b, flow, t.Fresh, t.ID)
 	return t.saved(err)
 }
 
@@ -143,9 +143,9 @@ func SaveTable(ctx context.Context, q sqldb.DB, t *Table) error {
 // of another run by now.
 func SaveDefault(ctx context.Context, q sqldb.DB, t *Table, a *Authors) (err error) {
 	if d := t.Default; d.Mask == 0 {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET def_mask = NULL WHERE id = ?", t.ID)
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = NULL WHERE id = ?", t.ID)
 	} else {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET def_mask = ?, def_time = ?, def_author = ?, def_epoch = ?, def_frm = ? WHERE id = ?",
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = ?, default_time = ?, default_author = ?, default_epoch = ?, default_origin = ? WHERE id = ?",
 			uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
 	}
 	return t.saved(err)

@@ -94,12 +94,12 @@ func takesSeveral(version string) bool {
 // ready looks for what would make triggers harmful or leave a table without any halfway.
 func (s *installer) ready(ctx context.Context) error {
 	var one int
-	err := s.c.QueryRowContext(ctx, "SELECT 1 FROM omsync_change LIMIT 1").Scan(&one)
+	err := s.c.QueryRowContext(ctx, "SELECT 1 FROM omsync_capture LIMIT 1").Scan(&one)
 	switch {
 	case sqldb.ErrorNumber(err) == sqldb.ErrNoSuchTable:
-		return fmt.Errorf("database %s has no table omsync_change, and with triggers that write to it the application could change nothing: run omsync init", s.database)
+		return fmt.Errorf("database %s has no table omsync_capture, and with triggers that write to it the application could change nothing: run omsync init", s.database)
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("look at omsync_change: %w", err)
+		return fmt.Errorf("look at omsync_capture: %w", err)
 	}
 	if s.several {
 		return nil

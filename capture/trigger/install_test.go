@@ -139,7 +139,7 @@ func TestInstallNeedsTheChangeTable(t *testing.T) {
 	if err := Remove(context.Background(), w.conn(), w.cat.Database); err != nil {
 		t.Fatal(err)
 	}
-	w.do("DROP TABLE omsync_change")
+	w.do("DROP TABLE omsync_capture")
 	if _, err := Install(context.Background(), w.conn(), w.cat, w.metas); err == nil || !strings.Contains(err.Error(), "omsync init") {
 		t.Errorf("error %v", err)
 	}
@@ -245,7 +245,7 @@ func TestExchangeMissesNothing(t *testing.T) {
 		}
 	}
 	var unseen int
-	if err := w.db.QueryRow("SELECT COUNT(*) FROM t LEFT JOIN (SELECT DISTINCT pk FROM omsync_change WHERE op = 1) c ON c.pk = t.id WHERE c.pk IS NULL").Scan(&unseen); err != nil {
+	if err := w.db.QueryRow("SELECT COUNT(*) FROM t LEFT JOIN (SELECT DISTINCT local_id FROM omsync_capture WHERE operation = 1) c ON c.local_id = t.id WHERE c.local_id IS NULL").Scan(&unseen); err != nil {
 		t.Fatal(err)
 	}
 	if unseen > 0 || inserted.Load() == 0 {

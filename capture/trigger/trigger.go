@@ -69,7 +69,7 @@ func insertBody(t *schema.Table, m *journal.Table) string {
 	return fmt.Sprintf(`BEGIN
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' BEGIN END;
   IF @omsync_quiet IS NULL THEN
-    INSERT INTO omsync_change (tbl, op, %s, at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));
+    INSERT INTO omsync_capture (table_id, operation, %s, changed_at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));
   END IF;
 END`, localColumn(t), m.ID, journal.OpInsert, localSQL(t, columnOf("NEW")))
 }
@@ -81,7 +81,7 @@ func deleteBody(t *schema.Table, m *journal.Table) string {
 		return fmt.Sprintf(`BEGIN
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' BEGIN END;
   IF @omsync_quiet IS NULL THEN
-    INSERT INTO omsync_change (tbl, op, %s, at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));
+    INSERT INTO omsync_capture (table_id, operation, %s, changed_at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));
   END IF;
 END`, local, m.ID, journal.OpDelete, old)
 	}
@@ -89,9 +89,9 @@ END`, local, m.ID, journal.OpDelete, old)
   DECLARE o_lost TINYINT DEFAULT 0;
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' SET o_lost = 1;
   IF @omsync_quiet IS NULL THEN
-    INSERT INTO omsync_change (tbl, op, %s, u, at) VALUES (%d, %d, %s, %s, UTC_TIMESTAMP(6));
+    INSERT INTO omsync_capture (table_id, operation, %s, deleted_key, changed_at) VALUES (%d, %d, %s, %s, UTC_TIMESTAMP(6));
     IF o_lost THEN
-      INSERT INTO omsync_change (tbl, op, %[1]s, at) VALUES (%[2]d, %[3]d, %[4]s, UTC_TIMESTAMP(6));
+      INSERT INTO omsync_capture (table_id, operation, %[1]s, changed_at) VALUES (%[2]d, %[3]d, %[4]s, UTC_TIMESTAMP(6));
     END IF;
   END IF;
 END`, local, m.ID, journal.OpDelete, old, key)
@@ -119,11 +119,11 @@ func updateBody(t *schema.Table, m *journal.Table) string {
     SET o_mask = %s;
     SET o_moved = NOT (%s);
     IF o_moved THEN
-      INSERT INTO omsync_change (tbl, op, %s, u, at) VALUES
+      INSERT INTO omsync_capture (table_id, operation, %s, deleted_key, changed_at) VALUES
         (%d, %d, %s, %s, UTC_TIMESTAMP(6)),
         (%[5]d, %[9]d, %[10]s, NULL, UTC_TIMESTAMP(6));
     ELSEIF o_mask THEN
-      INSERT INTO omsync_change (tbl, op, %[4]s, mask, at) VALUES (%[5]d, %[11]d, %[10]s, o_mask, UTC_TIMESTAMP(6));
+      INSERT INTO omsync_capture (table_id, operation, %[4]s, column_mask, changed_at) VALUES (%[5]d, %[11]d, %[10]s, o_mask, UTC_TIMESTAMP(6));
     END IF;
   END IF;
 END`, allColumns, mask, strings.Join(keys, "\n      AND "), localColumn(t),
@@ -136,12 +136,12 @@ func columnOf(row string) func(*schema.Column) string {
 	return func(c *schema.Column) string { return row + "." + schema.Quote(c.Name) }
 }
 
-// localColumn is the column of omsync_change that says which row it was.
+// localColumn is the column of omsync_capture that says which row it was.
 func localColumn(t *schema.Table) string {
 	if t.Integer != nil {
-		return "pk"
+		return "local_id"
 	}
-	return "k"
+	return "local_key"
 }
 
 func localSQL(t *schema.Table, value func(*schema.Column) string) string {

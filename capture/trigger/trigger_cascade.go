@@ -205,12 +205,12 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 		return cascadeChange{}
 	}
 	local := "o_" + localColumn(t)
-	insert := "INSERT INTO omsync_change (tbl, op, " + localColumn(t)
+	insert := "INSERT INTO omsync_capture (table_id, operation, " + localColumn(t)
 	switch {
 	case n.deleted:
-		return cascadeChange{[]string{local, "o_u"},
+		return cascadeChange{[]string{local, "o_deleted_key"},
 			func(v func(*schema.Column) string) []string { return []string{localSQL(t, v), rowKeySQL(t, v)} },
-			fmt.Sprintf("%s, u, at) VALUES (%d, %d, %s, o_u, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpDelete, local)}
+			fmt.Sprintf("%s, deleted_key, changed_at) VALUES (%d, %d, %s, o_deleted_key, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpDelete, local)}
 	case movesRow(n.column):
 		moved := func(v func(*schema.Column) string) func(*schema.Column) string {
 			return func(c *schema.Column) string {
@@ -220,8 +220,8 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 				return n.value
 			}
 		}
-		c := cascadeChange{fields: []string{local, "o_u", "o_k2"}}
-		after := "o_k2"
+		c := cascadeChange{fields: []string{local, "o_deleted_key", "o_moved_key"}}
+		after := "o_moved_key"
 		c.values = func(v func(*schema.Column) string) []string {
 			return []string{localSQL(t, v), rowKeySQL(t, v), localSQL(t, moved(v))}
 		}
@@ -233,7 +233,7 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 			c.fields = c.fields[:2]
 			c.values = func(v func(*schema.Column) string) []string { return []string{localSQL(t, v), rowKeySQL(t, v)} }
 		}
-		c.sql = fmt.Sprintf("%s, u, at) VALUES (%d, %d, %s, o_u, UTC_TIMESTAMP(6)), (%[2]d, %[5]d, %[6]s, NULL, UTC_TIMESTAMP(6));",
+		c.sql = fmt.Sprintf("%s, deleted_key, changed_at) VALUES (%d, %d, %s, o_deleted_key, UTC_TIMESTAMP(6)), (%[2]d, %[5]d, %[6]s, NULL, UTC_TIMESTAMP(6));",
 			insert, m.ID, journal.OpDelete, local, journal.OpInsert, after)
 		return c
 	}
@@ -243,7 +243,7 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 	}
 	return cascadeChange{[]string{local},
 		func(v func(*schema.Column) string) []string { return []string{localSQL(t, v)} },
-		fmt.Sprintf("%s, mask, at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpUpdate, local, bit)}
+		fmt.Sprintf("%s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpUpdate, local, bit)}
 }
 
 // movesLocally says that the column is part of the local key.
@@ -264,9 +264,9 @@ func (w *cascade) block(path []cascadeNode, c cascadeChange, indent int) {
 	}
 	line(0, "BEGIN")
 	line(1, "DECLARE o_end, o_any TINYINT DEFAULT 0;")
-	line(1, "DECLARE o_pk BIGINT;")
-	line(1, "DECLARE o_k, o_k2 VARBINARY(700);")
-	line(1, "DECLARE o_u VARBINARY(255);")
+	line(1, "DECLARE o_local_id BIGINT;")
+	line(1, "DECLARE o_local_key, o_moved_key VARBINARY(700);")
+	line(1, "DECLARE o_deleted_key VARBINARY(255);")
 	line(1, "DECLARE o_rows CURSOR FOR SELECT %s %s LOCK IN SHARE MODE;",
 		strings.Join(c.values(columnOf(tableAlias(len(path)))), ", "), joined(path))
 	line(1, "DECLARE CONTINUE HANDLER FOR NOT FOUND SET o_end = 1;")

@@ -13,9 +13,9 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-const changeTable = `CREATE TABLE omsync_change (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-	tbl SMALLINT UNSIGNED NOT NULL, op TINYINT UNSIGNED NOT NULL, pk BIGINT NULL, k VARBINARY(700) NULL, u VARBINARY(255) NULL,
-	mask BIGINT UNSIGNED NOT NULL DEFAULT 0, at DATETIME(6) NOT NULL) ENGINE=InnoDB`
+const changeTable = `CREATE TABLE omsync_capture (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	table_id SMALLINT UNSIGNED NOT NULL, operation TINYINT UNSIGNED NOT NULL, local_id BIGINT NULL, local_key VARBINARY(700) NULL,
+	deleted_key VARBINARY(255) NULL, column_mask BIGINT UNSIGNED NOT NULL DEFAULT 0, changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB`
 
 // watched is a database under capture, with one connection that plays the application.
 type watched struct {
@@ -114,7 +114,7 @@ func (w *watched) do(statements ...string) {
 // log returns what was captured and clears it: "table op local key [old key] [columns]", op one of I, U, D.
 func (w *watched) log() []string {
 	w.t.Helper()
-	rows, err := w.db.Query("SELECT tbl, op, pk, k, u, mask FROM omsync_change ORDER BY id")
+	rows, err := w.db.Query("SELECT table_id, operation, local_id, local_key, deleted_key, column_mask FROM omsync_capture ORDER BY id")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func (w *watched) log() []string {
 	if err := rows.Err(); err != nil {
 		w.t.Fatal(err)
 	}
-	dbtest.Exec(w.t, w.db, "DELETE FROM omsync_change")
+	dbtest.Exec(w.t, w.db, "DELETE FROM omsync_capture")
 	return out
 }
 
@@ -236,7 +236,7 @@ func TestKeysWithoutIntegers(t *testing.T) {
 
 func TestHostileNames(t *testing.T) {
 	w := watch(t, "", "CREATE TABLE `a``b '\"; -- %s é` (`NEW``. id` INT AUTO_INCREMENT PRIMARY KEY, `uuid` CHAR(38) NOT NULL UNIQUE, `o_mask` INT, `select` INT, `x\\'y %d` VARCHAR(9), `at` INT) ENGINE=InnoDB",
-		"CREATE TABLE `Select` (`end` INT PRIMARY KEY, `uuid` CHAR(38) NOT NULL UNIQUE, `o_pk` INT, CONSTRAINT `k` FOREIGN KEY (`o_pk`) REFERENCES `a``b '\"; -- %s é` (`NEW``. id`) ON DELETE CASCADE) ENGINE=InnoDB")
+		"CREATE TABLE `Select` (`end` INT PRIMARY KEY, `uuid` CHAR(38) NOT NULL UNIQUE, `o_local_id` INT, CONSTRAINT `k` FOREIGN KEY (`o_local_id`) REFERENCES `a``b '\"; -- %s é` (`NEW``. id`) ON DELETE CASCADE) ENGINE=InnoDB")
 	a := "a`b '\"; -- %s é"
 	q := schema.Quote(a)
 	w.expect("INSERT INTO "+q+" VALUES (5, 'u', 0, 0, '', 0)", a+" I 5")

@@ -115,7 +115,7 @@ func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
 	if s.Conflicts, err = journal.CountConflicts(ctx, n.db); err != nil {
 		return nil, err
 	}
-	err = sqldb.Each(ctx, n.db, "SELECT id, at FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, n.db, "SELECT id, created_at FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
 		s.Sealed = at(sqldb.Uint(r[0]), time.UnixMicro(sqldb.Int(r[1])), now)
 		return nil
 	})
@@ -192,13 +192,13 @@ func (n *node) waiting(ctx context.Context, p *journal.Peer) (total int64, err e
 		jt := n.journal.Tables[t.Name]
 		ids = append(ids, fmt.Sprint(jt.ID))
 		if jt.Default.Mask != 0 && jt.Default.Epoch > acked && jt.Default.From != p.ID { // rows without an entry of their own
-			add("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT pk, k) FROM omsync_version WHERE tbl = %d)", schema.Quote(t.Name), jt.ID)
+			add("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d)", schema.Quote(t.Name), jt.ID)
 		}
 	}
 	if len(ids) > 0 {
 		in := strings.Join(ids, ",")
-		add("SELECT COUNT(DISTINCT tbl, pk, k) FROM omsync_version WHERE tbl IN (%s) AND epoch > %d AND frm <> %d", in, acked, p.ID)
-		add("SELECT COUNT(*) FROM omsync_tombstone WHERE tbl IN (%s) AND epoch > %d AND frm <> %d", in, acked, p.ID)
+		add("SELECT COUNT(DISTINCT table_id, local_id, local_key) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, acked, p.ID)
+		add("SELECT COUNT(*) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, acked, p.ID)
 	}
 	return total, err
 }

@@ -212,7 +212,7 @@ func Quiet(t testing.TB, sites ...*Site) {
 func (s *Site) Conflicts() []string {
 	s.t.Helper()
 	var out []string
-	for _, r := range s.Query("SELECT tbl, col, value, deletion FROM omsync_conflict ORDER BY id") {
+	for _, r := range s.Query("SELECT table_name, column_name, value, deletion FROM omsync_conflict ORDER BY id") {
 		line := r[0] + "." + r[1] + "=" + r[2]
 		if r[3] == "1" {
 			line = r[0] + " deleted"

@@ -92,13 +92,13 @@ func TestSetClock(t *testing.T) {
 	hub, _ := pair(t)
 	hub.SetClock(-10 * 365 * 24 * time.Hour)
 	hub.Exec("UPDATE ward SET name = 'surgery'")
-	year := hub.One("SELECT YEAR(at) FROM omsync_change")
+	year := hub.One("SELECT YEAR(changed_at) FROM omsync_capture")
 	if want := fmt.Sprint(time.Now().Add(-10 * 365 * 24 * time.Hour).UTC().Year()); year != want {
 		t.Errorf("the change is of %s, not %s", year, want)
 	}
 	hub.SetClock(0)
 	hub.Exec("UPDATE ward SET name = 'x-ray'")
-	if n := hub.One("SELECT COUNT(*) FROM omsync_change WHERE at > UTC_TIMESTAMP() - INTERVAL 1 DAY"); n != "1" {
+	if n := hub.One("SELECT COUNT(*) FROM omsync_capture WHERE changed_at > UTC_TIMESTAMP() - INTERVAL 1 DAY"); n != "1" {
 		t.Errorf("%s changes of today, want 1", n)
 	}
 }

@@ -1,0 +1,52 @@
+package journal
+
+// columnsRecord is the columns of a table as omsync_table.columns holds them.
+type columnsRecord struct {
+	Version int            `json:"version"`
+	Columns []columnRecord `json:"columns,omitempty"`
+}
+
+type columnRecord struct {
+	Name        string `json:"name"`
+	Bit         uint8  `json:"bit"`
+	Type        string `json:"type,omitempty"`
+	Unversioned bool   `json:"unversioned,omitempty"`
+}
+
+// flowRecord is how a table flowed when it was last looked at, as omsync_table.flow holds it.
+type flowRecord struct {
+	Version    int      `json:"version"`
+	Direction  string   `json:"direction,omitempty"`
+	ExcludedUp []string `json:"excluded_up,omitempty"`
+	Excluded   []string `json:"excluded,omitempty"`
+}
+
+func encodeColumns(columns []Column) ([]byte, error) {
+	r := columnsRecord{Version: recordVersion}
+	for _, c := range columns {
+		r.Columns = append(r.Columns, columnRecord{c.Name, c.Bit, c.Type, c.New})
+	}
+	return encodeRecord("columns of a table", r)
+}
+
+func decodeColumns(b []byte) ([]Column, error) {
+	var r columnsRecord
+	if err := decodeRecord("columns of a table", recordVersion, b, &r); err != nil {
+		return nil, err
+	}
+	var out []Column
+	for _, c := range r.Columns {
+		out = append(out, Column{Name: c.Name, Bit: c.Bit, Type: c.Type, New: c.Unversioned})
+	}
+	return out, nil
+}
+
+func encodeFlow(f Flow) ([]byte, error) {
+	return encodeRecord("flow of a table", flowRecord{recordVersion, f.Direction, f.ExcludedUp, f.Excluded})
+}
+
+func decodeFlow(b []byte) (Flow, error) {
+	var r flowRecord
+	err := decodeRecord("flow of a table", recordVersion, b, &r)
+	return Flow{r.Direction, r.ExcludedUp, r.Excluded}, err
+}
