@@ -15,7 +15,7 @@ type UpgradeOptions struct {
 	Say func(format string, args ...any)
 	// Triggers makes the triggers on the application's tables those of this format. It is called when all else has this format.
 	// Where a trigger cannot be replaced it returns an error; what the old ones write meanwhile is kept.
-	Triggers func(ctx context.Context, c *sql.Conn) error
+	Triggers func(ctx context.Context) error
 	// After, if not nil, is called after each step with its name. An error ends the upgrade there, as if the process had died.
 	After func(step string) error
 }

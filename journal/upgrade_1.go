@@ -29,7 +29,7 @@ func stepsFrom1() []upgradeStep {
 	}
 	return append(steps,
 		upgradeStep{"write the records anew", 1, recordsFrom1},
-		upgradeStep{"replace the triggers", 1, func(ctx context.Context, u *upgrade) error { return u.Triggers(ctx, u.c) }},
+		upgradeStep{"replace the triggers", 1, func(ctx context.Context, u *upgrade) error { return u.Triggers(ctx) }},
 		upgradeStep{"move the changes", 1, moveChanges},
 		upgradeStep{"drop omsync_change", 1, dropChange},
 		upgradeStep{"set the format", 1, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 2) }})

@@ -228,18 +228,18 @@ func undo(fresh, madeDir bool, dir string, lock *os.File) error {
 // makeKeys loads the node's keys or makes them. A database that is a node already has keys somewhere: new ones would make
 // it a stranger to its peers.
 func (n *node) makeKeys(ctx context.Context, o *initOptions) (made bool, err error) {
-	there, err := journal.LoadNode(ctx, n.db)
+	there, err := journal.NodeName(ctx, n.db)
 	if err != nil && !errors.Is(err, journal.ErrNone) {
 		return false, err
 	}
-	if there != nil && there.Name != n.Node {
-		return false, hinted(fmt.Errorf("the database %s is the node %s already", n.database, there.Name), "use that name and its home folder, or omsync uninstall there first")
+	if there != "" && there != n.Node {
+		return false, hinted(fmt.Errorf("the database %s is the node %s already", n.database, there), "use that name and its home folder, or omsync uninstall there first")
 	}
 	n.keys, err = keys.Load(n.home, n.Node)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if there != nil && !o.newKeys {
+	if there != "" && !o.newKeys {
 		return false, hinted(fmt.Errorf("the database %s is the node %s already, and its keys are not in %s", n.database, n.Node, n.home),
 			"use the home folder that has them or restore it from a backup; if they are lost, --new-keys makes new ones, and each peer removes this node and adds its new card")
 	}

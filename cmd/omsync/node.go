@@ -71,6 +71,20 @@ func (g *global) openAll(cmd *cobra.Command, change bool) (*node, error) {
 	return n, nil
 }
 
+// openUpgraded opens all as openAll does for a command that does not hold the lock, after an upgrade under the lock if one is due.
+func (g *global) openUpgraded(cmd *cobra.Command) (*node, error) {
+	n, err := g.openAll(cmd, false)
+	var other *journal.FormatError
+	if !errors.As(err, &other) || !other.Old() {
+		return n, err
+	}
+	if n, err = g.openAll(cmd, true); err != nil {
+		return nil, err
+	}
+	n.Close()
+	return g.openAll(cmd, false)
+}
+
 // exchange is the node as package exchange wants it.
 func (n *node) exchange(cmd *cobra.Command) *exchange.Node {
 	x := &exchange.Node{Home: n.home, Name: n.Node, Journal: n.journal, Keys: n.keys, Policy: n.policy(), Reindex: n.Hooks.Reindex, Wait: gateWait}
@@ -164,6 +178,12 @@ func (n *node) load(ctx context.Context, stderr io.Writer) error {
 	}
 	if err := n.checkHooks(p); err != nil {
 		return err
+	}
+	if n.lock != nil {
+		say := func(format string, args ...any) { fmt.Fprintf(stderr, "omsync: "+format+"\n", args...) }
+		if err := capture.Upgrade(ctx, n.db, cat, p, n.Node, say, warner(stderr)); err != nil && !errors.Is(err, journal.ErrNone) {
+			return err
+		}
 	}
 	n.journal, err = journal.Load(ctx, n.db, cat, p)
 	switch {

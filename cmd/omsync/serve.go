@@ -162,7 +162,7 @@ type server struct {
 
 func runServe(cmd *cobra.Command, g *global, o *serveConfig) error {
 	ctx := cmd.Context()
-	n, err := g.openAll(cmd, false)
+	n, err := g.openUpgraded(cmd)
 	if err != nil {
 		return err
 	}

@@ -59,14 +59,14 @@ func runUninstall(cmd *cobra.Command, g *global, yes bool) error {
 
 // own refuses a database that is another node.
 func (n *node) own(ctx context.Context) error {
-	there, err := journal.LoadNode(ctx, n.db)
+	there, err := journal.NodeName(ctx, n.db)
 	switch {
 	case errors.Is(err, journal.ErrNone): // half made or half dropped: what there is goes
 		return nil
 	case err != nil:
 		return err
-	case there.Name != n.Node:
-		return hinted(fmt.Errorf("the database %s belongs to the node %s, and this is %s", n.database, there.Name, n.Node), "is the dsn in %s/%s right?", n.home, configName)
+	case there != n.Node:
+		return hinted(fmt.Errorf("the database %s belongs to the node %s, and this is %s", n.database, there, n.Node), "is the dsn in %s/%s right?", n.home, configName)
 	}
 	return nil
 }
