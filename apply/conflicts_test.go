@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/omsync/omsync/internal/sites"
 )
@@ -37,4 +38,28 @@ func TestManyConflictsReachEveryNode(t *testing.T) {
 	sites.Same(t, hub, clinic)
 	sites.Same(t, hub, other)
 	sites.Quiet(t, all...)
+}
+
+// What loses is written down as it comes, however much it is, and once: long values, and the rows that a deletion takes.
+func TestManyLongConflicts(t *testing.T) {
+	ddl := "CREATE TABLE doc (id INT AUTO_INCREMENT PRIMARY KEY, v MEDIUMTEXT NULL, uuid CHAR(36) NOT NULL UNIQUE)"
+	hub, clinic := sites.New(t, "hub", "none", ddl), sites.New(t, "clinic", "none", ddl)
+	hub.Exec("INSERT INTO doc (v, uuid) SELECT 'x', CONCAT('d-', seq) FROM (SELECT 1 seq UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8) d")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("UPDATE doc SET v = REPEAT(RIGHT(uuid, 1), 900000)")
+	clinic.Seal()
+	hub.SetClock(time.Hour)
+	hub.Exec("UPDATE doc SET v = 'hub' WHERE id > 2", "DELETE FROM doc WHERE id <= 2")
+	r := hub.Send(clinic)
+	if len(r) != 1 || r[0].Conflicts != 8 || r[0].Deleted != 2 {
+		t.Errorf("%+v, want 8 conflicts and 2 deletions", r)
+	}
+	if n := clinic.One("SELECT COUNT(DISTINCT value) FROM omsync_conflict WHERE column_name = 'v' AND value = REPEAT(RIGHT(row_key, 1), 900000)"); n != "8" {
+		t.Errorf("%s values are recorded, want 8", n)
+	}
+	sites.ExchangeTwice(hub, clinic)
+	sites.Same(t, hub, clinic)
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -10,42 +11,42 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// errUnsealed asks for a seal, and for another run after it: the application has just made or deleted a row that the batch
+// errUnsealed asks for a seal, and for another attempt after it: the application has just made or deleted a row that the batch
 // has too, and only the log of changes as a whole tells what that row was known by before.
 var errUnsealed = errors.New("the application has just made or deleted rows that the batch changes: import it again")
 
-// rowsOf is rows of one table by their keys, and what is known here of each.
-type rowsOf struct {
-	l     *local
-	keys  []string      // canonical
-	found map[int]found // those that are here, locked
-	known []merge.Row   // versions, unsealed changes stamped
-	had   []bool        // it has an entry in the journal
-	used  [][]uint64    // the unsealed changes that went into known
+// keyedRows is rows of one table by their keys, and what is known here of each.
+type keyedRows struct {
+	l        *localTable
+	keys     []string      // canonical
+	found    map[int]found // those that are here, locked
+	known    []merge.Row   // versions, unsealed changes stamped
+	hasEntry []bool        // in the journal
+	changes  [][]uint64    // the unsealed ones that went into known
 }
 
-// knownOf finds what is known here of rows: their versions with what the application changed since the last seal, which is
+// readKnown finds what is known here of rows: their versions with what the application changed since the last seal, which is
 // stamped here and now, or the deletion of a row that is not here. The rows are locked by now, and no seal commits while
 // this import holds the gate: what is read here stays so.
-func (x *run) knownOf(w *rowsOf) error {
+func (v *resolver) readKnown(ctx context.Context, w *keyedRows) error {
 	if err := w.distinct(); err != nil {
 		return err
 	}
 	n := len(w.keys)
-	w.known, w.had, w.used = make([]merge.Row, n), make([]bool, n), make([][]uint64, n)
-	if w.l.virgin {
+	w.known, w.hasEntry, w.changes = make([]merge.Row, n), make([]bool, n), make([][]uint64, n)
+	if w.l.emptyAtStart {
 		return nil
 	}
-	var ids []journal.Row
-	for _, f := range w.found {
-		ids = append(ids, f.row)
-	}
-	u, err := x.unsealed(w.l)
+	u, err := v.unsealed(ctx, w.l)
 	if err != nil {
 		return err
 	}
-	if err := w.certain(u); err != nil {
+	if err := w.requireSealed(u); err != nil {
 		return err
+	}
+	var rows []journal.Row
+	for _, f := range w.found {
+		rows = append(rows, f.row)
 	}
 	var absent []string
 	for i, key := range w.keys {
@@ -53,36 +54,36 @@ func (x *run) knownOf(w *rowsOf) error {
 			continue
 		}
 		absent = append(absent, key)
-		if d, ok := u.dead[key]; ok && d.was {
-			ids = append(ids, d.row)
+		if d, ok := u.deletions[key]; ok && d.existed {
+			rows = append(rows, d.row)
 		}
 	}
-	versions, err := journal.Versions(x.ctx, x.c, w.l.jt.ID, ids, x.j.Authors)
+	versions, err := journal.Versions(ctx, v.s.conn, w.l.journal.ID, rows, v.j.Authors)
 	if err != nil {
 		return err
 	}
-	var tombs map[string]merge.Version
-	if w.l.deaths && len(absent) > 0 {
-		if tombs, err = journal.Tombstones(x.ctx, x.c, w.l.jt.ID, absent, x.j.Authors); err != nil {
+	var tombstones map[string]merge.Version
+	if w.l.tombstones && len(absent) > 0 {
+		if tombstones, err = journal.Tombstones(ctx, v.s.conn, w.l.journal.ID, absent, v.j.Authors); err != nil {
 			return err
 		}
 	}
 	for i, key := range w.keys {
 		f, ok := w.found[i]
 		if !ok {
-			w.known[i] = x.dead(w.l, key, tombs, versions, u)
+			w.known[i] = v.knownAbsent(w.l, key, tombstones, versions, u)
 			continue
 		}
-		w.had[i] = versions[f.row] != nil
-		w.known[i] = x.alive(w.l, f.row, versions[f.row], u)
-		w.used[i] = u.ids[f.row]
+		w.hasEntry[i] = versions[f.row] != nil
+		w.known[i] = v.knownHere(w.l, f.row, versions[f.row], u)
+		w.changes[i] = u.ids[f.row]
 	}
 	return nil
 }
 
 // distinct makes sure that each row comes once: what is known of it is read before anything is written. Rows that nothing
 // but all their values tells apart may be the same.
-func (w *rowsOf) distinct() error {
+func (w *keyedRows) distinct() error {
 	if w.l.Key == schema.KeyAll {
 		return nil
 	}
@@ -100,15 +101,15 @@ func (w *rowsOf) distinct() error {
 	return nil
 }
 
-// certain is errUnsealed if the log has more than edits of these rows: one that was made there, perhaps under a key that was
-// known before, or one that was deleted. Only a deletion by uuid says by itself which row it was.
-func (w *rowsOf) certain(u *unsealed) error {
+// requireSealed returns errUnsealed if the log has more than edits of these rows: one that was made there, perhaps under a key that
+// was known before, or one that was deleted. Only a deletion by uuid says by itself which row it was.
+func (w *keyedRows) requireSealed(u *unsealed) error {
 	for _, f := range w.found {
 		if c := u.rows[f.row]; c != nil && (c.Born || len(c.Deaths) > 0) {
 			return fmt.Errorf("%s: %w", w.l.Name, errUnsealed)
 		}
 	}
-	if w.l.Key != schema.KeyUUID && len(w.found) < len(w.keys) && u.died {
+	if w.l.Key != schema.KeyUUID && len(w.found) < len(w.keys) && u.anyDeleted {
 		return fmt.Errorf("%s: %w", w.l.Name, errUnsealed)
 	}
 	return nil
@@ -116,52 +117,70 @@ func (w *rowsOf) certain(u *unsealed) error {
 
 // unsealed is what the triggers wrote about a table since the last seal.
 type unsealed struct {
-	rows map[journal.Row]*journal.Folded
-	ids  map[journal.Row][]uint64
-	dead map[string]death // by the canonical form of the uuid
-	died bool             // rows were deleted
+	rows       map[journal.Row]*journal.Folded
+	ids        map[journal.Row][]uint64
+	deletions  map[string]unsealedDeletion // by the canonical form of the uuid
+	anyDeleted bool
 }
 
-type death struct {
-	row journal.Row
-	at  int64 // µs since 1970 UTC
-	was bool  // it was there before
+type unsealedDeletion struct {
+	row     journal.Row
+	at      int64 // µs since 1970 UTC
+	existed bool  // at the last seal
 }
 
-func (x *run) unsealed(l *local) (*unsealed, error) {
-	changes, err := journal.TableChanges(x.ctx, x.c, l.jt.ID)
+func (v *resolver) unsealed(ctx context.Context, l *localTable) (*unsealed, error) {
+	changes, err := journal.TableChanges(ctx, v.s.conn, l.journal.ID)
 	if err != nil {
 		return nil, err
 	}
-	u := &unsealed{rows: map[journal.Row]*journal.Folded{}, ids: map[journal.Row][]uint64{}, dead: map[string]death{}}
+	u := &unsealed{rows: map[journal.Row]*journal.Folded{}, ids: map[journal.Row][]uint64{}, deletions: map[string]unsealedDeletion{}}
 	for _, c := range changes {
 		u.ids[c.Row] = append(u.ids[c.Row], c.ID)
 	}
 	for _, f := range journal.Fold(changes) {
 		u.rows[f.Row] = f
-		u.died = u.died || len(f.Deaths) > 0
+		u.anyDeleted = u.anyDeleted || len(f.Deaths) > 0
 		for _, d := range f.Deaths {
 			if l.Key == schema.KeyUUID && d.UUID != nil {
-				u.dead[journal.Canonical(l.Table, *d.UUID)] = death{f.Row, d.At, d.First}
+				u.deletions[journal.Canonical(l.Table, *d.UUID)] = unsealedDeletion{f.Row, d.At, d.First}
 			}
 		}
 	}
 	return u, nil
 }
 
-// withoutEntry is the version of rows without an entry.
-func (l *local) withoutEntry() merge.Row {
+// checkReusedIDs returns errUnsealed if a row just inserted got the identity of one whose deletion is not sealed: a server may give
+// an integer out again, and a key without integers has no other.
+func (v *resolver) checkReusedIDs(ctx context.Context, l *localTable, inserted []*row) error {
+	if l.emptyAtStart || len(inserted) == 0 {
+		return nil
+	}
+	u, err := v.unsealed(ctx, l)
+	if err != nil || !u.anyDeleted {
+		return err
+	}
+	for _, r := range inserted {
+		if f := u.rows[r.at]; f != nil && len(f.Deaths) > 0 {
+			return fmt.Errorf("%s: %w", l.Name, errUnsealed)
+		}
+	}
+	return nil
+}
+
+// withoutEntry is what is known of rows without an entry in the journal.
+func (l *localTable) withoutEntry() merge.Row {
 	switch {
-	case l.jt.Default.Mask != 0:
-		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{l.jt.Default}}
-	case l.standard != nil:
-		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{*l.standard}}
+	case l.journal.Default.Mask != 0:
+		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{l.journal.Default}}
+	case l.bulkVersion != nil:
+		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{*l.bulkVersion}}
 	}
 	return merge.Row{}
 }
 
-// alive is what is known of a row that is here.
-func (x *run) alive(l *local, row journal.Row, groups []merge.Group, u *unsealed) merge.Row {
+// knownHere is what is known of a row that is here. groups are those of its entry.
+func (v *resolver) knownHere(l *localTable, row journal.Row, groups []merge.Group, u *unsealed) merge.Row {
 	known := l.withoutEntry()
 	if groups != nil {
 		known = merge.Row{Known: true, Alive: true, Groups: groups}
@@ -171,29 +190,29 @@ func (x *run) alive(l *local, row journal.Row, groups []merge.Group, u *unsealed
 		return known
 	}
 	if !known.Known { // found without versions: it counts as inserted with its first edit
-		known = x.maker.Insert(known, l.mask, f.Edits[0].At)
+		known = v.stamper.Insert(known, l.mask, f.Edits[0].At)
 	}
 	for _, e := range f.Edits {
 		if m := e.Mask & l.mask &^ merge.Existence; m != 0 {
-			known = x.maker.Edit(known, m, e.At)
+			known = v.stamper.Edit(known, m, e.At)
 		}
 	}
 	return known
 }
 
-// dead is what is known of a row that is not here.
-func (x *run) dead(l *local, key string, tombs map[string]merge.Version, versions map[journal.Row][]merge.Group, u *unsealed) merge.Row {
+// knownAbsent is what is known of a row that is not here.
+func (v *resolver) knownAbsent(l *localTable, key string, tombstones map[string]merge.Version, versions map[journal.Row][]merge.Group, u *unsealed) merge.Row {
 	known := merge.Row{}
-	if v, ok := tombs[key]; ok {
-		known = merge.Row{Known: true, Dead: v}
+	if t, ok := tombstones[key]; ok {
+		known = merge.Row{Known: true, Dead: t}
 	}
-	if d, ok := u.dead[key]; ok && d.was {
+	if d, ok := u.deletions[key]; ok && d.existed {
 		was := l.withoutEntry()
 		if g := versions[d.row]; g != nil {
 			was = merge.Row{Known: true, Alive: true, Groups: g}
 		}
-		if v := x.maker.Delete(was, d.at).Dead; !known.Known || known.Dead.Before(v.Stamp) {
-			known = merge.Row{Known: true, Dead: v}
+		if dead := v.stamper.Delete(was, d.at).Dead; !known.Known || known.Dead.Before(dead.Stamp) {
+			known = merge.Row{Known: true, Dead: dead}
 		}
 	}
 	return known

@@ -43,3 +43,69 @@ func TestRefusedRowsHealByThemselves(t *testing.T) {
 		t.Errorf("%s beds in the ward that came back, want 1", n)
 	}
 }
+
+// A value that the clinic's column does not take stops the whole import, with an error that names the row.
+func TestValueThatDoesNotFit(t *testing.T) {
+	for _, c := range []struct{ alter, change, want string }{
+		{"MODIFY name VARCHAR(40) NOT NULL", "name = 'a name of more than twelve'", "1406"},
+		{"MODIFY size INT NULL", "size = 256", "1264"},
+		{"MODIFY kind ENUM('a','b','c') NULL", "kind = 'c'", "1265"},
+		{"MODIFY opened VARCHAR(20) NULL", "opened = 'soon'", "1292"},
+		{"MODIFY name VARCHAR(12) NULL", "name = NULL", "1048"},
+		{"MODIFY uuid CHAR(60) NOT NULL", "uuid = REPEAT('u', 40)", "1406"},
+	} {
+		t.Run(c.change, func(t *testing.T) {
+			hub, clinic, f := wardPair(t)
+			clinic.Import(f)
+			hub.Exec("ALTER TABLE ward " + c.alter)
+			hub.Follow()
+			sites.Exchange(hub, clinic)
+			hub.Exec("UPDATE ward SET size = 3 WHERE uuid = 'w-2'", "UPDATE ward SET "+c.change+" WHERE uuid = 'w-1'")
+			before := checksum(clinic)
+			_, err := clinic.ImportErr(hub.Export(clinic)[0])
+			if err == nil || !strings.Contains(err.Error(), "ward") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want an error of ward with %s", err, c.want)
+			}
+			if checksum(clinic) != before {
+				t.Error("the database has changed")
+			}
+		})
+	}
+}
+
+// Two rows made apart that may not both be: the import fails whole, and goes on once a person has decided.
+func TestUniqueValueTaken(t *testing.T) {
+	hub, clinic, f := wardPair(t)
+	clinic.Import(f)
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO ward (name, code, uuid) VALUES ('here', 'X', 'w-here')")
+	hub.Exec("INSERT INTO ward (name, code, uuid) VALUES ('there', 'X', 'w-there'), ('other', 'Y', 'w-other')")
+	before := checksum(clinic)
+	refused := hub.Export(clinic)[0]
+	if _, err := clinic.ImportErr(refused); err == nil || !strings.Contains(err.Error(), "w-there") {
+		t.Fatalf("%v, want an error that names the row", err)
+	}
+	if checksum(clinic) != before {
+		t.Error("the database has changed")
+	}
+	clinic.Exec("UPDATE ward SET code = 'X2' WHERE uuid = 'w-here'")
+	clinic.Import(refused)
+	sites.Exchange(hub, clinic)
+	sites.Same(t, hub, clinic)
+}
+
+// TestErrorsHoldNoValues collides on a unique value and reads the error.
+func TestErrorsHoldNoValues(t *testing.T) {
+	ddl := "CREATE TABLE pid (id INT AUTO_INCREMENT PRIMARY KEY, identifier VARCHAR(50) NOT NULL UNIQUE, uuid CHAR(36) NOT NULL UNIQUE)"
+	hub, k := sites.New(t, "hub", "none", ddl), sites.New(t, "k", "none", ddl)
+	hub.Init()
+	k.Init()
+	hub.Connect(k)
+	sites.Exchange(hub, k)
+	k.Exec("INSERT INTO pid (identifier, uuid) VALUES ('Wanjiru 10001V-3', 'p-k')")
+	hub.Exec("INSERT INTO pid (identifier, uuid) VALUES ('Wanjiru 10001V-3', 'p-h')")
+	_, err := k.ImportErr(hub.Export(k)[0], signed)
+	if err == nil || strings.Contains(err.Error(), "Wanjiru") || !strings.Contains(err.Error(), "identifier") || !strings.Contains(err.Error(), "p-h") {
+		t.Errorf("%v", err)
+	}
+}

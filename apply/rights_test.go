@@ -7,15 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sites"
 )
-
-// unverified lets a test change what a peer signed.
-func unverified(o *apply.Options) {
-	o.Verify = func(*batch.Header, []byte, []byte) error { return nil }
-}
 
 // shows is an error unless a query answers these rows, each as its columns joined by a blank.
 func shows(t *testing.T, s *sites.Site, query string, want ...string) {
@@ -119,7 +113,7 @@ func TestRecordsGoNoFurtherThanTheirColumns(t *testing.T) {
 			}
 		}
 		return nil
-	}), unverified)
+	}), signed)
 	if err != nil || r.Conflicts != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -165,7 +159,7 @@ func TestAskedForAgain(t *testing.T) {
 	} {
 		before := c.at.One("SELECT MAX(id) FROM omsync_epoch")
 		f := forge(t, c.f, func(*batch.Writer) error { return nil }, func(h *batch.Header) { h.Requests = []string{c.ask} })
-		if _, err := c.at.ImportErr(f, unverified); err != nil {
+		if _, err := c.at.ImportErr(f, signed); err != nil {
 			t.Fatal(err)
 		}
 		again := c.at.One("SELECT IFNULL(GROUP_CONCAT(name), '') FROM omsync_table WHERE default_epoch > " + before)
@@ -185,7 +179,7 @@ func TestNotesAreFew(t *testing.T) {
 		}
 		_, err := w.Table(ward)
 		return err
-	}), unverified)
+	}), signed)
 	if err != nil || len(r.Notes) != 100 || strings.Contains(strings.Join(r.Notes, ""), "\x1b") {
 		t.Errorf("%d notes, %q, %v", len(r.Notes), r.Notes[0], err)
 	}

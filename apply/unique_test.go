@@ -45,20 +45,60 @@ func TestUniqueValuesChangeHands(t *testing.T) {
 	}
 }
 
-// REPLACE takes a row away and puts another in its place. What refers to it goes with it, on most servers: where it stays
-// (MySQL 9.7), it stays at the peer too.
-func TestReplaceOfAReferredRow(t *testing.T) {
-	ddl := []string{"CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, n INT) ENGINE=InnoDB",
-		"CREATE TABLE b (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, a INT, FOREIGN KEY (a) REFERENCES a (id) ON UPDATE CASCADE ON DELETE CASCADE) ENGINE=InnoDB"}
-	hub, kisumu := sites.New(t, "hub", "none", ddl...), sites.New(t, "kisumu", "none", ddl...)
+// TestSwappedRowsReferToNewOnes swaps unique values between rows that get references to rows which come later.
+func TestSwappedRowsReferToNewOnes(t *testing.T) {
+	ddl := "CREATE TABLE loc (id INT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(10) NOT NULL UNIQUE, next_id INT NULL, uuid CHAR(36) NOT NULL UNIQUE, FOREIGN KEY (next_id) REFERENCES loc (id))"
+	ddl2 := "CREATE TABLE other (id INT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(10) NOT NULL UNIQUE, loc_id INT NULL, uuid CHAR(36) NOT NULL UNIQUE, FOREIGN KEY (loc_id) REFERENCES loc (id))"
+	hub, k := sites.New(t, "hub", "none", ddl, ddl2), sites.New(t, "k", "none", ddl, ddl2)
+	hub.Exec("INSERT INTO loc (code, uuid) VALUES ('a', 'l-a'), ('b', 'l-b')")
 	hub.Init()
-	kisumu.Init()
-	hub.Connect(kisumu)
-	hub.Exec("INSERT INTO a VALUES (8, 'U1', 1)", "INSERT INTO b VALUES (3, 'B1', 8)")
-	sites.ExchangeTwice(hub, kisumu)
-	for _, row := range []string{"(8, 'U1', 2)", "(8, 'U2', 2)"} {
-		hub.Exec("REPLACE INTO a VALUES " + row)
-		sites.ExchangeTwice(hub, kisumu)
-		sites.Same(t, hub, kisumu)
+	k.Init()
+	hub.Connect(k)
+	sites.Exchange(hub, k)
+	// swap the codes, and point each to a new row
+	hub.Exec("UPDATE loc SET code = 'x' WHERE uuid = 'l-a'", "UPDATE loc SET code = 'a' WHERE uuid = 'l-b'", "UPDATE loc SET code = 'b' WHERE uuid = 'l-a'",
+		"INSERT INTO loc (code, uuid) VALUES ('new1', 'l-n1')", "INSERT INTO loc (code, uuid) VALUES ('new2', 'l-n2')",
+		"UPDATE loc SET next_id = 4 WHERE uuid = 'l-a'", "UPDATE loc SET next_id = 3 WHERE uuid = 'l-b'")
+	f := hub.Export(k)[0]
+	if r, err := k.ImportErr(f, signed); err != nil {
+		t.Fatalf("%+v, %v", r, err)
 	}
+	sites.Same(t, hub, k)
+}
+
+// TestDeferredRowKeepsItsReference defers a new row, whose unique value is still held, with a reference that runs ahead.
+func TestDeferredRowKeepsItsReference(t *testing.T) {
+	ddl := "CREATE TABLE loc (id INT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(10) NOT NULL UNIQUE, next_id INT NULL, uuid CHAR(36) NOT NULL UNIQUE, FOREIGN KEY (next_id) REFERENCES loc (id))"
+	hub, k := sites.New(t, "hub", "none", ddl), sites.New(t, "k", "none", ddl)
+	hub.Exec("INSERT INTO loc (code, uuid) VALUES ('a', 'l-a'), ('b', 'l-b')")
+	hub.Init()
+	k.Init()
+	hub.Connect(k)
+	sites.Exchange(hub, k)
+	hub.Exec(
+		"INSERT INTO loc (id, code, uuid) VALUES (3, 'c', 'l-3'), (5, 'e', 'l-5'), (6, 'f', 'l-6'), (7,'g','l-7'), (8,'h','l-8')",
+		"UPDATE loc SET next_id = 6 WHERE id = 5", // pending first
+		"UPDATE loc SET next_id = 8 WHERE id = 3",
+		"UPDATE loc SET code = 'zz' WHERE uuid = 'l-b'", "UPDATE loc SET code = 'b' WHERE uuid = 'l-3'")
+	f := hub.Export(k)[0]
+	if r, err := k.ImportErr(f, signed); err != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	sites.Same(t, hub, k)
+}
+
+// TestSwappedNumbers swaps unique numbers that cannot be negative.
+func TestSwappedNumbers(t *testing.T) {
+	ddl := "CREATE TABLE loc (id INT AUTO_INCREMENT PRIMARY KEY, rank_no INT UNSIGNED NOT NULL UNIQUE, uuid CHAR(36) NOT NULL UNIQUE)"
+	hub, k := sites.New(t, "hub", "none", ddl), sites.New(t, "k", "none", ddl)
+	hub.Exec("INSERT INTO loc (rank_no, uuid) VALUES (1, 'l-a'), (2, 'l-b')")
+	hub.Init()
+	k.Init()
+	hub.Connect(k)
+	sites.Exchange(hub, k)
+	hub.Exec("UPDATE loc SET rank_no = 9 WHERE uuid = 'l-a'", "UPDATE loc SET rank_no = 1 WHERE uuid = 'l-b'", "UPDATE loc SET rank_no = 2 WHERE uuid = 'l-a'")
+	if r, err := k.ImportErr(hub.Export(k)[0], signed); err != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	sites.Same(t, hub, k)
 }

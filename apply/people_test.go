@@ -17,9 +17,9 @@ import (
 	"github.com/omsync/omsync/journal"
 )
 
-// placeSchema is a little of each kind: a table that refers to itself, one that shares its parent's key, one with a
+// peopleSchema is a little of each kind: a table that refers to itself, one that shares its parent's key, one with a
 // composite key, one with two references.
-var placeSchema = []string{
+var peopleSchema = []string{
 	"CREATE TABLE person (person_id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) NOT NULL, note VARCHAR(200), friend INT, uuid CHAR(38) NOT NULL UNIQUE, FOREIGN KEY (friend) REFERENCES person (person_id)) ENGINE=InnoDB DEFAULT CHARSET=utf8",
 	"CREATE TABLE patient (patient_id INT PRIMARY KEY, code VARCHAR(20), FOREIGN KEY (patient_id) REFERENCES person (person_id)) ENGINE=InnoDB DEFAULT CHARSET=utf8",
 	"CREATE TABLE flag (person_id INT NOT NULL, name VARCHAR(20) NOT NULL, value VARCHAR(20), PRIMARY KEY (person_id, name), FOREIGN KEY (person_id) REFERENCES person (person_id)) ENGINE=InnoDB DEFAULT CHARSET=utf8",
@@ -27,15 +27,15 @@ var placeSchema = []string{
 	"CREATE TABLE memo (memo_id INT AUTO_INCREMENT PRIMARY KEY, value INT, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB DEFAULT CHARSET=utf8", // nothing refers to it: writers do not meet
 }
 
-// placeHub makes a hub that holds people p-1 to p-n, each with a patient, a flag and an observation o-1 to o-n, and children
+// peopleHub makes a hub that holds people p-1 to p-n, each with a patient, a flag and an observation o-1 to o-n, and children
 // that have got all of it. Each has integers of its own.
-func placeHub(t *testing.T, n int, children ...string) (hub *sites.Site, rest []*sites.Site) {
+func peopleHub(t *testing.T, n int, children ...string) (hub *sites.Site, rest []*sites.Site) {
 	t.Helper()
-	hub = sites.New(t, "hub", "none", placeSchema...)
-	hub.Exec(placePeople(1, n)...)
+	hub = sites.New(t, "hub", "none", peopleSchema...)
+	hub.Exec(insertPeople(1, n)...)
 	hub.Init()
 	for i, name := range children {
-		s := sites.New(t, name, "none", placeSchema...)
+		s := sites.New(t, name, "none", peopleSchema...)
 		s.SetOffset(int64(1000 * (i + 1)))
 		s.Init()
 		hub.Connect(s)
@@ -47,8 +47,8 @@ func placeHub(t *testing.T, n int, children ...string) (hub *sites.Site, rest []
 	return hub, rest
 }
 
-// placePeople inserts people from a to b in statements of some hundred rows.
-func placePeople(a, b int) (out []string) {
+// insertPeople inserts people from a to b in statements of some hundred rows.
+func insertPeople(a, b int) (out []string) {
 	for ; a <= b; a += 500 {
 		var people, uuids []string
 		for i := a; i <= min(b, a+499); i++ {

@@ -13,12 +13,12 @@ import (
 const decade = 10 * 365 * 24 * time.Hour
 
 // A clock that is ten years slow decides nothing about an edit that was made on what the hub had sent.
-func TestPlaceSlowClockEditsWhatItGot(t *testing.T) {
+func TestSlowClockEditsWhatItGot(t *testing.T) {
 	t.Parallel()
-	hub, _ := placeHub(t, 2)
+	hub, _ := peopleHub(t, 2)
 	hub.Exec("UPDATE person SET name = 'Anna' WHERE uuid = 'p-1'", "UPDATE flag SET value = 'en' WHERE person_id = 1")
 	hub.Seal()
-	clinic := sites.New(t, "clinic", "none", placeSchema...)
+	clinic := sites.New(t, "clinic", "none", peopleSchema...)
 	clinic.Init()
 	hub.Connect(clinic)
 	sites.Exchange(hub, clinic)
@@ -45,9 +45,9 @@ func TestPlaceSlowClockEditsWhatItGot(t *testing.T) {
 }
 
 // The integer of a deleted newest row is given out again, as MySQL 5.6 does after a restart.
-func TestPlaceIntegerUsedAgain(t *testing.T) {
+func TestIntegerGivenOutAgain(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 3, "clinic", "other")
+	hub, c := peopleHub(t, 3, "clinic", "other")
 	clinic, other := c[0], c[1]
 	again := func(s *sites.Site, old, young string, between func()) {
 		id := s.One("SELECT obs_id FROM obs WHERE uuid = ?", old)
@@ -111,9 +111,9 @@ func TestPlaceIntegerUsedAgain(t *testing.T) {
 
 // A key that changes is one row gone and another come, under one integer, wherever seals and imports fall between, and
 // however slow the clock.
-func TestPlaceKeyChangedToAnotherAndBack(t *testing.T) {
+func TestKeyChangedToAnotherAndBack(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 20, "clinic")
+	hub, c := peopleHub(t, 20, "clinic")
 	clinic := c[0]
 	o := 0
 	for _, between := range []string{"nothing", "seal", "exchange"} {
@@ -184,9 +184,9 @@ func TestPlaceKeyChangedToAnotherAndBack(t *testing.T) {
 
 // What refers to a row whose key changes holds the integer that it held, and means another row: so do rows that have no key
 // but the other's.
-func TestPlaceKeyChangedUnderWhatRefersToIt(t *testing.T) {
+func TestKeyChangedUnderWhatRefersToIt(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 6, "clinic", "other")
+	hub, c := peopleHub(t, 6, "clinic", "other")
 	clinic, other := c[0], c[1]
 	clinic.Exec("UPDATE person SET friend = (SELECT * FROM (SELECT person_id FROM person WHERE uuid = 'p-1') x) WHERE uuid = 'p-6'")
 	clinic.SetClock(-decade)
@@ -222,14 +222,14 @@ func TestPlaceKeyChangedUnderWhatRefersToIt(t *testing.T) {
 
 // Between the seal and the import's own look the application deletes rows that the batch updates, of every kind of key, and
 // perhaps makes them again. They do not come back, or they do and the deletion is recorded.
-func TestPlaceDeletedAfterTheSealOfAnImport(t *testing.T) {
+func TestDeletionsAfterTheSealOfAnImport(t *testing.T) {
 	t.Parallel()
 	tables := []struct{ name, person, update, insert, value, lost string }{
 		{"obs", "(SELECT uuid FROM person p WHERE p.person_id = obs.person_id)", "value = -%d", "(person_id, value, uuid) SELECT person_id, 777, '%s' FROM person WHERE uuid = '%s'", "value = 777", "obs.value=-%d"},
 		{"patient", "(SELECT uuid FROM person p WHERE p.person_id = patient_id)", "code = 'hub %d'", "(patient_id, code) SELECT person_id, 'new %s' FROM person WHERE uuid = '%s'", "code LIKE 'new %'", "patient.code=hub %d"},
 		{"flag", "(SELECT uuid FROM person p WHERE p.person_id = flag.person_id)", "value = 'hub %d'", "(person_id, name, value) SELECT person_id, 'lang', 'new %s' FROM person WHERE uuid = '%s'", "value LIKE 'new %'", "flag.value=hub %d"},
 	}
-	hub, c := placeHub(t, 12, "clinic", "other")
+	hub, c := peopleHub(t, 12, "clinic", "other")
 	clinic, other := c[0], c[1]
 	type one struct {
 		table, person int
@@ -291,9 +291,9 @@ func TestPlaceDeletedAfterTheSealOfAnImport(t *testing.T) {
 
 // The application purges a person with all that belongs to it after the seal of an import that updates some of it. Either all
 // of it is gone everywhere, or all that the batch has is back everywhere.
-func TestPlacePurgedAfterTheSealOfAnImport(t *testing.T) {
+func TestPurgeAfterTheSealOfAnImport(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 4, "clinic", "other")
+	hub, c := peopleHub(t, 4, "clinic", "other")
 	clinic, other := c[0], c[1]
 	for i, clock := range []time.Duration{0, -decade} {
 		uuid := fmt.Sprintf("'p-%d'", i+1)

@@ -17,9 +17,9 @@ import (
 
 // The import that begins first has the lower epoch and commits last. An export that went by the last epoch alone would
 // say that it holds what the first import brought, and nobody would ever send it.
-func TestPlaceImportsInterleaveAroundAnExport(t *testing.T) {
+func TestImportsInterleaveAroundAnExport(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 4, "kisumu", "migori", "busia")
+	hub, c := peopleHub(t, 4, "kisumu", "migori", "busia")
 	kisumu, migori, busia := c[0], c[1], c[2]
 	kisumu.Exec("UPDATE person SET name = 'held' WHERE uuid = 'p-1'", "INSERT INTO obs (person_id, value, uuid) SELECT person_id, 7, 'o-kisumu' FROM person WHERE uuid = 'p-1'")
 	migori.Exec("UPDATE person SET name = 'swift' WHERE uuid = 'p-2'", "INSERT INTO obs (person_id, value, uuid) SELECT person_id, 8, 'o-migori' FROM person WHERE uuid = 'p-2'")
@@ -63,14 +63,14 @@ func TestPlaceImportsInterleaveAroundAnExport(t *testing.T) {
 
 // An import has looked at some of its rows and not yet at others when the application edits one. The edit must count as
 // made here, sealed or not, whichever of the two stamps is the later.
-func TestPlaceEditWhileAnImportIsHeld(t *testing.T) {
+func TestEditDuringAnImportCounts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		clock time.Duration
 		wins  bool
 	}{"the edit is later": {0, true}, "the edit is earlier": {-time.Hour, false}} {
 		t.Run(name, func(t *testing.T) {
-			hub, cs := placeHub(t, 3, "clinic")
+			hub, cs := peopleHub(t, 3, "clinic")
 			clinic := cs[0]
 			hub.Exec("UPDATE person SET note = 'hub' WHERE uuid = 'p-1'", "UPDATE obs SET value = 100 WHERE uuid = 'o-1'", "UPDATE obs SET value = 200 WHERE uuid = 'o-2'")
 			f := hub.Export(clinic)[0]
@@ -110,12 +110,12 @@ func TestPlaceEditWhileAnImportIsHeld(t *testing.T) {
 
 // An import locks the rows of its batch and those that they refer to, and no others, in tables of any size: it does not wait
 // for an application that holds its neighbours.
-func TestPlaceImportLocksItsRowsAlone(t *testing.T) {
+func TestImportLocksItsRowsAlone(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 4, "clinic")
+	hub, c := peopleHub(t, 4, "clinic")
 	hub.Exec("INSERT INTO memo (value, uuid) VALUES (1, 'm-1'), (2, 'm-2'), (3, 'm-3')")
 	sites.Exchange(hub, c[0])
-	c[0].Exec(placePeople(100, 140)...)
+	c[0].Exec(insertPeople(100, 140)...)
 	for i := range 40 {
 		c[0].Exec(fmt.Sprintf("INSERT INTO memo (value, uuid) VALUES (0, 'mm-%d')", i))
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/sites"
 )
 
@@ -187,107 +186,6 @@ func TestBatchForOthersChangesNothing(t *testing.T) {
 		t.Error("the database has changed")
 	}
 	clinic.Import(f)
-	sites.Exchange(hub, clinic)
-	sites.Same(t, hub, clinic)
-}
-
-func TestBatchesOutOfOrder(t *testing.T) {
-	hub, clinic, first := wardPair(t)
-	sinceSent := func(o *export.Options) { o.SinceSent = true }
-	hub.Exec("UPDATE ward SET size = 7 WHERE uuid = 'w-1'")
-	second := hub.Export(clinic, sinceSent)[0]
-	hub.Exec("UPDATE ward SET size = 9 WHERE uuid = 'w-1'")
-	third := hub.Export(clinic, sinceSent)[0]
-	if second.Made.Base != first.Made.Upto || third.Made.Base != second.Made.Upto {
-		t.Fatalf("they do not build on each other: %+v %+v %+v", first.Made, second.Made, third.Made)
-	}
-	steps := []struct {
-		f    *sites.File
-		want string
-		why  string
-	}{
-		{third, apply.Gap, "a gap"}, {second, apply.Gap, "a smaller gap"}, {first, apply.Applied, "what was missing"}, {third, apply.Gap, "still a gap"},
-		{first, apply.Covered, "a repeated one"}, {second, apply.Applied, "the next"}, {first, apply.Covered, "an old one"},
-		{third, apply.Applied, "the last"}, {third, apply.Covered, "the last again"}, {second, apply.Covered, "an older one"},
-	}
-	for _, s := range steps {
-		before := checksum(clinic, "omsync_peer")
-		r := clinic.Import(s.f)
-		if r.Outcome != s.want {
-			t.Fatalf("%s: %+v, want %s", s.why, r, s.want)
-		}
-		if s.want == apply.Gap && !strings.Contains(r.Why, fmt.Sprint("epoch ", s.f.Made.Base)) {
-			t.Errorf("%s: %q does not name the missing epoch", s.why, r.Why)
-		}
-		if changed := checksum(clinic, "omsync_peer") != before; changed != (s.want == apply.Applied) {
-			t.Errorf("%s: the database has changed: %v", s.why, changed)
-		}
-	}
-	sites.Exchange(hub, clinic)
-	sites.Same(t, hub, clinic)
-	sites.Quiet(t, hub, clinic)
-}
-
-// A lost file costs nothing: what the clinic says of the gap makes the hub send all of it again.
-func TestLostBatch(t *testing.T) {
-	hub, clinic, _ := wardPair(t)
-	hub.Exec("UPDATE ward SET size = 7 WHERE uuid = 'w-1'")
-	for _, f := range hub.Export(clinic, func(o *export.Options) { o.SinceSent = true }) {
-		if r := clinic.Import(f); r.Outcome != apply.Gap {
-			t.Fatalf("%+v", r)
-		}
-	}
-	sites.Exchange(hub, clinic)
-	sites.Same(t, hub, clinic)
-	sites.Quiet(t, hub, clinic)
-}
-
-// A value that the clinic's column does not take stops the whole import, with an error that names the row.
-func TestValueThatDoesNotFit(t *testing.T) {
-	for _, c := range []struct{ alter, change, want string }{
-		{"MODIFY name VARCHAR(40) NOT NULL", "name = 'a name of more than twelve'", "1406"},
-		{"MODIFY size INT NULL", "size = 256", "1264"},
-		{"MODIFY kind ENUM('a','b','c') NULL", "kind = 'c'", "1265"},
-		{"MODIFY opened VARCHAR(20) NULL", "opened = 'soon'", "1292"},
-		{"MODIFY name VARCHAR(12) NULL", "name = NULL", "1048"},
-		{"MODIFY uuid CHAR(60) NOT NULL", "uuid = REPEAT('u', 40)", "1406"},
-	} {
-		t.Run(c.change, func(t *testing.T) {
-			hub, clinic, f := wardPair(t)
-			clinic.Import(f)
-			hub.Exec("ALTER TABLE ward " + c.alter)
-			hub.Follow()
-			sites.Exchange(hub, clinic)
-			hub.Exec("UPDATE ward SET size = 3 WHERE uuid = 'w-2'", "UPDATE ward SET "+c.change+" WHERE uuid = 'w-1'")
-			before := checksum(clinic)
-			_, err := clinic.ImportErr(hub.Export(clinic)[0])
-			if err == nil || !strings.Contains(err.Error(), "ward") || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%v, want an error of ward with %s", err, c.want)
-			}
-			if checksum(clinic) != before {
-				t.Error("the database has changed")
-			}
-		})
-	}
-}
-
-// Two rows made apart that may not both be: the import fails whole, and goes on once a person has decided.
-func TestUniqueValueTaken(t *testing.T) {
-	hub, clinic, f := wardPair(t)
-	clinic.Import(f)
-	sites.Exchange(hub, clinic)
-	clinic.Exec("INSERT INTO ward (name, code, uuid) VALUES ('here', 'X', 'w-here')")
-	hub.Exec("INSERT INTO ward (name, code, uuid) VALUES ('there', 'X', 'w-there'), ('other', 'Y', 'w-other')")
-	before := checksum(clinic)
-	refused := hub.Export(clinic)[0]
-	if _, err := clinic.ImportErr(refused); err == nil || !strings.Contains(err.Error(), "w-there") {
-		t.Fatalf("%v, want an error that names the row", err)
-	}
-	if checksum(clinic) != before {
-		t.Error("the database has changed")
-	}
-	clinic.Exec("UPDATE ward SET code = 'X2' WHERE uuid = 'w-here'")
-	clinic.Import(refused)
 	sites.Exchange(hub, clinic)
 	sites.Same(t, hub, clinic)
 }

@@ -47,9 +47,9 @@ func writes(n int) []string {
 
 // A seal is held up in each of its steps: with the gate, while it writes versions, while it takes away the changes that it
 // read. The application goes on through all its tables.
-func TestPlaceApplicationNeverWaitsForASeal(t *testing.T) {
+func TestApplicationNeverWaitsForASeal(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 30, "clinic")
+	hub, c := peopleHub(t, 30, "clinic")
 	app, err := hub.DB.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -89,9 +89,9 @@ func blocked(t *testing.T, s *sites.Site) string {
 }
 
 // An export is held up between its rows, for as long as a slow stick may take.
-func TestPlaceApplicationNeverWaitsForAnExport(t *testing.T) {
+func TestApplicationNeverWaitsForAnExport(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 30, "clinic")
+	hub, c := peopleHub(t, 30, "clinic")
 	app, err := hub.DB.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -123,9 +123,9 @@ func TestPlaceApplicationNeverWaitsForAnExport(t *testing.T) {
 }
 
 // A seal waits for no transaction of the application's either: what is not committed yet is the next seal's.
-func TestPlaceSealPassesOpenTransactions(t *testing.T) {
+func TestSealPassesOpenTransactions(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 30, "clinic")
+	hub, c := peopleHub(t, 30, "clinic")
 	var open []*holder
 	for i := range 6 { // their changes lie between, before and behind committed ones
 		hub.Exec(fmt.Sprintf("UPDATE person SET note = 'committed' WHERE uuid = 'p-%d'", 20+i))
@@ -157,8 +157,8 @@ func TestPlaceSealPassesOpenTransactions(t *testing.T) {
 
 // Connections write in transactions of any length and commit in any order, while others seal and export. Nothing is missed,
 // nothing is taken twice, and no statement is held up.
-func TestPlaceWritersBesideSealsAndExports(t *testing.T) {
-	hub, c := placeHub(t, 12, "clinic")
+func TestWritersBesideSealsAndExports(t *testing.T) {
+	hub, c := peopleHub(t, 12, "clinic")
 	clinic := c[0]
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -276,5 +276,35 @@ func TestPlaceWritersBesideSealsAndExports(t *testing.T) {
 	}
 	if d := time.Duration(longest.Load()); d > 3*time.Second {
 		t.Errorf("a statement of the application took %v", d)
+	}
+}
+
+// TestLargeTransactionBeforeTheSnapshot commits more changes than a seal takes between the last seal and the export's snapshot.
+func TestLargeTransactionBeforeTheSnapshot(t *testing.T) {
+	const ten = "(SELECT 0 UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	ddl := "CREATE TABLE o (id INT AUTO_INCREMENT PRIMARY KEY, v INT NULL, uuid CHAR(36) NOT NULL UNIQUE)"
+	hub, k := sites.New(t, "hub", "none", ddl), sites.New(t, "k", "none", ddl)
+	hub.Exec("SET @n = 0", "INSERT INTO o (v, uuid) SELECT 1, CONCAT('o-', @n := @n + 1) FROM "+ten+" a, "+ten+" b, "+ten+" c, "+ten+" d, "+ten+" e LIMIT 52000")
+	hub.Init()
+	k.Init()
+	hub.Connect(k)
+	hub.Exec("INSERT INTO o (v, uuid) VALUES (1, 'o-x')")
+	now, done := hub.J.Now, false
+	hub.J.Now = func() time.Time {
+		if !done {
+			done = true
+			hub.Exec("UPDATE o SET v = 2")
+		}
+		return now()
+	}
+	f := hub.Export(k)[0]
+	if r, err := k.ImportErr(f, signed); err != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if n := hub.One("SELECT COUNT(*) FROM omsync_capture"); n != "0" {
+		t.Errorf("%s changes were not sealed", n)
+	}
+	if old := k.Query("SELECT o.v, IFNULL(v.time, d.default_time), COUNT(*) FROM omsync_table d JOIN o LEFT JOIN omsync_version v ON v.table_id = d.id AND v.local_id = o.id AND v.local_key = '' WHERE d.name = 'o' AND o.v = 2 AND (v.time = 0 AND v.column_mask & 2 OR v.time IS NULL AND d.default_time = 0) GROUP BY 1, 2"); len(old) > 0 {
+		t.Errorf("new values under old stamps: %v", old)
 	}
 }

@@ -34,10 +34,10 @@ func idle(t *testing.T, s *sites.Site) {
 
 // An import is cut off at any moment: its context ends, or its connection is killed. The database is as before, or, if the
 // commit had just gone through, as after.
-func TestPlaceKilledImport(t *testing.T) {
+func TestKilledImportIsWholeOrNothing(t *testing.T) {
 	mysql.SetLogger(&mysql.NopLogger{}) // the driver has a line for each connection that is gone
 	defer mysql.SetLogger(log.New(os.Stderr, "[mysql] ", log.Ldate|log.Ltime|log.Lshortfile))
-	hub, c := placeHub(t, 60, "clinic")
+	hub, c := peopleHub(t, 60, "clinic")
 	clinic := c[0]
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -45,7 +45,7 @@ func TestPlaceKilledImport(t *testing.T) {
 	n := 0
 	next := func() *sites.File {
 		n++
-		clinic.Exec(placePeople(1000*n, 1000*n+40)...)
+		clinic.Exec(insertPeople(1000*n, 1000*n+40)...)
 		clinic.Exec(
 			fmt.Sprintf("UPDATE person SET name = 'round %d' WHERE uuid LIKE 'p-%%5'", n),
 			fmt.Sprintf("UPDATE person SET note = 'clinic %d' WHERE uuid = 'p-7'", n),
@@ -135,9 +135,9 @@ func TestPlaceKilledImport(t *testing.T) {
 
 // The server breaks a deadlock by giving up the import, which has done less than the application's transaction. It is done
 // again from its beginning, and the application notices nothing.
-func TestPlaceDeadlockIsTriedAgainAsAWhole(t *testing.T) {
+func TestDeadlockedImportIsTriedAgainAsAWhole(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 600, "clinic")
+	hub, c := peopleHub(t, 600, "clinic")
 	clinic := c[0]
 	clinic.Exec("INSERT INTO person (name, uuid) VALUES ('new', 'p-new')", "UPDATE obs SET value = -1 WHERE uuid IN ('o-1', 'o-2')")
 	f := clinic.Export(hub)[0]

@@ -16,34 +16,42 @@ import (
 // Errors go to terminals, logs and cron's mail: they name tables, columns, uuids and the server's error numbers, and never
 // a patient's data. What the server says of a value holds the value.
 
-// rowError is about a row that cannot be applied.
+// rowError is about a row that cannot be applied. It ends the import: see setAside.
 type rowError struct{ error }
 
 func (e *rowError) Unwrap() error { return e.error }
 
-// refused is the error about a row that the table does not take.
-func (x *run) refused(l *local, r *row, err error) error {
-	key := printable(l.Table, r.key)
+// setAside is the one place that every row comes to which cannot be applied: the table does not take its values, or what it refers to
+// is nowhere. Today there is nowhere to put it, and the error that setAside returns ends the import: the file is refused as a whole,
+// and its header alone counts. To keep such a row until it can be applied, keep it here and return nil. All callers go on without the
+// row then; what the import noted of it before it came here, its versions and its count among them, has to be undone with it.
+func (w *writer) setAside(l *localTable, key string, reason error) error {
+	return &rowError{fmt.Errorf("%s, row %s: %w", l.Name, printable(l.Table, key), reason)}
+}
+
+// notTaken is the reason of a row that the table does not take.
+func notTaken(err error) error {
 	switch {
 	case tooLarge(err):
-		return &rowError{fmt.Errorf("%s, row %s: it is longer than one statement may be here: raise max_allowed_packet on this server, and import again", l.Name, key)}
+		return errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, and import again")
 	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry:
-		return &rowError{fmt.Errorf("%s, row %s: another row here has the same value where only one may (%w): change one of them and import again", l.Name, key, withoutValues(err))}
+		return fmt.Errorf("another row here has the same value where only one may (%w): change one of them and import again", withoutValues(err))
 	}
-	return &rowError{fmt.Errorf("%s, row %s: the table does not take it: %w", l.Name, key, withoutValues(err))}
+	return fmt.Errorf("the table does not take it: %w", withoutValues(err))
 }
 
-// missing is the error about a reference to a row that is neither here nor in the batch.
-func (x *run) missing(l *local, key string, c *schema.Column, root *local, to string) error {
+// refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that one,
+// nil if it is not here.
+func refersNowhere(c *schema.Column, root *localTable, key string) error {
 	what, which := "a table that is not here", "unknown"
 	if root != nil {
-		what, which = root.Name, printable(root.Table, to)
+		what, which = root.Name, printable(root.Table, key)
 	}
-	return &rowError{fmt.Errorf("%s, row %s: its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
-		l.Name, printable(l.Table, key), c.Name, what, which)}
+	return fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
+		c.Name, what, which)
 }
 
-// tooLarge says whether a statement was longer than the server takes.
+// tooLarge reports whether a statement was longer than the server takes.
 func tooLarge(err error) bool {
 	return errors.Is(err, mysql.ErrPktTooLarge) || sqldb.ErrorNumber(err) == sqldb.ErrPacketTooLarge
 }

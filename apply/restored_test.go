@@ -61,9 +61,9 @@ func healed(t *testing.T, hub *sites.Site, children ...*sites.Site) {
 
 // A database is restored from yesterday's dump and goes on working. What it had sent since then comes back to it, what was on
 // its way arrives, what it does under numbers that it gives out for the second time is not taken for the old.
-func TestPlaceRestoredFromYesterday(t *testing.T) {
+func TestRestoreFromYesterday(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 40, "clinic", "other")
+	hub, c := peopleHub(t, 40, "clinic", "other")
 	clinic, other := c[0], c[1]
 	all := []*sites.Site{hub, clinic, other}
 	for i, round := range []struct {
@@ -157,9 +157,9 @@ func TestPlaceRestoredFromYesterday(t *testing.T) {
 }
 
 // Somebody drops triggers and makes them again while changes go by, and the peer has newer edits under way.
-func TestPlaceTriggersDroppedBehindItsBack(t *testing.T) {
+func TestTriggersDroppedBehindItsBack(t *testing.T) {
 	t.Parallel()
-	hub, c := placeHub(t, 8, "clinic", "other")
+	hub, c := peopleHub(t, 8, "clinic", "other")
 	clinic, other := c[0], c[1]
 	clinic.Exec("UPDATE person SET name = 'own' WHERE uuid = 'p-5'", "DELETE FROM obs WHERE uuid = 'o-8'")
 	sites.Exchange(hub, clinic, other)

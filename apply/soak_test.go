@@ -43,8 +43,8 @@ func (s *slowest) String() string { return time.Duration(s.Load()).String() }
 // import is held up for seconds. Whatever order they commit in, every snapshot that an export was made from holds all that
 // its upto says, or the peer would miss rows for good; the other imports and the application pass the one that is held.
 // (Where two imports change rows that the other refers to, they do wait for each other: that is left out here.)
-func TestPlaceImportsExportsAndWritersAtOnce(t *testing.T) {
-	hub, all := placeHub(t, 60, "k1", "k2", "k3", "k4", "x1", "x2")
+func TestImportsExportsAndWritersAtOnce(t *testing.T) {
+	hub, all := peopleHub(t, 60, "k1", "k2", "k3", "k4", "x1", "x2")
 	clinics, takers := all[:4], all[4:]
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

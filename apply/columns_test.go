@@ -1,0 +1,110 @@
+package apply_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/schema"
+)
+
+// One side lacks a column for some time, and gets it with an upgrade that fills in a default and some values of its own.
+func TestColumnThatComesLater(t *testing.T) {
+	t.Parallel()
+	bare := slices.Clone(peopleSchema)
+	bare[0] = strings.Replace(bare[0], " note VARCHAR(200),", "", 1)
+	for _, late := range []string{"clinic", "hub"} {
+		t.Run(late+" lacks it", func(t *testing.T) {
+			ddl := map[string][]string{"hub": peopleSchema, "clinic": peopleSchema}
+			ddl[late] = bare
+			hub := sites.New(t, "hub", "none", ddl["hub"]...)
+			hub.Exec(insertPeople(1, 12)...)
+			if late == "clinic" {
+				hub.Exec("UPDATE person SET note = 'of old' WHERE person_id <= 2")
+			}
+			hub.Init()
+			clinic := sites.New(t, "clinic", "none", ddl["clinic"]...)
+			clinic.SetOffset(1000)
+			clinic.Init()
+			hub.Connect(clinic)
+			sites.Exchange(hub, clinic)
+			has, lacks := hub, clinic
+			if late == "hub" {
+				has, lacks = clinic, hub
+			}
+			has.Exec("UPDATE person SET note = 'written' WHERE uuid IN ('p-3', 'p-4')", "UPDATE person SET note = NULL, name = 'both' WHERE uuid = 'p-5'")
+			lacks.Exec("UPDATE person SET name = 'meanwhile' WHERE uuid IN ('p-3', 'p-6')")
+			sites.Exchange(hub, clinic)
+
+			lacks.Exec("ALTER TABLE person ADD COLUMN note VARCHAR(200) NULL DEFAULT 'to be filled in'",
+				"UPDATE person SET note = 'by script' WHERE uuid IN ('p-1', 'p-4', 'p-7')", // the old triggers do not know the column
+				"UPDATE person SET name = 'more' WHERE uuid = 'p-8'")
+			lacks.Follow()
+			lacks.Exec("UPDATE person SET note = 'edited' WHERE uuid = 'p-9'", "INSERT INTO person (name, uuid) VALUES ('new', 'p-13')")
+			sites.ExchangeTwice(hub, clinic)
+			// Values that nobody wrote stay where they are: the default here, NULL there.
+			quiet := map[string]string{"p-2": "of old", "p-3": "written", "p-4": "written", "p-5": "NULL", "p-9": "edited", "p-13": "to be filled in"}
+			if late == "hub" {
+				delete(quiet, "p-2")
+				delete(quiet, "p-5")
+				quiet["p-7"] = "by script" // nobody else has a say
+			} else {
+				quiet["p-1"] = "of old"
+			}
+			for _, s := range []*sites.Site{hub, clinic} {
+				for uuid, want := range quiet {
+					if got := s.One("SELECT note FROM person WHERE uuid = ?", uuid); got != want {
+						t.Errorf("%s of %s: note %q, want %q", uuid, s.Name, got, want)
+					}
+				}
+				if got := s.One("SELECT name FROM person WHERE uuid = 'p-3'"); got != "meanwhile" {
+					t.Errorf("%s: name %q", s.Name, got)
+				}
+				if got := s.One("SELECT note FROM person WHERE uuid = 'p-7'"); got == "to be filled in" {
+					t.Errorf("%s: the default came over p-7", s.Name)
+				}
+			}
+			if got := has.One("SELECT COUNT(*) FROM person WHERE note = 'to be filled in'"); got != "1" {
+				t.Errorf("the default reached %s rows where the column was before, want that of the new row alone", got)
+			}
+			sites.Same(t, hub, clinic, "person.note")
+			sites.Quiet(t, hub, clinic)
+			journalFits(t, hub, clinic)
+		})
+	}
+}
+
+// A run that read the journal before an import gave a table its default version leaves that in place when the table changes.
+func TestReconcileKeepsTheDefaultVersionOfAnImport(t *testing.T) {
+	ddl := "CREATE TABLE o (id INT AUTO_INCREMENT PRIMARY KEY, v INT NULL, uuid CHAR(36) NOT NULL UNIQUE)"
+	hub, clinic := sites.New(t, "hub", "none", ddl), sites.New(t, "clinic", "none", ddl)
+	hub.Exec("INSERT INTO o (v, uuid) VALUES (1, 'o-1'), (1, 'o-2')")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	other := beside(t, clinic)
+	hub.Send(clinic)
+	was := clinic.Query("SELECT default_mask, default_time, default_author, default_epoch, default_origin FROM omsync_table")
+	if was[0][0] == "" || was[0][0] == "NULL" {
+		t.Fatalf("the table has no default version: %v", was)
+	}
+	clinic.Exec("ALTER TABLE o ADD w INT NULL")
+	catalogue, err := schema.Read(t.Context(), other.J.DB, other.Database, other.Profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.J.Catalogue = catalogue
+	if _, err := capture.Reconcile(t.Context(), other.J, sites.Wait); err != nil {
+		t.Fatal(err)
+	}
+	if is := clinic.Query("SELECT default_mask, default_time, default_author, default_epoch, default_origin FROM omsync_table"); !reflect.DeepEqual(is, was) {
+		t.Errorf("the default version is %v, was %v", is, was)
+	}
+	clinic.Follow()
+	hub.Exec("UPDATE o SET v = 5 WHERE uuid = 'o-2'")
+	sites.ExchangeTwice(hub, clinic)
+	sites.Same(t, hub, clinic, "o.w")
+}

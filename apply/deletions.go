@@ -1,0 +1,204 @@
+package apply
+
+import (
+	"context"
+	"slices"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// deletion is a row that the sender deleted.
+type deletion struct {
+	l       *localTable
+	key     string // canonical
+	deleted merge.Sent
+
+	// What was found of it.
+	isHere   bool
+	row      found            // with the values of columns alone
+	columns  []*schema.Column // see referredColumns
+	known    merge.Row
+	hasEntry bool // in the journal
+	changes  []uint64
+}
+
+// maxPendingDeletes is how many deletions are held at once. What is referred to from beyond is deferred to the end; what refers to
+// a row beyond that turns out to stay is gone by then.
+const maxPendingDeletes = 200_000
+
+// readDeletions takes in deletions. They are carried out together: whether one may go depends on the others.
+func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error {
+	t := im.here.sent[b.Table]
+	if t.local == nil {
+		im.notes.add("deletions in %q are left out: %s", t.Name, t.why)
+		return nil
+	}
+	l := t.local
+	if !l.rules.Takes() {
+		l.count.Refused += int64(len(b.Keys))
+		return nil
+	}
+	if err := im.here.checkKeys(l, b.Keys); err != nil {
+		return err
+	}
+	columns := l.referredColumns()
+	w, err := im.here.locateDeleted(ctx, l, b.Keys, columns)
+	if err != nil {
+		return err
+	}
+	for i := range b.Keys {
+		if l.keeps(w.keys[i], w.found[i], columns) {
+			l.count.Refused++
+			continue
+		}
+		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns,
+			deleted: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
+		d.row, d.isHere = w.found[i]
+		im.pendingDeletes = append(im.pendingDeletes, d)
+	}
+	if len(im.pendingDeletes) < maxPendingDeletes {
+		return nil
+	}
+	return im.delete(ctx, reading)
+}
+
+// locateDeleted finds the rows to be deleted that are here, locks them and reads what is known of them.
+func (v *resolver) locateDeleted(ctx context.Context, l *localTable, keys []uint32, columns []*schema.Column) (*keyedRows, error) {
+	if err := v.touch(ctx, l); err != nil {
+		return nil, err
+	}
+	if l.Root != l.Table || l.KeyColumns[0].Ref != nil {
+		if err := v.resolve(ctx, keys); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := v.find(ctx, l, keys, lockAlone, columns)
+	if err != nil {
+		return nil, err
+	}
+	w := &keyedRows{l: l, found: rows}
+	for _, k := range keys {
+		w.keys = append(w.keys, v.keys.at(k).canonical())
+	}
+	return w, v.readKnown(ctx, w)
+}
+
+// referredColumns returns the columns by which rows of the table are referred to other than by their integers, and the one that the
+// profile's filter looks at.
+func (l *localTable) referredColumns() (out []*schema.Column) {
+	add := func(c *schema.Column) {
+		if _, ok := l.place[c]; ok && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	for _, ref := range l.Children {
+		if ref.When == nil && ref.ToColumn != l.Integer {
+			add(ref.ToColumn)
+		}
+	}
+	if l.filter != nil {
+		add(l.Column(l.filter.Column))
+	}
+	return out
+}
+
+// keeps reports whether the profile keeps a row where it is, by its key or by what it holds here.
+func (l *localTable) keeps(key string, here found, columns []*schema.Column) bool {
+	stays, known := journal.FilteredOut(l.Table, l.filter, key)
+	if known {
+		return stays
+	}
+	at := slices.Index(columns, l.Column(l.filter.Column))
+	return at >= 0 && here.values != nil && here.values[at] != nil && l.filter.Match(string(here.values[at]))
+}
+
+// incoming is the deletion as the rules read it.
+func (im *importer) incoming(d *deletion) merge.Incoming {
+	return merge.Incoming{Dead: d.deleted, Ack: im.ack, NeverSent: d.l.rules.NeverSent(d.known)}
+}
+
+// delete carries out the pending deletions that may go. What something here still refers to is deferred until the rows of the batch
+// are in, and stays if that is still so then, in the phase finishing: a deletion never takes anything with it.
+func (im *importer) delete(ctx context.Context, phase phase) error {
+	if phase == finishing {
+		im.pendingDeletes, im.deferredDeletes = im.deferredDeletes, nil
+	}
+	if len(im.pendingDeletes) == 0 {
+		return nil
+	}
+	pending := im.pendingDeletes
+	im.pendingDeletes = nil
+	out := deletionWrites{tables: map[*localTable]*tableDeletions{}}
+	var candidates []*deletion // rows that are here, and that the sender may delete
+	for _, d := range pending {
+		switch {
+		case !d.l.rules.TakesRow(d.known):
+			d.l.count.Refused++
+		case !d.isHere || im.rules.Outlives(d.known, im.incoming(d)):
+			if err := im.settleDeletion(ctx, d, false, &out); err != nil {
+				return err
+			}
+		default:
+			candidates = append(candidates, d)
+		}
+	}
+	refs, err := im.referrers(ctx, candidates)
+	if err != nil {
+		return err
+	}
+	for i, stays := range merge.RefuseDeletions(len(candidates), refs) {
+		if stays && phase == reading {
+			im.deferredDeletes = append(im.deferredDeletes, candidates[i])
+			continue
+		}
+		if err := im.settleDeletion(ctx, candidates[i], stays, &out); err != nil {
+			return err
+		}
+	}
+	for _, l := range out.order {
+		if err := im.out.writeDeletions(ctx, l, out.tables[l]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleDeletion lets the rules decide on a deletion, and adds to out what is to be written. stays: something here refers to the row.
+func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool, out *deletionWrites) error {
+	o := im.rules.Settle(d.known, im.incoming(d), im.policy(d.l), merge.Compare{}, stays)
+	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {
+		return err
+	}
+	w := out.of(d.l)
+	switch {
+	case o.Action == merge.Delete:
+		w.rows = append(w.rows, d.row.row)
+		w.tombstones = append(w.tombstones, journal.Tombstone{Key: d.key, Version: o.Row.Dead})
+		d.l.count.Deleted++
+		if d.hasEntry {
+			w.old = append(w.old, d.row.row)
+		}
+	case d.isHere:
+		d.l.count.Unchanged++
+		if stays && im.rules.FromParent && !d.l.rules.SendsAllRows() { // only what others need goes up for it
+			w.refused = append(w.refused, journal.Tombstone{Key: d.key, Version: merge.Version{Stamp: d.deleted.Stamp, Epoch: im.epoch.Epoch}})
+		}
+		if !o.Changed && len(d.changes) == 0 {
+			return nil
+		}
+		w.entries = append(w.entries, journal.Entry{Row: d.row.row, Groups: o.Row.Groups})
+		if d.hasEntry {
+			w.old = append(w.old, d.row.row)
+		}
+	default:
+		d.l.count.Unchanged++
+		if o.Changed {
+			w.tombstones = append(w.tombstones, journal.Tombstone{Key: d.key, Version: o.Row.Dead})
+		}
+	}
+	w.changes = append(w.changes, d.changes...)
+	return nil
+}

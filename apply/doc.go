@@ -1,0 +1,37 @@
+// Package apply brings a batch into the database: it finds or makes the local rows, rewrites every reference to the local
+// integers, lets package merge settle what both sides changed, and writes rows and versions in bulk.
+//
+// It promises: one transaction, so that a batch is applied whole and once or not at all; references that always point to
+// the row that the sender meant; nothing of the application's that was committed before is overwritten unrecorded,
+// sealed or not. It decides neither whose value stays (package merge does) nor who may send what (package access does).
+//
+// An import, as pseudo-code; [Import] is the outer loop, attempt.run one turn of it, importer.bringIn the inner one:
+//
+//	until the transaction commits, or fails for good:
+//	    open the batch: signature, header
+//	    open a session: a connection that no trigger speaks on
+//	    take the gate, which begins the transaction: no seal runs beside an import
+//	    read the peer, this node's history, and draw an epoch            (peerLink)
+//	    let the rules of the link judge the header: apply, covered, a gap, refused
+//	    send again what the header asks for
+//	    if it is to be applied:
+//	        for each item of the batch:                                   (importer)
+//	            a table:      find its counterpart here                   (resolver)
+//	            keys:         add them to the dictionary                  (resolver)
+//	            deletions:    hold them back, until the first rows
+//	            rows:         resolve keys and references, read and lock the rows that are here, read what is known of them;
+//	                          per row: may the sender change it? which values stay? what lost?
+//	                          write what was decided, rows before versions (writer)
+//	            conflicts:    record them
+//	        carry out deletions:
+//	            what something here refers to is deferred
+//	        fill references to rows that came later
+//	        carry out deferred deletions: what is still referred to stays
+//	        write deferred rows, whose unique values others held
+//	        fill the other references: a row that is nowhere is an error
+//	        write the default versions of tables that were empty, and the conflicts
+//	    write the state of the link
+//	    commit
+//
+// What a row's way may end in, other than in the table, is one function: writer.setAside.
+package apply

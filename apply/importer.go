@@ -1,0 +1,144 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+)
+
+// importer brings in one batch: it reads its items in order, asks who may send what and whose value stays, and has the resolver find
+// and the writer write.
+type importer struct {
+	j     *journal.Journal
+	o     Options
+	peer  *journal.Peer // the sender
+	ack   uint64        // this node's epoch up to which the sender had applied all when it made the batch
+	rules merge.Import
+	epoch *epoch
+	here  *resolver
+	out   *writer
+	notes *notes
+
+	pendingDeletes  []*deletion // read so far, and not looked into
+	deferredDeletes []*deletion // of rows that something here still referred to
+
+	rowsRead int64
+}
+
+// newImporter starts the import of a batch that the rules of the link let pass.
+func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) (*importer, error) {
+	resent, err := journal.ResendEpochs(ctx, l.s.conn, 0)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs := set(resent), set(l.header.Resent)
+	rules := l.peer.Link.Import(l.rules, d)
+	rules.Self, rules.Peer, rules.Epoch, rules.FromParent = l.j.Self, l.peer.ID, l.epoch.Epoch, l.peer.Role == access.Parent
+	rules.OwnResent = func(e uint64) bool { return ours[e] }
+	rules.PeerResent = func(e uint64) bool { return theirs[e] }
+	here := newResolver(l)
+	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, here: here, out: newWriter(l, here, o.DryRun), notes: l.notes}, nil
+}
+
+func set(list []uint64) map[uint64]bool {
+	out := make(map[uint64]bool, len(list))
+	for _, n := range list {
+		out[n] = true
+	}
+	return out
+}
+
+// bringIn reads the batch and brings it in: deletions first, so that what they free can be used, then rows, then whatever
+// had to wait for them. Each step hands to the next what it could not do.
+func (im *importer) bringIn(ctx context.Context, r *batch.Reader) error {
+	for _, step := range []func() error{
+		func() error { return im.readItems(ctx, r) },               // leaves deletions, where no rows followed them, and below what waits
+		func() error { return im.delete(ctx, reading) },            // leaves deferred deletions, as each delete while reading does
+		func() error { return im.out.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
+		func() error { return im.delete(ctx, finishing) },          // the deferred ones
+		func() error { return im.out.writeDeferredRows(ctx) },      // may bring what references wait for
+		func() error { return im.out.fillPatches(ctx, finishing) }, // leaves nothing
+		func() error { return im.out.saveBulkVersions(ctx) },
+		func() error { return im.out.saveConflicts(ctx) },
+		func() error { return im.reindex(ctx) }, // last: the application may want that row too
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readItems takes in the items of a batch.
+func (im *importer) readItems(ctx context.Context, r *batch.Reader) error {
+	rows := false
+	for {
+		item, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch item.(type) {
+		case *batch.Deletions:
+			if rows {
+				return fmt.Errorf("%w: deletions after rows", batch.ErrCorrupt) // what was found by then may be gone
+			}
+		case *batch.Rows:
+			rows = true
+		}
+		if err := im.readItem(ctx, item); err != nil {
+			return err
+		}
+	}
+}
+
+// readItem takes in one item. Deletions are held back until something else wants the database or the dictionary.
+func (im *importer) readItem(ctx context.Context, item any) error {
+	switch item.(type) {
+	case *batch.Rows, *batch.Records, *batch.ResetItem:
+		if err := im.delete(ctx, reading); err != nil {
+			return err
+		}
+	}
+	switch i := item.(type) {
+	case *batch.TableItem:
+		return im.here.describe(i)
+	case *batch.KeysItem:
+		return im.here.addKeys(i)
+	case *batch.ResetItem:
+		im.here.keys.reset()
+		return nil
+	case *batch.Deletions:
+		return im.readDeletions(ctx, i)
+	case *batch.Rows:
+		return im.readRows(ctx, i)
+	case *batch.Records:
+		return im.readConflicts(ctx, i)
+	}
+	return fmt.Errorf("an item of type %T is of a later format: use a newer omsync", item)
+}
+
+// policy is what decides conflicts in a table.
+func (im *importer) policy(l *localTable) merge.Policy {
+	configured := merge.Newest
+	if im.o.Policy != nil {
+		configured = im.o.Policy(l.Name)
+	}
+	return l.rules.Policy(configured)
+}
+
+// addCounts adds what was done to the report.
+func (im *importer) addCounts(r *Report) {
+	for _, l := range im.here.exchanged {
+		r.add(l.count)
+	}
+	r.Conflicts = im.out.newConflicts
+}

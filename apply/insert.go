@@ -1,0 +1,139 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// insert writes new rows and finds out their integers.
+func (w *writer) insert(ctx context.Context, q *writes) error {
+	l := q.l
+	var places []int
+	head := []byte("INSERT INTO " + schema.Quote(l.Name) + " (")
+	for at, c := range l.written {
+		if c.AutoIncrement && c.Local {
+			continue
+		}
+		if len(places) > 0 {
+			head = append(head, ", "...)
+		}
+		head = append(head, schema.Quote(c.Name)...)
+		places = append(places, at)
+	}
+	head = append(head, ") VALUES "...)
+	literal := func(b []byte, r *row) []byte {
+		b = append(b, '(')
+		for i, at := range places {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if c := l.written[at]; r.unset[at] {
+				b = append(b, unset(c)...)
+			} else {
+				b = c.AppendLiteral(b, r.values[at])
+			}
+		}
+		return append(b, ')')
+	}
+	inserted := func(part []*row, first int64) error {
+		for i, r := range part {
+			if err := w.inserted(ctx, q, r, first+int64(i)*w.s.increment); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return w.writeBulk(ctx, &bulk{writes: q, head: head, literal: literal, inserted: inserted}, q.insert)
+}
+
+// unset is what a column gets for which nothing came: its default, or what MySQL gives where there is none.
+func unset(c *schema.Column) string {
+	if c.Default != nil || c.DefaultExpr || c.Nullable {
+		return "DEFAULT"
+	}
+	switch c.Type {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year":
+		return "0"
+	case "date":
+		return "'0000-00-00'"
+	case "datetime", "timestamp":
+		return "'0000-00-00 00:00:00'"
+	case "time":
+		return "'00:00:00'"
+	case "json":
+		return "'null'"
+	case "enum", "set":
+		return "1"
+	}
+	return "''"
+}
+
+// inserted notes the identity of a row that was just inserted, and what must follow from it. id is what the server gave it, where it
+// gives integers.
+func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) error {
+	l := q.l
+	l.filled = true
+	switch {
+	case l.Integer == nil:
+		r.at = l.localRow(r)
+	case l.Integer.AutoIncrement && l.Integer.Local:
+		r.at = journal.Row{Int: id}
+	default:
+		r.at = journal.Row{Int: sqldb.Int(r.values[l.place[l.Integer]])}
+	}
+	if r.entry != 0 && w.here.keys.at(r.entry).root == l {
+		w.here.identify(l, r.entry, r.at, r.values)
+	}
+	if l.Root != l.Table {
+		ancestor := inherited{integer: r.at.Int}
+		if l.Root.Integer == nil {
+			ancestor = inherited{name: string(r.values[l.place[l.KeyColumns[0]]])}
+		}
+		w.here.exists(l, ancestor)
+	}
+	w.patchLater(r)
+	if r.wasDead {
+		if err := journal.DropTombstones(ctx, w.s.conn, l.journal.ID, []string{journal.Canonical(l.Table, r.key)}); err != nil {
+			return err
+		}
+	}
+	if l.emptyAtStart && len(r.groups) == 1 {
+		if l.bulkVersion == nil {
+			l.bulkVersion = &r.groups[0]
+			if err := w.addAuthors(ctx, []string{l.bulkVersion.Author}); err != nil {
+				return err
+			}
+		}
+		if r.groups[0] == *l.bulkVersion {
+			return nil
+		}
+	}
+	q.entries = append(q.entries, journal.Entry{Row: r.at, Groups: r.groups})
+	return nil
+}
+
+// localRow is how a row of a table without an integer is known here, by its values.
+func (l *localTable) localRow(r *row) journal.Row {
+	values := make([][]byte, len(l.LocalColumns))
+	for i, c := range l.LocalColumns {
+		values[i] = r.values[l.place[c]]
+	}
+	return journal.Row{Key: schema.LocalKey(l.Table, values)}
+}
+
+// nextInteger gives the next integer of a table for which the server gives none.
+func (w *writer) nextInteger(ctx context.Context, l *localTable) (int64, error) {
+	if l.nextInteger == 0 {
+		n, err := w.s.number(ctx, fmt.Sprintf("SELECT IFNULL(MAX(%s), 0) FROM %s", schema.Quote(l.Integer.Name), schema.Quote(l.Name)))
+		if err != nil {
+			return 0, err
+		}
+		l.nextInteger = max(n, 0)
+	}
+	l.nextInteger++
+	return l.nextInteger, nil
+}

@@ -1,0 +1,197 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/headers"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+)
+
+// peerLink is this end of the link to the sender of a batch: what a transaction reads of it first and writes back at its end.
+type peerLink struct {
+	j      *journal.Journal
+	s      *session
+	header *batch.Header
+	rules  merge.Header // the same, as the rules read it
+	notes  *notes
+
+	peer       *journal.Peer
+	imports    []merge.AppliedBatch // of the peer's link, as the journal has them
+	node       *journal.Node
+	history    *merge.History
+	historyErr error // of what history asked the database
+	epoch      *epoch
+}
+
+// epoch is the one that was drawn for the transaction.
+type epoch struct {
+	merge.Position
+	used bool // something was written in it; if nothing is, its number goes back and may be given again
+}
+
+// readLink reads what is known of the sender of a batch and of this node's history, and draws an epoch.
+func readLink(ctx context.Context, j *journal.Journal, s *session, h *batch.Header) (*peerLink, error) {
+	if err := j.Reload(ctx, s.conn); err != nil {
+		return nil, err
+	}
+	l := &peerLink{j: j, s: s, header: h, rules: headers.ToRules(h), notes: &notes{}}
+	var err error
+	if l.peer, err = journal.PeerByName(ctx, s.conn, h.Sender, true); err != nil {
+		return nil, err
+	}
+	if l.peer == nil {
+		return nil, fmt.Errorf("no peer of that name: exchange cards and run omsync peer add")
+	}
+	if err := journal.LoadImports(ctx, s.conn, l.peer); err != nil {
+		return nil, err
+	}
+	l.imports = slices.Clone(l.peer.Link.Imports)
+	if l.node, l.history, err = journal.LoadHistory(ctx, s.conn, &l.historyErr); err != nil {
+		return nil, err
+	}
+	at, err := journal.NextEpoch(ctx, s.conn, false, j.Now())
+	l.epoch = &epoch{Position: at}
+	return l, err
+}
+
+// receive lets the rules judge the header, and does what they find to be due whatever the verdict: a new history if this node was
+// restored, and if the peer was, that what it lost counts as made here.
+func (l *peerLink) receive(ctx context.Context, gate gateMode) (merge.Decision, error) {
+	link := &l.peer.Link
+	acked, history := link.Acked, link.History
+	d := merge.Receive(l.history, link, l.rules)
+	if l.historyErr != nil {
+		return d, l.historyErr
+	}
+	if d.NewHistory {
+		if gate != gateAlone {
+			return d, errNewHistory
+		}
+		if err := l.beginHistory(ctx); err != nil {
+			return d, err
+		}
+	}
+	if d.Rejoin != nil {
+		if err := journal.Rejoin(ctx, l.s.conn, l.peer.ID, d.Rejoin.OwnEpoch, l.epoch.Epoch); err != nil {
+			return d, err
+		}
+		l.epoch.used = true
+		if err := l.j.Reload(ctx, l.s.conn); err != nil {
+			return d, err
+		}
+	}
+	if link.History != history { // its epochs may begin again lower: what it asked for before says nothing
+		l.peer.Answered = nil
+	}
+	if link.Acked != acked {
+		l.peer.AckedAt = l.j.Now()
+	}
+	return d, nil
+}
+
+// beginHistory draws a new history.
+func (l *peerLink) beginHistory(ctx context.Context) error {
+	l.node.Earlier = nil
+	for e := range l.history.Earlier {
+		l.node.Earlier = append(l.node.Earlier, e)
+	}
+	slices.Sort(l.node.Earlier)
+	l.node.History = journal.Random()
+	if err := journal.SaveHistory(ctx, l.s.conn, l.node); err != nil {
+		return err
+	}
+	l.notes.add("this database was restored from a backup: a new history begins, and the peers will send what it lost")
+	return nil
+}
+
+// answerRequests does what the header asks for, if it is one that counts: tables that the sender switched on, or in which it gained
+// a column, or whose triggers had been missing, get a new epoch that only sends again.
+func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
+	if v != merge.Apply && v != merge.Covered {
+		return nil
+	}
+	var tables []string
+	for _, s := range l.header.Requests {
+		r, ok := journal.ParseResendRequest(s)
+		if !ok || r.Epoch <= l.peer.Answered[r.Table] || !l.sends(r.Table) {
+			continue // an older request may come again, in a file that was late
+		}
+		if l.peer.Answered == nil {
+			l.peer.Answered = map[string]uint64{}
+		}
+		l.peer.Answered[r.Table] = r.Epoch
+		tables = append(tables, r.Table)
+	}
+	if len(tables) == 0 {
+		return nil
+	}
+	again, err := journal.NextEpoch(ctx, l.s.conn, true, l.j.Now())
+	if err != nil {
+		return err
+	}
+	for _, name := range tables {
+		if err := journal.Resend(ctx, l.s.conn, l.j.Tables[name], again.Epoch, l.j.Authors); err != nil {
+			return err
+		}
+	}
+	return l.recordResend(ctx, again.Epoch)
+}
+
+// sends reports whether a table's rows go to the sender of the batch.
+func (l *peerLink) sends(name string) bool {
+	t := l.j.Catalogue.Table(name)
+	if t == nil || !t.Replicated || l.j.Tables[t.Name] == nil || t.Name != name {
+		return false
+	}
+	return access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends()
+}
+
+// recordResend lets the links know on which a load is under way: its rows are no longer told by their epochs.
+func (l *peerLink) recordResend(ctx context.Context, epoch uint64) error {
+	l.peer.Link.RecordResend(epoch)
+	peers, err := journal.Peers(ctx, l.s.conn)
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.ID == l.peer.ID || p.Link.Receiving.ID == 0 {
+			continue
+		}
+		if p, err = journal.PeerByName(ctx, l.s.conn, p.Name, true); err != nil {
+			return err
+		}
+		p.Link.RecordResend(epoch)
+		if err := journal.SavePeer(ctx, l.s.conn, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordImport notes that the batch was applied.
+func (l *peerLink) recordImport() {
+	e := l.epoch.Epoch
+	if !l.epoch.used {
+		e--
+	}
+	merge.RecordImport(&l.peer.Link, l.rules, e, l.epoch.used)
+	l.peer.AppliedAt = l.j.Now()
+}
+
+// save writes the state of the link.
+func (l *peerLink) save(ctx context.Context) error {
+	if !l.epoch.used {
+		if err := journal.DropEpoch(ctx, l.s.conn, l.epoch.Epoch); err != nil {
+			return err
+		}
+	}
+	if err := journal.SavePeer(ctx, l.s.conn, l.peer); err != nil {
+		return err
+	}
+	return journal.SaveImports(ctx, l.s.conn, l.peer, l.imports)
+}

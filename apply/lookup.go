@@ -1,0 +1,184 @@
+package apply
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// found is a row that a key was found to be.
+type found struct {
+	row    journal.Row
+	values [][]byte // of the columns asked for
+}
+
+// lock is how rows are read: the end of a SELECT.
+type lock string
+
+const (
+	lockNone   lock = ""
+	lockShared lock = "LOCK IN SHARE MODE" // nobody may change or delete them
+	lockAlone  lock = "FOR UPDATE"
+)
+
+// maxLookUp is how many rows one statement looks for.
+const maxLookUp = 1000
+
+// lookUp joins values with a table on some of its columns: the shape that uses the index and locks what it finds alone. f gets the
+// place of the values that a row has.
+func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Column, values [][][]byte, lock lock, columns []*schema.Column, f func(int, found)) error {
+	head := []byte("SELECT d.n, " + journal.Identity(l.Table, "t."))
+	for _, c := range columns {
+		head = append(append(head, ", "...), c.Select("t.")...)
+	}
+	head = append(head, " FROM "...)
+	names := []string{"n"}
+	tail := []byte(" STRAIGHT_JOIN " + schema.Quote(l.Name) + " t" + l.ForceIndex(on) + " ON ")
+	for p, c := range on {
+		if p > 0 {
+			tail = append(tail, " AND "...)
+		}
+		same := "="
+		if c.Nullable {
+			same = "<=>"
+		}
+		name := fmt.Sprintf("a%d", p)
+		names = append(names, name)
+		tail = fmt.Appendf(tail, "t.%s %s %s", schema.Quote(c.Name), same, searchable(c, "d."+name))
+	}
+	tail = append(append(tail, ' '), lock...)
+	var b []byte
+	for start, n := 0, 0; start < len(values); start += n {
+		b, n = sqldb.AppendDerived(append(b[:0], head...), names, min(len(values)-start, maxLookUp), v.s.maxStatement, func(b []byte, row, column int) []byte {
+			if column == 0 {
+				return strconv.AppendInt(b, int64(start+row), 10)
+			}
+			return on[column-1].AppendLiteral(b, values[start+row][column-1])
+		})
+		b = append(b, tail...)
+		err := v.s.each(ctx, string(b), func(r []sql.RawBytes) error {
+			f(int(sqldb.Int(r[0])), read(r[1:]))
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("look for rows of %s: %w", l.Name, err)
+		}
+	}
+	return nil
+}
+
+// read takes a row's local identity and values out of a result.
+func read(r []sql.RawBytes) found {
+	f := found{row: journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, values: make([][]byte, len(r)-2)}
+	size := 0
+	for _, v := range r[2:] {
+		size += len(v)
+	}
+	arena := make([]byte, 0, size)
+	for i, v := range r[2:] {
+		if v != nil {
+			start := len(arena)
+			arena = append(arena, v...)
+			f.values[i] = arena[start:len(arena):len(arena)]
+		}
+	}
+	return f
+}
+
+// searchable is a text of the session's character set as the column's own index can be searched for it.
+func searchable(c *schema.Column, v string) string {
+	if c.Collation == "" || c.Charset == "binary" {
+		return v
+	}
+	charset, _, _ := strings.Cut(c.Collation, "_")
+	return "CONVERT(" + v + " USING " + charset + ") COLLATE " + c.Collation
+}
+
+// findUnindexed finds rows by a uuid that no index holds (users): a plain read of the table, which locks nothing, and
+// then the rows themselves. Locking a scan would stop the application.
+func (v *resolver) findUnindexed(ctx context.Context, l *localTable, keys []uint32, lock lock, columns []*schema.Column, out map[int]found) error {
+	want := map[string][]int{}
+	for n, i := range keys {
+		k := v.keys.at(i).canonical()
+		want[k] = append(want[k], n)
+	}
+	var rows []journal.Row
+	at := map[journal.Row][]int{}
+	query := "SELECT " + journal.Identity(l.Table, "") + ", " + schema.Quote(l.KeyColumns[0].Name) + " FROM " + schema.Quote(l.Name)
+	err := v.s.each(ctx, query, func(r []sql.RawBytes) error {
+		if r[2] == nil {
+			return nil
+		}
+		if ns := want[journal.Canonical(l.Table, string(r[2]))]; ns != nil {
+			row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
+			rows, at[row] = append(rows, row), ns
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for rows of %s: %w", l.Name, err)
+	}
+	return v.readRows(ctx, l, rows, lock, columns, func(f found) {
+		for _, n := range at[f.row] {
+			if _, twice := out[n]; twice {
+				v.noteTwice(l, keys[n])
+				return
+			}
+			out[n] = f
+		}
+	})
+}
+
+// readRows reads rows by their local identity, and locks them.
+func (v *resolver) readRows(ctx context.Context, l *localTable, rows []journal.Row, lock lock, columns []*schema.Column, f func(found)) error {
+	on := []*schema.Column{l.Integer}
+	if l.Integer == nil {
+		on = l.LocalColumns
+	}
+	values := make([][][]byte, 0, len(rows))
+	for _, r := range rows {
+		local, err := l.localValues(r)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", l.Name, err)
+		}
+		values = append(values, local)
+	}
+	return v.lookUp(ctx, l, on, values, lock, columns, func(_ int, got found) { f(got) })
+}
+
+// localValues returns the values of the columns by which a row is known here.
+func (l *localTable) localValues(r journal.Row) ([][]byte, error) {
+	if l.Integer != nil {
+		return [][]byte{strconv.AppendInt(nil, r.Int, 10)}, nil
+	}
+	return schema.ParseLocalKey(l.Table, r.Key)
+}
+
+// byInteger makes a statement look for rows by their integers.
+func (l *localTable) byInteger() string { return l.ForceIndex([]*schema.Column{l.Integer}) }
+
+// whereRow appends the condition that picks a row by its local identity.
+func (l *localTable) whereRow(b []byte, r journal.Row) ([]byte, error) {
+	values, err := l.localValues(r)
+	if err != nil {
+		return nil, err
+	}
+	on := l.LocalColumns
+	if l.Integer != nil {
+		on = []*schema.Column{l.Integer}
+	}
+	for i, c := range on {
+		if i > 0 {
+			b = append(b, " AND "...)
+		}
+		b = append(b, schema.Quote(c.Name)+" <=> "...)
+		b = c.AppendLiteral(b, values[i])
+	}
+	return append(b, " LIMIT 1"...), nil
+}

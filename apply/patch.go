@@ -1,0 +1,175 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// patch is a reference to be filled in once the row that it points to is here.
+type patch struct {
+	l      *localTable
+	at     journal.Row
+	key    string
+	column *schema.Column
+	to     target
+}
+
+// target is a row that is referred to, as it can be found again once the dictionary is another one.
+type target struct {
+	root  *localTable
+	key   string
+	parts []*target // of a key that is made of other rows' keys; nil for its other parts
+}
+
+// target takes an entry out of the dictionary.
+func (v *resolver) target(i uint32) target {
+	e := v.keys.at(i)
+	t := target{root: e.root, key: e.key}
+	for p, r := range e.refs() {
+		if r != 0 {
+			if t.parts == nil {
+				t.parts = make([]*target, len(e.refs()))
+			}
+			part := v.target(r)
+			t.parts[p] = &part
+		}
+	}
+	return t
+}
+
+// addTarget takes it back in, and returns its index.
+func (v *resolver) addTarget(t *target) uint32 {
+	e := entry{root: t.root, key: t.key}
+	for p, part := range t.parts {
+		if part != nil {
+			if e.rare == nil {
+				e.rare = &rare{refs: make([]uint32, len(t.parts))}
+			}
+			e.rare.refs[p] = v.addTarget(part)
+		}
+	}
+	return v.keys.add(e)
+}
+
+// patchLater remembers the references of a row that are still to be filled in, once the row has its identity.
+func (w *writer) patchLater(r *row) {
+	for _, p := range r.pending {
+		p.at = r.at
+		w.patches = append(w.patches, p)
+	}
+	r.pending = nil
+}
+
+// fillPatches fills in references to rows that came later in the batch. Those whose row is still nowhere wait for the next call,
+// or are set aside when the batch is in: a reference is never left empty in place of one that was not found.
+func (w *writer) fillPatches(ctx context.Context, phase phase) error {
+	patches := w.patches
+	w.patches = nil
+	for part := range slices.Chunk(patches, 1000) {
+		w.here.keys.reset()
+		to := make([]uint32, len(part))
+		for i, p := range part {
+			to[i] = w.here.addTarget(&p.to)
+		}
+		if err := w.here.resolve(ctx, to); err != nil {
+			return err
+		}
+		if err := w.fillSome(ctx, phase, part, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillSome fills in patches whose targets are in the dictionary.
+func (w *writer) fillSome(ctx context.Context, phase phase, patches []patch, to []uint32) error {
+	ready := map[*schema.Column][]int{}
+	var order []*schema.Column
+	for i, p := range patches {
+		ok, err := w.here.arrived(ctx, p.column.Ref, to[i])
+		if err != nil {
+			return err
+		}
+		switch {
+		case ok:
+			if ready[p.column] == nil {
+				order = append(order, p.column)
+			}
+			ready[p.column] = append(ready[p.column], i)
+		case phase == finishing:
+			if err := w.setAside(p.l, p.key, refersNowhere(p.column, p.to.root, p.to.key)); err != nil {
+				return err
+			}
+		default:
+			w.patches = append(w.patches, p)
+		}
+	}
+	for _, c := range order {
+		if err := w.fill(ctx, c, patches, to, ready[c]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrived reports whether the row that a reference is to is here.
+func (v *resolver) arrived(ctx context.Context, ref *schema.Ref, i uint32) (bool, error) {
+	if _, ok := v.value(ref, i); !ok {
+		return false, nil
+	}
+	if ref.When != nil || ref.To.Root == ref.To {
+		return true, nil
+	}
+	to := v.table(ref.To)
+	row := v.keys.at(i).inherited()
+	if err := v.check(ctx, to, []inherited{row}); err != nil {
+		return false, err
+	}
+	return v.present[to][row], nil
+}
+
+// fill writes one column of many rows.
+func (w *writer) fill(ctx context.Context, c *schema.Column, patches []patch, to []uint32, which []int) error {
+	l := patches[which[0]].l
+	if l.Integer == nil || c.Ref.When != nil || c.Ref.ToColumn != c.Ref.To.Integer { // what refers by name holds the sender's text
+		for _, i := range which {
+			if err := w.fillOne(ctx, patches[i], to[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	b, _ := sqldb.AppendDerived([]byte("UPDATE "), []string{"id", "v"}, len(which), 0, func(b []byte, row, column int) []byte {
+		i := which[row]
+		if column == 0 {
+			return strconv.AppendInt(b, patches[i].at.Int, 10)
+		}
+		value, _ := w.here.value(c.Ref, to[i])
+		return c.AppendLiteral(b, value)
+	})
+	b = fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON t.%s = d.id SET t.%s = d.v%s", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name), schema.Quote(c.Name), l.unmoved("t."))
+	if _, err := w.s.exec(ctx, b); err != nil {
+		return fmt.Errorf("fill in %s.%s: %w", l.Name, c.Name, err)
+	}
+	return nil
+}
+
+func (w *writer) fillOne(ctx context.Context, p patch, to uint32) error {
+	c := p.column
+	value, _ := w.here.value(c.Ref, to)
+	b := c.AppendLiteral([]byte("UPDATE "+schema.Quote(p.l.Name)+" SET "+schema.Quote(c.Name)+" = "), value)
+	b, err := p.l.whereRow(append(append(b, p.l.unmoved("")...), " WHERE "...), p.at)
+	if err != nil {
+		return err
+	}
+	if _, err := w.s.exec(ctx, b); err != nil {
+		return fmt.Errorf("fill in %s.%s: %w", p.l.Name, c.Name, err)
+	}
+	return nil
+}

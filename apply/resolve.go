@@ -1,0 +1,209 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// resolver knows which row here is meant by what a batch says: its dictionary of keys, the tables as the batch describes them and as
+// they are here, and what was found of their rows. Every row that it finds is locked to the commit.
+type resolver struct {
+	j       *journal.Journal
+	s       *session
+	peer    *journal.Peer // the sender
+	stamper merge.Stamper // of what the application changed and no seal has stamped yet
+	notes   *notes
+
+	sent      map[uint32]*sentTable  // by number in the batch
+	local     map[string]*localTable // by name
+	exchanged []*localTable          // those of them that are exchanged, as they came up
+	keys      dictionary
+	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
+}
+
+func newResolver(l *peerLink) *resolver {
+	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes,
+		sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}}
+}
+
+// resolve finds the rows of dictionary entries here, locked against deletion.
+func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
+	var roots []*localTable
+	todo := map[*localTable][]uint32{}
+	for _, i := range keys {
+		e := v.keys.at(i)
+		if e.state != unknown {
+			continue
+		}
+		e.state = nowhere
+		if e.root == nil {
+			continue
+		}
+		if todo[e.root] == nil {
+			roots = append(roots, e.root)
+		}
+		todo[e.root] = append(todo[e.root], i)
+	}
+	for _, l := range roots {
+		if err := v.touch(ctx, l); err != nil {
+			return err
+		}
+		if l.isEmpty() {
+			continue
+		}
+		var columns []*schema.Column
+		if len(l.KeyColumns) == 1 && l.KeyColumns[0].Ref == nil {
+			columns = l.KeyColumns
+		}
+		rows, err := v.find(ctx, l, todo[l], lockShared, columns)
+		if err != nil {
+			return err
+		}
+		for n, f := range rows {
+			v.keys.at(todo[l][n]).found(f.row, f.values)
+		}
+	}
+	return nil
+}
+
+// resolveParts resolves the keys that keys are made of.
+func (v *resolver) resolveParts(ctx context.Context, keys []uint32) error {
+	var parts []uint32
+	for _, i := range keys {
+		for _, r := range v.keys.at(i).refs() {
+			if r != 0 {
+				parts = append(parts, r)
+			}
+		}
+	}
+	if parts == nil {
+		return nil
+	}
+	return v.resolve(ctx, parts)
+}
+
+// find looks for the rows of a table that have these keys, and locks them. The answer is by place in keys. For a table
+// that shares its ancestor's key, the ancestors must have been resolved.
+func (v *resolver) find(ctx context.Context, l *localTable, keys []uint32, lock lock, columns []*schema.Column) (map[int]found, error) {
+	out := map[int]found{}
+	if err := v.resolveParts(ctx, keys); err != nil {
+		return nil, err
+	}
+	if l.Key == schema.KeyUUID && !l.KeyIndexed {
+		return out, v.findUnindexed(ctx, l, keys, lock, columns, out)
+	}
+	var at []int
+	var values [][][]byte
+	for n, i := range keys {
+		if k, ok := v.keyValues(l, i); ok {
+			at, values = append(at, n), append(values, k)
+		}
+	}
+	return out, v.lookUp(ctx, l, l.KeyColumns, values, lock, columns, func(n int, f found) {
+		if _, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
+			v.noteTwice(l, keys[at[n]])
+			return
+		}
+		out[at[n]] = f
+	})
+}
+
+func (v *resolver) noteTwice(l *localTable, key uint32) {
+	v.notes.add("%s has more than one row with the key %s: the first is taken", l.Name, printable(l.Table, v.keys.at(key).key))
+}
+
+// keyValues returns the values that the key columns of a table's row have here; false if a row that they refer to is not.
+func (v *resolver) keyValues(l *localTable, i uint32) ([][]byte, bool) {
+	e := v.keys.at(i)
+	if l != e.root && l.Root == e.root.Table { // patient's key column has the integer of the person
+		if e.state != here {
+			return nil, false
+		}
+		return [][]byte{e.inherited().value(l)}, true
+	}
+	parts, ok := journal.SplitKey(e.key, len(l.KeyColumns))
+	if !ok {
+		return nil, false
+	}
+	out := make([][]byte, len(parts))
+	for p, c := range l.KeyColumns {
+		switch {
+		case parts[p] == nil:
+		case c.Ref != nil:
+			value, ok := v.value(c.Ref, e.refs()[p])
+			if !ok {
+				return nil, false
+			}
+			out[p] = value
+		default:
+			out[p] = []byte(*parts[p])
+		}
+	}
+	return out, true
+}
+
+// value returns what a reference to an entry's row holds here; false if the row is not here.
+func (v *resolver) value(ref *schema.Ref, i uint32) ([]byte, bool) {
+	e := v.keys.at(i)
+	if e.state != here {
+		return nil, false
+	}
+	if ref.When == nil && (ref.To.Integer == nil || ref.ToColumn != ref.To.Integer) {
+		return e.name(), e.name() != nil
+	}
+	return strconv.AppendInt(nil, e.integer, 10), true
+}
+
+// check finds out whether rows that share their ancestor's key are there, locked.
+func (v *resolver) check(ctx context.Context, l *localTable, rows []inherited) error {
+	known := v.present[l]
+	if known == nil {
+		known = map[inherited]bool{}
+		v.present[l] = known
+	}
+	if err := v.touch(ctx, l); err != nil {
+		return err
+	}
+	look := slices.DeleteFunc(slices.Clone(rows), func(r inherited) bool { return known[r] })
+	if l.isEmpty() || len(look) == 0 {
+		return nil
+	}
+	slices.SortFunc(look, func(a, b inherited) int {
+		return cmp.Or(cmp.Compare(a.integer, b.integer), strings.Compare(a.name, b.name))
+	})
+	look = slices.Compact(look)
+	values := make([][][]byte, len(look))
+	for i, r := range look {
+		values[i] = [][]byte{r.value(l)}
+	}
+	return v.lookUp(ctx, l, l.KeyColumns, values, lockShared, nil, func(n int, _ found) { known[look[n]] = true })
+}
+
+// exists notes that a row which shares its ancestor's key is there.
+func (v *resolver) exists(l *localTable, row inherited) {
+	if v.present[l] == nil {
+		v.present[l] = map[inherited]bool{}
+	}
+	v.present[l][row] = true
+}
+
+// identify notes which row here a key of the table is. values are those of all its written columns.
+func (v *resolver) identify(l *localTable, key uint32, row journal.Row, values [][]byte) {
+	e := v.keys.at(key)
+	if l != e.root {
+		v.exists(l, e.inherited())
+		return
+	}
+	var name [][]byte
+	if len(l.KeyColumns) == 1 {
+		name = [][]byte{values[l.place[l.KeyColumns[0]]]}
+	}
+	e.found(row, name)
+}

@@ -1,0 +1,168 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// sentTable is a table as the batch describes it, beside what it is here.
+type sentTable struct {
+	batch.Table
+	local   *localTable      // nil: not here, or it is not exchanged here
+	keys    *localTable      // where its rows are looked up by their keys; nil: nowhere
+	columns []*schema.Column // parallel to Table.Columns; nil: not here
+	bits    [64]merge.Mask   // slot in the batch → bits here
+	why     string           // why its rows cannot be applied
+}
+
+// localTable is a table as it is here, with what this import knows of it.
+type localTable struct {
+	*schema.Table
+	journal *journal.Table         // nil: it is not exchanged, and keys are looked up in it alone
+	rules   access.Rules           // on the link to the sender
+	filter  *schema.RowFilter      // of rows that stay where they are
+	written []*schema.Column       // all columns but generated ones: what is read of a row to be updated, and written back
+	bits    []merge.Mask           // their bits
+	place   map[*schema.Column]int // their places in written
+	mask    merge.Mask             // existence and all columns with versions
+
+	touched      bool         // the following is known
+	emptyAtStart bool         // there was nothing in it when it was first touched, and nothing is known of it: nothing need be looked up
+	tombstones   bool         // there are deletions to look up
+	filled       bool         // this import has put rows into it
+	bulkVersion  *merge.Group // the default version that this import gives it
+	nextInteger  int64        // the last one given, where the server gives none
+
+	count TableReport
+}
+
+// isEmpty reports whether there is nothing to find in the table.
+func (l *localTable) isEmpty() bool { return l.emptyAtStart && !l.filled }
+
+// describe takes in a table's description and finds its counterpart.
+func (v *resolver) describe(i *batch.TableItem) error {
+	t := &sentTable{Table: i.Table, columns: make([]*schema.Column, len(i.Table.Columns))}
+	v.sent[i.Number] = t
+	st := v.j.Catalogue.Table(t.Name)
+	switch {
+	case st == nil:
+		t.why = "there is no such table here"
+	case !st.Replicated || v.j.Tables[st.Name] == nil:
+		t.why = "the table does not travel here (" + st.Why + ")"
+		if st.Key != schema.KeyNone && sameKey(t, st) == nil { // what is exchanged may refer to its rows
+			t.keys = v.table(st)
+		}
+	default:
+		return v.match(t, st)
+	}
+	return nil
+}
+
+// sameKey makes sure that rows are identified in the same way on both sides.
+func sameKey(t *sentTable, st *schema.Table) error {
+	if len(t.Key) != len(st.KeyColumns) || t.Root != st.Root.Name {
+		return fmt.Errorf("%w: rows of %s are identified in another way there: use the same profile on both sides", ErrSchemas, t.Name)
+	}
+	for i, c := range st.KeyColumns {
+		if t.Key[i].Name != c.Name || t.Key[i].Ref != (c.Ref != nil) {
+			return fmt.Errorf("%w: rows of %s are identified by %s there and by %s here: use the same profile on both sides", ErrSchemas, t.Name, t.Key[i].Name, c.Name)
+		}
+	}
+	return nil
+}
+
+// match finds the columns of a described table.
+func (v *resolver) match(t *sentTable, st *schema.Table) error {
+	if err := sameKey(t, st); err != nil {
+		return err
+	}
+	t.local = v.table(st)
+	t.keys = t.local
+	for i, sent := range t.Columns {
+		c := st.Column(sent.Name)
+		switch {
+		case c == nil:
+			v.notes.add("the column %s.%q is not here: its values are left out until it is", st.Name, sent.Name)
+			continue
+		case c.Excluded != "":
+			v.notes.add("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Excluded)
+			continue
+		case sent.Ref != (c.Ref != nil):
+			return fmt.Errorf("%w: %s.%s is a reference on one side only: use the same profile on both sides", ErrSchemas, t.Name, sent.Name)
+		case v.leftOut(t.local, c):
+			v.notes.add("%s may not send the column %s.%s: left out", v.peer.Name, st.Name, c.Name)
+			continue
+		}
+		t.columns[i] = c
+		t.bits[sent.Slot] |= t.local.journal.Bit(c.Name)
+	}
+	t.bits[0] = merge.Existence
+	return nil
+}
+
+// leftOut reports whether the sender may not send a column. Columns past the 62nd share a bit: of those the profile is asked too.
+func (v *resolver) leftOut(l *localTable, c *schema.Column) bool {
+	return l.rules.TakesNot()&l.journal.Bit(c.Name) != 0 && v.j.Profile.Excluded(l.Name, c.Name) == schema.ExcludeUp
+}
+
+// table returns what this import knows of a table here.
+func (v *resolver) table(st *schema.Table) *localTable {
+	if l := v.local[st.Name]; l != nil {
+		return l
+	}
+	l := &localTable{Table: st, journal: v.j.Tables[st.Name], place: map[*schema.Column]int{}}
+	for _, c := range st.Columns {
+		if c.Generated {
+			continue
+		}
+		l.place[c] = len(l.written)
+		l.written = append(l.written, c)
+		if l.journal != nil {
+			l.bits = append(l.bits, l.journal.Bit(c.Name))
+		}
+	}
+	if l.journal != nil {
+		l.mask = v.j.Mask(st)
+		l.rules = access.On(v.j.Access(st), v.peer.ID, v.peer.Role)
+		l.filter = v.j.Profile.RowFilter(st.Name)
+		l.count.Table = st.Name
+		v.exchanged = append(v.exchanged, l)
+	}
+	v.local[st.Name] = l
+	return l
+}
+
+// touch is called before anything is looked up in a table or written to it: it finds out whether there is anything to be
+// looked up at all.
+func (v *resolver) touch(ctx context.Context, l *localTable) error {
+	if l.touched {
+		return nil
+	}
+	l.touched = true
+	if l.journal == nil {
+		return nil
+	}
+	var err error
+	if l.tombstones, err = journal.AnyTombstones(ctx, v.s.conn, l.journal.ID); err != nil {
+		return err
+	}
+	if !v.s.bulkVersions || l.journal.Default.Mask != 0 || l.tombstones {
+		return nil
+	}
+	rows, err := v.s.number(ctx, "SELECT 1 FROM "+schema.Quote(l.Name)+" LIMIT 1")
+	if err != nil {
+		return fmt.Errorf("look into %s: %w", l.Name, err)
+	}
+	if rows > 0 {
+		return nil
+	}
+	known, err := journal.AnyVersionsOrChanges(ctx, v.s.conn, l.journal.ID)
+	l.emptyAtStart = !known
+	return err
+}

@@ -1,0 +1,27 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/omsync/omsync/internal/sqldb"
+)
+
+// AnyVersionsOrChanges reports whether rows of a table have versions of their own, or changes that are not sealed yet.
+func AnyVersionsOrChanges(ctx context.Context, q sqldb.DB, tbl uint16) (bool, error) {
+	for _, from := range []string{"omsync_version", "omsync_capture"} {
+		found := false
+		err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT 1 FROM %s WHERE table_id = %d LIMIT 1", from, tbl), func([]sql.RawBytes) error {
+			found = true
+			return nil
+		})
+		if err != nil {
+			return false, fmt.Errorf("look for versions and changes: %w", err)
+		}
+		if found {
+			return true, nil
+		}
+	}
+	return false, nil
+}
