@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
 )
@@ -22,7 +23,8 @@ type Peer struct {
 	Link  merge.Link
 	// Wants is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
 	Requested, Answered        map[string]uint64
-	SentAt, AckedAt, AppliedAt time.Time // zero: never
+	Heard                      features.Heard // what the peer's headers said that its program reads
+	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
 const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, asks"
@@ -57,6 +59,9 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 				return err
 			}
 			p.Requested, p.Answered = a.Wants, a.Answered
+			if r := a.Heard; r != nil {
+				p.Heard = features.Heard{Reads: r.Reads, History: r.History, Epoch: r.Epoch, Time: r.Time}
+			}
 		}
 		return json.Unmarshal(r[5], &p.Link)
 	})
@@ -69,6 +74,22 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 type asks struct {
 	Wants    map[string]uint64 `json:"wants,omitempty"`
 	Answered map[string]uint64 `json:"answered,omitempty"`
+	Heard    *heard            `json:"heard,omitempty"`
+}
+
+// heard is the stored form of features.Heard.
+type heard struct {
+	Reads   []string `json:"reads,omitempty"`
+	History uint64   `json:"history,omitempty"`
+	Epoch   uint64   `json:"epoch,omitempty"`
+	Time    int64    `json:"time,omitempty"`
+}
+
+func heardRecord(h features.Heard) *heard {
+	if h.History == 0 {
+		return nil
+	}
+	return &heard{h.Reads, h.History, h.Epoch, h.Time}
 }
 
 func at(b []byte) time.Time {
@@ -131,7 +152,7 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	a, err := json.Marshal(asks{p.Requested, p.Answered})
+	a, err := json.Marshal(asks{p.Requested, p.Answered, heardRecord(p.Heard)})
 	if err != nil {
 		return err
 	}
