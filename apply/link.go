@@ -68,6 +68,9 @@ func (l *peerLink) receive(ctx context.Context, gate gateMode) (merge.Decision, 
 	if l.historyErr != nil {
 		return d, l.historyErr
 	}
+	if d.Verdict != merge.Stranger {
+		l.peer.Heard = l.peer.Heard.Hear(headers.Heard(l.header), d.Verdict == merge.Retired)
+	}
 	if d.NewHistory {
 		if gate != gateAlone {
 			return d, errNewHistory

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
 )
@@ -21,7 +22,8 @@ type Peer struct {
 	Link  merge.Link
 	// Requested is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
 	Requested, Answered        map[string]uint64
-	SentAt, AckedAt, AppliedAt time.Time // zero: never
+	Heard                      features.Heard // what the peer's headers said that its program reads
+	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
 const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests"
@@ -55,7 +57,7 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 			if err != nil {
 				return err
 			}
-			p.Requested, p.Answered = again.requested, again.answered
+			p.Requested, p.Answered, p.Heard = again.requested, again.answered, again.heard
 		}
 		p.Link, err = decodeLink(r[5])
 		return err
@@ -119,7 +121,7 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	again, err := encodeRequests(requests{p.Requested, p.Answered})
+	again, err := encodeRequests(requests{p.Requested, p.Answered, p.Heard})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/merge"
 )
 
@@ -269,7 +270,12 @@ func drawRequests(t *rapid.T) requests {
 		}
 		return m
 	}
-	return requests{draw(), draw()}
+	q := requests{requested: draw(), answered: draw()}
+	if rapid.Bool().Draw(t, "heard") {
+		q.heard = features.Heard{Reads: rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,5}`), 1, 3).Draw(t, "reads"), History: rapid.Uint64Min(1).Draw(t, "history"),
+			Epoch: rapid.Uint64().Draw(t, "epoch"), Time: rapid.Int64().Draw(t, "time")}
+	}
+	return q
 }
 
 func drawColumns(t *rapid.T) (columns []Column) {

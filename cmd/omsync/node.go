@@ -16,6 +16,7 @@ import (
 
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -87,7 +88,8 @@ func (g *global) openUpgraded(cmd *cobra.Command) (*node, error) {
 
 // exchange is the node as package exchange wants it.
 func (n *node) exchange(cmd *cobra.Command) *exchange.Node {
-	x := &exchange.Node{Home: n.home, Name: n.Node, Journal: n.journal, Keys: n.keys, Policy: n.policy(), Reindex: n.Hooks.Reindex, Wait: gateWait}
+	x := &exchange.Node{Home: n.home, Name: n.Node, Journal: n.journal, Keys: n.keys, Policy: n.policy(), Reindex: n.Hooks.Reindex, Wait: gateWait,
+		Features: features.Present()}
 	if isTerminal(cmd.ErrOrStderr()) {
 		x.Progress = func(label string, unit exchange.Unit) exchange.Bar {
 			return newProgress(cmd.ErrOrStderr(), label, unit)

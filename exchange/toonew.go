@@ -1,0 +1,59 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+)
+
+// kept takes the place of a batch that is too new for this program by the part of its header that every format keeps: the file is its
+// receiver's like any other, and waits for the program that reads it.
+func kept(h *batch.Header, err error) (*batch.Header, error) {
+	var tooNew *batch.TooNewError
+	if errors.As(err, &tooNew) {
+		return &batch.Header{Sender: tooNew.Sender, Receiver: tooNew.Receiver}, nil
+	}
+	return h, err
+}
+
+// readable returns a *batch.TooNewError for a file that only a later omsync reads. What says so is signed by the sender.
+func (r *importRun) readable(f *Incoming) error {
+	if !f.tooNew && batch.CheckNeeds(f.header, r.Features.Names()) == nil {
+		return nil
+	}
+	file, size, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	h, err := batch.Verify(file, size, func(h *batch.Header, message, signature []byte) error {
+		return verify(h, f.sender, r.Name, message, signature)
+	})
+	if err != nil {
+		return err
+	}
+	return batch.CheckNeeds(h, r.Features.Names())
+}
+
+// passed reports whether a file of the inbox is too new and, by its name, reaches no further than what is applied here: its sender has
+// sent what it holds in another form.
+func (n *Node) passed(ctx context.Context, r *Result) bool {
+	if !errors.Is(r.Err, batch.ErrTooNew) {
+		return false
+	}
+	p, err := journal.PeerByName(ctx, n.Journal.DB, r.Header.Sender, false)
+	if err != nil || p == nil {
+		return false
+	}
+	upto, ok := reach(filepath.Base(r.Name), p.Name, n.Name)
+	return ok && upto <= p.Link.Applied.Epoch
+}
+
+// reads reports whether a peer has said that it reads all that a batch for it may use.
+func reads(p *journal.Peer, h *batch.Header) bool {
+	return !slices.ContainsFunc(h.Needs(), func(n batch.Need) bool { return !slices.Contains(p.Heard.Reads, n.Feature) })
+}
