@@ -77,7 +77,7 @@ func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Re
 	for _, t := range j.Tables {
 		metas = append(metas, t)
 	}
-	missing, outdated, err := trigger.Missing(ctx, j.DB, j.Catalogue, metas)
+	missing, outdated, err := trigger.Compare(ctx, j.DB, j.Catalogue, metas)
 	if err != nil {
 		return nil, err
 	}
