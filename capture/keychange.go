@@ -66,27 +66,19 @@ func (s *sealer) keyChanges(ctx context.Context, t *schema.Table, changes []jour
 }
 
 // addReferring adds changes of the rows that refer by one column to rows whose keys changed, those with these integers.
-func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.Ref, integers []int64, changedAt map[int64]int64, changes map[uint16][]journal.Change) error {
+func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.Ref, integers []int64, changedAt map[int64]int64,
+	changes map[uint16][]journal.Change) error {
 	from, c := ref.From.Table, ref.From
 	meta := s.j.Tables[from.Name]
 	if meta == nil || !from.Replicated || ref.When == nil && rowkey.IsName(ref) {
 		return nil
 	}
-	target := func(string) *schema.Table { return t }
-	discriminator := "NULL"
-	if ref.When != nil {
-		via := ref.When.Via
-		if via == nil {
-			via = ref.When.LookupColumn
-		}
-		discriminator = schema.Quote(via.Name)
-		formats, err := journal.Discriminator(ctx, s.snap, ref.When)
-		if err != nil {
-			return err
-		}
-		target = func(value string) *schema.Table { return ref.When.Target(formats(value)) }
+	discriminator, refersTo, err := s.discriminate(ctx, t, ref)
+	if err != nil {
+		return err
 	}
-	b := fmt.Appendf(nil, "SELECT %s, %[2]s, %s FROM %s WHERE %[2]s IN (", journal.Identity(from, ""), schema.Quote(c.Name), discriminator, schema.Quote(from.Name))
+	b := fmt.Appendf(nil, "SELECT %s, %[2]s, %s FROM %s WHERE %[2]s IN (",
+		journal.Identity(from, ""), schema.Quote(c.Name), discriminator, schema.Quote(from.Name))
 	for i, n := range integers {
 		if i > 0 {
 			b = append(b, ',')
@@ -95,10 +87,10 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.
 	}
 	born := bornInLog(changes[meta.ID])
 	var more []journal.Change
-	err := sqldb.Each(ctx, s.snap, string(append(b, ')')), func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, s.snap, string(append(b, ')')), func(r []sql.RawBytes) error {
 		row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
 		at, ok := changedAt[sqldb.Int(r[2])]
-		if !ok || born[row] || target(string(r[3])) != t {
+		if !ok || born[row] || !refersTo(string(r[3])) {
 			return nil
 		}
 		change := journal.Change{Table: meta.ID, Op: journal.OpUpdate, Row: row, Mask: meta.Bit(c.Name) &^ merge.Existence, At: at}
@@ -115,6 +107,19 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.
 	}
 	changes[meta.ID] = append(more, changes[meta.ID]...)
 	return nil
+}
+
+// discriminate returns what to select beside a reference to tell whether it refers to a table, and the function that tells.
+func (s *sealer) discriminate(ctx context.Context, t *schema.Table, ref *schema.Ref) (column string, refersTo func(value string) bool, err error) {
+	if ref.When == nil {
+		return "NULL", func(string) bool { return true }, nil
+	}
+	via := ref.When.Via
+	if via == nil {
+		via = ref.When.LookupColumn
+	}
+	formats, err := journal.Discriminator(ctx, s.snap, ref.When)
+	return schema.Quote(via.Name), func(value string) bool { return ref.When.Target(formats(value)) == t }, err
 }
 
 // bornInLog returns the rows that the log has from their beginning: they are read as they are now anyway.
