@@ -9,13 +9,13 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Authors are the numbers that this database has for nodes' names.
+// An Authors holds the numbers that this database has for nodes' names.
 type Authors struct {
 	ids   map[string]uint16
 	names map[uint16]string
 }
 
-// LoadAuthors reads all names.
+// LoadAuthors returns all names and their numbers.
 func LoadAuthors(ctx context.Context, q sqldb.DB) (*Authors, error) {
 	a := &Authors{ids: map[string]uint16{}, names: map[uint16]string{}}
 	err := sqldb.Each(ctx, q, "SELECT id, name FROM omsync_node", func(r []sql.RawBytes) error {
@@ -26,10 +26,10 @@ func LoadAuthors(ctx context.Context, q sqldb.DB) (*Authors, error) {
 	return a, err
 }
 
-// Name of a number; "" if it is unknown.
+// Name returns the name of a number; "" if it is unknown.
 func (a *Authors) Name(id uint16) string { return a.names[id] }
 
-// ID is a known name's number, 0 if it has none yet.
+// ID returns a name's number, 0 if it has none yet.
 func (a *Authors) ID(name string) uint16 { return a.ids[name] }
 
 // Add gives names their numbers, at once and outside any transaction under way: two imports that meet the same new
@@ -52,7 +52,7 @@ func (a *Authors) Add(ctx context.Context, db *sql.DB, names []string) error {
 	return a.AddWithin(ctx, c, missing)
 }
 
-// AddWithin is Add on one connection, in its transaction if one is under way.
+// AddWithin does what Add does on one connection, in its transaction if one is under way.
 func (a *Authors) AddWithin(ctx context.Context, q sqldb.DB, names []string) error {
 	for _, n := range names {
 		if _, err := q.ExecContext(ctx, "INSERT IGNORE INTO omsync_node (name) VALUES (?)", n); err != nil {

@@ -16,7 +16,7 @@ const (
 	OpDelete = 3
 )
 
-// Change is one line that a trigger wrote.
+// A Change is one line that a trigger wrote.
 type Change struct {
 	ID    uint64
 	Table uint16
@@ -27,14 +27,15 @@ type Change struct {
 	At   int64 // µs since 1970 UTC by the server's clock
 }
 
-const changeColumns = "id, table_id, operation, local_id, local_key, deleted_key, column_mask, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', changed_at)"
+const changeColumns = "id, table_id, operation, local_id, local_key, deleted_key, column_mask, " +
+	"TIMESTAMPDIFF(MICROSECOND, '1970-01-01', changed_at)"
 
-// Changes reads up to limit changes of all tables, oldest first.
+// Changes returns up to limit changes of all tables, oldest first.
 func Changes(ctx context.Context, q sqldb.DB, limit int) ([]Change, error) {
 	return readChanges(ctx, q, fmt.Sprintf("ORDER BY id LIMIT %d", limit))
 }
 
-// TableChanges reads all changes of one table, oldest first.
+// TableChanges returns all changes of one table, oldest first.
 func TableChanges(ctx context.Context, q sqldb.DB, tbl uint16) ([]Change, error) {
 	return readChanges(ctx, q, fmt.Sprintf("WHERE table_id = %d ORDER BY id", tbl))
 }
@@ -42,7 +43,8 @@ func TableChanges(ctx context.Context, q sqldb.DB, tbl uint16) ([]Change, error)
 func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error) {
 	var out []Change
 	err := sqldb.Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_capture "+which, func(r []sql.RawBytes) error {
-		c := Change{ID: sqldb.Uint(r[0]), Table: uint16(sqldb.Uint(r[1])), Op: int(sqldb.Uint(r[2])), Row: Row{sqldb.Int(r[3]), string(r[4])}, Mask: merge.Mask(sqldb.Uint(r[6])), At: sqldb.Int(r[7])}
+		c := Change{ID: sqldb.Uint(r[0]), Table: uint16(sqldb.Uint(r[1])), Op: int(sqldb.Uint(r[2])),
+			Row: Row{sqldb.Int(r[3]), string(r[4])}, Mask: merge.Mask(sqldb.Uint(r[6])), At: sqldb.Int(r[7])}
 		if r[5] != nil {
 			u := string(r[5])
 			c.UUID = &u
@@ -56,7 +58,7 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 	return out, nil
 }
 
-// CountChanges counts the changes not sealed yet.
+// CountChanges returns the number of changes not sealed yet.
 func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_capture", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err

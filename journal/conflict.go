@@ -11,7 +11,7 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Conflict is a value that lost against one whose author had not seen it. What it is about (table, key, column), the
+// A Conflict is a value that lost against one whose author had not seen it. What it is about (table, key, column), the
 // loser's stamp and value identify it: both ends of a link record the same one. (The stamp alone would not do: a node
 // that was restored, with its clock set back, can make two values with one stamp.)
 type Conflict struct {
@@ -34,11 +34,14 @@ func (c Conflict) digest() string {
 	return string(h.Sum(nil)[:16])
 }
 
-// PutConflicts records conflicts; those already recorded stay as they are. It answers how many were new.
+const conflictColumns = "table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, " +
+	"recorded_at, epoch, origin"
+
+// PutConflicts records conflicts; those already recorded stay as they are. It returns how many were new.
 func PutConflicts(ctx context.Context, q sqldb.DB, cs []Conflict) (int, error) {
 	added := 0
 	for len(cs) > 0 {
-		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, recorded_at, epoch, origin) VALUES ")
+		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, " + conflictColumns + ") VALUES ")
 		n := 0
 		for ; n < len(cs) && n < chunk && len(b) < 1<<20; n++ {
 			if n > 0 {
@@ -77,15 +80,17 @@ func (c Conflict) literal(b []byte) []byte {
 // conflictPage is how many records are held at once: each may have a long value.
 const conflictPage = 100
 
-// NewerConflicts lists the records above epoch base that did not come from the peer, in order. f may use q itself.
+// NewerConflicts calls f for each record above epoch base that did not come from the peer, in order. f may use q itself.
 func NewerConflicts(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer, f func(Conflict) error) error {
 	for last := uint64(0); ; {
 		var page []Conflict
-		query := fmt.Sprintf("SELECT table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, recorded_at, epoch, origin, id FROM omsync_conflict WHERE epoch > %d AND origin <> %d AND id > %d ORDER BY id LIMIT %d", base, peer, last, conflictPage)
+		query := fmt.Sprintf("SELECT %s, id FROM omsync_conflict WHERE epoch > %d AND origin <> %d AND id > %d ORDER BY id LIMIT %d",
+			conflictColumns, base, peer, last, conflictPage)
 		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 			c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: sqldb.Int(r[4]) != 0,
-				Loser: merge.Stamp{Time: sqldb.Int(r[5]), Author: string(r[6])}, Winner: merge.Stamp{Time: sqldb.Int(r[7]), Author: string(r[8])},
-				At: sqldb.Int(r[9]), Epoch: sqldb.Uint(r[10]), From: merge.Peer(sqldb.Uint(r[11]))}
+				Loser:  merge.Stamp{Time: sqldb.Int(r[5]), Author: string(r[6])},
+				Winner: merge.Stamp{Time: sqldb.Int(r[7]), Author: string(r[8])},
+				At:     sqldb.Int(r[9]), Epoch: sqldb.Uint(r[10]), From: merge.Peer(sqldb.Uint(r[11]))}
 			if r[3] != nil {
 				v := string(r[3])
 				c.Value = &v
@@ -108,7 +113,7 @@ func NewerConflicts(ctx context.Context, q sqldb.DB, base uint64, peer merge.Pee
 	}
 }
 
-// CountConflicts counts the records.
+// CountConflicts returns the number of records.
 func CountConflicts(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_conflict", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err

@@ -8,11 +8,12 @@
 //
 // # Words
 //
-// Times are microseconds since 1970 UTC, unless they are said to be otherwise. A row's local id is its integer primary key, and in a table
-// without one its local key is the text that schema.LocalKeySQL makes of its primary key: they mean something in this database alone.
-// A row key means the same at every node: see JoinKey. An origin is the neighbour (omsync_peer.id) that a version came from, 0 for
-// what was made here. An author is the node whose application made a version, by its number in omsync_node. A mask has bit 0 for the
-// row's existence and bits 1 to 63 for its columns, as omsync_table.columns numbers them. A record is JSON with a version: see record.go.
+// Times are microseconds since 1970 UTC, unless they are said to be otherwise. A row's local id is its integer primary key, and
+// in a table without one its local key is the text that schema.LocalKeySQL makes of its primary key: they mean something in this
+// database alone. A row key means the same at every node: see JoinKey. An origin is the neighbour (omsync_peer.id) that a
+// version came from, 0 for what was made here. An author is the node whose application made a version, by its number in
+// omsync_node. A mask has bit 0 for the row's existence and bits 1 to 63 for its columns, as omsync_table.columns numbers them.
+// A record is JSON with a version: see record.go.
 //
 // # Tables
 //

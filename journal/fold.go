@@ -2,7 +2,7 @@ package journal
 
 import "github.com/omsync/omsync/merge"
 
-// Folded is what a log of changes says of one local row: which rows ended under that local key, in order, and what
+// A Folded is what a log of changes says of one local row: which rows ended under that local key, in order, and what
 // became of the one that is there now.
 type Folded struct {
 	Row
@@ -12,7 +12,7 @@ type Folded struct {
 	Edits  []Edit // of a row that was there before
 }
 
-// Death is the end of one row that had this local key.
+// A Death is the end of one row that had this local key.
 type Death struct {
 	ID   uint64 // of the change
 	UUID *string
@@ -21,13 +21,13 @@ type Death struct {
 	First bool
 }
 
-// Edit is which columns were changed, and when.
+// An Edit is which columns were changed, and when.
 type Edit struct {
 	Mask merge.Mask
 	At   int64
 }
 
-// Fold sorts the changes of one table by local row, in the order of their first change.
+// Fold returns the changes of one table by local row, in the order of their first change.
 func Fold(changes []Change) []*Folded {
 	byRow := map[Row]*Folded{}
 	var out []*Folded

@@ -23,11 +23,14 @@ type FormatError struct {
 func (e *FormatError) Error() string {
 	switch {
 	case newer(e.Stored):
-		return fmt.Sprintf("the omsync tables in this database are of format %d and this omsync knows formats up to %d: install the newer omsync that wrote them", base(e.Stored), Format)
+		return fmt.Sprintf("the omsync tables in this database are of format %d and this omsync knows formats up to %d: "+
+			"install the newer omsync that wrote them", base(e.Stored), Format)
 	case e.Stored >= underWay:
-		return fmt.Sprintf("an upgrade of the omsync tables in this database to format %d was not finished: run omsync sync (or init, import, export, serve), which goes on with it", Format)
+		return fmt.Sprintf("an upgrade of the omsync tables in this database to format %d was not finished: "+
+			"run omsync sync (or init, import, export, serve), which goes on with it", Format)
 	}
-	return fmt.Sprintf("the omsync tables in this database are of format %d, which an earlier omsync wrote: run omsync sync (or init, import, export, serve), which upgrades them to format %d", e.Stored, Format)
+	return fmt.Sprintf("the omsync tables in this database are of format %d, which an earlier omsync wrote: "+
+		"run omsync sync (or init, import, export, serve), which upgrades them to format %d", e.Stored, Format)
 }
 
 // Old reports whether [Upgrade] brings the tables to this omsync's format.

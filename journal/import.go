@@ -12,8 +12,10 @@ import (
 // LoadImports reads the ends of the batches applied from the peer into its link.
 func LoadImports(ctx context.Context, q sqldb.DB, p *Peer) error {
 	p.Link.Imports = nil
-	return sqldb.Each(ctx, q, fmt.Sprintf("SELECT sender_epoch, sender_token, own_epoch FROM omsync_import WHERE peer_id = %d ORDER BY own_epoch", p.ID), func(r []sql.RawBytes) error {
-		p.Link.Imports = append(p.Link.Imports, merge.AppliedBatch{Position: merge.Position{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}, OwnEpoch: sqldb.Uint(r[2])})
+	query := fmt.Sprintf("SELECT sender_epoch, sender_token, own_epoch FROM omsync_import WHERE peer_id = %d ORDER BY own_epoch", p.ID)
+	return sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		end := merge.Position{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}
+		p.Link.Imports = append(p.Link.Imports, merge.AppliedBatch{Position: end, OwnEpoch: sqldb.Uint(r[2])})
 		return nil
 	})
 }
@@ -25,12 +27,15 @@ func SaveImports(ctx context.Context, q sqldb.DB, p *Peer, had []merge.AppliedBa
 		same++
 	}
 	for _, m := range had[same:] {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_import WHERE peer_id = %d AND own_epoch = %d", p.ID, m.OwnEpoch)); err != nil {
+		gone := fmt.Sprintf("DELETE FROM omsync_import WHERE peer_id = %d AND own_epoch = %d", p.ID, m.OwnEpoch)
+		if err := sqldb.Exec(ctx, q, gone); err != nil {
 			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
 		}
 	}
 	for _, m := range p.Link.Imports[same:] {
-		if err := sqldb.Exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_import (peer_id, sender_epoch, sender_token, own_epoch) VALUES (%d, %d, %d, %d)", p.ID, m.Position.Epoch, m.Token, m.OwnEpoch)); err != nil {
+		added := fmt.Sprintf("INSERT INTO omsync_import (peer_id, sender_epoch, sender_token, own_epoch) VALUES (%d, %d, %d, %d)",
+			p.ID, m.Position.Epoch, m.Token, m.OwnEpoch)
+		if err := sqldb.Exec(ctx, q, added); err != nil {
 			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// Journal is a node's database with all that is known of it: what capture and apply work on.
+// A Journal is a node's database with all that is known of it: what capture and apply work on.
 type Journal struct {
 	DB        *sql.DB
 	Self      string // this node's name
@@ -22,7 +22,8 @@ type Journal struct {
 	Warn      func(format string, args ...any) // what a person should know; never a patient's data
 }
 
-// Open reads what a command needs of a node's database; ErrNone if it is no node.
+// Load returns what a command needs of a node's database. Errors: [ErrNone] if it is no node, a *[FormatError] if its tables are of
+// another format.
 func Load(ctx context.Context, db *sql.DB, cat *schema.Catalogue, p *schema.Profile) (*Journal, error) {
 	n, err := LoadNode(ctx, db)
 	if err != nil {
@@ -41,7 +42,7 @@ func (j *Journal) Reload(ctx context.Context, q sqldb.DB) (err error) {
 	return err
 }
 
-// Replicated lists the tables that are exchanged and known to the journal, parents before children.
+// Replicated returns the tables that are exchanged and known to the journal, parents before children.
 func (j *Journal) Replicated() []*schema.Table {
 	var out []*schema.Table
 	for _, t := range j.Catalogue.Order() {
@@ -52,7 +53,7 @@ func (j *Journal) Replicated() []*schema.Table {
 	return out
 }
 
-// Mask is the existence of a row and all its columns that have versions.
+// Mask returns the existence of a row and all its columns that have versions.
 func (j *Journal) Mask(t *schema.Table) merge.Mask {
 	m := merge.Existence
 	for _, c := range j.Columns(t) {
@@ -61,7 +62,7 @@ func (j *Journal) Mask(t *schema.Table) merge.Mask {
 	return m
 }
 
-// Columns lists a table's columns that have versions: not what identifies the row, what means something here alone, what
+// Columns returns a table's columns that have versions: not what identifies the row, what means something here alone, what
 // the server computes or the profile keeps back from everybody.
 func (j *Journal) Columns(t *schema.Table) []*schema.Column {
 	var out []*schema.Column
@@ -73,5 +74,5 @@ func (j *Journal) Columns(t *schema.Table) []*schema.Column {
 	return out
 }
 
-// HasBit says whether a column gets a bit in the masks.
+// HasBit reports whether a column gets a bit in the masks.
 func HasBit(c *schema.Column) bool { return !c.Generated && !c.Local && !c.Key }

@@ -19,7 +19,7 @@ const (
 	null      = "\x1eN"
 )
 
-// JoinKey makes a key of its parts; a nil part is NULL.
+// JoinKey returns the key that parts make; a nil part is NULL.
 func JoinKey(parts []*string) string {
 	if len(parts) == 1 && parts[0] != nil {
 		return *parts[0]
@@ -43,7 +43,7 @@ func JoinKey(parts []*string) string {
 	return b.String()
 }
 
-// SplitKey takes a key of n parts apart; false if it has another number.
+// SplitKey returns the n parts of a key; false if it has another number.
 func SplitKey(key string, n int) ([]*string, bool) {
 	if n == 1 && key != null {
 		return []*string{&key}, true
@@ -79,7 +79,7 @@ func SplitKey(key string, n int) ([]*string, bool) {
 	return parts, len(parts) == n
 }
 
-// Canonical is the form of a table's key in which keys are compared and kept: uuids count in either case, as the
+// Canonical returns the form of a table's key in which keys are compared and kept: uuids count in either case, as the
 // columns' collations have it.
 func Canonical(t *schema.Table, key string) string {
 	t = t.Root
@@ -109,7 +109,7 @@ func canonicalPart(c *schema.Column, part string) string {
 	return part
 }
 
-// FilteredOut says whether a filter keeps the rows of a key where they are, and whether it looks at the key at all: if not,
+// FilteredOut reports whether a filter keeps the rows of a key where they are, and whether it looks at the key at all: if not,
 // only the row itself tells.
 func FilteredOut(t *schema.Table, f *schema.RowFilter, key string) (stays, known bool) {
 	if f == nil {
@@ -124,8 +124,8 @@ func FilteredOut(t *schema.Table, f *schema.RowFilter, key string) (stays, known
 	return false, false
 }
 
-// Discriminator answers, for values of a condition's deciding column, what they say: themselves, or what the rows that they refer
-// to say. Condition.Target takes the answer.
+// Discriminator returns a function that says of values of a condition's deciding column what they mean: themselves, or what the
+// rows that they refer to say. Condition.Target takes the answer.
 func Discriminator(ctx context.Context, q sqldb.DB, w *schema.Condition) (func(string) string, error) {
 	if w.Via == nil {
 		return func(v string) string { return v }, nil
@@ -142,7 +142,7 @@ func Discriminator(ctx context.Context, q sqldb.DB, w *schema.Condition) (func(s
 	return func(v string) string { return formats[v] }, nil
 }
 
-// Identity is the expressions that give a row's local identity: its integer, and its local key. prefix is "" or a table
+// Identity returns the SQL expressions that give a row's local identity: its integer, and its local key. prefix is "" or a table
 // alias with its dot.
 func Identity(t *schema.Table, prefix string) string {
 	if t.Integer != nil {

@@ -14,7 +14,7 @@ import (
 // ErrNone means that the database has no omsync tables.
 var ErrNone = errors.New("this database is not a node yet: run omsync init")
 
-// Node is what the database says of the node it belongs to.
+// A Node is what the database says of the node it belongs to.
 type Node struct {
 	Name    string
 	Profile string
@@ -51,7 +51,7 @@ func Drop(ctx context.Context, q sqldb.DB) error {
 	return nil
 }
 
-// LoadNode reads row 1. Errors: [ErrNone] if there is none, a *[FormatError] if the tables are of another format.
+// LoadNode returns what row 1 says. Errors: [ErrNone] if there is none, a *[FormatError] if the tables are of another format.
 func LoadNode(ctx context.Context, q sqldb.DB) (*Node, error) {
 	var n *Node
 	err := sqldb.Each(ctx, q, "SELECT name, history, earlier, profile, format FROM omsync_node WHERE id = 1", func(r []sql.RawBytes) (err error) {
@@ -96,7 +96,7 @@ func SaveHistory(ctx context.Context, q sqldb.DB, n *Node) error {
 	return err
 }
 
-// LoadHistory reads the node's epochs as merge wants them. Has asks the database and remembers the first error in *bad.
+// LoadHistory returns the node and its epochs as merge wants them. Has asks the database and remembers the first error in *bad.
 func LoadHistory(ctx context.Context, q sqldb.DB, bad *error) (*Node, *merge.History, error) {
 	n, err := LoadNode(ctx, q)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Peer is a neighbour and the state of the link to it. Numbers are never used again.
+// A Peer is a neighbour and the state of the link to it. Numbers are never used again.
 type Peer struct {
 	ID    merge.Peer
 	Name  string
@@ -125,8 +125,10 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, acked_epoch = ?, applied_epoch = ?, sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
-		string(p.Role), string(p.State), p.Card, link, again, p.Link.Acked.Epoch, p.Link.Applied.Epoch, micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
+	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, acked_epoch = ?, applied_epoch = ?, "+
+		"sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
+		string(p.Role), string(p.State), p.Card, link, again, p.Link.Acked.Epoch, p.Link.Applied.Epoch,
+		micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
 	if err != nil {
 		return fmt.Errorf("save the peer %s: %w", p.Name, err)
 	}

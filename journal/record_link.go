@@ -57,7 +57,8 @@ type headerRecord struct {
 func encodeLink(l *merge.Link) ([]byte, error) {
 	r := linkRecord{
 		Version: recordVersion, Number: l.Number, PeerNumber: l.PeerNumber, PeerHistory: l.History, PeerRetired: sortedSet(l.Retired),
-		Applied: positionRecord(l.Applied), Acknowledged: positionRecord(l.Acked), PeerBehind: l.Behind, HeaderDue: l.HeaderDue, Missing: positionRecord(l.Missing),
+		Applied: positionRecord(l.Applied), Acknowledged: positionRecord(l.Acked), PeerBehind: l.Behind, HeaderDue: l.HeaderDue,
+		Missing:   positionRecord(l.Missing),
 		Receiving: receivingRecord{l.Receiving.ID, l.Receiving.Part, positionRecord(l.Receiving.Upto), l.Receiving.Start, l.Receiving.First},
 		Sending:   sendingRecord{l.Sending.ID, positionRecord(l.Sending.Upto), l.Sending.Done, l.Sending.Missing},
 		LastHeader: headerRecord{l.LastHeader.History, l.LastHeader.PeerNumber, l.LastHeader.PeerHistory,
@@ -76,11 +77,13 @@ func decodeLink(b []byte) (merge.Link, error) {
 	}
 	l := merge.Link{
 		Number: r.Number, PeerNumber: r.PeerNumber, History: r.PeerHistory, Retired: setOf(r.PeerRetired),
-		Applied: merge.Position(r.Applied), Acked: merge.Position(r.Acknowledged), Behind: r.PeerBehind, HeaderDue: r.HeaderDue, Missing: merge.Position(r.Missing),
-		Receiving: merge.Receiving{ID: r.Receiving.Load, Part: r.Receiving.Part, Upto: merge.Position(r.Receiving.Upto), Start: r.Receiving.StartEpoch, First: r.Receiving.FirstEpoch},
-		Sending:   merge.Sending{ID: r.Sending.Load, Upto: merge.Position(r.Sending.Upto), Done: r.Sending.Done, Missing: r.Sending.Missing},
-		LastHeader: merge.LastHeader{History: r.LastHeader.History, PeerNumber: r.LastHeader.PeerNumber, PeerHistory: r.LastHeader.PeerHistory,
-			Applied: merge.Position(r.LastHeader.Applied), At: r.LastHeader.SentAt},
+		Applied: merge.Position(r.Applied), Acked: merge.Position(r.Acknowledged), Behind: r.PeerBehind, HeaderDue: r.HeaderDue,
+		Missing: merge.Position(r.Missing),
+		Receiving: merge.Receiving{ID: r.Receiving.Load, Part: r.Receiving.Part, Upto: merge.Position(r.Receiving.Upto),
+			Start: r.Receiving.StartEpoch, First: r.Receiving.FirstEpoch},
+		Sending: merge.Sending{ID: r.Sending.Load, Upto: merge.Position(r.Sending.Upto), Done: r.Sending.Done, Missing: r.Sending.Missing},
+		LastHeader: merge.LastHeader{History: r.LastHeader.History, PeerNumber: r.LastHeader.PeerNumber,
+			PeerHistory: r.LastHeader.PeerHistory, Applied: merge.Position(r.LastHeader.Applied), At: r.LastHeader.SentAt},
 	}
 	for _, e := range r.ExportEnds {
 		l.ExportEnds = append(l.ExportEnds, merge.Position(e))

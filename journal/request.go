@@ -11,7 +11,7 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// ResendRequest is a request to a peer to send a table again. The epoch of the asker tells a repeated request from a new one, and
+// A ResendRequest is a request to a peer to send a table again. The epoch of the asker tells a repeated request from a new one, and
 // when the peer has heard it: once it has acknowledged that epoch.
 type ResendRequest struct {
 	Table string
@@ -20,7 +20,7 @@ type ResendRequest struct {
 
 func (a ResendRequest) String() string { return a.Table + "#" + strconv.FormatUint(a.Epoch, 10) }
 
-// ParseResendRequest reads what String wrote.
+// ParseResendRequest returns the request that String wrote.
 func ParseResendRequest(s string) (ResendRequest, bool) {
 	i := strings.LastIndexByte(s, '#')
 	if i <= 0 {
@@ -30,7 +30,7 @@ func ParseResendRequest(s string) (ResendRequest, bool) {
 	return ResendRequest{s[:i], n}, err == nil && n > 0
 }
 
-// ResendRequests lists what the peer is to be asked for: it has not acknowledged the epoch of the request yet.
+// ResendRequests returns what the peer is to be asked for, in order: it has not acknowledged the epoch of the request yet.
 func (p *Peer) ResendRequests() []string {
 	var out []string
 	for t, e := range p.Requested {

@@ -10,7 +10,7 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Column is an application column's place in the bit masks. A column keeps its bit for good, even when it is dropped.
+// A Column is an application column's place in the bit masks. A column keeps its bit for good, even when it is dropped.
 type Column struct {
 	Name string
 	Bit  uint8  // 1 to 63; columns past the 62nd share bit 63
@@ -18,7 +18,7 @@ type Column struct {
 	New  bool   // what it held when it was first seen has no versions yet
 }
 
-// Table is what the journal knows of one of the application's tables.
+// A Table is what the journal knows of one of the application's tables.
 type Table struct {
 	ID      uint16
 	Name    string
@@ -31,7 +31,7 @@ type Table struct {
 	Flow  Flow // how the table flowed when it was last looked at
 }
 
-// Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.
+// A Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.
 type Flow struct {
 	Direction  string
 	ExcludedUp []string // columns that are left out of what goes to a parent
@@ -72,7 +72,9 @@ func (t *Table) Assign(column, typ string) bool {
 // LoadTables returns all tables, by name.
 func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table, error) {
 	out := map[string]*Table{}
-	err := sqldb.Each(ctx, q, "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow FROM omsync_table", func(r []sql.RawBytes) error {
+	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow " +
+		"FROM omsync_table"
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		t := &Table{ID: uint16(sqldb.Uint(r[0])), Name: string(r[1])}
 		var err error
 		if t.Columns, err = decodeColumns(r[2]); err != nil {
@@ -145,7 +147,8 @@ func SaveDefault(ctx context.Context, q sqldb.DB, t *Table, a *Authors) (err err
 	if d := t.Default; d.Mask == 0 {
 		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = NULL WHERE id = ?", t.ID)
 	} else {
-		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = ?, default_time = ?, default_author = ?, default_epoch = ?, default_origin = ? WHERE id = ?",
+		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = ?, default_time = ?, default_author = ?, default_epoch = ?, "+
+			"default_origin = ? WHERE id = ?",
 			uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
 	}
 	return t.saved(err)

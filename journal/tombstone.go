@@ -14,7 +14,7 @@ import (
 // longest is how long a key may be in an index; a longer one is kept beside its digest.
 const longest = 700
 
-// Tombstone is a deletion's version, under the key that means the same everywhere.
+// A Tombstone is a deletion's version, under the key that means the same everywhere.
 type Tombstone struct {
 	Key string
 	merge.Version

@@ -10,14 +10,14 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Row is how this database alone knows a row: its integer primary key, or, in a table without one, the local key that
+// A Row is how this database alone knows a row: its integer primary key, or, in a table without one, the local key that
 // the triggers write (schema.LocalKey).
 type Row struct {
 	Int int64
 	Key string
 }
 
-// Entry is the versions of one live row.
+// An Entry is the versions of one live row.
 type Entry struct {
 	Row
 	Groups []merge.Group

@@ -16,10 +16,16 @@ import (
 
 // A statement that changes triggers waits until nobody uses the table, and everybody who comes after waits behind it. So
 // it waits lockWait seconds only, lets the others pass for a moment, and tries again.
+//
+// While it waits, a transaction that has used the table already and now uses it for more would end in a deadlock, and the server
+// gives up the application's side of it. MariaDB can be told not to wait at all: there it is tried like that before.
 const (
 	lockWait     = 2
 	lockAttempts = 12
 	lockPause    = 500 * time.Millisecond
+
+	lockTries    = 20 // without waiting
+	lockTryPause = 50 * time.Millisecond
 )
 
 // installer is a session that makes and drops triggers, and what it was before.
@@ -28,6 +34,7 @@ type installer struct {
 	database string
 	account  string // as in GRANT
 	several  bool   // the server takes several triggers of one kind on a table
+	noWait   bool   // the server can be told not to wait for locks
 	before   struct {
 		mode, client, collation string
 		wait                    int
@@ -43,7 +50,7 @@ func openInstaller(ctx context.Context, c *sql.Conn, database string) (*installe
 		Scan(&version, &account, &b.mode, &b.client, &b.collation, &b.wait, &b.database); err != nil {
 		return nil, fmt.Errorf("look at the session that makes triggers: %w", err)
 	}
-	s.several = takesSeveral(version)
+	s.several, s.noWait = takesSeveral(version), takesNoWait(version)
 	at := strings.LastIndexByte(account, '@')
 	s.account = quoteText(account[:max(at, 0)]) + "@" + quoteText(account[at+1:])
 	// The server keeps mode and character set with each trigger. Names in it are without the database's, so that a dump
@@ -90,6 +97,12 @@ func takesSeveral(version string) bool {
 		return v.AtLeast(10, 2, 3)
 	}
 	return v.AtLeast(5, 7, 2)
+}
+
+// takesNoWait: MariaDB since 10.3.0 takes 0 for lock_wait_timeout (its documentation of system variables); MySQL takes 1 at least.
+func takesNoWait(version string) bool {
+	v := sqldb.ParseVersion(version)
+	return v.MariaDB && v.AtLeast(10, 3, 0)
 }
 
 // checkReady looks for what would make triggers harmful or leave a table without any halfway.
@@ -196,20 +209,46 @@ func (s *installer) drop(ctx context.Context, x existing) error {
 
 // execPatiently executes a statement, again and again while the table is in use.
 func (s *installer) execPatiently(ctx context.Context, table, statement string) error {
+	if s.noWait {
+		if done, err := s.withoutWaiting(ctx, statement); done {
+			return err
+		}
+	}
+	err := s.again(ctx, statement, lockAttempts, lockPause)
+	if sqldb.IsLockConflict(err) {
+		return fmt.Errorf("a transaction has been using table %s for more than %d s: let it end, or stop the application for a moment, and run this again: %w",
+			table, lockAttempts*lockWait, err)
+	}
+	return err
+}
+
+// withoutWaiting tries a statement between the uses of its table. done is false if the table was in use all the time.
+func (s *installer) withoutWaiting(ctx context.Context, statement string) (done bool, err error) {
+	wait := func(seconds int) error {
+		_, err := s.c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("SET lock_wait_timeout = %d", seconds))
+		return err
+	}
+	if err := wait(0); err != nil {
+		return true, err
+	}
+	err = s.again(ctx, statement, lockTries, lockTryPause)
+	if e := wait(lockWait); e != nil {
+		return true, firstError(err, e)
+	}
+	return !sqldb.IsLockConflict(err), err
+}
+
+// again executes a statement, some times if others' locks are in its way.
+func (s *installer) again(ctx context.Context, statement string, attempts int, pause time.Duration) error {
 	for i := 1; ; i++ {
 		_, err := s.c.ExecContext(ctx, statement)
-		n := sqldb.ErrorNumber(err)
-		if n != sqldb.ErrLockWaitTimeout && n != sqldb.ErrDeadlock {
+		if !sqldb.IsLockConflict(err) || i == attempts {
 			return s.explain(err)
-		}
-		if i == lockAttempts {
-			return fmt.Errorf("a transaction has been using table %s for more than %d s: let it end, or stop the application for a moment, and run this again: %w",
-				table, lockAttempts*lockWait, err)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(lockPause):
+		case <-time.After(pause):
 		}
 	}
 }
