@@ -17,7 +17,7 @@ const SignatureSize = 64
 const (
 	MaxHeader     = 1 << 20                        // bytes of the encoded header
 	MaxName       = 255                            // bytes of a node, table, column or author name
-	MaxTables     = 4096                           // tables of one file
+	MaxTables     = 4096                           // tables of one file; requests of its header
 	MaxColumns    = 4096                           // columns, and key columns, of one table
 	MaxSlot       = 63                             // highest version bit
 	MaxDict       = 1 << 20                        // entries of the dictionary of keys

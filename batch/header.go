@@ -17,21 +17,21 @@ type Position struct {
 	Epoch, Token uint64
 }
 
-// MarshalCBOR writes the mark as an array of its two numbers.
-func (m Position) MarshalCBOR() ([]byte, error) {
-	return cbor.Marshal([2]uint64{m.Epoch, m.Token})
+// MarshalCBOR writes the position as an array of its two numbers.
+func (p Position) MarshalCBOR() ([]byte, error) {
+	return cbor.Marshal([2]uint64{p.Epoch, p.Token})
 }
 
 // UnmarshalCBOR reads what MarshalCBOR wrote.
-func (m *Position) UnmarshalCBOR(b []byte) error {
+func (p *Position) UnmarshalCBOR(b []byte) error {
 	var a []uint64
 	if err := cbor.Unmarshal(b, &a); err != nil {
 		return err
 	}
 	if len(a) != 2 {
-		return fmt.Errorf("mark has %d numbers, not 2", len(a))
+		return fmt.Errorf("position has %d numbers, not 2", len(a))
 	}
-	m.Epoch, m.Token = a[0], a[1]
+	p.Epoch, p.Token = a[0], a[1]
 	return nil
 }
 
@@ -76,7 +76,7 @@ func (h *Header) check() error {
 		return err
 	}
 	for _, t := range h.Requests {
-		if err := checkName("table asked for", t); err != nil {
+		if err := checkName("request", t); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (h *Header) check() error {
 	}
 	switch {
 	case len(h.Requests) > MaxTables:
-		return fmt.Errorf("header asks for %d tables, more than %d", len(h.Requests), MaxTables)
+		return fmt.Errorf("header has %d requests, more than %d", len(h.Requests), MaxTables)
 	case h.Load == 0 && !h.Last:
 		return errors.New("header of a batch that is no part of a load must be the last")
 	case h.Load != 0 && h.Part == 0:

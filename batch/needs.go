@@ -16,7 +16,7 @@ const (
 	maxVersion     = 20 // bytes of a version
 )
 
-// What the texts of Header.Requests begin with that are no requests. A request ends with # and a number, and these never do.
+// What the texts of Header.Requests begin with that are no requests for tables.
 const (
 	readsPrefix = "reads:"
 	needsPrefix = "needs:"
@@ -51,22 +51,32 @@ func (h *Header) Reads() []string {
 func (h *Header) Needs() []Need {
 	var out []Need
 	for _, s := range h.Requests {
-		if rest, ok := strings.CutPrefix(s, needsPrefix); ok {
+		if rest, ok := strings.CutPrefix(s, needsPrefix); ok && !isTableRequest(s) {
 			out = append(out, parseNeed(rest))
 		}
 	}
 	return out
 }
 
-// TableRequests returns the requests for tables, without what is said of features.
+// TableRequests returns the requests for tables, as TABLE#EPOCH.
 func (h *Header) TableRequests() []string {
 	var out []string
 	for _, s := range h.Requests {
-		if !strings.HasPrefix(s, readsPrefix) && !strings.HasPrefix(s, needsPrefix) {
+		if isTableRequest(s) {
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// isTableRequest reports whether a text ends with # and a number, whatever the name of the table begins with.
+func isTableRequest(s string) bool {
+	i := strings.LastIndexByte(s, '#')
+	if i <= 0 {
+		return false
+	}
+	n, err := strconv.ParseUint(s[i+1:], 10, 64)
+	return err == nil && n > 0
 }
 
 func parseNeed(s string) Need {

@@ -114,12 +114,15 @@ func TestNoEnvelope(t *testing.T) {
 func TestReadsAndNeeds(t *testing.T) {
 	long := strings.Repeat("a", MaxFeatureName)
 	h := &Header{Requests: []string{"reads:b", "obs#3", "reads:a", "reads:b", "reads:", "reads:A", "reads:a b", "reads:a#1", "reads:" + long,
-		"reads:" + long + "a", "reads:é", "needs:x@0.1.0", "read:c"}}
+		"reads:" + long + "a", "reads:é", "needs:x@0.1.0", "read:c", "needs:table#7"}}
 	if got, want := h.Reads(), []string{"a", long, "b"}; !slices.Equal(got, want) {
 		t.Errorf("reads %q, want %q", got, want)
 	}
-	if got, want := h.TableRequests(), []string{"obs#3", "read:c"}; !slices.Equal(got, want) {
+	if got, want := h.TableRequests(), []string{"obs#3", "reads:a#1", "needs:table#7"}; !slices.Equal(got, want) {
 		t.Errorf("requests %q, want %q", got, want)
+	}
+	if got := h.Needs(); len(got) != 1 {
+		t.Errorf("needs %+v", got)
 	}
 	h.Requests = nil
 	for i := range MaxTables {

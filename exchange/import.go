@@ -137,7 +137,7 @@ func (r *importRun) mine(ctx context.Context, files []*Incoming) ([]*Incoming, e
 			}
 		}
 		if err == nil {
-			err = r.readable(f)
+			err = r.readable(ctx, f)
 		}
 		if err != nil {
 			if err := r.failed(ctx, f, err); err != nil {

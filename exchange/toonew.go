@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -21,7 +22,7 @@ func kept(h *batch.Header, err error) (*batch.Header, error) {
 }
 
 // readable returns a *batch.TooNewError for a file that only a later omsync reads. What says so is signed by the sender.
-func (r *importRun) readable(f *Incoming) error {
+func (r *importRun) readable(ctx context.Context, f *Incoming) error {
 	if !f.tooNew && batch.CheckNeeds(f.header, r.Features.Names()) == nil {
 		return nil
 	}
@@ -33,10 +34,32 @@ func (r *importRun) readable(f *Incoming) error {
 	h, err := batch.Verify(file, size, func(h *batch.Header, message, signature []byte) error {
 		return verify(h, f.sender, r.Name, message, signature)
 	})
+	if err == nil {
+		err = batch.CheckNeeds(h, r.Features.Names())
+	}
+	if info, e := file.Stat(); e == nil && errors.Is(err, batch.ErrTooNew) && !r.o.DryRun {
+		err = errors.Join(err, r.answer(ctx, f.sender.Name, info.ModTime()))
+	}
+	return err
+}
+
+// answer has a header go to a peer whose file is too new, if none went since the file came: the peer takes this node's program for
+// another than it is.
+func (n *Node) answer(ctx context.Context, peer string, came time.Time) error {
+	tx, err := n.Journal.DB.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	return batch.CheckNeeds(h, r.Features.Names())
+	defer tx.Rollback()
+	p, err := journal.PeerByName(ctx, tx, peer, true)
+	if err != nil || p == nil || p.Link.LastHeader.At >= came.UnixMicro() {
+		return err
+	}
+	p.Link.HeaderDue = true
+	if err := journal.SavePeer(ctx, tx, p); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // passed reports whether a file of the inbox is too new and, by its name, reaches no further than what is applied here: its sender has

@@ -105,7 +105,14 @@ func TestFeatureByPeer(t *testing.T) {
 	if !kisumu.heard("install omsync 9.8.7 or newer") || len(kisumu.inbox()) != 1 {
 		t.Errorf("told %q, inbox %q", kisumu.told, kisumu.inbox())
 	}
-	write(kisumu, "four") // its header says what it reads now
+	if !kisumu.heard("posted hub 0 rows") { // its header says what it reads now
+		t.Errorf("told %q", kisumu.told)
+	}
+	hub.sync(folder)
+	kisumu.sync(folder)
+	if !kisumu.heard("applied hub") {
+		t.Errorf("told %q", kisumu.told)
+	}
 	rounds(folder, kisumu, hub)
 	same(t, all)
 	if left := kisumu.inbox(); len(left) != 0 {
@@ -125,7 +132,11 @@ func TestTooNewIsAppliedLater(t *testing.T) {
 	hub.write("w2", "two")
 	hub.sync(folder)
 	kisumu.sync(folder)
+	posted := kisumu.heard("posted")
 	kisumu.sync(folder)
+	if !posted || kisumu.heard("posted") {
+		t.Errorf("the hub is told what kisumu reads: %v at first; then told %q", posted, kisumu.told)
+	}
 	if kisumu.heard("received") || !kisumu.heard("install omsync 9.8.7") || len(kisumu.inbox()) != 1 {
 		t.Errorf("at a second run: told %q, inbox %q", kisumu.told, kisumu.inbox())
 	}

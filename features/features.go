@@ -7,8 +7,8 @@
 // It promises: what may be written is always what the writer knows, and what the newest header heard from the peer named. A header that
 // comes late can take features away, and never brings back one that a later header no longer named. So nothing is written that its reader
 // does not know, with one exception that no rule can close: a peer that was given an older program, or whose older backup of this node's
-// own state was restored, is written to as before until its next header comes. Such a file is refused and kept by an omsync that knows of
-// features at all, that node's next header says what it reads now, and what the file held is exported again without them.
+// own state was restored, is written to as before until its next header comes. An omsync that knows of features at all refuses and keeps
+// such a file, and sends a header at once, which says what it reads now; then what the file held is exported again without them.
 package features
 
 import "slices"

@@ -85,7 +85,7 @@ func present(t testing.TB, flags ...string) string {
 	path := filepath.Join(t.TempDir(), programName)
 	root, err := output(".", "go", "list", "-m", "-f", "{{.Dir}}")
 	if err == nil {
-		_, err = output(root, "go", append(append([]string{"build"}, flags...), "-o", path, "./cmd/omsync")...)
+		_, err = output(root, "go", append(append([]string{"build", "-ldflags=-s -w"}, flags...), "-o", path, "./cmd/omsync")...)
 	}
 	if err != nil {
 		t.Fatalf("build omsync: %v", err)
