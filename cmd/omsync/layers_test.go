@@ -12,16 +12,18 @@ import (
 func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
-		"batch": nil, "keys": nil, "merge": nil, "transport": nil,
-		"internal/durable": nil, "internal/mutation": nil, "internal/sqldb": nil,
+		"batch": nil, "merge": nil,
+		"internal/durable": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/sqldb": nil,
+		"keys":                {"internal/durable", "internal/nodename"},
+		"transport":           {"internal/durable", "internal/nodename"},
 		"access":              {"merge"},
 		"schema":              {"access", "internal/sqldb"},
 		"internal/headers":    {"batch", "merge"},
-		"enrol":               {"internal/durable", "keys"},
+		"enrol":               {"access", "internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
 		"transport/storetest": {"transport"},
-		"transport/web":       {"transport"},
-		"journal":             {"access", "internal/sqldb", "merge", "schema"},
+		"transport/web":       {"internal/nodename", "transport"},
+		"journal":             {"access", "internal/nodename", "internal/sqldb", "merge", "schema"},
 		"capture":             {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		"apply":               {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		// Here capture and apply meet.
