@@ -261,7 +261,7 @@ func (x *export) open(last bool) error {
 		return err
 	}
 	h.Requests = x.peer.ResendRequests()
-	x.name = fileName(h, x.id)
+	x.name = batch.NewFileName(h, x.id).String()
 	if x.file, err = x.o.Create(x.name); err != nil {
 		return err
 	}
@@ -319,13 +319,4 @@ func (x *export) made(ctx context.Context) error {
 		return err
 	}
 	return tx.Commit()
-}
-
-// fileName is a name that FAT and exFAT accept, that sorts by the order in which a node's batches apply.
-func fileName(h *batch.Header, id uint64) string {
-	part := ""
-	if h.Load != 0 {
-		part = fmt.Sprintf("-part%04d", h.Part)
-	}
-	return fmt.Sprintf("%s-to-%s-%010d-%010d-%06x%s.omsync", h.Sender, h.Receiver, h.Base.Epoch, h.Upto.Epoch, id&0xffffff, part)
 }

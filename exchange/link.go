@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/omsync/omsync/access"
@@ -186,26 +183,12 @@ func (f *failing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// MadeBy says whether a file's name is one that sender gives to a batch for receiver. No name is so for two pairs of nodes:
-// one node's files do not replace another's.
+// MadeBy reports whether a file's name is one that sender gives to a batch for receiver. A node that takes files from all its
+// peers under such names alone takes none that would replace another peer's.
 func MadeBy(name, sender, receiver string) bool {
-	_, ok := reach(name, sender, receiver)
-	return ok
+	n, err := batch.ParseFileName(name)
+	return err == nil && n.Between(sender, receiver)
 }
-
-// reach is the epoch up to which a batch goes that sender has given this name.
-func reach(name, sender, receiver string) (upto uint64, ok bool) {
-	rest, ok := strings.CutPrefix(name, sender+"-to-"+receiver+"-")
-	m := endOfName.FindStringSubmatch(rest)
-	if !ok || m == nil {
-		return 0, false
-	}
-	upto, err := strconv.ParseUint(m[1], 10, 64)
-	return upto, err == nil
-}
-
-// endOfName is how package capture ends the names of batches.
-var endOfName = regexp.MustCompile(`^[0-9]{10,}-([0-9]{10,})-[0-9a-f]{6}(-part[0-9]{4,})?\.omsync$`)
 
 // Pulled is what Pull found in a store.
 type Pulled struct {
@@ -244,7 +227,7 @@ func (n *Node) Pull(ctx context.Context, l *Link, moved func(Moved)) (*Pulled, e
 			out.Here = append(out.Here, e.Name)
 			continue
 		}
-		if l.Bucket && !strings.Contains(e.Name, "-to-"+n.Name+"-") {
+		if l.Bucket && !batch.MayBeFor(e.Name, n.Name) {
 			continue
 		}
 		sender, err := n.forMe(ctx, l, e, already, out)

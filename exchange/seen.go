@@ -71,8 +71,8 @@ func (s *seen) settled(h *batch.Header, sender *journal.Peer) bool {
 // settledName is settled where a file's name is all that is known of it, and the store is the sender's own. Names tell the
 // epoch they reach; no two batches of a node have the same.
 func (s *seen) settledName(name string, sender *journal.Peer, self string) bool {
-	upto, ok := reach(name, sender.Name, self)
-	return ok && upto <= sender.Link.Applied.Epoch && slices.Contains(s.digests, named(name))
+	n, err := batch.ParseFileName(name)
+	return err == nil && n.Between(sender.Name, self) && n.Upto <= sender.Link.Applied.Epoch && slices.Contains(s.digests, named(name))
 }
 
 // save writes the list. Without it the files are read again, which does no harm.
