@@ -93,7 +93,7 @@ func bulk(size int) string {
 
 func (n *node) post(peer string) []capture.Exported {
 	n.t.Helper()
-	made, err := n.x.Post(n.t.Context(), n.peer(peer), 0)
+	made, err := n.x.FillOutbox(n.t.Context(), n.peer(peer), 0)
 	if err != nil {
 		n.t.Fatalf("%s posts to %s: %v", n.Name, peer, err)
 	}
@@ -135,14 +135,14 @@ func (n *node) events() Events {
 			}
 			return nil
 		},
-		Posted: func(made []capture.Exported) error {
+		Exported: func(made []capture.Exported) error {
 			for _, e := range made {
 				tell("posted %s %d rows", e.Peer, e.Rows)
 			}
 			return nil
 		},
-		Sent:     func(m Moved) { tell("sent %s", m.File) },
-		Received: func(m Moved) { tell("received %s", m.File) },
+		Sent:     func(m Transfer) { tell("sent %s", m.File) },
+		Received: func(m Transfer) { tell("received %s", m.File) },
 		Down:     func(link string, s *LinkState) { tell("down %s", s.Error) },
 		Trouble:  func(err error) { tell("trouble %v", err) },
 	}
@@ -234,7 +234,7 @@ func (n *node) deliver(from *node) {
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		if err := n.x.Take(n.t.Context(), n.peer(from.Name), name, bytes.NewReader(b), int64(len(b))); err != nil {
+		if err := n.x.AcceptFile(n.t.Context(), n.peer(from.Name), name, bytes.NewReader(b), int64(len(b))); err != nil {
 			n.t.Fatal(err)
 		}
 	}
@@ -249,7 +249,7 @@ func TestOutboxLeavesWhatIsLarge(t *testing.T) {
 	kisumu := all["kisumu"]
 	kisumu.deliver(hub)
 	hub.deliver(kisumu)
-	hub.write("w1", bulk(2*gather))
+	hub.write("w1", bulk(2*gatherLimit))
 	hub.post("kisumu")
 	large := hub.waiting("kisumu")
 	for i := range maxWaiting + 3 {
@@ -274,7 +274,7 @@ func TestOutboxDoesNotBuildOnWhatIsElsewhere(t *testing.T) {
 	kisumu := all["kisumu"]
 	kisumu.deliver(hub)
 	hub.deliver(kisumu)
-	hub.write("w1", bulk(2*gather)) // too large to be gathered with what follows
+	hub.write("w1", bulk(2*gatherLimit)) // too large to be gathered with what follows
 	hub.post("kisumu")
 	hub.write("w2", "two")
 	stick, err := transport.OpenFolder(t.TempDir())
@@ -540,7 +540,7 @@ func TestForget(t *testing.T) {
 			copyFile(t, filepath.Join(all[name].x.Home, "outbox", "hub", file), filepath.Join(hub.x.Home, "inbox", file))
 		}
 	}
-	if err := Forget(t.Context(), hub.x.Home, "kisumu"); err != nil {
+	if err := DiscardMail(t.Context(), hub.x.Home, "kisumu"); err != nil {
 		t.Fatal(err)
 	}
 	if len(hub.waiting("kisumu")) != 0 || len(hub.waiting("migori")) != 1 {

@@ -26,7 +26,7 @@ func TestRandomCouriers(t *testing.T) {
 				case 0, 1, 2:
 					size := 10
 					if r.IntN(4) == 0 {
-						size = gather / 2
+						size = gatherLimit / 2
 					}
 					n.write(fmt.Sprintf("w%d", r.IntN(6)), bulk(size))
 				case 3: // a stick is lost, or a file of it

@@ -99,7 +99,7 @@ func TestDamagedOutbox(t *testing.T) {
 			}
 		},
 		"cut": func(t *testing.T, path string) {
-			if err := os.Truncate(path, gather); err != nil {
+			if err := os.Truncate(path, gatherLimit); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -108,9 +108,9 @@ func TestDamagedOutbox(t *testing.T) {
 			hub, all := tree(t, "kisumu")
 			kisumu := all["kisumu"]
 			s := &served{t: t, hub: hub, clinic: "kisumu"}
-			kisumu.write("w1", bulk(2*gather))
+			kisumu.write("w1", bulk(2*gatherLimit))
 			kisumu.post("hub")
-			kisumu.write("w2", bulk(2*gather)) // builds on the first
+			kisumu.write("w2", bulk(2*gatherLimit)) // builds on the first
 			kisumu.post("hub")
 			if got := kisumu.waiting("hub"); len(got) != 2 {
 				t.Fatalf("waiting: %q", got)
@@ -142,8 +142,8 @@ func TestDamagedState(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		s.sent("hub", "a.omsync", "x")
-		if l := s.up("x", s.link("x").Up, errors.New("down")); l.Error != "down" {
+		s.recordSent("hub", "a.omsync", "x")
+		if l := s.recordLink("x", s.link("x").Up, errors.New("down")); l.Error != "down" {
 			t.Errorf("%q: %+v", text, l)
 		}
 		if err := s.save(); err != nil {
