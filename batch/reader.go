@@ -64,7 +64,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 	return r, nil
 }
 
-// Verify checks the signature over a whole file, as Open does, and answers the
+// Verify checks the signature over a whole file, as Open does, and returns the
 // clear header. It needs no keys. Errors: those of Open that are not about what
 // is encrypted.
 func Verify(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error) (*Header, error) {
@@ -72,7 +72,7 @@ func Verify(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) e
 	return h, err
 }
 
-// check answers the header, its encoding, and the hash of all but the signature.
+// check returns the header, its encoding, and the hash of all but the signature.
 func check(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error) (*Header, []byte, []byte, error) {
 	h, head, err := readHeader(io.NewSectionReader(f, 0, size))
 	if err != nil {

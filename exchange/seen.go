@@ -86,7 +86,7 @@ func (s *seen) applied(h *batch.Header, sender *journal.Peer) bool {
 	return h.Upto.Epoch <= sender.Link.Applied.Epoch && s.has(h)
 }
 
-// appliedByName is applied where a file's name is all that is known of it, and the store is the sender's own. Names tell the
+// appliedByName reports the same where a file's name is all that is known of it, and the store is the sender's own. Names tell the
 // epoch they reach; no two batches of a node have the same.
 func (s *seen) appliedByName(name string, sender *journal.Peer, self string) bool {
 	n, err := batch.ParseFileName(name)
