@@ -7,7 +7,7 @@ import (
 	"github.com/omsync/omsync/batch"
 )
 
-func TestSeen(t *testing.T) {
+func TestSeenForgetsTheOldest(t *testing.T) {
 	dir := t.TempDir()
 	s, err := readSeen(dir)
 	if err != nil {

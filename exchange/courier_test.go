@@ -10,7 +10,7 @@ import (
 
 // Sticks and a share that lose, repeat, delay and damage files, in random order: in the end everybody has everything, nobody
 // has anything to say, and nothing is left lying about.
-func TestRandomCouriers(t *testing.T) {
+func TestCouriersInRandomOrder(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 4))

@@ -67,8 +67,8 @@ func (n *node) syncOver(s *served) {
 	}
 }
 
-// TestFetchedOnce breaks a link to a server when a file is applied and not yet taken off: it is not fetched a second time.
-func TestFetchedOnce(t *testing.T) {
+// TestAppliedFileIsNotFetchedAgain breaks a link to a server when a file is applied and not yet taken off: it is not fetched a second time.
+func TestAppliedFileIsNotFetchedAgain(t *testing.T) {
 	hub, all := tree(t, "kisumu")
 	kisumu := all["kisumu"]
 	hub.write("w1", "one")
@@ -85,8 +85,8 @@ func TestFetchedOnce(t *testing.T) {
 	}
 }
 
-// TestDamagedOutbox has files go bad where they wait to be sent. Nobody is bothered with them, and what they held goes anew.
-func TestDamagedOutbox(t *testing.T) {
+// TestDamagedOutboxIsMadeAnew has files go bad where they wait to be sent. Nobody is bothered with them, and what they held goes anew.
+func TestDamagedOutboxIsMadeAnew(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, path string){
 		"flipped": func(t *testing.T, path string) {
 			b, err := os.ReadFile(path)
@@ -130,8 +130,8 @@ func TestDamagedOutbox(t *testing.T) {
 	}
 }
 
-// TestDamagedState reads whatever may be in links.json.
-func TestDamagedState(t *testing.T) {
+// TestDamagedStateBeginsAnew reads whatever may be in links.json.
+func TestDamagedStateBeginsAnew(t *testing.T) {
 	for _, text := range []string{"", "null", "{", "[]", `{"links":null,"sent":null}`, `{"links":{"x":null},"sent":{"hub":null}}`, `{"links":7}`} {
 		home := t.TempDir()
 		if err := os.WriteFile(filepath.Join(home, "links.json"), []byte(text), 0o600); err != nil {
