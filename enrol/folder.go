@@ -67,7 +67,7 @@ type record struct {
 
 func (v *Invitations) path(id string) string { return filepath.Join(v.dir, id+fileSuffix) }
 
-// exists answers fs.ErrNotExist for whatever cannot be an id, too.
+// exists returns fs.ErrNotExist for whatever cannot be an id, too.
 func (v *Invitations) exists(id string) error {
 	if !isID(id) {
 		return fmt.Errorf("there is no such invitation: %w", fs.ErrNotExist)
@@ -104,7 +104,7 @@ func (v *Invitations) read(id string) (*record, error) {
 		}
 		return nil, v.damaged(id)
 	}
-	if r.ID != id || len(r.Key) != sha256.Size || keys.ValidName(r.Name) != nil || r.Role != Child && r.Role != Parent || r.Expires.IsZero() {
+	if r.ID != id || len(r.Key) != sha256.Size || keys.ValidName(r.Name) != nil || !r.Role.Valid() || r.Expires.IsZero() {
 		return nil, v.damaged(id)
 	}
 	return r, nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/keys"
 )
 
@@ -49,7 +50,7 @@ func newSite(t testing.TB) *site {
 
 func (s *site) invite(t testing.TB, name string) (Token, string) {
 	t.Helper()
-	token, i, err := s.v.Create(name, Child, "", s.hub, start, day)
+	token, i, err := s.v.Create(name, access.Child, "", s.hub, start, day)
 	if err != nil {
 		t.Fatal(err)
 	}

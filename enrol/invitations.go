@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/keys"
 )
 
@@ -21,25 +22,25 @@ const (
 
 // Invitation is what a hub knows of a token that it made.
 type Invitation struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"` // of the node that is invited
-	Role    string    `json:"role"` // what it will be to this one: Child or Parent
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires"` // from this moment on it is no longer good
-	UsedBy  string    `json:"used_by"` // fingerprint of the card that joined; "": none yet
-	UsedAt  time.Time `json:"used_at,omitzero"`
+	ID      string      `json:"id"`
+	Name    string      `json:"name"` // of the node that is invited
+	Role    access.Role `json:"role"` // what it will be to this one
+	Created time.Time   `json:"created"`
+	Expires time.Time   `json:"expires"` // from this moment on it is no longer good
+	UsedBy  string      `json:"used_by"` // fingerprint of the card that joined; "": none yet
+	UsedAt  time.Time   `json:"used_at,omitzero"`
 }
 
-// Expired says whether the invitation is too old.
+// Expired reports whether the invitation is too old.
 func (i Invitation) Expired(now time.Time) bool { return !now.Before(i.Expires) }
 
-// Open says whether somebody can still join by it for the first time.
+// Open reports whether somebody can still join by it for the first time.
 func (i Invitation) Open(now time.Time) bool { return i.UsedBy == "" && !i.Expired(now) }
 
-// Create invites the node of this name and hands out the token, which is not kept: it cannot be shown again. An older
+// Create invites the node of this name and returns the token, which is not kept: it cannot be shown again. An older
 // invitation of the same name that nobody has used is revoked. The pin, if any, is of the TLS certificate that the hub
 // answers with (see [Token.Pin]); hub is this node's card. What expired 30 days ago or earlier is cleared away.
-func (v *Invitations) Create(name, role, pin string, hub keys.Card, now time.Time, valid time.Duration) (Token, *Invitation, error) {
+func (v *Invitations) Create(name string, role access.Role, pin string, hub keys.Card, now time.Time, valid time.Duration) (Token, *Invitation, error) {
 	if err := keys.ValidName(name); err != nil {
 		return Token{}, nil, fmt.Errorf("invite: %w", err)
 	}
@@ -93,7 +94,7 @@ func (v *Invitations) create(r *record, now time.Time) error {
 	return v.remove(gone...)
 }
 
-// List is all invitations, oldest first: open, used, and expired in the last 30 days or more.
+// List returns all invitations, oldest first: open, used, and expired in the last 30 days or more.
 func (v *Invitations) List() ([]Invitation, error) {
 	unlock, err := v.lock.Lock()
 	if err != nil {
@@ -155,7 +156,7 @@ func (v *Invitations) Forget(name string) error {
 
 // Redeem checks a request that came with a token. If it is good, the invitation is marked as used by its card, and lasting
 // so, before Redeem returns; of two cards at once, one gets in. The caller then adds the card as a peer, also if
-// Joining.Again is set (it may have been stopped before it could), and sends the reply. hub is this node's card.
+// Joining.Repeated is set (it may have been stopped before it could), and sends the reply. hub is this node's card.
 //
 // Errors: [ErrBadRequest]; [ErrUnknownToken]; and, only to one who has the token, [ErrExpired], [ErrName] and [ErrUsed].
 // Any other error is this computer's and none of the sender's business.
@@ -189,9 +190,9 @@ func (v *Invitations) Redeem(request []byte, hub keys.Card, now time.Time) (*Joi
 	case r.UsedBy != "" && r.UsedBy != by:
 		return nil, ErrUsed
 	}
-	j := &Joining{Card: card, Role: r.Role, ID: r.ID, Again: r.UsedBy != "", request: q, hub: digest(hub)}
+	j := &Joining{Card: card, Role: r.Role, ID: r.ID, Repeated: r.UsedBy != "", request: q, hub: digest(hub)}
 	j.key = func() []byte { return r.Key }
-	if j.Again {
+	if j.Repeated {
 		return j, nil
 	}
 	r.UsedBy, r.UsedAt = by, now.UTC().Round(0)

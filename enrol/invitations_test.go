@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/keys"
 )
 
@@ -28,11 +29,12 @@ func TestCreateChecks(t *testing.T) {
 	s := newSite(t)
 	before := ids(t, s.v)
 	for _, c := range []struct {
-		name, role string
-		valid      time.Duration
+		name  string
+		role  access.Role
+		valid time.Duration
 	}{
-		{"", Child, day}, {"Kisumu", Child, day}, {"../x", Child, day}, {"nairobi", Child, day}, // the hub's own
-		{"kisumu", "", day}, {"kisumu", "peer", day}, {"kisumu", Child, 0}, {"kisumu", Child, -day},
+		{"", access.Child, day}, {"Kisumu", access.Child, day}, {"../x", access.Child, day}, {"nairobi", access.Child, day}, // the hub's own
+		{"kisumu", "", day}, {"kisumu", "peer", day}, {"kisumu", access.Child, 0}, {"kisumu", access.Child, -day},
 	} {
 		if _, _, err := s.v.Create(c.name, c.role, "", s.hub, start, c.valid); err == nil {
 			t.Errorf("made: %+v", c)
@@ -71,7 +73,7 @@ func TestCleared(t *testing.T) {
 	must(0, os.WriteFile(own, nil, 0o600))(t)
 
 	create := func(name string, after time.Duration) string {
-		_, i, err := s.v.Create(name, Child, "", s.hub, start.Add(after), time.Hour)
+		_, i, err := s.v.Create(name, access.Child, "", s.hub, start.Add(after), time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,11 +99,11 @@ func TestMaxOpen(t *testing.T) {
 	s := newSite(t)
 	key := make([]byte, 32)
 	for i := range MaxOpen - 1 { // with the site's own: as many as can be
-		r := &record{recordVersion, Invitation{ID: fmt.Sprintf("%016x", i), Name: fmt.Sprintf("n%d", i), Role: Child, Created: start, Expires: start.Add(day)}, key}
+		r := &record{recordVersion, Invitation{ID: fmt.Sprintf("%016x", i), Name: fmt.Sprintf("n%d", i), Role: access.Child, Created: start, Expires: start.Add(day)}, key}
 		must(0, os.WriteFile(s.v.path(r.ID), must(json.Marshal(r))(t), 0o600))(t)
 	}
 	create := func(name string, now time.Time) error {
-		_, _, err := s.v.Create(name, Child, "", s.hub, now, day)
+		_, _, err := s.v.Create(name, access.Child, "", s.hub, now, day)
 		return err
 	}
 	if err := create("migori", start); err == nil || !strings.Contains(err.Error(), "revoke") {
@@ -157,7 +159,7 @@ func TestDamaged(t *testing.T) {
 		must(0, os.WriteFile(s.v.path(s.id), []byte(text), 0o600))(t)
 		_, errRedeem := s.v.Redeem(q, s.hub, start)
 		_, errList := s.v.List()
-		_, _, errCreate := s.v.Create("migori", Child, "", s.hub, start, day)
+		_, _, errCreate := s.v.Create("migori", access.Child, "", s.hub, start, day)
 		for _, err := range []error{errRedeem, errList, errCreate} {
 			if err == nil || errors.Is(err, ErrUnknownToken) || !strings.Contains(err.Error(), s.id) {
 				t.Errorf("%s: %v", name, err)
@@ -174,7 +176,7 @@ func TestModes(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "home", "invitations")
 	v := must(OpenInvitations(dir))(t)
-	_, i, err := v.Create("kisumu", Child, "", newNode(t, "nairobi", keys.X25519).Card(), start, day)
+	_, i, err := v.Create("kisumu", access.Child, "", newNode(t, "nairobi", keys.X25519).Card(), start, day)
 	if err != nil {
 		t.Fatal(err)
 	}

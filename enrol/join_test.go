@@ -15,13 +15,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/keys"
 )
 
 func TestJoin(t *testing.T) {
 	pin := "sha256:" + strings.Repeat("A", 43)
 	for _, kind := range []keys.Kind{keys.Hybrid, keys.X25519} {
-		for _, role := range []string{Child, Parent} {
+		for _, role := range []access.Role{access.Child, access.Parent} {
 			v, hub, clinic := newFolder(t), newNode(t, "nairobi", kind).Card(), newNode(t, "kisumu", kind)
 			made, i, err := v.Create("kisumu", role, pin, hub, start, day)
 			if err != nil {
@@ -39,7 +40,7 @@ func TestJoin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !reflect.DeepEqual(j.Card, clinic.Card()) || j.Role != role || j.Again || j.ID != i.ID {
+			if !reflect.DeepEqual(j.Card, clinic.Card()) || j.Role != role || j.Repeated || j.ID != i.ID {
 				t.Errorf("joined: %+v", j)
 			}
 			got, err := token.ReadReply(q, must(j.Reply(hub))(t))
@@ -65,8 +66,8 @@ func TestLostReply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again := must(j.Reply(s.hub))(t); !j.Again || !bytes.Equal(again, first) {
-			t.Errorf("again %v, reply %s, first %s", j.Again, again, first)
+		if again := must(j.Reply(s.hub))(t); !j.Repeated || !bytes.Equal(again, first) {
+			t.Errorf("again %v, reply %s, first %s", j.Repeated, again, first)
 		}
 	}
 	if i := s.invitation(t); !i.UsedAt.Equal(start) {
@@ -306,7 +307,7 @@ func TestTwoAtOnce(t *testing.T) {
 			if mine := clinics[i%2].Card().Fingerprint() == by; mine != (errs[i] == nil) || !mine && !errors.Is(errs[i], ErrUsed) {
 				t.Errorf("mine %v: %v", mine, errs[i])
 			}
-			if won[i] != nil && !won[i].Again {
+			if won[i] != nil && !won[i].Repeated {
 				first++
 			}
 		}
@@ -323,7 +324,7 @@ func TestOpenRegistration(t *testing.T) {
 		t.Error("an open request is not taken for one")
 	}
 	j := must(ReadOpen(q))(t)
-	if !reflect.DeepEqual(j.Card, clinic.Card()) || j.Role != Child || j.ID != "" {
+	if !reflect.DeepEqual(j.Card, clinic.Card()) || j.Role != access.Child || j.ID != "" {
 		t.Errorf("joined: %+v", j)
 	}
 	r := must(j.Reply(hub))(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/keys"
 )
 
@@ -21,17 +22,17 @@ func (r *reply) mac(key []byte, q *request) []byte {
 
 // Joining is a request that was found to be good.
 type Joining struct {
-	Card  keys.Card // of the joining node
-	Role  string    // what the node is to this one: Child or Parent
-	ID    string    // the invitation's; "" in open registration
-	Again bool      // the same card joined with this token before: the caller may have added it as a peer then
+	Card     keys.Card   // of the joining node
+	Role     access.Role // what the node is to this one
+	ID       string      // the invitation's; "" in open registration
+	Repeated bool        // the same card joined with this token before: the caller may have added it as a peer then
 
 	request *request
 	key     func() []byte // a function, so that no verb of fmt prints the key
 	hub     [16]byte      // the card that the node expects; zero if it takes any
 }
 
-// Reply is the answer: bytes for the joining node, the same each time. The hub's card must be the one that the
+// Reply returns the answer: bytes for the joining node, the same each time. The hub's card must be the one that the
 // invitation was made with.
 func (j *Joining) Reply(hub keys.Card) ([]byte, error) {
 	if j.request == nil {
@@ -45,7 +46,7 @@ func (j *Joining) Reply(hub keys.Card) ([]byte, error) {
 	return encode(r)
 }
 
-// ReadReply checks the hub's answer to a request that this token made, and is the hub's card: the one that the token was
+// ReadReply checks the hub's answer to a request that this token made, and returns the hub's card: the one that the token was
 // made with. Errors: [ErrBadReply], or [ErrBadRequest] if the request is not this token's.
 func (t Token) ReadReply(request, reply []byte) (keys.Card, error) {
 	q, _, err := readRequest(request)
@@ -65,7 +66,7 @@ func (t Token) ReadReply(request, reply []byte) (keys.Card, error) {
 	return hub, nil
 }
 
-// ReadOpen checks a request of open registration, a [Child]'s. It proves that the sender once had the card's signing key
+// ReadOpen checks a request of open registration, a child's. It proves that the sender once had the card's signing key
 // and nothing else. The error is [ErrBadRequest].
 func ReadOpen(request []byte) (*Joining, error) {
 	q, card, err := readRequest(request)
@@ -75,7 +76,7 @@ func ReadOpen(request []byte) (*Joining, error) {
 	if !q.open() {
 		return nil, fmt.Errorf("%w: it has a token", ErrBadRequest)
 	}
-	return &Joining{Card: card, Role: Child, request: q, key: noKey}, nil
+	return &Joining{Card: card, Role: access.Child, request: q, key: noKey}, nil
 }
 
 // ReadOpenReply reads the answer to an open request. It notices accidents alone: whether this is the hub's card is for

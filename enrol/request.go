@@ -26,7 +26,7 @@ type request struct {
 	Signature []byte `json:"signature"`
 }
 
-// Request asks the hub that made the token to take this node: the bytes to be sent to it.
+// Request returns the bytes by which this node asks the hub that made the token to take it.
 func (t Token) Request(id *keys.Identity) ([]byte, error) {
 	if t == (Token{}) {
 		return nil, errors.New("ask to join: there is no token")
@@ -36,7 +36,7 @@ func (t Token) Request(id *keys.Identity) ([]byte, error) {
 	return q.sign(id)
 }
 
-// OpenRequest asks a hub that takes anybody (open registration) to take this node.
+// OpenRequest returns the bytes by which this node asks a hub that takes anybody (open registration) to take it.
 func OpenRequest(id *keys.Identity) ([]byte, error) {
 	return (&request{Version: messageVersion, Card: string(id.Card().Marshal())}).sign(id)
 }
@@ -62,7 +62,7 @@ func (q *request) signed() []byte {
 	return message("omsync join signature 1\n", q.ID, q.Card, string(q.MAC))
 }
 
-// message puts fields into bytes that no other fields have.
+// message returns fields as bytes that no other fields have.
 func message(kind string, fields ...string) []byte {
 	b := []byte(kind)
 	for _, f := range fields {
@@ -72,7 +72,8 @@ func message(kind string, fields ...string) []byte {
 	return b
 }
 
-// IsOpen tells a request of open registration, which [ReadOpen] reads, from one with a token. It checks nothing else.
+// IsOpen reports whether a request is one of open registration, which [ReadOpen] reads, and not one with a token. It checks
+// nothing else.
 func IsOpen(b []byte) bool {
 	var q request
 	return len(b) <= MaxMessage && json.Unmarshal(b, &q) == nil && q.Version != 0 && q.open()

@@ -11,6 +11,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/keys"
 )
 
@@ -24,12 +25,6 @@ const (
 	checksumSize = 4
 )
 
-// Roles that a joining node can have to the hub.
-const (
-	Child  = "child"
-	Parent = "parent"
-)
-
 var base64url = base64.RawURLEncoding.Strict()
 
 // Token is what an invitation hands to the one who is invited. Whoever has it can join in the invited node's place:
@@ -41,20 +36,20 @@ type Token struct {
 	pin    [sha256.Size]byte
 }
 
-// digest is what a token knows of the hub's card.
+// digest returns what a token holds of the hub's card.
 func digest(c keys.Card) [16]byte {
 	sum := sha256.Sum256(c.Marshal())
 	return [16]byte(sum[:16])
 }
 
-func newToken(role, pin string, hub keys.Card) (Token, error) {
+func newToken(role access.Role, pin string, hub keys.Card) (Token, error) {
 	t := Token{card: digest(hub)}
 	switch role {
-	case Child:
-	case Parent:
+	case access.Child:
+	case access.Parent:
 		t.flags |= flagParent
 	default:
-		return Token{}, fmt.Errorf("role %q of the invited node: use %s or %s", role, Child, Parent)
+		return Token{}, fmt.Errorf("role %q of the invited node: use %s or %s", role, access.Child, access.Parent)
 	}
 	if pin != "" {
 		text, ok := strings.CutPrefix(pin, pinPrefix)
@@ -68,7 +63,7 @@ func newToken(role, pin string, hub keys.Card) (Token, error) {
 	return t, nil
 }
 
-// From says whether the token was made with this card of a hub.
+// From reports whether the token was made with this card of a hub.
 func (t Token) From(hub keys.Card) bool { return t.card == digest(hub) }
 
 func (t Token) withPin(b []byte) Token {
@@ -77,7 +72,7 @@ func (t Token) withPin(b []byte) Token {
 	return t
 }
 
-// String is the token as one word of 58 characters, 101 with a pin: letters, digits, - and _, safe in shells, mails and
+// String returns the token as one word of 58 characters, 101 with a pin: letters, digits, - and _, safe in shells, mails and
 // URLs.
 func (t Token) String() string {
 	b := append([]byte{tokenVersion, t.flags}, t.secret[:]...)
@@ -152,7 +147,7 @@ func inAlphabet(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
 }
 
-// Pin is what the hub's TLS certificate is recognized by, as it was handed to [Invitations.Create]: "sha256:" and
+// Pin returns what the hub's TLS certificate is recognized by, as it was handed to [Invitations.Create]: "sha256:" and
 // base64url, or "" if the token has none.
 func (t Token) Pin() string {
 	if t.flags&flagPin == 0 {
@@ -161,28 +156,28 @@ func (t Token) Pin() string {
 	return pinPrefix + base64url.EncodeToString(t.pin[:])
 }
 
-// Role is what the joining node will be to the hub: [Child] or [Parent].
-func (t Token) Role() string {
+// Role returns what the joining node will be to the hub.
+func (t Token) Role() access.Role {
 	if t.flags&flagParent != 0 {
-		return Parent
+		return access.Parent
 	}
-	return Child
+	return access.Child
 }
 
 // idSize is the bytes of an invitation's id, which is written in hexadecimal.
 const idSize = 8
 
-// id names the invitation; it tells nothing of the secret.
+// id returns the invitation's name, which tells nothing of the secret.
 func (t Token) id() string {
 	return hex.EncodeToString(mac(t.secret[:], "omsync join id 1\n")[:idSize])
 }
 
-// key authenticates requests and replies.
+// key returns what authenticates requests and replies.
 func (t Token) key() []byte {
 	return mac(t.secret[:], "omsync join key 1\n")
 }
 
-// mac is HMAC-SHA256 over a message.
+// mac returns the HMAC-SHA256 of a message.
 func mac[T string | []byte](key []byte, message T) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(message))

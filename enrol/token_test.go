@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/omsync/omsync/access"
 )
 
 func drawToken(t *rapid.T) Token {
@@ -51,11 +53,11 @@ func TestTokenFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.secret != [16]byte(b[2:18]) || k.card != [16]byte(b[18:34]) || k.Role() != Parent ||
+	if k.secret != [16]byte(b[2:18]) || k.card != [16]byte(b[18:34]) || k.Role() != access.Parent ||
 		k.Pin() != "sha256:"+base64.RawURLEncoding.EncodeToString(b[34:66]) {
 		t.Errorf("read as %+v with role %s, pin %s", [][16]byte{k.secret, k.card}, k.Role(), k.Pin())
 	}
-	if got := (Token{}).Role(); got != Child {
+	if got := (Token{}).Role(); got != access.Child {
 		t.Errorf("role %s without the flag", got)
 	}
 }
@@ -145,14 +147,14 @@ func TestTokenInLogs(t *testing.T) {
 func TestPins(t *testing.T) {
 	s := newSite(t)
 	for _, pin := range []string{"", "sha256:" + strings.Repeat("A", 43), "sha256:" + strings.Repeat("_", 42) + "8"} {
-		k, _, err := s.v.Create("kisumu", Child, pin, s.hub, start, day)
+		k, _, err := s.v.Create("kisumu", access.Child, pin, s.hub, start, day)
 		if err != nil || k.Pin() != pin || must(ParseToken(k.String()))(t) != k {
 			t.Errorf("pin %q is %q: %v", pin, k.Pin(), err)
 		}
 	}
 	for _, pin := range []string{"sha256:", strings.Repeat("A", 43), "sha256:" + strings.Repeat("A", 42), "sha256:" + strings.Repeat("A", 44),
 		"sha256:" + strings.Repeat("A", 42) + "B", "sha256:" + strings.Repeat("A", 43) + "=", "sha256:\n" + strings.Repeat("A", 43), "sha512:" + strings.Repeat("A", 43)} {
-		if _, _, err := s.v.Create("kisumu", Child, pin, s.hub, start, day); err == nil {
+		if _, _, err := s.v.Create("kisumu", access.Child, pin, s.hub, start, day); err == nil {
 			t.Errorf("pin %q was taken", pin)
 		}
 	}

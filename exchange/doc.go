@@ -8,4 +8,45 @@
 // It promises: a file is removed from a store only if it is known to be applied where it should be, or another one in the
 // same store holds what it holds; a link that is down or breaks changes nothing but the time at which files arrive; no file
 // of another node is touched.
+//
+// # A sync
+//
+// [Node.Sync] is made of steps that a program may also take one by one:
+//
+//	import the inbox
+//	open the links that are there
+//	pull
+//	repeat, 4 times at most:
+//	    import the inbox
+//	    remove from the stores what is applied by now
+//	    for each peer of the links: fill its outbox
+//	    push
+//	    stop unless a file went or came
+//	    pull
+//	import the inbox
+//	remove from the stores what is applied by now
+//
+//	import the inbox            [Node.ImportInbox]
+//	    read the headers; leave out files of others and those applied before
+//	    apply.Plan: the files that reach furthest, in order; then the rest
+//	    apply.Import each; what is applied, or stood in for, leaves the inbox
+//
+//	pull, for each link         [Node.Pull]
+//	    for each file in the store: is it for this node, from an active peer, not seen before?
+//	    copy it to the inbox, if its signature is good
+//
+//	fill an outbox              [Node.FillOutbox]
+//	    remove what the peer has acknowledged
+//	    export what is new, on top of the last file if that waits here
+//	    while little waits: export all of it anew as one file
+//	    remove what the new file replaces
+//
+//	push, for each link         [Node.Push]
+//	    copy what waits in the peers' outboxes and is not there, if its signature is good
+//	    remove from the store what the peer has acknowledged or a newer file replaces
+//
+// # Files in the home folder
+//
+// Beside inbox and outbox, links.json ([State]) says when each link last worked and what was sent over it, and seen holds
+// digests of the files that were applied. Both only spare work.
 package exchange

@@ -16,7 +16,8 @@ type ExportOptions struct {
 	PartSize        int64 // bytes; 0: one file
 }
 
-// Export writes into a folder what a peer lacks. What was finished is answered also when a later part was not.
+// Export writes into a folder what a peer lacks, and returns the files. Those that were finished are returned also when a later
+// part was not.
 func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Folder, o ExportOptions) ([]export.Batch, error) {
 	card, err := keys.ParseCard(p.Card)
 	if err != nil {

@@ -45,8 +45,8 @@ type Result struct {
 	Err    error
 }
 
-// Settled says whether nothing more is to be expected of the file: all of it is in the database.
-func (r *Result) Settled() bool {
+// Applied reports whether nothing more is to be expected of the file: all of it is in the database.
+func (r *Result) Applied() bool {
 	return r.Report != nil && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered)
 }
 
@@ -65,7 +65,7 @@ func (e *SenderError) Error() string {
 
 func (e *SenderError) Unwrap() error { return ErrUntrusted }
 
-// printable is a name that a stranger wrote, with nothing in it that a terminal obeys.
+// printable returns a name that a stranger wrote, with nothing in it that a terminal obeys.
 func printable(name string) string {
 	if keys.ValidName(name) == nil {
 		return name
@@ -73,7 +73,7 @@ func printable(name string) string {
 	return strconv.Quote(name)
 }
 
-// FilesIn lists the files of a folder.
+// FilesIn lists the files of a folder. name returns, for a name in the folder, the one that the user knows.
 func FilesIn(ctx context.Context, f *transport.Folder, name func(string) string) ([]*Incoming, error) {
 	entries, err := f.List(ctx)
 	if err != nil {
@@ -88,15 +88,15 @@ func FilesIn(ctx context.Context, f *transport.Folder, name func(string) string)
 
 // Import applies files: those that reach furthest first, in order; then the rest, of which most is covered by then. What
 // their headers acknowledge counts all the same, and if one of the first is damaged, another may stand in for it. What is
-// wrong with one file does not keep the others out: each is told what came of it. begin is called once before the first
-// file is applied, if one is for this node. The error is one that stopped the run.
+// wrong with one file does not keep the others out: each is called with what came of every file. begin is called once before
+// the first file is applied, if one is for this node. The error is one that stopped the run.
 func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, begin func() error, each func(*Result) error) error {
-	already, err := readSeen(n.Home)
+	seen, err := readSeen(n.Home)
 	if err != nil {
 		return err
 	}
-	run := &importRun{Node: n, o: o, seen: already, senders: map[string]*journal.Peer{}, each: each}
-	files, err = run.mine(ctx, files)
+	run := &importRun{Node: n, o: o, seen: seen, senders: map[string]*journal.Peer{}, each: each}
+	files, err = run.forThisNode(ctx, files)
 	if err != nil || len(files) == 0 {
 		return err
 	}
@@ -106,19 +106,31 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	if _, err := capture.Seal(ctx, n.Journal, 0); err != nil && !errors.Is(err, journal.ErrBusy) {
 		return err
 	}
-	return run.all(ctx, files)
+	if files, err = run.unseen(files); err != nil {
+		return err
+	}
+	if files, err = run.inOrder(ctx, files); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := run.apply(ctx, f); err != nil {
+			return errors.Join(err, run.seen.save())
+		}
+	}
+	return run.seen.save()
 }
 
+// importRun is one import of several files.
 type importRun struct {
 	*Node
 	o       ImportOptions
 	seen    *seen
-	senders map[string]*journal.Peer
+	senders map[string]*journal.Peer // those looked up so far; nil: there is no such peer
 	each    func(*Result) error
 }
 
-// mine reads the headers and keeps the files that are for this node and from its peers.
-func (r *importRun) mine(ctx context.Context, files []*Incoming) ([]*Incoming, error) {
+// forThisNode reads the headers and keeps the files that are for this node and from its peers.
+func (r *importRun) forThisNode(ctx context.Context, files []*Incoming) ([]*Incoming, error) {
 	var out []*Incoming
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
@@ -140,7 +152,7 @@ func (r *importRun) mine(ctx context.Context, files []*Incoming) ([]*Incoming, e
 			err = r.readable(ctx, f)
 		}
 		if err != nil {
-			if err := r.failed(ctx, f, err); err != nil {
+			if err := r.reportError(ctx, f, err); err != nil {
 				return nil, err
 			}
 			continue
@@ -166,7 +178,7 @@ func (f *Incoming) readHeader() error {
 	return err
 }
 
-// sender finds the peer that a file says it is from. The signature is checked later.
+// sender returns the peer that a file says it is from. The signature is checked later.
 func (r *importRun) sender(ctx context.Context, name string) (*journal.Peer, error) {
 	p, ok := r.senders[name]
 	if !ok {
@@ -185,50 +197,16 @@ func (r *importRun) sender(ctx context.Context, name string) (*journal.Peer, err
 	return p, nil
 }
 
-func (r *importRun) all(ctx context.Context, files []*Incoming) error {
-	files, err := r.fresh(files)
-	if err != nil {
-		return err
-	}
-	headers := make([]*batch.Header, len(files))
-	for i, f := range files {
-		headers[i] = f.header
-	}
-	plan, err := apply.Plan(ctx, r.Journal, headers)
-	if err != nil {
-		return err
-	}
-	planned := make([]bool, len(files))
-	for _, i := range plan {
-		planned[i] = true
-	}
-	var rest []int
-	for i := range files {
-		if !planned[i] {
-			rest = append(rest, i)
-		}
-	}
-	slices.SortStableFunc(rest, func(a, b int) int {
-		return cmp.Or(cmp.Compare(headers[a].Upto.Epoch, headers[b].Upto.Epoch), cmp.Compare(headers[a].Part, headers[b].Part))
-	})
-	for _, i := range append(slices.Clone(plan), rest...) {
-		if err := r.one(ctx, files[i]); err != nil {
-			return errors.Join(err, r.seen.save())
-		}
-	}
-	return r.seen.save()
-}
-
-// fresh leaves out what was applied at an earlier run and still lies in the folder. Of files by name none is left out.
-func (r *importRun) fresh(files []*Incoming) ([]*Incoming, error) {
+// unseen leaves out what was applied at an earlier run and still lies in the folder. Of files by name none is left out.
+func (r *importRun) unseen(files []*Incoming) ([]*Incoming, error) {
 	var out []*Incoming
 	for _, f := range files {
-		if !r.o.Folder || !r.seen.settled(f.header, f.sender) {
+		if !r.o.Folder || !r.seen.applied(f.header, f.sender) {
 			out = append(out, f)
 			continue
 		}
 		h := f.header
-		err := r.done(f, &apply.Report{Sender: h.Sender, Outcome: apply.Covered, Base: h.Base.Epoch, Upto: h.Upto.Epoch, Part: h.Part, Why: "applied before"})
+		err := r.report(f, &apply.Report{Sender: h.Sender, Outcome: apply.Covered, Base: h.Base.Epoch, Upto: h.Upto.Epoch, Part: h.Part, Why: "applied before"})
 		if err != nil {
 			return nil, err
 		}
@@ -236,11 +214,39 @@ func (r *importRun) fresh(files []*Incoming) ([]*Incoming, error) {
 	return out, nil
 }
 
-// one applies a file. The error is one that stops the run.
-func (r *importRun) one(ctx context.Context, f *Incoming) error {
+// inOrder returns the files in the order in which to apply them: those of the plan, then the rest by where they reach.
+func (r *importRun) inOrder(ctx context.Context, files []*Incoming) ([]*Incoming, error) {
+	headers := make([]*batch.Header, len(files))
+	for i, f := range files {
+		headers[i] = f.header
+	}
+	plan, err := apply.Plan(ctx, r.Journal, headers)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Incoming, 0, len(files))
+	planned := make([]bool, len(files))
+	for _, i := range plan {
+		planned[i] = true
+		out = append(out, files[i])
+	}
+	var rest []*Incoming
+	for i, f := range files {
+		if !planned[i] {
+			rest = append(rest, f)
+		}
+	}
+	slices.SortStableFunc(rest, func(a, b *Incoming) int {
+		return cmp.Or(cmp.Compare(a.header.Upto.Epoch, b.header.Upto.Epoch), cmp.Compare(a.header.Part, b.header.Part))
+	})
+	return append(out, rest...), nil
+}
+
+// apply applies a file. The error is one that stops the run.
+func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	file, size, err := f.Open()
 	if err != nil {
-		return r.failed(ctx, f, err)
+		return r.reportError(ctx, f, err)
 	}
 	defer file.Close()
 	bar := r.bar("from "+f.sender.Name, Rows)
@@ -256,9 +262,9 @@ func (r *importRun) one(ctx context.Context, f *Incoming) error {
 	})
 	bar.Done()
 	if err != nil {
-		return r.failed(ctx, f, err)
+		return r.reportError(ctx, f, err)
 	}
-	return r.done(f, report)
+	return r.report(f, report)
 }
 
 // verify checks that a batch is from a peer to this node, and signed by that peer: the header may be another than the one
@@ -286,17 +292,18 @@ func Check(r io.ReaderAt, size int64, sender *journal.Peer, self string) error {
 	return err
 }
 
-// failed tells what is wrong with a file. What is wrong with more than the file stops the run.
-func (r *importRun) failed(ctx context.Context, f *Incoming, err error) error {
+// reportError reports what is wrong with a file. What is wrong with more than the file stops the run.
+func (r *importRun) reportError(ctx context.Context, f *Incoming, err error) error {
 	if ctx.Err() != nil || errors.Is(err, journal.ErrBusy) || r.Journal.DB.PingContext(ctx) != nil {
 		return err
 	}
 	return r.each(&Result{Name: f.Name, Header: f.header, Err: err})
 }
 
-func (r *importRun) done(f *Incoming, p *apply.Report) error {
+// report reports what became of a file, and remembers one that was applied.
+func (r *importRun) report(f *Incoming, p *apply.Report) error {
 	res := &Result{Name: f.Name, Header: f.header, Report: p}
-	if res.Settled() && !r.o.DryRun {
+	if res.Applied() && !r.o.DryRun {
 		r.seen.add(f.header, f.Name)
 	}
 	return r.each(res)

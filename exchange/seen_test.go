@@ -7,7 +7,7 @@ import (
 	"github.com/omsync/omsync/batch"
 )
 
-func TestSeen(t *testing.T) {
+func TestSeenForgetsTheOldest(t *testing.T) {
 	dir := t.TempDir()
 	s, err := readSeen(dir)
 	if err != nil {
@@ -18,7 +18,7 @@ func TestSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range maxSeen + 5 {
-		s.digests, s.added = append(s.digests, digest(header(i))), true
+		s.digests, s.changed = append(s.digests, headerDigest(header(i))), true
 	}
 	s.add(header(7), "folder/some.omsync")
 	if err := s.save(); err != nil {
@@ -27,7 +27,7 @@ func TestSeen(t *testing.T) {
 	if s, err = readSeen(dir); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.digests) != maxSeen || s.has(header(5)) || !s.has(header(6)) || !s.has(header(maxSeen+4)) || s.has(header(-1)) || !slices.Contains(s.digests, named("some.omsync")) {
+	if len(s.digests) != maxSeen || s.has(header(5)) || !s.has(header(6)) || !s.has(header(maxSeen+4)) || s.has(header(-1)) || !slices.Contains(s.digests, nameDigest("some.omsync")) {
 		t.Errorf("%d remembered; the oldest should have gone", len(s.digests))
 	}
 }

@@ -14,8 +14,12 @@ import (
 	"github.com/omsync/omsync/transport"
 )
 
+// stateVersion is the version of links.json that this program writes. Files of before have none, and the same form.
+const stateVersion = 1
+
 // State is what a node remembers of its links, in links.json of its home folder. Without it files are sent once more, which
-// does no harm.
+// does no harm. So a file that is damaged or of a newer version is passed over, and the state begins anew; fields of one's own
+// version that are not known here are left out.
 type State struct {
 	Links map[string]*LinkState `json:"links,omitempty"` // by the link's address
 	// Sent is, for each peer and file of its outbox, the links over which it went.
@@ -33,23 +37,33 @@ type LinkState struct {
 	Refused string `json:"refused,omitzero"`
 }
 
-// ReadState reads what is known of the links.
+// stateRecord is the file.
+type stateRecord struct {
+	Version int `json:"omsync_links"`
+	State
+}
+
+// ReadState reads what is known of the links. Of a home folder without it the state is empty.
 func ReadState(home string) (*State, error) {
-	s := &State{Links: map[string]*LinkState{}, Sent: map[string]map[string][]string{}, path: filepath.Join(home, "links.json")}
-	b, err := os.ReadFile(s.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	} else if err != nil {
+	path := filepath.Join(home, "links.json")
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the state of the links: %w", err)
 	}
-	if err := json.Unmarshal(b, s); err != nil || s.Links == nil || s.Sent == nil { // damaged: begin anew
-		return &State{Links: map[string]*LinkState{}, Sent: map[string]map[string][]string{}, path: s.path}, nil
+	r := stateRecord{State: emptyState()}
+	if err == nil && (json.Unmarshal(b, &r) != nil || r.Version > stateVersion || r.Links == nil || r.Sent == nil) {
+		r.State = emptyState()
 	}
-	return s, nil
+	r.path = path
+	return &r.State, nil
+}
+
+func emptyState() State {
+	return State{Links: map[string]*LinkState{}, Sent: map[string]map[string][]string{}}
 }
 
 func (s *State) save() error {
-	b, err := json.MarshalIndent(s, "", "\t")
+	b, err := json.MarshalIndent(stateRecord{stateVersion, *s}, "", "\t")
 	if err != nil {
 		return err
 	}
@@ -59,7 +73,7 @@ func (s *State) save() error {
 	return nil
 }
 
-// link is the state of one link.
+// link returns the state of one link, to be changed.
 func (s *State) link(name string) *LinkState {
 	l := s.Links[name]
 	if l == nil {
@@ -69,44 +83,43 @@ func (s *State) link(name string) *LinkState {
 	return l
 }
 
-// up notes that a link works, or why not.
-func (s *State) up(name string, now time.Time, err error) *LinkState {
+// recordLink notes that a link works (err is nil), or why it does not.
+func (s *State) recordLink(name string, now time.Time, err error) *LinkState {
 	l := s.link(name)
 	now = now.UTC().Truncate(time.Second)
-	switch {
-	case err == nil:
+	if err == nil {
 		l.Up, l.Down, l.Error = now, time.Time{}, ""
-	default:
-		if l.Down.IsZero() {
-			l.Down = now
+		return l
+	}
+	if l.Down.IsZero() {
+		l.Down = now
+	}
+	l.Error = err.Error()
+	if errors.Is(err, transport.ErrDown) { // which link it is and that it is down is said beside it
+		if _, why, ok := strings.Cut(l.Error, " "+name+": "); ok && strings.Contains(name, "://") {
+			l.Error = why
 		}
-		l.Error = err.Error()
-		if errors.Is(err, transport.ErrDown) { // which link it is and that it is down is said beside it
-			if _, why, ok := strings.Cut(l.Error, " "+name+": "); ok && strings.Contains(name, "://") {
-				l.Error = why
-			}
-			l.Error = strings.Replace(l.Error, transport.ErrDown.Error()+": ", "", 1)
-		}
+		l.Error = strings.Replace(l.Error, transport.ErrDown.Error()+": ", "", 1)
 	}
 	return l
 }
 
-// sent notes that a file went over a link.
-func (s *State) sent(peer, file, link string) {
+// recordSent notes that a file went over a link.
+func (s *State) recordSent(peer, file, link string) {
 	if s.Sent[peer] == nil {
 		s.Sent[peer] = map[string][]string{}
 	}
 	s.Sent[peer][file] = append(s.Sent[peer][file], link)
 }
 
-// keep forgets the files of a peer that are no longer in its outbox.
-func (s *State) keep(peer string, files []waiting) {
-	there := map[string]bool{}
+// forgetAllBut forgets the files of a peer that are no longer in its outbox, which holds these.
+func (s *State) forgetAllBut(peer string, files []mailFile) {
+	waiting := map[string]bool{}
 	for _, f := range files {
-		there[f.Name] = true
+		waiting[f.Name] = true
 	}
 	for name := range s.Sent[peer] {
-		if !there[name] {
+		if !waiting[name] {
 			delete(s.Sent[peer], name)
 		}
 	}

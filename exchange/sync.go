@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
@@ -20,13 +19,13 @@ import (
 // acknowledgements as a rule, waits for the next run.
 const maxRounds = 4
 
-// Events are what a run tells as it goes. An error that one answers stops the run.
+// Events are what a run reports as it goes. An error that one returns stops the run.
 type Events struct {
 	Begin    func() error                    // before the first file of the run is applied
 	Imported func(*Result) error             // what came of a file in the inbox
-	Posted   func([]export.Batch) error      // files for one peer, or for all, that were exported to an outbox
-	Sent     func(Moved)                     // a file went over a link
-	Received func(Moved)                     // a file came over a link
+	Exported func([]export.Batch) error      // files for one peer, or for all, that were exported to an outbox
+	Sent     func(Transfer)                  // a file went over a link
+	Received func(Transfer)                  // a file came over a link
 	Down     func(link string, s *LinkState) // a link is down
 	Trouble  func(error)                     // a link, or a file on it, is not as it should be; the run goes on
 }
@@ -45,247 +44,17 @@ type LinkOpener struct {
 }
 
 // Sync does all that is due: it applies what came, exports what peers on the links lack, sends and fetches, and applies
-// again, until there is nothing left to say. A link that is down is told and left out; its files go over the others, and
-// over itself at a later run.
+// again, until there is nothing left to say. A link that is down is reported and left out; its files go over the others, and
+// over itself at a later run. The package comment lists the steps.
 func (n *Node) Sync(ctx context.Context, o SyncOptions, e Events) error {
 	state, err := ReadState(n.Home)
 	if err != nil {
 		return err
 	}
-	s := &syncRun{Node: n, Events: e, o: o, state: state, settled: map[string]bool{}, tried: map[string]int{}, told: map[string]string{}}
+	s := &syncRun{Node: n, Events: e, o: o, state: state, applied: map[string]bool{}, tried: map[string]int{}, reported: map[string]string{}}
 	defer s.close()
 	err = s.run(ctx)
 	return errors.Join(err, state.save())
-}
-
-// syncRun is one run over several links.
-type syncRun struct {
-	*Node
-	Events
-	o       SyncOptions
-	state   *State
-	links   []*Link
-	pulled  map[*Link]*Pulled
-	settled map[string]bool   // files of the inbox that were applied
-	tried   map[string]int    // files that were not, and how many had been applied then: one may wait for another
-	told    map[string]string // by file, or by its text: what was told and need not be again
-	begun   bool
-	moved   int // files that went or came in this round
-}
-
-func (s *syncRun) close() {
-	for _, l := range s.links {
-		l.Close()
-	}
-}
-
-func (s *syncRun) run(ctx context.Context) error {
-	if err := s.importInbox(ctx); err != nil {
-		return err
-	}
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	if err := s.pull(ctx); err != nil {
-		return err
-	}
-	for range maxRounds {
-		s.moved = 0
-		if err := s.importInbox(ctx); err != nil {
-			return err
-		}
-		if err := s.clear(ctx); err != nil {
-			return err
-		}
-		if err := s.post(ctx); err != nil {
-			return err
-		}
-		if err := s.push(ctx); err != nil {
-			return err
-		}
-		if s.moved == 0 {
-			break
-		}
-		if err := s.pull(ctx); err != nil {
-			return err
-		}
-	}
-	if err := s.importInbox(ctx); err != nil {
-		return err
-	}
-	return s.clear(ctx)
-}
-
-// open opens the links that are there.
-func (s *syncRun) open(ctx context.Context) error {
-	for _, o := range s.o.Links {
-		l, err := o.Open(ctx)
-		if err != nil {
-			if err := s.broken(ctx, o.Name, err); err != nil {
-				return err
-			}
-			continue
-		}
-		l.Name, l.Peers = o.Name, o.Peers
-		s.links = append(s.links, l)
-	}
-	return nil
-}
-
-// broken tells that a link is of no use now. The error is one that stops the run.
-func (s *syncRun) broken(ctx context.Context, name string, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	l := s.state.up(name, time.Now(), err)
-	if errors.Is(err, transport.ErrDown) {
-		s.Down(name, l)
-	} else {
-		s.Trouble(err)
-	}
-	return nil
-}
-
-// each does something with every link that is up.
-func (s *syncRun) each(ctx context.Context, do func(*Link) error) error {
-	links := s.links
-	s.links = nil
-	for i, l := range links {
-		err := do(l)
-		if err == nil {
-			s.links = append(s.links, l)
-			s.state.up(l.String(), time.Now(), nil)
-			continue
-		}
-		if e := s.broken(ctx, l.String(), err); e != nil {
-			s.links = append(s.links, links[i:]...)
-			return e
-		}
-		l.Close()
-	}
-	return nil
-}
-
-func (s *syncRun) pull(ctx context.Context) error {
-	s.pulled = map[*Link]*Pulled{}
-	return s.each(ctx, func(l *Link) error {
-		p, err := s.Pull(ctx, l, func(m Moved) { s.moved++; s.Received(m) })
-		if p != nil {
-			s.pulled[l] = p
-			for _, note := range p.Notes {
-				s.note(note)
-			}
-		}
-		return err
-	})
-}
-
-// note tells of trouble that each round finds again, once.
-func (s *syncRun) note(err error) {
-	if text := err.Error(); s.told[text] == "" {
-		s.told[text] = text
-		s.Trouble(err)
-	}
-}
-
-// importInbox applies what is in the inbox. What is applied leaves it.
-func (s *syncRun) importInbox(ctx context.Context) error {
-	want := func(name string, _ *batch.Header) bool {
-		n, ok := s.tried[name]
-		return !ok || n < len(s.settled)
-	}
-	gone, err := s.ImportInbox(ctx, want, func() error {
-		if s.begun {
-			return nil
-		}
-		s.begun = true
-		return s.Begin()
-	}, func(r *Result) error {
-		if r.Settled() {
-			s.settled[r.Name] = true
-		} else {
-			s.tried[r.Name] = len(s.settled)
-			outcome := fmt.Sprint(r.Err)
-			if r.Report != nil {
-				outcome = r.Report.Outcome + r.Report.Why
-			}
-			if s.told[r.Name] == outcome {
-				return nil
-			}
-			s.told[r.Name] = outcome
-		}
-		return s.Imported(r)
-	})
-	for _, name := range gone {
-		s.settled[name] = true
-	}
-	return err
-}
-
-// clear takes what was applied out of the stores it came from.
-func (s *syncRun) clear(ctx context.Context) error {
-	return s.each(ctx, func(l *Link) error {
-		if s.pulled[l] == nil {
-			return nil
-		}
-		err := s.Clear(ctx, s.pulled[l], s.settled)
-		if errors.Is(err, transport.ErrReadOnly) { // a stick with its switch on: the files stay
-			return nil
-		}
-		if errors.Is(err, fs.ErrPermission) { // another account's file, in a folder where each may remove its own
-			s.note(fmt.Errorf("%w: it is applied: remove it by hand, or let this account remove files there", err))
-			return nil
-		}
-		return err
-	})
-}
-
-// post exports what the peers on the links lack.
-func (s *syncRun) post(ctx context.Context) error {
-	peers, err := s.reachable(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range peers {
-		made, err := s.Post(ctx, p, s.o.PartSize)
-		if err := errors.Join(err, s.Posted(made)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reachable is the active peers that some link is configured for, whether it is up or not.
-func (s *syncRun) reachable(ctx context.Context) ([]*journal.Peer, error) {
-	all, err := journal.Peers(ctx, s.Journal.DB)
-	if err != nil {
-		return nil, err
-	}
-	var out []*journal.Peer
-	for _, p := range all {
-		for _, l := range s.o.Links {
-			if p.State == access.Active && leads(l.Peers, p.Name) {
-				out = append(out, p)
-				break
-			}
-		}
-	}
-	return out, nil
-}
-
-// leads says whether a link that is for some peers, or for all if none is named, is for this one.
-func leads(peers []string, peer string) bool { return len(peers) == 0 || slices.Contains(peers, peer) }
-
-func (s *syncRun) push(ctx context.Context) error {
-	peers, err := s.reachable(ctx)
-	if err != nil {
-		return err
-	}
-	return s.each(ctx, func(l *Link) error {
-		err := s.Push(ctx, l, peers, s.state, func(m Moved) { s.moved++; s.Sent(m) })
-		// A run that is killed later should not send everything again.
-		return errors.Join(err, s.state.save())
-	})
 }
 
 // OverLinks does one thing over each link that is up.
@@ -296,61 +65,228 @@ func (n *Node) OverLinks(ctx context.Context, links []LinkOpener, e Events, do f
 	}
 	s := &syncRun{Node: n, Events: e, o: SyncOptions{Links: links}, state: state}
 	defer s.close()
-	if err = s.open(ctx); err == nil {
-		err = s.each(ctx, func(l *Link) error { return do(l, state) })
+	if err = s.openLinks(ctx); err == nil {
+		err = s.overLinks(ctx, func(l *Link) error { return do(l, state) })
 	}
 	return errors.Join(err, state.save())
 }
 
-// ImportInbox applies what is in the inbox, or what is wanted of it, and answers the files that left it: those that were
-// applied, and those that never will be, for another file stands in for them. Names are those in the inbox.
-func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.Header) bool, begin func() error, each func(*Result) error) (gone []string, err error) {
-	inbox, err := Inbox(n.Home)
-	if err != nil {
-		return nil, err
+// syncRun is one run over several links.
+type syncRun struct {
+	*Node
+	Events
+	o        SyncOptions
+	state    *State
+	links    []*Link // those that are up
+	pulled   map[*Link]*Pulled
+	applied  map[string]bool   // files of the inbox that were applied
+	tried    map[string]int    // files that were not, and how many had been applied then: one may wait for another
+	reported map[string]string // what need not be reported again: the outcome by file, and notes by their text
+	begun    bool
+	moved    int // files that went or came in this round
+}
+
+func (s *syncRun) close() {
+	for _, l := range s.links {
+		l.Close()
 	}
-	defer inbox.Close()
-	all, err := FilesIn(ctx, inbox, func(name string) string { return name })
-	if err != nil {
-		return nil, err
+}
+
+func (s *syncRun) run(ctx context.Context) error {
+	if err := inOrder(ctx, s.importInbox, s.openLinks, s.pull); err != nil {
+		return err
 	}
-	var files []*Incoming
-	for _, f := range all {
-		if f.readHeader() != nil || want == nil || want(f.Name, f.header) {
-			files = append(files, f)
+	for range maxRounds {
+		s.moved = 0
+		if err := inOrder(ctx, s.importInbox, s.removeApplied, s.fillOutboxes, s.push); err != nil {
+			return err
+		}
+		if s.moved == 0 {
+			break
+		}
+		if err := s.pull(ctx); err != nil {
+			return err
 		}
 	}
-	if len(files) == 0 {
-		return nil, nil
+	return inOrder(ctx, s.importInbox, s.removeApplied)
+}
+
+// inOrder does steps until one fails.
+func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	leave := func(name string) error {
-		gone = append(gone, name)
-		return inbox.Remove(ctx, name)
-	}
-	later := map[string]int64{} // by sender: when the latest batch applied now was made
-	var left []*Result
-	err = n.Import(ctx, files, ImportOptions{Folder: true}, begin, func(r *Result) error {
-		if r.Settled() {
-			later[r.Header.Sender] = max(later[r.Header.Sender], r.Header.Time)
-			if err := leave(r.Name); err != nil {
+	return nil
+}
+
+// openLinks opens the links that are there.
+func (s *syncRun) openLinks(ctx context.Context) error {
+	for _, o := range s.o.Links {
+		l, err := o.Open(ctx)
+		if err != nil {
+			if err := s.linkFailed(ctx, o.Name, err); err != nil {
 				return err
 			}
-		} else if r.Header != nil {
-			left = append(left, r)
+			continue
 		}
-		return each(r)
+		l.Name, l.Peers = o.Name, o.Peers
+		s.links = append(s.links, l)
+	}
+	return nil
+}
+
+// linkFailed reports that a link is of no use now. The error is one that stops the run.
+func (s *syncRun) linkFailed(ctx context.Context, name string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	l := s.state.recordLink(name, time.Now(), err)
+	if errors.Is(err, transport.ErrDown) {
+		s.Down(name, l)
+	} else {
+		s.Trouble(err)
+	}
+	return nil
+}
+
+// overLinks does something with every link that is up. One that fails is closed and left out from then on.
+func (s *syncRun) overLinks(ctx context.Context, do func(*Link) error) error {
+	links := s.links
+	s.links = nil
+	for i, l := range links {
+		err := do(l)
+		if err == nil {
+			s.links = append(s.links, l)
+			s.state.recordLink(l.String(), time.Now(), nil)
+			continue
+		}
+		if e := s.linkFailed(ctx, l.String(), err); e != nil {
+			s.links = append(s.links, links[i:]...)
+			return e
+		}
+		l.Close()
+	}
+	return nil
+}
+
+func (s *syncRun) pull(ctx context.Context) error {
+	s.pulled = map[*Link]*Pulled{}
+	return s.overLinks(ctx, func(l *Link) error {
+		p, err := s.Pull(ctx, l, func(t Transfer) { s.moved++; s.Received(t) })
+		if p != nil {
+			s.pulled[l] = p
+			for _, note := range p.Notes {
+				s.reportOnce(note)
+			}
+		}
+		return err
 	})
-	for _, r := range left {
-		h := r.Header
-		// Of a history that its sender has left, or refused whole, and so is the one that holds it all: that one is enough.
-		old := r.Report != nil && r.Report.Outcome == apply.Refused && h.Time < later[h.Sender] ||
-			r.Err != nil && slices.ContainsFunc(left, func(o *Result) bool { return o.Name != r.Name && o.Err != nil && holds(o.Header, h) })
-		if old || r.Err != nil && n.passed(ctx, r) {
-			err = errors.Join(err, leave(r.Name))
+}
+
+// reportOnce reports trouble that each round finds again, once.
+func (s *syncRun) reportOnce(err error) {
+	if text := err.Error(); s.reported[text] == "" {
+		s.reported[text] = text
+		s.Trouble(err)
+	}
+}
+
+// importInbox applies what is in the inbox. What is applied leaves it.
+func (s *syncRun) importInbox(ctx context.Context) error {
+	want := func(name string, _ *batch.Header) bool {
+		n, ok := s.tried[name]
+		return !ok || n < len(s.applied)
+	}
+	begin := func() error {
+		if s.begun {
+			return nil
+		}
+		s.begun = true
+		return s.Begin()
+	}
+	gone, err := s.ImportInbox(ctx, want, begin, s.imported)
+	for _, name := range gone {
+		s.applied[name] = true
+	}
+	return err
+}
+
+// imported notes what came of a file, and reports it unless it did so in an earlier round.
+func (s *syncRun) imported(r *Result) error {
+	if r.Applied() {
+		s.applied[r.Name] = true
+		return s.Imported(r)
+	}
+	s.tried[r.Name] = len(s.applied)
+	outcome := fmt.Sprint(r.Err)
+	if r.Report != nil {
+		outcome = r.Report.Outcome + r.Report.Why
+	}
+	if s.reported[r.Name] == outcome {
+		return nil
+	}
+	s.reported[r.Name] = outcome
+	return s.Imported(r)
+}
+
+// removeApplied takes what was applied out of the stores it came from.
+func (s *syncRun) removeApplied(ctx context.Context) error {
+	return s.overLinks(ctx, func(l *Link) error {
+		if s.pulled[l] == nil {
+			return nil
+		}
+		err := s.RemoveApplied(ctx, s.pulled[l], s.applied)
+		if errors.Is(err, transport.ErrReadOnly) { // a stick with its switch on: the files stay
+			return nil
+		}
+		if errors.Is(err, fs.ErrPermission) { // another account's file, in a folder where each may remove its own
+			s.reportOnce(fmt.Errorf("%w: it is applied: remove it by hand, or let this account remove files there", err))
+			return nil
+		}
+		return err
+	})
+}
+
+// fillOutboxes exports what the peers on the links lack.
+func (s *syncRun) fillOutboxes(ctx context.Context) error {
+	peers, err := s.reachable(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		made, err := s.FillOutbox(ctx, p, s.o.PartSize)
+		if err := errors.Join(err, s.Exported(made)); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// reachable returns the active peers that some link is configured for, whether it is up or not.
+func (s *syncRun) reachable(ctx context.Context) ([]*journal.Peer, error) {
+	all, err := journal.Peers(ctx, s.Journal.DB)
 	if err != nil {
-		return gone, fmt.Errorf("import from the inbox: %w", err)
+		return nil, err
 	}
-	return gone, nil
+	var out []*journal.Peer
+	for _, p := range all {
+		if p.State == access.Active && slices.ContainsFunc(s.o.Links, func(l LinkOpener) bool { return serves(l.Peers, p.Name) }) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+func (s *syncRun) push(ctx context.Context) error {
+	peers, err := s.reachable(ctx)
+	if err != nil {
+		return err
+	}
+	return s.overLinks(ctx, func(l *Link) error {
+		err := s.Push(ctx, l, peers, s.state, func(t Transfer) { s.moved++; s.Sent(t) })
+		// A run that is killed later should not send everything again.
+		return errors.Join(err, s.state.save())
+	})
 }

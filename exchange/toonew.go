@@ -72,8 +72,8 @@ func (n *Node) passed(ctx context.Context, r *Result) bool {
 	if err != nil || p == nil {
 		return false
 	}
-	upto, ok := reach(filepath.Base(r.Name), p.Name, n.Name)
-	return ok && upto <= p.Link.Applied.Epoch
+	name, err := batch.ParseFileName(filepath.Base(r.Name))
+	return err == nil && name.Between(p.Name, n.Name) && name.Upto <= p.Link.Applied.Epoch
 }
 
 // reads reports whether a peer has said that it reads all that a batch for it may use.

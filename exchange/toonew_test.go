@@ -161,7 +161,7 @@ func TestOutboxForPeerThatReadsLess(t *testing.T) {
 	hub.x.Features, kisumu.x.Features = pretend(), pretend()
 	kisumu.write("w1", "one")
 	rounds(folder, kisumu, hub)
-	hub.write("w2", bulk(2*gather))
+	hub.write("w2", bulk(2*gatherLimit))
 	hub.post("kisumu")
 	if got := hub.needs("kisumu"); len(got) != 1 {
 		t.Fatalf("the large file needs %q", got)
@@ -269,7 +269,7 @@ func TestLaterFormat(t *testing.T) {
 	if !kisumu.heard(batch.ErrSignature.Error()) {
 		t.Errorf("told of a forged file: %q", kisumu.told)
 	}
-	if err := Forget(t.Context(), kisumu.x.Home, "hub"); err != nil || len(kisumu.inbox()) != 0 {
+	if err := DiscardMail(t.Context(), kisumu.x.Home, "hub"); err != nil || len(kisumu.inbox()) != 0 {
 		t.Errorf("after the peer was removed: %q, %v", kisumu.inbox(), err)
 	}
 }

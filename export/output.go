@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -60,7 +59,7 @@ func (o *output) begin(last bool) error {
 		o.head.Last = last
 	}
 	h := o.plan.header(o.head)
-	name := fileName(h, o.id)
+	name := batch.NewFileName(h, o.id).String()
 	to, err := o.o.Create(name)
 	if err != nil {
 		return err
@@ -135,13 +134,4 @@ func (o *output) record(ctx context.Context) error {
 		return err
 	}
 	return tx.Commit()
-}
-
-// fileName is a name that FAT and exFAT accept, that sorts by the order in which a node's batches apply.
-func fileName(h *batch.Header, id uint64) string {
-	part := ""
-	if h.Load != 0 {
-		part = fmt.Sprintf("-part%04d", h.Part)
-	}
-	return fmt.Sprintf("%s-to-%s-%010d-%010d-%06x%s.omsync", h.Sender, h.Receiver, h.Base.Epoch, h.Upto.Epoch, id&0xffffff, part)
 }

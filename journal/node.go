@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/omsync/omsync/internal/nodename"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
 )
@@ -118,11 +118,5 @@ func LoadHistory(ctx context.Context, q sqldb.DB, bad *error) (*Node, *merge.His
 	return n, j, nil
 }
 
-// IsName says whether a text has the form of a node's name: 1 to 31 lower-case letters, digits and dashes, and no dash in
-// front.
-func IsName(s string) bool {
-	if s == "" || len(s) > 31 || s[0] == '-' {
-		return false
-	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}
+// IsName reports whether a text can be a node's name: see [nodename.Check].
+func IsName(s string) bool { return nodename.Check(s) == nil }

@@ -88,7 +88,7 @@ func plainLines(b []byte) []byte {
 	return append(bytes.Clone(b), '\n')
 }
 
-// checkCardText tells a card from other files and a whole one from a damaged one.
+// checkCardText refuses other files than cards, and damaged cards.
 func checkCardText(text []byte) error {
 	if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
 		return errors.New("card begins with a byte order mark: save it as plain text (UTF-8 without BOM, or ASCII)")
@@ -137,7 +137,7 @@ func readFields(text []byte) (Card, error) {
 	return c, nil
 }
 
-// check says whether the card's contents can be used.
+// check returns why the card's contents cannot be used, or nil if they can.
 func (c Card) check() error {
 	if err := ValidName(c.Name); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"filippo.io/age"
 )
 
-// Files are the paths of the two key files of a node in dir.
+// Files returns the paths of the two key files of a node in dir.
 func Files(dir, name string) (identity, signing string) {
 	return filepath.Join(dir, name+".identity.age.txt"), filepath.Join(dir, name+".signing.pem")
 }
@@ -25,7 +25,7 @@ const (
 	verifyComment    = "# signing key: "
 )
 
-// identityText is the age identity file of c's node. Its comments bind it to
+// identityText returns the age identity file of c's node. Its comments bind it to
 // the name and to the other file.
 func identityText(c Card, secret string) []byte {
 	var b bytes.Buffer

@@ -10,7 +10,7 @@ import (
 // fingerprintGroups of 5 digits each are 116 bits.
 const fingerprintGroups = 7
 
-// Fingerprint is the card in 35 digits (116 bits), for people to read to each
+// Fingerprint returns the card in 35 digits (116 bits), for people to read to each
 // other in any language: 7 groups of 5, joined by dashes. It covers the name
 // and both keys.
 //

@@ -39,7 +39,7 @@ type ageIdentity struct {
 	recipient string // age1…
 }
 
-// Card is the public half, to be given to others.
+// Card returns the public half, to be given to others.
 func (id *Identity) Card() Card {
 	return Card{
 		Name:      id.name,

@@ -101,5 +101,5 @@ func readPrivate(path string) ([]byte, error) {
 	return b, nil
 }
 
-// hasModes says whether permission bits mean anything here.
+// hasModes reports whether permission bits mean anything here.
 func hasModes() bool { return runtime.GOOS != "windows" }

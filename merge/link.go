@@ -18,13 +18,13 @@ const (
 type History struct {
 	ID      uint64          // random, drawn at init and after each restore that was noticed
 	Earlier map[uint64]bool // the ones before, and those that a peer knew of and a restore took away
-	// Has says whether the epoch has this token here. The zero Mark is never asked for.
+	// Has says whether the epoch has this token here. It is never called with the zero Position.
 	Has func(Position) bool
 }
 
-func (j *History) has(m Position) bool { return m == Position{} || m.Epoch > 0 && j.Has(m) }
+func (own *History) has(m Position) bool { return m == Position{} || m.Epoch > 0 && own.Has(m) }
 
-// An AppliedBatch is the end of a batch that was applied: the sender's mark, and this node's epoch of that import.
+// An AppliedBatch is the end of a batch that was applied: the sender's position, and this node's epoch of that import.
 type AppliedBatch struct {
 	Position
 	OwnEpoch uint64
@@ -80,7 +80,7 @@ type LastHeader struct {
 	At                  int64 // microseconds since 1970 UTC
 }
 
-// A Header is what a batch's header says to these rules.
+// A Header is the part of a batch's header that these rules read and write.
 type Header struct {
 	History  uint64   // the sender's
 	Earlier  []uint64 // its earlier ones, in rising order
@@ -89,7 +89,7 @@ type Header struct {
 
 	Base, Upto Position   // the rows are the difference between these; Base zero: a full load
 	Ahead      bool       // Base was sent but is not acknowledged
-	Chain      []Position // marks of the sender's between Base and Upto at which the receiver may be
+	Chain      []Position // positions of the sender's between Base and Upto at which the receiver may be
 
 	AckHistory uint64   // the receiver's history that Ack is of; 0: unknown
 	Ack        Position // the receiver's epoch up to which all is applied at the sender
@@ -104,8 +104,8 @@ type Header struct {
 	LoadUpto Position // and the receiver's place that it reaches: a place the receiver must know, or it was restored
 }
 
-// holds says whether the sender shows that m is part of its present history.
-func (h *Header) holds(m Position) bool {
+// vouchesFor reports whether the sender shows that m is part of its present history.
+func (h *Header) vouchesFor(m Position) bool {
 	return m == Position{} || m == h.Base || m == h.Upto || slices.Contains(h.Chain, m)
 }
 
@@ -115,32 +115,32 @@ type ExportRequest struct {
 	SinceSent bool // build on the last batch made, acknowledged or not: for a link that runs one way
 }
 
-// PlanExport plans the next batch for a peer: what its header says, and whether it is a full load (Base is the beginning). The
+// PlanExport returns what the header of the next batch for a peer says, and whether it is a full load (Base is the beginning). The
 // caller fills in Upto from the snapshot that it exports from, and Load, Part and Last if it splits a full load.
 //
 // A batch starts where the peer said it is, so that a lost file costs nothing. The exception is a full load, which is dear:
 // it is made once, and until it is acknowledged batches build on it, unless the peer says that it lacks it.
-func PlanExport(j *History, l *Link, ask ExportRequest) (h Header, full bool) {
+func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool) {
 	h = Header{
-		History: j.ID, Earlier: slices.Sorted(maps.Keys(j.Earlier)), Link: l.Number, PeerLink: l.PeerNumber,
+		History: own.ID, Earlier: slices.Sorted(maps.Keys(own.Earlier)), Link: l.Number, PeerLink: l.PeerNumber,
 		Base: l.Acked, AckHistory: l.History, Ack: l.Applied, Missing: l.Missing,
 		LoadHave: l.Receiving.ID, PartHave: l.Receiving.Part, LoadUpto: l.Receiving.Upto,
 	}
 	made := l.Sending.Done && l.Sending.Upto.Epoch > l.Acked.Epoch
 	last := len(l.ExportEnds) - 1
 	switch {
-	case ask.Full || made && l.Sending.Missing:
+	case want.Full || made && l.Sending.Missing:
 		h.Base = Position{}
-	case ask.SinceSent && !l.Behind && last >= 0 && l.ExportEnds[last].Epoch > l.Acked.Epoch:
+	case want.SinceSent && !l.Behind && last >= 0 && l.ExportEnds[last].Epoch > l.Acked.Epoch:
 		h.Base, h.Ahead = l.ExportEnds[last], true
 	case made:
 		h.Base, h.Ahead = l.Sending.Upto, true
 	}
-	marks := append([]Position{l.Acked}, l.ExportEnds...)
+	ends := append([]Position{l.Acked}, l.ExportEnds...)
 	if l.Sending.Upto.Epoch > 0 && !l.Sending.Done { // parts of a load that was not finished may be with the peer
-		marks = append(marks, l.Sending.Upto)
+		ends = append(ends, l.Sending.Upto)
 	}
-	for _, m := range marks {
+	for _, m := range ends {
 		if m.Epoch > h.Base.Epoch && !slices.Contains(h.Chain, m) {
 			h.Chain = append(h.Chain, m)
 		}
@@ -149,25 +149,25 @@ func PlanExport(j *History, l *Link, ask ExportRequest) (h Header, full bool) {
 	return h, h.Base == Position{}
 }
 
-// HeaderIsDue says whether a header with no rows should go to the peer: it does not know yet what is applied here, or the last one is
+// HeaderIsDue reports whether a header with no rows should go to the peer: it does not know yet what is applied here, or the last one is
 // a day old (or from the future: the clock was set back). now is in microseconds since 1970 UTC.
-func HeaderIsDue(j *History, l *Link, now int64) bool {
-	told := j.header(l, l.LastHeader.At)
-	return l.HeaderDue || told != l.LastHeader || now < l.LastHeader.At || now-l.LastHeader.At >= Day
+func HeaderIsDue(own *History, l *Link, now int64) bool {
+	header := own.header(l, l.LastHeader.At)
+	return l.HeaderDue || header != l.LastHeader || now < l.LastHeader.At || now-l.LastHeader.At >= Day
 }
 
-func (j *History) header(l *Link, at int64) LastHeader {
-	return LastHeader{History: j.ID, PeerNumber: l.PeerNumber, PeerHistory: l.History, Applied: l.Applied, At: at}
+func (own *History) header(l *Link, at int64) LastHeader {
+	return LastHeader{History: own.ID, PeerNumber: l.PeerNumber, PeerHistory: l.History, Applied: l.Applied, At: at}
 }
 
-// RecordExport is called when a batch, or a part of a full load, is about to get its final name: it remembers its end and what its
-// header told. now is in microseconds since 1970 UTC.
-func RecordExport(j *History, l *Link, h Header, now int64) {
+// RecordExport notes that a batch, or a part of a full load, is about to get its final name: it remembers its end and what its
+// header says. now is in microseconds since 1970 UTC.
+func RecordExport(own *History, l *Link, h Header, now int64) {
 	if h.Load != 0 && !h.Last {
 		l.Sending = Sending{ID: h.Load, Upto: h.Upto}
 		return
 	}
-	l.LastHeader, l.HeaderDue, l.Behind = j.header(l, now), false, false
+	l.LastHeader, l.HeaderDue, l.Behind = own.header(l, now), false, false
 	if h.Base == (Position{}) {
 		l.Sending = Sending{ID: h.Load, Upto: h.Upto, Done: true}
 	}
@@ -176,8 +176,8 @@ func RecordExport(j *History, l *Link, h Header, now int64) {
 	}
 }
 
-// thin drops every second of the older three quarters of a list that is too long. A peer that is at a dropped mark is told
-// from further back, which costs a round trip at most.
+// thin drops every second of the older three quarters of a list that is too long. A peer that is at a dropped position is sent
+// rows from further back, which costs a round trip at most.
 func thin[T any](s []T, limit int) []T {
 	if len(s) <= limit {
 		return s

@@ -9,7 +9,7 @@ import (
 
 // A side is one end of a link, with just enough of a node around it.
 type side struct {
-	journal merge.History
+	history merge.History
 	link    merge.Link
 	tokens  []uint64
 	ids     *uint64
@@ -19,7 +19,7 @@ type side struct {
 func newSide(history, number uint64) *side {
 	ids := history << 32
 	s := &side{ids: &ids, link: merge.Link{Number: number}, tokens: []uint64{0}, now: merge.Day}
-	s.journal = merge.History{ID: history, Has: s.has}
+	s.history = merge.History{ID: history, Has: s.has}
 	return s
 }
 
@@ -33,7 +33,7 @@ func (s *side) id() uint64 {
 	return *s.ids
 }
 
-func (s *side) mark() merge.Position {
+func (s *side) position() merge.Position {
 	last := len(s.tokens) - 1
 	return merge.Position{Epoch: uint64(last), Token: s.tokens[last]}
 }
@@ -41,31 +41,31 @@ func (s *side) mark() merge.Position {
 // change gives the side one more epoch.
 func (s *side) change() merge.Position {
 	s.tokens = append(s.tokens, s.id())
-	return s.mark()
+	return s.position()
 }
 
 func (s *side) copy() *side {
 	c := *s
 	c.tokens = slices.Clone(s.tokens)
-	c.journal.Has = c.has
+	c.history.Has = c.has
 	return &c
 }
 
 func (s *side) export(ask merge.ExportRequest) merge.Header {
-	h, _ := merge.PlanExport(&s.journal, &s.link, ask)
-	h.Upto = s.mark()
-	merge.RecordExport(&s.journal, &s.link, h, s.now)
+	h, _ := merge.PlanExport(&s.history, &s.link, ask)
+	h.Upto = s.position()
+	merge.RecordExport(&s.history, &s.link, h, s.now)
 	return h
 }
 
 // parts makes a full load in n parts; made says how many get their final names.
 func (s *side) parts(ask merge.ExportRequest, load uint64, n, made int) []merge.Header {
-	h, _ := merge.PlanExport(&s.journal, &s.link, ask)
-	h.Upto, h.Load = s.mark(), load
+	h, _ := merge.PlanExport(&s.history, &s.link, ask)
+	h.Upto, h.Load = s.position(), load
 	var out []merge.Header
 	for i := range made {
 		h.Part, h.Last = uint32(i+1), i == n-1
-		merge.RecordExport(&s.journal, &s.link, h, s.now)
+		merge.RecordExport(&s.history, &s.link, h, s.now)
 		out = append(out, h)
 	}
 	return out
@@ -73,9 +73,9 @@ func (s *side) parts(ask merge.ExportRequest, load uint64, n, made int) []merge.
 
 // receive reads a header, and applies its batch as one that writes something.
 func (s *side) receive(h merge.Header) merge.Decision {
-	d := merge.Receive(&s.journal, &s.link, h)
+	d := merge.Receive(&s.history, &s.link, h)
 	if d.NewHistory {
-		s.journal.ID = s.id()
+		s.history.ID = s.id()
 	}
 	if d.Verdict == merge.Apply {
 		merge.RecordImport(&s.link, h, s.change().Epoch, true)
@@ -136,7 +136,7 @@ func TestAcknowledgement(t *testing.T) {
 
 func TestHeaderIsDue(t *testing.T) {
 	a, b := pair()
-	due := func(s *side) bool { return merge.HeaderIsDue(&s.journal, &s.link, s.now) }
+	due := func(s *side) bool { return merge.HeaderIsDue(&s.history, &s.link, s.now) }
 	if !due(a) {
 		t.Error("a first header is not due")
 	}
@@ -167,7 +167,7 @@ func TestHeaderIsDue(t *testing.T) {
 		t.Error("not due though the sender does not know what is applied")
 	}
 	b.export(merge.ExportRequest{})
-	merge.Receive(&b.journal, &b.link, merge.Header{History: 7, Link: 10, Upto: merge.Position{Epoch: 9, Token: 9}})
+	merge.Receive(&b.history, &b.link, merge.Header{History: 7, Link: 10, Upto: merge.Position{Epoch: 9, Token: 9}})
 	if due(b) {
 		t.Error("a stranger's file makes a header due")
 	}
@@ -183,8 +183,8 @@ func TestParts(t *testing.T) {
 	if b.link.Applied != (merge.Position{}) {
 		t.Error("a part moved applied")
 	}
-	row := live(merge.Group{Mask: 3, Version: version(5, "a", b.mark().Epoch, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 0)})
-	older := live(merge.Group{Mask: 3, Version: version(5, "a", b.mark().Epoch-1, 1)})
+	row := live(merge.Group{Mask: 3, Version: version(5, "a", b.position().Epoch, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 0)})
+	older := live(merge.Group{Mask: 3, Version: version(5, "a", b.position().Epoch-1, 1)})
 	if got := b.link.RowAck(row, 1); got != p[0].Upto.Epoch {
 		t.Errorf("a row of the load acknowledges %d", got)
 	}
@@ -224,10 +224,10 @@ func TestLoadIsMadeOnce(t *testing.T) {
 		t.Error("a batch ahead of the acknowledgement counts as a restore")
 	}
 	a.want(t, b.export(merge.ExportRequest{}), merge.Gap)
-	if !merge.HeaderIsDue(&a.journal, &a.link, a.now) {
+	if !merge.HeaderIsDue(&a.history, &a.link, a.now) {
 		t.Error("a missing load makes nothing due")
 	}
-	again, full := merge.PlanExport(&a.journal, &a.link, merge.ExportRequest{SinceSent: true})
+	again, full := merge.PlanExport(&a.history, &a.link, merge.ExportRequest{SinceSent: true})
 	if !full || again.Base != (merge.Position{}) || again.Ahead {
 		t.Errorf("the load is not made anew: %+v", again)
 	}
@@ -251,7 +251,7 @@ func TestAbandonedLoad(t *testing.T) {
 			a.change()
 		}
 		b.want(t, p[0], merge.Apply)
-		start := b.mark().Epoch
+		start := b.position().Epoch
 		b.want(t, p[1], merge.Apply)
 		a.change()
 		d := b.want(t, a.parts(merge.ExportRequest{}, 78, 2, 2)[0], merge.Apply)
@@ -279,7 +279,7 @@ func TestUnknownLoadMeansRestore(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	d := b.receive(a.export(merge.ExportRequest{}))
-	if d.Rejoin == nil || d.Rejoin.OwnEpoch >= b.mark().Epoch || b.link.Receiving.ID != 0 {
+	if d.Rejoin == nil || d.Rejoin.OwnEpoch >= b.position().Epoch || b.link.Receiving.ID != 0 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -318,9 +318,9 @@ func TestIWasRestored(t *testing.T) {
 		a.want(t, b.export(merge.ExportRequest{}), merge.Apply)
 		a.change()
 		b = backup
-		old := b.journal.ID
-		if d := b.want(t, a.export(merge.ExportRequest{}), merge.Gap); !d.NewHistory || !b.journal.Earlier[old] || b.journal.ID == old {
-			t.Errorf("%+v %+v", d, b.journal)
+		old := b.history.ID
+		if d := b.want(t, a.export(merge.ExportRequest{}), merge.Gap); !d.NewHistory || !b.history.Earlier[old] || b.history.ID == old {
+			t.Errorf("%+v %+v", d, b.history)
 		}
 	})
 	t.Run("a token that I never made", func(t *testing.T) {
@@ -353,7 +353,7 @@ func TestIWasRestored(t *testing.T) {
 		a, b := a.copy(), b.copy()
 		b.change()
 		old := b.export(merge.ExportRequest{})
-		b.journal.Earlier, b.journal.ID = map[uint64]bool{2: true}, 5
+		b.history.Earlier, b.history.ID = map[uint64]bool{2: true}, 5
 		a.receive(b.export(merge.ExportRequest{}))
 		a.want(t, old, merge.Retired)
 	})
@@ -376,7 +376,7 @@ func TestRejoinGoesBackToTheLastSharedPlace(t *testing.T) {
 		a.change()
 		b.want(t, a.export(merge.ExportRequest{}), merge.Apply)
 		if i == 1 {
-			backup, shared = a.copy(), b.mark().Epoch
+			backup, shared = a.copy(), b.position().Epoch
 		}
 	}
 	a = backup
@@ -470,7 +470,7 @@ func TestNoPlaceIsSharedBetweenParts(t *testing.T) {
 	a.change()
 	p := a.parts(merge.ExportRequest{Full: true}, 77, 2, 2)
 	b.want(t, p[0], merge.Apply)
-	start := b.mark().Epoch
+	start := b.position().Epoch
 	b.want(t, between, merge.Apply)
 	a = backup
 	a.change()
@@ -491,7 +491,7 @@ func TestNoPlaceIsSharedBetweenPartsLater(t *testing.T) {
 	a.change()
 	p := a.parts(merge.ExportRequest{Full: true}, 77, 2, 2)
 	b.want(t, p[0], merge.Apply)
-	start := b.mark().Epoch
+	start := b.position().Epoch
 	b.want(t, between, merge.Apply)
 	b.want(t, p[1], merge.Apply)
 	for _, i := range b.link.Imports[:len(b.link.Imports)-1] {
@@ -509,8 +509,8 @@ func TestPeerBehindItsWord(t *testing.T) {
 	backup := b.copy()
 	a.change()
 	h := a.export(merge.ExportRequest{})
-	merge.Receive(&b.journal, &b.link, h)
-	merge.RecordImport(&b.link, h, b.mark().Epoch, false) // no epoch, so no token that would prove it
+	merge.Receive(&b.history, &b.link, h)
+	merge.RecordImport(&b.link, h, b.position().Epoch, false) // no epoch, so no token that would prove it
 	a.receive(b.export(merge.ExportRequest{}))
 	b = backup
 	a.change()

@@ -13,7 +13,7 @@ const (
 	Covered              // all of it is applied already
 	Gap                  // it builds on a batch that is not here: keep the file
 	PartGap              // a part of a load before it is not here: keep the file
-	OtherHistory         // the sender was restored and does not know it yet, or its chain is thinned: it is told
+	OtherHistory         // the sender was restored and does not know it yet, or its chain is thinned: a header to it is due
 	Retired              // the file is from before a restore of the sender, or from before it added this node again
 	Stranger             // another node under the peer's name: a person must say which is which
 )
@@ -31,20 +31,20 @@ type Decision struct {
 	Reset  bool // the other end added this node again: the two start anew
 }
 
-// Import starts an Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Again and Resent. It is to be
-// called before Applied.
+// Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, PeerResent and OwnResent. It is
+// to be called before RecordImport.
 func (l *Link) Import(h Header, d Decision) Import {
 	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0}
 }
 
-// Receive reads a header, once its signature is checked. It changes the link and the journal whatever the verdict: the
+// Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the
 // acknowledgement counts even if there is nothing to apply, or both ends would send the same rows for ever.
 //
 // Restores are noticed by what cannot be otherwise. This node was restored if the peer, which speaks to the present history,
-// knows a mark or a link number that this node never made, or holds it to an acknowledgement that it never gave; nothing of
+// knows a position or a link number that this node never made, or holds it to an acknowledgement that it never gave; nothing of
 // its data changes by that, but its peers see the new history. The peer was restored if it has a new history that lists the
 // one known here; then this end goes back to the last place that the two share.
-func Receive(j *History, l *Link, h Header) Decision {
+func Receive(own *History, l *Link, h Header) Decision {
 	var d Decision
 	late := l.Retired[h.History] || h.History == l.History && h.Link < l.PeerNumber
 	switch {
@@ -62,12 +62,12 @@ func Receive(j *History, l *Link, h Header) Decision {
 		d.Rejoin, d.Reset = &AppliedBatch{}, true
 	}
 
-	current := h.AckHistory == j.ID // the peer knows of my last restore
-	known := current || h.AckHistory == 0 || j.Earlier[h.AckHistory]
+	current := h.AckHistory == own.ID // the peer knows of my last restore
+	known := current || h.AckHistory == 0 || own.Earlier[h.AckHistory]
 	mine := h.PeerLink == 0 || h.PeerLink == l.Number // not a link that I gave up
-	has := j.has(h.Ack) && j.has(h.LoadUpto)
+	has := own.has(h.Ack) && own.has(h.LoadUpto)
 	if (!has || !known || h.PeerLink > l.Number) && (current || !known) {
-		j.restored(h.AckHistory)
+		own.restored(h.AckHistory)
 		d.NewHistory = true
 	}
 	if late { // it proves a restore of mine like any other; not to read that can leave two restored ends refusing each other
@@ -80,7 +80,7 @@ func Receive(j *History, l *Link, h Header) Decision {
 	if d.Valid {
 		l.acknowledge(h.Ack)
 	}
-	l.lacks(h)
+	l.readMissing(h)
 
 	if h.Base.Epoch < l.Applied.Epoch {
 		l.HeaderDue = true
@@ -89,7 +89,7 @@ func Receive(j *History, l *Link, h Header) Decision {
 	switch d.Verdict {
 	case Gap:
 		if current && mine && !h.Ahead && !d.NewHistory { // I never said that I had applied its base
-			j.restored(0)
+			own.restored(0)
 			d.NewHistory = true
 		}
 		l.HeaderDue, l.Missing = true, h.Base
@@ -101,11 +101,11 @@ func Receive(j *History, l *Link, h Header) Decision {
 			l.Missing = h.Upto
 		}
 	case Apply:
-		if l.leaves(&h) {
-			// Parts of another load are here, which no mark vouches for: that the sender does not list its end may mean that it
+		if l.givenUpBy(&h) {
+			// Parts of another load are here, which no position vouches for: that the sender does not list its end may mean that it
 			// was restored since.
 			d.Rejoin = &AppliedBatch{OwnEpoch: l.Receiving.Start - 1}
-			l.forget(l.Receiving.Start)
+			l.forgetImports(l.Receiving.Start)
 			l.Receiving = Receiving{}
 		}
 	}
@@ -118,7 +118,7 @@ func (l *Link) verdict(h *Header) Verdict {
 		return Gap
 	case h.Upto.Epoch <= l.Applied.Epoch:
 		return Covered
-	case !h.holds(l.Applied):
+	case !h.vouchesFor(l.Applied):
 		return OtherHistory
 	case h.Load == 0:
 		return Apply
@@ -130,9 +130,10 @@ func (l *Link) verdict(h *Header) Verdict {
 	return PartGap
 }
 
-// leaves says whether the batch takes the place of a load under way whose end its sender does not show to be of its history.
-func (l *Link) leaves(h *Header) bool {
-	if l.Receiving.ID == 0 || h.Load == l.Receiving.ID || h.holds(l.Receiving.Upto) {
+// givenUpBy reports whether the batch takes the place of the load under way, whose end its sender does not show to be of its
+// history.
+func (l *Link) givenUpBy(h *Header) bool {
+	if l.Receiving.ID == 0 || h.Load == l.Receiving.ID || h.vouchesFor(l.Receiving.Upto) {
 		return false
 	}
 	return h.Load != 0 || h.Upto.Epoch >= l.Receiving.Upto.Epoch
@@ -150,8 +151,8 @@ func (l *Link) acknowledge(m Position) {
 	}
 }
 
-// lacks reads what the peer could not apply, and sees to it that the next batch does not build on that again.
-func (l *Link) lacks(h Header) {
+// readMissing reads what the peer could not apply, and sees to it that the next batch does not build on that again.
+func (l *Link) readMissing(h Header) {
 	switch {
 	case h.Missing.Epoch <= l.Acked.Epoch:
 	case h.Missing == l.Sending.Upto && l.Sending.Done:
@@ -169,16 +170,16 @@ func (l *Link) lacks(h Header) {
 }
 
 // restored begins a new history. theirs is the history that the peer knows of, if this node does not.
-func (j *History) restored(theirs uint64) {
-	earlier := maps.Clone(j.Earlier)
+func (own *History) restored(theirs uint64) {
+	earlier := maps.Clone(own.Earlier)
 	if earlier == nil {
 		earlier = map[uint64]bool{}
 	}
-	earlier[j.ID] = true
+	earlier[own.ID] = true
 	if theirs != 0 {
 		earlier[theirs] = true
 	}
-	j.Earlier, j.ID = earlier, 0
+	own.Earlier, own.ID = earlier, 0
 }
 
 func (l *Link) retire(histories []uint64) {
@@ -198,12 +199,12 @@ func (l *Link) rejoin(h Header) *AppliedBatch {
 	l.retire(append([]uint64{l.History}, h.Earlier...))
 	l.History = h.History
 	if l.Receiving.ID != 0 {
-		l.forget(l.Receiving.Start)
+		l.forgetImports(l.Receiving.Start)
 	}
 	common := AppliedBatch{}
 	i := len(l.Imports)
 	for ; i > 0; i-- {
-		if h.holds(l.Imports[i-1].Position) {
+		if h.vouchesFor(l.Imports[i-1].Position) {
 			common = l.Imports[i-1]
 			break
 		}
@@ -216,18 +217,18 @@ func (l *Link) rejoin(h Header) *AppliedBatch {
 }
 
 // reset begins anew with a peer that has added this node again, and so holds nothing as from it. What an acknowledgement said
-// on the link before does not count, at either end: either may have been restored in between, with nobody to tell the other.
+// on the link before does not count, at either end: either may have been restored in between without the other's knowing.
 func (l *Link) reset() {
 	l.Applied, l.Imports, l.Receiving, l.Missing = Position{}, nil, Receiving{}, Position{}
 	l.Acked, l.Sending = Position{}, Sending{}
 }
 
-// forget drops places of the log that do not vouch for all that came before them: those between the parts of a load.
-func (l *Link) forget(start uint64) {
+// forgetImports drops from the log, from the own epoch start on, places that do not vouch for all that came before them: those between the parts of a load.
+func (l *Link) forgetImports(start uint64) {
 	l.Imports = slices.DeleteFunc(slices.Clone(l.Imports), func(i AppliedBatch) bool { return i.OwnEpoch >= start })
 }
 
-// RecordImport is called when the batch, or the part, that Receive let pass has been applied: in this node's own epoch, or, if it
+// RecordImport notes that the batch, or the part, that Receive let pass has been applied: in this node's own epoch, or, if it
 // wrote nothing, after that one.
 func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {
 	if h.Load != 0 && !h.Last {
@@ -248,7 +249,7 @@ func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {
 	switch {
 	case l.Receiving.ID == 0:
 	case l.Receiving.Upto.Epoch <= l.Applied.Epoch:
-		l.forget(l.Receiving.Start)
+		l.forgetImports(l.Receiving.Start)
 		l.Receiving = Receiving{}
 	default:
 		l.Receiving.First = epoch + 1
@@ -259,7 +260,7 @@ func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {
 	}
 }
 
-// RecordResend is called for each link when rows were given a new own epoch without coming anew (see Row.Again): from then on
+// RecordResend is to be called for each link when rows were given a new own epoch without coming anew (see Row.Resend): from then on
 // that epoch does not say which batch brought a row.
 func (l *Link) RecordResend(epoch uint64) {
 	if l.Receiving.ID != 0 {
@@ -267,7 +268,7 @@ func (l *Link) RecordResend(epoch uint64) {
 	}
 }
 
-// RowAck is the acknowledgement that a row carries to p: the link's, or that of the load under way if the row came in it. The
+// RowAck returns the acknowledgement that a row carries to p: the link's, or that of the load under way if the row came in it. The
 // rows of an unfinished load are here though the load is not acknowledged, and an edit of one was made on what it brought.
 func (l *Link) RowAck(r Row, p Peer) uint64 {
 	came := func(v Version) bool { return v.From == p && v.Epoch >= l.Receiving.First }

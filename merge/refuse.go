@@ -1,14 +1,14 @@
 package merge
 
-// RefuseDeletions says which of a batch's n deletions stay out. refs holds pairs of referrer and target: the target is the number of a
+// RefuseDeletions returns, for each of a batch's n deletions, whether it stays out. refs holds pairs of referrer and target: the target is the number of a
 // deletion, the referrer the number of a deletion or -1 for a row that stays here (among them rows that are in the batch as
-// deletions but outlive them, which are no targets either: see Import.Outlives). Ask once the live rows of the batch are in.
+// deletions but outlive them, which are no targets either: see Import.Outlives). It is to be called once the live rows of the batch are in.
 //
 // A row that something here still needs cannot go; and with it stay the rows that refer to it or that it refers to, so that a
 // patient purged there, to whom something was added here, comes back whole and not as a shell without a name.
 func RefuseDeletions(n int, refs [][2]int) []bool {
 	refused := make([]bool, n)
-	near := make([][]int, n)
+	neighbours := make([][]int, n)
 	var todo []int
 	stay := func(i int) {
 		if !refused[i] {
@@ -21,13 +21,13 @@ func RefuseDeletions(n int, refs [][2]int) []bool {
 			stay(r[1])
 			continue
 		}
-		near[r[0]] = append(near[r[0]], r[1])
-		near[r[1]] = append(near[r[1]], r[0])
+		neighbours[r[0]] = append(neighbours[r[0]], r[1])
+		neighbours[r[1]] = append(neighbours[r[1]], r[0])
 	}
 	for len(todo) > 0 {
 		i := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		for _, k := range near[i] {
+		for _, k := range neighbours[i] {
 			stay(k)
 		}
 	}

@@ -3,7 +3,7 @@ package merge
 // A Row is what a node knows of one row, apart from its values: never heard of (not Known), alive with a version for each
 // group of columns, or dead with the version of its deletion alone.
 //
-// The masks of Groups are disjoint. A column in none of them has no version: it did not travel, or is new in the table. It is
+// The masks of Groups are disjoint. A column in none of them has no version: it was not sent, or is new in the table. It is
 // below every stamp, is not sent, and only an edit or a peer's version gives it one.
 //
 // All versions of a live row are above every deletion of it that its node knows. That is what lets a live row forget the
@@ -14,7 +14,7 @@ type Row struct {
 	Dead         Version // of a dead one
 }
 
-// NewerThan says whether the row must be in a batch to p that starts at the own epoch base: whether something of it came here
+// NewerThan reports whether the row must be in a batch to p that starts at the own epoch base: whether something of it came here
 // later, and not from p, which has that already.
 func (r Row) NewerThan(base uint64, p Peer) bool {
 	switch {
@@ -33,8 +33,8 @@ func (r Row) NewerThan(base uint64, p Peer) bool {
 
 func (v Version) newerThan(base uint64, p Peer) bool { return v.Epoch > base && v.From != p }
 
-// Outgoing gives the row's versions as p is told of them: of a live row all groups, of a dead one the deletion. Epoch 0 says
-// "you told me", so that p does not take its own version for news.
+// Outgoing returns the row's versions as they are sent to p: of a live row all groups, of a dead one the deletion. Epoch 0 says
+// that the version came from p, so that p does not take its own version for news.
 func (r Row) Outgoing(p Peer) (groups []SentGroup, dead Sent) {
 	if !r.Alive {
 		return nil, r.Dead.outgoing(p)
@@ -61,8 +61,8 @@ func (v Version) outgoing(p Peer) Sent {
 	return Sent{v.Stamp, v.Epoch}
 }
 
-// Resend gives every version of the row a new own epoch and leaves its stamp and its origin: the row is sent once more, and
-// settled by its stamps. The epoch belongs on the list of those that only send again (see Import.Again and Import.Resent).
+// Resend returns the row with a new own epoch in every version, each with its stamp and its origin as they were: the row is sent once more, and
+// settled by its stamps. The epoch belongs on the list of those that only send again (see Import.OwnResent and Import.PeerResent).
 func (r Row) Resend(epoch uint64) Row {
 	return r.rewrite(func(v Version) Version {
 		v.Epoch = epoch
@@ -70,7 +70,7 @@ func (r Row) Resend(epoch uint64) Row {
 	})
 }
 
-// Reclaim makes this node's own, in the given epoch, what came from p after the own epoch after: p was restored and may have
+// Reclaim returns the row with what came from p after the own epoch after made this node's own, in the given epoch: p was restored and may have
 // lost it, so it must be sent back to p like anything made here. See Decision.Rejoin.
 func (r Row) Reclaim(p Peer, after, epoch uint64) Row {
 	return r.rewrite(func(v Version) Version {
@@ -96,7 +96,7 @@ func (r Row) rewrite(f func(Version) Version) Row {
 	return r
 }
 
-// highest is the latest stamp of a row, its deletion's if it is dead.
+// highest returns the latest stamp of a row, its deletion's if it is dead.
 func (r Row) highest() Stamp {
 	s := r.Dead.Stamp
 	for _, g := range r.Groups {
@@ -107,7 +107,7 @@ func (r Row) highest() Stamp {
 	return s
 }
 
-// mask is the set of things that have a version.
+// mask returns what has a version.
 func (r Row) mask() Mask {
 	var m Mask
 	for _, g := range r.Groups {

@@ -7,7 +7,7 @@ type Policy uint8
 
 const (
 	Newest Policy = iota // the later stamp wins
-	Parent               // what came over the link to the parent, or is held against a child, wins
+	Parent               // what came over the link to the parent wins, and over a link to a child what is here
 	Child                // the other way round
 )
 
@@ -36,13 +36,13 @@ type Incoming struct {
 	Groups []SentGroup // of a live row; masks disjoint
 	Dead   Sent        // of a deletion
 	Ack    uint64      // what of this node's epochs the sender had applied to this row: the header's, if the row has none of its own
-	// Held is what this node never sends to the sender: whatever it acknowledged, it has seen nothing of that, and its value
+	// NeverSent is what this node never sends to the sender: whatever it acknowledged, it has seen nothing of that, and its value
 	// wins conflicts. With Existence among it the row is the sender's alone: edits made here do not let it outlive a deletion,
 	// unless it stays for those that refer to it.
 	NeverSent Mask
 }
 
-// ack is what of this node's epochs the sender can have applied to these columns.
+// ack returns what of this node's epochs the sender can have applied to these columns.
 func (in *Incoming) ack(m Mask) uint64 {
 	if in.NeverSent&m != 0 {
 		return 0
@@ -50,10 +50,10 @@ func (in *Incoming) ack(m Mask) uint64 {
 	return in.Ack
 }
 
-// A Compare tells of the values of a row that is alive here and there.
+// A Compare compares the values of a row that is alive here and there.
 type Compare struct {
 	Equal Mask // columns with equal values (references: those that resolve to one row)
-	// Greater says whether the incoming value's bytes sort above the local ones'. It is asked only of values with one stamp
+	// Greater reports whether the incoming value's bytes sort above the local ones'. It is called only for values with one stamp
 	// that differ, which a node makes that was restored and whose clock was set back too. nil: no.
 	Greater func(bit int) bool
 }
@@ -88,16 +88,16 @@ type Conflict struct {
 	Loser, Winner Stamp
 }
 
-func (im *Import) stamper() Stamper       { return Stamper{im.Self, im.Epoch} }
-func (im *Import) got(s Sent) Version     { return Version{s.Stamp, im.Epoch, im.Peer} }
-func (im *Import) news(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
+func (im *Import) stamper() Stamper         { return Stamper{im.Self, im.Epoch} }
+func (im *Import) received(s Sent) Version  { return Version{s.Stamp, im.Epoch, im.Peer} }
+func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
-// seen says whether the sender had applied v when it sent a row with this acknowledgement.
-func (im *Import) seen(v Version, ack uint64) bool {
+// seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement.
+func (im *Import) seenBySender(v Version, ack uint64) bool {
 	return im.Valid && (v.Epoch <= ack || v.From == im.Peer)
 }
 
-// Outlives says whether the local row is above the deletion: some version of it, or of a row that is the sender's alone that of
+// Outlives reports whether the local row is above the deletion: some version of it, or of a row that is the sender's alone that of
 // its existence. If so, Settle keeps the row alive.
 func (im *Import) Outlives(local Row, in Incoming) bool {
 	return slices.ContainsFunc(local.Groups, func(g Group) bool {
@@ -106,28 +106,28 @@ func (im *Import) Outlives(local Row, in Incoming) bool {
 }
 
 // Settle decides what becomes of a row. local is what is known of it here, unsealed changes stamped; c matters only if it is
-// alive here and there. stays: rows that stay here refer to it, so an incoming deletion is refused (see Refused).
+// alive here and there. stays: rows that stay here refer to it, so an incoming deletion is refused (see RefuseDeletions).
 //
 // A taken version keeps its stamp and counts as from the sender. What Settle stamps anew, to settle a dispute that the stamps
 // alone would settle otherwise, is an edit made here: it goes to everybody, the sender included.
 func (im *Import) Settle(local Row, in Incoming, policy Policy, c Compare, stays bool) Outcome {
 	switch {
 	case !local.Known && in.Alive:
-		return Outcome{Row: im.arrive(in, Stamp{}), Action: Insert, Write: in.columns(), Changed: true}
+		return Outcome{Row: im.arrivingRow(in, Stamp{}), Action: Insert, Write: in.columns(), Changed: true}
 	case !local.Known:
 		// A deletion of a row never seen here is kept: the row itself may still come, by another way or in an older file.
-		return Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Changed: true}
+		return Outcome{Row: Row{Known: true, Dead: im.received(in.Dead)}, Changed: true}
 	case !local.Alive && !in.Alive:
 		if !local.Dead.Before(in.Dead.Stamp) {
 			return Outcome{Row: local}
 		}
-		return Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Changed: true}
+		return Outcome{Row: Row{Known: true, Dead: im.received(in.Dead)}, Changed: true}
 	case !local.Alive:
 		return im.revive(local, in)
 	case !in.Alive:
 		return im.remove(local, in, stays)
 	}
-	return im.columns(local, in, policy, c)
+	return im.settleColumns(local, in, policy, c)
 }
 
 func (in *Incoming) columns() Mask {
@@ -138,12 +138,12 @@ func (in *Incoming) columns() Mask {
 	return m &^ Existence
 }
 
-// arrive gives the versions of a row that comes in whole. What is not above the deletion that it comes back from is stamped
+// arrivingRow returns the versions of a row that comes in whole. What is not above the deletion that it comes back from is stamped
 // above it, or that deletion would take the column, and the row with it, somewhere else.
-func (im *Import) arrive(in Incoming, deletion Stamp) Row {
+func (im *Import) arrivingRow(in Incoming, deletion Stamp) Row {
 	groups := make([]Group, 0, len(in.Groups))
 	for _, g := range in.Groups {
-		v := im.got(g.Sent)
+		v := im.received(g.Sent)
 		if deletion != (Stamp{}) && !deletion.Before(g.Stamp) {
 			v = im.stamper().above(deletion)
 		}
@@ -160,13 +160,13 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 		if best.Before(g.Stamp) {
 			best = g.Stamp
 		}
-		if im.news(g.Epoch) {
+		if im.isNews(g.Epoch) {
 			news |= g.Mask
 		}
 	}
 	if local.Dead.Before(best) {
-		out := Outcome{Row: im.arrive(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
-		if !im.seen(local.Dead, in.ack(Existence)) {
+		out := Outcome{Row: im.arrivingRow(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
+		if !im.seenBySender(local.Dead, in.ack(Existence)) {
 			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
@@ -191,18 +191,18 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 			return v
 		})
 		out := Outcome{Row: kept, Changed: !slices.Equal(kept.Groups, Normalise(local.Groups))}
-		if im.news(in.Dead.Epoch) {
+		if im.isNews(in.Dead.Epoch) {
 			out.Conflicts = []Conflict{{Mask: Existence, Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
 		}
 		return out
 	}
-	out := Outcome{Row: Row{Known: true, Dead: im.got(in.Dead)}, Action: Delete, Changed: true}
+	out := Outcome{Row: Row{Known: true, Dead: im.received(in.Dead)}, Action: Delete, Changed: true}
 	var unseen Mask
 	for _, g := range local.Groups {
 		switch {
-		case !im.seen(g.Version, in.Ack):
+		case !im.seenBySender(g.Version, in.Ack):
 			unseen |= g.Mask
-		case g.Time > 0 && !im.seen(g.Version, 0): // an edit; what was there before anybody was a node is no loss
+		case g.Time > 0 && !im.seenBySender(g.Version, 0): // an edit; what was there before anybody was a node is no loss
 			unseen |= g.Mask & in.NeverSent
 		}
 	}

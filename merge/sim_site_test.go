@@ -60,14 +60,14 @@ type end struct {
 	peer merge.Peer
 }
 
-// A site is a node: its database and its ends of links. Slices and maps inside rows, links and journal are never changed in
+// A site is a node: its database and its ends of links. Slices and maps inside rows, links and history are never changed in
 // place, so a shallow copy of them is a backup.
 type site struct {
 	w       *world
 	name    string
 	parent  string
 	tokens  []uint64 // by epoch
-	journal merge.History
+	history merge.History
 	resent  map[uint64]bool
 	rows    map[string]entry
 	log     []change
@@ -78,7 +78,7 @@ type site struct {
 
 func newSite(w *world, name, parent string) *site {
 	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, links: map[string]*end{}}
-	s.journal = merge.History{ID: w.id(), Has: s.has}
+	s.history = merge.History{ID: w.id(), Has: s.has}
 	return s
 }
 
@@ -99,7 +99,7 @@ func (s *site) backup() *site {
 		x := *e
 		c.links[k] = &x
 	}
-	c.journal.Has = c.has
+	c.history.Has = c.has
 	return &c
 }
 
@@ -108,7 +108,7 @@ func (s *site) has(m merge.Position) bool {
 }
 
 func (s *site) epoch() uint64 { return uint64(len(s.tokens) - 1) }
-func (s *site) mark() merge.Position {
+func (s *site) position() merge.Position {
 	return merge.Position{Epoch: s.epoch(), Token: s.tokens[s.epoch()]}
 }
 func (s *site) next() uint64 { return s.epoch() + 1 }
@@ -160,8 +160,8 @@ func (s *site) sendAgain() {
 func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	s.seal()
 	l := s.links[to]
-	h, full := merge.PlanExport(&s.journal, &l.Link, ask)
-	h.Upto = s.mark()
+	h, full := merge.PlanExport(&s.history, &l.Link, ask)
+	h.Upto = s.position()
 	whole := &file{src: s.name, dst: to, head: h, again: s.resent}
 	for _, k := range s.keys() {
 		e := s.rows[k]
@@ -178,7 +178,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			whole.records = append(whole.records, r)
 		}
 	}
-	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.journal, &l.Link, s.w.day) {
+	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.history, &l.Link, s.w.day) {
 		return nil
 	}
 	if !full || part == 0 {
@@ -200,7 +200,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 }
 
 // made gives a file its final name.
-func (s *site) made(f *file) { merge.RecordExport(&s.journal, &s.links[f.dst].Link, f.head, s.w.day) }
+func (s *site) made(f *file) { merge.RecordExport(&s.history, &s.links[f.dst].Link, f.head, s.w.day) }
 
 // rank: rows before those that refer to them; deletions come last.
 func rank(r sentRow) int {
@@ -216,9 +216,9 @@ func rank(r sentRow) int {
 // receive imports a file and says what became of it.
 func (s *site) receive(f *file) string {
 	l := s.links[f.src]
-	d := merge.Receive(&s.journal, &l.Link, f.head)
+	d := merge.Receive(&s.history, &l.Link, f.head)
 	if d.NewHistory {
-		s.journal.ID = s.w.id()
+		s.history.ID = s.w.id()
 	}
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
@@ -386,5 +386,5 @@ func (s *site) digest() string {
 	for _, k := range s.keys() {
 		b = fmt.Append(b, k, s.rows[k])
 	}
-	return fmt.Sprint(string(b), len(s.records), s.epoch(), s.journal.ID)
+	return fmt.Sprint(string(b), len(s.records), s.epoch(), s.history.ID)
 }

@@ -18,12 +18,12 @@ func (m Stamper) version(at, above int64) Version {
 	return Version{Stamp{min(max(at, above+1), maxTime), m.Self}, m.Epoch, 0}
 }
 
-// Found gives the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.
+// Found returns the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.
 func (m Stamper) Found(columns Mask) Row {
 	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, Version{Stamp{0, m.Self}, m.Epoch, 0}}}}
 }
 
-// Insert gives the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or
+// Insert returns the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or
 // nothing; the new versions are above all of it, as a row that returns has to beat its own deletion elsewhere.
 func (m Stamper) Insert(prev Row, columns Mask, at int64) Row {
 	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, m.version(at, prev.highest().Time)}}}
@@ -49,7 +49,7 @@ func (m Stamper) Edit(prev Row, columns Mask, at int64) Row {
 	return Row{Known: true, Alive: true, Groups: Normalise(groups)}
 }
 
-// Delete gives the version of the row's deletion, above everything of the row that was seen here.
+// Delete returns the version of the row's deletion, above everything of the row that was seen here.
 func (m Stamper) Delete(prev Row, at int64) Row {
 	return Row{Known: true, Dead: m.version(at, prev.highest().Time)}
 }
@@ -64,5 +64,5 @@ func (m Stamper) Touch(prev Row) Row {
 	return prev.rewrite(func(v Version) Version { return m.above(v.Stamp) })
 }
 
-// above is a version made here to beat s by as little as can be.
+// above returns a version made here to beat s by as little as can be.
 func (m Stamper) above(s Stamp) Version { return m.version(0, s.Time) }

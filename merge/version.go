@@ -17,7 +17,7 @@ import (
 )
 
 // A Position is a place in a node's history: an epoch and the random token drawn with it. After a restore the same epoch numbers
-// come again with other tokens, which is how the two are told apart. The zero Mark is the beginning, common to all histories.
+// come again with other tokens, which is how the two are told apart. The zero Position is the beginning, common to all histories.
 type Position struct{ Epoch, Token uint64 }
 
 // A Stamp orders the versions of a column, everywhere: the later time, then the author whose name sorts later.
@@ -26,7 +26,7 @@ type Stamp struct {
 	Author string // name of the node whose application made it
 }
 
-// Before says whether a loses to b.
+// Before reports whether a loses to b.
 func (a Stamp) Before(b Stamp) bool { return a.compare(b) < 0 }
 
 func (a Stamp) compare(b Stamp) int {
@@ -46,7 +46,7 @@ type Version struct {
 	From  Peer
 }
 
-// A Sent is a version as it travels: Epoch is the sender's, or 0 if the sender has it from the receiver.
+// A Sent is a version as it is sent: Epoch is the sender's, or 0 if the sender has it from the receiver.
 type Sent struct {
 	Stamp
 	Epoch uint64
@@ -64,13 +64,13 @@ type Group struct {
 	Version
 }
 
-// A SentGroup is a group as it travels.
+// A SentGroup is a group as it is sent.
 type SentGroup struct {
 	Mask
 	Sent
 }
 
-// Normalise merges groups of equal versions, drops empty ones and puts them in the order of their lowest bits, so that equal
+// Normalise returns the groups with those of equal versions as one, without empty ones and in the order of their lowest bits, so that equal
 // rows have equal groups. The masks must be disjoint. The argument is left as it is.
 func Normalise(groups []Group) []Group {
 	out := make([]Group, 0, len(groups))

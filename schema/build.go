@@ -7,7 +7,7 @@ import (
 )
 
 // build turns what was read into the finished catalogue. The order matters: keys need the references, references need to
-// know which columns are keys, and what travels needs both.
+// know which columns are keys, and what is replicated needs both.
 func build(c *Catalogue, p *Profile) {
 	slices.SortFunc(c.Tables, func(a, b *Table) int { return strings.Compare(a.Name, b.Name) })
 	p.addReferences(c)
@@ -20,7 +20,7 @@ func build(c *Catalogue, p *Profile) {
 	for _, t := range c.Tables {
 		t.finishKey()
 	}
-	c.decideTravel(p)
+	c.decideReplicated(p)
 	c.collectChildren()
 	c.order = orderTables(c.Tables)
 	p.addNotes(c)
@@ -88,7 +88,7 @@ func (t *Table) findPrimaryKey() {
 	}
 }
 
-// holdsUUID says whether a column of that name can be one: text of 32 characters or more (OpenMRS uses up to 38), 16 bytes, or
+// holdsUUID reports whether a column of that name can be one: text of 32 characters or more (OpenMRS uses up to 38), 16 bytes, or
 // MariaDB's own type.
 func holdsUUID(c *Column) bool {
 	if c.Generated || slices.ContainsFunc(c.links, func(l *Ref) bool { return l.Declared }) {
@@ -137,8 +137,8 @@ func (t *Table) chooseKey(c *Catalogue, p *Profile) {
 	}
 }
 
-// number says whether c is the table's own integer key or counter, of which the profile does not say that it is a key.
-func (c *Column) number() bool {
+// isNumber reports whether c is the table's own integer key or counter, of which the profile does not say that it is a key.
+func (c *Column) isNumber() bool {
 	return (c.AutoIncrement || c == c.Table.Integer) && !(c.Table.overridden && slices.Contains(c.Table.KeyColumns, c))
 }
 
@@ -150,14 +150,14 @@ func (c *Catalogue) resolveReferences() {
 	}
 	for _, t := range c.Tables {
 		for _, col := range t.Columns {
-			col.Local = col.number() && col.Ref == nil
+			col.Local = col.isNumber() && col.Ref == nil
 		}
 	}
 }
 
 // resolve finds what a column refers to: the first of its links that leads to the integer or the only key column of a table,
 // by way of other references if need be (a composite foreign key to a table of pairs). A Ref to a local number that is
-// neither (Travels decides about it) comes last; nil is a plain value.
+// neither (decideReplicated decides about it) comes last; nil is a plain value.
 func (c *Column) resolve(seen []*Column) *Ref {
 	var lost *Ref
 	if c.plain {
@@ -173,15 +173,15 @@ func (c *Column) resolve(seen []*Column) *Ref {
 		if far := l.ToColumn.resolve(append(seen, c)); far != nil && far.When == nil {
 			return &Ref{From: c, To: far.To, ToColumn: far.ToColumn}
 		}
-		if l.ToColumn.number() && lost == nil {
+		if l.ToColumn.isNumber() && lost == nil {
 			lost = l
 		}
 	}
 	return lost
 }
 
-// found says whether the row that r points to can be named: its table has a key, and r points to what rows are known by.
-func (r *Ref) found() bool {
+// named reports whether the row that r points to can be named: its table has a key, and r points to what rows are known by.
+func (r *Ref) named() bool {
 	return r.When != nil || r.To.Key != KeyNone && (r.ToColumn == r.To.Integer || len(r.To.KeyColumns) == 1 && r.To.KeyColumns[0] == r.ToColumn)
 }
 
@@ -208,7 +208,7 @@ func (c *Catalogue) dropUnusableKeys() {
 				}
 				if state[k.Ref.To] == open {
 					why = fmt.Sprintf("%s leads by way of %s back to %s", k.Name, k.Ref.To.Name, t.Name)
-				} else if !k.Ref.found() {
+				} else if !k.Ref.named() {
 					why = fmt.Sprintf("%s refers to %s, which has no usable key", k.Name, k.Ref.To.Name)
 				}
 			}

@@ -30,7 +30,7 @@ func (c *Catalogue) Table(name string) *Table {
 	return c.byName[name]
 }
 
-// Order returns the tables that travel, parents before children. Every reference that cannot be NULL (and every one that
+// Order returns the replicated tables, parents before children. Every reference that cannot be NULL (and every one that
 // is part of a key) points to an earlier table, its own, or round a cycle of such references, which nothing can order.
 // Cycles are broken at references that may be NULL, always at the same ones. See [Ref.Patched].
 func (c *Catalogue) Order() []*Table { return c.order }
@@ -61,18 +61,18 @@ type Table struct {
 	Integer      *Column
 	LocalColumns []*Column
 
-	// Travels says whether rows may leave the database. If not, Why says the reason and what mends it: "profile: never",
+	// Replicated: rows may leave the database. If not, Why says the reason and what mends it: "profile: never",
 	// "not InnoDB: …", "no usable key: …", "lost reference: …".
 	Replicated bool
 	Why        string
 
 	// Children are the references to this table, by table and column. One that is not the Ref of its column (a second
-	// foreign key on it, or a foreign key to a column that is no key) does not say how the value travels, only what the
+	// foreign key on it, or a foreign key to a column that is no key) does not say how the value is sent, only what the
 	// server does on delete and update.
 	Children []*Ref
 
 	// Depth is the length of the longest chain of references above the table that must exist first; Position its place in
-	// Order, -1 if it does not travel.
+	// Order, -1 if it is not replicated.
 	Depth, Position int
 
 	columns    map[string]*Column
@@ -83,7 +83,7 @@ type Table struct {
 // Column returns the column of that name, or nil. MySQL compares column names without case.
 func (t *Table) Column(name string) *Column { return t.columns[strings.ToLower(name)] }
 
-// Sent returns the columns whose values travel with a row, by position. Key columns are among them.
+// Sent returns the columns whose values are sent with a row, by position. Key columns are among them.
 func (t *Table) Sent() []*Column {
 	var sent []*Column
 	for _, c := range t.Columns {
@@ -98,13 +98,14 @@ func (t *Table) Sent() []*Column {
 type KeyKind uint8
 
 const (
-	KeyNone    KeyKind = iota // nothing: the table does not travel
+	KeyNone    KeyKind = iota // nothing: the table is not replicated
 	KeyUUID                   // the uuid column
 	KeyParent                 // the primary key is the key of a row of another table
 	KeyColumns                // the primary key's columns, or those that the profile names
 	KeyAll                    // no primary key: all columns
 )
 
+// String returns the kind as the catalogue's print has it.
 func (k KeyKind) String() string {
 	switch k {
 	case KeyUUID:
@@ -144,11 +145,11 @@ type Column struct {
 	Key bool // one of the table's KeyColumns
 	// UUIDColumn marks the uuid of the row, whether or not it is the key.
 	UUIDColumn bool
-	// Local marks a number that means nothing elsewhere: an own integer primary key or AUTO_INCREMENT. It never travels.
+	// Local marks a number that means nothing elsewhere: an own integer primary key or AUTO_INCREMENT. It is never sent.
 	Local bool
 	// InsertOnly marks a column that comes with an insert and is left alone afterwards: the uuid of rows matched by name.
 	InsertOnly bool
-	// Withheld says why the value never leaves the database; empty if it may. What is withheld only from a parent is the
+	// Excluded says why the value never leaves the database; empty if it may. What is excluded only from a parent's files is the
 	// profile's matter: [Profile.Excluded].
 	Excluded string
 
@@ -159,8 +160,8 @@ type Column struct {
 
 // Ref says that a column's value identifies a row of another table, or of the same one.
 //
-// Such a value travels as the key of that row. A value that finds no row (0, or an id deleted while foreign keys were off)
-// has no key to travel as.
+// Such a value is sent as the key of that row. A value that finds no row (0, or an id deleted while foreign keys were off)
+// has no key to be sent as.
 type Ref struct {
 	From     *Column
 	To       *Table     // nil for a conditional reference
@@ -179,7 +180,7 @@ func (r *Ref) Targets() []*Table {
 	return r.When.tables()
 }
 
-// Patched says that rows may point to rows that [Catalogue.Order] does not put before them: those of their own table, or of
+// Patched reports whether rows may point to rows that [Catalogue.Order] does not put before them: those of their own table, or of
 // a later one where a cycle was broken. They are inserted without the reference and get it afterwards.
 func (r *Ref) Patched() bool {
 	from := r.From.Table

@@ -95,7 +95,7 @@ func modernCharset(name string) string {
 	return name
 }
 
-// action is an ON DELETE or ON UPDATE rule. In InnoDB NO ACTION is RESTRICT.
+// action returns an ON DELETE or ON UPDATE rule by one name: in InnoDB NO ACTION is RESTRICT.
 func action(rule string) string {
 	if rule == "NO ACTION" {
 		return "RESTRICT"
@@ -119,7 +119,7 @@ func numeric(typ string) bool {
 	return isInteger(typ)
 }
 
-// isText says whether values are character strings that SQL compares by a collation.
+// isText reports whether values are character strings that SQL compares by a collation.
 func isText(typ string) bool {
 	switch typ {
 	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":

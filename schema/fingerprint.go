@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Fingerprint returns 32 hex digits that are equal for catalogues that exchange rows without loss: same travelling tables,
+// Fingerprint returns 32 hex digits that are equal for catalogues that exchange rows without loss: same replicated tables,
 // keys and references, same columns with the same types. Server, display widths, order of columns, defaults, indexes and
 // collations make no difference.
 func (c *Catalogue) Fingerprint() string {

@@ -2,7 +2,7 @@ package schema
 
 import "slices"
 
-// ForceIndex is a hint that makes a server look up rows by values of these columns in an index: FORCE INDEX and the best
+// ForceIndex returns a hint that makes a server look up rows by values of these columns in an index: FORCE INDEX and the best
 // one's name, or nothing if no index begins with one of them. Without it a server reads, and in a locking statement locks,
 // the whole of a table that it takes for small, and it takes one for small for a while after many rows came.
 func (t *Table) ForceIndex(columns []*Column) string {

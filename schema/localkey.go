@@ -21,13 +21,13 @@ const (
 	localKeyHead = 600
 )
 
-// LocalKeySQL is the SQL expression of a row's local key. prefix is "OLD.", "NEW." or a table alias with its dot. The
+// LocalKeySQL returns the SQL expression of a row's local key. prefix is "OLD.", "NEW." or a table alias with its dot. The
 // expression does not depend on time zone, sql_mode, character set or collation of the session.
 func LocalKeySQL(t *Table, prefix string) string {
 	return KeySQL(t.LocalColumns, func(c *Column) string { return prefix + Quote(c.Name) })
 }
 
-// KeySQL is the expression of a local key made of any columns; value gives the expression to read a column by, which
+// KeySQL returns the expression of a local key made of any columns; value returns the expression to read a column by, which
 // must be of the column's type.
 func KeySQL(columns []*Column, value func(*Column) string) string {
 	var parts []string
@@ -77,7 +77,7 @@ func keyPartSQL(c *Column, v string) (string, int) {
 	return "HEX(CAST(" + v + " AS CHAR CHARACTER SET utf8mb4))", n
 }
 
-// LocalKey is the same key made from values as [Column.Select] reads them in a session whose time zone is UTC: values[i]
+// LocalKey returns the same key made from values as [Column.Select] reads them in a session whose time zone is UTC: values[i]
 // belongs to t.LocalColumns[i], nil is NULL.
 func LocalKey(t *Table, values [][]byte) string {
 	var b []byte

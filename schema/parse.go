@@ -147,7 +147,7 @@ func (l *layer) check() (toml.Key, error) {
 		{toml.Key{"direction", "add"}, l.Direction.Add}, {toml.Key{"direction", "none"}, l.Direction.None},
 		{toml.Key{"direction", "rights"}, l.Direction.Rights},
 	}
-	said := map[string]string{} // per question (never or travel; which direction): table → list
+	said := map[string]string{} // by question (never or travel; which direction): table → list
 	for _, x := range lists {
 		if slices.Contains(x.list, "") {
 			return x.key, errors.New("an empty table name")

@@ -64,7 +64,7 @@ func ParseKey(columns []*Column, key string) ([][]byte, error) {
 	return out, nil
 }
 
-// bits is the width of a BIT column: bit(9) is 9.
+// bits returns the width of a BIT column: bit(9) is 9.
 func (c *Column) bits() int {
 	_, width, _ := strings.Cut(c.FullType, "(")
 	n, err := strconv.Atoi(strings.TrimRight(width, ")"))

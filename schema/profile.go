@@ -11,7 +11,7 @@ import (
 // names in it may hold `*` for any run of characters and are compared without case. What a later file says stands before an
 // earlier one, and within a file an exact name before a pattern, a longer pattern before a shorter one.
 //
-// A nil *Profile says nothing: every table travels both ways.
+// A nil *Profile says nothing: every table is sent both ways.
 type Profile struct {
 	Name   string
 	layers []*layer // a user's file after the built-in one that it corrects
@@ -26,20 +26,20 @@ const (
 	ExcludeAlways           // never leaves the database
 )
 
-// RowFilter names rows that never travel, by the value of one column.
+// RowFilter names rows that are never sent, by the value of one column.
 type RowFilter struct {
 	Column   string
 	Patterns []string // values with `*` for any run of characters, compared without case
-	Except   []string // patterns of values that travel all the same
+	Except   []string // patterns of values that are sent all the same
 }
 
-// Match says whether a row with that value in Column stays here.
+// Match reports whether a row with that value in Column stays here.
 func (f *RowFilter) Match(value string) bool {
 	return f != nil && matchesAny(f.Patterns, value) && !matchesAny(f.Except, value)
 }
 
-// Direction returns the table's default direction: [access.Both] where the profile does not name it, [access.None] for one that never
-// travels.
+// Direction returns the table's default direction: [access.Both] where the profile does not name it, [access.None] for one that is
+// never replicated.
 func (p *Profile) Direction(table string) access.Direction {
 	if p.never(table) {
 		return access.None
@@ -54,7 +54,7 @@ func (p *Profile) Direction(table string) access.Direction {
 	return d
 }
 
-// Rights says that rows of the table give people rights over the data: they never travel up by any exception.
+// Rights reports whether rows of the table give people rights over the data: they are never sent up by any exception.
 func (p *Profile) Rights(table string) bool {
 	rights, _ := lookup(p, table, func(l *layer, found func(string, bool)) {
 		for _, pattern := range l.Direction.Rights {
@@ -64,7 +64,7 @@ func (p *Profile) Rights(table string) bool {
 	return rights
 }
 
-// Excluded says whether values of a column are left out.
+// Excluded returns in which files values of a column are left out.
 func (p *Profile) Excluded(table, column string) Exclusion {
 	x, _ := lookup(p, table, func(l *layer, found func(string, Exclusion)) {
 		for pattern, e := range l.Exclude {

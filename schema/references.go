@@ -133,7 +133,7 @@ func (p *Profile) addConditional(c *Catalogue, col *Column) {
 	}
 }
 
-// addNotes tells which names in a user's own files fit no table or column of the database.
+// addNotes notes which names in a user's own files fit no table or column of the database.
 func (p *Profile) addNotes(c *Catalogue) {
 	for _, l := range p.layers {
 		if l.builtin {

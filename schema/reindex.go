@@ -14,7 +14,7 @@ type Reindex struct {
 	When          []string // patterns of the tables that count
 }
 
-// Match says whether the application derives something from a table.
+// Match reports whether the application derives something from a table.
 func (r *Reindex) Match(table string) bool { return matchesAny(r.When, table) }
 
 // Reindex returns what the latest file that has such a section says. It is an error if there is none, and if the row is not

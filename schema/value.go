@@ -7,7 +7,7 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Select is the expression that reads the column's exact value as text. A FLOAT printed as it is loses digits.
+// Select returns the expression that reads the column's exact value as text. A FLOAT printed as it is loses digits.
 // prefix is "" or a table alias with its dot.
 func (c *Column) Select(prefix string) string {
 	if c.Type == "float" {

@@ -76,7 +76,7 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 		return err
 	}
 	write := func(p *journal.Peer) ([]export.Batch, string, error) {
-		made, err := n.exchange(cmd).Post(ctx, p, size)
+		made, err := n.exchange(cmd).FillOutbox(ctx, p, size)
 		return made, filepath.Join(n.home, "outbox", p.Name), err
 	}
 	if o.to != "" {

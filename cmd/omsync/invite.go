@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/keys"
 )
@@ -85,7 +86,7 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 			return err
 		}
 	}
-	token, invitation, err := invitations.Create(name, enrol.Child, pin, n.keys.Card(), time.Now(), valid)
+	token, invitation, err := invitations.Create(name, access.Child, pin, n.keys.Card(), time.Now(), valid)
 	if err != nil {
 		return err
 	}

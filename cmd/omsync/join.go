@@ -99,7 +99,7 @@ func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub
 		if token, err = enrol.ParseToken(o.token); err != nil {
 			return keys.Card{}, "", err
 		}
-		if token.Role() != enrol.Child {
+		if token.Role() != access.Child {
 			return keys.Card{}, "", errors.New("this invitation is not for a child: ask the hub's people for another")
 		}
 		if err := n.mayJoin(cmd.Context(), token); err != nil {

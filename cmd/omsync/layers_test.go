@@ -12,16 +12,18 @@ import (
 func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
-		"batch": nil, "features": nil, "keys": nil, "merge": nil, "transport": nil,
-		"internal/durable": nil, "internal/mutation": nil, "internal/sqldb": nil,
+		"batch": nil, "features": nil, "merge": nil,
+		"internal/durable": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/sqldb": nil,
+		"keys":                {"internal/durable", "internal/nodename"},
+		"transport":           {"internal/durable", "internal/nodename"},
 		"access":              {"merge"},
 		"schema":              {"access", "internal/sqldb"},
 		"internal/headers":    {"batch", "features", "merge"},
-		"enrol":               {"internal/durable", "keys"},
+		"enrol":               {"access", "internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
 		"transport/storetest": {"transport"},
-		"transport/web":       {"transport"},
-		"journal":             {"access", "features", "internal/sqldb", "merge", "schema"},
+		"transport/web":       {"internal/nodename", "transport"},
+		"journal":             {"access", "features", "internal/nodename", "internal/sqldb", "merge", "schema"},
 		"capture/trigger":     {"internal/sqldb", "journal", "schema"},
 		"capture/rowkey":      {"internal/sqldb", "journal", "schema"},
 		"capture":             {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},

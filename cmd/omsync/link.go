@@ -168,7 +168,7 @@ func (n *node) openLink(ctx context.Context, cmd *cobra.Command, l linkConfig) (
 				if m.Data == nil {
 					continue
 				}
-				if err := x.Take(ctx, p, m.Name, strings.NewReader(string(m.Data)), int64(len(m.Data))); err != nil {
+				if err := x.AcceptFile(ctx, p, m.Name, strings.NewReader(string(m.Data)), int64(len(m.Data))); err != nil {
 					n.journal.Warn("%s from %s: %v", printable(m.Name), l.URL, err)
 				}
 			}

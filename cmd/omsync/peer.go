@@ -254,7 +254,7 @@ func newPeerState(g *global, verb string, state access.State, short, effect stri
 				return err
 			}
 			if state == access.Removed {
-				if err := exchange.Forget(cmd.Context(), n.home, args[0]); err != nil {
+				if err := exchange.DiscardMail(cmd.Context(), n.home, args[0]); err != nil {
 					return err
 				}
 			}

@@ -359,14 +359,14 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 		return nil, err
 	}
 	defer unlock()
-	known, err := s.mayAdd(ctx, j.Card, access.Role(j.Role))
+	known, err := s.mayAdd(ctx, j.Card, j.Role)
 	if f := (*failure)(nil); errors.As(err, &f) {
 		return nil, refuse(http.StatusConflict, "known", err)
 	} else if err != nil {
 		return nil, err
 	}
 	if !known {
-		if err := s.addPeer(ctx, j.Card, access.Role(j.Role)); err != nil {
+		if err := s.addPeer(ctx, j.Card, j.Role); err != nil {
 			return nil, err
 		}
 	}

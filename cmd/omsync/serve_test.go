@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/keys"
@@ -73,7 +74,7 @@ func TestJoinAsksFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := v.Create("kisumu", enrol.Child, "", s.keys.Card(), time.Now(), time.Hour)
+	token, _, err := v.Create("kisumu", access.Child, "", s.keys.Card(), time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

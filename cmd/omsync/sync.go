@@ -158,7 +158,7 @@ func (s *syncing) events() exchange.Events {
 	return exchange.Events{
 		Begin:    func() error { return s.follow(s.cmd.Context()) },
 		Imported: s.files.print,
-		Posted: func(made []export.Batch) error {
+		Exported: func(made []export.Batch) error {
 			for _, e := range made {
 				s.quiet = false
 				if err := printExported(s.cmd.OutOrStdout(), "", false, e); err != nil {
@@ -168,14 +168,14 @@ func (s *syncing) events() exchange.Events {
 			return nil
 		},
 		Sent:     s.sent,
-		Received: func(m exchange.Moved) { s.say("received %s", movedText(m)) },
+		Received: func(m exchange.Transfer) { s.say("received %s", movedText(m)) },
 		Down:     s.down,
 		Trouble:  func(err error) { s.errs = append(s.errs, s.advise(err)) },
 	}
 }
 
 // sent says that a file has arrived, and if it was no use.
-func (s *syncing) sent(m exchange.Moved) {
+func (s *syncing) sent(m exchange.Transfer) {
 	s.say("sent %s", movedText(m))
 	if m.Refused != "" {
 		s.errs = append(s.errs, hinted(fmt.Errorf("%s was not applied over there: %s", m.File, m.Refused), "nothing is lost: it goes again with what is new; its people see why in their log"))
@@ -193,7 +193,7 @@ func (s *syncing) down(link string, l *exchange.LinkState) {
 	fmt.Fprintf(s.cmd.ErrOrStderr(), "omsync: %s\n", text)
 }
 
-func movedText(m exchange.Moved) string {
+func movedText(m exchange.Transfer) string {
 	return fmt.Sprintf("%s over %s (%s in %s)", m.File, m.Link, bytesText(m.Bytes), m.Took.Round(time.Millisecond))
 }
 

@@ -291,7 +291,7 @@ func (w *worker) export(ctx context.Context, n *node, x *exchange.Node, name str
 	if err != nil || p == nil || p.State != access.Active {
 		return err
 	}
-	made, err := x.Post(ctx, p, size)
+	made, err := x.FillOutbox(ctx, p, size)
 	for _, e := range made {
 		w.log.Info("exported", "peer", name, "file", e.File, "rows", e.Rows, "deletions", e.Deletions, "bytes", e.Bytes)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/omsync/omsync/internal/nodename"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -255,9 +255,6 @@ func (s *Server) split(r *http.Request) (path string, parts []string, err error)
 	return path, parts, nil
 }
 
-// nodeName is what a name must be for a folder of that name: the names of nodes are stricter.
-var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-
 // authenticate finds the node that signed the request, or says why it was not done by one.
 func (s *Server) authenticate(c *call, path string) error {
 	r := c.r
@@ -269,7 +266,7 @@ func (s *Server) authenticate(c *call, path string) error {
 		return problem(http.StatusMisdirectedRequest, "peer",
 			"this is %s, and the request is for another node: check the address of the hub", s.o.Self)
 	}
-	if !nodeName.MatchString(sig.keyID) || transport.CheckName(sig.keyID+transport.Suffix) != nil {
+	if nodename.Check(sig.keyID) != nil {
 		return problem(http.StatusUnauthorized, "unknown", "%q is no name of a node", sig.keyID)
 	}
 	verify, err := s.o.Node(r.Context(), sig.keyID)

@@ -10,7 +10,7 @@ import (
 
 // Sticks and a share that lose, repeat, delay and damage files, in random order: in the end everybody has everything, nobody
 // has anything to say, and nothing is left lying about.
-func TestRandomCouriers(t *testing.T) {
+func TestCouriersInRandomOrder(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 4))
@@ -26,7 +26,7 @@ func TestRandomCouriers(t *testing.T) {
 				case 0, 1, 2:
 					size := 10
 					if r.IntN(4) == 0 {
-						size = gather / 2
+						size = gatherLimit / 2
 					}
 					n.write(fmt.Sprintf("w%d", r.IntN(6)), bulk(size))
 				case 3: // a stick is lost, or a file of it

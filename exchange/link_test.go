@@ -67,8 +67,8 @@ func (n *node) syncOver(s *served) {
 	}
 }
 
-// TestFetchedOnce breaks a link to a server when a file is applied and not yet taken off: it is not fetched a second time.
-func TestFetchedOnce(t *testing.T) {
+// TestAppliedFileIsNotFetchedAgain breaks a link to a server when a file is applied and not yet taken off: it is not fetched a second time.
+func TestAppliedFileIsNotFetchedAgain(t *testing.T) {
 	hub, all := tree(t, "kisumu")
 	kisumu := all["kisumu"]
 	hub.write("w1", "one")
@@ -85,8 +85,8 @@ func TestFetchedOnce(t *testing.T) {
 	}
 }
 
-// TestDamagedOutbox has files go bad where they wait to be sent. Nobody is bothered with them, and what they held goes anew.
-func TestDamagedOutbox(t *testing.T) {
+// TestDamagedOutboxIsMadeAnew has files go bad where they wait to be sent. Nobody is bothered with them, and what they held goes anew.
+func TestDamagedOutboxIsMadeAnew(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, path string){
 		"flipped": func(t *testing.T, path string) {
 			b, err := os.ReadFile(path)
@@ -99,7 +99,7 @@ func TestDamagedOutbox(t *testing.T) {
 			}
 		},
 		"cut": func(t *testing.T, path string) {
-			if err := os.Truncate(path, gather); err != nil {
+			if err := os.Truncate(path, gatherLimit); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -108,9 +108,9 @@ func TestDamagedOutbox(t *testing.T) {
 			hub, all := tree(t, "kisumu")
 			kisumu := all["kisumu"]
 			s := &served{t: t, hub: hub, clinic: "kisumu"}
-			kisumu.write("w1", bulk(2*gather))
+			kisumu.write("w1", bulk(2*gatherLimit))
 			kisumu.post("hub")
-			kisumu.write("w2", bulk(2*gather)) // builds on the first
+			kisumu.write("w2", bulk(2*gatherLimit)) // builds on the first
 			kisumu.post("hub")
 			if got := kisumu.waiting("hub"); len(got) != 2 {
 				t.Fatalf("waiting: %q", got)
@@ -130,8 +130,8 @@ func TestDamagedOutbox(t *testing.T) {
 	}
 }
 
-// TestDamagedState reads whatever may be in links.json.
-func TestDamagedState(t *testing.T) {
+// TestDamagedStateBeginsAnew reads whatever may be in links.json.
+func TestDamagedStateBeginsAnew(t *testing.T) {
 	for _, text := range []string{"", "null", "{", "[]", `{"links":null,"sent":null}`, `{"links":{"x":null},"sent":{"hub":null}}`, `{"links":7}`} {
 		home := t.TempDir()
 		if err := os.WriteFile(filepath.Join(home, "links.json"), []byte(text), 0o600); err != nil {
@@ -142,8 +142,8 @@ func TestDamagedState(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		s.sent("hub", "a.omsync", "x")
-		if l := s.up("x", s.link("x").Up, errors.New("down")); l.Error != "down" {
+		s.recordSent("hub", "a.omsync", "x")
+		if l := s.recordLink("x", s.link("x").Up, errors.New("down")); l.Error != "down" {
 			t.Errorf("%q: %+v", text, l)
 		}
 		if err := s.save(); err != nil {

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// decideTravel says which tables and columns may leave the database.
+// decideReplicated decides which tables and columns may leave the database.
 //
-// What becomes of a reference to a table that does not travel:
-//   - Its rows cannot be named (no usable key): a column that may be NULL is withheld, otherwise its table does not travel
-//     either: the number would point to some other row there.
-//   - Its rows can be named but nobody else gets them (profile, storage engine): a column that may be NULL is withheld; one that
-//     may not, or that is part of a key, travels as the row's key all the same, since the other side may have the row from
+// What becomes of a reference to a table that is not replicated:
+//   - Its rows cannot be named (no usable key): a column that may be NULL is excluded, otherwise its table is not
+//     replicated either: the number would point to some other row there.
+//   - Its rows can be named but nobody else gets them (profile, storage engine): a column that may be NULL is excluded; one that
+//     may not, or that is part of a key, is sent as the row's key all the same, since the other side may have the row from
 //     elsewhere. A note says so.
 //
 // A dictionary that every site has from elsewhere is better given the direction "none" than put under "never": its tables
-// still travel in principle, so references to them stay references.
-func (c *Catalogue) decideTravel(p *Profile) {
+// are still replicated in principle, so references to them stay references.
+func (c *Catalogue) decideReplicated(p *Profile) {
 	for _, t := range c.Tables {
 		switch {
 		case p.never(t.Name):
@@ -28,18 +28,18 @@ func (c *Catalogue) decideTravel(p *Profile) {
 			t.Replicated = true
 		}
 		for _, col := range t.Columns {
-			col.withhold(c, p)
+			col.exclude(c, p)
 		}
 	}
 	for _, t := range c.Tables {
 		for _, col := range t.Columns {
-			col.dropLost()
+			col.dropUnnamed()
 			col.dropTargets(c)
 		}
 	}
 	for _, t := range c.Tables {
 		for _, col := range t.Columns {
-			col.settleStaying(c)
+			col.resolveUnreplicated(c)
 		}
 	}
 	for _, t := range c.Tables {
@@ -52,8 +52,8 @@ func (c *Catalogue) decideTravel(p *Profile) {
 	}
 }
 
-// withhold settles what does not depend on other tables.
-func (col *Column) withhold(c *Catalogue, p *Profile) {
+// exclude decides what does not depend on other tables.
+func (col *Column) exclude(c *Catalogue, p *Profile) {
 	excluded := p.Excluded(col.Table.Name, col.Name) == ExcludeAlways
 	switch {
 	case col.Generated:
@@ -67,10 +67,10 @@ func (col *Column) withhold(c *Catalogue, p *Profile) {
 	}
 }
 
-// dropLost settles a reference to rows that cannot be named.
-func (col *Column) dropLost() {
+// dropUnnamed decides about a reference to rows that cannot be named.
+func (col *Column) dropUnnamed() {
 	r, t := col.Ref, col.Table
-	if r == nil || r.found() {
+	if r == nil || r.named() {
 		return
 	}
 	col.Ref = nil
@@ -85,8 +85,9 @@ func (col *Column) dropLost() {
 	}
 }
 
-// settleStaying settles a reference to rows that can be named but stay where they are. Which tables travel is settled by now.
-func (col *Column) settleStaying(c *Catalogue) {
+// resolveUnreplicated decides about a reference to rows that can be named but stay where they are. Which tables are replicated
+// is decided by now.
+func (col *Column) resolveUnreplicated(c *Catalogue) {
 	r, t := col.Ref, col.Table
 	if r == nil || r.When != nil || r.To.Replicated || !t.Replicated || col.Excluded != "" {
 		return

@@ -1,0 +1,96 @@
+package exchange
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/transport"
+)
+
+// Inbox opens the folder for files that came, which is made if need be.
+func Inbox(home string) (*transport.Folder, error) { return mailFolder(home, "inbox") }
+
+// Outbox opens the folder with what waits for a peer, which is made if need be.
+func Outbox(home, peer string) (*transport.Folder, error) { return mailFolder(home, "outbox", peer) }
+
+func mailFolder(parts ...string) (*transport.Folder, error) {
+	path := filepath.Join(parts...)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	return transport.OpenFolder(path)
+}
+
+// mailFile is a batch in an inbox or an outbox.
+type mailFile struct {
+	transport.Entry
+	header *batch.Header
+}
+
+// listMail lists a folder with the headers of its files. Files that are no batches are passed over.
+func listMail(ctx context.Context, folder *transport.Folder) ([]mailFile, error) {
+	entries, err := folder.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []mailFile
+	for _, e := range entries {
+		h, err := headerIn(ctx, folder, e.Name)
+		if err != nil {
+			continue
+		}
+		out = append(out, mailFile{e, h})
+	}
+	return out, nil
+}
+
+func headerIn(ctx context.Context, folder *transport.Folder, name string) (*batch.Header, error) {
+	f, _, err := folder.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return kept(batch.ReadHeader(f))
+}
+
+// Senders lists who the files of a folder say that they are from.
+func Senders(ctx context.Context, folder *transport.Folder) ([]string, error) {
+	files, err := listMail(ctx, folder)
+	var out []string
+	for _, f := range files {
+		if !slices.Contains(out, f.header.Sender) {
+			out = append(out, f.header.Sender)
+		}
+	}
+	return out, err
+}
+
+// DiscardMail throws away the mail to and from a peer that was removed.
+func DiscardMail(ctx context.Context, home, peer string) error {
+	for _, open := range []func() (*transport.Folder, error){
+		func() (*transport.Folder, error) { return Inbox(home) },
+		func() (*transport.Folder, error) { return Outbox(home, peer) },
+	} {
+		folder, err := open()
+		if err != nil {
+			return err
+		}
+		defer folder.Close()
+		files, err := listMail(ctx, folder)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if f.header.Sender != peer && f.header.Receiver != peer {
+				continue
+			}
+			if err := folder.Remove(ctx, f.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
