@@ -20,15 +20,21 @@ func TestLayers(t *testing.T) {
 		"enrol":               {"internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
 		"transport/storetest": {"transport"},
-		"transport/web":       {"transport"},
 		"journal":             {"access", "internal/sqldb", "merge", "schema"},
 		"capture":             {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		"apply":               {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		// Here capture and apply meet.
 		"exchange": {"access", "apply", "batch", "capture", "internal/durable", "journal", "keys", "merge", "transport"},
+
+		"transport/web":         nil,
+		"transport/web/httpsig": nil,
+		"transport/web/tlspin":  {"transport"},
+		"transport/web/upload":  {"transport"},
+		"transport/web/client":  {"transport", "transport/web", "transport/web/httpsig", "transport/web/tlspin"},
+		"transport/web/server":  {"transport", "transport/web", "transport/web/httpsig", "transport/web/upload"},
 	}
 	// What only tests use, and the generator of test data.
-	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/openmrs/gen", "internal/sites"}
+	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/openmrs/gen", "internal/sites", "transport/web/webtest"}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
