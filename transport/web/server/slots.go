@@ -20,7 +20,7 @@ func (s *Server) enter(node string) (leave func(), err error) {
 	if s.nodes.n == nil {
 		s.nodes.n = map[string]int{}
 	}
-	if s.nodes.n[node] >= max(4, s.o.MaxRequests/8) {
+	if s.nodes.n[node] >= s.maxOfNode() {
 		return nil, web.NewProblem(http.StatusServiceUnavailable, web.TypeBusy, "too many requests of %s at once: try again soon", node)
 	}
 	s.nodes.n[node]++
@@ -32,3 +32,6 @@ func (s *Server) enter(node string) (leave func(), err error) {
 		}
 	}, nil
 }
+
+// maxOfNode returns how many requests of one node are answered at once.
+func (s *Server) maxOfNode() int { return max(4, s.o.MaxRequests/8) }
