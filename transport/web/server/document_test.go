@@ -77,10 +77,8 @@ func TestDocumentedComponents(t *testing.T) {
 		said = append(said, row[0])
 	}
 	m := httpsig.Message{Method: "PATCH", Length: 1, Header: http.Header{}}
-	for _, row := range table(t, "component") {
-		if !strings.HasPrefix(row[0], "@") {
-			m.Header.Set(row[0], "x")
-		}
+	for _, name := range []string{"Content-Digest", "Upload-Offset", "Upload-Length", "Upload-Metadata", "Range", "Expect", "Tus-Resumable"} {
+		m.Header.Set(name, "x")
 	}
 	wantSame(t, said, m.Required())
 	if got := fmt.Sprintf("%q", (httpsig.Message{Method: "GET"}).Required()); got != `["@method" "@path" "@query" "omsync-to"]` {
