@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omsync/omsync/internal/nodename"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
 )
@@ -204,14 +205,8 @@ func (a *Authors) Name(id uint16) string { return a.names[id] }
 // ID is a known name's number, 0 if it has none yet.
 func (a *Authors) ID(name string) uint16 { return a.ids[name] }
 
-// IsName says whether a text has the form of a node's name: 1 to 31 lower-case letters, digits and dashes, and no dash in
-// front.
-func IsName(s string) bool {
-	if s == "" || len(s) > 31 || s[0] == '-' {
-		return false
-	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}
+// IsName reports whether a text can be a node's name: see [nodename.Check].
+func IsName(s string) bool { return nodename.Check(s) == nil }
 
 // Add gives names their numbers, at once and outside any transaction under way: two imports that meet the same new
 // author must not wait for each other.

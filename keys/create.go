@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"syscall"
+
+	"github.com/omsync/omsync/internal/durable"
 )
 
 // ErrExists means that a key file is there already. Keys are never
@@ -69,7 +69,7 @@ func create(dir, name string, kind Kind, write func(path string, b []byte) error
 	}
 	id, err := Load(dir, name)
 	if err == nil {
-		err = syncDir(dir)
+		err = durable.SyncDir(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("keys just written to %s cannot be used: %w", dir, err),
@@ -84,7 +84,7 @@ func makeDir(dir string) error {
 		if err := os.MkdirAll(dir, dirMode); err != nil {
 			return err
 		}
-		return syncDir(filepath.Dir(dir))
+		return durable.SyncDir(filepath.Dir(dir))
 	} else if err != nil {
 		return err
 	}
@@ -107,39 +107,9 @@ func makeDir(dir string) error {
 // writeNew writes a file that was not there before, private and on disk, or
 // leaves none.
 func writeNew(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	err := durable.Create(path, b, fileMode)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %s", ErrExists, path)
-	} else if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = tolerateNoSync(f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
-}
-
-// syncDir makes the names of new files last. Windows has no such call.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(tolerateNoSync(d.Sync()), d.Close())
-}
-
-// tolerateNoSync takes the answer of file systems that cannot sync (EINVAL,
-// ENOTSUP; fsync(2)) for success.
-func tolerateNoSync(err error) error {
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil
 	}
 	return err
 }

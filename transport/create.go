@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/omsync/omsync/internal/durable"
 )
 
 // Temporary names begin with tempPrefix and end in tempSuffix, so that neither List nor another program takes them for
@@ -114,7 +112,7 @@ func (w *File) Commit() error {
 		return w.err
 	}
 	w.done = true
-	err := Synced(w.f.Sync())
+	err := durable.Synced(w.f.Sync())
 	if e := w.f.Close(); err == nil {
 		err = e
 	}
@@ -138,30 +136,4 @@ func (w *File) Discard() {
 	w.folder.root.Remove(w.temp)
 }
 
-func (f *Folder) sync() error { return syncDir(func() (*os.File, error) { return f.root.Open(".") }) }
-
-// SyncDir makes the names in a folder last. Windows has no such call.
-func SyncDir(path string) error { return syncDir(func() (*os.File, error) { return os.Open(path) }) }
-
-func syncDir(open func() (*os.File, error)) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	dir, err := open()
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return Synced(dir.Sync())
-}
-
-// Synced takes the answers of file systems that cannot sync a file or folder for success (fsync(2): EINVAL; network
-// and FUSE file systems: ENOTSUP, ENOTTY, and EACCES or EBADF for folders opened to read).
-func Synced(err error) error {
-	for _, e := range []error{syscall.EINVAL, syscall.ENOTTY, syscall.EBADF, errors.ErrUnsupported, fs.ErrPermission} {
-		if errors.Is(err, e) {
-			return nil
-		}
-	}
-	return err
-}
+func (f *Folder) sync() error { return durable.SyncRoot(f.root) }

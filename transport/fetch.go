@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+
+	"github.com/omsync/omsync/internal/durable"
 )
 
 // errTaken says that somebody else has the lock of a file.
@@ -79,7 +81,7 @@ func fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	err = Synced(file.Sync())
+	err = durable.Synced(file.Sync())
 	if e := file.Close(); err == nil { // before the rename: Windows renames no open files
 		err = e
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/omsync/omsync/internal/nodename"
 )
 
 // Suffix ends the name of every batch file.
@@ -35,7 +37,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("file name %q: it must end in %s", name, Suffix)
 	}
 	base, _, _ := strings.Cut(name, ".")
-	if isDevice(base) {
+	if nodename.IsDevice(base) {
 		return fmt.Errorf("file name %q: windows keeps it for a device", name)
 	}
 	return nil
@@ -56,14 +58,4 @@ func CheckStored(name string) error {
 		return errors.New("file name of more than 255 bytes")
 	}
 	return nil
-}
-
-func isDevice(base string) bool {
-	base = strings.ToLower(base)
-	switch base {
-	case "con", "prn", "aux", "nul":
-		return true
-	}
-	port := strings.HasPrefix(base, "com") || strings.HasPrefix(base, "lpt")
-	return port && len(base) == 4 && '0' <= base[3] && base[3] <= '9'
 }

@@ -12,15 +12,17 @@ import (
 func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
-		"batch": nil, "keys": nil, "merge": nil, "transport": nil,
-		"internal/durable": nil, "internal/mutation": nil, "internal/sqldb": nil,
+		"batch": nil, "merge": nil,
+		"internal/durable": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/sqldb": nil,
+		"keys":                {"internal/durable", "internal/nodename"},
+		"transport":           {"internal/durable", "internal/nodename"},
 		"access":              {"merge"},
 		"schema":              {"access", "internal/sqldb"},
 		"internal/headers":    {"batch", "merge"},
-		"enrol":               {"internal/durable", "keys"},
+		"enrol":               {"access", "internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
 		"transport/storetest": {"transport"},
-		"journal":             {"access", "internal/sqldb", "merge", "schema"},
+		"journal":             {"access", "internal/nodename", "internal/sqldb", "merge", "schema"},
 		"capture":             {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		"apply":               {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		// Here capture and apply meet.
@@ -28,10 +30,11 @@ func TestLayers(t *testing.T) {
 
 		"transport/web":         nil,
 		"transport/web/httpsig": nil,
-		"transport/web/tlspin":  {"transport"},
-		"transport/web/upload":  {"transport"},
+		"transport/web/tlspin":  {"internal/durable"},
+		"transport/web/upload":  {"internal/durable"},
 		"transport/web/client":  {"transport", "transport/web", "transport/web/httpsig", "transport/web/tlspin"},
-		"transport/web/server":  {"transport", "transport/web", "transport/web/httpsig", "transport/web/upload"},
+		"transport/web/server": {"internal/durable", "internal/nodename", "transport", "transport/web", "transport/web/httpsig",
+			"transport/web/upload"},
 	}
 	// What only tests use, and the generator of test data.
 	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/openmrs/gen", "internal/sites", "transport/web/webtest"}

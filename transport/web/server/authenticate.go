@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"sync"
 	"time"
 
-	"github.com/omsync/omsync/transport"
+	"github.com/omsync/omsync/internal/nodename"
 	"github.com/omsync/omsync/transport/web"
 	"github.com/omsync/omsync/transport/web/httpsig"
 )
-
-// nodeName is what a name must be for a folder of that name: the names of nodes are stricter.
-var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // authenticate finds the node that signed the request, or says why it was not done by one. path is the whole of the path as the
 // client sees it.
@@ -49,7 +45,7 @@ func (s *Server) authenticate(c *call, path string) error {
 
 // findKey returns what verifies the signatures of a node.
 func (s *Server) findKey(ctx context.Context, node string) (verify func(msg, sig []byte) error, err error) {
-	if !nodeName.MatchString(node) || transport.CheckName(node+transport.Suffix) != nil {
+	if nodename.Check(node) != nil {
 		return nil, web.NewProblem(http.StatusUnauthorized, web.TypeUnknown, "%q is no name of a node", node)
 	}
 	verify, err = s.o.Node(ctx, node)

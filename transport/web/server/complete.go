@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 
-	"github.com/omsync/omsync/transport"
+	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/transport/web"
 	"github.com/omsync/omsync/transport/web/upload"
 )
@@ -104,7 +104,7 @@ func (s *Server) verify(ctx context.Context, u upload.Upload) error {
 func (s *Server) publish(ctx context.Context, u upload.Upload) error {
 	err := s.uploads.Move(u, filepath.Join(s.o.Inbox.Path(), u.Name))
 	if err == nil {
-		err = transport.SyncDir(s.o.Inbox.Path())
+		err = durable.SyncDir(s.o.Inbox.Path())
 	} else { // another file system
 		err = s.copy(ctx, u)
 	}

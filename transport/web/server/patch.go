@@ -10,7 +10,7 @@ import (
 
 	"github.com/dunglas/httpsfv"
 
-	"github.com/omsync/omsync/transport"
+	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/transport/web"
 	"github.com/omsync/omsync/transport/web/upload"
 )
@@ -96,7 +96,7 @@ func (s *Server) receive(c *call, u upload.Upload, at int64, want []byte) (end i
 		}
 		return at, web.NewProblem(http.StatusBadRequest, web.TypeDigest, "the bytes are not those of content-digest")
 	}
-	if e := transport.Synced(f.Sync()); err == nil {
+	if e := durable.Synced(f.Sync()); err == nil {
 		err = e
 	}
 	if e := f.Close(); err == nil {

@@ -17,7 +17,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/omsync/omsync/transport"
+	"github.com/omsync/omsync/internal/durable"
 )
 
 const (
@@ -82,7 +82,7 @@ func makeKey(dir, path string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return text, transport.SyncDir(dir)
+	return text, durable.SyncDir(dir)
 }
 
 func makeCertificate(dir, path string, keyPEM []byte, hosts []string) ([]byte, error) {
@@ -131,26 +131,11 @@ func makeCertificate(dir, path string, keyPEM []byte, hosts []string) ([]byte, e
 		os.Remove(temp)
 		return nil, err
 	}
-	return text, transport.SyncDir(dir)
+	return text, durable.SyncDir(dir)
 }
 
-// writeTemp writes a file under a name of no other.
-func writeTemp(dir string, text []byte, mode fs.FileMode) (string, error) {
-	path := filepath.Join(dir, ".tls-"+rand.Text()+".new")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(text)
-	if e := transport.Synced(f.Sync()); err == nil {
-		err = e
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		os.Remove(path)
-		return "", err
-	}
-	return path, nil
+// writeTemp writes a file under a name of no other: several may make the same certificate at once.
+func writeTemp(dir string, text []byte, mode fs.FileMode) (path string, err error) {
+	path = filepath.Join(dir, ".tls-"+rand.Text()+".new")
+	return path, durable.Create(path, text, mode)
 }

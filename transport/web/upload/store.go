@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omsync/omsync/transport"
+	"github.com/omsync/omsync/internal/durable"
 )
 
 // Part is what has come of a file, open to be read and written.
@@ -98,7 +98,7 @@ func (s *Store) save(name string, v any) error {
 		return err
 	}
 	_, err = f.Write(raw)
-	if e := transport.Synced(f.Sync()); err == nil {
+	if e := durable.Synced(f.Sync()); err == nil {
 		err = e
 	}
 	if e := f.Close(); err == nil {
@@ -129,7 +129,7 @@ func (s *Store) SyncedSize(u Upload) (int64, error) {
 		return 0, err
 	}
 	defer f.Close()
-	if err := transport.Synced(f.Sync()); err != nil {
+	if err := durable.Synced(f.Sync()); err != nil {
 		return 0, err
 	}
 	info, err := f.Stat()
