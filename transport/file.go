@@ -2,30 +2,11 @@ package transport
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/omsync/omsync/internal/durable"
 )
-
-// Temporary names begin with tempPrefix and end in tempSuffix, so that neither List nor another program takes them for
-// batches.
-const (
-	tempPrefix = ".omsync-"
-	tempSuffix = ".part"
-)
-
-// isTemp tells whether a name is that of a temporary file.
-func isTemp(name string) bool {
-	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
-}
-
-// stale is the age from which on a temporary file belongs to nobody any more.
-const stale = 24 * time.Hour
 
 // File is a batch file on its way into a store: bytes under a temporary name until Commit.
 type File struct {
@@ -54,38 +35,13 @@ func (f *Folder) Create(ctx context.Context, name string) (*File, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	var random [8]byte
-	rand.Read(random[:])
-	temp := tempPrefix + hex.EncodeToString(random[:]) + tempSuffix
+	temp := randomName()
 	file, err := f.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, f.wrap("write to", err)
 	}
-	f.clear(file)
+	f.removeStale(file)
 	return &File{folder: f, f: file, temp: temp, name: name}, nil
-}
-
-// clear removes temporary files that are a day older than one just made: both times are the file system's own, so that
-// the clocks of the computers that share it do not matter. It is a courtesy; what it cannot do is left.
-func (f *Folder) clear(made *os.File) {
-	info, err := made.Stat()
-	if err != nil {
-		return
-	}
-	dir, err := f.root.Open(".")
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	entries, _ := dir.ReadDir(-1)
-	for _, e := range entries {
-		if !isTemp(e.Name()) || !e.Type().IsRegular() {
-			continue
-		}
-		if old, err := e.Info(); err == nil && info.ModTime().Sub(old.ModTime()) > stale {
-			f.root.Remove(e.Name())
-		}
-	}
 }
 
 // Write adds to the file.

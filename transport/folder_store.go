@@ -14,10 +14,10 @@ var _ Store = (*Folder)(nil)
 // chunk is how many bytes are moved between two looks at the context.
 const chunk = 128 << 10
 
-// fat32 is the largest file that FAT32 takes.
-const fat32 = 1<<32 - 1
+// maxFAT32 is the largest file that FAT32 takes, in bytes.
+const maxFAT32 = 1<<32 - 1
 
-// Get reads a file from an offset, see [Store]. It takes every name that List shows.
+// Get returns a file from an offset to its end, see [Store]. It takes every name that List shows.
 func (f *Folder) Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error) {
 	file, size, err := f.Open(ctx, name)
 	if err != nil {
@@ -34,9 +34,9 @@ func (f *Folder) Get(ctx context.Context, name string, offset int64) (io.ReadClo
 	return &folderReader{ctx, f, name, file}, size, nil
 }
 
-// folderReader stops when the context ends and has words for a medium that goes wrong.
+// folderReader stops when the context ends and explains a medium that goes wrong.
 type folderReader struct {
-	ctx    context.Context
+	ctx    context.Context // of the Get: a Read has none of its own
 	folder *Folder
 	name   string
 	file   *os.File
@@ -63,12 +63,12 @@ func (f *Folder) Put(ctx context.Context, name string, r io.ReaderAt, size int64
 		return err
 	}
 	defer w.Discard()
-	if size > fat32 {
-		if err := w.fits(size); err != nil {
+	if size > maxFAT32 {
+		if err := w.checkFits(size); err != nil {
 			return err
 		}
 	}
-	if err := pump(ctx, w, io.NewSectionReader(r, 0, size), 0, size, progress); err != nil {
+	if err := copyBytes(ctx, w, io.NewSectionReader(r, 0, size), 0, size, progress); err != nil {
 		if w.err != nil {
 			return w.err
 		}
@@ -77,9 +77,9 @@ func (f *Folder) Put(ctx context.Context, name string, r io.ReaderAt, size int64
 	return w.Commit()
 }
 
-// fits asks the file system whether it takes a file of this size, before hours are spent on 4 GiB of it. It is for sizes
+// checkFits asks the file system whether it takes a file of this size, before hours are spent on 4 GiB of it. It is for sizes
 // above FAT32's only: FAT itself would write zeros up to a size that it does take.
-func (w *File) fits(size int64) error {
+func (w *File) checkFits(size int64) error {
 	file, ok := w.f.(*os.File)
 	if !ok {
 		return nil
@@ -94,8 +94,8 @@ func (w *File) fits(size int64) error {
 	return nil
 }
 
-// pump copies the bytes of a file from done to size. A reader that has more or fewer is an error.
-func pump(ctx context.Context, w io.Writer, r io.Reader, done, size int64, progress func(done int64)) error {
+// copyBytes copies the bytes of a file from done to size. A reader that has more or fewer is an error.
+func copyBytes(ctx context.Context, w io.Writer, r io.Reader, done, size int64, progress func(done int64)) error {
 	buf := make([]byte, chunk)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -149,5 +149,5 @@ func (f *Folder) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// String is "folder" and the path.
+// String returns "folder" and the path.
 func (f *Folder) String() string { return "folder " + f.path }
