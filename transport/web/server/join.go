@@ -16,8 +16,12 @@ import (
 )
 
 const (
-	maxJoiners = 4096 // addresses that are remembered
-	joinTime   = 30 * time.Second
+	maxJoiners = 4096             // addresses that are remembered
+	joinTime   = 30 * time.Second // for all of a request
+
+	// Requests to join: so many at once, and after that one more each interval.
+	joinsOfOne, joinIntervalOfOne = 10, 3 * time.Second // from one address
+	joinsOfAll, joinIntervalOfAll = 50, time.Second / 5
 )
 
 // joinLimit bounds how often anybody may try to join: the requests are not signed, and each costs an answer.
@@ -35,14 +39,14 @@ func (l *joinLimit) wait(remote string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
-		l.all, l.from = rate.NewLimiter(5, 50), map[string]*rate.Limiter{}
+		l.all, l.from = rate.NewLimiter(rate.Every(joinIntervalOfAll), joinsOfAll), map[string]*rate.Limiter{}
 	}
 	one := l.from[remote]
 	if one == nil {
 		if len(l.from) >= maxJoiners {
 			clear(l.from) // all of them together are bounded anyway
 		}
-		one = rate.NewLimiter(rate.Every(3*time.Second), 10)
+		one = rate.NewLimiter(rate.Every(joinIntervalOfOne), joinsOfOne)
 		l.from[remote] = one
 	}
 	for _, lim := range []*rate.Limiter{one, l.all} {
@@ -60,20 +64,9 @@ func (s *Server) join(c *call, _ string) error {
 		c.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))))
 		return web.NewProblem(http.StatusServiceUnavailable, web.TypeBusy, "too many requests to join: try again in a minute")
 	}
-	if c.r.ContentLength > web.MaxJoin {
-		return web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a request to join has at most %d bytes", web.MaxJoin)
-	}
-	c.rc.SetReadDeadline(time.Now().Add(min(joinTime, c.stall))) // for all of it, so that nobody lingers
-	body, err := io.ReadAll(io.LimitReader(c.r.Body, web.MaxJoin+1))
-	c.in += int64(len(body))
-	c.rc.SetReadDeadline(time.Time{})
-	switch {
-	case isSlow(err):
-		return web.NewProblem(http.StatusRequestTimeout, web.TypeSlow, "the request did not come in time")
-	case err != nil:
-		return web.NewProblem(http.StatusBadRequest, web.TypeRequest, "the request was cut off")
-	case len(body) > web.MaxJoin:
-		return web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a request to join has at most %d bytes", web.MaxJoin)
+	body, err := readJoin(c)
+	if err != nil {
+		return err
 	}
 	var answer []byte
 	c.during(func() { answer, err = s.o.Join(c.r.Context(), from, body) })
@@ -90,4 +83,24 @@ func (s *Server) join(c *call, _ string) error {
 	c.WriteHeader(http.StatusOK)
 	c.Write(answer)
 	return nil
+}
+
+// readJoin reads the body of a request to join.
+func readJoin(c *call) ([]byte, error) {
+	if c.r.ContentLength > web.MaxJoin {
+		return nil, web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a request to join has at most %d bytes", web.MaxJoin)
+	}
+	c.rc.SetReadDeadline(time.Now().Add(min(joinTime, c.stall))) // for all of it, so that nobody lingers
+	body, err := io.ReadAll(io.LimitReader(c.r.Body, web.MaxJoin+1))
+	c.in += int64(len(body))
+	c.rc.SetReadDeadline(time.Time{})
+	switch {
+	case isSlow(err):
+		return nil, web.NewProblem(http.StatusRequestTimeout, web.TypeSlow, "the request did not come in time")
+	case err != nil:
+		return nil, web.NewProblem(http.StatusBadRequest, web.TypeRequest, "the request was cut off")
+	case len(body) > web.MaxJoin:
+		return nil, web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a request to join has at most %d bytes", web.MaxJoin)
+	}
+	return body, nil
 }

@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Self    string // this node's name
 	Version string
-	Proxied bool   // a reverse proxy hands the requests on: see [call.sendProgress]
+	Proxied bool   // a reverse proxy hands the requests on: no interim answers (1xx)
 	Prefix  string // path before /v1, such as /omsync, where a reverse proxy keeps one; a proxy may also take it off
 
 	// Node finds the key of a node. An error that is a *web.Problem (unknown, suspended) is answered; any other means that the
@@ -87,14 +87,19 @@ type Server struct {
 	stopped <-chan struct{} // ends what goes on when its client has gone
 }
 
-// New returns a server, which takes up the unfinished uploads that are in its folder. Only [Server.Serve] ends it.
-func New(o Options) (*Server, error) {
+// check says what is missing or wrong.
+func (o *Options) check() error {
 	if o.Self == "" || o.Node == nil || o.Inbox == nil || o.Outbox == nil || o.Check == nil || o.Uploads == "" {
-		return nil, errors.New("web server: Self, Node, Uploads, Inbox, Outbox and Check are needed")
+		return errors.New("web server: Self, Node, Uploads, Inbox, Outbox and Check are needed")
 	}
-	if o.Prefix = strings.TrimSuffix(o.Prefix, "/"); o.Prefix != "" && !strings.HasPrefix(o.Prefix, "/") {
-		return nil, fmt.Errorf("web server: path prefix %q: begin it with /", o.Prefix)
+	if o.Prefix != "" && !strings.HasPrefix(o.Prefix, "/") {
+		return fmt.Errorf("web server: path prefix %q: begin it with /", o.Prefix)
 	}
+	return nil
+}
+
+// setDefaults sets what may be left out.
+func (o *Options) setDefaults() {
 	if o.MaxFile <= 0 {
 		o.MaxFile = 64 << 30
 	}
@@ -113,6 +118,15 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+}
+
+// New returns a server, which takes up the unfinished uploads that are in its folder. Only [Server.Serve] ends it.
+func New(o Options) (*Server, error) {
+	o.Prefix = strings.TrimSuffix(o.Prefix, "/")
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	o.setDefaults()
 	uploads, err := upload.Open(o.Uploads)
 	if err != nil {
 		return nil, err

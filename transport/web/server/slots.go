@@ -33,5 +33,5 @@ func (s *Server) enter(node string) (leave func(), err error) {
 	}, nil
 }
 
-// maxOfNode returns how many requests of one node are answered at once.
+// maxOfNode returns how many requests of one node are answered at once: an eighth of all, and not less than a sync may need.
 func (s *Server) maxOfNode() int { return max(4, s.o.MaxRequests/8) }
