@@ -78,9 +78,9 @@ func (f *fullDisk) WriteAt(p []byte, off int64) (int, error) {
 func TestFullDisk(t *testing.T) {
 	h := webtest.NewHub(t, nil)
 	uploads := h.Server.Load().Uploads()
-	open := uploads.Part
+	open := uploads.OpenPart
 	room := int64(100_000)
-	uploads.Part = func(u upload.Upload) (upload.Part, error) {
+	uploads.OpenPart = func(u upload.Upload) (upload.Part, error) {
 		f, err := open(u)
 		return &fullDisk{f, room}, err
 	}

@@ -78,7 +78,7 @@ const readSize = 64 << 10
 
 // receive writes the body to the end of an upload. It returns where the upload ends then.
 func (s *Server) receive(c *call, u upload.Upload, at int64, want []byte) (end int64, err error) {
-	f, err := s.uploads.Part(u)
+	f, err := s.uploads.OpenPart(u)
 	if err != nil {
 		return at, err
 	}

@@ -26,8 +26,8 @@ type Part interface {
 
 // Store is the folder. All its methods may be called at the same time; who writes to a part, or publishes it, has its [Lock].
 type Store struct {
-	// Part opens the part of an upload, which it makes if there is none. Tests put a disk that is full in its place.
-	Part func(u Upload) (Part, error)
+	// OpenPart opens the part of an upload, which it makes if there is none. Tests put a disk that is full in its place.
+	OpenPart func(u Upload) (Part, error)
 
 	root *os.Root
 	path string
@@ -49,7 +49,7 @@ func Open(path string) (*Store, error) {
 		return nil, fmt.Errorf("open folder for uploads: %w", err)
 	}
 	s := &Store{root: root, path: path, locks: map[string]*lock{}}
-	s.Part = func(u Upload) (Part, error) {
+	s.OpenPart = func(u Upload) (Part, error) {
 		return root.OpenFile(partName(u.Node, u.ID()), os.O_RDWR|os.O_CREATE, 0o666)
 	}
 	return s, nil
@@ -124,7 +124,7 @@ func (s *Store) Size(node, id string) int64 {
 
 // SyncedSize puts what has come of an upload on the disk, and returns how many bytes that are.
 func (s *Store) SyncedSize(u Upload) (int64, error) {
-	f, err := s.Part(u)
+	f, err := s.OpenPart(u)
 	if err != nil {
 		return 0, err
 	}

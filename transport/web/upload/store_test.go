@@ -43,7 +43,7 @@ func TestFilesOfEarlierPrograms(t *testing.T) {
 	if err := s.Begin(u, mayHave(5)); err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.Part(u)
+	p, err := s.OpenPart(u)
 	if err != nil {
 		t.Fatal(err)
 	}
