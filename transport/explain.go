@@ -36,15 +36,15 @@ func explain(err error) error {
 	} {
 		for _, e := range c.when {
 			if errors.Is(err, e) {
-				return fmt.Errorf("%w (%w)", c.means, bare(err))
+				return fmt.Errorf("%w (%w)", c.means, withoutPath(err))
 			}
 		}
 	}
-	return bare(err)
+	return withoutPath(err)
 }
 
-// bare takes off the operation and the name, which callers have better words for.
-func bare(err error) error {
+// withoutPath takes off the operation and the name, which callers have better words for.
+func withoutPath(err error) error {
 	var p *fs.PathError
 	var l *os.LinkError
 	switch {

@@ -2,18 +2,17 @@ package transport
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"strconv"
+
+	"github.com/omsync/omsync/internal/durable"
 )
 
-// errTaken says that somebody else has the lock of a file.
-var errTaken = errors.New("another run is fetching it: wait for that one to end")
+// errLocked says that somebody else has the lock of a file.
+var errLocked = errors.New("another run is fetching it: wait for that one to end")
 
 // Fetch brings the file e of a store into a folder, under its name there, which must be one that [CheckName] takes. A file
 // of the name is replaced once the new one is whole, checked and synced.
@@ -39,7 +38,7 @@ func Fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.
 		if err == nil {
 			return nil
 		}
-		if err != errSize {
+		if err != errOtherSize {
 			return fmt.Errorf("fetch %s from %s: %w", e.Name, s, err)
 		}
 		e.Size = total
@@ -47,13 +46,13 @@ func Fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.
 	return fmt.Errorf("fetch %s from %s: the file there changes all the time", e.Name, s)
 }
 
-// errSize says that the store's file has another size than was thought.
-var errSize = errors.New("another size")
+// errOtherSize says that the store's file has another size than was thought.
+var errOtherSize = errors.New("another size")
 
-// fetch makes one try. With errSize it tells the size that the file has in the store.
+// fetch makes one try. With errOtherSize it returns the size that the file has in the store.
 func fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.ReaderAt, size int64) error,
 	progress func(done int64)) (total int64, err error) {
-	temp := partial(e)
+	temp := partialName(e)
 	file, done, err := into.resume(temp, e)
 	if err != nil {
 		return 0, err
@@ -61,7 +60,7 @@ func fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.
 	defer file.Close()
 	if done < e.Size || e.Size == 0 {
 		total, err = into.receive(ctx, file, done, s, e, progress)
-		if err == errSize {
+		if err == errOtherSize {
 			into.root.Remove(temp)
 		}
 		if err != nil {
@@ -79,7 +78,7 @@ func fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	err = Synced(file.Sync())
+	err = durable.Synced(file.Sync())
 	if e := file.Close(); err == nil { // before the rename: Windows renames no open files
 		err = e
 	}
@@ -101,15 +100,15 @@ func (f *Folder) receive(ctx context.Context, file *os.File, done int64, s Store
 	}
 	defer r.Close()
 	if total != e.Size {
-		return total, errSize
+		return total, errOtherSize
 	}
 	if progress != nil {
 		progress(done)
 	}
-	return total, pump(ctx, &appender{f, file, done}, r, done, e.Size, progress)
+	return total, copyBytes(ctx, &appender{f, file, done}, r, done, e.Size, progress)
 }
 
-// appender writes from an offset on, and has words for a medium that goes wrong.
+// appender writes from an offset on, and explains a medium that goes wrong.
 type appender struct {
 	folder *Folder
 	file   *os.File
@@ -122,13 +121,7 @@ func (a *appender) Write(p []byte) (int, error) {
 	return n, a.folder.wrap("write to", err)
 }
 
-// partial names the temporary file in which a file of this name and size grows.
-func partial(e Entry) string {
-	sum := sha256.Sum256([]byte(e.Name + "\x00" + strconv.FormatInt(e.Size, 10)))
-	return tempPrefix + hex.EncodeToString(sum[:8]) + tempSuffix
-}
-
-// resume opens a partial file, which it makes if there is none, locks it and tells how many bytes it has.
+// resume opens a partial file, which it makes if there is none, locks it and returns how many bytes it has.
 func (f *Folder) resume(temp string, e Entry) (file *os.File, done int64, err error) {
 	for range 10 {
 		file, err = f.root.OpenFile(temp, os.O_RDWR|os.O_CREATE, 0o666)
@@ -161,8 +154,8 @@ func (f *Folder) resume(temp string, e Entry) (file *os.File, done int64, err er
 			file.Close()
 			return nil, 0, f.wrap("write to", err)
 		}
-		f.clear(file)
+		f.removeStale(file)
 		return file, done, nil
 	}
-	return nil, 0, errTaken
+	return nil, 0, errLocked
 }

@@ -49,7 +49,7 @@ func MakeFolder(path string) (*Folder, error) {
 // Close lets go of the folder.
 func (f *Folder) Close() error { return f.root.Close() }
 
-// List names the batch files in the folder, sorted by name: files whose names end in .omsync in either case, not hidden
+// List returns the batch files in the folder, sorted by name: files whose names end in .omsync in either case, not hidden
 // ones (temporary names are hidden), nor links, subfolders or anything else.
 func (f *Folder) List(ctx context.Context) ([]Entry, error) {
 	dir, err := f.root.Open(".")
@@ -86,8 +86,8 @@ func (f *Folder) List(ctx context.Context) ([]Entry, error) {
 	return out, nil
 }
 
-// Open opens a batch file and tells its size in bytes. The caller closes it. Errors: fs.ErrNotExist, or what the medium
-// said.
+// Open returns a batch file, opened to be read, and its size in bytes. The caller closes it. Errors: fs.ErrNotExist, or what the
+// medium said.
 func (f *Folder) Open(ctx context.Context, name string) (*os.File, int64, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -113,9 +113,10 @@ func (f *Folder) Open(ctx context.Context, name string) (*os.File, int64, error)
 	return file, info.Size(), nil
 }
 
-// Path is the folder's path as it was given.
+// Path returns the folder's path as it was given.
 func (f *Folder) Path() string { return f.path }
 
+// wrap says what was tried and where, and explains the error.
 func (f *Folder) wrap(what string, err error) error {
 	if err == nil {
 		return nil

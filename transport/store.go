@@ -8,10 +8,10 @@ import (
 // Store is a place with batch files. A store is shared by any number of nodes, or is a server that shows each node its own
 // mail only. All methods may be called at the same time; errors name the store.
 type Store interface {
-	// List names the batch files, sorted by name. Files of other kinds are not listed.
+	// List returns the batch files, sorted by name. Files of other kinds are not listed.
 	List(ctx context.Context) ([]Entry, error)
 
-	// Get reads a file from an offset in bytes to its end; total is the size of the whole file. The caller closes it. An
+	// Get returns a file from an offset in bytes to its end; total is the size of the whole file. The caller closes it. An
 	// offset beyond the end is an error. fs.ErrNotExist: there is no such file.
 	Get(ctx context.Context, name string, offset int64) (r io.ReadCloser, total int64, err error)
 
@@ -23,7 +23,7 @@ type Store interface {
 	// Remove takes a file away. It is no error if there is none of the name.
 	Remove(ctx context.Context, name string) error
 
-	// String names the store as its user knows it, without secrets.
+	// String returns how its user knows the store, without secrets.
 	String() string
 
 	// Close lets go of it.

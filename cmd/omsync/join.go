@@ -13,7 +13,7 @@ import (
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
-	"github.com/omsync/omsync/transport/web"
+	"github.com/omsync/omsync/transport/web/client"
 )
 
 type joinOptions struct {
@@ -111,14 +111,14 @@ func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub
 	if err != nil {
 		return keys.Card{}, "", err
 	}
-	options := web.ClientOptions{URL: address, Pin: pin, Self: n.Node, Warn: n.journal.Warn}
+	options := client.Options{URL: address, Pin: pin, Self: n.Node, Warn: n.journal.Warn}
 	if o.open && pin == "" {
 		if pin, err = shownPin(cmd.Context(), address); err != nil {
 			return keys.Card{}, "", err
 		}
 		options.Pin = pin
 	}
-	c, err := web.NewClient(options)
+	c, err := client.New(options)
 	if err != nil {
 		return keys.Card{}, "", err
 	}
@@ -161,7 +161,7 @@ func (n *node) mayJoin(ctx context.Context, token enrol.Token) error {
 // shownPin is the pin of the certificate that a server shows; "" if one of this computer's authorities vouches for it, or if
 // there is none.
 func shownPin(ctx context.Context, address string) (string, error) {
-	c, err := web.NewClient(web.ClientOptions{URL: address})
+	c, err := client.New(client.Options{URL: address})
 	if err != nil {
 		return "", err
 	}

@@ -22,7 +22,6 @@ func TestLayers(t *testing.T) {
 		"enrol":               {"access", "internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
 		"transport/storetest": {"transport"},
-		"transport/web":       {"internal/nodename", "transport"},
 		"journal":             {"access", "features", "internal/nodename", "internal/sqldb", "merge", "schema"},
 		"capture/trigger":     {"internal/sqldb", "journal", "schema"},
 		"capture/rowkey":      {"internal/sqldb", "journal", "schema"},
@@ -31,9 +30,17 @@ func TestLayers(t *testing.T) {
 		"apply":               {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		// Here export and apply meet.
 		"exchange": {"access", "apply", "batch", "capture", "export", "features", "internal/durable", "journal", "keys", "merge", "transport"},
+
+		"transport/web":         nil,
+		"transport/web/httpsig": nil,
+		"transport/web/tlspin":  {"internal/durable"},
+		"transport/web/upload":  {"internal/durable"},
+		"transport/web/client":  {"transport", "transport/web", "transport/web/httpsig", "transport/web/tlspin"},
+		"transport/web/server": {"internal/durable", "internal/nodename", "transport", "transport/web", "transport/web/httpsig",
+			"transport/web/upload"},
 	}
 	// What only tests use, and the generator of test data.
-	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/oldprogram", "internal/openmrs/gen", "internal/sites"}
+	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/oldprogram", "internal/openmrs/gen", "internal/sites", "transport/web/webtest"}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)

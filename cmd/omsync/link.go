@@ -24,6 +24,7 @@ import (
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/bucket"
 	"github.com/omsync/omsync/transport/web"
+	"github.com/omsync/omsync/transport/web/client"
 )
 
 // linkConfig is a [[link]] of omsync.toml: a way to exchange files with peers.
@@ -158,7 +159,7 @@ func (n *node) openLink(ctx context.Context, cmd *cobra.Command, l linkConfig) (
 		return nil, fmt.Errorf("link %s: the peer %s is %s", l.URL, p.Name, p.State)
 	}
 	x, refused := n.exchange(cmd), map[string]string{}
-	c, err := web.NewClient(web.ClientOptions{
+	c, err := client.New(client.Options{
 		URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.keys.Sign, Rate: limit, Warn: n.journal.Warn,
 		Receipt: func(name string, r web.Receipt) {
 			if r.Outcome == apply.Refused {

@@ -26,6 +26,7 @@ import (
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/transport/web"
+	"github.com/omsync/omsync/transport/web/client"
 )
 
 const (
@@ -261,7 +262,7 @@ func (c *loadClinic) push(h *loadTarget, imports bool) error {
 	ctx, cancel := context.WithTimeout(h.b.Context(), 5*time.Minute)
 	defer cancel()
 	var receipt web.Receipt
-	client, err := web.NewClient(web.ClientOptions{URL: h.address, Pin: h.pin, Self: c.name, Peer: "hub", Sign: c.id.Sign,
+	client, err := client.New(client.Options{URL: h.address, Pin: h.pin, Self: c.name, Peer: "hub", Sign: c.id.Sign,
 		Receipt: func(_ string, r web.Receipt) { receipt = r }})
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ import (
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/web"
+	webserver "github.com/omsync/omsync/transport/web/server"
+	"github.com/omsync/omsync/transport/web/tlspin"
 )
 
 // serveConfig is [serve] of omsync.toml; flags of the command come before it.
@@ -97,7 +99,7 @@ func (c *config) certificate(s *serveConfig) (tls.Certificate, string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return tls.Certificate{}, "", err
 	}
-	return web.Certificate(dir, s.hosts())
+	return tlspin.Certificate(dir, s.hosts())
 }
 
 func newServe(g *global) *cobra.Command {
@@ -199,7 +201,7 @@ func runServe(cmd *cobra.Command, g *global, o *serveConfig) error {
 		s.work = newWorker(g, cmd, s.log)
 		options.Arrived, options.Listing = s.work.arrived, s.work.listing
 	}
-	handler, err := web.NewServer(options)
+	handler, err := webserver.New(options)
 	if err != nil {
 		return err
 	}
@@ -262,18 +264,18 @@ func (s *server) tls() (*tls.Config, error) {
 	}}, nil
 }
 
-// options tell package web who may do what.
-func (s *server) options(inbox *transport.Folder) (web.ServerOptions, *prometheus.Registry, error) {
+// options tell the web server who may do what.
+func (s *server) options(inbox *transport.Folder) (webserver.Options, *prometheus.Registry, error) {
 	var maxFile int64
 	if s.c.MaxFile != "" {
 		var err error
 		if maxFile, err = parseBytes(s.c.MaxFile); err != nil {
-			return web.ServerOptions{}, nil, err
+			return webserver.Options{}, nil, err
 		}
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return web.ServerOptions{
+	return webserver.Options{
 		Self: s.Node, Version: version(), Proxied: s.c.BehindProxy, Prefix: s.c.prefix(), Node: s.caller,
 		Uploads: filepath.Join(s.home, "uploads"), Inbox: inbox,
 		Outbox: func(node string) (*transport.Folder, error) { return exchange.Outbox(s.home, node) },

@@ -34,7 +34,7 @@ func (s *Store) wrap(ctx context.Context, what string, err error) error {
 func (s *Store) explain(err error) error {
 	var r minio.ErrorResponse
 	if !errors.As(err, &r) {
-		return network(err)
+		return networkError(err)
 	}
 	said := r.Code
 	if r.Message != "" {
@@ -79,8 +79,8 @@ func (s *Store) explain(err error) error {
 	return fmt.Errorf("the server says %s", said)
 }
 
-// network tells a link that is down from one that will never be up.
-func network(err error) error {
+// networkError tells a link that is down from one that will never be up.
+func networkError(err error) error {
 	var (
 		u       *url.Error
 		n       net.Error

@@ -112,7 +112,7 @@ func Open(ctx context.Context, u string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// String is the bucket, the prefix and the server.
+// String returns the bucket, the prefix and the server.
 func (s *Store) String() string { return s.name }
 
 // Close ends idle connections.
@@ -183,13 +183,13 @@ func parse(text string) (address, error) {
 		return a, errors.New("endpoint: write https://HOST or https://HOST:PORT")
 	}
 	a.host, a.secure = e.Host, e.Scheme == "https"
-	if !a.secure && insecure == "" && !loopback(e.Hostname()) {
+	if !a.secure && insecure == "" && !isLoopback(e.Hostname()) {
 		return a, errors.New("endpoint: use https://, or add insecure=1 if the network is yours")
 	}
 	return a, nil
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

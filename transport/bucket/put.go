@@ -37,10 +37,10 @@ func (s *Store) Put(ctx context.Context, name string, r io.ReaderAt, size int64,
 			return info.ETag, err
 		})
 	default:
-		err = p.parts(ctx)
+		err = p.sendParts(ctx)
 	}
 	if err == nil {
-		p.tell(size)
+		p.report(size)
 	}
 	if broken := p.end(); broken != nil && err != nil {
 		return fmt.Errorf("%s %s: %w", what, s, broken)
@@ -58,7 +58,7 @@ type put struct {
 	mu       sync.Mutex // what follows is also for requests that were given up and still read
 	r        io.ReaderAt
 	progress func(done int64)
-	told     int64
+	reported int64
 	broken   error // what the reader said
 	ended    bool
 }
@@ -71,16 +71,16 @@ func (p *put) end() error {
 	return p.broken
 }
 
-// tell says how far it is. After a broken request it waits until that is made good.
-func (p *put) tell(done int64) {
+// report tells the caller how far it is. After a broken request it waits until that is made good.
+func (p *put) report(done int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tellLocked(done)
+	p.reportLocked(done)
 }
 
-func (p *put) tellLocked(done int64) {
-	if p.progress != nil && !p.ended && (done > p.told || done == p.size) {
-		p.told = done
+func (p *put) reportLocked(done int64) {
+	if p.progress != nil && !p.ended && (done > p.reported || done == p.size) {
+		p.reported = done
 		p.progress(done)
 	}
 }
@@ -129,12 +129,12 @@ func (s *section) Read(b []byte) (int, error) {
 		p.cancel()
 		return n, err
 	}
-	p.tellLocked(s.at)
+	p.reportLocked(s.at)
 	return n, nil
 }
 
-// parts sends a file in parts, of which some may be there already.
-func (p *put) parts(ctx context.Context) error {
+// sendParts sends a file in parts, of which some may be there already.
+func (p *put) sendParts(ctx context.Context) error {
 	found, err := p.uploads(ctx)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (p *put) parts(ctx context.Context) error {
 	for range 4 {
 		err = p.upload(ctx, id)
 		// Somebody else ended or aborted the upload, or sent other parts into it: have one of one's own.
-		if c := code(err); c != minio.NoSuchUpload && c != minio.InvalidPart {
+		if c := errorCode(err); c != minio.NoSuchUpload && c != minio.InvalidPart {
 			break
 		}
 		id = ""
@@ -162,11 +162,11 @@ func (p *put) parts(ctx context.Context) error {
 	return nil
 }
 
-// uploads finds unfinished uploads of the file, the newest first. Without the right to look there are none.
+// uploads returns unfinished uploads of the file, the newest first. Without the right to look there are none.
 func (p *put) uploads(ctx context.Context) ([]string, error) {
 	list, err := p.core.ListMultipartUploads(ctx, p.bucket, p.key, "", "", "", 1000)
 	if err != nil {
-		if c := code(err); c == minio.AccessDenied || c == minio.NotImplemented || c == minio.MethodNotAllowed {
+		if c := errorCode(err); c == minio.AccessDenied || c == minio.NotImplemented || c == minio.MethodNotAllowed {
 			return nil, nil
 		}
 		return nil, err
@@ -192,7 +192,7 @@ func (p *put) upload(ctx context.Context, id string) error {
 	there := map[int]minio.ObjectPart{}
 	var err error
 	if id != "" {
-		there, err = p.sent(ctx, id)
+		there, err = p.listParts(ctx, id)
 	} else {
 		id, err = p.core.NewMultipartUpload(ctx, p.bucket, p.key, minio.PutObjectOptions{})
 	}
@@ -202,12 +202,12 @@ func (p *put) upload(ctx context.Context, id string) error {
 	var done []minio.CompletePart
 	for from := int64(0); from < p.size; from += part {
 		n, to := len(done)+1, min(from+part, p.size)
-		tag, ok, err := p.same(there[n], from, to)
+		tag, ok, err := p.findPart(there[n], from, to)
 		if err != nil {
 			return err
 		}
 		if ok {
-			p.tell(to)
+			p.report(to)
 		} else {
 			tag, err = p.send(ctx, from, to, func(r io.Reader) (string, error) {
 				made, err := p.once.PutObjectPart(ctx, p.bucket, p.key, id, n, r, to-from, minio.PutObjectPartOptions{})
@@ -220,19 +220,19 @@ func (p *put) upload(ctx context.Context, id string) error {
 		done = append(done, minio.CompletePart{PartNumber: n, ETag: tag})
 	}
 	_, err = p.core.CompleteMultipartUpload(ctx, p.bucket, p.key, id, done, minio.PutObjectOptions{})
-	if code(err) == minio.NoSuchUpload && p.complete(ctx, done) {
+	if errorCode(err) == minio.NoSuchUpload && p.wasCompleted(ctx, done) {
 		return nil
 	}
 	return err
 }
 
-// sent lists the parts that an upload has.
-func (p *put) sent(ctx context.Context, id string) (map[int]minio.ObjectPart, error) {
+// listParts returns the parts that an upload has, by number.
+func (p *put) listParts(ctx context.Context, id string) (map[int]minio.ObjectPart, error) {
 	out := map[int]minio.ObjectPart{}
 	for marker := 0; ; {
 		list, err := p.core.ListObjectParts(ctx, p.bucket, p.key, id, marker, 1000)
 		if err != nil {
-			if code(err) == minio.AccessDenied {
+			if errorCode(err) == minio.AccessDenied {
 				return out, nil
 			}
 			return nil, err
@@ -247,8 +247,8 @@ func (p *put) sent(ctx context.Context, id string) (map[int]minio.ObjectPart, er
 	}
 }
 
-// same tells whether a part that is there is that piece of the file, and its ETag.
-func (p *put) same(there minio.ObjectPart, from, to int64) (tag string, ok bool, err error) {
+// findPart reports whether a part that is there is that piece of the file, and returns its ETag.
+func (p *put) findPart(there minio.ObjectPart, from, to int64) (tag string, ok bool, err error) {
 	tag = strings.Trim(there.ETag, `"`)
 	if there.PartNumber == 0 || there.Size != to-from || len(tag) != 2*md5.Size {
 		return "", false, nil
@@ -263,9 +263,9 @@ func (p *put) same(there minio.ObjectPart, from, to int64) (tag string, ok bool,
 	return tag, hex.EncodeToString(sum.Sum(nil)) == tag, nil
 }
 
-// complete tells whether an upload that is gone was completed by a request whose answer was lost: the ETag of a file from
+// wasCompleted reports whether an upload that is gone was completed by a request whose answer was lost: the ETag of a file from
 // parts is the MD5 of the parts' MD5s and their number.
-func (p *put) complete(ctx context.Context, parts []minio.CompletePart) bool {
+func (p *put) wasCompleted(ctx context.Context, parts []minio.CompletePart) bool {
 	sum := md5.New()
 	for _, o := range parts {
 		b, err := hex.DecodeString(strings.Trim(o.ETag, `"`))
@@ -278,8 +278,8 @@ func (p *put) complete(ctx context.Context, parts []minio.CompletePart) bool {
 	return err == nil && info.Size == p.size && strings.Trim(info.ETag, `"`) == fmt.Sprintf("%x-%d", sum.Sum(nil), len(parts))
 }
 
-// code is what S3 calls an error, or empty.
-func code(err error) string {
+// errorCode returns what S3 calls an error, or empty.
+func errorCode(err error) string {
 	var r minio.ErrorResponse
 	if errors.As(err, &r) {
 		return r.Code

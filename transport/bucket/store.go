@@ -15,7 +15,7 @@ import (
 	"github.com/omsync/omsync/transport"
 )
 
-// List names the batch files right under the prefix, see transport.Store.
+// List returns the batch files right under the prefix, see transport.Store.
 func (s *Store) List(ctx context.Context) ([]transport.Entry, error) {
 	var out []transport.Entry
 	for o := range s.core.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix}) {
@@ -35,7 +35,7 @@ func (s *Store) List(ctx context.Context) ([]transport.Entry, error) {
 	return out, nil
 }
 
-// Get reads a file from an offset, see transport.Store. It takes every name that List shows.
+// Get returns a file from an offset to its end, see transport.Store. It takes every name that List shows.
 func (s *Store) Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error) {
 	if err := transport.CheckStored(name); err != nil {
 		return nil, 0, err
@@ -50,7 +50,7 @@ func (s *Store) Get(ctx context.Context, name string, offset int64) (io.ReadClos
 		o.Set("Range", fmt.Sprintf("bytes=%d-", offset))
 	}
 	body, info, header, err := s.core.GetObject(ctx, s.bucket, s.prefix+name, o)
-	if code(err) == minio.InvalidRange { // RFC 9110 14.1.2: also for what begins at the end
+	if errorCode(err) == minio.InvalidRange { // RFC 9110 14.1.2: also for what begins at the end
 		info, err := s.core.StatObject(ctx, s.bucket, s.prefix+name, minio.StatObjectOptions{})
 		switch {
 		case err != nil:
@@ -95,7 +95,7 @@ func (s *Store) skip(r io.Reader, contentRange string, offset, length int64) (to
 	return total, nil
 }
 
-// reader has words for a link that breaks.
+// reader explains a link that breaks.
 type reader struct {
 	ctx  context.Context
 	s    *Store

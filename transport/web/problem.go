@@ -2,43 +2,70 @@ package web
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
-	"syscall"
-
-	"github.com/omsync/omsync/transport"
 )
 
-// A Problem is an error that travels: the server answers it (RFC 9457), the client returns it.
+// Types of problems, for programs: what a client does about one depends on its type and status.
+const (
+	TypeBusy      = "busy"      // passes: try again later
+	TypeClock     = "clock"     // signed at a time that is not the server's
+	TypeCut       = "cut"       // the body ended early; what came is kept
+	TypeDigest    = "digest"    // Content-Digest is missing or wrong
+	TypeFull      = "full"      // the server's disk has no room
+	TypeGone      = "gone"      // the client did not wait; for the log only
+	TypeInternal  = "internal"  // the server's fault
+	TypeKnown     = "known"     // to join: another node of the name is there
+	TypeLarge     = "large"     // more bytes than the server takes
+	TypeMethod    = "method"    // not one of this path
+	TypeMissing   = "missing"   // no such path, mail or upload
+	TypeName      = "name"      // not a name of a file or node that can be taken
+	TypeOffset    = "offset"    // the upload is at another byte
+	TypePeer      = "peer"      // the request is for another node
+	TypeQuota     = "quota"     // too much of this node is here already
+	TypeRefused   = "refused"   // the file is no good
+	TypeReplay    = "replay"    // the nonce was used before
+	TypeRequest   = "request"   // not a request of this protocol
+	TypeSignature = "signature" // not signed, or not well
+	TypeSlow      = "slow"      // no byte came in time; what came is kept
+	TypeSuspended = "suspended" // the hub has suspended the node
+	TypeToken     = "token"     // to join: the invitation is not good
+	TypeTus       = "tus"       // another version or content type than tus 1.0.0
+	TypeUnhealthy = "unhealthy" // the server cannot do its work now
+	TypeUnknown   = "unknown"   // the hub does not know the node
+)
+
+// Problem is an error that travels: the server answers it (RFC 9457), the client returns it.
 type Problem struct {
 	Status int    `json:"status"` // HTTP status
-	Type   string `json:"type"`   // a short word for programs, such as "clock"
+	Type   string `json:"type"`   // one of the Type constants, or of a later version's
 	Detail string `json:"detail"` // a sentence for people
 }
 
-// Error is the problem's Detail.
-func (p *Problem) Error() string { return p.Detail }
-
-// headerProblem repeats the type, for answers to HEAD, which have no body.
-const headerProblem = "Omsync-Problem"
-
-const problemType = "application/problem+json"
-
-func problem(status int, kind, format string, args ...any) *Problem {
+// NewProblem returns a problem whose Detail is formatted as by fmt.Sprintf.
+func NewProblem(status int, kind, format string, args ...any) *Problem {
 	return &Problem{status, kind, fmt.Sprintf(format, args...)}
 }
 
-// write answers the problem. All that is worth another try soon says so.
-func (p *Problem) write(w http.ResponseWriter) {
+// Error returns the problem's Detail.
+func (p *Problem) Error() string { return p.Detail }
+
+// HeaderProblem repeats the type, for answers to HEAD, which have no body.
+const HeaderProblem = "Omsync-Problem"
+
+// problemType is the content type of a problem.
+const problemType = "application/problem+json"
+
+// Write answers a request with the problem. All that is worth another try soon says so in Retry-After.
+func (p *Problem) Write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", problemType)
 	h.Set("Cache-Control", "no-store")
-	h.Set(headerProblem, p.Type)
+	h.Set(HeaderProblem, p.Type)
 	if p.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", "1")
 	}
@@ -51,31 +78,16 @@ func (p *Problem) write(w http.ResponseWriter) {
 	w.Write(body)
 }
 
-// asProblem makes a problem of an error: errors of the file system that their cause can be told of, and 500 without
-// details for all others.
-func asProblem(err error) *Problem {
-	var p *Problem
-	switch {
-	case errors.As(err, &p):
-		if p.Status < 400 || p.Status > 599 {
-			p = &Problem{http.StatusInternalServerError, p.Type, p.Detail}
-		}
-		return p
-	case errors.Is(err, transport.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return problem(http.StatusInsufficientStorage, "full", "no room left on the server: free some space there")
-	case errors.Is(err, transport.ErrTooLarge), errors.Is(err, syscall.EFBIG):
-		return problem(http.StatusRequestEntityTooLarge, "large", "the file is larger than the server's file system takes")
-	}
-	return problem(http.StatusInternalServerError, "internal", "the server cannot do this now: its log says why")
-}
+// maxProblem is how much of a problem's body is read, in bytes.
+const maxProblem = 64 << 10
 
-// readProblem makes a problem of an answer that is no success. Of answers that are not omsync's, such as a proxy's, it
+// ReadProblem returns the problem of an answer that is no success. Of answers that are not omsync's, such as a proxy's, it
 // keeps the status.
-func readProblem(r *http.Response) *Problem {
-	p := &Problem{Type: r.Header.Get(headerProblem)}
+func ReadProblem(r *http.Response) *Problem {
+	p := &Problem{Type: r.Header.Get(HeaderProblem)}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == problemType {
-		if body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10)); err == nil {
+		if body, err := io.ReadAll(io.LimitReader(r.Body, maxProblem)); err == nil {
 			json.Unmarshal(body, p)
 		}
 	}

@@ -1,0 +1,126 @@
+package upload_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/omsync/omsync/transport/web/upload"
+)
+
+func open(t *testing.T) (*upload.Store, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "uploads")
+	s, err := upload.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, dir
+}
+
+func kisumu(name string, length int64) upload.Upload {
+	return upload.Upload{Node: "kisumu", Name: name, Length: length, Digest: []byte("digest")}
+}
+
+func mayHave(n int64) func() (int64, error) { return func() (int64, error) { return n, nil } }
+
+// TestFilesOfEarlierPrograms holds names and content of the files to those that all versions so far have written: what is there when a
+// hub is updated goes on.
+func TestFilesOfEarlierPrograms(t *testing.T) {
+	s, dir := open(t)
+	u := kisumu("a.omsync", 5)
+	const id = "6d5a7c717b51f24cb1a421b4217b02e3"
+	const done = "done/fb1095b321204154127ff14a18fa0439"
+	files := map[string]string{
+		id + ".info": `{"node":"kisumu","name":"a.omsync","length":5,"digest":"ZGlnZXN0"}`,
+		id + ".part": "abc",
+		done:         `{"id":"` + id + `","outcome":"applied","why":"x"}`,
+	}
+	if err := s.Begin(u, mayHave(5)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.OpenPart(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := p.WriteAt([]byte("abc"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Mark(u.Node, u.Name, upload.Marker{ID: u.ID(), Outcome: "applied", Why: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	filepath.WalkDir(dir, func(path string, e fs.DirEntry, _ error) error {
+		if e.Type().IsRegular() {
+			n++
+		}
+		return nil
+	})
+	if n != len(files) {
+		t.Errorf("%d files", n)
+	}
+	for name, want := range files {
+		if got, err := os.ReadFile(filepath.Join(dir, "kisumu", name)); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestQuota(t *testing.T) {
+	s, _ := open(t)
+	if err := s.Begin(kisumu("a.omsync", 60), mayHave(100)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Begin(kisumu("a.omsync", 60), mayHave(100)); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	if err := s.Begin(kisumu("b.omsync", 41), mayHave(100)); !errors.Is(err, upload.ErrQuota) {
+		t.Errorf("one byte too many: %v", err)
+	}
+	other := upload.Upload{Node: "migori", Name: "b.omsync", Length: 41}
+	if err := s.Begin(other, mayHave(100)); err != nil {
+		t.Errorf("another node's: %v", err)
+	}
+	s.Drop("kisumu", kisumu("a.omsync", 60).ID())
+	if err := s.Begin(kisumu("b.omsync", 41), mayHave(100)); err != nil {
+		t.Errorf("after the first is dropped: %v", err)
+	}
+	if _, err := s.Load("kisumu", kisumu("a.omsync", 60).ID()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was dropped: %v", err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	s, _ := open(t)
+	interrupted := make(chan struct{}, 1)
+	release, err := s.Lock(t.Context(), "kisumu", "x", func() { interrupted <- struct{}{} }, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := s.Lock(t.Context(), "migori", "x", nil, time.Minute); err != nil {
+		t.Errorf("another node's: %v", err)
+	} else {
+		other()
+	}
+	if _, err := s.Lock(t.Context(), "kisumu", "x", nil, time.Millisecond); !errors.Is(err, upload.ErrBusy) {
+		t.Errorf("locked twice: %v", err)
+	}
+	<-interrupted
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Lock(ctx, "kisumu", "x", nil, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits: %v", err)
+	}
+	<-interrupted
+	go func() { <-interrupted; release() }()
+	release, err = s.Lock(t.Context(), "kisumu", "x", nil, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+}
