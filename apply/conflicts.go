@@ -18,15 +18,15 @@ func (im *importer) recordRowConflicts(ctx context.Context, w *block, i int, con
 	for _, lost := range conflicts {
 		err := im.recordConflict(ctx, w.l, w.keys[i], lost, func(c *schema.Column) (*string, error) {
 			if !lost.Incoming {
-				return im.here.portable(ctx, c, w.found[i].values[w.l.place[c]])
+				return im.resolver.portable(ctx, c, w.found[i].values[w.l.place[c]])
 			}
 			for _, p := range w.pending[i] {
 				if p.column == c {
-					k := im.here.keys.at(p.to).canonical()
+					k := im.resolver.keys.at(p.to).canonical()
 					return &k, nil
 				}
 			}
-			return im.here.sentValue(w, i, c), nil
+			return im.resolver.sentValue(w, i, c), nil
 		})
 		if err != nil {
 			return err
@@ -62,14 +62,14 @@ func (im *importer) recordDeletionConflicts(ctx context.Context, d *deletion, co
 	var values [][]byte // read again: there may be many deletions, and few are recorded
 	value := func(c *schema.Column) (*string, error) {
 		if values == nil {
-			if err := im.here.readRows(ctx, d.l, []journal.Row{d.row.row}, lockNone, d.l.written, func(f found) { values = f.values }); err != nil {
+			if err := im.resolver.readRows(ctx, d.l, []journal.Row{d.row.row}, lockNone, d.l.written, func(f found) { values = f.values }); err != nil {
 				return nil, err
 			}
 		}
 		if values == nil {
 			return nil, fmt.Errorf("%s: a row that was locked is gone", d.l.Name)
 		}
-		return im.here.portable(ctx, c, values[d.l.place[c]])
+		return im.resolver.portable(ctx, c, values[d.l.place[c]])
 	}
 	for _, lost := range conflicts {
 		if err := im.recordConflict(ctx, d.l, d.key, lost, value); err != nil {
@@ -94,14 +94,14 @@ func (im *importer) recordConflict(ctx context.Context, l *localTable, key strin
 			}
 			columns++
 			c.Column, c.Value = column.Name, v
-			if err := im.out.recordConflict(ctx, c); err != nil {
+			if err := im.writer.recordConflict(ctx, c); err != nil {
 				return err
 			}
 		}
 	}
 	if columns == 0 && lost.Mask&merge.Existence != 0 {
 		c.Column, c.Value = "", nil
-		return im.out.recordConflict(ctx, c)
+		return im.writer.recordConflict(ctx, c)
 	}
 	return nil
 }
@@ -132,16 +132,16 @@ const deletionNote = "deletion"
 
 // readConflicts takes in conflicts that others recorded: of what the sender may send, like the values themselves.
 func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
-	t := im.here.sent[b.Table]
+	t := im.resolver.sent[b.Table]
 	if t.local == nil {
 		im.notes.add("records of conflicts in %q are left out: %s", t.Name, t.why)
 		return nil
 	}
-	if err := im.here.checkKeys(t.local, b.Keys); err != nil {
+	if err := im.resolver.checkKeys(t.local, b.Keys); err != nil {
 		return err
 	}
 	for i, k := range b.Keys {
-		c := journal.Conflict{Table: t.local.Name, Key: im.here.keys.at(k).canonical(), Column: b.Columns[i], Loser: merge.Stamp{Time: b.LostTimes[i], Author: b.LostAuthors[i]},
+		c := journal.Conflict{Table: t.local.Name, Key: im.resolver.keys.at(k).canonical(), Column: b.Columns[i], Loser: merge.Stamp{Time: b.LostTimes[i], Author: b.LostAuthors[i]},
 			Winner: merge.Stamp{Time: b.WonTimes[i], Author: b.WonAuthors[i]}, At: b.At[i], Epoch: im.epoch.Epoch, From: im.peer.ID}
 		if b.Values[i] != nil {
 			v := string(b.Values[i])
@@ -152,7 +152,7 @@ func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
 			im.notes.add("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, im.peer.Name)
 			continue
 		}
-		if err := im.out.recordConflict(ctx, c); err != nil {
+		if err := im.writer.recordConflict(ctx, c); err != nil {
 			return err
 		}
 	}

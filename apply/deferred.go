@@ -36,8 +36,8 @@ func (w *writer) deferRow(ctx context.Context, r deferredRow) error {
 	return nil
 }
 
-// writeDeferredRows writes the rows that were deferred. By now the batch has brought everything else, and whatever held a value that
-// only one may have and is to be changed has let go of it.
+// writeDeferredRows writes the rows that were deferred. By now the batch has brought everything else, and whatever held a value
+// that only one may have and is to be changed has let go of it.
 func (w *writer) writeDeferredRows(ctx context.Context) error {
 	rows := w.deferredRows
 	w.deferredRows = nil

@@ -31,7 +31,7 @@ const maxPendingDeletes = 200_000
 
 // readDeletions takes in deletions. They are carried out together: whether one may go depends on the others.
 func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error {
-	t := im.here.sent[b.Table]
+	t := im.resolver.sent[b.Table]
 	if t.local == nil {
 		im.notes.add("deletions in %q are left out: %s", t.Name, t.why)
 		return nil
@@ -41,11 +41,11 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		l.count.Refused += int64(len(b.Keys))
 		return nil
 	}
-	if err := im.here.checkKeys(l, b.Keys); err != nil {
+	if err := im.resolver.checkKeys(l, b.Keys); err != nil {
 		return err
 	}
 	columns := l.referredColumns()
-	w, err := im.here.locateDeleted(ctx, l, b.Keys, columns)
+	w, err := im.resolver.locateDeleted(ctx, l, b.Keys, columns)
 	if err != nil {
 		return err
 	}
@@ -159,14 +159,15 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 		}
 	}
 	for _, l := range out.order {
-		if err := im.out.writeDeletions(ctx, l, out.tables[l]); err != nil {
+		if err := im.writer.writeDeletions(ctx, l, out.tables[l]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settleDeletion lets the rules decide on a deletion, and adds to out what is to be written. stays: something here refers to the row.
+// settleDeletion lets the rules decide on a deletion, and adds to out what is to be written. stays: something here refers to the
+// row.
 func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool, out *deletionWrites) error {
 	o := im.rules.Settle(d.known, im.incoming(d), im.policy(d.l), merge.Compare{}, stays)
 	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// importer brings in one batch: it reads its items in order, asks who may send what and whose value stays, and has the resolver find
-// and the writer write.
+// importer brings in one batch: it reads its items in order, asks who may send what and whose value stays, and has the resolver
+// find and the writer write.
 type importer struct {
 	j     *journal.Journal
 	o     Options
@@ -21,9 +21,10 @@ type importer struct {
 	ack   uint64        // this node's epoch up to which the sender had applied all when it made the batch
 	rules merge.Import
 	epoch *epoch
-	here  *resolver
-	out   *writer
 	notes *notes
+
+	resolver *resolver
+	writer   *writer
 
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
@@ -42,8 +43,9 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) 
 	rules.Self, rules.Peer, rules.Epoch, rules.FromParent = l.j.Self, l.peer.ID, l.epoch.Epoch, l.peer.Role == access.Parent
 	rules.OwnResent = func(e uint64) bool { return ours[e] }
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
-	here := newResolver(l)
-	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, here: here, out: newWriter(l, here, o.DryRun), notes: l.notes}, nil
+	v := newResolver(l)
+	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
+		resolver: v, writer: newWriter(l, v, o.DryRun)}, nil
 }
 
 func set(list []uint64) map[uint64]bool {
@@ -58,14 +60,14 @@ func set(list []uint64) map[uint64]bool {
 // had to wait for them. Each step hands to the next what it could not do.
 func (im *importer) bringIn(ctx context.Context, r *batch.Reader) error {
 	for _, step := range []func() error{
-		func() error { return im.readItems(ctx, r) },               // leaves deletions, where no rows followed them, and below what waits
-		func() error { return im.delete(ctx, reading) },            // leaves deferred deletions, as each delete while reading does
-		func() error { return im.out.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
-		func() error { return im.delete(ctx, finishing) },          // the deferred ones
-		func() error { return im.out.writeDeferredRows(ctx) },      // may bring what references wait for
-		func() error { return im.out.fillPatches(ctx, finishing) }, // leaves nothing
-		func() error { return im.out.saveBulkVersions(ctx) },
-		func() error { return im.out.saveConflicts(ctx) },
+		func() error { return im.readItems(ctx, r) },                  // leaves deletions, where no rows followed them, and below what waits
+		func() error { return im.delete(ctx, reading) },               // leaves deferred deletions, as each delete while reading does
+		func() error { return im.writer.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
+		func() error { return im.delete(ctx, finishing) },             // the deferred ones
+		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
+		func() error { return im.writer.fillPatches(ctx, finishing) }, // leaves nothing
+		func() error { return im.writer.saveBulkVersions(ctx) },
+		func() error { return im.writer.saveConflicts(ctx) },
 		func() error { return im.reindex(ctx) }, // last: the application may want that row too
 	} {
 		if err := step(); err != nil {
@@ -110,11 +112,11 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 	}
 	switch i := item.(type) {
 	case *batch.TableItem:
-		return im.here.describe(i)
+		return im.resolver.describe(i)
 	case *batch.KeysItem:
-		return im.here.addKeys(i)
+		return im.resolver.addKeys(i)
 	case *batch.ResetItem:
-		im.here.keys.reset()
+		im.resolver.keys.reset()
 		return nil
 	case *batch.Deletions:
 		return im.readDeletions(ctx, i)
@@ -137,8 +139,8 @@ func (im *importer) policy(l *localTable) merge.Policy {
 
 // addCounts adds what was done to the report.
 func (im *importer) addCounts(r *Report) {
-	for _, l := range im.here.exchanged {
+	for _, l := range im.resolver.exchanged {
 		r.add(l.count)
 	}
-	r.Conflicts = im.out.newConflicts
+	r.Conflicts = im.writer.newConflicts
 }

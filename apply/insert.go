@@ -72,8 +72,8 @@ func unset(c *schema.Column) string {
 	return "''"
 }
 
-// inserted notes the identity of a row that was just inserted, and what must follow from it. id is what the server gave it, where it
-// gives integers.
+// inserted notes the identity of a row that was just inserted, and what must follow from it. id is what the server gave it, where
+// it gives integers.
 func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) error {
 	l := q.l
 	l.filled = true
@@ -85,15 +85,15 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 	default:
 		r.at = journal.Row{Int: sqldb.Int(r.values[l.place[l.Integer]])}
 	}
-	if r.entry != 0 && w.here.keys.at(r.entry).root == l {
-		w.here.identify(l, r.entry, r.at, r.values)
+	if r.entry != 0 && w.resolver.keys.at(r.entry).root == l {
+		w.resolver.identify(l, r.entry, r.at, r.values)
 	}
 	if l.Root != l.Table {
 		ancestor := inherited{integer: r.at.Int}
 		if l.Root.Integer == nil {
 			ancestor = inherited{name: string(r.values[l.place[l.KeyColumns[0]]])}
 		}
-		w.here.exists(l, ancestor)
+		w.resolver.exists(l, ancestor)
 	}
 	w.patchLater(r)
 	if r.wasDead {

@@ -72,12 +72,12 @@ func (w *writer) fillPatches(ctx context.Context, phase phase) error {
 	patches := w.patches
 	w.patches = nil
 	for part := range slices.Chunk(patches, 1000) {
-		w.here.keys.reset()
+		w.resolver.keys.reset()
 		to := make([]uint32, len(part))
 		for i, p := range part {
-			to[i] = w.here.addTarget(&p.to)
+			to[i] = w.resolver.addTarget(&p.to)
 		}
-		if err := w.here.resolve(ctx, to); err != nil {
+		if err := w.resolver.resolve(ctx, to); err != nil {
 			return err
 		}
 		if err := w.fillSome(ctx, phase, part, to); err != nil {
@@ -92,7 +92,7 @@ func (w *writer) fillSome(ctx context.Context, phase phase, patches []patch, to 
 	ready := map[*schema.Column][]int{}
 	var order []*schema.Column
 	for i, p := range patches {
-		ok, err := w.here.arrived(ctx, p.column.Ref, to[i])
+		ok, err := w.resolver.arrived(ctx, p.column.Ref, to[i])
 		if err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func (w *writer) fill(ctx context.Context, c *schema.Column, patches []patch, to
 		if column == 0 {
 			return strconv.AppendInt(b, patches[i].at.Int, 10)
 		}
-		value, _ := w.here.value(c.Ref, to[i])
+		value, _ := w.resolver.value(c.Ref, to[i])
 		return c.AppendLiteral(b, value)
 	})
 	b = fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON t.%s = d.id SET t.%s = d.v%s", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name), schema.Quote(c.Name), l.unmoved("t."))
@@ -162,7 +162,7 @@ func (w *writer) fill(ctx context.Context, c *schema.Column, patches []patch, to
 
 func (w *writer) fillOne(ctx context.Context, p patch, to uint32) error {
 	c := p.column
-	value, _ := w.here.value(c.Ref, to)
+	value, _ := w.resolver.value(c.Ref, to)
 	b := c.AppendLiteral([]byte("UPDATE "+schema.Quote(p.l.Name)+" SET "+schema.Quote(c.Name)+" = "), value)
 	b, err := p.l.whereRow(append(append(b, p.l.unmoved("")...), " WHERE "...), p.at)
 	if err != nil {

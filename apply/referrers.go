@@ -34,13 +34,13 @@ func (im *importer) referrers(ctx context.Context, deletions []*deletion) ([][2]
 	for _, l := range order {
 		for _, ref := range l.Children {
 			values, byValue := referredValues(deletions, place[l], ref)
-			from := place[im.here.local[ref.From.Table.Name]]
+			from := place[im.resolver.local[ref.From.Table.Name]]
 			for part := range slices.Chunk(values, maxReferred) {
 				to := map[string]int{}
 				for _, v := range part {
 					to[string(v)] = byValue[string(v)]
 				}
-				err := journal.Referrers(ctx, im.here.s.conn, ref, l.Table, part, func(r journal.Row, value string) {
+				err := journal.Referrers(ctx, im.resolver.s.conn, ref, l.Table, part, func(r journal.Row, value string) {
 					by, goes := from[r]
 					if !goes {
 						by = -1

@@ -21,10 +21,11 @@ type rowError struct{ error }
 
 func (e *rowError) Unwrap() error { return e.error }
 
-// setAside is the one place that every row comes to which cannot be applied: the table does not take its values, or what it refers to
-// is nowhere. Today there is nowhere to put it, and the error that setAside returns ends the import: the file is refused as a whole,
-// and its header alone counts. To keep such a row until it can be applied, keep it here and return nil. All callers go on without the
-// row then; what the import noted of it before it came here, its versions and its count among them, has to be undone with it.
+// setAside is the one place that every row comes to which cannot be applied: the table does not take its values, or what it
+// refers to is nowhere. Today there is nowhere to put it, and the error that setAside returns ends the import: the file is refused
+// as a whole, and its header alone counts. To let such a row wait until it can be applied, keep it here and return nil: all callers
+// go on without the row then. What the import noted of it before it came here, its count, its versions in writes.entries and its
+// conflicts, has to be undone with it.
 func (w *writer) setAside(l *localTable, key string, reason error) error {
 	return &rowError{fmt.Errorf("%s, row %s: %w", l.Name, printable(l.Table, key), reason)}
 }
@@ -40,8 +41,8 @@ func notTaken(err error) error {
 	return fmt.Errorf("the table does not take it: %w", withoutValues(err))
 }
 
-// refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that one,
-// nil if it is not here.
+// refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that
+// one, nil if it is not here.
 func refersNowhere(c *schema.Column, root *localTable, key string) error {
 	what, which := "a table that is not here", "unknown"
 	if root != nil {

@@ -19,7 +19,7 @@ func (im *importer) reindex(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(im.here.exchanged, func(l *localTable) bool {
+	if !slices.ContainsFunc(im.resolver.exchanged, func(l *localTable) bool {
 		return l.count.Inserted+l.count.Updated+l.count.Deleted > 0 && r.Match(l.Name)
 	}) {
 		return nil
@@ -33,7 +33,7 @@ func (im *importer) reindex(ctx context.Context) error {
 	b := fmt.Appendf(nil, "UPDATE %s SET %s = '' WHERE %s = ", schema.Quote(t.Name), blank, schema.Quote(t.Column(r.Column).Name))
 	b = sqldb.AppendString(b, []byte(r.Value))
 	b = fmt.Appendf(b, " AND %s <> ''", blank)
-	result, err := im.here.s.exec(ctx, b)
+	result, err := im.resolver.s.exec(ctx, b)
 	if err != nil {
 		return fmt.Errorf("empty %s of %s: %w", r.Value, r.Table, err)
 	}

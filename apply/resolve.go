@@ -12,8 +12,8 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// resolver knows which row here is meant by what a batch says: its dictionary of keys, the tables as the batch describes them and as
-// they are here, and what was found of their rows. Every row that it finds is locked to the commit.
+// resolver knows which row here is meant by what a batch says: its dictionary of keys, the tables as the batch describes them and
+// as they are here, and what was found of their rows. Every row that it finds is locked to the commit.
 type resolver struct {
 	j       *journal.Journal
 	s       *session

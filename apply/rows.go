@@ -31,7 +31,7 @@ type reference struct {
 
 // readRows brings in rows of one table.
 func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
-	t := im.here.sent[b.Table]
+	t := im.resolver.sent[b.Table]
 	if t.local == nil {
 		im.notes.add("rows of %q are left out: %s", t.Name, t.why)
 		return nil
@@ -41,19 +41,19 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 		w.l.count.Refused += int64(w.n)
 		return nil
 	}
-	if err := im.here.checkKeys(w.l, b.Keys); err != nil {
+	if err := im.resolver.checkKeys(w.l, b.Keys); err != nil {
 		return err
 	}
-	if err := im.here.touch(ctx, w.l); err != nil {
+	if err := im.resolver.touch(ctx, w.l); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context, *block) error{
-		im.here.locate,       // sets found
-		im.here.translate,    // sets values and pending
-		im.here.filter,       // sets filtered
-		im.here.readVersions, // sets groups
-		im.here.readLocal,    // sets keys, known, hasEntry and changes
-		im.settle,            // writes the rows
+		im.resolver.locate,       // sets found
+		im.resolver.translate,    // sets values and pending
+		im.resolver.filter,       // sets filtered
+		im.resolver.readVersions, // sets groups
+		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
+		im.settle,                // writes the rows
 	} {
 		if err := step(ctx, w); err != nil {
 			return err
@@ -152,8 +152,8 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 	return nil
 }
 
-// checkInherited looks for the targets of a reference to a table that shares its ancestor's key: the row itself must be there too. It
-// returns that table, nil if it is no such one.
+// checkInherited looks for the targets of a reference to a table that shares its ancestor's key: the row itself must be there too.
+// It returns that table, nil if it is no such one.
 func (v *resolver) checkInherited(ctx context.Context, ref *schema.Ref, keys []uint32) (*localTable, error) {
 	if ref.When != nil || ref.To.Root == ref.To {
 		return nil, nil

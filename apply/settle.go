@@ -22,7 +22,7 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			return err
 		}
 	}
-	return im.out.write(ctx, q)
+	return im.writer.write(ctx, q)
 }
 
 // settleRow decides on one row, and adds to q what is to be written.
@@ -51,7 +51,7 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	}
 	switch out.Action {
 	case merge.Insert:
-		key, ok := im.here.keyValues(l, w.Keys[i])
+		key, ok := im.resolver.keyValues(l, w.Keys[i])
 		if !ok {
 			return im.setAsideKeyless(w, i)
 		}
@@ -81,20 +81,20 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 
 // setAsideKeyless sets a new row aside whose key is made of another row's which is not here.
 func (im *importer) setAsideKeyless(w *block, i int) error {
-	e := im.here.keys.at(w.Keys[i])
+	e := im.resolver.keys.at(w.Keys[i])
 	c := w.l.KeyColumns[0]
 	for p, to := range e.refs() {
-		if to != 0 && im.here.keys.at(to).state != here {
+		if to != 0 && im.resolver.keys.at(to).state != here {
 			c = w.l.KeyColumns[p]
 		}
 	}
-	return im.out.setAside(w.l, e.key, refersNowhere(c, e.root, e.key))
+	return im.writer.setAside(w.l, e.key, refersNowhere(c, e.root, e.key))
 }
 
 // newRow puts together a row to be inserted. key is the values of its key columns.
 func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, out merge.Outcome) (*row, error) {
 	l := w.l
-	r := &row{entry: w.Keys[i], key: im.here.keys.at(w.Keys[i]).key, groups: out.Row.Groups, wasDead: w.known[i].Known,
+	r := &row{entry: w.Keys[i], key: im.resolver.keys.at(w.Keys[i]).key, groups: out.Row.Groups, wasDead: w.known[i].Known,
 		values: make([][]byte, len(l.written)), unset: make([]bool, len(l.written))}
 	for at, c := range l.written {
 		switch {
@@ -103,7 +103,7 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 		case c.AutoIncrement && c.Local:
 			r.unset[at] = true
 		case c == l.Integer && c.Local:
-			n, err := im.out.nextInteger(ctx, l)
+			n, err := im.writer.nextInteger(ctx, l)
 			if err != nil {
 				return nil, err
 			}
@@ -131,7 +131,7 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 // changedRow puts together a row to be updated: as it is here, with the values that come in.
 func (im *importer) changedRow(w *block, i int, f found, groups []merge.Group, write merge.Mask) *row {
 	l := w.l
-	r := &row{at: f.row, entry: w.Keys[i], key: im.here.keys.at(w.Keys[i]).key, groups: groups,
+	r := &row{at: f.row, entry: w.Keys[i], key: im.resolver.keys.at(w.Keys[i]).key, groups: groups,
 		values: slices.Clone(f.values), changed: make([]bool, len(l.written))}
 	for at, c := range l.written {
 		if w.values[at] != nil && !c.Key && write&l.bits[at] != 0 {
@@ -152,7 +152,7 @@ func (im *importer) changedRow(w *block, i int, f found, groups []merge.Group, w
 // patchFor is a reference to be filled in once its row is here. It holds the key, not its place in the dictionary, which the
 // batch may empty in between.
 func (im *importer) patchFor(l *localTable, key string, p reference) patch {
-	return patch{l: l, key: key, column: p.column, to: im.here.target(p.to)}
+	return patch{l: l, key: key, column: p.column, to: im.resolver.target(p.to)}
 }
 
 // mask is what of a row came with a version, apart from its existence.

@@ -13,11 +13,11 @@ import (
 
 // writer carries out what was decided: rows, their versions, deletions and conflict records. It holds what cannot be written yet.
 type writer struct {
-	j      *journal.Journal
-	s      *session
-	here   *resolver
-	epoch  *epoch
-	dryRun bool
+	j        *journal.Journal
+	s        *session
+	resolver *resolver
+	epoch    *epoch
+	dryRun   bool
 
 	patches      []patch       // references to be filled in
 	deferredRows []deferredRow // rows whose unique values others hold
@@ -29,8 +29,8 @@ type writer struct {
 	newAuthors int // names of authors that were new here
 }
 
-func newWriter(l *peerLink, here *resolver, dryRun bool) *writer {
-	return &writer{j: l.j, s: l.s, here: here, epoch: l.epoch, dryRun: dryRun}
+func newWriter(l *peerLink, v *resolver, dryRun bool) *writer {
+	return &writer{j: l.j, s: l.s, resolver: v, epoch: l.epoch, dryRun: dryRun}
 }
 
 // phase is how much of the batch is in.
@@ -66,8 +66,8 @@ type row struct {
 	pending []patch // references to be filled in later, until patchLater hands them to the writer
 }
 
-// write carries out what was decided of a block: rows first, so that their integers are known, then their versions. Updates go before
-// inserts: a new row may take what they give up of values that only one may have.
+// write carries out what was decided of a block: rows first, so that their integers are known, then their versions. Updates go
+// before inserts: a new row may take what they give up of values that only one may have.
 func (w *writer) write(ctx context.Context, q *writes) error {
 	if err := w.update(ctx, q); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (w *writer) write(ctx context.Context, q *writes) error {
 	if err := w.insert(ctx, q); err != nil {
 		return err
 	}
-	if err := w.here.checkReusedIDs(ctx, q.l, q.insert); err != nil {
+	if err := w.resolver.checkReusedIDs(ctx, q.l, q.insert); err != nil {
 		return err
 	}
 	var authors []string
@@ -114,7 +114,7 @@ func (w *writer) addAuthors(ctx context.Context, names []string) error {
 		}
 	}
 	limit := maxNewAuthors
-	if w.here.peer.Role == access.Parent {
+	if w.resolver.peer.Role == access.Parent {
 		limit = maxNewFromParent
 	}
 	if w.newAuthors += len(names); w.newAuthors > limit {
@@ -128,7 +128,7 @@ func (w *writer) addAuthors(ctx context.Context, names []string) error {
 
 // saveBulkVersions writes the default versions that this import gave to tables that were empty.
 func (w *writer) saveBulkVersions(ctx context.Context) error {
-	for _, l := range w.here.exchanged {
+	for _, l := range w.resolver.exchanged {
 		if l.bulkVersion == nil {
 			continue
 		}

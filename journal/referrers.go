@@ -9,9 +9,9 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// Referrers hands to f the rows that refer to a table to by one of its references, and hold one of these values in the referring
-// column: at least one value, and not so many that the statement gets too long. f gets the row and the value as it stands there; the
-// server compares as the column does, so it may be none of the values letter by letter.
+// Referrers hands to f the rows that refer to the table to by ref, and hold one of these values in the referring column: at least
+// one value, and not so many that the statement gets too long. f gets the row and the value as it stands there; the server compares
+// as the column does, so it may be none of the values letter by letter.
 func Referrers(ctx context.Context, q sqldb.DB, ref *schema.Ref, to *schema.Table, values [][]byte, f func(row Row, value string)) error {
 	c, from := ref.From, ref.From.Table
 	b := []byte("SELECT " + Identity(from, "") + ", " + schema.Quote(c.Name))
