@@ -13,9 +13,9 @@ func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
 		"batch": nil, "keys": nil, "merge": nil, "transport": nil,
-		"internal/durable": nil, "internal/mutation": nil, "internal/sqldb": nil,
+		"internal/durable": nil, "internal/mutation": nil, "internal/sqldb": nil, "internal/tomlfile": nil,
 		"access":              {"merge"},
-		"schema":              {"access", "internal/sqldb"},
+		"schema":              {"access", "internal/sqldb", "internal/tomlfile"},
 		"internal/headers":    {"batch", "merge"},
 		"enrol":               {"internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
