@@ -13,8 +13,10 @@ import (
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/node"
 )
 
 type inspectOptions struct {
@@ -130,11 +132,11 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 	}
 	ack := "nothing yet"
 	if h.Ack.Epoch > 0 {
-		ack = fmt.Sprintf("epochs of %s up to %d", printable(h.Receiver), h.Ack.Epoch)
+		ack = fmt.Sprintf("epochs of %s up to %d", failure.Printable(h.Receiver), h.Ack.Epoch)
 	}
 	lines := []struct{ name, value string }{
-		{"from", printable(h.Sender)}, {"to", printable(h.Receiver)}, {"made", timeText(h.Time)}, {"epochs", epochs}, {"acknowledges", ack},
-		{"history", hex16(h.History)}, {"schema", printable(h.Schema)}, {"size", bytesText(size)},
+		{"from", failure.Printable(h.Sender)}, {"to", failure.Printable(h.Receiver)}, {"made", timeText(h.Time)}, {"epochs", epochs}, {"acknowledges", ack},
+		{"history", hex16(h.History)}, {"schema", failure.Printable(h.Schema)}, {"size", bytesText(size)},
 	}
 	if h.Load != 0 {
 		part := fmt.Sprintf("%d of load %s", h.Part, hex16(h.Load))
@@ -144,7 +146,7 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 		lines = append(lines, struct{ name, value string }{"part", part})
 	}
 	if len(h.Requests) > 0 {
-		lines = append(lines, struct{ name, value string }{"asks for", printable(strings.Join(h.Requests, ", "))})
+		lines = append(lines, struct{ name, value string }{"asks for", failure.Printable(strings.Join(h.Requests, ", "))})
 	}
 	for _, l := range lines {
 		if _, err := fmt.Fprintf(w, "%-13s %s\n", l.name, l.value); err != nil {
@@ -160,27 +162,27 @@ func timeText(us int64) string { return time.UnixMicro(us).UTC().Format("2006-01
 // printRows checks the file, decrypts it and prints what it holds.
 func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, size int64, h *batch.Header) error {
 	ctx := cmd.Context()
-	n, err := g.open(false)
+	n, err := g.open(cmd, node.Read)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	if err := n.loadKeys(); err != nil {
+	if err := n.LoadKeys(); err != nil {
 		return err
 	}
 	if h.Receiver != n.Node {
-		return coded(exitTrust, "it is for the node %s, and this is %s: only the receiver can open it", printable(h.Receiver), n.Node)
+		return failure.Coded(failure.Trust, "it is for the node %s, and this is %s: only the receiver can open it", failure.Printable(h.Receiver), n.Node)
 	}
-	card, err := n.senderCard(ctx, o.card, h.Sender)
+	card, err := senderCard(ctx, n, o.card, h.Sender)
 	if err != nil {
 		return err
 	}
 	r, err := batch.Open(file, size, func(h *batch.Header, message, signature []byte) error {
 		if h.Sender != card.Name {
-			return fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, printable(h.Sender))
+			return fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, failure.Printable(h.Sender))
 		}
 		return card.VerifySignature(message, signature)
-	}, n.keys.Decrypt)
+	}, n.Keys.Decrypt)
 	if err != nil {
 		return err
 	}
@@ -188,19 +190,19 @@ func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, 
 }
 
 // senderCard is the card that a file's signature is checked with.
-func (n *node) senderCard(ctx context.Context, file, sender string) (keys.Card, error) {
+func senderCard(ctx context.Context, n *node.Node, file, sender string) (keys.Card, error) {
 	if file != "" {
 		return readCard(file)
 	}
-	if err := n.connect(ctx); err != nil {
+	if err := n.Connect(ctx); err != nil {
 		return keys.Card{}, err
 	}
-	p, err := journal.PeerByName(ctx, n.db, sender, false)
+	p, err := journal.PeerByName(ctx, n.DB, sender, false)
 	switch {
 	case err != nil:
 		return keys.Card{}, err
 	case p == nil:
-		return keys.Card{}, hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", exchange.ErrUntrusted, printable(sender)), "--card FILE names the sender's card")
+		return keys.Card{}, failure.Hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", exchange.ErrUntrusted, failure.Printable(sender)), "--card FILE names the sender's card")
 	}
 	return keys.ParseCard(p.Card)
 }

@@ -148,6 +148,9 @@ func (f *File) has(id string) bool {
 // Entries returns the keys of the file, in its order.
 func (f *File) Entries() []Entry { return f.entries }
 
+// Has reports whether a key is there.
+func (f *File) Has(key Key) bool { return f.has(key.String()) }
+
 // Line returns the line of a key, 1 if it is not there.
 func (f *File) Line(key Key) int {
 	if i, ok := f.byKey[key.String()]; ok {
