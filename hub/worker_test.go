@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/dbtest"
-	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/internal/nodetest"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/transport"
 )
@@ -29,50 +27,23 @@ type working struct {
 	w          *worker
 }
 
-func warn(string, ...any) {}
-
-// newNode makes a node with a database of its own, as init does.
-func newNode(t *testing.T, home, name string) *node.Node {
-	t.Helper()
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	_, dsn := dbtest.Server(t).Database(t, `CREATE TABLE site (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, name VARCHAR(50)) ENGINE=InnoDB`)
-	n := &node.Node{Config: &config.Config{Home: home, Node: name, DSN: dsn, Profile: "none"}}
-	check(t, n.Write())
-	check(t, n.Connect(t.Context()))
-	p, cat, err := n.ReadCatalogue(t.Context())
-	check(t, err)
-	n.Keys, err = keys.Create(home, name, keys.X25519)
-	check(t, err)
-	n.Journal, err = capture.Init(t.Context(), n.DB, cat, p, name, time.Now, warn)
-	check(t, err)
-	t.Cleanup(n.Close)
-	return n
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func newWorking(t *testing.T) *working {
 	t.Helper()
 	dir := t.TempDir()
 	v := &working{t: t, home: filepath.Join(dir, "hub")}
-	hub, clinic := newNode(t, v.home, "hub"), newNode(t, filepath.Join(dir, "kisumu"), "kisumu")
+	hub, clinic := nodetest.New(t, v.home, "hub"), nodetest.New(t, filepath.Join(dir, "kisumu"), "kisumu")
 	dbtest.Exec(t, clinic.DB, "INSERT INTO site (uuid, name) VALUES ('s1', 'ward')")
-	check(t, hub.AddPeer(t.Context(), clinic.Keys.Card(), access.Child))
-	check(t, clinic.AddPeer(t.Context(), hub.Keys.Card(), access.Parent))
+	nodetest.Check(t, hub.AddPeer(t.Context(), clinic.Keys.Card(), access.Child))
+	nodetest.Check(t, clinic.AddPeer(t.Context(), hub.Keys.Card(), access.Parent))
 	v.file = v.export(clinic)
 	v.rows = func() (n int) {
 		t.Helper()
-		check(t, hub.DB.QueryRow("SELECT COUNT(*) FROM site").Scan(&n))
+		nodetest.Check(t, hub.DB.QueryRow("SELECT COUNT(*) FROM site").Scan(&n))
 		return n
 	}
-	open := func(ctx context.Context) (*node.Node, error) { return node.OpenAll(ctx, v.home, node.Read, warn) }
+	open := func(ctx context.Context) (*node.Node, error) {
+		return node.OpenAll(ctx, v.home, node.Read, nodetest.Quiet)
+	}
 	v.w = newWorker(v.home, open, slog.New(slog.DiscardHandler))
 	return v
 }
@@ -81,31 +52,31 @@ func newWorking(t *testing.T) *working {
 func (v *working) export(clinic *node.Node) string {
 	v.t.Helper()
 	stick, err := transport.MakeFolder(filepath.Join(v.t.TempDir(), "stick"))
-	check(v.t, err)
+	nodetest.Check(v.t, err)
 	defer stick.Close()
 	peers, err := clinic.ChoosePeers(v.t.Context(), nil)
-	check(v.t, err)
+	nodetest.Check(v.t, err)
 	made, err := clinic.Exchange().Export(v.t.Context(), peers[0], stick, exchange.ExportOptions{})
-	check(v.t, err)
+	nodetest.Check(v.t, err)
 	if len(made) != 1 {
 		v.t.Fatalf("%d files", len(made))
 	}
 	inbox, err := exchange.Inbox(v.home)
-	check(v.t, err)
+	nodetest.Check(v.t, err)
 	defer inbox.Close()
-	check(v.t, os.Rename(filepath.Join(stick.Path(), made[0].File), filepath.Join(inbox.Path(), made[0].File)))
+	nodetest.Check(v.t, os.Rename(filepath.Join(stick.Path(), made[0].File), filepath.Join(inbox.Path(), made[0].File)))
 	return made[0].File
 }
 
 // setState changes a peer's state as the command does.
 func (v *working) setState(name string, state access.State) {
 	v.t.Helper()
-	n, err := node.OpenAll(v.t.Context(), v.home, node.Change, warn)
+	n, err := node.OpenAll(v.t.Context(), v.home, node.Change, nodetest.Quiet)
 	if err != nil {
 		v.t.Fatal(fmt.Errorf("set %s to %s: %w", name, state, err))
 	}
 	defer n.Close()
-	check(v.t, n.SetPeerState(v.t.Context(), name, state))
+	nodetest.Check(v.t, n.SetPeerState(v.t.Context(), name, state))
 }
 
 func (v *working) start() {
@@ -167,10 +138,10 @@ func TestWorkerLeavesTheLock(t *testing.T) {
 // TestWorkerServesTheOthers has one node's outbox out of order: the mail of the other is made all the same.
 func TestWorkerServesTheOthers(t *testing.T) {
 	v := newWorking(t)
-	other := newNode(t, filepath.Join(filepath.Dir(v.home), "a"), "a")
-	hub, err := node.OpenAll(t.Context(), v.home, node.Change, warn)
-	check(t, err)
-	check(t, hub.AddPeer(t.Context(), other.Keys.Card(), access.Child))
+	other := nodetest.New(t, filepath.Join(filepath.Dir(v.home), "a"), "a")
+	hub, err := node.OpenAll(t.Context(), v.home, node.Change, nodetest.Quiet)
+	nodetest.Check(t, err)
+	nodetest.Check(t, hub.AddPeer(t.Context(), other.Keys.Card(), access.Child))
 	hub.Close()
 	if err := os.Mkdir(filepath.Join(v.home, "outbox"), 0o700); err != nil {
 		t.Fatal(err)

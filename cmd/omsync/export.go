@@ -73,7 +73,7 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 		return err
 	}
 	export := func(p *journal.Peer) ([]capture.Exported, string, error) {
-		made, err := exchanging(cmd, n).Post(ctx, p, size)
+		made, err := exchanging(cmd.ErrOrStderr(), n).Post(ctx, p, size)
 		return made, filepath.Join(n.Home, "outbox", p.Name), err
 	}
 	if o.to != "" {
@@ -83,7 +83,7 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 		}
 		defer folder.Close()
 		export = func(p *journal.Peer) ([]capture.Exported, string, error) {
-			made, err := exchanging(cmd, n).Export(ctx, p, folder, exchange.ExportOptions{Full: o.full, SinceSent: o.sinceSent, PartSize: size})
+			made, err := exchanging(cmd.ErrOrStderr(), n).Export(ctx, p, folder, exchange.ExportOptions{Full: o.full, SinceSent: o.sinceSent, PartSize: size})
 			return made, o.to, err
 		}
 	}

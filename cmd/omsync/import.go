@@ -49,8 +49,8 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 		return err
 	}
 	defer n.Close()
-	x := exchanging(cmd, n)
-	run := &importing{node: n, cmd: cmd, dryRun: o.dryRun, json: o.json, moved: map[string]bool{}}
+	x := exchanging(cmd.ErrOrStderr(), n)
+	run := &importing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), dryRun: o.dryRun, json: o.json, moved: map[string]bool{}}
 	begin := func() error { return n.Reconcile(ctx) }
 	if err := run.hooked(ctx, func() error { return o.run(ctx, x, args, begin, run) }); err != nil {
 		return err

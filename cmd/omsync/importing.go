@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/spf13/cobra"
+	"io"
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange"
@@ -17,7 +16,7 @@ import (
 // importing prints what comes of files, and remembers what the exit code depends on.
 type importing struct {
 	node         *node.Node
-	cmd          *cobra.Command
+	out, stderr  io.Writer
 	dryRun, json bool
 	terse        bool // says nothing of files that were covered
 
@@ -36,7 +35,7 @@ func (r *importing) hooked(ctx context.Context, imports func() error) error {
 	if r.dryRun {
 		return err
 	}
-	if e := r.node.Hook().AfterImport(ctx, r.cmd.ErrOrStderr(), r.done); e != nil {
+	if e := r.node.Hook().AfterImport(ctx, r.stderr, r.done); e != nil {
 		r.errs = append(r.errs, e)
 	}
 	return err
@@ -86,9 +85,11 @@ func (r *importing) print(f *exchange.Result) error {
 	}
 	r.conflicts += p.Conflicts
 	r.refused += p.Refused
-	out := r.cmd.OutOrStdout()
+	out := r.out
 	line := importedFile(f, r.dryRun)
-	r.done = append(r.done, hook.Imported(f.Name, p))
+	done := hook.Imported(f.Name, p)
+	done.DryRun = r.dryRun
+	r.done = append(r.done, done)
 	if r.json {
 		return printJSON(out, line)
 	}
@@ -141,7 +142,7 @@ func (r *importing) failed(f *exchange.Result) error {
 		if f.Header != nil {
 			line.Sender, line.Base, line.Upto, line.Part = f.Header.Sender, f.Header.Base.Epoch, f.Header.Upto.Epoch, f.Header.Part
 		}
-		if err := printJSON(r.cmd.OutOrStdout(), line); err != nil {
+		if err := printJSON(r.out, line); err != nil {
 			return err
 		}
 	}

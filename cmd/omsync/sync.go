@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -80,13 +81,13 @@ func (o *syncOptions) flags(cmd *cobra.Command) {
 
 // syncing is a run over links: what it found goes to the user and into the exit code.
 type syncing struct {
-	node  *node.Node
-	cmd   *cobra.Command
-	links []config.Link
-	named bool // the links were named on the command line
-	files *importing
-	quiet bool // nothing was printed
-	errs  failure.List
+	node        *node.Node
+	out, stderr io.Writer
+	links       []config.Link
+	named       bool // the links were named on the command line
+	files       *importing
+	quiet       bool // nothing was printed
+	errs        failure.List
 }
 
 // withNode opens the node and its links' settings for one of the three commands.
@@ -96,7 +97,7 @@ func (o *syncOptions) withNode(cmd *cobra.Command, g *global, run func(context.C
 		return err
 	}
 	defer n.Close()
-	s := &syncing{node: n, cmd: cmd, named: len(o.links) > 0, quiet: true}
+	s := &syncing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), named: len(o.links) > 0, quiet: true}
 	if s.links, err = o.chosen(n); err != nil {
 		return err
 	}
@@ -106,9 +107,9 @@ func (o *syncOptions) withNode(cmd *cobra.Command, g *global, run func(context.C
 	if err := n.Load(cmd.Context(), warner(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
-	s.files = &importing{node: n, cmd: cmd, terse: true, moved: map[string]bool{}}
+	s.files = &importing{node: n, out: s.out, stderr: s.stderr, terse: true, moved: map[string]bool{}}
 	err = run(cmd.Context(), s)
-	if err == nil && s.quiet && len(s.errs) == 0 && s.files.files == 0 && isTerminal(cmd.OutOrStdout()) {
+	if err == nil && s.quiet && len(s.errs) == 0 && s.files.files == 0 && isTerminal(s.out) {
 		s.say("nothing to do")
 	}
 	return s.end(err)
@@ -169,17 +170,17 @@ func (s *syncing) end(err error) error {
 // say prints a line of what was done.
 func (s *syncing) say(format string, args ...any) {
 	s.quiet = false
-	fmt.Fprintf(s.cmd.OutOrStdout(), format+"\n", args...)
+	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
-func (s *syncing) events() exchange.Events {
+func (s *syncing) events(ctx context.Context) exchange.Events {
 	return exchange.Events{
-		Begin:    func() error { return s.node.Reconcile(s.cmd.Context()) },
+		Begin:    func() error { return s.node.Reconcile(ctx) },
 		Imported: s.files.print,
 		Posted: func(made []capture.Exported) error {
 			for _, e := range made {
 				s.quiet = false
-				if err := printExported(s.cmd.OutOrStdout(), "", false, e); err != nil {
+				if err := printExported(s.out, "", false, e); err != nil {
 					return err
 				}
 			}
@@ -208,7 +209,7 @@ func (s *syncing) down(link string, l *exchange.LinkState) {
 		return
 	}
 	s.quiet = false
-	fmt.Fprintf(s.cmd.ErrOrStderr(), "omsync: %s\n", text)
+	fmt.Fprintf(s.stderr, "omsync: %s\n", text)
 }
 
 func movedText(m exchange.Moved) string {
@@ -224,13 +225,13 @@ func runSync(ctx context.Context, s *syncing) error {
 		return err
 	}
 	return s.files.hooked(ctx, func() error {
-		x := exchanging(s.cmd, s.node)
-		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, s.events())
+		x := exchanging(s.stderr, s.node)
+		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, s.events(ctx))
 	})
 }
 
 func runPush(ctx context.Context, s *syncing) error {
-	x, e := exchanging(s.cmd, s.node), s.events()
+	x, e := exchanging(s.stderr, s.node), s.events(ctx)
 	return x.OverLinks(ctx, links.Openers(s.node, x, s.links), e, func(l *exchange.Link, state *exchange.State) error {
 		peers, err := journal.Peers(ctx, s.node.DB)
 		if err != nil {
@@ -242,7 +243,7 @@ func runPush(ctx context.Context, s *syncing) error {
 }
 
 func runPull(ctx context.Context, s *syncing) error {
-	x, e := exchanging(s.cmd, s.node), s.events()
+	x, e := exchanging(s.stderr, s.node), s.events(ctx)
 	return x.OverLinks(ctx, links.Openers(s.node, x, s.links), e, func(l *exchange.Link, _ *exchange.State) error {
 		p, err := x.Pull(ctx, l, e.Received)
 		if p != nil {

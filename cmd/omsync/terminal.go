@@ -33,12 +33,10 @@ func warner(w io.Writer) func(string, ...any) {
 }
 
 // exchanging returns the node as package exchange wants it, with bars where a person looks on.
-func exchanging(cmd *cobra.Command, n *node.Node) *exchange.Node {
+func exchanging(stderr io.Writer, n *node.Node) *exchange.Node {
 	x := n.Exchange()
-	if isTerminal(cmd.ErrOrStderr()) {
-		x.Progress = func(label string, unit exchange.Unit) exchange.Bar {
-			return newProgress(cmd.ErrOrStderr(), label, unit)
-		}
+	if isTerminal(stderr) {
+		x.Progress = func(label string, unit exchange.Unit) exchange.Bar { return newProgress(stderr, label, unit) }
 	}
 	return x
 }

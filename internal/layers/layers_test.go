@@ -42,7 +42,7 @@ var may = map[string][]string{
 }
 
 // harness is what only tests use, and the generator of test data.
-var harness = []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/openmrs/gen", "internal/sites"}
+var harness = []string{"internal/dbtest", "internal/netfault", "internal/nodetest", "internal/openmrs", "internal/openmrs/gen", "internal/sites"}
 
 // Each package imports those below it alone.
 func TestLayers(t *testing.T) {
