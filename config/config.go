@@ -159,8 +159,8 @@ func (c *Config) CheckProfile(p *schema.Profile) error {
 	return nil
 }
 
-// CheckTables returns an error for a policy of a table that the database does not have: a spelling error would pass unseen. The other
-// policies get their tables' exact names.
+// CheckTables returns an error for a policy of a table that the database does not have: a spelling error would pass unseen. The
+// other policies get their tables' exact names.
 func (c *Config) CheckTables(cat *schema.Catalogue) error {
 	exact := map[string]string{}
 	for name, policy := range c.Policy {

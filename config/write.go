@@ -56,8 +56,8 @@ const template = `# Configuration of an omsync node. It is read at every run: ed
 # import = true                         # at once
 `
 
-// Write makes the configuration file in c.Home, which must not have one yet, readable by its owner alone. It writes what init knows:
-// node, dsn, password, profile.
+// Write makes the configuration file in c.Home, which must not have one yet, readable by its owner alone. It writes what init
+// knows: node, dsn, password, profile.
 func (c *Config) Write() error {
 	line := func(key, value, example string) string {
 		if value == "" {

@@ -59,12 +59,12 @@ func Imported(name string, r *apply.Report) File {
 }
 
 // AfterImport hands what the files changed to the hook, together with what earlier runs could not hand over. That is kept durably
-// in the home folder before the hook starts, so each change is told at least once. (Only a run that is killed between its import and
-// this call leaves its changes untold.) The hook's output goes to out, each line after "hook: ". Without files, or if they changed
-// nothing, only what is left of earlier runs is told.
+// in the home folder before the hook starts, so each change is told at least once. (Only a run that is killed between its import
+// and this call leaves its changes untold.) The hook's output goes to out, each line after "hook: ". Without files, or if they
+// changed nothing, only what is left of earlier runs is told.
 //
-// The caller holds the node's lock. It calls this at the end of each run that may import, also of one that ended with an error or was
-// interrupted: then the changes are kept for the next run.
+// The caller holds the node's lock. It calls this at the end of each run that may import, also of one that ended with an error or
+// was interrupted: then the changes are kept for the next run.
 func (h *Hook) AfterImport(ctx context.Context, out io.Writer, files []File) error {
 	if len(h.Command) == 0 || slices.ContainsFunc(files, func(f File) bool { return f.DryRun }) {
 		return nil

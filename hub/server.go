@@ -84,8 +84,12 @@ func Serve(ctx context.Context, o Options) error {
 		}
 	}
 	if work != nil {
-		done := work.start(ctx)
-		defer func() { <-done }()
+		working, stop := context.WithCancel(ctx)
+		done := work.start(working)
+		defer func() {
+			stop() // the server may have ended by itself
+			<-done
+		}()
 	}
 	return s.listen(ctx, handler, listener, tlsConfig)
 }

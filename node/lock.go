@@ -29,8 +29,9 @@ const (
 // Lock keeps other runs from changing the node.
 type Lock struct{ file *flock.Flock }
 
-// AcquireLock takes the lock of a home folder as soon as nobody else holds it. It asks once if wait is 0. ErrLocked: somebody else does
-// to the end of the wait. A file system without locks, such as some network shares, is an error: two runs at once are worse than none.
+// AcquireLock takes the lock of a home folder as soon as nobody else holds it. It asks once if wait is 0. ErrLocked: somebody else
+// does to the end of the wait. A file system without locks, such as some network shares, is an error: two runs at once are worse
+// than none.
 func AcquireLock(ctx context.Context, home string, wait time.Duration) (*Lock, error) {
 	end := time.Now().Add(wait)
 	for {

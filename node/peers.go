@@ -30,8 +30,8 @@ func (n *Node) AddPeer(ctx context.Context, card keys.Card, as access.Role) erro
 	return journal.AddPeer(ctx, n.DB, &journal.Peer{Name: card.Name, Role: as, Card: card.Marshal(), Link: merge.Link{Number: number}})
 }
 
-// CheckPeer returns an error with a hint, a *failure.Failure, for what stands in the way of adding a peer. known: it is there already,
-// the same.
+// CheckPeer returns an error with a hint, a *failure.Failure, for what stands in the way of adding a peer. known: it is there
+// already, the same.
 func (n *Node) CheckPeer(ctx context.Context, card keys.Card, as access.Role) (known bool, err error) {
 	peers, err := journal.Peers(ctx, n.DB)
 	if err != nil {
@@ -142,8 +142,8 @@ func (n *Node) Invitations() (*enrol.Invitations, error) {
 
 func (n *Node) invitationsFolder() string { return filepath.Join(n.Home, "invitations") }
 
-// CheckToken returns an error unless the token is of the node's parent, if it has one. Ask before the hub is asked: otherwise the hub
-// would have a child from then on that will never be one.
+// CheckToken returns an error unless the token is of the node's parent, if it has one. Ask before the hub is asked: otherwise the
+// hub would have a child from then on that will never be one.
 func (n *Node) CheckToken(ctx context.Context, token enrol.Token) error {
 	peers, err := journal.Peers(ctx, n.DB)
 	if err != nil {

@@ -50,9 +50,9 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 	}
 	defer n.Close()
 	x := exchanging(cmd.ErrOrStderr(), n)
-	run := &importing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), dryRun: o.dryRun, json: o.json, moved: map[string]bool{}}
+	run := &importing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), dryRun: o.dryRun, json: o.json, applied: map[string]bool{}}
 	begin := func() error { return n.Reconcile(ctx) }
-	if err := run.hooked(ctx, func() error { return o.run(ctx, x, args, begin, run) }); err != nil {
+	if err := run.withHook(ctx, func() error { return o.run(ctx, x, args, begin, run) }); err != nil {
 		return err
 	}
 	if run.files == 0 && !o.json {

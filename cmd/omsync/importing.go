@@ -21,7 +21,7 @@ type importing struct {
 	terse        bool // says nothing of files that were covered
 
 	files     int
-	moved     map[string]bool // senders of whom something is applied
+	applied   map[string]bool // senders of whom something is applied
 	waiting   []*apply.Report
 	done      []hook.File
 	conflicts int
@@ -29,8 +29,8 @@ type importing struct {
 	errs      failure.List
 }
 
-// hooked does imports, and then tells the hook of them, also if one ended early: what came before it is in the database.
-func (r *importing) hooked(ctx context.Context, imports func() error) error {
+// withHook does imports, and then tells the hook of them, also if one ended early: what came before it is in the database.
+func (r *importing) withHook(ctx context.Context, imports func() error) error {
 	err := imports()
 	if r.dryRun {
 		return err
@@ -79,7 +79,7 @@ func (r *importing) print(f *exchange.Result) error {
 	p := f.Report
 	switch p.Outcome {
 	case apply.Applied, apply.Covered:
-		r.moved[p.Sender] = true
+		r.applied[p.Sender] = true
 	case apply.Gap, apply.Refused:
 		r.waiting = append(r.waiting, p)
 	}
@@ -181,7 +181,7 @@ func (r *importing) end() error {
 		switch {
 		case p.Stranger:
 			errs = append(errs, failure.Coded(failure.Trust, "%s", p.Why))
-		case p.Outcome == apply.Gap || !r.moved[p.Sender]: // a file of an old history beside newer ones is only old
+		case p.Outcome == apply.Gap || !r.applied[p.Sender]: // a file of an old history beside newer ones is only old
 			errs = append(errs, failure.Coded(failure.Gap, "a batch of %s was not applied: %s", p.Sender, p.Why))
 		}
 	}

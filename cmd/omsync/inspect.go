@@ -66,52 +66,52 @@ func runInspect(cmd *cobra.Command, g *global, o *inspectOptions, path string) e
 	return nil
 }
 
-// mark is an epoch in JSON. Tokens have 64 bits, more than a JSON number holds everywhere.
-type mark struct {
+// position is an epoch in JSON. Tokens have 64 bits, more than a JSON number holds everywhere.
+type position struct {
 	Epoch uint64 `json:"epoch"`
 	Token string `json:"token"`
 }
 
-func markJSON(m batch.Position) mark { return mark{m.Epoch, hex16(m.Token)} }
+func positionJSON(p batch.Position) position { return position{p.Epoch, hex16(p.Token)} }
 
 func hex16(n uint64) string { return fmt.Sprintf("%016x", n) }
 
 // header is the JSON object of a header.
 type header struct {
-	Sender     string   `json:"sender"`
-	Receiver   string   `json:"receiver"`
-	Time       string   `json:"time"`
-	History    string   `json:"history"`
-	Earlier    []string `json:"earlier_histories,omitempty"`
-	Base       mark     `json:"base"`
-	Upto       mark     `json:"upto"`
-	Ahead      bool     `json:"ahead"`
-	Chain      []mark   `json:"chain,omitempty"`
-	AckHistory string   `json:"acknowledged_history"`
-	Ack        mark     `json:"acknowledged"`
-	Missing    mark     `json:"missing"`
-	Again      []uint64 `json:"sent_again,omitempty"`
-	Ask        []string `json:"asks_for,omitempty"`
-	Link       string   `json:"link"`
-	PeerLink   string   `json:"peer_link"`
-	Load       string   `json:"load,omitempty"`
-	Part       uint32   `json:"part,omitempty"`
-	Last       bool     `json:"last"`
-	LoadHave   string   `json:"load_receiving,omitempty"`
-	PartHave   uint32   `json:"part_received,omitempty"`
-	Schema     string   `json:"schema"`
-	Bytes      int64    `json:"bytes"`
+	Sender     string     `json:"sender"`
+	Receiver   string     `json:"receiver"`
+	Time       string     `json:"time"`
+	History    string     `json:"history"`
+	Earlier    []string   `json:"earlier_histories,omitempty"`
+	Base       position   `json:"base"`
+	Upto       position   `json:"upto"`
+	Ahead      bool       `json:"ahead"`
+	Chain      []position `json:"chain,omitempty"`
+	AckHistory string     `json:"acknowledged_history"`
+	Ack        position   `json:"acknowledged"`
+	Missing    position   `json:"missing"`
+	Again      []uint64   `json:"sent_again,omitempty"`
+	Ask        []string   `json:"asks_for,omitempty"`
+	Link       string     `json:"link"`
+	PeerLink   string     `json:"peer_link"`
+	Load       string     `json:"load,omitempty"`
+	Part       uint32     `json:"part,omitempty"`
+	Last       bool       `json:"last"`
+	LoadHave   string     `json:"load_receiving,omitempty"`
+	PartHave   uint32     `json:"part_received,omitempty"`
+	Schema     string     `json:"schema"`
+	Bytes      int64      `json:"bytes"`
 }
 
 func headerJSON(h *batch.Header, size int64) header {
-	out := header{Sender: h.Sender, Receiver: h.Receiver, Time: timeText(h.Time), History: hex16(h.History), Base: markJSON(h.Base), Upto: markJSON(h.Upto),
-		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: markJSON(h.Ack), Missing: markJSON(h.Missing), Again: h.Resent, Ask: h.Requests, Link: hex16(h.Link),
+	out := header{Sender: h.Sender, Receiver: h.Receiver, Time: timeText(h.Time), History: hex16(h.History), Base: positionJSON(h.Base), Upto: positionJSON(h.Upto),
+		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: positionJSON(h.Ack), Missing: positionJSON(h.Missing), Again: h.Resent, Ask: h.Requests, Link: hex16(h.Link),
 		PeerLink: hex16(h.PeerLink), Part: h.Part, Last: h.Last, PartHave: h.PartHave, Schema: h.Schema, Bytes: size}
 	for _, e := range h.Earlier {
 		out.Earlier = append(out.Earlier, hex16(e))
 	}
 	for _, m := range h.Chain {
-		out.Chain = append(out.Chain, markJSON(m))
+		out.Chain = append(out.Chain, positionJSON(m))
 	}
 	if h.Load != 0 {
 		out.Load = hex16(h.Load)

@@ -65,9 +65,9 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 	}
 	switch {
 	case o.list:
-		return o.print(cmd, invitations)
+		return printInvitations(cmd, invitations)
 	case o.revoke:
-		return o.take(cmd, invitations, args[0])
+		return revokeInvitation(cmd, invitations, args[0])
 	}
 	valid, err := parseDays(o.valid)
 	if err != nil {
@@ -107,8 +107,8 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 	return err
 }
 
-// print lists the invitations.
-func (o *inviteOptions) print(cmd *cobra.Command, v *enrol.Invitations) error {
+// printInvitations lists the invitations.
+func printInvitations(cmd *cobra.Command, v *enrol.Invitations) error {
 	list, err := v.List()
 	if err != nil {
 		return err
@@ -130,8 +130,8 @@ func (o *inviteOptions) print(cmd *cobra.Command, v *enrol.Invitations) error {
 	return w.Flush()
 }
 
-// take revokes the open invitation of a name.
-func (o *inviteOptions) take(cmd *cobra.Command, v *enrol.Invitations, name string) error {
+// revokeInvitation takes back the open invitation of a name.
+func revokeInvitation(cmd *cobra.Command, v *enrol.Invitations, name string) error {
 	list, err := v.List()
 	if err != nil {
 		return err

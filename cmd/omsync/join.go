@@ -41,7 +41,7 @@ hub has taken this node: who says no tells its people, for them to remove it aga
 --open joins a hub that takes everybody (omsync serve --auto-register), for trials: then the fingerprint is all there is to
 compare.`,
 		Example: `  omsync --home /var/lib/omsync join https://hub.example.org:8443 --token omsync-...`,
-		Args:    named("join which hub?"),
+		Args:    oneArg("join which hub?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runJoin(cmd, g, o, strings.TrimSuffix(args[0], "/"))
 		},
@@ -68,7 +68,7 @@ func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) erro
 		return err
 	}
 	defer n.Close()
-	hub, pin, err := o.exchange(cmd, n, address)
+	hub, pin, err := o.exchangeCards(cmd, n, address)
 	if err != nil {
 		return err
 	}
@@ -92,8 +92,8 @@ func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) erro
 	return err
 }
 
-// exchange sends this node's card and answers the hub's, with the pin of its certificate.
-func (o *joinOptions) exchange(cmd *cobra.Command, n *node.Node, address string) (hub keys.Card, pin string, err error) {
+// exchangeCards sends this node's card and answers the hub's, with the pin of its certificate.
+func (o *joinOptions) exchangeCards(cmd *cobra.Command, n *node.Node, address string) (hub keys.Card, pin string, err error) {
 	var token enrol.Token
 	request, err := enrol.OpenRequest(n.Keys)
 	pin = o.pin

@@ -1,7 +1,7 @@
 // Command omsync keeps OpenMRS databases at several sites in step by files that any courier can carry.
 //
-// The commands are thin, a file for each: options, constructor, run function and what it prints. They open the node and call the packages
-// that do the work. Results go to stdout, everything else to stderr; exit codes are in exit.go.
+// The commands are thin, a file for each: options, constructor, run function and what it prints. They open the node and call the
+// packages that do the work. Results go to stdout, everything else to stderr; exit codes are in exit.go.
 package main
 
 import (

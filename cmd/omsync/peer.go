@@ -45,7 +45,7 @@ adds its clinics as children; a node has one parent at most. Both sides add each
 
 Compare the card's fingerprint with its owner by voice or on paper: nothing else tells who made it. On a terminal you are
 asked; a script gives the expected one with --fingerprint, or --yes if the card came by a way that can be trusted.`,
-		Args: named("add which card?"),
+		Args: oneArg("add which card?"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runPeerAdd(cmd, g, o, args[0]) },
 	}
 	f := cmd.Flags()
@@ -199,7 +199,7 @@ func newPeerState(g *global, verb string, state access.State, short, effect stri
 	return &cobra.Command{
 		Use:   verb + " NAME",
 		Short: short,
-		Args:  named("which peer?"),
+		Args:  oneArg("which peer?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := g.open(cmd, node.Change)
 			if err != nil {

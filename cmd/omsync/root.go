@@ -44,8 +44,8 @@ and keys.
 	return root
 }
 
-// named takes one argument; without it a command asks, and with more it says what it takes.
-func named(question string) cobra.PositionalArgs {
+// oneArg takes one argument; without it a command asks, and with more it says what it takes.
+func oneArg(question string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch len(args) {
 		case 1:

@@ -107,7 +107,7 @@ func (o *syncOptions) withNode(cmd *cobra.Command, g *global, run func(context.C
 	if err := n.Load(cmd.Context(), warner(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
-	s.files = &importing{node: n, out: s.out, stderr: s.stderr, terse: true, moved: map[string]bool{}}
+	s.files = &importing{node: n, out: s.out, stderr: s.stderr, terse: true, applied: map[string]bool{}}
 	err = run(cmd.Context(), s)
 	if err == nil && s.quiet && len(s.errs) == 0 && s.files.files == 0 && isTerminal(s.out) {
 		s.say("nothing to do")
@@ -224,7 +224,7 @@ func runSync(ctx context.Context, s *syncing) error {
 	if err := s.node.Reconcile(ctx); err != nil {
 		return err
 	}
-	return s.files.hooked(ctx, func() error {
+	return s.files.withHook(ctx, func() error {
 		x := exchanging(s.stderr, s.node)
 		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, s.events(ctx))
 	})

@@ -159,8 +159,8 @@ func (f *File) Line(key Key) int {
 	return 1
 }
 
-// Decode fills in a struct with toml tags. A key for which it has no field and a value of another type are errors: each an [*Error].
-// Fields have types of TOML's own: the library does not ask each UnmarshalText.
+// Decode fills in a struct with toml tags. A key for which it has no field and a value of another type are errors: each an
+// [*Error]. Fields have types of TOML's own: the library does not ask each UnmarshalText.
 func (f *File) Decode(into any) error {
 	d := toml.NewDecoder(bytes.NewReader(f.data))
 	d.DisallowUnknownFields()
