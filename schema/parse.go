@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"github.com/omsync/omsync/internal/tomlfile"
 )
 
 //go:embed profiles/*.toml
@@ -91,18 +91,18 @@ type reindex struct {
 // that name the line. What the tables of a database have to say to it is seen by [Read].
 func ParseProfile(name string, data []byte, over *Profile) (*Profile, error) {
 	l := &layer{origin: name}
-	md, err := toml.Decode(string(data), l)
+	f, err := tomlfile.Parse(data)
+	if err == nil {
+		err = checkTables(f)
+	}
+	if err == nil {
+		err = f.Decode(l)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("profile %s: %w", name, plainError(err))
-	}
-	if key := notTable(md); key != nil {
-		return nil, fmt.Errorf("profile %s: line %d: %s must be a table of keys and values, not a %s", name, line(data, key), key, strings.ToLower(md.Type(key...)))
-	}
-	if unknown := md.Undecoded(); len(unknown) > 0 {
-		return nil, fmt.Errorf("profile %s: line %d: unknown key %s", name, line(data, unknown[0]), unknown[0])
+		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}
 	if key, err := l.check(); err != nil {
-		return nil, fmt.Errorf("profile %s: line %d: %w", name, line(data, key), err)
+		return nil, fmt.Errorf("profile %s: line %d: %w", name, f.Line(key), err)
 	}
 	p := &Profile{Name: name}
 	if over != nil {
@@ -112,15 +112,10 @@ func ParseProfile(name string, data []byte, over *Profile) (*Profile, error) {
 	return p, nil
 }
 
-// plainError words a syntax error with its line, without the library's name.
-func plainError(err error) error {
-	return errors.New(strings.TrimPrefix(err.Error(), "toml: "))
-}
-
-// notTable returns the first key that stands for a table but is none: the library takes that for an empty one.
-func notTable(md toml.MetaData) toml.Key {
-	for _, key := range md.Keys() {
-		table := false
+// checkTables returns an error for the first key that stands for a table but is none.
+func checkTables(f *tomlfile.File) error {
+	for _, e := range f.Entries() {
+		key, table := e.Key, false
 		switch key[0] {
 		case "references":
 			table = len(key) <= 2
@@ -129,23 +124,23 @@ func notTable(md toml.MetaData) toml.Key {
 		case "key", "natural", "exclude", "filter":
 			table = len(key) == 1
 		}
-		if table && md.Type(key...) != "Hash" {
-			return key
+		if table && e.Kind != tomlfile.Table {
+			return &tomlfile.Error{Line: e.Line, Key: key, Message: fmt.Sprintf("%s must be a table of keys and values, not a %s", key, e.Kind)}
 		}
 	}
 	return nil
 }
 
 // check returns the first rule that cannot be meant, and its key.
-func (l *layer) check() (toml.Key, error) {
+func (l *layer) check() (tomlfile.Key, error) {
 	lists := []struct {
-		key  toml.Key
+		key  tomlfile.Key
 		list []string
 	}{
-		{toml.Key{"never"}, l.Never}, {toml.Key{"travel"}, l.Travel},
-		{toml.Key{"direction", "both"}, l.Direction.Both}, {toml.Key{"direction", "down"}, l.Direction.Down},
-		{toml.Key{"direction", "add"}, l.Direction.Add}, {toml.Key{"direction", "none"}, l.Direction.None},
-		{toml.Key{"direction", "rights"}, l.Direction.Rights},
+		{tomlfile.Key{"never"}, l.Never}, {tomlfile.Key{"travel"}, l.Travel},
+		{tomlfile.Key{"direction", "both"}, l.Direction.Both}, {tomlfile.Key{"direction", "down"}, l.Direction.Down},
+		{tomlfile.Key{"direction", "add"}, l.Direction.Add}, {tomlfile.Key{"direction", "none"}, l.Direction.None},
+		{tomlfile.Key{"direction", "rights"}, l.Direction.Rights},
 	}
 	said := map[string]string{} // by question (never or travel; which direction): table → list
 	for _, x := range lists {
@@ -170,54 +165,27 @@ func (l *layer) check() (toml.Key, error) {
 	}{{"key", l.Key}, {"natural", l.Natural}} {
 		for table, columns := range section.keys {
 			if len(columns) == 0 || slices.Contains(columns, "") {
-				return toml.Key{section.name, table}, fmt.Errorf("the key of table %s names no column", table)
+				return tomlfile.Key{section.name, table}, fmt.Errorf("the key of table %s names no column", table)
 			}
 		}
 	}
 	for table, columns := range l.Conditional {
 		for column, c := range columns {
 			if c.Column == "" || len(c.Targets) == 0 {
-				return toml.Key{"conditional", table, column}, errors.New("a conditional reference needs column (what decides) and targets")
+				return tomlfile.Key{"conditional", table, column}, errors.New("a conditional reference needs column (what decides) and targets")
 			}
 		}
 	}
 	for table, f := range l.Filter {
 		if f.Column == "" {
-			return toml.Key{"filter", table}, errors.New("a filter needs column")
+			return tomlfile.Key{"filter", table}, errors.New("a filter needs column")
 		}
 	}
 	if r := l.Reindex; r != nil && (r.Table == "" || r.Column == "" || r.Value == "" || r.Blank == "" || len(r.When) == 0 || slices.Contains(r.When, "")) {
-		return toml.Key{"reindex"}, errors.New("reindex needs table, column and value (which row), blank (the column to empty) and when (which tables)")
+		return tomlfile.Key{"reindex"}, errors.New("reindex needs table, column and value (which row), blank (the column to empty) and when (which tables)")
 	}
 	return nil, nil
 }
 
-// located fails to decode, so that the library says where the value is.
-type located struct{}
-
-func (*located) UnmarshalTOML(any) error { return errors.New("here") }
-
-// line returns the line of a key, 1 if it is not to be found.
-func line(data []byte, key toml.Key) int {
-	var table map[string]toml.Primitive
-	md, err := toml.Decode(string(data), &table)
-	for i, part := range key {
-		value, ok := table[part]
-		if err != nil || !ok {
-			break
-		}
-		if i < len(key)-1 {
-			table = nil
-			err = md.PrimitiveDecode(value, &table)
-			continue
-		}
-		var parse toml.ParseError
-		if errors.As(md.PrimitiveDecode(value, &located{}), &parse) {
-			return parse.Position.Line
-		}
-	}
-	return 1
-}
-
 // tomlKey writes a name as a TOML key.
-func tomlKey(name string) string { return toml.Key{name}.String() }
+func tomlKey(name string) string { return tomlfile.Key{name}.String() }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,7 +39,7 @@ func BenchmarkExchange(b *testing.B) {
 	server := dbtest.Server(b)
 	hub, hubDSN := server.Database(b, openmrs.Schema("2.6")...)
 	clinic, clinicDSN := server.Database(b, openmrs.Schema("2.6")...)
-	ctx := context.Background()
+	ctx := b.Context()
 	stats, err := openmrs.Load(ctx, server.Open(b, hub), openmrs.Options{Seed: 1, Site: "hub", Patients: patients, Obs: 30 * patients, Metadata: true})
 	if err != nil {
 		b.Fatal(err)

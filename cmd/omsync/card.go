@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/omsync/omsync/node"
 )
 
 func newCard(g *global) *cobra.Command {
@@ -14,15 +16,15 @@ func newCard(g *global) *cobra.Command {
 batches with. It is not secret; but who gets it should compare the fingerprint with you by voice or on paper.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := g.open(false)
+			n, err := g.open(cmd, node.Read)
 			if err != nil {
 				return err
 			}
 			defer n.Close()
-			if err := n.loadKeys(); err != nil {
+			if err := n.LoadKeys(); err != nil {
 				return err
 			}
-			card := n.keys.Card()
+			card := n.Keys.Card()
 			if _, err := cmd.OutOrStdout().Write(card.Marshal()); err != nil {
 				return fmt.Errorf("print the card: %w", err)
 			}

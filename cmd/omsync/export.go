@@ -1,22 +1,19 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/export"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -55,29 +52,29 @@ Without a folder it goes to the outbox, from which push and serve take it; what 
 func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 	ctx := cmd.Context()
 	if o.to == "" && (o.full || o.sinceSent) {
-		return hinted(errors.New("export where to?"), "--full and --since-sent need --to FOLDER")
+		return failure.Hinted(errors.New("export where to?"), "--full and --since-sent need --to FOLDER")
 	}
-	size, err := parseSize(o.partSize)
+	size, err := config.ParsePartSize(o.partSize)
 	if err != nil {
 		return err
 	}
-	n, err := g.openAll(cmd, true)
+	n, err := g.openAll(cmd, node.Change)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
 	if size == 0 {
-		if size, err = parseSize(n.PartSize); err != nil {
+		if size, err = config.ParsePartSize(n.PartSize); err != nil {
 			return err
 		}
 	}
-	peers, err := n.choose(ctx, o.peers)
+	peers, err := n.ChoosePeers(ctx, o.peers)
 	if err != nil {
 		return err
 	}
 	write := func(p *journal.Peer) ([]export.Batch, string, error) {
-		made, err := n.exchange(cmd).FillOutbox(ctx, p, size)
-		return made, filepath.Join(n.home, "outbox", p.Name), err
+		made, err := exchanging(cmd.ErrOrStderr(), n).FillOutbox(ctx, p, size)
+		return made, filepath.Join(n.Home, "outbox", p.Name), err
 	}
 	if o.to != "" {
 		folder, err := transport.MakeFolder(o.to)
@@ -86,11 +83,11 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 		}
 		defer folder.Close()
 		write = func(p *journal.Peer) ([]export.Batch, string, error) {
-			made, err := n.exchange(cmd).Export(ctx, p, folder, exchange.ExportOptions{Full: o.full, SinceSent: o.sinceSent, PartSize: size})
+			made, err := exchanging(cmd.ErrOrStderr(), n).Export(ctx, p, folder, exchange.ExportOptions{Full: o.full, SinceSent: o.sinceSent, PartSize: size})
 			return made, o.to, err
 		}
 	}
-	if err := n.follow(ctx); err != nil {
+	if err := n.Reconcile(ctx); err != nil {
 		return err
 	}
 	for _, p := range peers {
@@ -108,34 +105,6 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 		}
 	}
 	return nil
-}
-
-// choose finds the peers that the user named, or all that are active.
-func (n *node) choose(ctx context.Context, names []string) ([]*journal.Peer, error) {
-	all, err := journal.Peers(ctx, n.db)
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		active := slices.DeleteFunc(all, func(p *journal.Peer) bool { return p.State != access.Active })
-		if len(active) == 0 {
-			return nil, hinted(errors.New("this node has no active peer to export to"), "omsync --home %s peer add CARD --as parent|child", n.home)
-		}
-		return active, nil
-	}
-	var out []*journal.Peer
-	for _, name := range names {
-		i := slices.IndexFunc(all, func(p *journal.Peer) bool { return p.Name == name })
-		switch {
-		case i < 0:
-			return nil, n.noPeer(name)
-		case all[i].State != access.Active:
-			return nil, hinted(fmt.Errorf("the peer %s is %s", name, all[i].State), "omsync --home %s peer resume %s", n.home, name)
-		case !slices.Contains(out, all[i]):
-			out = append(out, all[i])
-		}
-	}
-	return out, nil
 }
 
 func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error {
@@ -170,57 +139,4 @@ func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error
 	}
 	_, err := fmt.Fprintf(w, "%s: %s (%s, %s)\n", e.Peer, path, what, bytesText(e.Bytes))
 	return err
-}
-
-// parseSize reads the size of a part; "" is 0.
-func parseSize(s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	size, err := parseBytes(s)
-	if err == nil && size < 64<<10 {
-		return 0, fmt.Errorf("size %q: parts have at least 64 KiB", s)
-	}
-	return size, err
-}
-
-// parseBytes reads a size such as 64MiB, 700MB or 4000000, in bytes.
-func parseBytes(s string) (int64, error) {
-	number := strings.TrimRight(s, "BKMGTkmgtib ")
-	units := map[string]float64{"": 1, "b": 1, "k": 1 << 10, "kb": 1e3, "kib": 1 << 10, "m": 1 << 20, "mb": 1e6, "mib": 1 << 20,
-		"g": 1 << 30, "gb": 1e9, "gib": 1 << 30, "t": 1 << 40, "tb": 1e12, "tib": 1 << 40}
-	unit, ok := units[strings.ToLower(strings.TrimSpace(s[len(number):]))]
-	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !ok || !(n > 0) || n*unit > 1<<50 {
-		return 0, fmt.Errorf("size %q: write it like 64MiB or 3.9GB", s)
-	}
-	return int64(n * unit), nil
-}
-
-// bytesText is a size as people read it.
-func bytesText(n int64) string {
-	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
-	f, i := float64(n), 0
-	for f >= 1024 && i < len(units)-1 {
-		f, i = f/1024, i+1
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
-}
-
-// count is a number with its noun.
-func count(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// printJSON prints a value on one line.
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }

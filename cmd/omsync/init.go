@@ -14,14 +14,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/preflight"
 	"github.com/omsync/omsync/schema"
 )
 
 type initOptions struct {
-	config
+	config.Config
 	kind    string
 	leave   bool
 	newKeys bool
@@ -61,12 +65,12 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	if err != nil {
 		return err
 	}
-	n, fresh, err := o.prepare(cmd, dir)
+	n, fresh, err := o.prepare(dir)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	p, cat, err := n.check(cmd, o.leave || !fresh)
+	p, cat, err := checkDatabase(cmd, n, o.leave || !fresh)
 	if err != nil {
 		return err
 	}
@@ -76,46 +80,49 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 			return err
 		}
 	}
-	if n.lock, err = lock(dir); err != nil {
+	if err := n.Lock(ctx, 0); err != nil {
 		return err
 	}
 	if fresh {
-		if err := n.write(); err != nil {
+		if err := n.Write(); err != nil {
 			return err
 		}
 	}
-	madeKeys, err := n.makeKeys(ctx, o)
+	madeKeys, err := o.makeKeys(ctx, n)
 	if err != nil {
-		return errors.Join(err, undo(fresh, madeDir, dir, n.lock))
+		return errors.Join(err, undo(n, fresh, madeDir))
 	}
-	warn := warner(cmd.ErrOrStderr())
-	j, err := capture.Init(ctx, n.db, cat, p, n.Node, time.Now, warn)
-	if err != nil {
+	if n.Journal, err = capture.Init(ctx, n.DB, cat, p, n.Node, time.Now, warner(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
-	n.journal = j
-	say := cmd.OutOrStdout()
-	fmt.Fprintf(say, "node %s: database %s, profile %s, %d of %d tables exchanged\n", n.Node, n.database, n.Profile, len(j.Replicated()), len(cat.Tables))
-	if d, err := parseDSN(n.DSN); err == nil && d.Passwd != "" && fresh {
-		fmt.Fprintf(cmd.ErrOrStderr(), "omsync: the database's password is stored in %s, which only its owner can read\n", filepath.Join(dir, configName))
-	}
-	if madeKeys {
-		fmt.Fprintf(cmd.ErrOrStderr(), "omsync: the node's keys are in %s: keep a backup of that folder in a safe place\n", dir)
-	}
-	fmt.Fprintf(say, "its card, for its peers: omsync --home %s card\n", dir)
+	printInit(cmd, n, fresh, madeKeys)
 	return nil
 }
 
+// printInit says what there is now, and what to take care of.
+func printInit(cmd *cobra.Command, n *node.Node, fresh, madeKeys bool) {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "node %s: database %s, profile %s, %d of %d tables exchanged\n", n.Node, n.Database, n.Profile, len(n.Journal.Replicated()),
+		len(n.Journal.Catalogue.Tables))
+	if d, err := config.ParseDSN(n.DSN); err == nil && d.Passwd != "" && fresh {
+		fmt.Fprintf(cmd.ErrOrStderr(), "omsync: the database's password is stored in %s, which only its owner can read\n", filepath.Join(n.Home, config.Name))
+	}
+	if madeKeys {
+		fmt.Fprintf(cmd.ErrOrStderr(), "omsync: the node's keys are in %s: keep a backup of that folder in a safe place\n", n.Home)
+	}
+	fmt.Fprintf(out, "its card, for its peers: omsync --home %s card\n", n.Home)
+}
+
 // prepare reads the configuration, or takes it from the flags if there is none (fresh).
-func (o *initOptions) prepare(cmd *cobra.Command, dir string) (n *node, fresh bool, err error) {
-	if _, err := os.Stat(filepath.Join(dir, configName)); errors.Is(err, fs.ErrNotExist) {
+func (o *initOptions) prepare(dir string) (n *node.Node, fresh bool, err error) {
+	if _, err := os.Stat(filepath.Join(dir, config.Name)); errors.Is(err, fs.ErrNotExist) {
 		for _, f := range []struct{ name, value string }{{"node", o.Node}, {"dsn", o.DSN}} {
 			if f.value == "" {
-				return nil, false, hinted(fmt.Errorf("init needs --%s", f.name), "omsync --home %s init --node NAME --dsn 'user:password@unix(/path/to/socket)/database'", dir)
+				return nil, false, failure.Hinted(fmt.Errorf("init needs --%s", f.name), "omsync --home %s init --node NAME --dsn 'user:password@unix(/path/to/socket)/database'", dir)
 			}
 		}
-		c := o.config
-		c.home = dir
+		c := o.Config
+		c.Home = dir
 		for _, path := range []*string{&c.PasswordFile, &c.ProfileFile} { // flags count from here, the configuration from the home folder
 			if *path != "" {
 				if *path, err = filepath.Abs(*path); err != nil {
@@ -123,11 +130,11 @@ func (o *initOptions) prepare(cmd *cobra.Command, dir string) (n *node, fresh bo
 				}
 			}
 		}
-		return &node{config: &c}, true, c.check()
+		return &node.Node{Config: &c}, true, c.Check()
 	} else if err != nil {
 		return nil, false, fmt.Errorf("look at the home folder: %w", err)
 	}
-	c, err := readConfig(dir)
+	c, err := config.Read(dir)
 	if err != nil {
 		return nil, false, err
 	}
@@ -135,67 +142,68 @@ func (o *initOptions) prepare(cmd *cobra.Command, dir string) (n *node, fresh bo
 		{"node", o.Node, c.Node}, {"dsn", o.DSN, c.DSN}, {"profile", o.Profile, c.Profile}, {"password-env", o.PasswordEnv, c.PasswordEnv},
 	} {
 		if f.here != "" && f.here != f.there {
-			return nil, false, hinted(fmt.Errorf("--%s differs from what %s says, and init does not change that file", f.name, filepath.Join(dir, configName)),
+			return nil, false, failure.Hinted(fmt.Errorf("--%s differs from what %s says, and init does not change that file", f.name, filepath.Join(dir, config.Name)),
 				"leave the flag out, or edit the file")
 		}
 	}
-	return &node{config: c}, false, nil
+	return &node.Node{Config: c}, false, nil
 }
 
-// check looks at the database before anything is changed.
+// checkDatabase looks at the database before anything is changed.
 // leave: tables that cannot be exchanged are worth a warning only.
-func (n *node) check(cmd *cobra.Command, leave bool) (*schema.Profile, *schema.Catalogue, error) {
+func checkDatabase(cmd *cobra.Command, n *node.Node, leave bool) (*schema.Profile, *schema.Catalogue, error) {
 	ctx := cmd.Context()
-	if err := n.connect(ctx); err != nil {
+	if err := n.Connect(ctx); err != nil {
 		return nil, nil, err
 	}
-	var tables []string
-	err := sqldb.Each(ctx, n.db, "SHOW TABLES", func(r []sql.RawBytes) error { tables = append(tables, string(r[0])); return nil })
-	if err != nil {
-		return nil, nil, fmt.Errorf("list the tables: %w", err)
+	if err := chooseProfile(ctx, n); err != nil {
+		return nil, nil, err
 	}
-	if len(tables) == 0 {
-		return nil, nil, &failure{exitSchema, fmt.Errorf("the database %s has no tables that this account can see", n.database),
-			"make the application's tables first; if they are there, as an administrator: GRANT " + allPrivileges + " on the database"}
-	}
-	found := schema.Detect(tables)
-	if n.Profile == "" {
-		n.Profile = found
-	}
-	if n.Profile == "openmrs" && found != "openmrs" {
-		return nil, nil, &failure{exitSchema, fmt.Errorf("the database %s is not OpenMRS: it lacks tables that every OpenMRS has", n.database),
-			"is it the right database? for another schema use --profile none"}
-	}
-	p, err := n.profile()
+	p, cat, err := n.ReadCatalogue(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	cat, err := schema.Read(ctx, n.db, n.database, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := n.checkPolicy(cat); err != nil {
-		return nil, nil, err
-	}
-	if err := n.preflight(ctx); err != nil {
+	if err := preflight.Check(ctx, n.DB, n.Database); err != nil {
 		return nil, nil, err
 	}
 	warn := warner(cmd.ErrOrStderr())
 	for _, note := range cat.Notes {
 		warn("%s", note)
 	}
-	if bad := left(cat); len(bad) > 0 {
+	if bad := node.NotExchanged(cat); len(bad) > 0 {
 		var lines []string
 		for _, t := range bad {
 			lines = append(lines, t.Name+": "+t.Why)
 		}
 		if !leave {
-			return nil, nil, &failure{exitSchema, fmt.Errorf("%d tables cannot be exchanged:\n  %s", len(bad), strings.Join(lines, "\n  ")),
-				"mend them, or name them under never in a profile file (--profile-file), or add --leave-tables"}
+			return nil, nil, &failure.Failure{Code: failure.Schema, Err: fmt.Errorf("%d tables cannot be exchanged:\n  %s", len(bad), strings.Join(lines, "\n  ")),
+				Hint: "mend them, or name them under never in a profile file (--profile-file), or add --leave-tables"}
 		}
 		warn("not exchanged:\n  %s", strings.Join(lines, "\n  "))
 	}
 	return p, cat, nil
+}
+
+// chooseProfile detects the data model, unless the user has said which it is: then it must be there.
+func chooseProfile(ctx context.Context, n *node.Node) error {
+	var tables []string
+	err := sqldb.Each(ctx, n.DB, "SHOW TABLES", func(r []sql.RawBytes) error { tables = append(tables, string(r[0])); return nil })
+	if err != nil {
+		return fmt.Errorf("list the tables: %w", err)
+	}
+	if len(tables) == 0 {
+		return &failure.Failure{Code: failure.Schema, Err: fmt.Errorf("the database %s has no tables that this account can see", n.Database),
+			Hint: "make the application's tables first; if they are there, as an administrator: GRANT " + preflight.AllPrivileges + " on the database"}
+	}
+	found := schema.Detect(tables)
+	if n.Profile == "" {
+		n.Profile = found
+	}
+	if n.Profile == "openmrs" && found != "openmrs" {
+		return &failure.Failure{Code: failure.Schema, Err: fmt.Errorf("the database %s is not OpenMRS: it lacks tables that every OpenMRS has", n.Database),
+			Hint: "is it the right database? for another schema use --profile none"}
+	}
+	return nil
 }
 
 // makeHome makes the home folder, private to its owner, and answers whether it was not there. An empty one is made private.
@@ -214,35 +222,35 @@ func makeHome(dir string) (made bool, err error) {
 }
 
 // undo takes back what a first init made in the home folder, so that the next can choose another name.
-func undo(fresh, madeDir bool, dir string, lock *os.File) error {
+func undo(n *node.Node, fresh, madeDir bool) error {
 	if !fresh {
 		return nil
 	}
-	err := os.Remove(filepath.Join(dir, configName))
+	err := os.Remove(filepath.Join(n.Home, config.Name))
 	if madeDir {
-		err = errors.Join(err, os.Remove(lock.Name()), os.Remove(dir))
+		err = errors.Join(err, os.Remove(n.LockPath()), os.Remove(n.Home))
 	}
 	return err
 }
 
 // makeKeys loads the node's keys or makes them. A database that is a node already has keys somewhere: new ones would make
 // it a stranger to its peers.
-func (n *node) makeKeys(ctx context.Context, o *initOptions) (made bool, err error) {
-	there, err := journal.NodeName(ctx, n.db)
+func (o *initOptions) makeKeys(ctx context.Context, n *node.Node) (made bool, err error) {
+	there, err := journal.NodeName(ctx, n.DB)
 	if err != nil && !errors.Is(err, journal.ErrNone) {
 		return false, err
 	}
 	if there != "" && there != n.Node {
-		return false, hinted(fmt.Errorf("the database %s is the node %s already", n.database, there), "use that name and its home folder, or omsync uninstall there first")
+		return false, failure.Hinted(fmt.Errorf("the database %s is the node %s already", n.Database, there), "use that name and its home folder, or omsync uninstall there first")
 	}
-	n.keys, err = keys.Load(n.home, n.Node)
+	n.Keys, err = keys.Load(n.Home, n.Node)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
 	if there != "" && !o.newKeys {
-		return false, hinted(fmt.Errorf("the database %s is the node %s already, and its keys are not in %s", n.database, n.Node, n.home),
+		return false, failure.Hinted(fmt.Errorf("the database %s is the node %s already, and its keys are not in %s", n.Database, n.Node, n.Home),
 			"use the home folder that has them or restore it from a backup; if they are lost, --new-keys makes new ones, and each peer removes this node and adds its new card")
 	}
-	n.keys, err = keys.Create(n.home, n.Node, keys.Kind(o.kind))
+	n.Keys, err = keys.Create(n.Home, n.Node, keys.Kind(o.kind))
 	return err == nil, err
 }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/node"
 )
 
 type inspectOptions struct {
@@ -64,63 +66,69 @@ func runInspect(cmd *cobra.Command, g *global, o *inspectOptions, path string) e
 	return nil
 }
 
-// mark is an epoch in JSON. Tokens have 64 bits, more than a JSON number holds everywhere.
-type mark struct {
+// position is an epoch in JSON. Tokens have 64 bits, more than a JSON number holds everywhere.
+type position struct {
 	Epoch uint64 `json:"epoch"`
 	Token string `json:"token"`
 }
 
-func markJSON(m batch.Position) mark { return mark{m.Epoch, hex16(m.Token)} }
+func positionJSON(p batch.Position) position { return position{p.Epoch, hex16(p.Token)} }
 
 func hex16(n uint64) string { return fmt.Sprintf("%016x", n) }
 
 // header is the JSON object of a header.
 type header struct {
-	Sender     string   `json:"sender"`
-	Receiver   string   `json:"receiver"`
-	Time       string   `json:"time"`
-	History    string   `json:"history"`
-	Earlier    []string `json:"earlier_histories,omitempty"`
-	Base       mark     `json:"base"`
-	Upto       mark     `json:"upto"`
-	Ahead      bool     `json:"ahead"`
-	Chain      []mark   `json:"chain,omitempty"`
-	AckHistory string   `json:"acknowledged_history"`
-	Ack        mark     `json:"acknowledged"`
-	Missing    mark     `json:"missing"`
-	Again      []uint64 `json:"sent_again,omitempty"`
-	Ask        []string `json:"asks_for,omitempty"`
-	Reads      []string `json:"reads,omitempty"`
-	Needs      []string `json:"needs,omitempty"`
-	Link       string   `json:"link"`
-	PeerLink   string   `json:"peer_link"`
-	Load       string   `json:"load,omitempty"`
-	Part       uint32   `json:"part,omitempty"`
-	Last       bool     `json:"last"`
-	LoadHave   string   `json:"load_receiving,omitempty"`
-	PartHave   uint32   `json:"part_received,omitempty"`
-	Schema     string   `json:"schema"`
-	Bytes      int64    `json:"bytes"`
+	Sender     string     `json:"sender"`
+	Receiver   string     `json:"receiver"`
+	Time       string     `json:"time"`
+	History    string     `json:"history"`
+	Earlier    []string   `json:"earlier_histories,omitempty"`
+	Base       position   `json:"base"`
+	Upto       position   `json:"upto"`
+	Ahead      bool       `json:"ahead"`
+	Chain      []position `json:"chain,omitempty"`
+	AckHistory string     `json:"acknowledged_history"`
+	Ack        position   `json:"acknowledged"`
+	Missing    position   `json:"missing"`
+	Again      []uint64   `json:"sent_again,omitempty"`
+	Ask        []string   `json:"asks_for,omitempty"`
+	Reads      []string   `json:"reads,omitempty"`
+	Needs      []string   `json:"needs,omitempty"`
+	Link       string     `json:"link"`
+	PeerLink   string     `json:"peer_link"`
+	Load       string     `json:"load,omitempty"`
+	Part       uint32     `json:"part,omitempty"`
+	Last       bool       `json:"last"`
+	LoadHave   string     `json:"load_receiving,omitempty"`
+	PartHave   uint32     `json:"part_received,omitempty"`
+	Schema     string     `json:"schema"`
+	Bytes      int64      `json:"bytes"`
 }
 
 func headerJSON(h *batch.Header, size int64) header {
-	out := header{Sender: h.Sender, Receiver: h.Receiver, Time: timeText(h.Time), History: hex16(h.History), Base: markJSON(h.Base), Upto: markJSON(h.Upto),
-		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: markJSON(h.Ack), Missing: markJSON(h.Missing), Again: h.Resent, Ask: h.TableRequests(), Reads: h.Reads(), Link: hex16(h.Link),
+	out := header{Sender: h.Sender, Receiver: h.Receiver, Time: timeText(h.Time), History: hex16(h.History), Base: positionJSON(h.Base), Upto: positionJSON(h.Upto),
+		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: positionJSON(h.Ack), Missing: positionJSON(h.Missing), Again: h.Resent, Ask: h.TableRequests(), Reads: h.Reads(), Needs: neededFeatures(h), Link: hex16(h.Link),
 		PeerLink: hex16(h.PeerLink), Part: h.Part, Last: h.Last, PartHave: h.PartHave, Schema: h.Schema, Bytes: size}
 	for _, e := range h.Earlier {
 		out.Earlier = append(out.Earlier, hex16(e))
 	}
-	for _, n := range h.Needs() {
-		out.Needs = append(out.Needs, n.Feature)
-	}
 	for _, m := range h.Chain {
-		out.Chain = append(out.Chain, markJSON(m))
+		out.Chain = append(out.Chain, positionJSON(m))
 	}
 	if h.Load != 0 {
 		out.Load = hex16(h.Load)
 	}
 	if h.LoadHave != 0 {
 		out.LoadHave = hex16(h.LoadHave)
+	}
+	return out
+}
+
+// neededFeatures returns the names of the features that a reader of the batch must know.
+func neededFeatures(h *batch.Header) []string {
+	var out []string
+	for _, n := range h.Needs() {
+		out = append(out, n.Feature)
 	}
 	return out
 }
@@ -135,11 +143,11 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 	}
 	ack := "nothing yet"
 	if h.Ack.Epoch > 0 {
-		ack = fmt.Sprintf("epochs of %s up to %d", printable(h.Receiver), h.Ack.Epoch)
+		ack = fmt.Sprintf("epochs of %s up to %d", failure.Printable(h.Receiver), h.Ack.Epoch)
 	}
 	lines := []struct{ name, value string }{
-		{"from", printable(h.Sender)}, {"to", printable(h.Receiver)}, {"made", timeText(h.Time)}, {"epochs", epochs}, {"acknowledges", ack},
-		{"history", hex16(h.History)}, {"schema", printable(h.Schema)}, {"size", bytesText(size)},
+		{"from", failure.Printable(h.Sender)}, {"to", failure.Printable(h.Receiver)}, {"made", timeText(h.Time)}, {"epochs", epochs}, {"acknowledges", ack},
+		{"history", hex16(h.History)}, {"schema", failure.Printable(h.Schema)}, {"size", bytesText(size)},
 	}
 	if h.Load != 0 {
 		part := fmt.Sprintf("%d of load %s", h.Part, hex16(h.Load))
@@ -148,16 +156,12 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 		}
 		lines = append(lines, struct{ name, value string }{"part", part})
 	}
-	var needs []string
-	for _, n := range h.Needs() {
-		needs = append(needs, n.Feature)
-	}
 	for _, l := range []struct {
 		name   string
 		values []string
-	}{{"asks for", h.TableRequests()}, {"reads", h.Reads()}, {"needs", needs}} {
+	}{{"asks for", h.TableRequests()}, {"reads", h.Reads()}, {"needs", neededFeatures(h)}} {
 		if len(l.values) > 0 {
-			lines = append(lines, struct{ name, value string }{l.name, printable(strings.Join(l.values, ", "))})
+			lines = append(lines, struct{ name, value string }{l.name, failure.Printable(strings.Join(l.values, ", "))})
 		}
 	}
 	for _, l := range lines {
@@ -174,27 +178,27 @@ func timeText(us int64) string { return time.UnixMicro(us).UTC().Format("2006-01
 // printRows checks the file, decrypts it and prints what it holds.
 func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, size int64, h *batch.Header) error {
 	ctx := cmd.Context()
-	n, err := g.open(false)
+	n, err := g.open(cmd, node.Read)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	if err := n.loadKeys(); err != nil {
+	if err := n.LoadKeys(); err != nil {
 		return err
 	}
 	if h.Receiver != n.Node {
-		return coded(exitTrust, "it is for the node %s, and this is %s: only the receiver can open it", printable(h.Receiver), n.Node)
+		return failure.Coded(failure.Trust, "it is for the node %s, and this is %s: only the receiver can open it", failure.Printable(h.Receiver), n.Node)
 	}
-	card, err := n.senderCard(ctx, o.card, h.Sender)
+	card, err := senderCard(ctx, n, o.card, h.Sender)
 	if err != nil {
 		return err
 	}
 	r, err := batch.Open(file, size, func(h *batch.Header, message, signature []byte) error {
 		if h.Sender != card.Name {
-			return fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, printable(h.Sender))
+			return fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, failure.Printable(h.Sender))
 		}
 		return card.VerifySignature(message, signature)
-	}, n.keys.Decrypt)
+	}, n.Keys.Decrypt)
 	if err != nil {
 		return err
 	}
@@ -202,19 +206,19 @@ func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, 
 }
 
 // senderCard is the card that a file's signature is checked with.
-func (n *node) senderCard(ctx context.Context, file, sender string) (keys.Card, error) {
+func senderCard(ctx context.Context, n *node.Node, file, sender string) (keys.Card, error) {
 	if file != "" {
 		return readCard(file)
 	}
-	if err := n.connect(ctx); err != nil {
+	if err := n.Connect(ctx); err != nil {
 		return keys.Card{}, err
 	}
-	p, err := journal.PeerByName(ctx, n.db, sender, false)
+	p, err := journal.PeerByName(ctx, n.DB, sender, false)
 	switch {
 	case err != nil:
 		return keys.Card{}, err
 	case p == nil:
-		return keys.Card{}, hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", exchange.ErrUntrusted, printable(sender)), "--card FILE names the sender's card")
+		return keys.Card{}, failure.Hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", exchange.ErrUntrusted, failure.Printable(sender)), "--card FILE names the sender's card")
 	}
 	return keys.ParseCard(p.Card)
 }

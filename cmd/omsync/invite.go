@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,8 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/config"
 	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/hub"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/node"
 )
 
 type inviteOptions struct {
@@ -49,22 +52,22 @@ Inviting a name again replaces an invitation of it that was not used.`,
 
 func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) error {
 	if o.list != (len(args) == 0) {
-		return hinted(errors.New("invite whom?"), "omsync invite NAME, or --list alone")
+		return failure.Hinted(errors.New("invite whom?"), "omsync invite NAME, or --list alone")
 	}
-	n, err := g.open(true)
+	n, err := g.open(cmd, node.Change)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	invitations, err := enrol.OpenInvitations(filepath.Join(n.home, "invitations"))
+	invitations, err := n.Invitations()
 	if err != nil {
 		return err
 	}
 	switch {
 	case o.list:
-		return o.print(cmd, invitations)
+		return printInvitations(cmd, invitations)
 	case o.revoke:
-		return o.take(cmd, invitations, args[0])
+		return revokeInvitation(cmd, invitations, args[0])
 	}
 	valid, err := parseDays(o.valid)
 	if err != nil {
@@ -77,16 +80,16 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 	if name == n.Node {
 		return fmt.Errorf("this node is %s itself: invite another", name)
 	}
-	if err := n.loadKeys(); err != nil {
+	if err := n.LoadKeys(); err != nil {
 		return err
 	}
 	pin := ""
-	if n.Serve.ownCertificate() {
-		if _, pin, err = n.certificate(&n.Serve); err != nil {
+	if n.Serve.OwnCertificate() {
+		if _, pin, err = hub.Certificate(n.Home, &n.Serve); err != nil {
 			return err
 		}
 	}
-	token, invitation, err := invitations.Create(name, access.Child, pin, n.keys.Card(), time.Now(), valid)
+	token, invitation, err := invitations.Create(name, access.Child, pin, n.Keys.Card(), time.Now(), valid)
 	if err != nil {
 		return err
 	}
@@ -94,18 +97,18 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 	if url == "" {
 		if url = n.Serve.URL; url == "" {
 			url = "https://THIS-SERVER"
-			if _, port, err := net.SplitHostPort(cmp.Or(n.Serve.Listen, defaultListen)); err == nil && port != "443" {
+			if _, port, err := net.SplitHostPort(cmp.Or(n.Serve.Listen, config.DefaultListen)); err == nil && port != "443" {
 				url += ":" + port
 			}
 		}
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s may join until %s, once:\n  omsync join %s --token TOKEN\nfingerprint of %s: %s\ntoken:\n%s\n",
-		name, invitation.Expires.Local().Format("2006-01-02 15:04 MST"), url, n.Node, n.keys.Card().Fingerprint(), token)
+		name, invitation.Expires.Local().Format("2006-01-02 15:04 MST"), url, n.Node, n.Keys.Card().Fingerprint(), token)
 	return err
 }
 
-// print lists the invitations.
-func (o *inviteOptions) print(cmd *cobra.Command, v *enrol.Invitations) error {
+// printInvitations lists the invitations.
+func printInvitations(cmd *cobra.Command, v *enrol.Invitations) error {
 	list, err := v.List()
 	if err != nil {
 		return err
@@ -127,8 +130,8 @@ func (o *inviteOptions) print(cmd *cobra.Command, v *enrol.Invitations) error {
 	return w.Flush()
 }
 
-// take revokes the open invitation of a name.
-func (o *inviteOptions) take(cmd *cobra.Command, v *enrol.Invitations, name string) error {
+// revokeInvitation takes back the open invitation of a name.
+func revokeInvitation(cmd *cobra.Command, v *enrol.Invitations, name string) error {
 	list, err := v.List()
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (o *inviteOptions) take(cmd *cobra.Command, v *enrol.Invitations, name stri
 			return err
 		}
 	}
-	return hinted(fmt.Errorf("there is no open invitation of %.40q", name), "omsync invite --list; a node that has joined is removed by: omsync peer remove NAME")
+	return failure.Hinted(fmt.Errorf("there is no open invitation of %.40q", name), "omsync invite --list; a node that has joined is removed by: omsync peer remove NAME")
 }
 
 // parseDays reads a time such as 90m, 12h or 7d.

@@ -10,9 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/config"
 	"github.com/omsync/omsync/enrol"
-	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/transport/web/client"
 )
 
@@ -39,7 +41,7 @@ hub has taken this node: who says no tells its people, for them to remove it aga
 --open joins a hub that takes everybody (omsync serve --auto-register), for trials: then the fingerprint is all there is to
 compare.`,
 		Example: `  omsync --home /var/lib/omsync join https://hub.example.org:8443 --token omsync-...`,
-		Args:    named("join which hub?"),
+		Args:    oneArg("join which hub?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runJoin(cmd, g, o, strings.TrimSuffix(args[0], "/"))
 		},
@@ -59,41 +61,41 @@ compare.`,
 func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) error {
 	ctx := cmd.Context()
 	if o.token == "" && !o.open {
-		return hinted(errors.New("join with which token?"), "--token TOKEN: the hub's people get one by: omsync invite NAME")
+		return failure.Hinted(errors.New("join with which token?"), "--token TOKEN: the hub's people get one by: omsync invite NAME")
 	}
-	n, err := g.openAll(cmd, true)
+	n, err := g.openAll(cmd, node.Change)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	hub, pin, err := o.exchange(cmd, n, address)
+	hub, pin, err := o.exchangeCards(cmd, n, address)
 	if err != nil {
 		return err
 	}
-	known, err := n.mayAdd(ctx, hub, access.Parent)
+	known, err := n.CheckPeer(ctx, hub, access.Parent)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "card of this node, %s, fingerprint\n  %s\n", n.Node, n.keys.Card().Fingerprint())
+	fmt.Fprintf(cmd.ErrOrStderr(), "card of this node, %s, fingerprint\n  %s\n", n.Node, n.Keys.Card().Fingerprint())
 	if !known {
 		if err := o.trust.trust(cmd, hub); err != nil {
 			return err
 		}
-		if err := n.addPeer(ctx, hub, access.Parent); err != nil {
+		if err := n.AddPeer(ctx, hub, access.Parent); err != nil {
 			return err
 		}
 	}
-	if err := n.addLink(linkConfig{URL: address, Peer: hub.Name, Pin: pin}, !o.open); err != nil {
+	if err := n.AddLink(config.Link{URL: address, Peer: hub.Name, Pin: pin}, !o.open); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s joined %s: omsync sync does the rest\n", n.Node, hub.Name)
 	return err
 }
 
-// exchange sends this node's card and answers the hub's, with the pin of its certificate.
-func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub keys.Card, pin string, err error) {
+// exchangeCards sends this node's card and answers the hub's, with the pin of its certificate.
+func (o *joinOptions) exchangeCards(cmd *cobra.Command, n *node.Node, address string) (hub keys.Card, pin string, err error) {
 	var token enrol.Token
-	request, err := enrol.OpenRequest(n.keys)
+	request, err := enrol.OpenRequest(n.Keys)
 	pin = o.pin
 	if !o.open {
 		if token, err = enrol.ParseToken(o.token); err != nil {
@@ -102,16 +104,16 @@ func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub
 		if token.Role() != access.Child {
 			return keys.Card{}, "", errors.New("this invitation is not for a child: ask the hub's people for another")
 		}
-		if err := n.mayJoin(cmd.Context(), token); err != nil {
+		if err := n.CheckToken(cmd.Context(), token); err != nil {
 			return keys.Card{}, "", err
 		}
 		pin = token.Pin()
-		request, err = token.Request(n.keys)
+		request, err = token.Request(n.Keys)
 	}
 	if err != nil {
 		return keys.Card{}, "", err
 	}
-	options := client.Options{URL: address, Pin: pin, Self: n.Node, Warn: n.journal.Warn}
+	options := client.Options{URL: address, Pin: pin, Self: n.Node, Warn: n.Journal.Warn}
 	if o.open && pin == "" {
 		if pin, err = shownPin(cmd.Context(), address); err != nil {
 			return keys.Card{}, "", err
@@ -133,29 +135,6 @@ func (o *joinOptions) exchange(cmd *cobra.Command, n *node, address string) (hub
 		hub, err = token.ReadReply(request, reply)
 	}
 	return hub, pin, err
-}
-
-// mayJoin sees that the token is of the node's parent, if it has one. It is asked before the hub is: otherwise the hub would
-// have a child from then on that will never be one.
-func (n *node) mayJoin(ctx context.Context, token enrol.Token) error {
-	peers, err := journal.Peers(ctx, n.db)
-	if err != nil {
-		return err
-	}
-	for _, p := range peers {
-		if p.Role != access.Parent {
-			continue
-		}
-		card, err := keys.ParseCard(p.Card)
-		if err != nil {
-			return fmt.Errorf("card of %s: %w", p.Name, err)
-		}
-		if !token.From(card) {
-			return hinted(fmt.Errorf("this node has a parent already, %s, and the token is not of its present card", p.Name),
-				"omsync --home %s peer remove %s, if it is to have another, or that one has new keys", n.home, p.Name)
-		}
-	}
-	return nil
 }
 
 // shownPin is the pin of the certificate that a server shows; "" if one of this computer's authorities vouches for it, or if

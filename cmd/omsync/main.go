@@ -1,7 +1,7 @@
 // Command omsync keeps OpenMRS databases at several sites in step by files that any courier can carry.
 //
-// The commands are thin: they read the configuration, open the node and call the packages that do the work. Results go to
-// stdout, everything else to stderr; exit codes are in exit.go.
+// The commands are thin, a file for each: options, constructor, run function and what it prints. They open the node and call the
+// packages that do the work. Results go to stdout, everything else to stderr; exit codes are in exit.go.
 package main
 
 import (
@@ -16,16 +16,18 @@ import (
 	"syscall"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/omsync/omsync/internal/failure"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
+func main() { os.Exit(int(run(os.Args[1:], os.Stderr))) }
 
 // memoryLimit is a soft limit in bytes: near it the collector works harder. What a command needs, whatever the size of
 // the batch, is well below; clinics' servers are small.
 const memoryLimit = 128 << 20
 
 // run runs one command and answers its exit code.
-func run(args []string, stderr io.Writer) int {
+func run(args []string, stderr io.Writer) failure.Code {
 	mysql.SetLogger(log.New(io.Discard, "", 0)) // what the driver has to say comes as errors too
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
@@ -41,7 +43,7 @@ func run(args []string, stderr io.Writer) int {
 	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(stderr, "omsync: interrupted")
-		return exitInterrupted
+		return failure.Interrupted
 	}
 	report(stderr, err)
 	return exitCode(err)
@@ -49,7 +51,7 @@ func run(args []string, stderr io.Writer) int {
 
 // report prints an error, and below it what to do about it where the command knows.
 func report(w io.Writer, err error) {
-	var l errorList
+	var l failure.List
 	if errors.As(err, &l) {
 		for _, e := range l {
 			report(w, e)
@@ -57,8 +59,8 @@ func report(w io.Writer, err error) {
 		return
 	}
 	fmt.Fprintf(w, "omsync: %v\n", err)
-	var f *failure
-	if errors.As(err, &f) && f.hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", f.hint)
+	var f *failure.Failure
+	if errors.As(err, &f) && f.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", f.Hint)
 	}
 }

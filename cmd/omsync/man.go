@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
+
+	"github.com/omsync/omsync/internal/failure"
 )
 
 func newMan() *cobra.Command {
@@ -84,7 +86,7 @@ func manDate() (time.Time, error) {
 	if epoch := os.Getenv("SOURCE_DATE_EPOCH"); epoch != "" {
 		s, err := strconv.ParseInt(epoch, 10, 64)
 		if err != nil {
-			return time.Time{}, hinted(errors.New("SOURCE_DATE_EPOCH is no number of seconds: "+strconv.Quote(epoch)), "set it to the output of date +%%s, or unset it")
+			return time.Time{}, failure.Hinted(errors.New("SOURCE_DATE_EPOCH is no number of seconds: "+strconv.Quote(epoch)), "set it to the output of date +%%s, or unset it")
 		}
 		return time.Unix(s, 0).UTC(), nil
 	}

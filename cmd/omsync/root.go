@@ -7,6 +7,10 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/node"
 )
 
 // envHome names the home folder where --home does not.
@@ -34,22 +38,22 @@ and keys.
 	root.PersistentFlags().StringVar(&g.home, "home", "", "the node's home folder (default: the environment variable "+envHome+")")
 	root.SetVersionTemplate("omsync {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return hinted(err, "%s --help lists the flags", c.CommandPath())
+		return failure.Hinted(err, "%s --help lists the flags", c.CommandPath())
 	})
 	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newImport(g), newPush(g), newPull(g), newSync(g), newServe(g), newInvite(g), newJoin(g), newStatus(g), newInspect(g), newUninstall(g), newVersion(), newMan())
 	return root
 }
 
-// named takes one argument; without it a command asks, and with more it says what it takes.
-func named(question string) cobra.PositionalArgs {
+// oneArg takes one argument; without it a command asks, and with more it says what it takes.
+func oneArg(question string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch len(args) {
 		case 1:
 			return nil
 		case 0:
-			return hinted(errors.New(question), "%s", cmd.UseLine())
+			return failure.Hinted(errors.New(question), "%s", cmd.UseLine())
 		}
-		return hinted(fmt.Errorf("%q is one argument too many", args[1]), "%s", cmd.UseLine())
+		return failure.Hinted(fmt.Errorf("%q is one argument too many", args[1]), "%s", cmd.UseLine())
 	}
 }
 
@@ -58,11 +62,29 @@ func named(question string) cobra.PositionalArgs {
 func (g *global) dir() (string, error) {
 	dir := cmp.Or(g.home, os.Getenv(envHome))
 	if dir != "" {
-		if name := owner(dir); name != "" && os.Geteuid() == 0 {
-			return "", hinted(fmt.Errorf("the home folder %s belongs to %s, and you are root: %[2]s could not read what you make there", dir, name),
+		if name := config.Owner(dir); name != "" && os.Geteuid() == 0 {
+			return "", failure.Hinted(fmt.Errorf("the home folder %s belongs to %s, and you are root: %[2]s could not read what you make there", dir, name),
 				"sudo -u %s omsync --home %s ...", name, dir)
 		}
 		return dir, nil
 	}
-	return "", hinted(errors.New("which node? no home folder is named"), "add --home DIR, or set %s", envHome)
+	return "", failure.Hinted(errors.New("which node? no home folder is named"), "add --home DIR, or set %s", envHome)
+}
+
+// open opens the home folder for its configuration alone.
+func (g *global) open(cmd *cobra.Command, use node.Use) (*node.Node, error) {
+	dir, err := g.dir()
+	if err != nil {
+		return nil, err
+	}
+	return node.Open(cmd.Context(), dir, use)
+}
+
+// openAll opens the home folder, the keys and the database.
+func (g *global) openAll(cmd *cobra.Command, use node.Use) (*node.Node, error) {
+	dir, err := g.dir()
+	if err != nil {
+		return nil, err
+	}
+	return node.OpenAll(cmd.Context(), dir, use, listener(cmd.ErrOrStderr()))
 }

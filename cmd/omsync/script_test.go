@@ -18,6 +18,7 @@ import (
 
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/openmrs"
+	"github.com/omsync/omsync/node"
 )
 
 // withServer runs the tests of the package with a database server that is stopped in the end.
@@ -244,9 +245,9 @@ func (s *scripted) hold(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: hold FOLDER")
 	}
-	f, err := lock(ts.MkAbs(args[0]))
+	l, err := node.AcquireLock(s.t.Context(), ts.MkAbs(args[0]), 0)
 	ts.Check(err)
-	ts.Defer(func() { f.Close() })
+	ts.Defer(func() { l.Release() })
 }
 
 // served is a server that a script started.

@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/export"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/links"
+	"github.com/omsync/omsync/node"
 )
 
 type syncOptions struct {
@@ -76,61 +81,75 @@ func (o *syncOptions) flags(cmd *cobra.Command) {
 
 // syncing is a run over links: what it found goes to the user and into the exit code.
 type syncing struct {
-	*node
-	cmd   *cobra.Command
-	links []linkConfig
-	named bool // the links were named on the command line
-	files *importing
-	quiet bool // nothing was printed
-	errs  errorList
+	node        *node.Node
+	out, stderr io.Writer
+	links       []config.Link
+	named       bool // the links were named on the command line
+	files       *importing
+	quiet       bool // nothing was printed
+	errs        failure.List
 }
 
 // withNode opens the node and its links' settings for one of the three commands.
 func (o *syncOptions) withNode(cmd *cobra.Command, g *global, run func(context.Context, *syncing) error) error {
-	n, err := g.open(true)
+	n, err := g.open(cmd, node.Change)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	s := &syncing{node: n, cmd: cmd, links: n.Links, named: len(o.links) > 0, quiet: true}
-	if s.named {
-		s.links = nil
-		for _, u := range o.links {
-			l := linkConfig{URL: u}
-			if i := slices.IndexFunc(n.Links, func(l linkConfig) bool { return l.URL == u }); i >= 0 {
-				l = n.Links[i]
-			} else if err := l.here(); err != nil {
-				return err
-			}
-			s.links = append(s.links, l)
-		}
-	}
-	for i := range s.links {
-		if o.bwlimit != "" {
-			s.links[i].BWLimit = o.bwlimit
-		}
-		if err := s.links[i].check(); err != nil {
-			return err
-		}
-	}
-	if len(s.links) == 0 {
-		return hinted(errors.New("there is no link to go over"), "add a [[link]] to %s/%s, join a hub (omsync join URL --token TOKEN), or name one: --link usb:/media/stick", n.home, configName)
-	}
-	if err := n.loadKeys(); err != nil {
+	s := &syncing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), named: len(o.links) > 0, quiet: true}
+	if s.links, err = o.chosen(n); err != nil {
 		return err
 	}
-	if err := n.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
+	if err := n.LoadKeys(); err != nil {
 		return err
 	}
-	s.files = &importing{node: n, cmd: cmd, terse: true, moved: map[string]bool{}}
+	if err := n.Load(cmd.Context(), listener(cmd.ErrOrStderr())); err != nil {
+		return err
+	}
+	s.files = &importing{node: n, out: s.out, stderr: s.stderr, terse: true, applied: map[string]bool{}}
 	err = run(cmd.Context(), s)
-	if err == nil && s.quiet && len(s.errs) == 0 && s.files.files == 0 && isTerminal(cmd.OutOrStdout()) {
+	if err == nil && s.quiet && len(s.errs) == 0 && s.files.files == 0 && isTerminal(s.out) {
 		s.say("nothing to do")
 	}
-	// What is wrong with links stands beside what the imports have to say.
+	return s.end(err)
+}
+
+// chosen returns the links that the command line names, or else those that are configured.
+func (o *syncOptions) chosen(n *node.Node) ([]config.Link, error) {
+	chosen := n.Links
+	if len(o.links) > 0 {
+		chosen = nil
+		for _, u := range o.links {
+			l := config.Link{URL: u}
+			if i := slices.IndexFunc(n.Links, func(l config.Link) bool { return l.URL == u }); i >= 0 {
+				l = n.Links[i]
+			} else if err := l.FromHere(); err != nil {
+				return nil, err
+			}
+			chosen = append(chosen, l)
+		}
+	}
+	for i := range chosen {
+		if o.bwlimit != "" {
+			chosen[i].BWLimit = o.bwlimit
+		}
+		if err := chosen[i].Check(); err != nil {
+			return nil, err
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, failure.Hinted(errors.New("there is no link to go over"),
+			"add a [[link]] to %s/%s, join a hub (omsync join URL --token TOKEN), or name one: --link usb:/media/stick", n.Home, config.Name)
+	}
+	return chosen, nil
+}
+
+// end puts what is wrong with links beside what the imports have to say.
+func (s *syncing) end(err error) error {
 	errs := s.errs
 	for _, e := range []error{err, s.files.end()} {
-		var l errorList
+		var l failure.List
 		switch {
 		case e == nil:
 		case errors.As(e, &l) && len(s.errs) > 0:
@@ -151,17 +170,17 @@ func (o *syncOptions) withNode(cmd *cobra.Command, g *global, run func(context.C
 // say prints a line of what was done.
 func (s *syncing) say(format string, args ...any) {
 	s.quiet = false
-	fmt.Fprintf(s.cmd.OutOrStdout(), format+"\n", args...)
+	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
-func (s *syncing) events() exchange.Events {
+func (s *syncing) events(ctx context.Context) exchange.Events {
 	return exchange.Events{
-		Begin:    func() error { return s.follow(s.cmd.Context()) },
+		Begin:    func() error { return s.node.Reconcile(ctx) },
 		Imported: s.files.print,
 		Exported: func(made []export.Batch) error {
 			for _, e := range made {
 				s.quiet = false
-				if err := printExported(s.cmd.OutOrStdout(), "", false, e); err != nil {
+				if err := printExported(s.out, "", false, e); err != nil {
 					return err
 				}
 			}
@@ -170,7 +189,7 @@ func (s *syncing) events() exchange.Events {
 		Sent:     s.sent,
 		Received: func(m exchange.Transfer) { s.say("received %s", movedText(m)) },
 		Down:     s.down,
-		Trouble:  func(err error) { s.errs = append(s.errs, s.advise(err)) },
+		Trouble:  func(err error) { s.errs = append(s.errs, advise(s.node, err)) },
 	}
 }
 
@@ -178,7 +197,7 @@ func (s *syncing) events() exchange.Events {
 func (s *syncing) sent(m exchange.Transfer) {
 	s.say("sent %s", movedText(m))
 	if m.Refused != "" {
-		s.errs = append(s.errs, hinted(fmt.Errorf("%s was not applied over there: %s", m.File, m.Refused), "nothing is lost: it goes again with what is new; its people see why in their log"))
+		s.errs = append(s.errs, failure.Hinted(fmt.Errorf("%s was not applied over there: %s", m.File, m.Refused), "nothing is lost: it goes again with what is new; its people see why in their log"))
 	}
 }
 
@@ -190,7 +209,7 @@ func (s *syncing) down(link string, l *exchange.LinkState) {
 		return
 	}
 	s.quiet = false
-	fmt.Fprintf(s.cmd.ErrOrStderr(), "omsync: %s\n", text)
+	fmt.Fprintf(s.stderr, "omsync: %s\n", text)
 }
 
 func movedText(m exchange.Transfer) string {
@@ -198,22 +217,23 @@ func movedText(m exchange.Transfer) string {
 }
 
 func runSync(ctx context.Context, s *syncing) error {
-	size, err := parseSize(s.PartSize)
+	size, err := config.ParsePartSize(s.node.PartSize)
 	if err != nil {
 		return err
 	}
-	if err := s.follow(ctx); err != nil {
+	if err := s.node.Reconcile(ctx); err != nil {
 		return err
 	}
-	return s.files.hooked(ctx, func() error {
-		return s.exchange(s.cmd).Sync(ctx, exchange.SyncOptions{Links: s.openers(s.cmd, s.links), PartSize: size}, s.events())
+	return s.files.withHook(ctx, func() error {
+		x := exchanging(s.stderr, s.node)
+		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, s.events(ctx))
 	})
 }
 
 func runPush(ctx context.Context, s *syncing) error {
-	x, e := s.exchange(s.cmd), s.events()
-	return x.OverLinks(ctx, s.openers(s.cmd, s.links), e, func(l *exchange.Link, state *exchange.State) error {
-		peers, err := journal.Peers(ctx, s.db)
+	x, e := exchanging(s.stderr, s.node), s.events(ctx)
+	return x.OverLinks(ctx, links.Openers(s.node, x, s.links), e, func(l *exchange.Link, state *exchange.State) error {
+		peers, err := journal.Peers(ctx, s.node.DB)
 		if err != nil {
 			return err
 		}
@@ -223,8 +243,8 @@ func runPush(ctx context.Context, s *syncing) error {
 }
 
 func runPull(ctx context.Context, s *syncing) error {
-	x, e := s.exchange(s.cmd), s.events()
-	return x.OverLinks(ctx, s.openers(s.cmd, s.links), e, func(l *exchange.Link, _ *exchange.State) error {
+	x, e := exchanging(s.stderr, s.node), s.events(ctx)
+	return x.OverLinks(ctx, links.Openers(s.node, x, s.links), e, func(l *exchange.Link, _ *exchange.State) error {
 		p, err := x.Pull(ctx, l, e.Received)
 		if p != nil {
 			for _, note := range p.Notes {

@@ -15,15 +15,38 @@ import (
 	"golang.org/x/term"
 
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/node"
 )
 
 // errNotTerminal means that there is nobody to ask.
 var errNotTerminal = errors.New("nobody can be asked: this is not a terminal")
 
-// isTerminal says whether a person is at the other end.
+// isTerminal reports whether a person is at the other end.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// warner returns what prints what a person should know.
+func warner(w io.Writer) func(string, ...any) {
+	return func(format string, args ...any) { fmt.Fprintf(w, "omsync: warning: "+format+"\n", args...) }
+}
+
+// listener prints what a person should know while a node is opened and used.
+func listener(w io.Writer) node.Listener {
+	return node.Listener{
+		Say:  func(format string, args ...any) { fmt.Fprintf(w, "omsync: "+format+"\n", args...) },
+		Warn: warner(w),
+	}
+}
+
+// exchanging returns the node as package exchange wants it, with bars where a person looks on.
+func exchanging(stderr io.Writer, n *node.Node) *exchange.Node {
+	x := n.Exchange()
+	if isTerminal(stderr) {
+		x.Progress = func(label string, unit exchange.Unit) exchange.Bar { return newProgress(stderr, label, unit) }
+	}
+	return x
 }
 
 // confirm asks a question that only "yes" agrees to. Without a terminal it answers errNotTerminal.

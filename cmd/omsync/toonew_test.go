@@ -14,6 +14,7 @@ import (
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/status"
 )
 
 // later writes a file of format 99, with a header as every format keeps it, signed by the sender's keys.
@@ -37,11 +38,11 @@ func (s *scripted) later(ts *testscript.TestScript, neg bool, args []string) {
 
 // Status says of a peer what its omsync does not read, and nothing where nothing is off.
 func TestStatusOfFeatures(t *testing.T) {
-	s := &status{Node: "hub", Peers: []peerStatus{
-		{Name: "kisumu", Unread: []string{"routing", "waiting-rows"}, heard: true}, {Name: "busia", heard: true}, {Name: "migori", Unread: []string{"routing"}},
+	s := &status.Status{Node: "hub", Peers: []status.Peer{
+		{Name: "kisumu", Unread: []string{"routing", "waiting-rows"}, Heard: true}, {Name: "busia", Heard: true}, {Name: "migori", Unread: []string{"routing"}},
 	}}
 	var out bytes.Buffer
-	if err := s.print(&out); err != nil {
+	if err := printStatus(&out, s); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"kisumu runs an omsync that does not read: routing, waiting-rows\n", "migori has not said yet whether its omsync reads: routing\n"} {

@@ -1,0 +1,186 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/internal/tomlfile"
+	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// Name is the configuration file's in a home folder.
+const Name = "omsync.toml"
+
+// Config is what a home folder's omsync.toml says. What is empty there is empty here: [Settings] has the defaults.
+type Config struct {
+	Node         string            `toml:"node"`
+	DSN          string            `toml:"dsn"`
+	PasswordEnv  string            `toml:"password_env"`
+	PasswordFile string            `toml:"password_file"`
+	Profile      string            `toml:"profile"`
+	ProfileFile  string            `toml:"profile_file"`
+	Policy       map[string]string `toml:"policy"`
+	Hooks        Hooks             `toml:"hooks"`
+	PartSize     string            `toml:"part_size"`
+	Links        []Link            `toml:"link"`
+	Serve        Serve             `toml:"serve"`
+
+	Home string `toml:"-"` // the home folder, from which the paths in the file count
+}
+
+// Read reads and checks a home folder's configuration.
+func Read(home string) (*Config, error) {
+	path := filepath.Join(home, Name)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, failure.Hinted(fmt.Errorf("%s is not a node's home folder yet: it holds no %s", home, Name), "make it one: omsync --home %s init --node NAME --dsn DSN", home)
+	} else if name := Owner(home); errors.Is(err, fs.ErrPermission) && name != "" {
+		return nil, failure.Hinted(fmt.Errorf("read the configuration: %w", err), "the home folder belongs to %s: sudo -u %[1]s omsync --home %s ...", name, home)
+	} else if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	c := &Config{Home: home}
+	if err := c.parse(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, c.checkMode(path)
+}
+
+// parse reads and checks the text of a configuration.
+func (c *Config) parse(data []byte) error {
+	f, err := tomlfile.Parse(data)
+	if err != nil {
+		return err
+	}
+	if err := f.Decode(c); err != nil {
+		return hookForm(err)
+	}
+	if err := c.Hooks.check(f); err != nil {
+		return err
+	}
+	return c.Check()
+}
+
+// Check returns an error for the first setting that cannot be meant.
+func (c *Config) Check() error {
+	if err := keys.ValidName(c.Node); err != nil {
+		return err
+	}
+	if c.DSN == "" {
+		return errors.New(`no database: add dsn = "user@unix(/path/to/socket)/database"`)
+	}
+	d, err := ParseDSN(c.DSN)
+	if err != nil {
+		return err
+	}
+	from := 0
+	for _, set := range []bool{d.Passwd != "", c.PasswordEnv != "", c.PasswordFile != ""} {
+		if set {
+			from++
+		}
+	}
+	if from > 1 {
+		return errors.New("the password is said twice: keep one of dsn, password_env and password_file")
+	}
+	if _, err := ParsePartSize(c.PartSize); err != nil {
+		return fmt.Errorf("part_size: %w", err)
+	}
+	for i := range c.Links {
+		if err := c.Links[i].Check(); err != nil {
+			return err
+		}
+	}
+	if err := c.Serve.Check(); err != nil {
+		return err
+	}
+	for table, p := range c.Policy {
+		switch p {
+		case "newest", "parent", "child":
+		default:
+			return fmt.Errorf(`policy of %s is %q: use "newest", "parent" or "child"`, table, p)
+		}
+	}
+	return nil
+}
+
+// checkMode refuses a file with a password that others can read.
+func (c *Config) checkMode(path string) error {
+	d, err := ParseDSN(c.DSN)
+	if err != nil || d.Passwd == "" || runtime.GOOS == "windows" {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return failure.Hinted(fmt.Errorf("%s holds a password and others can read it (mode %04o)", path, mode), "chmod 600 %s", path)
+	}
+	return nil
+}
+
+// Path returns a path of the configuration, which counts from the home folder.
+func (c *Config) Path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.Home, p)
+}
+
+// ReadProfile returns the profile that the configuration names.
+func (c *Config) ReadProfile() (*schema.Profile, error) {
+	p, err := schema.Builtin(c.Profile)
+	if err != nil || c.ProfileFile == "" {
+		return p, err
+	}
+	path := c.Path(c.ProfileFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the profile: %w", err)
+	}
+	return schema.ParseProfile(path, data, p)
+}
+
+// CheckProfile returns an error for a reindex that the profile says nothing of.
+func (c *Config) CheckProfile(p *schema.Profile) error {
+	if !c.Hooks.Reindex {
+		return nil
+	}
+	if _, err := p.Reindex(); err != nil {
+		return fmt.Errorf("%s: reindex: %w", filepath.Join(c.Home, Name), err)
+	}
+	return nil
+}
+
+// CheckTables returns an error for a policy of a table that the database does not have: a spelling error would pass unseen. The
+// other policies get their tables' exact names.
+func (c *Config) CheckTables(cat *schema.Catalogue) error {
+	exact := map[string]string{}
+	for name, policy := range c.Policy {
+		t := cat.Table(name)
+		if t == nil {
+			return fmt.Errorf("%s/%s has a policy for the table %s, which the database does not have", c.Home, Name, name)
+		}
+		exact[t.Name] = policy
+	}
+	c.Policy = exact
+	return nil
+}
+
+// PolicyOf returns who wins in a table, by its exact name.
+func (c *Config) PolicyOf(table string) merge.Policy {
+	switch c.Policy[table] {
+	case "parent":
+		return merge.Parent
+	case "child":
+		return merge.Child
+	}
+	return merge.Newest
+}

@@ -1,0 +1,40 @@
+package config
+
+// Setting is one that omsync.toml can have.
+type Setting struct {
+	Name    string // as in serve.listen; of a policy, policy.TABLE
+	Default string // as it would be written, without quotes; empty: none
+	Meaning string // in a few words
+}
+
+// Settings returns all settings, in the order of [Config].
+func Settings() []Setting {
+	return []Setting{
+		{"node", "", "the node's name: other nodes know it by this; it cannot be changed later"},
+		{"dsn", "", "the database, as user:password@unix(/socket)/name or user:password@tcp(host:port)/name"},
+		{"password_env", "", "the environment variable that holds the database's password"},
+		{"password_file", "", "the file that holds the database's password"},
+		{"profile", "", "the data model, openmrs or none; init writes what it detects"},
+		{"profile_file", "", "a profile of your own on top of it"},
+		{"policy.TABLE", "newest", "who wins when two sites changed the same value: newest, parent or child"},
+		{"hooks.after_import", "", "the command that is run after an import that changed rows"},
+		{"hooks.timeout", "5m", "how long that command may take"},
+		{"hooks.reindex", "false", "whether OpenMRS is to build its search index anew after an import that calls for it"},
+		{"part_size", "", "full loads are split into files of about this size; without it they are not split"},
+		{"link.url", "", "a way to exchange files: https://HOST:PORT, usb:/PATH, folder:/PATH or s3://BUCKET/PREFIX?endpoint=https://HOST"},
+		{"link.peer", "", "of a server: the node that it is"},
+		{"link.peers", "", "of a store: the nodes that use it; without it all do"},
+		{"link.pin", "", "of a server: the key of its certificate"},
+		{"link.bwlimit", "", "bytes per second, such as 8KiB; without it all there is"},
+		{"serve.listen", DefaultListen, "address and port of the server"},
+		{"serve.url", "", "the address at which nodes find the server, where it differs"},
+		{"serve.import", "false", "whether what arrives is applied at once, and a node that asks is exported to"},
+		{"serve.auto_register", "false", "whether every node may join without an invitation, for trials"},
+		{"serve.behind_proxy", "false", "whether a reverse proxy on this machine has TLS"},
+		{"serve.tls_cert", "", "certificate chain (PEM) in place of an own one"},
+		{"serve.tls_key", "", "its key (PEM)"},
+		{"serve.metrics", "", "address for Prometheus metrics"},
+		{"serve.max_file", "64GiB", "largest file that is taken"},
+		{"serve.log_format", "text", "text or json"},
+	}
+}

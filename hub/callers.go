@@ -1,0 +1,62 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/transport/web"
+)
+
+// caller finds the key of a node that calls.
+func (s *server) caller(ctx context.Context, name string) (func(msg, sig []byte) error, error) {
+	p, err := s.peer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	card, err := keys.ParseCard(p.Card)
+	if err != nil {
+		return nil, fmt.Errorf("card of %s: %w", name, err)
+	}
+	return card.VerifySignature, nil
+}
+
+// checkBatch verifies a file before it is kept. A database that does not answer is no fault of the file: it can be offered again.
+func (s *server) checkBatch(ctx context.Context, sender, name string, r io.ReaderAt, size int64) error {
+	p, err := s.peer(ctx, sender)
+	if problem := (*web.Problem)(nil); err != nil && !errors.As(err, &problem) {
+		s.log.Error("look up node", "node", sender, "error", err.Error())
+		return busy("the server cannot look up nodes now: try again later")
+	} else if err != nil {
+		return err
+	}
+	if !exchange.MadeBy(name, sender, s.node.Node) {
+		return fmt.Errorf("%q is no name of a batch from %s to %s", name, sender, s.node.Node)
+	}
+	return exchange.Check(r, size, p, s.node.Node)
+}
+
+// busy is a problem that passes.
+func busy(detail string) *web.Problem {
+	return &web.Problem{Status: http.StatusServiceUnavailable, Type: "busy", Detail: detail}
+}
+
+// peer finds an active peer.
+func (s *server) peer(ctx context.Context, name string) (*journal.Peer, error) {
+	p, err := journal.PeerByName(ctx, s.node.DB, name, false)
+	switch {
+	case err != nil:
+		return nil, err
+	case p == nil:
+		return nil, &web.Problem{Status: http.StatusForbidden, Type: "unknown", Detail: fmt.Sprintf("%s does not know a node %.40q: join it first (omsync join), or have its people add this node's card", s.node.Node, name)}
+	case p.State != access.Active:
+		return nil, &web.Problem{Status: http.StatusForbidden, Type: "suspended", Detail: fmt.Sprintf("%s has suspended %s: ask its people", s.node.Node, name)}
+	}
+	return p, nil
+}

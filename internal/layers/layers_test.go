@@ -1,0 +1,95 @@
+package layers
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/omsync/omsync/"
+
+// may says which packages of the project a package imports; each stands below those that name it. What apply and export have in
+// common stands below both, and they meet in exchange. Only a command sees all.
+var may = map[string][]string{
+	// Formats, rules and means.
+	"batch": nil, "features": nil, "merge": nil,
+	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
+	"internal/sqldb": nil, "internal/tomlfile": nil,
+	"access":           {"merge"},
+	"keys":             {"internal/durable", "internal/nodename"},
+	"internal/headers": {"batch", "features", "merge"},
+	// The ways, and how nodes join.
+	"transport":           {"internal/durable", "internal/nodename"},
+	"transport/bucket":    {"transport"},
+	"transport/storetest": {"transport"},
+
+	"transport/web":         nil,
+	"transport/web/httpsig": nil,
+	"transport/web/tlspin":  {"internal/durable"},
+	"transport/web/upload":  {"internal/durable"},
+	"transport/web/client":  {"transport", "transport/web", "transport/web/httpsig", "transport/web/tlspin"},
+	"transport/web/server": {"internal/durable", "internal/nodename", "transport", "transport/web", "transport/web/httpsig",
+		"transport/web/upload"},
+
+	"enrol": {"access", "internal/durable", "keys"},
+	// The database.
+	"schema":    {"access", "internal/sqldb", "internal/tomlfile"},
+	"journal":   {"access", "features", "internal/nodename", "internal/sqldb", "merge", "schema"},
+	"preflight": {"internal/failure", "internal/sqldb", "schema"},
+	// Out of the database and into it.
+	"capture/trigger": {"internal/sqldb", "journal", "schema"},
+	"capture/rowkey":  {"internal/sqldb", "journal", "schema"},
+	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
+	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
+		"schema"},
+	"apply": {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
+	// Here export and apply meet.
+	"exchange": {"access", "apply", "batch", "capture", "export", "features", "internal/durable", "journal", "keys", "merge", "transport"},
+	// A node, and what a command asks of it.
+	"config": {"internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
+	"hook":   {"apply", "internal/durable", "internal/failure"},
+	"node": {"access", "capture", "config", "enrol", "exchange", "features", "hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
+		"preflight", "schema"},
+	"status": {"access", "exchange", "features", "journal", "node"},
+	"links": {"access", "apply", "config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
+		"transport/web/client"},
+	"hub": {"access", "apply", "batch", "config", "enrol", "exchange", "hook", "internal/failure", "journal", "keys", "node", "transport",
+		"transport/web", "transport/web/server", "transport/web/tlspin"},
+}
+
+// harness is what only tests use, and the generator of test data.
+var harness = []string{"internal/dbtest", "internal/netfault", "internal/nodetest", "internal/oldprogram", "internal/openmrs",
+	"internal/openmrs/gen", "internal/sites", "transport/web/webtest"}
+
+// Each package imports those below it alone.
+func TestLayers(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		name, imports, _ := strings.Cut(line, ":")
+		name = strings.TrimPrefix(name, module)
+		if slices.Contains(harness, name) {
+			continue
+		}
+		allowed, ok := may[name]
+		if !ok {
+			if name != "cmd/omsync" {
+				t.Errorf("package %s has no place in the layers", name)
+			}
+			continue
+		}
+		seen++
+		for _, i := range strings.Fields(imports) {
+			if ours, is := strings.CutPrefix(i, module); is && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s", name, ours)
+			}
+		}
+	}
+	if seen != len(may) {
+		t.Errorf("%d packages seen, %d expected", seen, len(may))
+	}
+}

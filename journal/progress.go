@@ -1,0 +1,56 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/schema"
+)
+
+// LastSealed returns the last epoch that was sealed here, and when; 0 and no time before the first.
+func LastSealed(ctx context.Context, q sqldb.DB) (epoch uint64, sealed time.Time, err error) {
+	err = sqldb.Each(ctx, q, "SELECT id, created_at FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
+		epoch, sealed = sqldb.Uint(r[0]), time.UnixMicro(sqldb.Int(r[1]))
+		return nil
+	})
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("read omsync_epoch: %w", err)
+	}
+	return epoch, sealed, nil
+}
+
+// CountWaiting returns how many rows and deletions a peer has not acknowledged, of the tables that are sent to it and without those
+// that came from it.
+func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (total int64, err error) {
+	acked := p.Link.Acked.Epoch
+	add := func(query string, args ...any) {
+		if err == nil {
+			err = sqldb.Each(ctx, q, fmt.Sprintf(query, args...), func(r []sql.RawBytes) error { total += sqldb.Int(r[0]); return nil })
+		}
+	}
+	var ids []string
+	for _, t := range j.Replicated() {
+		if !access.On(j.Access(t), p.ID, p.Role).Sends() {
+			continue
+		}
+		jt := j.Tables[t.Name]
+		ids = append(ids, fmt.Sprint(jt.ID))
+		if jt.Default.Mask != 0 && jt.Default.Epoch > acked && jt.Default.From != p.ID { // rows without an entry of their own
+			add("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d)", schema.Quote(t.Name), jt.ID)
+		}
+	}
+	if len(ids) > 0 {
+		in := strings.Join(ids, ",")
+		add("SELECT COUNT(DISTINCT table_id, local_id, local_key) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, acked, p.ID)
+		add("SELECT COUNT(*) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, acked, p.ID)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count what waits for %s: %w", p.Name, err)
+	}
+	return total, nil
+}

@@ -1,0 +1,232 @@
+package node
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/hook"
+	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/schema"
+)
+
+// gateWait is how long a run waits for other runs that hold the database's gate.
+const gateWait = 2 * time.Minute
+
+// Node is an opened home folder: its configuration, and what of the rest was asked for.
+type Node struct {
+	*config.Config
+	Keys     *keys.Identity   // nil before LoadKeys
+	DB       *sql.DB          // nil before Connect
+	Database string           // its name
+	Journal  *journal.Journal // nil before Load
+	lock     *Lock
+}
+
+// Use says what a command will do with a node.
+type Use bool
+
+const (
+	Read   Use = false
+	Change Use = true // it must be the only one: the home folder is locked until Close
+)
+
+// Open reads the configuration of a home folder, and takes its lock for a Use that wants it, waiting for [CommandWait].
+func Open(ctx context.Context, home string, use Use) (*Node, error) {
+	c, err := config.Read(home)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{Config: c}
+	if use == Change {
+		if err := n.Lock(ctx, CommandWait); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// Listener hears, as fmt.Printf would print it, what a person should know.
+type Listener struct {
+	Say  func(format string, args ...any) // what takes long
+	Warn func(format string, args ...any) // what may need somebody
+}
+
+// OpenAll opens the home folder, the keys and the database. A database that an older omsync made is upgraded, under the lock: a Read
+// takes it for that, and gives it back.
+func OpenAll(ctx context.Context, home string, use Use, l Listener) (*Node, error) {
+	n, err := openAll(ctx, home, use, l)
+	var format *journal.FormatError
+	if use == Change || !errors.As(err, &format) || !format.Old() {
+		return n, err
+	}
+	if n, err = openAll(ctx, home, Change, l); err != nil {
+		return nil, err
+	}
+	n.Close()
+	return openAll(ctx, home, use, l)
+}
+
+func openAll(ctx context.Context, home string, use Use, l Listener) (*Node, error) {
+	n, err := Open(ctx, home, use)
+	if err != nil {
+		return nil, err
+	}
+	if err = n.LoadKeys(); err == nil {
+		err = n.Load(ctx, l)
+	}
+	if err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// Lock takes the home folder's lock until Close: see [AcquireLock].
+func (n *Node) Lock(ctx context.Context, wait time.Duration) (err error) {
+	n.lock, err = AcquireLock(ctx, n.Home, wait)
+	return err
+}
+
+// LockPath returns the lock's file, once Lock has taken it.
+func (n *Node) LockPath() string { return n.lock.Path() }
+
+// Close gives back all that was opened.
+func (n *Node) Close() {
+	if n.DB != nil {
+		n.DB.Close()
+	}
+	if n.lock != nil {
+		n.lock.Release()
+	}
+}
+
+// LoadKeys reads the node's keys.
+func (n *Node) LoadKeys() (err error) {
+	n.Keys, err = keys.Load(n.Home, n.Node)
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure.Hinted(err, "omsync --home %s init makes them", n.Home)
+	}
+	return err
+}
+
+// Connect opens the database and sees that it answers.
+func (n *Node) Connect(ctx context.Context) error {
+	dsn, err := n.FullDSN()
+	if err != nil {
+		return err
+	}
+	if n.DB, n.Database, err = sqldb.Open(dsn); err != nil {
+		return err
+	}
+	if err := n.DB.PingContext(ctx); err != nil {
+		return n.explain(err)
+	}
+	return nil
+}
+
+// Load connects, and reads the catalogue and the journal. Under the lock it upgrades a database that an older omsync made; without, that
+// is a [journal.FormatError]. The listener hears what a person should know, now and later.
+func (n *Node) Load(ctx context.Context, l Listener) error {
+	if err := n.Connect(ctx); err != nil {
+		return err
+	}
+	p, cat, err := n.ReadCatalogue(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.CheckProfile(p); err != nil {
+		return err
+	}
+	if n.lock != nil {
+		if err := capture.Upgrade(ctx, n.DB, cat, p, n.Node, l.Say, l.Warn); err != nil && !errors.Is(err, journal.ErrNone) {
+			return err
+		}
+	}
+	n.Journal, err = journal.Load(ctx, n.DB, cat, p)
+	switch {
+	case errors.Is(err, journal.ErrNone):
+		return failure.Hinted(fmt.Errorf("the database %s has no omsync tables", n.Database), "omsync --home %s init makes them", n.Home)
+	case err != nil:
+		return err
+	case n.Journal.Self != n.Node:
+		return n.stranger(fmt.Sprintf("%s says %s", config.Name, n.Node), n.Journal.Self)
+	}
+	n.Journal.Warn = l.Warn
+	return nil
+}
+
+// ReadCatalogue reads the profile that is configured, and with it the catalogue of the database. The configuration must fit both.
+func (n *Node) ReadCatalogue(ctx context.Context) (*schema.Profile, *schema.Catalogue, error) {
+	p, err := n.ReadProfile()
+	if err != nil {
+		return nil, nil, err
+	}
+	cat, err := schema.Read(ctx, n.DB, n.Database, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, cat, n.CheckTables(cat)
+}
+
+// CheckOwner returns an error if the database is another node. One that is half made or half dropped is nobody's.
+func (n *Node) CheckOwner(ctx context.Context) error {
+	there, err := journal.NodeName(ctx, n.DB)
+	switch {
+	case errors.Is(err, journal.ErrNone):
+		return nil
+	case err != nil:
+		return err
+	case there != n.Node:
+		return n.stranger("this is "+n.Node, there)
+	}
+	return nil
+}
+
+func (n *Node) stranger(self, owner string) error {
+	return failure.Hinted(fmt.Errorf("the database %s belongs to the node %s, and %s", n.Database, owner, self), "is the dsn in %s/%s right?", n.Home, config.Name)
+}
+
+// Reconcile brings triggers and journal in line with the database, and warns of changes that were not seen meanwhile.
+func (n *Node) Reconcile(ctx context.Context) error {
+	f, err := capture.Reconcile(ctx, n.Journal, gateWait)
+	if err != nil {
+		return err
+	}
+	for _, t := range f.Missed {
+		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)
+	}
+	return nil
+}
+
+// Exchange returns the node as package exchange wants it. It shows no progress.
+func (n *Node) Exchange() *exchange.Node {
+	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policy: n.PolicyOf, Reindex: n.Hooks.Reindex, Wait: gateWait,
+		Features: features.Present()}
+}
+
+// Hook returns the program that the configuration has for after an import.
+func (n *Node) Hook() *hook.Hook {
+	return &hook.Hook{Home: n.Home, Node: n.Node, Database: n.Config.Database(), Command: n.Hooks.AfterImport, Timeout: n.Hooks.Limit()}
+}
+
+// NotExchanged returns the tables that are not exchanged although nobody decided so.
+func NotExchanged(cat *schema.Catalogue) []*schema.Table {
+	var out []*schema.Table
+	for _, t := range cat.Tables {
+		if !t.Replicated && t.Why != "profile: never" {
+			out = append(out, t)
+		}
+	}
+	return out
+}

@@ -1,0 +1,166 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/merge"
+)
+
+// AddPeer makes a node a peer, in a role that [Node.CheckPeer] found free.
+func (n *Node) AddPeer(ctx context.Context, card keys.Card, as access.Role) error {
+	// The number grows from one adding to the next, as package merge asks: it tells this link from an earlier one.
+	number, err := journal.NextLink(ctx, n.DB, time.Now())
+	if err != nil {
+		return err
+	}
+	return journal.AddPeer(ctx, n.DB, &journal.Peer{Name: card.Name, Role: as, Card: card.Marshal(), Link: merge.Link{Number: number}})
+}
+
+// CheckPeer returns an error with a hint, a *failure.Failure, for what stands in the way of adding a peer. known: it is there
+// already, the same.
+func (n *Node) CheckPeer(ctx context.Context, card keys.Card, as access.Role) (known bool, err error) {
+	peers, err := journal.Peers(ctx, n.DB)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range peers {
+		switch {
+		case p.Name == card.Name && p.Role == as && bytes.Equal(p.Card, card.Marshal()):
+			return true, nil
+		case p.Name == card.Name:
+			return false, failure.Hinted(fmt.Errorf("there is a peer %s already, as %s, with another card or role", p.Name, p.Role),
+				"omsync --home %s peer remove %s, if that one is no more", n.Home, p.Name)
+		case as == access.Parent && p.Role == access.Parent:
+			return false, failure.Hinted(fmt.Errorf("this node has a parent already: %s", p.Name), "nodes form a tree; remove that one first, or add this one as child")
+		}
+	}
+	return false, nil
+}
+
+// ChoosePeers returns the peers of these names, which must be active, or all that are active.
+func (n *Node) ChoosePeers(ctx context.Context, names []string) ([]*journal.Peer, error) {
+	all, err := journal.Peers(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		active := slices.DeleteFunc(all, func(p *journal.Peer) bool { return p.State != access.Active })
+		if len(active) == 0 {
+			return nil, failure.Hinted(errors.New("this node has no active peer to export to"), "omsync --home %s peer add CARD --as parent|child", n.Home)
+		}
+		return active, nil
+	}
+	var out []*journal.Peer
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(p *journal.Peer) bool { return p.Name == name })
+		switch {
+		case i < 0:
+			return nil, n.NoPeer(name)
+		case all[i].State != access.Active:
+			return nil, failure.Hinted(fmt.Errorf("the peer %s is %s", name, all[i].State), "omsync --home %s peer resume %s", n.Home, name)
+		case !slices.Contains(out, all[i]):
+			out = append(out, all[i])
+		}
+	}
+	return out, nil
+}
+
+// forgetInvitations sees that a peer which is removed does not come back by the token that it joined with.
+func (n *Node) forgetInvitations(name string) error {
+	dir := n.invitationsFolder()
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	invitations, err := enrol.OpenInvitations(dir)
+	if err != nil {
+		return err
+	}
+	return invitations.Forget(name)
+}
+
+// SetPeerState changes a peer's state. One that is removed does not come back by the token that it joined with, and its mail goes.
+func (n *Node) SetPeerState(ctx context.Context, name string, state access.State) error {
+	if state != access.Removed {
+		return n.saveState(ctx, name, state)
+	}
+	if err := n.forgetInvitations(name); err != nil {
+		return err
+	}
+	if err := n.saveState(ctx, name, state); err != nil {
+		return err
+	}
+	return exchange.DiscardMail(ctx, n.Home, name)
+}
+
+// saveState changes a peer's state in a transaction: imports write to the same row.
+func (n *Node) saveState(ctx context.Context, name string, state access.State) error {
+	tx, err := n.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	p, err := journal.PeerByName(ctx, tx, name, true)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return n.NoPeer(name)
+	}
+	p.State = state
+	if err := journal.SavePeer(ctx, tx, p); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("save the peer %s: %w", name, err)
+	}
+	return nil
+}
+
+// NoPeer returns the error that there is no peer of a name.
+func (n *Node) NoPeer(name string) error {
+	return failure.Hinted(fmt.Errorf("there is no peer %.40q", name), "omsync --home %s peer list", n.Home)
+}
+
+// Invitations opens the node's invitations, and makes their folder if it is missing.
+func (n *Node) Invitations() (*enrol.Invitations, error) {
+	return enrol.OpenInvitations(n.invitationsFolder())
+}
+
+func (n *Node) invitationsFolder() string { return filepath.Join(n.Home, "invitations") }
+
+// CheckToken returns an error unless the token is of the node's parent, if it has one. Ask before the hub is asked: otherwise the
+// hub would have a child from then on that will never be one.
+func (n *Node) CheckToken(ctx context.Context, token enrol.Token) error {
+	peers, err := journal.Peers(ctx, n.DB)
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.Role != access.Parent {
+			continue
+		}
+		card, err := keys.ParseCard(p.Card)
+		if err != nil {
+			return fmt.Errorf("card of %s: %w", p.Name, err)
+		}
+		if !token.From(card) {
+			return failure.Hinted(fmt.Errorf("this node has a parent already, %s, and the token is not of its present card", p.Name),
+				"omsync --home %s peer remove %s, if it is to have another, or that one has new keys", n.Home, p.Name)
+		}
+	}
+	return nil
+}

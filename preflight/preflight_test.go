@@ -1,0 +1,48 @@
+package preflight_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/preflight"
+)
+
+func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
+
+// The database is as it was, and what is lacking comes with the statement that mends it.
+func TestPrivileges(t *testing.T) {
+	server := dbtest.Server(t)
+	name, dsn := server.Database(t)
+	db, database, err := sqldb.Open(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := preflight.Check(t.Context(), db, database); err != nil {
+		t.Fatal(err)
+	}
+	var tables int
+	if err := db.QueryRow("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '" + name + "'").Scan(&tables); err != nil || tables != 0 {
+		t.Errorf("%d tables are left, %v", tables, err)
+	}
+	user := "pre" + name[len(name)-8:]
+	admin := server.Open(t, name)
+	dbtest.Exec(t, admin, "CREATE USER '"+user+"'@'localhost' IDENTIFIED BY 'x'", "GRANT SELECT, INSERT, CREATE, DROP, TRIGGER ON `"+name+"`.* TO '"+user+"'@'localhost'",
+		"GRANT SUPER ON *.* TO '"+user+"'@'localhost'")
+	t.Cleanup(func() { admin.Exec("DROP USER '" + user + "'@'localhost'") })
+	poor, _, err := sqldb.Open(strings.Replace(dsn, "root@", user+":x@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer poor.Close()
+	err = preflight.Check(t.Context(), poor, database)
+	var f *failure.Failure
+	if !errors.As(err, &f) || !strings.Contains(err.Error(), "'"+user+"'@'localhost' may not ") || !strings.Contains(f.Hint, "UPDATE, DELETE, LOCK TABLES ON") {
+		t.Errorf("%v, hint %+v", err, f)
+	}
+}

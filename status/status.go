@@ -1,0 +1,146 @@
+package status
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/node"
+)
+
+// Status is where a node stands. Its JSON form is for programs: times are in UTC.
+type Status struct {
+	Node         string   `json:"node"`
+	Database     string   `json:"database"`
+	Profile      string   `json:"profile"`
+	Sealed       Point    `json:"sealed"`
+	Unsealed     int64    `json:"unsealed_changes"`
+	Conflicts    int64    `json:"conflicts"`
+	NotExchanged []string `json:"not_exchanged,omitempty"`
+	Peers        []Peer   `json:"peers"`
+	Links        []Link   `json:"links,omitempty"`
+}
+
+// Link is when a link was last there.
+type Link struct {
+	Link  string     `json:"link"`
+	State string     `json:"state"` // up, down, or unused
+	Up    *time.Time `json:"up,omitempty"`
+	Down  *time.Time `json:"down_since,omitempty"`
+	Error string     `json:"error,omitempty"`
+	// Refused is why the last file that was sent was not applied there.
+	Refused string `json:"refused,omitempty"`
+}
+
+// Peer is how far the exchange with a peer is.
+type Peer struct {
+	Name    string       `json:"name"`
+	Role    access.Role  `json:"role"`
+	State   access.State `json:"state"`
+	Sealed  Point        `json:"sealed"`
+	Sent    Point        `json:"sent"`
+	Acked   Point        `json:"acknowledged"`
+	Applied Point        `json:"applied"`
+	Waiting int64        `json:"rows_waiting"`
+	// Unread is the features of this program that are off for the peer, which has not said that it reads them.
+	Unread []string `json:"does_not_read,omitempty"`
+	// Heard: the peer has said what it reads.
+	Heard bool `json:"-"`
+}
+
+// Point is an epoch and when it was reached.
+type Point struct {
+	Epoch uint64     `json:"epoch"`
+	At    *time.Time `json:"at,omitempty"`
+	Age   *int64     `json:"age_seconds,omitempty"`
+}
+
+func at(epoch uint64, t, now time.Time) Point {
+	p := Point{Epoch: epoch}
+	if !t.IsZero() {
+		t = t.UTC().Truncate(time.Second)
+		age := int64(now.Sub(t).Seconds())
+		p.At, p.Age = &t, &age
+	}
+	return p
+}
+
+// Of returns where a node stands, which must be loaded. Ages count to now; known is what this program reads.
+func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) (*Status, error) {
+	s := &Status{Node: n.Node, Database: n.Database, Profile: n.Profile, Peers: []Peer{}}
+	var err error
+	if s.Unsealed, err = journal.CountChanges(ctx, n.DB); err != nil {
+		return nil, err
+	}
+	if s.Conflicts, err = journal.CountConflicts(ctx, n.DB); err != nil {
+		return nil, err
+	}
+	epoch, sealed, err := journal.LastSealed(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	s.Sealed = at(epoch, sealed, now)
+	for _, t := range node.NotExchanged(n.Journal.Catalogue) {
+		s.NotExchanged = append(s.NotExchanged, t.Name)
+	}
+	peers, err := journal.Peers(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range peers {
+		ps := peer(p, s.Sealed, now)
+		ps.Unread, ps.Heard = known.Off(p.Heard), p.Heard.History != 0
+		if ps.Waiting, err = n.Journal.CountWaiting(ctx, n.DB, p); err != nil {
+			return nil, err
+		}
+		s.Peers = append(s.Peers, ps)
+	}
+	s.Links, err = links(n)
+	return s, err
+}
+
+// peer returns what a peer's link says. Sent counts what is acknowledged too, which another way may have brought.
+func peer(p *journal.Peer, sealed Point, now time.Time) Peer {
+	sent := p.Link.Acked.Epoch
+	if ends := p.Link.ExportEnds; len(ends) > 0 {
+		sent = max(sent, ends[len(ends)-1].Epoch)
+	}
+	return Peer{Name: p.Name, Role: p.Role, State: p.State, Sealed: sealed, Sent: at(sent, p.SentAt, now),
+		Acked: at(p.Link.Acked.Epoch, p.AckedAt, now), Applied: at(p.Link.Applied.Epoch, p.AppliedAt, now)}
+}
+
+// links lists the links that are configured or were up once; the others were named on a command line by mistake.
+func links(n *node.Node) ([]Link, error) {
+	state, err := exchange.ReadState(n.Home)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Collect(maps.Keys(state.Links))
+	names = slices.DeleteFunc(names, func(name string) bool { return state.Links[name].Up.IsZero() })
+	for i := range n.Links {
+		if name := n.Links[i].URL; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var out []Link
+	for _, name := range names {
+		s := Link{Link: name, State: "unused"}
+		if l := state.Links[name]; l != nil {
+			if s.State = "up"; !l.Up.IsZero() {
+				s.Up = &l.Up
+			}
+			if !l.Down.IsZero() {
+				s.State, s.Down, s.Error = "down", &l.Down, l.Error
+			}
+			s.Refused = l.Refused
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
