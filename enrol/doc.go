@@ -21,7 +21,7 @@
 //
 // From the secret come the invitation's id (the first 8 bytes, in hexadecimal, of HMAC-SHA256 with the secret as the key
 // over "omsync join id 1\n") and its key (HMAC-SHA256 over "omsync join key 1\n"). The hub keeps these two; the secret
-// stays in the token and never travels with a request.
+// stays in the token and is never sent with a request.
 //
 // # Request and reply
 //

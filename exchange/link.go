@@ -18,7 +18,7 @@ type Link struct {
 	Peers  []string // whom it is to be used for; none: all
 	Peer   string   // the one peer at its other end; "" for a store that all use
 	Bucket bool     // a store that all use, where each look into a file is a request
-	// Refusal returns why the peer would not apply a file that it was just sent; "" if it did, or has not said. nil: nobody tells.
+	// Refusal returns why the peer would not apply a file that it was just sent; "" if it did, or has not said. nil: nobody can know.
 	Refusal func(file string) string
 }
 

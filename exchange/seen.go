@@ -21,8 +21,8 @@ import (
 const maxSeen = 8192
 
 // seen remembers, in the home folder, which files were applied, by digests of their headers and names. A file that goes on
-// lying in a folder must not count as arriving again at each import: its sender would be told each time what it knows, and
-// a large one would be read each time for nothing. It is no more than that: whether a file is applied is the database's to
+// lying in a folder must not count as arriving again at each import: its sender would get a header with what it knows each time,
+// and a large one would be read each time for nothing. It is no more than that: whether a file is applied is the database's to
 // say.
 //
 // The file has a digest on each line, 32 hexadecimal digits, oldest first. It needs no version: a line of another form equals no

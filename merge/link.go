@@ -18,7 +18,7 @@ const (
 type History struct {
 	ID      uint64          // random, drawn at init and after each restore that was noticed
 	Earlier map[uint64]bool // the ones before, and those that a peer knew of and a restore took away
-	// Has says whether the epoch has this token here. It is never called with the zero Position.
+	// Has reports whether the epoch has this token here. It is never called with the zero Position.
 	Has func(Position) bool
 }
 
@@ -149,8 +149,8 @@ func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool)
 	return h, h.Base == Position{}
 }
 
-// HeaderIsDue reports whether a header with no rows should go to the peer: it does not know yet what is applied here, or the last one is
-// a day old (or from the future: the clock was set back). now is in microseconds since 1970 UTC.
+// HeaderIsDue reports whether a header with no rows should go to the peer: it does not know yet what is applied here, or the last
+// one is a day old (or from the future: the clock was set back). now is in microseconds since 1970 UTC.
 func HeaderIsDue(own *History, l *Link, now int64) bool {
 	header := own.header(l, l.LastHeader.At)
 	return l.HeaderDue || header != l.LastHeader || now < l.LastHeader.At || now-l.LastHeader.At >= Day

@@ -47,19 +47,9 @@ func (l *Link) Import(h Header, d Decision) Import {
 func Receive(own *History, l *Link, h Header) Decision {
 	var d Decision
 	late := l.Retired[h.History] || h.History == l.History && h.Link < l.PeerNumber
-	switch {
-	case late:
-	case l.History == 0:
-		l.retire(h.Earlier)
-		l.History = h.History
-	case h.History != l.History && !slices.Contains(h.Earlier, l.History):
+	if !late && !l.meet(h, &d) {
 		d.Verdict = Stranger
 		return d
-	case h.History != l.History:
-		d.Rejoin = l.rejoin(h)
-	case h.Link > l.PeerNumber && l.PeerNumber != 0:
-		l.reset()
-		d.Rejoin, d.Reset = &AppliedBatch{}, true
 	}
 
 	current := h.AckHistory == own.ID // the peer knows of my last restore
@@ -110,6 +100,23 @@ func Receive(own *History, l *Link, h Header) Decision {
 		}
 	}
 	return d
+}
+
+// meet reads which history and link the peer is on now; false if that cannot be the peer.
+func (l *Link) meet(h Header, d *Decision) bool {
+	switch {
+	case l.History == 0:
+		l.retire(h.Earlier)
+		l.History = h.History
+	case h.History != l.History && !slices.Contains(h.Earlier, l.History):
+		return false
+	case h.History != l.History:
+		d.Rejoin = l.rejoin(h)
+	case h.Link > l.PeerNumber && l.PeerNumber != 0:
+		l.reset()
+		d.Rejoin, d.Reset = &AppliedBatch{}, true
+	}
+	return true
 }
 
 func (l *Link) verdict(h *Header) Verdict {

@@ -11,7 +11,7 @@ import (
 // whatever the number of tables, and needs the SELECT privilege on the tables to see them.
 //
 // Rules of the profile that do not fit the database are no error: one profile serves many versions of a data model. What a
-// user's own rules miss is told in [Catalogue.Notes].
+// user's own rules miss is in [Catalogue.Notes].
 func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalogue, error) {
 	if p == nil {
 		p = &Profile{Name: "none"}
