@@ -232,6 +232,9 @@ func (x *run) transact(h *batch.Header) error {
 	if bad != nil {
 		return bad
 	}
+	if d.Verdict != merge.Stranger {
+		x.peer.Heard = x.peer.Heard.Hear(headers.Heard(h), d.Verdict == merge.Retired)
+	}
 	if d.NewHistory {
 		if !x.exclusive {
 			return errNewHistory

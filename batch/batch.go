@@ -17,7 +17,7 @@ const SignatureSize = 64
 const (
 	MaxHeader     = 1 << 20                        // bytes of the encoded header
 	MaxName       = 255                            // bytes of a node, table, column or author name
-	MaxTables     = 4096                           // tables of one file
+	MaxTables     = 4096                           // tables of one file; requests of its header
 	MaxColumns    = 4096                           // columns, and key columns, of one table
 	MaxSlot       = 63                             // highest version bit
 	MaxDict       = 1 << 20                        // entries of the dictionary of keys
@@ -36,6 +36,7 @@ const (
 // Errors that callers tell apart. Each comes wrapped with what was found.
 var (
 	ErrVersion   = errors.New("not a batch, or one of a newer format: update omsync on this node")
+	ErrTooNew    = errors.New("batch is too new for this program") // see TooNewError
 	ErrTruncated = errors.New("batch is cut short: copy the file again")
 	ErrCorrupt   = errors.New("batch is damaged: copy the file again, or have its sender export it anew")
 	ErrSignature = errors.New("signature of the batch not accepted: copy the file again, and compare the card of its sender")

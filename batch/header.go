@@ -17,21 +17,21 @@ type Position struct {
 	Epoch, Token uint64
 }
 
-// MarshalCBOR writes the mark as an array of its two numbers.
-func (m Position) MarshalCBOR() ([]byte, error) {
-	return cbor.Marshal([2]uint64{m.Epoch, m.Token})
+// MarshalCBOR writes the position as an array of its two numbers.
+func (p Position) MarshalCBOR() ([]byte, error) {
+	return cbor.Marshal([2]uint64{p.Epoch, p.Token})
 }
 
 // UnmarshalCBOR reads what MarshalCBOR wrote.
-func (m *Position) UnmarshalCBOR(b []byte) error {
+func (p *Position) UnmarshalCBOR(b []byte) error {
 	var a []uint64
 	if err := cbor.Unmarshal(b, &a); err != nil {
 		return err
 	}
 	if len(a) != 2 {
-		return fmt.Errorf("mark has %d numbers, not 2", len(a))
+		return fmt.Errorf("position has %d numbers, not 2", len(a))
 	}
-	m.Epoch, m.Token = a[0], a[1]
+	p.Epoch, p.Token = a[0], a[1]
 	return nil
 }
 
@@ -50,7 +50,7 @@ type Header struct {
 	AckHistory uint64     `cbor:"11,keyasint,omitzero"`  // the receiver's history that Ack belongs to
 	Ack        Position   `cbor:"12,keyasint,omitzero"`  // what the sender has applied of the receiver's epochs
 	Resent     []uint64   `cbor:"13,keyasint,omitempty"` // the sender's epochs that only send again
-	Requests   []string   `cbor:"14,keyasint,omitempty"` // tables that the receiver is asked to send again
+	Requests   []string   `cbor:"14,keyasint,omitempty"` // see TableRequests, Reads and Needs
 	Load       uint64     `cbor:"15,keyasint,omitzero"`  // random id of a full load in parts; 0: not split
 	Part       uint32     `cbor:"16,keyasint,omitzero"`  // number of the part, from 1
 	Last       bool       `cbor:"17,keyasint,omitzero"`  // nothing of the load follows; true if not split
@@ -76,7 +76,7 @@ func (h *Header) check() error {
 		return err
 	}
 	for _, t := range h.Requests {
-		if err := checkName("table asked for", t); err != nil {
+		if err := checkName("request", t); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (h *Header) check() error {
 	}
 	switch {
 	case len(h.Requests) > MaxTables:
-		return fmt.Errorf("header asks for %d tables, more than %d", len(h.Requests), MaxTables)
+		return fmt.Errorf("header has %d requests, more than %d", len(h.Requests), MaxTables)
 	case h.Load == 0 && !h.Last:
 		return errors.New("header of a batch that is no part of a load must be the last")
 	case h.Load != 0 && h.Part == 0:
@@ -158,37 +158,63 @@ func unmarshalHeader(b []byte) (*Header, error) {
 }
 
 // ReadHeader reads the clear header at the start of a batch, for which no keys
-// are needed. Nothing vouches for it: only Open checks the signature.
-// Errors: ErrVersion, ErrTruncated, ErrCorrupt, or those of r.
+// are needed. Nothing vouches for it, nor for a *TooNewError: only Open and
+// Verify check the signature.
+// Errors: *TooNewError, ErrVersion, ErrTruncated, ErrCorrupt, or those of r.
 func ReadHeader(r io.Reader) (*Header, error) {
 	h, _, err := readHeader(r)
-	return h, err
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
-// readHeader returns the header and its bytes.
+// readHeader returns the header and its bytes; with a *TooNewError the part of
+// the header that every format keeps.
 func readHeader(r io.Reader) (*Header, []byte, error) {
 	var lead [5]byte
 	n, err := io.ReadFull(r, lead[:])
-	if n > 0 && lead[0] != Version {
-		return nil, nil, fmt.Errorf("%w (first byte 0x%02x)", ErrVersion, lead[0])
+	if n > 0 && lead[0] < Version {
+		return nil, nil, noBatch(lead[0])
+	}
+	later := n > 0 && lead[0] > Version
+	if err != nil && later {
+		return nil, nil, noBatch(lead[0])
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read header: %w", truncated(err))
 	}
 	size := binary.BigEndian.Uint32(lead[1:])
+	if size > MaxHeader && later {
+		return nil, nil, noBatch(lead[0])
+	}
 	if size > MaxHeader {
 		return nil, nil, fmt.Errorf("%w: header of %d bytes is larger than %d", ErrCorrupt, size, MaxHeader)
 	}
 	var b bytes.Buffer
 	if _, err := io.CopyN(&b, r, int64(size)); err != nil {
-		return nil, nil, fmt.Errorf("read header: %w", truncated(err))
+		if err = truncated(err); later && err == ErrTruncated { // of whatever the file is
+			return nil, nil, noBatch(lead[0])
+		}
+		return nil, nil, fmt.Errorf("read header: %w", err)
 	}
-	h, err := unmarshalHeader(b.Bytes())
+	var h *Header
+	err = noBatch(lead[0])
+	if !later {
+		h, err = unmarshalHeader(b.Bytes())
+	}
 	if err != nil {
+		if e, tooNew := readEnvelope(lead[0], b.Bytes()); tooNew != nil {
+			return e, b.Bytes(), tooNew
+		}
 		return nil, nil, err
 	}
 	return h, b.Bytes(), nil
 }
+
+// noBatch is the error for a file that begins as no batch does that this
+// program knows of.
+func noBatch(first byte) error { return fmt.Errorf("%w (first byte 0x%02x)", ErrVersion, first) }
 
 // truncated turns the end of a file where more was due into ErrTruncated.
 func truncated(err error) error {

@@ -31,7 +31,9 @@ type Reader struct {
 // twice, and must not change meanwhile: Next checks that it did not.
 //
 // Errors: ErrVersion, ErrTruncated, ErrCorrupt, ErrSignature (wrapping what
-// verify said), ErrHeader, or those of decrypt and of f.
+// verify said), ErrHeader, *TooNewError, or those of decrypt and of f. A
+// *TooNewError comes only after verify has accepted the signature; the header
+// that verify was given then has Sender, Receiver and Requests alone.
 func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error, decrypt func(io.Reader) (io.Reader, error)) (*Reader, error) {
 	h, head, sum, err := check(f, size, verify)
 	if err != nil {
@@ -64,7 +66,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 	return r, nil
 }
 
-// Verify checks the signature over a whole file, as Open does, and answers the
+// Verify checks the signature over a whole file, as Open does, and returns the
 // clear header. It needs no keys. Errors: those of Open that are not about what
 // is encrypted.
 func Verify(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error) (*Header, error) {
@@ -72,10 +74,11 @@ func Verify(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) e
 	return h, err
 }
 
-// check answers the header, its encoding, and the hash of all but the signature.
+// check returns the header, its encoding, and the hash of all but the signature.
 func check(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) error) (*Header, []byte, []byte, error) {
 	h, head, err := readHeader(io.NewSectionReader(f, 0, size))
-	if err != nil {
+	var tooNew *TooNewError
+	if err != nil && !errors.As(err, &tooNew) {
 		return nil, nil, nil, err
 	}
 	end := size - SignatureSize
@@ -92,6 +95,9 @@ func check(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) er
 	}
 	if err := verify(h, message(sum), sig); err != nil {
 		return nil, nil, nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if tooNew != nil {
+		return nil, nil, nil, tooNew
 	}
 	return h, head, sum.Sum(nil), nil
 }

@@ -25,6 +25,7 @@ type Incoming struct {
 	Open func() (*os.File, int64, error)
 
 	header *batch.Header
+	tooNew bool          // the header has only what every format keeps
 	sender *journal.Peer // as it was before the run
 }
 
@@ -135,6 +136,9 @@ func (r *importRun) mine(ctx context.Context, files []*Incoming) ([]*Incoming, e
 				return nil, err
 			}
 		}
+		if err == nil {
+			err = r.readable(ctx, f)
+		}
 		if err != nil {
 			if err := r.failed(ctx, f, err); err != nil {
 				return nil, err
@@ -156,7 +160,9 @@ func (f *Incoming) readHeader() error {
 		return err
 	}
 	defer file.Close()
-	f.header, err = batch.ReadHeader(file)
+	h, err := batch.ReadHeader(file)
+	f.tooNew = errors.Is(err, batch.ErrTooNew)
+	f.header, err = kept(h, err)
 	return err
 }
 
@@ -269,11 +275,14 @@ func verify(h *batch.Header, sender *journal.Peer, self string, message, signatu
 }
 
 // Check verifies a batch that somebody hands over, before it is kept: that it is whole, from this peer to this node, and
-// signed by the peer.
+// signed by the peer. One that is too new for this program is kept for the next.
 func Check(r io.ReaderAt, size int64, sender *journal.Peer, self string) error {
 	_, err := batch.Verify(r, size, func(h *batch.Header, message, signature []byte) error {
 		return verify(h, sender, self, message, signature)
 	})
+	if errors.Is(err, batch.ErrTooNew) {
+		return nil
+	}
 	return err
 }
 

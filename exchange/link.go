@@ -165,7 +165,7 @@ func (n *Node) peek(ctx context.Context, s transport.Store, name string) (*batch
 	}
 	defer r.Close()
 	broken := &failing{r: r}
-	h, err := batch.ReadHeader(broken)
+	h, err := kept(batch.ReadHeader(broken))
 	if err != nil && broken.err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, broken.err)
 	}

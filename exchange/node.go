@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
@@ -14,13 +15,14 @@ var ErrUntrusted = errors.New("untrusted")
 
 // Node is this node, with its database open.
 type Node struct {
-	Home    string // the home folder
-	Name    string
-	Journal *journal.Journal
-	Keys    *keys.Identity
-	Policy  func(table string) merge.Policy
-	Reindex bool          // the application is to index anew what imports change: see apply.Options
-	Wait    time.Duration // how long to wait for other runs that hold the database's gate
+	Home     string // the home folder
+	Name     string
+	Journal  *journal.Journal
+	Keys     *keys.Identity
+	Policy   func(table string) merge.Policy
+	Reindex  bool           // the application is to index anew what imports change: see apply.Options
+	Wait     time.Duration  // how long to wait for other runs that hold the database's gate
+	Features features.Known // what this program reads and writes beyond batch format 1
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.
 	Progress func(label string, unit Unit) Bar
 }

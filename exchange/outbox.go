@@ -126,7 +126,7 @@ func headerIn(ctx context.Context, folder *transport.Folder, name string) (*batc
 		return nil, err
 	}
 	defer f.Close()
-	return batch.ReadHeader(f)
+	return kept(batch.ReadHeader(f))
 }
 
 // acked says whether the peer has said that it has applied what a batch of this node takes it to.
@@ -205,6 +205,8 @@ func (n *Node) tidy(ctx context.Context, b *outbox) (waiting int, size int64, er
 		h, sent := f.header, len(state.Sent[b.peer.Name][f.Name]) > 0
 		over := false
 		switch {
+		case !reads(b.peer, h): // it is made anew without what the peer no longer reads
+			over = true
 		case h.Link != b.peer.Link.Number: // the peer was removed and added again: it takes nothing of before
 			over = true
 		case h.History != node.History: // this node was restored: the peer may still take, and give back, what was lost

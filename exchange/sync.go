@@ -345,7 +345,7 @@ func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.
 		// Of a history that its sender has left, or refused whole, and so is the one that holds it all: that one is enough.
 		old := r.Report != nil && r.Report.Outcome == apply.Refused && h.Time < later[h.Sender] ||
 			r.Err != nil && slices.ContainsFunc(left, func(o *Result) bool { return o.Name != r.Name && o.Err != nil && holds(o.Header, h) })
-		if old {
+		if old || r.Err != nil && n.passed(ctx, r) {
 			err = errors.Join(err, leave(r.Name))
 		}
 	}

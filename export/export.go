@@ -11,6 +11,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/headers"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -26,10 +27,11 @@ type File interface {
 
 // Options say what to export and how a file is made.
 type Options struct {
-	Full      bool          // a full load, whatever the peer has acknowledged
-	SinceSent bool          // from the last batch made, acknowledged or not: for a link that runs one way
-	PartSize  int64         // bytes after which a full load goes on in the next file; 0: one file
-	Wait      time.Duration // how long to wait for the gate
+	Full      bool           // a full load, whatever the peer has acknowledged
+	SinceSent bool           // from the last batch made, acknowledged or not: for a link that runs one way
+	PartSize  int64          // bytes after which a full load goes on in the next file; 0: one file
+	Wait      time.Duration  // how long to wait for the gate
+	Features  features.Known // what this program reads and writes; the peer is written what it has said that it reads
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer
@@ -262,7 +264,7 @@ func (x *export) open(last bool) error {
 	if h.Resent, err = journal.ResendEpochs(ctx, x.snap, x.head.Base.Epoch); err != nil {
 		return err
 	}
-	h.Requests = x.peer.ResendRequests()
+	h.Requests = headers.Requests(x.peer.ResendRequests(), x.o.Features, x.peer.Heard)
 	x.name = fileName(h, x.id)
 	if x.file, err = x.o.Create(x.name); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
 )
@@ -21,10 +22,11 @@ type Peer struct {
 	Link  merge.Link
 	// Requested is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
 	Requested, Answered        map[string]uint64
-	SentAt, AckedAt, AppliedAt time.Time // zero: never
+	Heard                      features.Heard // what the peer's headers said that its program reads
+	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
-const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests"
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard"
 
 // Peers returns the neighbours that are not removed, by name. Link.Imports is left out: LoadImports reads it.
 func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
@@ -56,6 +58,9 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 				return err
 			}
 			p.Requested, p.Answered = again.requested, again.answered
+		}
+		if p.Heard, err = decodeHeard(r[10]); err != nil {
+			return err
 		}
 		p.Link, err = decodeLink(r[5])
 		return err
@@ -123,9 +128,13 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, acked_epoch = ?, applied_epoch = ?, "+
+	heard, err := encodeHeard(p.Heard)
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, heard = ?, acked_epoch = ?, applied_epoch = ?, "+
 		"sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
-		string(p.Role), string(p.State), p.Card, link, again, p.Link.Acked.Epoch, p.Link.Applied.Epoch,
+		string(p.Role), string(p.State), p.Card, link, again, heard, p.Link.Acked.Epoch, p.Link.Applied.Epoch,
 		micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
 	if err != nil {
 		return fmt.Errorf("save the peer %s: %w", p.Name, err)

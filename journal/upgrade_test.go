@@ -121,8 +121,8 @@ func checkUpgraded(t *testing.T, db *sql.DB) {
 		"omsync_version": {`["5" "1" "" "1" "1779494400000000" "1" "3" "0"]`, `["5" "1" "" "18446744073709551614" "1779494400000001" "2" "4" "2"]`,
 			`["6" "0" "a\x00b" "1" "0" "1" "3" "0"]`},
 		"omsync_tombstone": {`["5" "long" "` + strings.Repeat("x", 800) + `" "1" "5" "1" "3" "0"]`, `["5" "w-9" "" "0" "1779494400000000" "2" "4" "2"]`},
-		"omsync_peer": {`["2" "kisumu" "child" "active" "card" ` + link + ` ` + record("requests") + ` "112" "106" "1" "2" ""]`,
-			`["7" "siaya" "child" "removed" "" ` + link + ` "" "0" "0" "" "" ""]`},
+		"omsync_peer": {`["2" "kisumu" "child" "active" "card" ` + link + ` ` + record("requests") + ` "" "112" "106" "1" "2" ""]`,
+			`["7" "siaya" "child" "removed" "" ` + link + ` "" "" "0" "0" "" "" ""]`},
 		"omsync_import":   {`["2" "105" "8" "3"]`, `["2" "106" "9" "4"]`},
 		"omsync_conflict": {`["1" "dddddddddddddddd" "ward" "w-1" "name" "lost" "0" "3" "hub" "4" "kisumu" "5" "3" "0"]`, `["9" "eeeeeeeeeeeeeeee" "ward" "w-1" "" "" "1" "3" "hub" "4" "kisumu" "6" "4" "2"]`},
 	}

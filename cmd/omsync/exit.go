@@ -19,11 +19,13 @@ const (
 	exitBusy        = 11  // another run holds the lock
 	exitTrust       = 12  // a file from a stranger, changed on its way, or not encrypted to this node
 	exitSchema      = 13  // the database does not fit
+	exitTooNew      = 14  // a batch needs a newer omsync: it is kept, and applied once that is installed
 	exitInterrupted = 130 // SIGINT or SIGTERM
 )
 
 const exitHelp = `Exit codes: 0 done; 1 error; 3 done, with conflicts recorded or rows refused; 10 an earlier batch is missing;
-11 another run holds the lock; 12 untrusted or undecryptable; 13 the database does not fit; 130 interrupted.`
+11 another run holds the lock; 12 untrusted or undecryptable; 13 the database does not fit; 14 a batch needs a newer omsync;
+130 interrupted.`
 
 // failure is an error with an exit code of its own, a hint, or both.
 type failure struct {
@@ -72,6 +74,7 @@ func exitCode(err error) int {
 		{errLocked, exitBusy},
 		{journal.ErrBusy, exitBusy},
 		{exchange.ErrUntrusted, exitTrust},
+		{batch.ErrTooNew, exitTooNew},
 		{batch.ErrSignature, exitTrust},
 		{batch.ErrHeader, exitTrust},
 		{keys.ErrSignature, exitTrust},

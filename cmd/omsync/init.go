@@ -88,6 +88,9 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	if err != nil {
 		return errors.Join(err, undo(fresh, madeDir, dir, n.lock))
 	}
+	if err := n.upgrade(ctx, cat, p, cmd.ErrOrStderr()); err != nil {
+		return err
+	}
 	warn := warner(cmd.ErrOrStderr())
 	j, err := capture.Init(ctx, n.db, cat, p, n.Node, time.Now, warn)
 	if err != nil {

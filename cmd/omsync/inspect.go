@@ -90,6 +90,8 @@ type header struct {
 	Missing    mark     `json:"missing"`
 	Again      []uint64 `json:"sent_again,omitempty"`
 	Ask        []string `json:"asks_for,omitempty"`
+	Reads      []string `json:"reads,omitempty"`
+	Needs      []string `json:"needs,omitempty"`
 	Link       string   `json:"link"`
 	PeerLink   string   `json:"peer_link"`
 	Load       string   `json:"load,omitempty"`
@@ -103,10 +105,13 @@ type header struct {
 
 func headerJSON(h *batch.Header, size int64) header {
 	out := header{Sender: h.Sender, Receiver: h.Receiver, Time: timeText(h.Time), History: hex16(h.History), Base: markJSON(h.Base), Upto: markJSON(h.Upto),
-		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: markJSON(h.Ack), Missing: markJSON(h.Missing), Again: h.Resent, Ask: h.Requests, Link: hex16(h.Link),
+		Ahead: h.Ahead, AckHistory: hex16(h.AckHistory), Ack: markJSON(h.Ack), Missing: markJSON(h.Missing), Again: h.Resent, Ask: h.TableRequests(), Reads: h.Reads(), Link: hex16(h.Link),
 		PeerLink: hex16(h.PeerLink), Part: h.Part, Last: h.Last, PartHave: h.PartHave, Schema: h.Schema, Bytes: size}
 	for _, e := range h.Earlier {
 		out.Earlier = append(out.Earlier, hex16(e))
+	}
+	for _, n := range h.Needs() {
+		out.Needs = append(out.Needs, n.Feature)
 	}
 	for _, m := range h.Chain {
 		out.Chain = append(out.Chain, markJSON(m))
@@ -143,8 +148,17 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 		}
 		lines = append(lines, struct{ name, value string }{"part", part})
 	}
-	if len(h.Requests) > 0 {
-		lines = append(lines, struct{ name, value string }{"asks for", printable(strings.Join(h.Requests, ", "))})
+	var needs []string
+	for _, n := range h.Needs() {
+		needs = append(needs, n.Feature)
+	}
+	for _, l := range []struct {
+		name   string
+		values []string
+	}{{"asks for", h.TableRequests()}, {"reads", h.Reads()}, {"needs", needs}} {
+		if len(l.values) > 0 {
+			lines = append(lines, struct{ name, value string }{l.name, printable(strings.Join(l.values, ", "))})
+		}
 	}
 	for _, l := range lines {
 		if _, err := fmt.Fprintf(w, "%-13s %s\n", l.name, l.value); err != nil {

@@ -12,23 +12,23 @@ import (
 func TestLayers(t *testing.T) {
 	const module = "github.com/omsync/omsync/"
 	may := map[string][]string{
-		"batch": nil, "keys": nil, "merge": nil, "transport": nil,
+		"batch": nil, "features": nil, "keys": nil, "merge": nil, "transport": nil,
 		"internal/durable": nil, "internal/mutation": nil, "internal/sqldb": nil,
 		"access":              {"merge"},
 		"schema":              {"access", "internal/sqldb"},
-		"internal/headers":    {"batch", "merge"},
+		"internal/headers":    {"batch", "features", "merge"},
 		"enrol":               {"internal/durable", "keys"},
 		"transport/bucket":    {"transport"},
 		"transport/storetest": {"transport"},
 		"transport/web":       {"transport"},
-		"journal":             {"access", "internal/sqldb", "merge", "schema"},
+		"journal":             {"access", "features", "internal/sqldb", "merge", "schema"},
 		"capture/trigger":     {"internal/sqldb", "journal", "schema"},
 		"capture/rowkey":      {"internal/sqldb", "journal", "schema"},
 		"capture":             {"capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
-		"export":              {"access", "batch", "capture", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
+		"export":              {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		"apply":               {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		// Here export and apply meet.
-		"exchange": {"access", "apply", "batch", "capture", "export", "internal/durable", "journal", "keys", "merge", "transport"},
+		"exchange": {"access", "apply", "batch", "capture", "export", "features", "internal/durable", "journal", "keys", "merge", "transport"},
 	}
 	// What only tests use, and the generator of test data.
 	harness := []string{"internal/dbtest", "internal/netfault", "internal/openmrs", "internal/oldprogram", "internal/openmrs/gen", "internal/sites"}

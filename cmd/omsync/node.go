@@ -16,6 +16,7 @@ import (
 
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -87,7 +88,8 @@ func (g *global) openUpgraded(cmd *cobra.Command) (*node, error) {
 
 // exchange is the node as package exchange wants it.
 func (n *node) exchange(cmd *cobra.Command) *exchange.Node {
-	x := &exchange.Node{Home: n.home, Name: n.Node, Journal: n.journal, Keys: n.keys, Policy: n.policy(), Reindex: n.Hooks.Reindex, Wait: gateWait}
+	x := &exchange.Node{Home: n.home, Name: n.Node, Journal: n.journal, Keys: n.keys, Policy: n.policy(), Reindex: n.Hooks.Reindex, Wait: gateWait,
+		Features: features.Present()}
 	if isTerminal(cmd.ErrOrStderr()) {
 		x.Progress = func(label string, unit exchange.Unit) exchange.Bar {
 			return newProgress(cmd.ErrOrStderr(), label, unit)
@@ -180,8 +182,7 @@ func (n *node) load(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	if n.lock != nil {
-		say := func(format string, args ...any) { fmt.Fprintf(stderr, "omsync: "+format+"\n", args...) }
-		if err := capture.Upgrade(ctx, n.db, cat, p, n.Node, say, warner(stderr)); err != nil && !errors.Is(err, journal.ErrNone) {
+		if err := n.upgrade(ctx, cat, p, stderr); err != nil {
 			return err
 		}
 	}
@@ -197,6 +198,16 @@ func (n *node) load(ctx context.Context, stderr io.Writer) error {
 	}
 	n.journal.Warn = warner(stderr)
 	return nil
+}
+
+// upgrade brings the tables of an earlier omsync to this one's form. The caller holds the lock.
+func (n *node) upgrade(ctx context.Context, cat *schema.Catalogue, p *schema.Profile, stderr io.Writer) error {
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, "omsync: "+format+"\n", args...) }
+	err := capture.Upgrade(ctx, n.db, cat, p, n.Node, say, warner(stderr))
+	if errors.Is(err, journal.ErrNone) {
+		return nil
+	}
+	return err
 }
 
 // checkPolicy finds policies for tables that are not there: a spelling error would pass unseen. The others get their

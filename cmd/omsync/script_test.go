@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 //	gate NAME                                    hold the gate of its node until the script ends
 //	hold FOLDER                                  hold the lock of a home folder until the script ends
 //	serve NAME HOME ARGS...                      start omsync serve on a free port; $NAME is its address, $NAME_log its log
+//	later HOME SENDER RECEIVER FILE              write a batch of a format that is not yet known
 //	quit NAME                                    ask it to stop, and see that it ends well
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"db": s.db, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
-					"serve": s.serve, "quit": s.quit,
+					"serve": s.serve, "quit": s.quit, "later": s.later,
 				},
 			})
 		})

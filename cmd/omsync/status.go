@@ -15,6 +15,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
@@ -68,6 +69,9 @@ type peerStatus struct {
 	Acked   place        `json:"acknowledged"`
 	Applied place        `json:"applied"`
 	Waiting int64        `json:"rows_waiting"`
+	// Unread is the features of this program that are off for the peer, which has not said that it reads them.
+	Unread []string `json:"does_not_read,omitempty"`
+	heard  bool
 }
 
 // place is an epoch and when it was reached.
@@ -96,7 +100,7 @@ func runStatus(cmd *cobra.Command, g *global, asJSON bool) error {
 	if err := n.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 		return err
 	}
-	s, err := n.status(cmd.Context(), time.Now())
+	s, err := n.status(cmd.Context(), time.Now(), features.Present())
 	if err != nil {
 		return err
 	}
@@ -106,7 +110,7 @@ func runStatus(cmd *cobra.Command, g *global, asJSON bool) error {
 	return s.print(cmd.OutOrStdout())
 }
 
-func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
+func (n *node) status(ctx context.Context, now time.Time, known features.Known) (*status, error) {
 	s := &status{Node: n.Node, Database: n.database, Profile: n.Profile, Peers: []peerStatus{}}
 	var err error
 	if s.Unsealed, err = journal.CountChanges(ctx, n.db); err != nil {
@@ -135,7 +139,8 @@ func (n *node) status(ctx context.Context, now time.Time) (*status, error) {
 			sent = max(sent, ends[len(ends)-1].Epoch)
 		}
 		ps := peerStatus{Name: p.Name, Role: p.Role, State: p.State, Sealed: s.Sealed, Sent: at(sent, p.SentAt, now),
-			Acked: at(p.Link.Acked.Epoch, p.AckedAt, now), Applied: at(p.Link.Applied.Epoch, p.AppliedAt, now)}
+			Acked: at(p.Link.Acked.Epoch, p.AckedAt, now), Applied: at(p.Link.Applied.Epoch, p.AppliedAt, now),
+			Unread: known.Off(p.Heard), heard: p.Heard.History != 0}
 		if ps.Waiting, err = n.waiting(ctx, p); err != nil {
 			return nil, fmt.Errorf("count what waits for %s: %w", p.Name, err)
 		}
@@ -223,6 +228,11 @@ func (s *status) print(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for _, p := range s.Peers {
+		if err := p.printUnread(out); err != nil {
+			return err
+		}
+	}
 	for _, l := range s.Links {
 		text := l.State
 		switch {
@@ -242,6 +252,19 @@ func (s *status) print(out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// printUnread says what is off for the peer because of the omsync that it runs.
+func (p *peerStatus) printUnread(out io.Writer) error {
+	if len(p.Unread) == 0 {
+		return nil
+	}
+	text := "%s runs an omsync that does not read: %s\n"
+	if !p.heard {
+		text = "%s has not said yet whether its omsync reads: %s\n"
+	}
+	_, err := fmt.Fprintf(out, text, p.Name, strings.Join(p.Unread, ", "))
+	return err
 }
 
 func (p place) String() string {

@@ -8,6 +8,7 @@ package oldprogram
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -43,10 +44,48 @@ func Build(t testing.TB) string {
 // Present returns the path of omsync as it is now, built for this test.
 func Present(t testing.TB) string {
 	t.Helper()
+	return present(t)
+}
+
+// PresentReading returns the path of omsync as it is now, but for a feature that it pretends to read and write: files that may use it
+// say so, and are otherwise as ever.
+func PresentReading(t testing.TB, feature, since string) string {
+	t.Helper()
+	root, err := output(".", "go", "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "features", "features.go")
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nothing = "func Present() Known { return nil }"
+	if n := strings.Count(string(source), nothing); n != 1 {
+		t.Fatalf("%s has %q %d times", path, nothing, n)
+	}
+	dir := t.TempDir()
+	changed, overlay := filepath.Join(dir, "features.go"), filepath.Join(dir, "overlay.json")
+	something := fmt.Sprintf("func Present() Known { return Known{{Name: %q, Since: %q}} }", feature, since)
+	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	if err == nil {
+		err = os.WriteFile(changed, []byte(strings.Replace(string(source), nothing, something, 1)), 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(overlay, list, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return present(t, "-overlay", overlay)
+}
+
+func present(t testing.TB, flags ...string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), programName)
 	root, err := output(".", "go", "list", "-m", "-f", "{{.Dir}}")
 	if err == nil {
-		_, err = output(root, "go", "build", "-o", path, "./cmd/omsync")
+		_, err = output(root, "go", append(append([]string{"build", "-ldflags=-s -w"}, flags...), "-o", path, "./cmd/omsync")...)
 	}
 	if err != nil {
 		t.Fatalf("build omsync: %v", err)

@@ -1,0 +1,82 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+)
+
+// kept takes the place of a batch that is too new for this program by the part of its header that every format keeps: the file is its
+// receiver's like any other, and waits for the program that reads it.
+func kept(h *batch.Header, err error) (*batch.Header, error) {
+	var tooNew *batch.TooNewError
+	if errors.As(err, &tooNew) {
+		return &batch.Header{Sender: tooNew.Sender, Receiver: tooNew.Receiver}, nil
+	}
+	return h, err
+}
+
+// readable returns a *batch.TooNewError for a file that only a later omsync reads. What says so is signed by the sender.
+func (r *importRun) readable(ctx context.Context, f *Incoming) error {
+	if !f.tooNew && batch.CheckNeeds(f.header, r.Features.Names()) == nil {
+		return nil
+	}
+	file, size, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	h, err := batch.Verify(file, size, func(h *batch.Header, message, signature []byte) error {
+		return verify(h, f.sender, r.Name, message, signature)
+	})
+	if err == nil {
+		err = batch.CheckNeeds(h, r.Features.Names())
+	}
+	if info, e := file.Stat(); e == nil && errors.Is(err, batch.ErrTooNew) && !r.o.DryRun {
+		err = errors.Join(err, r.answer(ctx, f.sender.Name, info.ModTime()))
+	}
+	return err
+}
+
+// answer has a header go to a peer whose file is too new, if none went since the file came: the peer takes this node's program for
+// another than it is.
+func (n *Node) answer(ctx context.Context, peer string, came time.Time) error {
+	tx, err := n.Journal.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	p, err := journal.PeerByName(ctx, tx, peer, true)
+	if err != nil || p == nil || p.Link.LastHeader.At >= came.UnixMicro() {
+		return err
+	}
+	p.Link.HeaderDue = true
+	if err := journal.SavePeer(ctx, tx, p); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// passed reports whether a file of the inbox is too new and, by its name, reaches no further than what is applied here: its sender has
+// sent what it holds in another form.
+func (n *Node) passed(ctx context.Context, r *Result) bool {
+	if !errors.Is(r.Err, batch.ErrTooNew) {
+		return false
+	}
+	p, err := journal.PeerByName(ctx, n.Journal.DB, r.Header.Sender, false)
+	if err != nil || p == nil {
+		return false
+	}
+	upto, ok := reach(filepath.Base(r.Name), p.Name, n.Name)
+	return ok && upto <= p.Link.Applied.Epoch
+}
+
+// reads reports whether a peer has said that it reads all that a batch for it may use.
+func reads(p *journal.Peer, h *batch.Header) bool {
+	return !slices.ContainsFunc(h.Needs(), func(n batch.Need) bool { return !slices.Contains(p.Heard.Reads, n.Feature) })
+}

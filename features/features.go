@@ -1,0 +1,91 @@
+// Package features decides what may be written to a peer that runs another version of omsync.
+//
+// A feature is whatever a file may hold, or a format that it may have, beyond batch format 1 as it was first released; that much every
+// omsync reads. The header of each batch names the features that its sender reads, and a node writes to a peer the features that both
+// know: none until the peer has said what it reads. The package is pure: names of features come in, and names go out.
+//
+// It promises: what may be written is always what the writer knows, and what the newest header heard from the peer named. A header that
+// comes late can take features away, and never brings back one that a later header no longer named. So nothing is written that its reader
+// does not know, with one exception that no rule can close: a peer that was given an older program, or whose older backup of this node's
+// own state was restored, is written to as before until its next header comes. An omsync that knows of features at all refuses and keeps
+// such a file, and sends a header at once, which says what it reads now; then what the file held is exported again without them.
+package features
+
+import "slices"
+
+// Feature is one that the program reads.
+type Feature struct {
+	Name  string // lower-case letters, digits and hyphens
+	Since string // the first version of omsync that reads it, such as 0.4.0
+}
+
+// Known is the features that a program reads.
+type Known []Feature
+
+// Present returns what this program reads beyond batch format 1: nothing yet. The first feature is added here.
+func Present() Known { return nil }
+
+// Names returns the names of the features, sorted.
+func (k Known) Names() []string {
+	var out []string
+	for _, f := range k {
+		out = append(out, f.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Heard is what a peer has said that it reads. The zero Heard is that of a peer that has said nothing.
+type Heard struct {
+	Reads []string // names of features, sorted
+	// The header that said so: the sender's history and epoch, and when it was made, in microseconds since 1970 UTC.
+	History, Epoch uint64
+	Time           int64
+}
+
+// Hear returns what is known of a peer's program after one more of its headers. retired: the header is of a history that the peer has
+// left, as the rules of the link found.
+func (h Heard) Hear(n Heard, retired bool) Heard {
+	switch {
+	case retired:
+	case n.History != h.History:
+		return n
+	case n.Epoch > h.Epoch || n.Epoch == h.Epoch && n.Time >= h.Time:
+		return n
+	}
+	h.Reads = both(h.Reads, n.Reads) // a header that was late: what it does not name may be gone for good
+	return h
+}
+
+// Writable returns what of the features may be written to the peer.
+func (k Known) Writable(h Heard) Known {
+	var out Known
+	for _, f := range k {
+		if slices.Contains(h.Reads, f.Name) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Off returns the names of the features that may not be written to the peer, sorted.
+func (k Known) Off(h Heard) []string {
+	var out []string
+	for _, name := range k.Names() {
+		if !slices.Contains(h.Reads, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// both returns what is in both of two sorted lists.
+func both(a, b []string) []string {
+	var out []string
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
