@@ -109,6 +109,7 @@ func layouts() []layout {
   card BLOB NOT NULL,
   link MEDIUMBLOB NOT NULL,
   requests MEDIUMBLOB NULL,
+  heard BLOB NULL,
   acked_epoch BIGINT UNSIGNED NOT NULL DEFAULT 0,
   applied_epoch BIGINT UNSIGNED NOT NULL DEFAULT 0,
   sent_at BIGINT NULL,

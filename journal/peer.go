@@ -26,7 +26,7 @@ type Peer struct {
 	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
-const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests"
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard"
 
 // Peers returns the neighbours that are not removed, by name. Link.Imports is left out: LoadImports reads it.
 func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
@@ -57,7 +57,10 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 			if err != nil {
 				return err
 			}
-			p.Requested, p.Answered, p.Heard = again.requested, again.answered, again.heard
+			p.Requested, p.Answered = again.requested, again.answered
+		}
+		if p.Heard, err = decodeHeard(r[10]); err != nil {
+			return err
 		}
 		p.Link, err = decodeLink(r[5])
 		return err
@@ -121,13 +124,17 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	again, err := encodeRequests(requests{p.Requested, p.Answered, p.Heard})
+	again, err := encodeRequests(requests{p.Requested, p.Answered})
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, acked_epoch = ?, applied_epoch = ?, "+
+	heard, err := encodeHeard(p.Heard)
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, heard = ?, acked_epoch = ?, applied_epoch = ?, "+
 		"sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
-		string(p.Role), string(p.State), p.Card, link, again, p.Link.Acked.Epoch, p.Link.Applied.Epoch,
+		string(p.Role), string(p.State), p.Card, link, again, heard, p.Link.Acked.Epoch, p.Link.Applied.Epoch,
 		micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
 	if err != nil {
 		return fmt.Errorf("save the peer %s: %w", p.Name, err)

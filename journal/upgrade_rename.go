@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -11,7 +12,10 @@ import (
 // copySuffix is what the name of a table's copy ends in, while its columns get new names.
 const copySuffix = "_copy"
 
-// rename gives the columns of a table their new names; was maps them to the old ones. An account that may not ALTER (omsync's needs
+// added stands in place of a column's old name where there was none: it is NULL in the rows that are there.
+const added = "+"
+
+// rename gives the columns of a table their new names; was maps them to the old ones, or to [added]. An account that may not ALTER (omsync's needs
 // not) has the table copied and copied back instead.
 func (u *upgrade) rename(ctx context.Context, l layout, was map[string]string) error {
 	now, err := u.columns(ctx, l.name)
@@ -44,20 +48,26 @@ func (u *upgrade) rename(ctx context.Context, l layout, was map[string]string) e
 // isOld reports whether columns have their old names.
 func isOld(columns map[string]bool, was map[string]string) bool {
 	for _, old := range was {
-		if !columns[old] {
+		if old != added && !columns[old] {
 			return false
 		}
 	}
 	return len(columns) > 0
 }
 
-// alter returns the statement that renames columns: on every server that omsync knows, one that touches no row.
+// alter returns the statement that renames columns: on every server that omsync knows one that touches no row, unless it adds some.
 func alter(l layout, was map[string]string) string {
 	var changes []string
+	last := "" // the column before
 	for _, d := range l.definitions() {
-		if old := was[d.name]; old != "" {
+		switch old := was[d.name]; old {
+		case "":
+		case added:
+			changes = append(changes, "ADD COLUMN "+d.name+" "+d.rest+" AFTER "+last)
+		default:
 			changes = append(changes, "CHANGE "+old+" "+d.name+" "+d.rest)
 		}
+		last = d.name
 	}
 	return "ALTER TABLE " + l.name + " " + strings.Join(changes, ", ")
 }
@@ -66,11 +76,9 @@ func alter(l layout, was map[string]string) string {
 func (u *upgrade) copyAway(ctx context.Context, l layout, was map[string]string) error {
 	var from, to []string
 	for _, d := range l.definitions() {
-		to = append(to, d.name)
-		if old := was[d.name]; old != "" {
-			from = append(from, old)
-		} else {
-			from = append(from, d.name)
+		old := cmp.Or(was[d.name], d.name)
+		if old != added {
+			from, to = append(from, old), append(to, d.name)
 		}
 	}
 	other := l.name + copySuffix

@@ -3,7 +3,48 @@ package journal
 import (
 	"math"
 	"testing"
+
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/merge"
 )
+
+func TestVersions(t *testing.T) {
+	ctx := t.Context()
+	db, a := newNode(t)
+	tag := Row{Key: "a\x00b"}
+	entries := []Entry{
+		{Row{Int: 1}, []merge.Group{{Mask: 1, Version: stamped(10, "hub", 3, 0)}, {Mask: 6, Version: stamped(11, "kisumu", 4, 2)}}},
+		{Row{Int: -2}, []merge.Group{{Mask: ^merge.Mask(0), Version: stamped(0, "siaya", 5, 0)}}},
+		{Row{Int: 9}, []merge.Group{{Mask: 1, Version: stamped(12, "hub", 5, 7)}}},
+	}
+	check(t, PutVersions(ctx, db, 5, nil, entries, a))
+	check(t, PutVersions(ctx, db, 6, nil, []Entry{{tag, entries[0].Groups}}, a))
+	same(t, "of some rows", must(Versions(ctx, db, 5, []Row{{Int: 1}, {Int: -2}, {Int: 3}}, a))(t),
+		map[Row][]merge.Group{{Int: 1}: entries[0].Groups, {Int: -2}: entries[1].Groups})
+	same(t, "of a row by its key", must(Versions(ctx, db, 6, []Row{tag, {Key: "a"}}, a))(t), map[Row][]merge.Group{tag: entries[0].Groups})
+	same(t, "between", must(VersionsBetween(ctx, db, 5, -2, 1, a))(t), map[Row][]merge.Group{{Int: 1}: entries[0].Groups, {Int: -2}: entries[1].Groups})
+	same(t, "of all", must(AllVersions(ctx, db, 6, a))(t), map[Row][]merge.Group{tag: entries[0].Groups})
+	same(t, "newer for 2", must(Newer(ctx, db, 5, 3, 2))(t), []Row{{Int: -2}, {Int: 9}})
+	same(t, "newer for 7", must(Newer(ctx, db, 5, 3, 7))(t), []Row{{Int: -2}, {Int: 1}})
+	same(t, "newer than all", must(Newer(ctx, db, 5, 5, 1))(t), nil)
+
+	dbtest.Exec(t, db, "INSERT INTO omsync_table (id, name, columns) VALUES (5, 'ward', '{\"version\":1}'), (6, 'tag', '{\"version\":1}'), (7, 'bed', '{\"version\":1}')")
+	check(t, PutTombstones(ctx, db, 7, []Tombstone{{"b", stamped(1, "hub", 9, 2)}}, a))
+	live, dead, err := NewerTables(ctx, db, 4, 1)
+	check(t, err)
+	same(t, "tables with newer rows", live, map[uint16]bool{5: true})
+	same(t, "tables with newer deletions", dead, map[uint16]bool{7: true})
+	if _, dead, _ = NewerTables(ctx, db, 4, 2); len(dead) > 0 {
+		t.Error("a deletion is new to the one that it came from")
+	}
+
+	later := []Entry{{Row{Int: 1}, []merge.Group{{Mask: 7, Version: stamped(20, "hub", 8, 0)}}}, {Row{Int: 9}, nil}}
+	check(t, PutVersions(ctx, db, 5, []Row{{Int: 1}, {Int: 9}}, later, a))
+	same(t, "of all, replaced", must(AllVersions(ctx, db, 5, a))(t), map[Row][]merge.Group{{Int: 1}: later[0].Groups, {Int: -2}: entries[1].Groups})
+	if err := PutVersions(ctx, db, 5, nil, []Entry{{Row{Int: 8}, []merge.Group{{Mask: 1, Version: stamped(1, "nobody", 1, 0)}}}}, a); err == nil {
+		t.Error("an author without a number passed")
+	}
+}
 
 func TestIntegers(t *testing.T) {
 	for want, got := range map[string][]byte{

@@ -149,7 +149,7 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 		return err
 	}
 	if n.lock != nil {
-		if err := capture.Upgrade(ctx, n.DB, cat, p, n.Node, l.Say, l.Warn); err != nil && !errors.Is(err, journal.ErrNone) {
+		if err := n.Upgrade(ctx, cat, p, l); err != nil {
 			return err
 		}
 	}
@@ -164,6 +164,15 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	}
 	n.Journal.Warn = l.Warn
 	return nil
+}
+
+// Upgrade brings the tables of an earlier omsync, if there are any, to this one's form. The lock must be held.
+func (n *Node) Upgrade(ctx context.Context, cat *schema.Catalogue, p *schema.Profile, l Listener) error {
+	err := capture.Upgrade(ctx, n.DB, cat, p, n.Node, l.Say, l.Warn)
+	if errors.Is(err, journal.ErrNone) {
+		return nil
+	}
+	return err
 }
 
 // ReadCatalogue reads the profile that is configured, and with it the catalogue of the database. The configuration must fit both.

@@ -92,7 +92,11 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	if err != nil {
 		return errors.Join(err, undo(n, fresh, madeDir))
 	}
-	if n.Journal, err = capture.Init(ctx, n.DB, cat, p, n.Node, time.Now, warner(cmd.ErrOrStderr())); err != nil {
+	listener := listener(cmd.ErrOrStderr())
+	if err := n.Upgrade(ctx, cat, p, listener); err != nil {
+		return err
+	}
+	if n.Journal, err = capture.Init(ctx, n.DB, cat, p, n.Node, time.Now, listener.Warn); err != nil {
 		return err
 	}
 	printInit(cmd, n, fresh, madeKeys)

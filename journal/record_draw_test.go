@@ -1,0 +1,77 @@
+package journal
+
+import (
+	"pgregory.net/rapid"
+
+	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/merge"
+)
+
+func drawPosition(t *rapid.T) merge.Position {
+	return merge.Position{Epoch: rapid.Uint64().Draw(t, "epoch"), Token: rapid.Uint64().Draw(t, "token")}
+}
+
+func drawLink(t *rapid.T) merge.Link {
+	number := func() uint64 { return rapid.Uint64().Draw(t, "number") }
+	part := func() uint32 { return rapid.Uint32().Draw(t, "part") }
+	is := func() bool { return rapid.Bool().Draw(t, "is") }
+	l := merge.Link{Number: number(), PeerNumber: number(), History: number(), Applied: drawPosition(t), Acked: drawPosition(t), Behind: is(), HeaderDue: is(), Missing: drawPosition(t),
+		Receiving:  merge.Receiving{ID: number(), Part: part(), Upto: drawPosition(t), Start: number(), First: number()},
+		Sending:    merge.Sending{ID: number(), Upto: drawPosition(t), Done: is(), Missing: is()},
+		LastHeader: merge.LastHeader{History: number(), PeerNumber: number(), PeerHistory: number(), Applied: drawPosition(t), At: rapid.Int64().Draw(t, "at")}}
+	for range rapid.IntRange(0, 3).Draw(t, "retired") {
+		if l.Retired == nil {
+			l.Retired = map[uint64]bool{}
+		}
+		l.Retired[number()] = true
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "ends") {
+		l.ExportEnds = append(l.ExportEnds, drawPosition(t))
+	}
+	return l
+}
+
+// drawName draws what MySQL takes as a name: any text of Unicode.
+func drawName(t *rapid.T) string { return rapid.String().Draw(t, "name") }
+
+func drawNames(t *rapid.T) (names []string) {
+	for range rapid.IntRange(0, 3).Draw(t, "names") {
+		names = append(names, drawName(t))
+	}
+	return names
+}
+
+func drawRequests(t *rapid.T) requests {
+	draw := func() (m map[string]uint64) {
+		for _, name := range drawNames(t) {
+			if m == nil {
+				m = map[string]uint64{}
+			}
+			m[name] = rapid.Uint64().Draw(t, "epoch")
+		}
+		return m
+	}
+	return requests{draw(), draw()}
+}
+
+func drawColumns(t *rapid.T) (columns []Column) {
+	for range rapid.IntRange(0, 3).Draw(t, "columns") {
+		columns = append(columns, Column{Name: drawName(t), Bit: rapid.Uint8Range(1, 63).Draw(t, "bit"), Type: drawName(t), New: rapid.Bool().Draw(t, "new")})
+	}
+	return columns
+}
+
+func drawFlow(t *rapid.T) Flow {
+	return Flow{Direction: rapid.SampledFrom([]string{"", "both", "down", "add", "none"}).Draw(t, "direction"), ExcludedUp: drawNames(t), Excluded: drawNames(t)}
+}
+
+func drawHeard(t *rapid.T) features.Heard {
+	return features.Heard{Reads: drawNames(t), History: rapid.Uint64Min(1).Draw(t, "history"), Epoch: rapid.Uint64().Draw(t, "epoch"), Time: rapid.Int64().Draw(t, "time")}
+}
+
+func drawHistories(t *rapid.T) (earlier []uint64) {
+	for range rapid.IntRange(0, 3).Draw(t, "earlier") {
+		earlier = append(earlier, rapid.Uint64().Draw(t, "history"))
+	}
+	return earlier
+}
