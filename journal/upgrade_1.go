@@ -18,8 +18,8 @@ const captureStart = 1 << 40
 
 func stepsFrom1() []upgradeStep {
 	steps := []upgradeStep{
-		{"make omsync_capture", 1, makeCapture},
 		{"see whether triggers can be made", 1, tryTrigger},
+		{"make omsync_capture", 1, makeCapture},
 		{"claim the tables", 1, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+1) }},
 	}
 	for _, t := range renamedSince1() {
@@ -53,6 +53,25 @@ func renamedSince1() []renamedTable {
 	}
 }
 
+// tryTrigger sees whether the account may make triggers, before anything is changed.
+func tryTrigger(ctx context.Context, u *upgrade) error {
+	if u.format != 1 {
+		return nil
+	}
+	err := sqldb.Exec(ctx, u.c, "DROP TRIGGER IF EXISTS omsync_trial",
+		"CREATE TRIGGER omsync_trial BEFORE UPDATE ON omsync_import FOR EACH ROW SET NEW.peer = NEW.peer", // nobody updates it
+		"DROP TRIGGER omsync_trial")
+	const still = "nothing was changed, the application's changes are captured as before, and the omsync that made the tables still works"
+	switch sqldb.ErrorNumber(err) {
+	case sqldb.ErrBinlogNeedsSuper, sqldb.ErrNeedsPrivilege:
+		return fmt.Errorf("the account may not make triggers while the server keeps a binary log: set log_bin_trust_function_creators = 1 on the server (SET GLOBAL and its configuration file), "+
+			"or run this once as an account with the SUPER privilege, which then stays the triggers' definer; until then %s: %w", still, err)
+	case sqldb.ErrTableAccessDenied, sqldb.ErrDBAccessDenied:
+		return fmt.Errorf("the account lacks the TRIGGER privilege on the database: as an administrator, GRANT it; until then %s: %w", still, err)
+	}
+	return err
+}
+
 // makeCapture makes omsync_capture, for triggers that are to come. A server that is restarted may begin an empty table's numbers
 // anew: a row of no table holds them up until the changes have moved.
 func makeCapture(ctx context.Context, u *upgrade) error {
@@ -73,25 +92,6 @@ func makeCapture(ctx context.Context, u *upgrade) error {
 		return sqldb.Exec(ctx, u.c, "DELETE FROM omsync_capture",
 			fmt.Sprintf("INSERT INTO omsync_capture (id, table_id, operation, changed_at) VALUES (%d, 0, 0, UTC_TIMESTAMP(6))", captureStart))
 	})
-}
-
-// tryTrigger sees whether the account may make triggers, before anything is changed that the old program would not find its way in.
-func tryTrigger(ctx context.Context, u *upgrade) error {
-	if u.format != 1 {
-		return nil
-	}
-	err := sqldb.Exec(ctx, u.c, "DROP TRIGGER IF EXISTS omsync_trial",
-		"CREATE TRIGGER omsync_trial BEFORE UPDATE ON omsync_capture FOR EACH ROW SET NEW.operation = NEW.operation",
-		"DROP TRIGGER omsync_trial")
-	const still = "nothing was changed, the application's changes are captured as before, and the omsync that made the tables still works"
-	switch sqldb.ErrorNumber(err) {
-	case sqldb.ErrBinlogNeedsSuper, sqldb.ErrNeedsPrivilege:
-		return fmt.Errorf("the account may not make triggers while the server keeps a binary log: set log_bin_trust_function_creators = 1 on the server (SET GLOBAL and its configuration file), "+
-			"or run this once as an account with the SUPER privilege, which then stays the triggers' definer; until then %s: %w", still, err)
-	case sqldb.ErrTableAccessDenied, sqldb.ErrDBAccessDenied:
-		return fmt.Errorf("the account lacks the TRIGGER privilege on the database: as an administrator, GRANT it; until then %s: %w", still, err)
-	}
-	return err
 }
 
 // recordsFrom1 writes what format 1 stored as JSON without a version in the form of format 2.
