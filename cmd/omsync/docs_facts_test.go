@@ -1,0 +1,48 @@
+package main
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// knownSettings are the settings of omsync.toml, with their defaults as the documents write them: none, or the value.
+func knownSettings() map[string]string {
+	out := map[string]string{}
+	addSettings(out, "", reflect.TypeFor[config]())
+	out["hooks.timeout"] = strings.TrimSuffix(time.Duration(hookTimeout).String(), "0s")
+	out["serve.listen"] = defaultListen
+	out["serve.max_file"] = "64GiB"
+	out["serve.log_format"] = "text"
+	return out
+}
+
+// addSettings adds the settings of a struct that TOML is read into: its fields' tags, after those of the sections they are in.
+func addSettings(out map[string]string, section string, t reflect.Type) {
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("toml"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		of := t.Field(i).Type
+		if of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
+			of = of.Elem()
+		}
+		switch of.Kind() {
+		case reflect.Struct:
+			addSettings(out, section+name+".", of)
+		case reflect.Bool:
+			out[section+name] = "false"
+		default:
+			out[section+name] = "none"
+		}
+	}
+}
+
+// knownExitCodes are the program's exit codes, in rising order.
+func knownExitCodes() []int {
+	codes := []int{0, exitError, exitConflicts, exitGap, exitBusy, exitTrust, exitSchema, exitInterrupted}
+	slices.Sort(codes)
+	return codes
+}

@@ -1,0 +1,420 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/journal"
+)
+
+// The tests of this file keep what the documents claim true. What they need to know of the program is in docs_facts_test.go.
+
+// repository is the path of the repository from the folder of this package.
+const repository = "../.."
+
+// page is a document: its path in the repository and its text.
+type page struct {
+	path, text string
+}
+
+// pages reads all documents.
+func pages(t *testing.T) []page {
+	t.Helper()
+	paths := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "batch/FORMAT.md"}
+	found, err := filepath.Glob(filepath.Join(repository, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range found {
+		paths = append(paths, "docs/"+filepath.Base(path))
+	}
+	var out []page
+	for _, path := range paths {
+		out = append(out, readPage(t, path))
+	}
+	return out
+}
+
+func readPage(t *testing.T, path string) page {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(repository, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page{path, string(b)}
+}
+
+// section is the text below a heading, up to the next heading of the same or a higher level.
+func (p page) section(t *testing.T, heading string) string {
+	t.Helper()
+	level := strings.Repeat("#", strings.IndexByte(heading, ' '))
+	_, text, ok := strings.Cut(p.text, "\n"+heading+"\n")
+	if !ok {
+		t.Fatalf("%s has no heading %q", p.path, heading)
+	}
+	if end := regexp.MustCompile(`(?m)^#{1,` + strconv.Itoa(len(level)) + `} `).FindStringIndex(text); end != nil {
+		text = text[:end[0]]
+	}
+	return text
+}
+
+// tableRows are the rows of the tables in a text, without their headings: the cells of each.
+func tableRows(text string) [][]string {
+	var out [][]string
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		isHeading := i+1 < len(lines) && strings.HasPrefix(lines[i+1], "| ---")
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| ---") || isHeading {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		out = append(out, cells)
+	}
+	return out
+}
+
+// TestDocumentedSettings compares docs/configuration.md with the configuration's struct and its defaults.
+func TestDocumentedSettings(t *testing.T) {
+	documented := map[string]string{}
+	for _, row := range tableRows(readPage(t, "docs/configuration.md").text) {
+		name := strings.Trim(row[0], "`")
+		if len(row) == 3 && regexp.MustCompile(`^[a-z_.]+$`).MatchString(name) && (row[1] == "none" || strings.HasPrefix(row[1], "`")) {
+			documented[name] = strings.Trim(row[1], "`")
+		}
+	}
+	settings := knownSettings()
+	for name, value := range settings {
+		if got, ok := documented[name]; !ok {
+			t.Errorf("docs/configuration.md does not have the setting %s", name)
+		} else if got != value {
+			t.Errorf("docs/configuration.md says that the default of %s is %q; it is %q", name, got, value)
+		}
+	}
+	for name := range documented {
+		if _, ok := settings[name]; !ok {
+			t.Errorf("docs/configuration.md has a setting %s, which the program does not know", name)
+		}
+	}
+}
+
+// TestDocumentedServeDefaults compares the defaults of [serve] with what the flags of omsync serve say.
+func TestDocumentedServeDefaults(t *testing.T) {
+	serve, _, err := newRoot().Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := knownSettings()
+	serve.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		name := "serve." + strings.ReplaceAll(f.Name, "-", "_")
+		said := regexp.MustCompile(`\(default:? ([^)]+)\)`).FindStringSubmatch(f.Usage)
+		if got, ok := settings[name]; ok && said != nil && said[1] != got {
+			t.Errorf("the default of %s is %q, and the flag's help says %q", name, got, said[1])
+		}
+	})
+}
+
+// TestDocumentedExitCodes compares docs/troubleshooting.md and the help with the program's exit codes.
+func TestDocumentedExitCodes(t *testing.T) {
+	var documented, help []int
+	for _, row := range tableRows(readPage(t, "docs/troubleshooting.md").section(t, "## Exit codes")) {
+		code, err := strconv.Atoi(row[0])
+		if err != nil {
+			t.Errorf("docs/troubleshooting.md: exit code %q", row[0])
+		}
+		documented = append(documented, code)
+	}
+	_, text, _ := strings.Cut(newRoot().Long, "Exit codes:")
+	for _, m := range regexp.MustCompile(`(?:^|;)\s*(\d+) `).FindAllStringSubmatch(text, -1) {
+		code, _ := strconv.Atoi(m[1])
+		help = append(help, code)
+	}
+	want := knownExitCodes()
+	if !slices.Equal(documented, want) {
+		t.Errorf("docs/troubleshooting.md has the exit codes %v, the program %v", documented, want)
+	}
+	if !slices.Equal(help, want) {
+		t.Errorf("omsync --help has the exit codes %v, the program %v", help, want)
+	}
+}
+
+var (
+	fenced   = regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```")
+	indented = regexp.MustCompile(`(?m)^    .*$`)
+	inline   = regexp.MustCompile("`([^`\n]+)`")
+)
+
+// code is everything in a document that is set as code, line by line.
+func (p page) code() []string {
+	var out []string
+	text := fenced.ReplaceAllStringFunc(p.text, func(block string) string {
+		out = append(out, strings.Split(fenced.FindStringSubmatch(block)[1], "\n")...)
+		return ""
+	})
+	out = append(out, indented.FindAllString(text, -1)...)
+	for _, m := range inline.FindAllStringSubmatch(indented.ReplaceAllString(text, ""), -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// commandLine finds calls of omsync: at the beginning, after a prompt, a pipe, a semicolon, or what runs other commands.
+var commandLine = regexp.MustCompile("(?:^|[\\s(`$;|&])omsync ((?:'[^']*'|\"[^\"]*\"|[^\\s'\";|&<>])[^;|&<>]*)")
+
+// calls are the arguments of the calls of omsync in a line.
+func calls(line string) [][]string {
+	line = regexp.MustCompile(`(-[tog]|-u|--user|user|adduser|purge|install|useradd|chown) omsync\b`).ReplaceAllString(line, "$1 -")
+	line = strings.ReplaceAll(line, "omsync  omsync", "omsync") // a crontab's user
+	line, _, _ = strings.Cut(line, " # ")
+	var out [][]string
+	for _, m := range commandLine.FindAllStringSubmatch(line, -1) {
+		var args []string
+		for _, word := range regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`).FindAllString(m[1], -1) {
+			args = append(args, strings.Trim(word, `'",.:`))
+		}
+		if len(args) > 0 && regexp.MustCompile(`^(--)?[a-z]`).MatchString(args[0]) {
+			out = append(out, args)
+		}
+	}
+	return out
+}
+
+// TestDocumentedCommands finds every command and flag that the documents name in the program, and every command of the
+// program in the guide.
+func TestDocumentedCommands(t *testing.T) {
+	root := newRoot()
+	root.InitDefaultCompletionCmd()
+	named := map[*cobra.Command]bool{}
+	for _, p := range pages(t) {
+		for _, line := range p.code() {
+			for _, args := range calls(line) {
+				c, rest, err := root.Find(args)
+				if err != nil {
+					t.Errorf("%s: omsync %s: %v", p.path, strings.Join(args, " "), err)
+					continue
+				}
+				if p.path == "docs/guide.md" {
+					named[c] = true
+				}
+				checkArguments(t, p, line, c, rest)
+			}
+		}
+	}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() && sub.Runnable() && !sub.HasSubCommands() && sub.Parent().Name() != "completion" && !named[sub] {
+				t.Errorf("docs/guide.md does not name %s", sub.CommandPath())
+			}
+			walk(sub)
+		}
+	}
+	walk(root)
+}
+
+func checkArguments(t *testing.T, p page, line string, c *cobra.Command, args []string) {
+	t.Helper()
+	for i, a := range args {
+		name, isFlag := strings.CutPrefix(a, "--")
+		name, _, _ = strings.Cut(name, "=")
+		switch {
+		case isFlag && name != "help" && c.Flags().Lookup(name) == nil && c.InheritedFlags().Lookup(name) == nil && c.Root().Flags().Lookup(name) == nil:
+			t.Errorf("%s: %s has no flag --%s: %s", p.path, c.CommandPath(), name, line)
+		case i == 0 && !isFlag && c.HasSubCommands() && c.Name() != "omsync":
+			t.Errorf("%s: %s has no command %s: %s", p.path, c.CommandPath(), a, line)
+		}
+	}
+}
+
+// TestDocumentedTables compares docs/tables.md with the tables that the journal makes.
+func TestDocumentedTables(t *testing.T) {
+	server := dbtest.Server(t)
+	name, _ := server.Database(t)
+	db := server.Open(t, name)
+	if err := journal.Create(t.Context(), db, journal.Node{Name: "documented"}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	rows, err := db.QueryContext(t.Context(), "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			t.Fatal(err)
+		}
+		want[table+"."+column] = true
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	tables := readPage(t, "docs/tables.md")
+	got := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^## (omsync_\w+)$`).FindAllStringSubmatch(tables.text, -1) {
+		for _, row := range tableRows(tables.section(t, m[0])) {
+			for _, column := range inline.FindAllStringSubmatch(row[0], -1) {
+				got[m[1]+"."+column[1]] = true
+			}
+		}
+	}
+	for c := range want {
+		if !got[c] {
+			t.Errorf("docs/tables.md does not have %s", c)
+		}
+	}
+	for c := range got {
+		if !want[c] {
+			t.Errorf("docs/tables.md has %s, which is no column", c)
+		}
+	}
+}
+
+// TestDocumentedMessages finds the messages of docs/troubleshooting.md in the source. … stands for what differs.
+func TestDocumentedMessages(t *testing.T) {
+	source := literals(t)
+	p := readPage(t, "docs/troubleshooting.md")
+	for _, row := range tableRows(p.text) {
+		m := inline.FindStringSubmatch(row[0])
+		if m == nil {
+			continue
+		}
+		for fragment := range strings.SplitSeq(m[1], "…") {
+			if fragment = strings.TrimSpace(fragment); len(fragment) > 3 && !strings.Contains(source, fragment) {
+				t.Errorf("%s: no message of the program holds %q", p.path, fragment)
+			}
+		}
+	}
+}
+
+// literals is the text of all string literals of the program's source, with those that are added up in one piece.
+func literals(t *testing.T) string {
+	t.Helper()
+	var out strings.Builder
+	err := filepath.WalkDir(repository, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && d.Name() != ".."):
+			return fs.SkipDir
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				if s := added(n); s != "" {
+					out.WriteString(s + "\n")
+				}
+			case *ast.BasicLit:
+				if s, err := strconv.Unquote(n.Value); n.Kind == token.STRING && err == nil {
+					out.WriteString(s + "\n")
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// added is the text of literals that are added up.
+func added(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		if e.Op == token.ADD {
+			return added(e.X) + added(e.Y)
+		}
+	case *ast.BasicLit:
+		if s, err := strconv.Unquote(e.Value); e.Kind == token.STRING && err == nil {
+			return s
+		}
+	}
+	return ""
+}
+
+// TestDocumentsLinks follows the links from document to document, and looks for the files that documents name.
+func TestDocumentsLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	file := regexp.MustCompile(`^[\w.]+(/[\w.-]+)+/?$`)
+	for _, p := range pages(t) {
+		text := fenced.ReplaceAllString(p.text, "")
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			target, anchor, _ := strings.Cut(m[1], "#")
+			path := p.path
+			if target != "" {
+				path = filepath.Join(filepath.Dir(p.path), target)
+			}
+			if _, err := os.Stat(filepath.Join(repository, path)); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", p.path, m[1])
+			} else if anchor != "" && !slices.Contains(anchors(readPage(t, path)), anchor) {
+				t.Errorf("%s: %s has no heading #%s", p.path, path, anchor)
+			}
+		}
+		for _, m := range inline.FindAllStringSubmatch(text, -1) {
+			first, _, _ := strings.Cut(m[1], "/")
+			if _, err := os.Stat(filepath.Join(repository, first)); err != nil || !file.MatchString(m[1]) {
+				continue // no path of this repository
+			}
+			if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
+				t.Errorf("%s: there is no %s", p.path, m[1])
+			}
+		}
+	}
+}
+
+// anchors are the names by which a page's headings can be linked to.
+func anchors(p page) []string {
+	var out []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(fenced.ReplaceAllString(p.text, ""), -1) {
+		name := strings.ToLower(m[1])
+		name = regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(name, "")
+		out = append(out, strings.ReplaceAll(name, " ", "-"))
+	}
+	return out
+}
+
+// TestGlossary keeps the glossary's terms in order, each short.
+func TestGlossary(t *testing.T) {
+	last := ""
+	for paragraph := range strings.SplitSeq(readPage(t, "docs/glossary.md").text, "\n\n") {
+		term, ok := strings.CutPrefix(paragraph, "**")
+		if !ok {
+			continue
+		}
+		term, _, _ = strings.Cut(term, "**")
+		if strings.ToLower(term) < last {
+			t.Errorf("docs/glossary.md: %s stands after %s", term, last)
+		}
+		last = strings.ToLower(term)
+		if lines := strings.Count(strings.TrimSpace(paragraph), "\n") + 1; lines > 2 {
+			t.Errorf("docs/glossary.md: %s has %d lines", term, lines)
+		}
+	}
+}
