@@ -11,6 +11,7 @@ import (
 func knownSettings() map[string]string {
 	out := map[string]string{}
 	addSettings(out, "", reflect.TypeFor[config]())
+	out["policy.TABLE"] = "newest"
 	out["hooks.timeout"] = strings.TrimSuffix(time.Duration(hookTimeout).String(), "0s")
 	out["serve.listen"] = defaultListen
 	out["serve.max_file"] = "64GiB"
@@ -34,6 +35,8 @@ func addSettings(out map[string]string, section string, t reflect.Type) {
 			addSettings(out, section+name+".", of)
 		case reflect.Bool:
 			out[section+name] = "false"
+		case reflect.Map:
+			out[section+name+".TABLE"] = "none"
 		default:
 			out[section+name] = "none"
 		}
@@ -45,4 +48,16 @@ func knownExitCodes() []int {
 	codes := []int{0, exitError, exitConflicts, exitGap, exitBusy, exitTrust, exitSchema, exitInterrupted}
 	slices.Sort(codes)
 	return codes
+}
+
+// underWay are claims of the documents about work that is under way. The tests pass over them, and say when they have come true: then
+// they are to be taken off this list.
+func underWay() []string {
+	return []string{
+		"format 2",     // docs/tables.md is about the tables that journal.Format 2 has
+		"exit code 14", // a batch that needs a newer omsync
+		"docs/http.md", "capture/trigger",
+		"install the newer omsync that wrote them", "upgrading the omsync tables from format", "which an earlier omsync wrote: run omsync sync",
+		"was not finished: run omsync sync", "batch is too new for this program", "runs an omsync that does not read",
+	}
 }
