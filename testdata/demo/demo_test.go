@@ -65,22 +65,22 @@ func TestDemo(t *testing.T) {
 	if t.Failed() {
 		t.Log(out.String())
 	}
-	t.Run("README", func(t *testing.T) { stockTools(t, bin, kept) })
+	t.Run("recovery page", func(t *testing.T) { stockTools(t, bin, kept) })
 }
 
-// stockTools runs the commands of the README that open a batch without omsync.
+// stockTools runs the commands of docs/recovery.md that open a batch without omsync.
 func stockTools(t *testing.T, bin, kept string) {
 	if _, err := exec.LookPath("zstd"); err != nil {
 		t.Skip(err)
 	}
 	build(t, bin, "filippo.io/age/cmd/age")
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "recovery.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)<!-- tested -->\\s*```sh\n(.*?)```").FindSubmatch(readme)
+	block := regexp.MustCompile("(?s)<!-- tested -->\\s*```sh\n(.*?)```").FindSubmatch(page)
 	if block == nil {
-		t.Fatal("README.md has no block of commands marked <!-- tested -->")
+		t.Fatal("docs/recovery.md has no block of commands marked <!-- tested -->")
 	}
 	batches, err := filepath.Glob(filepath.Join(kept, "used", "hub-to-kisumu-0000000000-*.omsync"))
 	if err != nil || len(batches) != 1 {
