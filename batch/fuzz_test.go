@@ -70,6 +70,9 @@ func FuzzFile(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	for format := range byte(3) {
+		f.Add(laterFile(f, format, map[int]any{1: "hub", 2: "kisumu", 14: []string{"needs:x@9.8.7"}, 24: []any{map[string]int{"a": 1}}}))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := Open(bytes.NewReader(b), int64(len(b)), func(*Header, []byte, []byte) error { return nil }, noDecrypt)
 		for err == nil {
