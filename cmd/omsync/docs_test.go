@@ -20,17 +20,6 @@ import (
 // The tests of this file keep what the documents claim true. docs_pages_test.go reads the documents; what the tests need to
 // know of the program is in docs_facts_test.go.
 
-// claim says what is wrong if a claim of the documents is not true.
-func claim(t *testing.T, what string, isTrue bool, format string, args ...any) {
-	t.Helper()
-	switch pending := slices.Contains(underWay(), what); {
-	case pending && isTrue:
-		t.Errorf("%q is no longer under way", what)
-	case !pending && !isTrue:
-		t.Errorf(format, args...)
-	}
-}
-
 // TestDocumentedSettings compares docs/configuration.md with the configuration's struct and its defaults.
 func TestDocumentedSettings(t *testing.T) {
 	documented := map[string]string{}
@@ -87,10 +76,6 @@ func TestDocumentedExitCodes(t *testing.T) {
 		help = append(help, code)
 	}
 	want := knownExitCodes()
-	if slices.Contains(underWay(), "exit code 14") && !slices.Contains(want, 14) {
-		documented = slices.DeleteFunc(documented, func(code int) bool { return code == 14 })
-	}
-	claim(t, "exit code 14", slices.Contains(want, 14), "there is no exit code 14")
 	if !slices.Equal(documented, want) {
 		t.Errorf("docs/troubleshooting.md has the exit codes %v, the program %v", documented, want)
 	}
@@ -200,10 +185,8 @@ func TestDocumentedTables(t *testing.T) {
 		t.Fatal("docs/tables.md does not say which format it is about")
 	}
 	if now := strconv.Itoa(journal.Format); said[1] != now {
-		claim(t, "format "+said[1], false, "docs/tables.md is about format %s, and the journal's is %s", said[1], now)
-		return
+		t.Fatalf("docs/tables.md is about format %s, and the journal's is %s", said[1], now)
 	}
-	claim(t, "format "+said[1], true, "")
 	got := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^## (omsync_\w+)$`).FindAllStringSubmatch(tables.text, -1) {
 		for _, row := range tableRows(tables.section(t, m[0])) {
@@ -236,7 +219,9 @@ func TestDocumentedMessages(t *testing.T) {
 		message := strings.TrimSpace(strings.TrimSuffix(m[1], "…"))
 		fragments := strings.Split(message, "…")
 		found := slices.ContainsFunc(source, func(s string) bool { return holdsInOrder(s, fragments) })
-		claim(t, message, found, "%s: no message of the program is like %q", p.path, m[1])
+		if !found {
+			t.Errorf("%s: no message of the program is like %q", p.path, m[1])
+		}
 	}
 }
 
@@ -256,7 +241,9 @@ func TestDocumentsLinks(t *testing.T) {
 				path = filepath.Join(filepath.Dir(p.path), target)
 			}
 			_, err := os.Stat(filepath.Join(repository, path))
-			claim(t, path, err == nil, "%s: the link to %s leads nowhere", p.path, m[1])
+			if err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", p.path, m[1])
+			}
 			if err == nil && anchor != "" && !slices.Contains(anchors(readPage(t, path)), anchor) {
 				t.Errorf("%s: %s has no heading #%s", p.path, path, anchor)
 			}
@@ -267,7 +254,9 @@ func TestDocumentsLinks(t *testing.T) {
 				continue // no path of this repository
 			}
 			_, err := os.Stat(filepath.Join(repository, m[1]))
-			claim(t, m[1], err == nil, "%s: there is no %s", p.path, m[1])
+			if err != nil {
+				t.Errorf("%s: there is no %s", p.path, m[1])
+			}
 		}
 	}
 }
