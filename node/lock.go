@@ -10,7 +10,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/omsync/omsync/hook"
+	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/internal/failure"
 )
 

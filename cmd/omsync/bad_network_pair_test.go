@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/netfault"
 )

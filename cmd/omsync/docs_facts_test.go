@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/failure"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/failure"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange"
-	"github.com/omsync/omsync/hook"
+	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 )

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/omsync/omsync/config"
-	"github.com/omsync/omsync/hub"
+	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/hub"
 	"github.com/omsync/omsync/node"
 )
 

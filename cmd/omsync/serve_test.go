@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 )
 
 // Each setting of [serve] has a flag, which comes before it.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/node"
-	"github.com/omsync/omsync/status"
+	"github.com/omsync/omsync/node/status"
 )
 
 func newStatus(g *global) *cobra.Command {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/keys"
-	"github.com/omsync/omsync/status"
+	"github.com/omsync/omsync/node/status"
 )
 
 // later writes a file of format 99, with a header as every format keeps it, signed by the sender's keys.

@@ -34,9 +34,9 @@ var may = map[string][]string{
 
 	"enrol": {"access", "internal/durable", "keys"},
 	// The database.
-	"schema":    {"access", "internal/sqldb", "internal/tomlfile"},
-	"journal":   {"access", "features", "internal/nodename", "internal/sqldb", "merge", "schema"},
-	"preflight": {"internal/failure", "internal/sqldb", "schema"},
+	"schema":         {"access", "internal/sqldb", "internal/tomlfile"},
+	"journal":        {"access", "features", "internal/nodename", "internal/sqldb", "merge", "schema"},
+	"node/preflight": {"internal/failure", "internal/sqldb", "schema"},
 	// Out of the database and into it.
 	"capture/trigger": {"internal/sqldb", "journal", "schema"},
 	"capture/rowkey":  {"internal/sqldb", "journal", "schema"},
@@ -47,14 +47,14 @@ var may = map[string][]string{
 	// Here export and apply meet.
 	"exchange": {"access", "apply", "batch", "capture", "export", "features", "internal/durable", "journal", "keys", "merge", "transport"},
 	// A node, and what a command asks of it.
-	"config": {"internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
-	"hook":   {"apply", "internal/durable", "internal/failure"},
-	"node": {"access", "capture", "config", "enrol", "exchange", "features", "hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
-		"preflight", "schema"},
-	"status": {"access", "exchange", "features", "journal", "node"},
-	"links": {"access", "apply", "config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
+	"node/config": {"internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
+	"node/hook":   {"apply", "internal/durable", "internal/failure"},
+	"node": {"access", "capture", "node/config", "enrol", "exchange", "features", "node/hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
+		"node/preflight", "schema"},
+	"node/status": {"access", "exchange", "features", "journal", "node"},
+	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"hub": {"access", "apply", "batch", "config", "enrol", "exchange", "hook", "internal/failure", "journal", "keys", "node", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "node/hook", "internal/failure", "journal", "keys", "node", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

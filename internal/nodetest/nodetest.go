@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"

@@ -18,7 +18,7 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-const openmrsHook = "../packaging/examples/openmrs-cache-and-index"
+const openmrsHook = "../../packaging/examples/openmrs-cache-and-index"
 
 // The example asks OpenMRS for what the import makes necessary, in the form that its module takes.
 func TestOpenMRSHook(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/transport"
 )

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/config"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/keys"

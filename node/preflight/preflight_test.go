@@ -9,7 +9,7 @@ import (
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/sqldb"
-	"github.com/omsync/omsync/preflight"
+	"github.com/omsync/omsync/node/preflight"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
