@@ -174,7 +174,7 @@ func (f *Incoming) readHeader() error {
 	defer file.Close()
 	h, err := batch.ReadHeader(file)
 	f.tooNew = errors.Is(err, batch.ErrTooNew)
-	f.header, err = kept(h, err)
+	f.header, err = orKeptPart(h, err)
 	return err
 }
 

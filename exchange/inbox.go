@@ -78,7 +78,7 @@ func (r *inboxRun) removeObsolete(ctx context.Context) error {
 		left := res.Report != nil && res.Report.Outcome == apply.Refused && h.Time < r.latest[h.Sender]
 		// Refused whole, and so is the one that holds it all: that one is enough.
 		doubled := res.Err != nil && slices.ContainsFunc(r.left, func(o *Result) bool { return o.Name != res.Name && o.Err != nil && holdsAllOf(o.Header, h) })
-		if left || doubled || res.Err != nil && r.node.passed(ctx, res) {
+		if left || doubled || res.Err != nil && r.node.reachesNoFurther(ctx, res) {
 			err = errors.Join(err, r.remove(ctx, res.Name))
 		}
 	}

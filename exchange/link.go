@@ -53,7 +53,7 @@ func headerInStore(ctx context.Context, s transport.Store, name string) (*batch.
 	}
 	defer r.Close()
 	source := &errorKeeper{r: r}
-	h, err := kept(batch.ReadHeader(source))
+	h, err := orKeptPart(batch.ReadHeader(source))
 	if err != nil && source.err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, source.err)
 	}

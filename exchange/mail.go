@@ -53,7 +53,7 @@ func headerIn(ctx context.Context, folder *transport.Folder, name string) (*batc
 		return nil, err
 	}
 	defer f.Close()
-	return kept(batch.ReadHeader(f))
+	return orKeptPart(batch.ReadHeader(f))
 }
 
 // Senders lists who the files of a folder say that they are from.

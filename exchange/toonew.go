@@ -11,9 +11,9 @@ import (
 	"github.com/omsync/omsync/journal"
 )
 
-// kept takes the place of a batch that is too new for this program by the part of its header that every format keeps: the file is its
-// receiver's like any other, and waits for the program that reads it.
-func kept(h *batch.Header, err error) (*batch.Header, error) {
+// orKeptPart returns, for a batch that is too new for this program, the part of its header that every format keeps: the file is its
+// receiver's like any other, and waits for the program that reads it. Other headers and errors it returns as they are.
+func orKeptPart(h *batch.Header, err error) (*batch.Header, error) {
 	var tooNew *batch.TooNewError
 	if errors.As(err, &tooNew) {
 		return &batch.Header{Sender: tooNew.Sender, Receiver: tooNew.Receiver}, nil
@@ -62,9 +62,9 @@ func (n *Node) answer(ctx context.Context, peer string, came time.Time) error {
 	return tx.Commit()
 }
 
-// passed reports whether a file of the inbox is too new and, by its name, reaches no further than what is applied here: its sender has
-// sent what it holds in another form.
-func (n *Node) passed(ctx context.Context, r *Result) bool {
+// reachesNoFurther reports whether a file of the inbox is too new and, by its name, goes no further than what is applied here: its
+// sender has sent what it holds in another form.
+func (n *Node) reachesNoFurther(ctx context.Context, r *Result) bool {
 	if !errors.Is(r.Err, batch.ErrTooNew) {
 		return false
 	}
