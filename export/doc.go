@@ -1,5 +1,21 @@
-// Package export makes batches: it reads one snapshot of the database and writes what a peer lacks.
+// Package export writes batches: it reads one snapshot of the database and writes what a peer lacks. Package apply is its mirror.
 //
-// It promises: a batch holds all that the epochs up to its end wrote, each value under its own stamp; the application's statements
-// wait for none of it.
+//	export (export.go)
+//	  take a snapshot, with a seal                                            package capture
+//	  plan: the peer, the header, what of each table may go                   plan.go, package access
+//	  conflict records that the peer does not know                            conflicts.go
+//	  deletions, children before parents                                      deletions.go
+//	  for each table, parents first
+//	    read the rows that the peer lacks, some at a time                     reader.go
+//	    withhold what may not go; find keys; turn references into indexes     rows.go, values.go, dictionary.go
+//	    write a block; if a part of a load is full, finish it                 output.go
+//	  of a load in parts, the references that ran ahead, in the last part     load.go
+//	  if there was nothing: a header alone, if one is due
+//	  finish the file: note it in the journal, then give it its name          output.go
+//
+// State goes from step to step in four things: the [plan], which nothing changes once it is made; the [output] with the [file] under
+// way and its [dictionary]; the [reader] and the [portion] that it read; and the [load], if a full load is split.
+//
+// It promises: a batch holds all that the epochs up to its end wrote, each value under its own stamp, and nothing that package access
+// withholds; a file has its name only when it is whole and the journal knows of it; the application's statements wait for none of it.
 package export

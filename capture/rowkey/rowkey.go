@@ -1,9 +1,12 @@
+// Package rowkey finds the keys of local rows: what identifies a row on every node, mostly its uuid. A key that holds a reference
+// holds the key of the row referred to in its place, and so on up.
 package rowkey
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -11,7 +14,10 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// Where picks rows by their local identity.
+// rowsAtOnce is how many rows one statement names.
+const rowsAtOnce = 1000
+
+// Where returns the condition that picks rows, at least one, by their local identity.
 func Where(t *schema.Table, rows []journal.Row) string {
 	var b []byte
 	if t.Integer != nil {
@@ -33,64 +39,67 @@ func Where(t *schema.Table, rows []journal.Row) string {
 	return string(append(b, ')'))
 }
 
-// Of answers the keys of the rows that exist. A row whose key column is NULL, or refers to a row that does not exist,
-// has the key "": nothing identifies it elsewhere.
+// Of returns the keys of those of the rows that exist. A row whose key column is NULL, or refers to a row that does not exist, has the
+// key "": nothing identifies it elsewhere.
 func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) {
-	out := make(map[journal.Row]string, len(rows))
-	type found struct {
-		row   journal.Row
-		parts []*string
-	}
-	var all []found
-	for start := 0; start < len(rows); start += 1000 {
-		part := rows[start:min(start+1000, len(rows))]
-		query := "SELECT " + journal.Identity(t, "")
-		for _, c := range t.KeyColumns {
-			query += ", " + c.Select("")
-		}
-		query += " FROM " + schema.Quote(t.Name) + " WHERE " + Where(t, part)
-		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-			f := found{journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, make([]*string, len(t.KeyColumns))}
-			for i := range t.KeyColumns {
-				if v := r[2+i]; v != nil {
-					s := string(v)
-					f.parts[i] = &s
-				}
-			}
-			all = append(all, f)
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read keys of %s: %w", t.Name, err)
-		}
+	found, parts, err := readParts(ctx, q, t, rows)
+	if err != nil {
+		return nil, err
 	}
 	for i, c := range t.KeyColumns {
 		if c.Ref == nil {
 			continue
 		}
 		var values []string
-		for _, f := range all {
-			if f.parts[i] != nil {
-				values = append(values, *f.parts[i])
+		for _, p := range parts {
+			if p[i] != nil {
+				values = append(values, *p[i])
 			}
 		}
-		to, err := Referred(ctx, q, c.Ref, values)
+		keys, err := Referred(ctx, q, c.Ref, values)
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range all {
-			if f.parts[i] != nil {
-				f.parts[i] = to[*f.parts[i]]
+		for _, p := range parts {
+			if p[i] != nil {
+				p[i] = keys[*p[i]]
 			}
 		}
 	}
-	for _, f := range all {
-		out[f.row] = Join(t, f.parts)
+	out := make(map[journal.Row]string, len(found))
+	for i, r := range found {
+		out[r] = Join(t, parts[i])
 	}
 	return out, nil
 }
 
-// Join joins the parts of a key; "" if one that must be there is missing.
+// readParts reads the key columns of those of the rows that exist; nil is NULL.
+func readParts(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (found []journal.Row, parts [][]*string, err error) {
+	query := "SELECT " + journal.Identity(t, "")
+	for _, c := range t.KeyColumns {
+		query += ", " + c.Select("")
+	}
+	query += " FROM " + schema.Quote(t.Name) + " WHERE "
+	for some := range slices.Chunk(rows, rowsAtOnce) {
+		err := sqldb.Each(ctx, q, query+Where(t, some), func(r []sql.RawBytes) error {
+			p := make([]*string, len(t.KeyColumns))
+			for i := range p {
+				if v := r[2+i]; v != nil {
+					s := string(v)
+					p[i] = &s
+				}
+			}
+			found, parts = append(found, journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}), append(parts, p)
+			return nil
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read keys of %s: %w", t.Name, err)
+		}
+	}
+	return found, parts, nil
+}
+
+// Join returns the key that these parts make; "" if one that must be there is nil.
 func Join(t *schema.Table, parts []*string) string {
 	for _, p := range parts {
 		if p == nil && t.Key != schema.KeyAll {
@@ -100,10 +109,11 @@ func Join(t *schema.Table, parts []*string) string {
 	return journal.JoinKey(parts)
 }
 
-// IsName says whether a reference holds the name that is its row's key itself, not an integer.
+// IsName reports whether a reference holds the name that is its row's key itself, not an integer.
 func IsName(ref *schema.Ref) bool { return ref.To.Integer == nil || ref.ToColumn != ref.To.Integer }
 
-// Referred answers, for values of a reference's column, the keys of the rows that they refer to; nil for nowhere.
+// Referred returns, for values of a reference's column, the keys of the rows that they refer to; a value that refers to nothing is
+// left out.
 func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string) (map[string]*string, error) {
 	out := make(map[string]*string, len(values))
 	if IsName(ref) {
@@ -112,35 +122,37 @@ func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string)
 		}
 		return out, nil
 	}
-	var rows []journal.Row
-	seen := make(map[string]bool, len(values))
+	rows := make(map[string]journal.Row, len(values))
+	var look []journal.Row
 	for _, v := range values {
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil && !seen[v] {
-			seen[v] = true
-			rows = append(rows, journal.Row{Int: n})
+		if _, seen := rows[v]; seen {
+			continue
+		}
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+			rows[v] = journal.Row{Int: n}
+			look = append(look, rows[v])
 		}
 	}
-	found, err := Of(ctx, q, ref.To, rows)
+	found, err := Of(ctx, q, ref.To, look)
 	if err != nil {
 		return nil, err
 	}
-	for v := range seen {
-		n, _ := strconv.ParseInt(v, 10, 64)
-		if key := found[journal.Row{Int: n}]; key != "" {
+	for v, r := range rows {
+		if key := found[r]; key != "" {
 			out[v] = &key
 		}
 	}
 	return out, nil
 }
 
-// ByUUID answers which local rows of a table have these keys; only for tables whose key is a uuid.
+// ByUUID returns which local rows have these keys, for a table whose key is a uuid. The keys in the answer are canonical.
 func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (map[string]journal.Row, error) {
 	out := map[string]journal.Row{}
-	for start := 0; start < len(uuids); start += 1000 {
-		part := uuids[start:min(start+1000, len(uuids))]
-		c := t.KeyColumns[0]
-		b := []byte("SELECT " + journal.Identity(t, "") + ", " + schema.Quote(c.Name) + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IN (")
-		for i, u := range part {
+	c := t.KeyColumns[0]
+	query := "SELECT " + journal.Identity(t, "") + ", " + schema.Quote(c.Name) + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IN ("
+	for some := range slices.Chunk(uuids, rowsAtOnce) {
+		b := []byte(query)
+		for i, u := range some {
 			if i > 0 {
 				b = append(b, ',')
 			}

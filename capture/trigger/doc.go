@@ -1,6 +1,17 @@
 // Package trigger makes, compares and removes the triggers that note what the application changes: one narrow row in
 // omsync_capture for each changed row.
 //
-// It promises: no statement of the application fails for a trigger of ours or waits for one, and no change is missed while
-// triggers are exchanged for newer ones, see [Install].
+//	on every replicated table
+//	  AFTER INSERT    insert, local key
+//	  AFTER UPDATE    update, local key, which columns (by exact value); if the key changed: delete and insert
+//	  AFTER DELETE    delete, local key, what identified the row elsewhere
+//	on a table whose foreign keys cascade, which fires no triggers
+//	  BEFORE DELETE, BEFORE UPDATE    the same for every row that the cascade is about to change
+//
+// All of them do nothing in a session where @omsync_quiet is set, as an import's is. Their names are omsync_TABLE_EVENT_HASH, so that
+// a list of names says which are up to date ([Compare]).
+//
+// It promises: no statement of the application fails for a trigger of ours or waits for one, not even after a column or table that it
+// names was dropped; a statement sees LAST_INSERT_ID() and ROW_COUNT() as without; and no change is missed while triggers are
+// exchanged for newer ones ([Install]).
 package trigger

@@ -11,8 +11,8 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// Install makes the triggers of all tables in cat that travel, and drops those of ours that are of another text or on
-// tables that should have none. metas are the journal's tables: every table that travels must be there; a column without
+// Install makes the triggers of all tables in cat that are replicated, and drops those of ours that are of another text or on
+// tables that should have none. metas are the journal's tables: every replicated table must be there; a column without
 // a bit is not watched. made names the tables that got a trigger, by name, also when there is an error.
 //
 // Where a table may have several triggers of one kind (MySQL 5.7, MariaDB 10.2) the new one is there before the old one
@@ -23,11 +23,11 @@ import (
 // The account needs the TRIGGER privilege, and where the server keeps a binary log without
 // log_bin_trust_function_creators, SUPER; it becomes the triggers' definer and must stay for as long as they do.
 func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*journal.Table) (made []string, err error) {
-	plan, err := compareTriggers(ctx, c, cat, metas)
+	plans, err := planTables(ctx, c, cat, metas)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(plan, tableWork.needed) {
+	if !slices.ContainsFunc(plans, tablePlan.needed) {
 		return nil, nil
 	}
 	s, err := openInstaller(ctx, c, cat.Database)
@@ -35,17 +35,17 @@ func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*j
 		return nil, err
 	}
 	defer func() { err = firstError(err, s.close(ctx)) }()
-	if err := s.ready(ctx); err != nil {
+	if err := s.checkReady(ctx); err != nil {
 		return nil, err
 	}
-	for _, w := range plan {
+	for _, w := range plans {
 		if !w.needed() {
 			continue
 		}
 		if s.several {
-			err = s.replace(ctx, w)
+			err = s.addThenDrop(ctx, w)
 		} else {
-			err = s.swap(ctx, w)
+			err = s.dropThenAdd(ctx, w)
 		}
 		if err != nil {
 			return made, err
@@ -57,15 +57,15 @@ func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*j
 	return made, nil
 }
 
-// Missing compares the triggers in the database with those that Install would make. missing are tables on which a
+// Compare compares the triggers in the database with those that Install would make. missing are tables on which a
 // trigger is not there at all, so that changes went by; outdated are those with a trigger of another text or one too
 // many. A table can be both. It needs the TRIGGER privilege: without it triggers cannot be seen and all are missing.
-func Missing(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) (missing, outdated []string, err error) {
-	plan, err := compareTriggers(ctx, q, cat, metas)
+func Compare(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) (missing, outdated []string, err error) {
+	plans, err := planTables(ctx, q, cat, metas)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, w := range plan {
+	for _, w := range plans {
 		stale := map[string]bool{}
 		for _, x := range w.stale {
 			stale[x.event] = true
@@ -89,7 +89,7 @@ func Remove(ctx context.Context, c *sql.Conn, database string) (err error) {
 	if err != nil {
 		return err
 	}
-	there = slices.DeleteFunc(there, func(x oldTrigger) bool { return !x.ours() })
+	there = slices.DeleteFunc(there, func(x existing) bool { return !x.ours() })
 	if len(there) == 0 {
 		return nil
 	}
@@ -106,31 +106,31 @@ func Remove(ctx context.Context, c *sql.Conn, database string) (err error) {
 	return nil
 }
 
-// oldTrigger is a trigger in the database, anybody's.
-type oldTrigger struct {
+// existing is a trigger in the database, anybody's.
+type existing struct {
 	name, table string
 	event       string // "AFTER INSERT" and so on
 }
 
-func (x oldTrigger) ours() bool { return strings.HasPrefix(x.name, triggerPrefix) }
+func (x existing) ours() bool { return strings.HasPrefix(x.name, triggerPrefix) }
 
-// tableWork is what is to be done on one table.
-type tableWork struct {
+// tablePlan is what is to be done on one table.
+type tablePlan struct {
 	table   string
 	missing []trigger
-	stale   []oldTrigger
-	others  []oldTrigger // the application's
+	stale   []existing
+	others  []existing // the application's
 }
 
-func (w tableWork) needed() bool { return len(w.missing)+len(w.stale) > 0 }
+func (w tablePlan) needed() bool { return len(w.missing)+len(w.stale) > 0 }
 
-// compareTriggers returns the work on each table, by name of table.
-func compareTriggers(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) ([]tableWork, error) {
+// planTables returns what is to be done on each table, by name of table.
+func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) ([]tablePlan, error) {
 	there, err := listTriggers(ctx, q, cat.Database)
 	if err != nil {
 		return nil, err
 	}
-	on := map[string][]oldTrigger{}
+	on := map[string][]existing{}
 	for _, x := range there {
 		if t := cat.Table(x.table); t != nil {
 			x.table = t.Name
@@ -141,13 +141,13 @@ func compareTriggers(ctx context.Context, q schema.Querier, cat *schema.Catalogu
 	for _, m := range metas {
 		byName[m.Name] = m
 	}
-	var out []tableWork
+	var out []tablePlan
 	for _, t := range cat.Tables {
 		want, err := triggers(t, byName)
 		if err != nil {
 			return nil, err
 		}
-		w := tableWork{table: t.Name}
+		w := tablePlan{table: t.Name}
 		have := map[string]bool{}
 		for _, x := range on[t.Name] {
 			have[x.name] = true
@@ -169,16 +169,16 @@ func compareTriggers(ctx context.Context, q schema.Querier, cat *schema.Catalogu
 }
 
 // listTriggers returns all triggers of the database that the account can see, by table and name.
-func listTriggers(ctx context.Context, q schema.Querier, database string) ([]oldTrigger, error) {
+func listTriggers(ctx context.Context, q schema.Querier, database string) ([]existing, error) {
 	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation)
 		FROM information_schema.triggers WHERE trigger_schema = ? ORDER BY event_object_table, trigger_name`, database)
 	if err != nil {
 		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
 	}
 	defer rows.Close()
-	var out []oldTrigger
+	var out []existing
 	for rows.Next() {
-		var x oldTrigger
+		var x existing
 		if err := rows.Scan(&x.name, &x.table, &x.event); err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// All of OpenMRS: every table that travels has its three triggers, and those whose keys cascade have more.
+// All of OpenMRS: every replicated table has its three triggers, and those whose keys cascade have more.
 func TestInstallOnOpenMRS(t *testing.T) {
 	for version, cascading := range map[string]string{"2.6": "patient bu, person bu, users bd", "1.9": "patient bu, person bu"} {
 		t.Run(version, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestInstallOnOpenMRS(t *testing.T) {
 					t.Fatal(err)
 				}
 				if x.Replicated != (len(all) >= 3) {
-					t.Errorf("%s: travels %v, %d triggers", x.Name, x.Replicated, len(all))
+					t.Errorf("%s: replicated %v, %d triggers", x.Name, x.Replicated, len(all))
 				}
 				for _, tr := range all {
 					if strings.HasPrefix(tr.Event, "BEFORE") {

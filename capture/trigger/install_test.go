@@ -18,44 +18,6 @@ import (
 
 const simpleTable = `CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, a VARCHAR(20), n INT) ENGINE=InnoDB DEFAULT CHARSET=utf8`
 
-func (w *watched) names() []string {
-	w.t.Helper()
-	rows, err := w.db.Query("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY 1")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			w.t.Fatal(err)
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-func (w *watched) missing() (missing, outdated []string) {
-	w.t.Helper()
-	missing, outdated, err := Missing(context.Background(), w.db, w.cat, w.metas)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return missing, outdated
-}
-
-func (w *watched) several() bool {
-	return w.server.MariaDB && w.server.AtLeast(10, 2) || !w.server.MariaDB && w.server.AtLeast(5, 7)
-}
-
-func equal[T comparable](t *testing.T, what string, got, want []T) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
-
 func TestInstallAndRemove(t *testing.T) {
 	w := watch(t, "", simpleTable, strings.Replace(simpleTable, "t (", "`other` (", 1))
 	form := regexp.MustCompile(`^omsync_[12]_(ai|au|ad)_[0-9a-f]{8}$`)

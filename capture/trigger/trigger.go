@@ -53,7 +53,7 @@ func notInJournal(t *schema.Table) error {
 }
 
 func newTrigger(t *schema.Table, m *journal.Table, event, body string) trigger {
-	var id uint16 // of a table that does not travel itself
+	var id uint16 // of a table that is not replicated itself
 	if m != nil {
 		id = m.ID
 	}

@@ -24,7 +24,7 @@ func TestLayers(t *testing.T) {
 		"journal":             {"access", "features", "internal/sqldb", "merge", "schema"},
 		"capture/trigger":     {"internal/sqldb", "journal", "schema"},
 		"capture/rowkey":      {"internal/sqldb", "journal", "schema"},
-		"capture":             {"capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
+		"capture":             {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
 		"export":              {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		"apply":               {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 		// Here export and apply meet.

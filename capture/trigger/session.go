@@ -3,7 +3,6 @@ package trigger
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -89,7 +89,8 @@ func (s *installer) close(ctx context.Context) error {
 	return nil
 }
 
-// takesSeveral: MySQL since 5.7.2 and MariaDB since 10.2.3 (their release notes).
+// takesSeveral reports whether the server takes several triggers of one kind on a table: MySQL since 5.7.2 and MariaDB since 10.2.3
+// (their release notes).
 func takesSeveral(version string) bool {
 	v := sqldb.ParseVersion(version)
 	if v.MariaDB {
@@ -104,15 +105,14 @@ func takesNoWait(version string) bool {
 	return v.MariaDB && v.AtLeast(10, 3, 0)
 }
 
-// ready looks for what would make triggers harmful or leave a table without any halfway.
-func (s *installer) ready(ctx context.Context) error {
-	var one int
-	err := s.c.QueryRowContext(ctx, "SELECT 1 FROM omsync_capture LIMIT 1").Scan(&one)
-	switch {
-	case sqldb.ErrorNumber(err) == sqldb.ErrNoSuchTable:
+// checkReady looks for what would make triggers harmful or leave a table without any halfway.
+func (s *installer) checkReady(ctx context.Context) error {
+	there, err := journal.HasCapture(ctx, s.c)
+	if err != nil {
+		return err
+	}
+	if !there {
 		return fmt.Errorf("database %s has no table omsync_capture, and with triggers that write to it the application could change nothing: run omsync init", s.database)
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("look at omsync_capture: %w", err)
 	}
 	if s.several {
 		return nil
@@ -125,14 +125,14 @@ func (s *installer) ready(ctx context.Context) error {
 	if !log || trust {
 		return nil
 	}
-	super, err := s.super(ctx)
+	super, err := s.isSuper(ctx)
 	if err != nil || super {
 		return err
 	}
 	return s.explain(&mysql.MySQLError{Number: sqldb.ErrBinlogNeedsSuper, Message: "binary log without log_bin_trust_function_creators"})
 }
 
-func (s *installer) super(ctx context.Context) (bool, error) {
+func (s *installer) isSuper(ctx context.Context) (bool, error) {
 	rows, err := s.c.QueryContext(ctx, "SHOW GRANTS")
 	if err != nil {
 		return false, fmt.Errorf("read the grants of %s: %w", s.account, err)
@@ -152,10 +152,10 @@ func (s *installer) super(ctx context.Context) (bool, error) {
 	return super, rows.Err()
 }
 
-// replace makes the new triggers of a table, then drops the old ones.
-func (s *installer) replace(ctx context.Context, w tableWork) error {
+// addThenDrop makes the new triggers of a table, then drops the old ones.
+func (s *installer) addThenDrop(ctx context.Context, w tablePlan) error {
 	for _, t := range w.missing {
-		if err := s.patiently(ctx, w.table, t.SQL); err != nil {
+		if err := s.execPatiently(ctx, w.table, t.SQL); err != nil {
 			return fmt.Errorf("make the trigger %s on %s: %w", t.Event, w.table, err)
 		}
 	}
@@ -167,8 +167,8 @@ func (s *installer) replace(ctx context.Context, w tableWork) error {
 	return nil
 }
 
-// swap does the same where the old one must go first: nobody writes to the table meanwhile.
-func (s *installer) swap(ctx context.Context, w tableWork) (err error) {
+// dropThenAdd does the same where the old one must go first: the table is locked for writing meanwhile.
+func (s *installer) dropThenAdd(ctx context.Context, w tablePlan) (err error) {
 	for _, t := range w.missing {
 		for _, x := range w.others {
 			if x.event == t.Event {
@@ -177,7 +177,7 @@ func (s *installer) swap(ctx context.Context, w tableWork) (err error) {
 		}
 	}
 	if len(w.stale) > 0 {
-		if err := s.patiently(ctx, w.table, "LOCK TABLES "+schema.Quote(w.table)+" WRITE"); err != nil {
+		if err := s.execPatiently(ctx, w.table, "LOCK TABLES "+schema.Quote(w.table)+" WRITE"); err != nil {
 			return fmt.Errorf("lock %s to exchange its triggers: %w", w.table, err)
 		}
 		defer func() {
@@ -192,29 +192,29 @@ func (s *installer) swap(ctx context.Context, w tableWork) (err error) {
 		}
 	}
 	for _, t := range w.missing {
-		if err := s.patiently(ctx, w.table, t.SQL); err != nil {
+		if err := s.execPatiently(ctx, w.table, t.SQL); err != nil {
 			return fmt.Errorf("make the trigger %s on %s: %w", t.Event, w.table, err)
 		}
 	}
 	return nil
 }
 
-func (s *installer) drop(ctx context.Context, x oldTrigger) error {
-	err := s.patiently(ctx, x.table, "DROP TRIGGER "+schema.Quote(x.name))
+func (s *installer) drop(ctx context.Context, x existing) error {
+	err := s.execPatiently(ctx, x.table, "DROP TRIGGER "+schema.Quote(x.name))
 	if err != nil && sqldb.ErrorNumber(err) != sqldb.ErrNoSuchTrigger {
 		return fmt.Errorf("drop the trigger %s of %s: %w", x.name, x.table, err)
 	}
 	return nil
 }
 
-// patiently executes a statement, again and again while the table is in use.
-func (s *installer) patiently(ctx context.Context, table, statement string) error {
+// execPatiently executes a statement, again and again while the table is in use.
+func (s *installer) execPatiently(ctx context.Context, table, statement string) error {
 	if s.noWait {
-		if done, err := s.withoutWaiting(ctx, statement); done {
+		if done, err := s.execWithoutWaiting(ctx, statement); done {
 			return err
 		}
 	}
-	err := s.again(ctx, statement, lockAttempts, lockPause)
+	err := s.execAgain(ctx, statement, lockAttempts, lockPause)
 	if sqldb.IsLockConflict(err) {
 		return fmt.Errorf("a transaction has been using table %s for more than %d s: let it end, or stop the application for a moment, and run this again: %w",
 			table, lockAttempts*lockWait, err)
@@ -222,8 +222,8 @@ func (s *installer) patiently(ctx context.Context, table, statement string) erro
 	return err
 }
 
-// withoutWaiting tries a statement between the uses of its table. done is false if the table was in use all the time.
-func (s *installer) withoutWaiting(ctx context.Context, statement string) (done bool, err error) {
+// execWithoutWaiting tries a statement between the uses of its table. done is false if the table was in use all the time.
+func (s *installer) execWithoutWaiting(ctx context.Context, statement string) (done bool, err error) {
 	wait := func(seconds int) error {
 		_, err := s.c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("SET lock_wait_timeout = %d", seconds))
 		return err
@@ -231,15 +231,15 @@ func (s *installer) withoutWaiting(ctx context.Context, statement string) (done 
 	if err := wait(0); err != nil {
 		return true, err
 	}
-	err = s.again(ctx, statement, lockTries, lockTryPause)
+	err = s.execAgain(ctx, statement, lockTries, lockTryPause)
 	if e := wait(lockWait); e != nil {
 		return true, firstError(err, e)
 	}
 	return !sqldb.IsLockConflict(err), err
 }
 
-// again executes a statement, some times if others' locks are in its way.
-func (s *installer) again(ctx context.Context, statement string, attempts int, pause time.Duration) error {
+// execAgain executes a statement, some times if others' locks are in its way.
+func (s *installer) execAgain(ctx context.Context, statement string, attempts int, pause time.Duration) error {
 	for i := 1; ; i++ {
 		_, err := s.c.ExecContext(ctx, statement)
 		if !sqldb.IsLockConflict(err) || i == attempts {

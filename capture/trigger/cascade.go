@@ -101,7 +101,7 @@ func (n cascadeNode) edges() []cascadeNode {
 	return out
 }
 
-// matters says whether some table that travels is changed by n or by what n makes happen.
+// matters says whether some replicated table is changed by n or by what n makes happen.
 func (n cascadeNode) matters(seen map[cascadeNode]bool) bool {
 	n.by = nil
 	if seen[n] {
@@ -171,7 +171,7 @@ func (w *cascade) follow(n cascadeNode, path []cascadeNode, indent int) {
 			w.follow(e, below, indent)
 		} else if change := w.change(e); change.sql != "" {
 			w.block(below, change, indent)
-		} else { // it does not travel: only a step on the way
+		} else { // it is not replicated: only a step on the way
 			w.follow(e, below, indent)
 		}
 	}

@@ -1,0 +1,135 @@
+package capture
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// addKeyChanges finds rows of a table whose key changed under their integer, and adds what that did to the rows that refer to them: no
+// trigger saw those, for they hold what they held, but elsewhere it means another row now. A reference was edited; a key that is made
+// of the other's key went, and another came. changes are by number of the table.
+func (s *sealer) addKeyChanges(ctx context.Context, t *schema.Table, changes map[uint16][]journal.Change) error {
+	if t.Integer == nil || len(t.Children) == 0 {
+		return nil
+	}
+	changedAt, err := s.keyChanges(ctx, t, changes[s.j.Tables[t.Name].ID])
+	if err != nil {
+		return err
+	}
+	var integers []int64
+	for n := range changedAt {
+		integers = append(integers, n)
+	}
+	slices.Sort(integers)
+	for _, ref := range t.Children {
+		for part := range slices.Chunk(integers, 500) {
+			if err := s.addReferring(ctx, t, ref, part, changedAt, changes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keyChanges returns the integers of rows whose key changed under them, and when, in µs since 1970 UTC.
+func (s *sealer) keyChanges(ctx context.Context, t *schema.Table, changes []journal.Change) (map[int64]int64, error) {
+	var rows []journal.Row
+	var folded []*journal.Folded
+	for _, f := range journal.Fold(changes) {
+		if f.Born && len(f.Deaths) > 0 && f.Deaths[0].First {
+			rows, folded = append(rows, f.Row), append(folded, f)
+		}
+	}
+	keys, err := rowkey.Of(ctx, s.snap, t, rows)
+	if err != nil {
+		return nil, err
+	}
+	changedAt := map[int64]int64{}
+	for _, f := range folded {
+		key, exists := keys[f.Row]
+		was := f.Deaths[0].UUID
+		if !exists || t.Key == schema.KeyUUID && was != nil && journal.Canonical(t, *was) == journal.Canonical(t, key) {
+			continue
+		}
+		changedAt[f.Int] = f.Deaths[len(f.Deaths)-1].At
+	}
+	return changedAt, nil
+}
+
+// addReferring adds changes of the rows that refer by one column to rows whose keys changed, those with these integers.
+func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.Ref, integers []int64, changedAt map[int64]int64,
+	changes map[uint16][]journal.Change) error {
+	from, c := ref.From.Table, ref.From
+	meta := s.j.Tables[from.Name]
+	if meta == nil || !from.Replicated || ref.When == nil && rowkey.IsName(ref) {
+		return nil
+	}
+	discriminator, refersTo, err := s.discriminate(ctx, t, ref)
+	if err != nil {
+		return err
+	}
+	b := fmt.Appendf(nil, "SELECT %s, %[2]s, %s FROM %s WHERE %[2]s IN (",
+		journal.Identity(from, ""), schema.Quote(c.Name), discriminator, schema.Quote(from.Name))
+	for i, n := range integers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = c.AppendLiteral(b, strconv.AppendInt(nil, n, 10))
+	}
+	born := bornInLog(changes[meta.ID])
+	var more []journal.Change
+	err = sqldb.Each(ctx, s.snap, string(append(b, ')')), func(r []sql.RawBytes) error {
+		row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
+		at, ok := changedAt[sqldb.Int(r[2])]
+		if !ok || born[row] || !refersTo(string(r[3])) {
+			return nil
+		}
+		change := journal.Change{Table: meta.ID, Op: journal.OpUpdate, Row: row, Mask: meta.Bit(c.Name) &^ merge.Existence, At: at}
+		if c.Key {
+			change.Op = journal.OpDelete
+			more = append(more, change)
+			change.Op = journal.OpInsert
+		}
+		more = append(more, change)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for what refers to %s: %w", t.Name, err)
+	}
+	changes[meta.ID] = append(more, changes[meta.ID]...)
+	return nil
+}
+
+// discriminate returns what to select beside a reference to tell whether it refers to a table, and the function that tells.
+func (s *sealer) discriminate(ctx context.Context, t *schema.Table, ref *schema.Ref) (column string, refersTo func(value string) bool, err error) {
+	if ref.When == nil {
+		return "NULL", func(string) bool { return true }, nil
+	}
+	via := ref.When.Via
+	if via == nil {
+		via = ref.When.LookupColumn
+	}
+	formats, err := journal.Discriminator(ctx, s.snap, ref.When)
+	return schema.Quote(via.Name), func(value string) bool { return ref.When.Target(formats(value)) == t }, err
+}
+
+// bornInLog returns the rows that the log has from their beginning: they are read as they are now anyway.
+func bornInLog(changes []journal.Change) map[journal.Row]bool {
+	born := map[journal.Row]bool{}
+	seen := map[journal.Row]bool{}
+	for _, c := range changes {
+		if !seen[c.Row] {
+			seen[c.Row], born[c.Row] = true, c.Op == journal.OpInsert
+		}
+	}
+	return born
+}

@@ -1,0 +1,155 @@
+package capture
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/capture/trigger"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// Reconciled is what a change of the schema, or of the triggers, made necessary.
+type Reconciled struct {
+	Triggers []string // tables whose triggers were made or made again
+	New      []string // tables that are captured for the first time
+	Columns  []string // columns that were not there before, as table.column
+	Widened  []string // tables that go further than before, or with more columns: they are sent again
+	Missed   []string // tables whose triggers had been missing: changes may have gone by
+}
+
+// Reconcile brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the names of the
+// triggers and writes nothing. It waits so long for the gate, if it needs it; [journal.ErrBusy] if that is not enough.
+func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Reconciled, error) {
+	r := &reconciler{j: j}
+	if err := r.register(ctx); err != nil { // before the triggers that write the numbers and bits
+		return nil, err
+	}
+	if err := r.installTriggers(ctx); err != nil {
+		return nil, err
+	}
+	if len(r.changed)+len(r.found.Missed) > 0 {
+		if err := r.restamp(ctx, wait); err != nil {
+			return &r.found, err
+		}
+	}
+	return &r.found, nil
+}
+
+// reconciler is a reconciliation under way.
+type reconciler struct {
+	j       *journal.Journal
+	found   Reconciled
+	changed []*schema.Table // those whose line in the journal is to be written
+	asked   []string        // tables that every peer is to send again, for new columns of theirs
+}
+
+// register gives new tables and columns their numbers and bits, and compares how tables flow with how they flowed.
+func (r *reconciler) register(ctx context.Context) error {
+	for _, t := range r.j.Catalogue.Order() {
+		meta := r.j.Tables[t.Name]
+		if meta == nil {
+			meta = &journal.Table{Name: t.Name, Fresh: true}
+			r.j.Tables[t.Name] = meta
+		}
+		grown := meta.ID == 0
+		for _, c := range t.Columns {
+			if journal.HasBit(c) && meta.Assign(c.Name, c.FullType) {
+				grown = true
+			}
+		}
+		if grown {
+			if err := journal.SaveColumns(ctx, r.j.DB, meta); err != nil {
+				return err
+			}
+		}
+		r.compareFlow(t, meta)
+	}
+	return nil
+}
+
+// compareFlow notes what is new about a table: the table itself, that it goes further, columns.
+func (r *reconciler) compareFlow(t *schema.Table, meta *journal.Table) {
+	flow := flowOf(r.j, t)
+	if reflect.DeepEqual(flow, meta.Flow) && !meta.Fresh && !meta.Grown() {
+		return
+	}
+	r.changed = append(r.changed, t)
+	switch {
+	case meta.Fresh:
+		r.found.New = append(r.found.New, t.Name)
+	case widened(meta.Flow, flow):
+		r.found.Widened = append(r.found.Widened, t.Name)
+	}
+	markFreed(t, meta, flow)
+	meta.Flow = flow
+	for _, c := range meta.Columns {
+		if c.New && t.Column(c.Name) != nil {
+			r.found.Columns = append(r.found.Columns, t.Name+"."+c.Name)
+			r.asked = append(r.asked, t.Name)
+		}
+	}
+}
+
+// flowOf returns how a table flows by the profile as it is now.
+func flowOf(j *journal.Journal, t *schema.Table) journal.Flow {
+	f := journal.Flow{Direction: j.Access(t).Direction.String()}
+	for _, c := range t.Columns {
+		switch {
+		case !journal.HasBit(c):
+		case c.Excluded != "":
+			f.Excluded = append(f.Excluded, c.Name)
+		case j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp: // by name: columns past the 62nd share a bit
+			f.ExcludedUp = append(f.ExcludedUp, c.Name)
+		}
+	}
+	return f
+}
+
+// widened reports whether a table goes further than it did, or with more columns.
+func widened(was, is journal.Flow) bool {
+	if was.Direction != is.Direction && was.Direction != access.Both.String() && is.Direction != access.None.String() {
+		return true
+	}
+	return slices.ContainsFunc(was.ExcludedUp, func(c string) bool { return !slices.Contains(is.ExcludedUp, c) && !slices.Contains(is.Excluded, c) })
+}
+
+// markFreed marks columns that were excluded and are no more: like new ones, they have no versions.
+func markFreed(t *schema.Table, meta *journal.Table, is journal.Flow) {
+	for _, name := range meta.Flow.Excluded {
+		for i, c := range meta.Columns {
+			if c.Name == name && !slices.Contains(is.Excluded, name) && t.Column(name) != nil {
+				meta.Columns[i].New = true
+			}
+		}
+	}
+}
+
+// installTriggers makes the triggers that are missing or outdated, and notes the tables whose changes may have gone by.
+func (r *reconciler) installTriggers(ctx context.Context) error {
+	tables := slices.Collect(maps.Values(r.j.Tables))
+	missing, outdated, err := trigger.Compare(ctx, r.j.DB, r.j.Catalogue, tables)
+	if err != nil {
+		return err
+	}
+	if len(missing)+len(outdated) > 0 {
+		c, err := r.j.DB.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if r.found.Triggers, err = trigger.Install(ctx, c, r.j.Catalogue, tables); err != nil {
+			return err
+		}
+	}
+	for _, t := range r.j.Replicated() {
+		if !r.j.Tables[t.Name].Fresh && slices.Contains(missing, t.Name) {
+			r.found.Missed = append(r.found.Missed, t.Name)
+		}
+	}
+	return nil
+}

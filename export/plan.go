@@ -1,0 +1,132 @@
+package export
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/internal/headers"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// plan is what is to be sent to whom. It is settled before anything is written.
+type plan struct {
+	j        *journal.Journal
+	snap     *capture.Snapshot
+	peer     *journal.Peer // as the snapshot has it
+	history  *merge.History
+	head     merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
+	features features.Known // what this program reads and writes
+	resent   []uint64       // epochs that only send again
+	tables   []*table       // those whose rows go, parents first
+	known    map[*schema.Table]*table
+}
+
+// table is what goes to the peer of one table that the journal knows.
+type table struct {
+	*schema.Table
+	meta    *journal.Table
+	rules   access.Rules
+	columns []*schema.Column
+	mask    merge.Mask           // a row's existence and columns
+	kept    map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
+	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
+}
+
+func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
+	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}}
+	var unread error
+	var err error
+	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
+		return nil, err
+	}
+	if p.peer, err = journal.PeerByName(ctx, snap, peer, false); err != nil {
+		return nil, err
+	}
+	if p.peer == nil {
+		return nil, errors.New("no peer of that name: see omsync peer list")
+	}
+	var full bool
+	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full, SinceSent: o.SinceSent})
+	if unread != nil {
+		return nil, unread
+	}
+	if p.head.Upto, err = snap.Last(ctx); err != nil {
+		return nil, err
+	}
+	if full && o.PartSize > 0 {
+		p.head.Load = journal.Random()
+	}
+	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
+		return nil, err
+	}
+	return p, p.addTables(ctx)
+}
+
+// addTables settles what goes of each table.
+func (p *plan) addTables(ctx context.Context) error {
+	for _, t := range p.j.Catalogue.Tables {
+		if meta := p.j.Tables[t.Name]; meta != nil {
+			p.known[t] = p.newTable(t, meta)
+		}
+	}
+	for _, t := range p.j.Replicated() {
+		t := p.known[t]
+		if t.rules.SendsKept() && t.Key == schema.KeyUUID {
+			if err := p.findKept(ctx, t); err != nil {
+				return err
+			}
+		}
+		if t.rules.Sends() || t.kept != nil {
+			p.tables = append(p.tables, t)
+		}
+	}
+	return nil
+}
+
+func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
+	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name)}
+	withheld := out.rules.SendsNot()
+	for _, c := range p.j.Columns(t) {
+		bit := meta.Bit(c.Name)
+		if withheld&bit != 0 && p.j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp { // columns past the 62nd share a bit
+			continue
+		}
+		out.columns = append(out.columns, c)
+		out.mask |= bit
+	}
+	return out
+}
+
+// findKept finds the rows of which the peer's deletion was refused here, because something that may go up refers to them.
+func (p *plan) findKept(ctx context.Context, t *table) error {
+	keys, err := journal.RefusedDeletions(ctx, p.snap, t.meta.ID, p.head.Base.Epoch)
+	if err != nil {
+		return err
+	}
+	rows, err := rowkey.ByUUID(ctx, p.snap, t.Table, keys)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if t.kept == nil {
+			t.kept = map[journal.Row]bool{}
+		}
+		t.kept[r] = true
+	}
+	return nil
+}
+
+// header returns the header of a file.
+func (p *plan) header(head merge.Header) *batch.Header {
+	h := headers.FromRules(head)
+	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
+	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.peer.Heard)
+	return h
+}

@@ -1,0 +1,249 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// writeTables writes the rows that the peer lacks, parents before children.
+func (x *exporter) writeTables(ctx context.Context) error {
+	base := x.head.Base.Epoch
+	newer, _, err := journal.NewerTables(ctx, x.snap, base, x.peer.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range x.tables {
+		d := t.meta.Default
+		if !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
+			continue
+		}
+		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRows writes rows of a table, and finishes a part of a load that is full.
+func (x *exporter) writeRows(ctx context.Context, t *table, p *portion) error {
+	if err := x.writeBlock(ctx, t, p, x.load); err != nil {
+		return err
+	}
+	if f := x.out.file; x.load != nil && f != nil && f.w.Size() >= x.out.o.PartSize {
+		return x.out.finish(ctx)
+	}
+	return nil
+}
+
+// writeBlock writes rows of a table as one block. deferTo takes the references that run ahead of a load in parts; nil: they all go.
+func (x *exporter) writeBlock(ctx context.Context, t *table, p *portion, deferTo *load) error {
+	if !t.rules.SendsAllRows() {
+		p.keep(func(i int) bool { return t.rules.SendsRow(p.known[i], t.kept[p.rows[i]]) })
+	}
+	if len(p.rows) == 0 {
+		return nil
+	}
+	f, err := x.out.current()
+	if err != nil {
+		return err
+	}
+	if err := f.dict.makeRoom(len(p.rows) * (2 + len(t.columns))); err != nil {
+		return err
+	}
+	b, err := x.block(ctx, f.dict, t, p, deferTo)
+	if err != nil || len(b.Keys) == 0 {
+		return err
+	}
+	if err := f.w.Rows(b); err != nil {
+		return fmt.Errorf("write rows of %s: %w", t.Name, err)
+	}
+	f.made.Rows += int64(len(b.Keys))
+	x.out.count(len(b.Keys))
+	return nil
+}
+
+// block makes a block of rows: their values, keys and versions.
+func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *portion, deferTo *load) (*batch.Rows, error) {
+	number, err := dict.number(t.Table)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch.Rows{Table: number, Columns: make([]batch.Values, len(t.columns))}
+	for i, c := range t.columns {
+		if b.Columns[i], err = x.values(ctx, dict, t, c, p, p.values[i]); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := x.keys(ctx, t, p)
+	if err != nil {
+		return nil, err
+	}
+	x.dropRepeated(t, keys)
+	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
+		b.Keys, err = x.composedKeys(ctx, dict, t, p)
+	} else {
+		b.Keys, err = dict.addRows(t.Table, p.rows, keys)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if deferTo != nil {
+		deferTo.takeAhead(t, p, b)
+	}
+	x.addVersions(t, p, b)
+	keepRows(b, func(i int) bool { return keys[i] != "" })
+	return b, nil
+}
+
+// keys makes the rows' keys of the key columns that were read with them; "" for one that nothing identifies.
+func (x *exporter) keys(ctx context.Context, t *table, p *portion) ([]string, error) {
+	parts := make([][]*string, len(p.rows))
+	for i := range parts {
+		parts[i] = make([]*string, len(t.KeyColumns))
+	}
+	for c, column := range t.KeyColumns {
+		var values []string
+		for i, v := range p.key[c] {
+			if v != nil {
+				s := string(v)
+				values = append(values, s)
+				parts[i][c] = &s
+			}
+		}
+		if column.Ref == nil {
+			continue
+		}
+		referred, err := rowkey.Referred(ctx, x.snap, column.Ref, values)
+		if err != nil {
+			return nil, err
+		}
+		for i := range parts {
+			if parts[i][c] != nil {
+				parts[i][c] = referred[*parts[i][c]]
+			}
+		}
+	}
+	out := make([]string, len(p.rows))
+	for i := range out {
+		if out[i] = rowkey.Join(t.Table, parts[i]); out[i] == "" {
+			x.j.Warn("a row of %s has nothing that identifies it elsewhere (its key is NULL or refers to nothing); it is not sent", t.Name)
+		}
+	}
+	return out, nil
+}
+
+// dropRepeated takes the keys from rows that have the key of a row before them: nothing tells the two apart elsewhere.
+func (x *exporter) dropRepeated(t *table, keys []string) {
+	if t.KeyUnique || t.Key == schema.KeyAll {
+		return
+	}
+	seen := map[string]bool{}
+	for i, key := range keys {
+		key = journal.Canonical(t.Table, key)
+		if seen[key] && key != "" {
+			x.j.Warn("%s has rows with the same key: the first of them is sent", t.Name)
+			keys[i] = ""
+		}
+		seen[key] = true
+	}
+}
+
+// hasReferenceInKey reports whether keys of the table are made of other rows' keys.
+func hasReferenceInKey(t *table) bool {
+	return slices.ContainsFunc(t.KeyColumns, func(c *schema.Column) bool { return c.Ref != nil })
+}
+
+// composedKeys takes keys that are made of other rows' keys into the dictionary.
+func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table, p *portion) ([]uint32, error) {
+	parts := make([]batch.Values, len(t.KeyColumns))
+	for i, c := range t.KeyColumns {
+		var err error
+		if parts[i], err = x.values(ctx, dict, t, c, p, p.key[i]); err != nil {
+			return nil, err
+		}
+		for n, r := range parts[i].Refs {
+			if r == batch.RefNowhere { // the row is left out: see keys
+				parts[i].Refs[n] = batch.RefNull
+			}
+		}
+	}
+	number, err := dict.number(t.Table)
+	if err != nil {
+		return nil, err
+	}
+	first, err := dict.w.Keys(number, parts)
+	out := make([]uint32, len(p.rows))
+	for i := range out {
+		out[i] = first + uint32(i)
+	}
+	return out, err
+}
+
+// addVersions fills in what each row is known by: all its versions of what is sent.
+func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows) {
+	link := &x.peer.Link
+	for i, known := range p.known {
+		groups, _ := known.Outgoing(x.peer.ID)
+		n := 0
+		for _, g := range groups {
+			if g.Mask &= t.mask; g.Mask == 0 {
+				continue
+			}
+			n++
+			b.Masks = append(b.Masks, uint64(g.Mask))
+			b.Times = append(b.Times, g.Time)
+			b.Authors = append(b.Authors, g.Author)
+			b.Epochs = append(b.Epochs, g.Epoch)
+		}
+		b.Groups = append(b.Groups, n)
+		ack := link.RowAck(known, x.peer.ID)
+		if ack != link.Applied.Epoch && b.Acks == nil {
+			b.Acks = slices.Repeat([]uint64{link.Applied.Epoch}, len(p.known))
+		}
+		if b.Acks != nil {
+			b.Acks[i] = ack
+		}
+	}
+}
+
+// keepRows takes out the rows of a block that fail a test.
+func keepRows(b *batch.Rows, test func(i int) bool) {
+	all := true
+	for i := range b.Keys {
+		all = all && test(i)
+	}
+	if all {
+		return
+	}
+	out := batch.Rows{Table: b.Table, Columns: make([]batch.Values, len(b.Columns))}
+	group := 0
+	for i, key := range b.Keys {
+		next := group + b.Groups[i]
+		if test(i) {
+			out.Keys, out.Groups = append(out.Keys, key), append(out.Groups, b.Groups[i])
+			if b.Acks != nil {
+				out.Acks = append(out.Acks, b.Acks[i])
+			}
+			for c, column := range b.Columns {
+				if column.Bytes != nil {
+					out.Columns[c].Bytes = append(out.Columns[c].Bytes, column.Bytes[i])
+				}
+				if column.Refs != nil {
+					out.Columns[c].Refs = append(out.Columns[c].Refs, column.Refs[i])
+				}
+			}
+			out.Masks = append(out.Masks, b.Masks[group:next]...)
+			out.Times = append(out.Times, b.Times[group:next]...)
+			out.Authors = append(out.Authors, b.Authors[group:next]...)
+			out.Epochs = append(out.Epochs, b.Epochs[group:next]...)
+		}
+		group = next
+	}
+	*b = out
+}

@@ -1,0 +1,108 @@
+package export
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// values makes a column of a block of a column's values: plain, or references as indexes of the dictionary.
+func (x *exporter) values(ctx context.Context, dict *dictionary, t *table, c *schema.Column, p *portion, values [][]byte) (batch.Values, error) {
+	switch {
+	case c.Ref == nil:
+		return batch.Values{Bytes: values}, nil
+	case c.Ref.When == nil && rowkey.IsName(c.Ref):
+		return dict.names(c.Ref.To, values)
+	}
+	targets, err := x.targets(ctx, t, c, p, values)
+	if err != nil {
+		return batch.Values{}, err
+	}
+	wanted := map[*schema.Table][]string{}
+	for i, to := range targets {
+		if to != nil && values[i] != nil {
+			wanted[to] = append(wanted[to], string(values[i]))
+		}
+	}
+	for to, integers := range wanted {
+		if err := dict.addReferred(ctx, to, integers); err != nil {
+			return batch.Values{}, err
+		}
+	}
+	out := batch.Values{Refs: make([]uint32, len(values))}
+	if c.Ref.When != nil {
+		out.Bytes = make([][]byte, len(values))
+	}
+	for i, to := range targets {
+		switch {
+		case to == nil:
+			out.Bytes[i] = values[i]
+		case values[i] != nil:
+			out.Refs[i] = dict.index(to, values[i])
+		}
+	}
+	return out, nil
+}
+
+// targets returns which table each row's value refers to; nil for a plain value.
+func (x *exporter) targets(ctx context.Context, t *table, c *schema.Column, p *portion, values [][]byte) ([]*schema.Table, error) {
+	out := make([]*schema.Table, len(values))
+	if c.Ref.When == nil {
+		for i := range out {
+			out[i] = c.Ref.To
+		}
+		return out, nil
+	}
+	via := c.Ref.When.Via
+	if via == nil {
+		via = c.Ref.When.LookupColumn
+	}
+	discriminators, err := p.column(t, via)
+	if err != nil {
+		return nil, err
+	}
+	formats, err := journal.Discriminator(ctx, x.snap, c.Ref.When)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if _, plain := number(values[i]); plain || discriminators[i] == nil {
+			continue
+		}
+		out[i] = c.Ref.When.Target(formats(string(discriminators[i])))
+	}
+	return out, nil
+}
+
+// column returns a column of the portion, whether it is part of the key or sent.
+func (p *portion) column(t *table, c *schema.Column) ([][]byte, error) {
+	for i, k := range t.KeyColumns {
+		if k == c {
+			return p.key[i], nil
+		}
+	}
+	for i, k := range t.columns {
+		if k == c {
+			return p.values[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%s.%s decides about a reference and is not sent: take it off the excluded columns", t.Name, c.Name)
+}
+
+// number is a row's integer, or says that a value is plain text.
+func number(v []byte) (n int64, plain bool) {
+	if len(v) == 0 || len(v) > 18 {
+		return 0, true
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, true
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, false
+}
