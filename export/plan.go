@@ -17,15 +17,15 @@ import (
 
 // plan is what is to be sent to whom. It is settled before anything is written.
 type plan struct {
-	j       *journal.Journal
-	snap    *capture.Snapshot
-	peer    *journal.Peer // as the snapshot has it
-	history *merge.History
-	head    merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
-	resent  []uint64       // epochs that only send again
-	reads   features.Known // what this program reads and writes
-	tables  []*table       // those whose rows go, parents first
-	known   map[*schema.Table]*table
+	j        *journal.Journal
+	snap     *capture.Snapshot
+	peer     *journal.Peer // as the snapshot has it
+	history  *merge.History
+	head     merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
+	features features.Known // what this program reads and writes
+	resent   []uint64       // epochs that only send again
+	tables   []*table       // those whose rows go, parents first
+	known    map[*schema.Table]*table
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -40,7 +40,7 @@ type table struct {
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, reads: o.Features, known: map[*schema.Table]*table{}}
+	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}}
 	var unread error
 	var err error
 	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
@@ -127,6 +127,6 @@ func (p *plan) findKept(ctx context.Context, t *table) error {
 func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
-	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.reads, p.peer.Heard)
+	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.peer.Heard)
 	return h
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// HasChangeTable reports whether omsync_capture, into which the triggers write, is there.
-func HasChangeTable(ctx context.Context, q sqldb.DB) (bool, error) {
+// HasCapture reports whether omsync_capture, into which the triggers write, is there.
+func HasCapture(ctx context.Context, q sqldb.DB) (bool, error) {
 	err := sqldb.Each(ctx, q, "SELECT 1 FROM omsync_capture LIMIT 1", func([]sql.RawBytes) error { return nil })
 	if sqldb.ErrorNumber(err) == sqldb.ErrNoSuchTable {
 		return false, nil

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/preflight"
 	"github.com/omsync/omsync/schema"
 )

@@ -10,8 +10,8 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/node/hook"
 )
 
 // ErrLocked means that another run changes the same node.

@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/features"
-	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/schema"
 )
 

@@ -62,7 +62,7 @@ func TestTableNamesByCase(t *testing.T) {
 }
 
 func TestOwnTablesAreLeftOut(t *testing.T) {
-	c := read(t, nil, "CREATE TABLE omsync_change (id INT PRIMARY KEY) ENGINE=InnoDB", "CREATE TABLE a (uuid CHAR(36)) ENGINE=InnoDB", "CREATE VIEW v AS SELECT * FROM a")
+	c := read(t, nil, "CREATE TABLE omsync_capture (id INT PRIMARY KEY) ENGINE=InnoDB", "CREATE TABLE a (uuid CHAR(36)) ENGINE=InnoDB", "CREATE VIEW v AS SELECT * FROM a")
 	if len(c.Tables) != 1 || c.Tables[0].Name != "a" {
 		t.Errorf("tables: %v", c.Tables)
 	}

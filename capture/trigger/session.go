@@ -107,7 +107,7 @@ func takesNoWait(version string) bool {
 
 // checkReady looks for what would make triggers harmful or leave a table without any halfway.
 func (s *installer) checkReady(ctx context.Context) error {
-	there, err := journal.HasChangeTable(ctx, s.c)
+	there, err := journal.HasCapture(ctx, s.c)
 	if err != nil {
 		return err
 	}
@@ -210,11 +210,11 @@ func (s *installer) drop(ctx context.Context, x existing) error {
 // execPatiently executes a statement, again and again while the table is in use.
 func (s *installer) execPatiently(ctx context.Context, table, statement string) error {
 	if s.noWait {
-		if done, err := s.withoutWaiting(ctx, statement); done {
+		if done, err := s.execWithoutWaiting(ctx, statement); done {
 			return err
 		}
 	}
-	err := s.again(ctx, statement, lockAttempts, lockPause)
+	err := s.execAgain(ctx, statement, lockAttempts, lockPause)
 	if sqldb.IsLockConflict(err) {
 		return fmt.Errorf("a transaction has been using table %s for more than %d s: let it end, or stop the application for a moment, and run this again: %w",
 			table, lockAttempts*lockWait, err)
@@ -222,8 +222,8 @@ func (s *installer) execPatiently(ctx context.Context, table, statement string) 
 	return err
 }
 
-// withoutWaiting tries a statement between the uses of its table. done is false if the table was in use all the time.
-func (s *installer) withoutWaiting(ctx context.Context, statement string) (done bool, err error) {
+// execWithoutWaiting tries a statement between the uses of its table. done is false if the table was in use all the time.
+func (s *installer) execWithoutWaiting(ctx context.Context, statement string) (done bool, err error) {
 	wait := func(seconds int) error {
 		_, err := s.c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("SET lock_wait_timeout = %d", seconds))
 		return err
@@ -231,15 +231,15 @@ func (s *installer) withoutWaiting(ctx context.Context, statement string) (done 
 	if err := wait(0); err != nil {
 		return true, err
 	}
-	err = s.again(ctx, statement, lockTries, lockTryPause)
+	err = s.execAgain(ctx, statement, lockTries, lockTryPause)
 	if e := wait(lockWait); e != nil {
 		return true, firstError(err, e)
 	}
 	return !sqldb.IsLockConflict(err), err
 }
 
-// again executes a statement, some times if others' locks are in its way.
-func (s *installer) again(ctx context.Context, statement string, attempts int, pause time.Duration) error {
+// execAgain executes a statement, some times if others' locks are in its way.
+func (s *installer) execAgain(ctx context.Context, statement string, attempts int, pause time.Duration) error {
 	for i := 1; ; i++ {
 		_, err := s.c.ExecContext(ctx, statement)
 		if !sqldb.IsLockConflict(err) || i == attempts {

@@ -14,8 +14,8 @@ import (
 )
 
 const changeTable = `CREATE TABLE omsync_capture (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-	table_id SMALLINT UNSIGNED NOT NULL, operation TINYINT UNSIGNED NOT NULL, local_id BIGINT NULL, local_key VARBINARY(700) NULL,
-	deleted_key VARBINARY(255) NULL, column_mask BIGINT UNSIGNED NOT NULL DEFAULT 0, changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB`
+	table_id SMALLINT UNSIGNED NOT NULL, operation TINYINT UNSIGNED NOT NULL, local_id BIGINT NULL, local_key VARBINARY(700) NULL, deleted_key VARBINARY(255) NULL,
+	column_mask BIGINT UNSIGNED NOT NULL DEFAULT 0, changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB`
 
 // watched is a database under capture, with one connection that plays the application.
 type watched struct {

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/netfault"
+	"github.com/omsync/omsync/node/config"
 )
 
 // pair is a hub, a clinic and the network between them.

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/node/config"
 )
 
 // knownSettings are the settings of omsync.toml, with their defaults as the documents write them: none, or the value.

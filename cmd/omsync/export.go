@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/transport"
 )
 

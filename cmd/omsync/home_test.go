@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/node/config"
 )
 
 // TestOwner has root run a command on somebody else's home folder: files that it made there would be root's.

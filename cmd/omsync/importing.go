@@ -8,9 +8,9 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange"
-	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/hook"
 )
 
 // importing prints what comes of files, and remembers what the exit code depends on.

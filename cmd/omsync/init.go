@@ -14,12 +14,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/preflight"
 	"github.com/omsync/omsync/schema"
 )

@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/enrol"
-	"github.com/omsync/omsync/node/hub"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/hub"
 )
 
 type inviteOptions struct {

@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/transport/web/client"
 )
 

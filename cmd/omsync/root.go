@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 )
 
 // envHome names the home folder where --home does not.

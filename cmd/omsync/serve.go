@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/hub"
-	"github.com/omsync/omsync/node"
 )
 
 func newServe(g *global) *cobra.Command {

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 )
 
 // Table is the one table of the databases.

@@ -14,10 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/transport"
 	webserver "github.com/omsync/omsync/transport/web/server"
 )

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/transport/web"
 )
 

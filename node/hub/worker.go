@@ -13,11 +13,11 @@ import (
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/exchange"
-	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/transport/web"
 )
 

@@ -11,11 +11,11 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/bucket"
 	"github.com/omsync/omsync/transport/web"

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/transport"
 )
 

@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/nodetest"
-	"github.com/omsync/omsync/node/links"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/links"
 	"github.com/omsync/omsync/node/status"
 	"github.com/omsync/omsync/transport"
 )
