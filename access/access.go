@@ -39,6 +39,9 @@ const (
 	Removed   State = "removed"   // nothing ever again: added anew it is another peer
 )
 
+// Exchanges reports whether files go to the peer and are taken from it.
+func (s State) Exchanges() bool { return s == Active }
+
 // Direction is which way a table's rows go on a link between a parent and a child.
 type Direction uint8
 
@@ -51,6 +54,20 @@ const (
 
 // String returns the direction as a profile says it.
 func (d Direction) String() string { return [...]string{"both", "down", "add", "none"}[d] }
+
+// ParseDirection reads what String returns; false if it is something else.
+func ParseDirection(s string) (d Direction, ok bool) {
+	for d := Both; d <= None; d++ {
+		if d.String() == s {
+			return d, true
+		}
+	}
+	return Both, false
+}
+
+// WidensTo reports whether rows that stayed where they were may go now, where a table had direction d and has another: the table is
+// sent again then.
+func (d Direction) WidensTo(now Direction) bool { return now != d && d != Both && now != None }
 
 // Table is what the profile says of a table.
 type Table struct {

@@ -48,23 +48,24 @@ func live(from merge.Peer) merge.Row {
 //	not        whether columns are left out of what comes
 //	conflict   the records that are taken
 //	policy     what decides, where newest is configured
+//	refused    whether deletions by the peer that are refused here are remembered
 const want = `
-both plain  parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest
-both plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest
-both rights parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest
-both rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest
-down plain  parent | sends no   row -/udopt     kept yes not up conflict d  never udopt | takes returned row udopt not -  conflict vd policy parent
-down plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes returned row d     not up conflict d  policy parent
-down rights parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent
-down rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent
-add  plain  parent | sends some row udot/udopt  kept yes not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest
-add  plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest
-add  rights parent | sends some row udot/udopt  kept no  not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest
-add  rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest
-none plain  parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest
-none plain  child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest
-none rights parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest
-none rights child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest
+both plain  parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest refused no
+both plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest refused no
+both rights parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest refused no
+both rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest refused no
+down plain  parent | sends no   row -/udopt     kept yes not up conflict d  never udopt | takes returned row udopt not -  conflict vd policy parent refused yes
+down plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes returned row d     not up conflict d  policy parent refused no
+down rights parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
+down rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
+add  plain  parent | sends some row udot/udopt  kept yes not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest refused yes
+add  plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest refused no
+add  rights parent | sends some row udot/udopt  kept no  not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest refused yes
+add  rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest refused no
+none plain  parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
+none plain  child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
+none rights parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
+none rights child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
 `
 
 func TestAllCombinations(t *testing.T) {
@@ -117,11 +118,12 @@ func line(table access.Table, role access.Role) string {
 	if never == "-" {
 		never = columns(r.NeverSent(live(0)))
 	}
-	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s not %s conflict %s policy %s",
+	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s not %s conflict %s policy %s refused %s",
 		table.Direction, map[bool]string{false: "plain", true: "rights"}[table.Rights], role,
 		sends, which(func(m merge.Row) bool { return r.SendsRow(m, false) }), which(func(m merge.Row) bool { return r.SendsRow(m, true) }),
 		map[bool]string{false: "no", true: "yes"}[r.SendsKept()], columns(r.SendsNot()), records(r.SendsConflict), never,
-		takes, which(r.TakesRow), columns(r.TakesNot()), records(r.TakesConflict), policy)
+		takes, which(r.TakesRow), columns(r.TakesNot()), records(r.TakesConflict), policy,
+		map[bool]string{false: "no", true: "yes"}[r.RemembersRefused()])
 }
 
 func which(is func(merge.Row) bool) string {
@@ -212,5 +214,41 @@ func TestRoles(t *testing.T) {
 	names := []string{access.Both.String(), access.Down.String(), access.Add.String(), access.None.String()}
 	if !slices.Equal(names, []string{"both", "down", "add", "none"}) {
 		t.Errorf("directions are called %q", names)
+	}
+}
+
+func TestDirections(t *testing.T) {
+	all := []access.Direction{access.Both, access.Down, access.Add, access.None}
+	for _, d := range all {
+		if got, ok := access.ParseDirection(d.String()); !ok || got != d {
+			t.Errorf("%s reads back as %s, %t", d, got, ok)
+		}
+	}
+	for _, s := range []string{"", "Both", "up"} {
+		if _, ok := access.ParseDirection(s); ok {
+			t.Errorf("%q is a direction", s)
+		}
+	}
+	// from a line's direction to that of the column: both, down, add, none
+	for was, want := range map[access.Direction]string{access.Both: "----", access.Down: "w-w-", access.Add: "ww--", access.None: "www-"} {
+		got := ""
+		for _, now := range all {
+			if was.WidensTo(now) {
+				got += "w"
+			} else {
+				got += "-"
+			}
+		}
+		if got != want {
+			t.Errorf("from %s: %s, want %s", was, got, want)
+		}
+	}
+}
+
+func TestStates(t *testing.T) {
+	for s, want := range map[access.State]bool{access.Active: true, access.Suspended: false, access.Removed: false, "": false} {
+		if s.Exchanges() != want {
+			t.Errorf("with a peer that is %q something is exchanged: %t", s, s.Exchanges())
+		}
 	}
 }

@@ -31,11 +31,14 @@ func TestMutants(t *testing.T) {
 		{Rule: "a child's excluded columns are not taken", File: "take.go", Old: "\treturn r.table.ExcludedUp", New: "\treturn 0"},
 		{Rule: "a child records nothing of what only flows down", File: "take.go", Old: "return r.Takes() || deletion && ", New: "return r.Takes() || "},
 		{Rule: "columns that come with a new row alone stay", File: "take.go", Old: "return ^r.table.InsertOnly", New: "return ^merge.Mask(0)"},
+		{Rule: "a refused deletion is remembered for the row to return", File: "take.go", Old: "return r.up && !r.SendsAllRows()", New: "return r.up"},
+		{Rule: "with a suspended peer nothing is exchanged", File: "access.go", Old: "return s == Active", New: "return s != Removed"},
+		{Rule: "what goes further is sent again", File: "access.go", Old: "return now != d && d != Both && now != None", New: "return d == None && now != None"},
 		{Rule: "what flows down goes by the parent", File: "take.go", Old: "if r.table.Direction == Down {", New: "if false {"},
 	} {
 		t.Run(m.Rule, func(t *testing.T) {
 			t.Parallel()
-			_, failed, err := m.Run(t.TempDir(), "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Policy)")
+			_, failed, err := m.Run(t.TempDir(), "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Policy|Directions|States)")
 			switch {
 			case errors.Is(err, mutation.ErrNoGo):
 				t.Skip(err)

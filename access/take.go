@@ -20,6 +20,10 @@ func (r Rules) TakesRow(row merge.Row) bool {
 	return r.up || r.table.Direction != Add || !row.Alive || row.CameFrom(r.peer)
 }
 
+// RemembersRefused reports whether a deletion by the peer that is refused here is to be remembered: not every row of the table goes to
+// it, so that this one may only for that (see [Rules.SendsKept]).
+func (r Rules) RemembersRefused() bool { return r.up && !r.SendsAllRows() }
+
 // TakesNot returns the columns that are left out of what comes from the peer.
 func (r Rules) TakesNot() merge.Mask {
 	if r.up {

@@ -184,7 +184,7 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 		}
 	case d.isHere:
 		d.l.count.Unchanged++
-		if stays && im.rules.FromParent && !d.l.rules.SendsAllRows() { // only what others need goes up for it
+		if stays && d.l.rules.RemembersRefused() {
 			w.refused = append(w.refused, journal.Tombstone{Key: d.key, Version: merge.Version{Stamp: d.deleted.Stamp, Epoch: im.epoch.Epoch}})
 		}
 		if !o.Changed && len(d.changes) == 0 {

@@ -95,7 +95,7 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 			continue
 		case sent.Ref != (c.Ref != nil):
 			return fmt.Errorf("%w: %s.%s is a reference on one side only: use the same profile on both sides", ErrSchemas, t.Name, sent.Name)
-		case v.leftOut(t.local, c):
+		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.ExcludedUp(st, c):
 			v.notes.add("%s may not send the column %s.%s: left out", v.peer.Name, st.Name, c.Name)
 			continue
 		}
@@ -104,11 +104,6 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 	}
 	t.bits[0] = merge.Existence
 	return nil
-}
-
-// leftOut reports whether the sender may not send a column. Columns past the 62nd share a bit: of those the profile is asked too.
-func (v *resolver) leftOut(l *localTable, c *schema.Column) bool {
-	return l.rules.TakesNot()&l.journal.Bit(c.Name) != 0 && v.j.Profile.Excluded(l.Name, c.Name) == schema.ExcludeUp
 }
 
 // table returns what this import knows of a table here.

@@ -103,7 +103,7 @@ func flowOf(j *journal.Journal, t *schema.Table) journal.Flow {
 		case !journal.HasBit(c):
 		case c.Excluded != "":
 			f.Excluded = append(f.Excluded, c.Name)
-		case j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp: // by name: columns past the 62nd share a bit
+		case j.ExcludedUp(t, c):
 			f.ExcludedUp = append(f.ExcludedUp, c.Name)
 		}
 	}
@@ -112,7 +112,9 @@ func flowOf(j *journal.Journal, t *schema.Table) journal.Flow {
 
 // widened reports whether a table goes further than it did, or with more columns.
 func widened(was, is journal.Flow) bool {
-	if was.Direction != is.Direction && was.Direction != access.Both.String() && is.Direction != access.None.String() {
+	before, known := access.ParseDirection(was.Direction)
+	now, _ := access.ParseDirection(is.Direction)
+	if known && before.WidensTo(now) || !known && now != access.None {
 		return true
 	}
 	return slices.ContainsFunc(was.ExcludedUp, func(c string) bool { return !slices.Contains(is.ExcludedUp, c) && !slices.Contains(is.Excluded, c) })

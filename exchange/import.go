@@ -56,6 +56,18 @@ type SenderError struct {
 	State access.State // of the peer of that name; "" if there is none
 }
 
+// checkSender returns a *SenderError if nothing is taken from the peer of that name; p is nil if there is none.
+func checkSender(p *journal.Peer, name string) error {
+	switch {
+	case p == nil:
+		return &SenderError{Name: name}
+	case !p.State.Exchanges():
+		return &SenderError{name, p.State}
+	}
+	return nil
+}
+
+// Error says who sent it and why nothing is taken from them.
 func (e *SenderError) Error() string {
 	if e.State == "" {
 		return fmt.Sprintf("%v: it is from %s, which is no peer of this node", ErrUntrusted, printable(e.Name))
@@ -188,11 +200,8 @@ func (r *importRun) sender(ctx context.Context, name string) (*journal.Peer, err
 		}
 		r.senders[name] = p
 	}
-	switch {
-	case p == nil:
-		return nil, &SenderError{Name: name}
-	case p.State != access.Active:
-		return nil, &SenderError{name, p.State}
+	if err := checkSender(p, name); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/transport"
@@ -121,13 +120,11 @@ func (p *pulling) wantedFrom(ctx context.Context, e transport.Entry) (*journal.P
 	if err != nil {
 		return nil, err
 	}
+	if err := checkSender(sender, name); err != nil {
+		p.note(fmt.Errorf("%s in %s: %w", e.Name, l, err))
+		return nil, nil
+	}
 	switch {
-	case sender == nil:
-		p.note(fmt.Errorf("%s in %s: %w", e.Name, l, &SenderError{Name: name}))
-		return nil, nil
-	case sender.State != access.Active:
-		p.note(fmt.Errorf("%s in %s: %w", e.Name, l, &SenderError{name, sender.State}))
-		return nil, nil
 	case h != nil && p.seen.applied(h, sender), h == nil && p.seen.appliedByName(e.Name, sender, p.Name):
 		p.found.Applied = append(p.found.Applied, e.Name)
 		return nil, nil

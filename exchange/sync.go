@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
@@ -272,7 +271,7 @@ func (s *syncRun) reachable(ctx context.Context) ([]*journal.Peer, error) {
 	}
 	var out []*journal.Peer
 	for _, p := range all {
-		if p.State == access.Active && slices.ContainsFunc(s.o.Links, func(l LinkOpener) bool { return serves(l.Peers, p.Name) }) {
+		if p.State.Exchanges() && slices.ContainsFunc(s.o.Links, func(l LinkOpener) bool { return serves(l.Peers, p.Name) }) {
 			out = append(out, p)
 		}
 	}

@@ -92,10 +92,10 @@ func (p *plan) addTables(ctx context.Context) error {
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name)}
-	withheld := out.rules.SendsNot()
+	excluded := out.rules.SendsNot()
 	for _, c := range p.j.Columns(t) {
 		bit := meta.Bit(c.Name)
-		if withheld&bit != 0 && p.j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp { // columns past the 62nd share a bit
+		if excluded&bit != 0 && p.j.ExcludedUp(t, c) {
 			continue
 		}
 		out.columns = append(out.columns, c)

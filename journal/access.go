@@ -14,7 +14,7 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 		return a
 	}
 	for _, c := range t.Columns {
-		if j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp {
+		if j.ExcludedUp(t, c) {
 			a.ExcludedUp |= jt.Bit(c.Name)
 		}
 		if c.InsertOnly {
@@ -22,4 +22,10 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 		}
 	}
 	return a
+}
+
+// ExcludedUp reports whether the profile leaves a column out of what goes to a parent. Columns past the 62nd share a bit: who acts on
+// [access.Rules.SendsNot] or [access.Rules.TakesNot] asks this too.
+func (j *Journal) ExcludedUp(t *schema.Table, c *schema.Column) bool {
+	return j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp
 }

@@ -58,7 +58,7 @@ func (n *Node) ChoosePeers(ctx context.Context, names []string) ([]*journal.Peer
 		return nil, err
 	}
 	if len(names) == 0 {
-		active := slices.DeleteFunc(all, func(p *journal.Peer) bool { return p.State != access.Active })
+		active := slices.DeleteFunc(all, func(p *journal.Peer) bool { return !p.State.Exchanges() })
 		if len(active) == 0 {
 			return nil, failure.Hinted(errors.New("this node has no active peer to export to"), "omsync --home %s peer add CARD --as parent|child", n.Home)
 		}
@@ -70,7 +70,7 @@ func (n *Node) ChoosePeers(ctx context.Context, names []string) ([]*journal.Peer
 		switch {
 		case i < 0:
 			return nil, n.NoPeer(name)
-		case all[i].State != access.Active:
+		case !all[i].State.Exchanges():
 			return nil, failure.Hinted(fmt.Errorf("the peer %s is %s", name, all[i].State), "omsync --home %s peer resume %s", n.Home, name)
 		case !slices.Contains(out, all[i]):
 			out = append(out, all[i])

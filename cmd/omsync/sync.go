@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/failure"
@@ -237,7 +236,7 @@ func runPush(ctx context.Context, s *syncing) error {
 		if err != nil {
 			return err
 		}
-		peers = slices.DeleteFunc(peers, func(p *journal.Peer) bool { return p.State != access.Active })
+		peers = slices.DeleteFunc(peers, func(p *journal.Peer) bool { return !p.State.Exchanges() })
 		return x.Push(ctx, l, peers, state, e.Sent)
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -55,7 +54,7 @@ func (s *server) peer(ctx context.Context, name string) (*journal.Peer, error) {
 		return nil, err
 	case p == nil:
 		return nil, &web.Problem{Status: http.StatusForbidden, Type: "unknown", Detail: fmt.Sprintf("%s does not know a node %.40q: join it first (omsync join), or have its people add this node's card", s.node.Node, name)}
-	case p.State != access.Active:
+	case !p.State.Exchanges():
 		return nil, &web.Problem{Status: http.StatusForbidden, Type: "suspended", Detail: fmt.Sprintf("%s has suspended %s: ask its people", s.node.Node, name)}
 	}
 	return p, nil

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
@@ -225,7 +224,7 @@ func (w *worker) exportAll(ctx context.Context, n *node.Node, x *exchange.Node, 
 // export fills a node's outbox.
 func (w *worker) export(ctx context.Context, n *node.Node, x *exchange.Node, name string, size int64) error {
 	p, err := journal.PeerByName(ctx, n.DB, name, false)
-	if err != nil || p == nil || p.State != access.Active {
+	if err != nil || p == nil || !p.State.Exchanges() {
 		return err
 	}
 	made, err := x.FillOutbox(ctx, p, size)

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/failure"
@@ -111,7 +110,7 @@ func (o *opener) openServer(ctx context.Context, limit *rate.Limiter) (*exchange
 		return nil, err
 	case p == nil:
 		return nil, n.NoPeer(l.Peer)
-	case p.State != access.Active:
+	case !p.State.Exchanges():
 		return nil, fmt.Errorf("link %s: the peer %s is %s", l.URL, p.Name, p.State)
 	}
 	refused := map[string]string{}
