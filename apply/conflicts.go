@@ -112,7 +112,7 @@ func (v *resolver) portable(ctx context.Context, c *schema.Column, value []byte)
 		return nil, nil
 	}
 	s := string(value)
-	if c.Ref == nil || c.Ref.When != nil || c.Ref.To.Integer == nil || c.Ref.ToColumn != c.Ref.To.Integer {
+	if c.Ref == nil || c.Ref.When != nil || c.Ref.ByName() {
 		return &s, nil
 	}
 	root := c.Ref.To.Root

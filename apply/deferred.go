@@ -28,7 +28,7 @@ func (w *writer) deferRow(ctx context.Context, r deferredRow) error {
 		}
 		if b != nil {
 			if _, err := w.s.exec(ctx, b); err != nil {
-				return w.setAside(r.l, r.key, notTaken(err))
+				return w.refuse(r.l, r.key, err)
 			}
 		}
 	}

@@ -30,6 +30,21 @@ func (w *writer) setAside(l *localTable, key string, reason error) error {
 	return &rowError{fmt.Errorf("%s, row %s: %w", l.Name, printable(l.Table, key), reason)}
 }
 
+// refuse returns what comes of a statement that wrote one row and that the server refused: the row is set aside if that was its fault.
+func (w *writer) refuse(l *localTable, key string, err error) error {
+	if !rowsFault(err) {
+		return fmt.Errorf("write %s: %w", l.Name, err)
+	}
+	return w.setAside(l, key, notTaken(err))
+}
+
+// rowsFault reports whether the server refused a statement for what is in a row, rather than for a lock that somebody else holds or a
+// connection that broke.
+func rowsFault(err error) bool {
+	n := sqldb.ErrorNumber(err)
+	return tooLarge(err) || n != sqldb.ErrNone && !sqldb.IsLockConflict(err) && n != sqldb.ErrServerGone && n != sqldb.ErrServerLost
+}
+
 // notTaken is the reason of a row that the table does not take.
 func notTaken(err error) error {
 	switch {

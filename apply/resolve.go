@@ -155,7 +155,7 @@ func (v *resolver) value(ref *schema.Ref, i uint32) ([]byte, bool) {
 	if e.state != here {
 		return nil, false
 	}
-	if ref.When == nil && (ref.To.Integer == nil || ref.ToColumn != ref.To.Integer) {
+	if ref.ByName() {
 		return e.name(), e.name() != nil
 	}
 	return strconv.AppendInt(nil, e.integer, 10), true

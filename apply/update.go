@@ -86,7 +86,7 @@ func (w *writer) updateOne(ctx context.Context, q *writes, r *row) error {
 		if sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry && q.phase == reading {
 			return w.deferRow(ctx, deferredRow{l, r, true})
 		}
-		return w.setAside(l, r.key, notTaken(err))
+		return w.refuse(l, r.key, err)
 	}
 	now := l.localRow(r)
 	if now == r.at {

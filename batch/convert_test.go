@@ -37,7 +37,7 @@ func TestKinds(t *testing.T) {
 }
 
 func roundTrip(t interface{ Fatalf(string, ...any) }, kind Kind, v [][]byte) {
-	d := decoder(func(p *packer) { p.column(kind, Values{Bytes: v}, len(v)) })
+	d := decoder(func(p *packer) { p.column(kind, Values{Bytes: v}) })
 	got := d.column(len(v))
 	if d.err != nil || !reflect.DeepEqual(got.Bytes, v) {
 		t.Fatalf("kind %d: %q came back as %q, %v", kind, v, got.Bytes, d.err)
@@ -103,7 +103,7 @@ func TestEncodings(t *testing.T) {
 		{KindBytes, uuids, encUUID},
 		{KindUUID, append(texts("1234AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), uuids...), encSplit},
 	} {
-		d := decoder(func(p *packer) { p.column(c.kind, Values{Bytes: c.v}, len(c.v)) })
+		d := decoder(func(p *packer) { p.column(c.kind, Values{Bytes: c.v}) })
 		d.array("column", 1, 4)
 		if enc := d.uint("encoding", 99); enc != uint64(c.want) || d.err != nil {
 			t.Errorf("kind %d, %q…: encoding %d, want %d", c.kind, c.v[0], enc, c.want)

@@ -43,7 +43,7 @@ func TestFormatExamples(t *testing.T) {
 				for _, x := range v {
 					refs = append(refs, uint32(x))
 				}
-				encode = func(p *packer) { p.column(KindInt, Values{Refs: refs}, len(refs)) }
+				encode = func(p *packer) { p.column(KindInt, Values{Refs: refs}) }
 				read = func() []uint64 { return widen(new([]uint64), d.column(len(v)).Refs) }
 			}
 			if got := read(); !reflect.DeepEqual(got, v) {
@@ -60,7 +60,7 @@ func TestFormatExamples(t *testing.T) {
 					v[i] = []byte(*s)
 				}
 			}
-			encode = func(p *packer) { p.column(kinds[e[1]], Values{Bytes: v}, len(v)) }
+			encode = func(p *packer) { p.column(kinds[e[1]], Values{Bytes: v}) }
 			if got := d.column(len(v)).Bytes; !reflect.DeepEqual(got, v) {
 				t.Errorf("%s reads as %q, %v", e[0], got, d.err)
 			}

@@ -22,8 +22,8 @@ const (
 // for what does not fit, and mixed above them.
 const maxDepth = 8
 
-// column writes the values of one column of n rows.
-func (p *packer) column(kind Kind, v Values, n int) {
+// column writes the values of one column.
+func (p *packer) column(kind Kind, v Values) {
 	switch {
 	case v.Bytes == nil && v.Refs == nil:
 		p.list(1, encAbsent)

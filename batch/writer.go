@@ -131,7 +131,7 @@ func (w *Writer) Keys(table uint32, parts []Values) (first uint32, err error) {
 func (p *packer) columns(columns []Column, values []Values, n int) {
 	p.array(len(values))
 	for i := range values {
-		p.column(columns[i].Kind, values[i], n)
+		p.column(columns[i].Kind, values[i])
 	}
 }
 

@@ -21,7 +21,7 @@ func (s *sealer) deadKey(ctx context.Context, t *schema.Table, r journal.Row, d 
 	parts := make([]*string, len(t.KeyColumns))
 	for i, c := range t.KeyColumns {
 		v := values[c.Name]
-		if v != nil && c.Ref != nil && !rowkey.IsName(c.Ref) {
+		if v != nil && c.Ref != nil && !c.Ref.ByName() {
 			if v, err = s.deadReference(ctx, c.Ref, *v, d); err != nil {
 				return "", err
 			}

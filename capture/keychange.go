@@ -70,7 +70,7 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.
 	changes map[uint16][]journal.Change) error {
 	from, c := ref.From.Table, ref.From
 	meta := s.j.Tables[from.Name]
-	if meta == nil || !from.Replicated || ref.When == nil && rowkey.IsName(ref) {
+	if meta == nil || !from.Replicated || ref.When == nil && ref.ByName() {
 		return nil
 	}
 	discriminator, refersTo, err := s.discriminate(ctx, t, ref)
@@ -114,12 +114,8 @@ func (s *sealer) discriminate(ctx context.Context, t *schema.Table, ref *schema.
 	if ref.When == nil {
 		return "NULL", func(string) bool { return true }, nil
 	}
-	via := ref.When.Via
-	if via == nil {
-		via = ref.When.LookupColumn
-	}
 	formats, err := journal.Discriminator(ctx, s.snap, ref.When)
-	return schema.Quote(via.Name), func(value string) bool { return ref.When.Target(formats(value)) == t }, err
+	return schema.Quote(ref.When.Decides().Name), func(value string) bool { return ref.When.Target(formats(value)) == t }, err
 }
 
 // bornInLog returns the rows that the log has from their beginning: they are read as they are now anyway.

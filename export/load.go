@@ -56,7 +56,7 @@ func (l *load) takeAhead(t *table, p *portion, b *batch.Rows) {
 // runsAhead reports whether a column's value may refer to a row that no part has brought yet. here are the integers of the rows of the
 // same block.
 func (l *load) runsAhead(t *schema.Table, c *schema.Column, value []byte, here map[int64]bool) bool {
-	if c.Ref == nil || c.Ref.When == nil && rowkey.IsName(c.Ref) || !c.Ref.Patched() {
+	if c.Ref == nil || c.Ref.When == nil && c.Ref.ByName() || !c.Ref.Patched() {
 		return false
 	}
 	n, plain := number(value)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
@@ -15,7 +14,7 @@ func (x *exporter) values(ctx context.Context, dict *dictionary, t *table, c *sc
 	switch {
 	case c.Ref == nil:
 		return batch.Values{Bytes: values}, nil
-	case c.Ref.When == nil && rowkey.IsName(c.Ref):
+	case c.Ref.When == nil && c.Ref.ByName():
 		return dict.names(c.Ref.To, values)
 	}
 	targets, err := x.targets(ctx, t, c, p, values)
@@ -57,11 +56,7 @@ func (x *exporter) targets(ctx context.Context, t *table, c *schema.Column, p *p
 		}
 		return out, nil
 	}
-	via := c.Ref.When.Via
-	if via == nil {
-		via = c.Ref.When.LookupColumn
-	}
-	discriminators, err := p.column(t, via)
+	discriminators, err := p.column(t, c.Ref.When.Decides())
 	if err != nil {
 		return nil, err
 	}

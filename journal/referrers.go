@@ -17,11 +17,7 @@ func Referrers(ctx context.Context, q sqldb.DB, ref *schema.Ref, to *schema.Tabl
 	b := []byte("SELECT " + Identity(from, "") + ", " + schema.Quote(c.Name))
 	var says func(string) string // what a value of the deciding column says
 	if w := ref.When; w != nil {
-		via := w.Via
-		if via == nil {
-			via = w.LookupColumn
-		}
-		b = append(b, ", "+schema.Quote(via.Name)...)
+		b = append(b, ", "+schema.Quote(w.Decides().Name)...)
 		var err error
 		if says, err = Discriminator(ctx, q, w); err != nil {
 			return err

@@ -172,6 +172,9 @@ type Ref struct {
 	When     *Condition // nil: always
 }
 
+// ByName reports whether the column holds the name that is the key of the row it refers to, and not an integer.
+func (r *Ref) ByName() bool { return r.When == nil && (r.To.Integer == nil || r.ToColumn != r.To.Integer) }
+
 // Targets returns the tables that the reference may point to.
 func (r *Ref) Targets() []*Table {
 	if r.When == nil {
@@ -199,6 +202,14 @@ type Condition struct {
 	Lookup       *Table
 	LookupColumn *Column
 	Targets      map[string]*Table // by the last part of a dotted name: "Concept"
+}
+
+// Decides returns the column, in the table that the reference is in, whose value decides: Via, or LookupColumn where the row itself does.
+func (c *Condition) Decides() *Column {
+	if c.Via != nil {
+		return c.Via
+	}
+	return c.LookupColumn
 }
 
 // Target returns the table that a value refers to where LookupColumn holds format, or nil if it is a plain value there.

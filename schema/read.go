@@ -16,10 +16,10 @@ func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalog
 	if p == nil {
 		p = &Profile{Name: "none"}
 	}
-	r := &reader{ctx: ctx, q: q, cat: &Catalogue{Database: database, byName: map[string]*Table{}}}
+	r := &reader{q: q, cat: &Catalogue{Database: database, byName: map[string]*Table{}}}
 	for _, step := range []struct {
 		what string
-		run  func() error
+		run  func(context.Context) error
 	}{
 		{"server version", r.server},
 		{"tables", r.tables},
@@ -28,7 +28,7 @@ func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalog
 		{"foreign key actions", r.rules},
 		{"foreign keys", r.foreignKeys},
 	} {
-		if err := step.run(); err != nil {
+		if err := step.run(ctx); err != nil {
 			return nil, fmt.Errorf("read %s of database %s: %w", step.what, database, err)
 		}
 	}
@@ -40,7 +40,6 @@ func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalog
 }
 
 type reader struct {
-	ctx     context.Context
 	q       Querier
 	cat     *Catalogue
 	dialect dialect
@@ -57,8 +56,8 @@ type index struct {
 }
 
 // each runs a query and calls scan for each row. Columns are read by position: servers differ in the case of their names.
-func (r *reader) each(query string, scan func(*sql.Rows) error, args ...any) error {
-	rows, err := r.q.QueryContext(r.ctx, query, args...)
+func (r *reader) each(ctx context.Context, query string, scan func(*sql.Rows) error, args ...any) error {
+	rows, err := r.q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -71,8 +70,8 @@ func (r *reader) each(query string, scan func(*sql.Rows) error, args ...any) err
 	return rows.Err()
 }
 
-func (r *reader) server() error {
-	return r.each(`SELECT VERSION(), @@lower_case_table_names`, func(rows *sql.Rows) error {
+func (r *reader) server(ctx context.Context) error {
+	return r.each(ctx, `SELECT VERSION(), @@lower_case_table_names`, func(rows *sql.Rows) error {
 		var version string
 		var lower int
 		if err := rows.Scan(&version, &lower); err != nil {
@@ -83,8 +82,8 @@ func (r *reader) server() error {
 	})
 }
 
-func (r *reader) tables() error {
-	return r.each(`SELECT table_name, engine FROM information_schema.tables
+func (r *reader) tables(ctx context.Context) error {
+	return r.each(ctx, `SELECT table_name, engine FROM information_schema.tables
 		WHERE table_schema = ? AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name`,
 		func(rows *sql.Rows) error {
 			var name string
@@ -118,8 +117,8 @@ func (t *Table) add(c *Column) {
 	}
 }
 
-func (r *reader) columns() error {
-	return r.each(`SELECT table_name, column_name, ordinal_position, column_default, is_nullable, data_type, column_type,
+func (r *reader) columns(ctx context.Context) error {
+	return r.each(ctx, `SELECT table_name, column_name, ordinal_position, column_default, is_nullable, data_type, column_type,
 		character_maximum_length, character_set_name, collation_name, extra
 		FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position`,
 		func(rows *sql.Rows) error {
@@ -143,8 +142,8 @@ func (r *reader) columns() error {
 		}, r.cat.Database)
 }
 
-func (r *reader) indexes() error {
-	return r.each(`SELECT table_name, index_name, non_unique, column_name, sub_part, index_type
+func (r *reader) indexes(ctx context.Context) error {
+	return r.each(ctx, `SELECT table_name, index_name, non_unique, column_name, sub_part, index_type
 		FROM information_schema.statistics WHERE table_schema = ? ORDER BY table_name, index_name, seq_in_index`,
 		func(rows *sql.Rows) error {
 			var table, name, kind string
@@ -170,9 +169,9 @@ func (r *reader) indexes() error {
 		}, r.cat.Database)
 }
 
-func (r *reader) rules() error {
+func (r *reader) rules(ctx context.Context) error {
 	r.actions = map[[2]string][2]string{}
-	return r.each(`SELECT table_name, constraint_name, delete_rule, update_rule
+	return r.each(ctx, `SELECT table_name, constraint_name, delete_rule, update_rule
 		FROM information_schema.referential_constraints WHERE constraint_schema = ?`,
 		func(rows *sql.Rows) error {
 			var table, name, del, upd string
@@ -184,9 +183,9 @@ func (r *reader) rules() error {
 		}, r.cat.Database)
 }
 
-func (r *reader) foreignKeys() error {
+func (r *reader) foreignKeys(ctx context.Context) error {
 	composite := map[[2]string]int{}
-	err := r.each(`SELECT table_name, constraint_name, column_name, referenced_table_schema, referenced_table_name, referenced_column_name
+	err := r.each(ctx, `SELECT table_name, constraint_name, column_name, referenced_table_schema, referenced_table_name, referenced_column_name
 		FROM information_schema.key_column_usage WHERE table_schema = ? AND referenced_table_name IS NOT NULL
 		ORDER BY table_name, constraint_name, ordinal_position`,
 		func(rows *sql.Rows) error {

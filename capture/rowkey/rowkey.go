@@ -109,14 +109,11 @@ func Join(t *schema.Table, parts []*string) string {
 	return journal.JoinKey(parts)
 }
 
-// IsName reports whether a reference holds the name that is its row's key itself, not an integer.
-func IsName(ref *schema.Ref) bool { return ref.To.Integer == nil || ref.ToColumn != ref.To.Integer }
-
 // Referred returns, for values of a reference's column, the keys of the rows that they refer to; a value that refers to nothing is
 // left out.
 func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string) (map[string]*string, error) {
 	out := make(map[string]*string, len(values))
-	if IsName(ref) {
+	if ref.ByName() {
 		for _, v := range values {
 			out[v] = &v
 		}

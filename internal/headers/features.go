@@ -1,6 +1,8 @@
 package headers
 
 import (
+	"slices"
+
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/features"
 )
@@ -11,17 +13,19 @@ func Heard(h *batch.Header) features.Heard {
 }
 
 // Requests returns the requests of a header: for these tables, with what this program reads, and with what may be in the batch since
-// the peer reads it. Where there is no room for all, the tables come first: a peer that hears of no feature is sent none.
+// the peer reads it. Where there is no room for all, what the batch needs comes first, for its reader must know; what this program
+// reads comes last: a peer that hears of no feature is sent none.
 func Requests(tables []string, known features.Known, peer features.Heard) []string {
-	out := tables
-	for _, name := range known.Names() {
-		out = append(out, batch.ReadsText(name))
-	}
+	var needs []string
 	for _, f := range known.Writable(peer) {
-		out = append(out, batch.Need{Feature: f.Name, Version: f.Since}.String())
+		needs = append(needs, batch.Need{Feature: f.Name, Version: f.Since}.String())
 	}
-	if len(out) > batch.MaxTables {
-		return tables
+	room := batch.MaxTables - len(needs)
+	out := slices.Clone(tables[:min(len(tables), room)])
+	for _, name := range known.Names() {
+		if len(out) < room {
+			out = append(out, batch.ReadsText(name))
+		}
 	}
-	return out
+	return append(out, needs...)
 }

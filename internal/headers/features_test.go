@@ -43,6 +43,11 @@ func TestRequestsWithoutRoom(t *testing.T) {
 	if got := headers.Requests(tables, known, features.Heard{}); !slices.Equal(got, tables) {
 		t.Errorf("%d requests, the last %q", len(got), got[len(got)-1])
 	}
+	// But what the batch needs is always said: its reader must know.
+	got := headers.Requests(tables, known, features.Heard{Reads: []string{"a"}})
+	if len(got) != batch.MaxTables || got[len(got)-1] != "needs:a@0.9.0" {
+		t.Errorf("%d requests, the last %q", len(got), got[len(got)-1])
+	}
 }
 
 // What this program says that it reads can stand in a header, and its peers hear all of it.

@@ -43,7 +43,7 @@ func (s *server) checkBatch(ctx context.Context, sender, name string, r io.Reade
 
 // busy is a problem that passes.
 func busy(detail string) *web.Problem {
-	return &web.Problem{Status: http.StatusServiceUnavailable, Type: "busy", Detail: detail}
+	return &web.Problem{Status: http.StatusServiceUnavailable, Type: web.TypeBusy, Detail: detail}
 }
 
 // peer finds an active peer.
@@ -53,9 +53,9 @@ func (s *server) peer(ctx context.Context, name string) (*journal.Peer, error) {
 	case err != nil:
 		return nil, err
 	case p == nil:
-		return nil, &web.Problem{Status: http.StatusForbidden, Type: "unknown", Detail: fmt.Sprintf("%s does not know a node %.40q: join it first (omsync join), or have its people add this node's card", s.node.Node, name)}
+		return nil, &web.Problem{Status: http.StatusForbidden, Type: web.TypeUnknown, Detail: fmt.Sprintf("%s does not know a node %.40q: join it first (omsync join), or have its people add this node's card", s.node.Node, name)}
 	case !p.State.Exchanges():
-		return nil, &web.Problem{Status: http.StatusForbidden, Type: "suspended", Detail: fmt.Sprintf("%s has suspended %s: ask its people", s.node.Node, name)}
+		return nil, &web.Problem{Status: http.StatusForbidden, Type: web.TypeSuspended, Detail: fmt.Sprintf("%s has suspended %s: ask its people", s.node.Node, name)}
 	}
 	return p, nil
 }

@@ -24,16 +24,16 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 	j, err := s.redeem(body, hub)
 	switch {
 	case errors.Is(err, enrol.ErrUnknownToken), errors.Is(err, enrol.ErrExpired), errors.Is(err, enrol.ErrUsed), errors.Is(err, enrol.ErrName):
-		return nil, refuse(http.StatusForbidden, "token", err)
+		return nil, refuse(http.StatusForbidden, web.TypeToken, err)
 	case errors.Is(err, enrol.ErrBadRequest):
-		return nil, refuse(http.StatusBadRequest, "request", err)
+		return nil, refuse(http.StatusBadRequest, web.TypeRequest, err)
 	case errors.Is(err, errNobody):
-		return nil, refuse(http.StatusForbidden, "token", fmt.Errorf("%s %w", s.node.Node, err))
+		return nil, refuse(http.StatusForbidden, web.TypeToken, fmt.Errorf("%s %w", s.node.Node, err))
 	case err != nil:
 		return nil, err
 	}
 	if j.Card.Name == s.node.Node {
-		return nil, refuse(http.StatusConflict, "name", fmt.Errorf("the node here is named %s too: two nodes need two names", s.node.Node))
+		return nil, refuse(http.StatusConflict, web.TypeName, fmt.Errorf("the node here is named %s too: two nodes need two names", s.node.Node))
 	}
 	role := j.Role
 	// Only now, so that strangers do not hold up this node's commands. Who comes again by the same token finds it good.
@@ -46,7 +46,7 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 	defer lock.Release()
 	known, err := s.node.CheckPeer(ctx, j.Card, role)
 	if f := (*failure.Failure)(nil); errors.As(err, &f) {
-		return nil, refuse(http.StatusConflict, "known", err)
+		return nil, refuse(http.StatusConflict, web.TypeKnown, err)
 	} else if err != nil {
 		return nil, err
 	}
