@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -48,9 +49,14 @@ func (p *pair) largest(node string) string {
 	return name
 }
 
-// sent says whether the clinic knows that the hub has a file.
+// sent reports whether the clinic knows that the hub has a file, which the hub has stored: it has said so, or, if it was killed before it
+// could, the file has left its outbox.
 func (p *pair) sent(name string) bool {
-	return name != "" && bytes.Contains(p.said.Bytes(), []byte("sent "+name+" over "))
+	if name == "" {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(p.home["kisumu"], "outbox", "hub", name))
+	return bytes.Contains(p.said.Bytes(), []byte("sent "+name+" over ")) || errors.Is(err, fs.ErrNotExist)
 }
 
 // same compares the databases.
