@@ -16,7 +16,7 @@ import (
 // cell names a value: unique ones are told by it wherever they are.
 func cell(c *schema.Column, v string) string { return c.Table.Name + "." + c.Name + "=" + v }
 
-// tracked says whether it can be told what became of a value.
+// tracked reports whether it can be told what became of a value.
 func (w *chaos) tracked(n *actor, c *schema.Column, v string) bool {
 	if c.Ref != nil || c.Key || c.Local || c.Generated || c.InsertOnly || c.Excluded != "" || n.Profile.Excluded(c.Table.Name, c.Name) != schema.ExcludeNever {
 		return false

@@ -61,7 +61,7 @@ func rigid(t *schema.Table) bool {
 
 func uniqueText(c *schema.Column) bool { return c.Charset != "" && c.Ref == nil && c.Length >= 8 }
 
-// swaps says whether unique values move between rows of the table, which are not deleted then: one that came back would
+// swaps reports whether unique values move between rows of the table, which are not deleted then: one that came back would
 // find its value taken.
 func (w *chaos) swaps(t *schema.Table) bool { return w.restores == 0 && len(swappable(t)) > 0 }
 
@@ -74,14 +74,14 @@ func swappable(t *schema.Table) (out []*schema.Column) {
 	return out
 }
 
-// otherUnique says whether the table has a unique index beside that of the uuid.
+// otherUnique reports whether the table has a unique index beside that of the uuid.
 func otherUnique(t *schema.Table) bool {
 	return slices.ContainsFunc(t.Unique, func(index []*schema.Column) bool {
 		return !slices.ContainsFunc(index, func(c *schema.Column) bool { return c.UUIDColumn })
 	})
 }
 
-// decides says whether the column decides what others refer to: it is set once.
+// decides reports whether the column decides what others refer to: it is set once.
 func decides(c *schema.Column) bool {
 	for _, other := range c.Table.Columns {
 		if other.Ref != nil && other.Ref.When != nil && (other.Ref.When.Via == c || other.Ref.When.Via == nil && other.Ref.When.LookupColumn == c) {

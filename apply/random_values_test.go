@@ -108,7 +108,7 @@ func (v *maker) text(c *schema.Column) string {
 	return s
 }
 
-// indexedUnique says whether the column is in a unique index.
+// indexedUnique reports whether the column is in a unique index.
 func indexedUnique(c *schema.Column) bool {
 	for _, index := range append([][]*schema.Column{c.Table.PrimaryKey}, c.Table.Unique...) {
 		for _, i := range index {

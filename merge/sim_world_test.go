@@ -313,7 +313,7 @@ func (w *world) restore(site string) {
 	}
 }
 
-// survives says whether v, or what was written over it, is held somewhere.
+// survives reports whether v, or what was written over it, is held somewhere.
 func (w *world) survives(v value, held, tried map[value]bool) bool {
 	if held[v] {
 		return true
@@ -442,7 +442,7 @@ func stampOf(r merge.Row, bit int) merge.Stamp {
 	return merge.Stamp{}
 }
 
-// covered says whether v was written over by one who saw it, with something that is accounted for.
+// covered reports whether v was written over by one who saw it, with something that is accounted for.
 func (w *world) covered(v value, final, recorded, tried map[value]bool) bool {
 	if tried[v] {
 		return false

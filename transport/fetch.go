@@ -11,7 +11,7 @@ import (
 	"github.com/omsync/omsync/internal/durable"
 )
 
-// errLocked says that somebody else has the lock of a file.
+// errLocked means that somebody else has the lock of a file.
 var errLocked = errors.New("another run is fetching it: wait for that one to end")
 
 // Fetch brings the file e of a store into a folder, under its name there, which must be one that [CheckName] takes. A file
@@ -46,7 +46,7 @@ func Fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.
 	return fmt.Errorf("fetch %s from %s: the file there changes all the time", e.Name, s)
 }
 
-// errOtherSize says that the store's file has another size than was thought.
+// errOtherSize means that the store's file has another size than was thought.
 var errOtherSize = errors.New("another size")
 
 // fetch makes one try. With errOtherSize it returns the size that the file has in the store.

@@ -16,7 +16,7 @@ const Suffix = ".omsync"
 // bytes; the temporary name needs some of them.
 const maxName = 200
 
-// CheckName says why a name is not one that every file system takes: only letters, digits, dots, dashes and underscores,
+// CheckName returns why a name is not one that every file system takes: only letters, digits, dots, dashes and underscores,
 // none of Windows' device names ("Naming Files, Paths, and Namespaces" in the Windows documentation).
 func CheckName(name string) error {
 	if err := CheckStored(name); err != nil {
@@ -43,7 +43,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckStored says why a name cannot be that of a batch in a store: List leaves out such files, Get and Remove refuse them.
+// CheckStored returns why a name cannot be that of a batch in a store: List leaves out such files, Get and Remove refuse them.
 // People rename files, so it takes more than CheckName, but no path and no hidden file: macOS puts a ._NAME beside each
 // file on a FAT stick.
 func CheckStored(name string) error {

@@ -101,7 +101,7 @@ func (n cascadeNode) edges() []cascadeNode {
 	return out
 }
 
-// matters says whether some replicated table is changed by n or by what n makes happen.
+// matters reports whether some replicated table is changed by n or by what n makes happen.
 func (n cascadeNode) matters(seen map[cascadeNode]bool) bool {
 	n.by = nil
 	if seen[n] {
@@ -246,7 +246,7 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 		fmt.Sprintf("%s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpUpdate, local, bit)}
 }
 
-// movesLocally says that the column is part of the local key.
+// movesLocally reports whether the column is part of the local key.
 func movesLocally(c *schema.Column) bool {
 	if c.Table.Integer != nil {
 		return c == c.Table.Integer

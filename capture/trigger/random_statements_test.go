@@ -102,7 +102,7 @@ func (f fataler) Fatal(args ...any)                 { f.rt.Fatal(args...) }
 func (f fataler) Fatalf(format string, args ...any) { f.rt.Fatalf(format, args...) }
 func (f fataler) Errorf(format string, args ...any) { f.rt.Errorf(format, args...) }
 
-// replaceKeeps says whether REPLACE leaves alone the rows that refer to the one it replaces, as MySQL 9.7 does where the
+// replaceKeeps reports whether REPLACE leaves alone the rows that refer to the one it replaces, as MySQL 9.7 does where the
 // server and not InnoDB sees to foreign keys. The triggers take them for deleted; a seal then finds that they are there.
 func replaceKeeps(w *watched) bool {
 	var name, value string

@@ -175,7 +175,7 @@ func rowKeySQL(t *schema.Table, value func(*schema.Column) string) string {
 	return "CAST(" + value(c) + " AS CHAR)"
 }
 
-// movesRow says that a change of the column makes it another row.
+// movesRow reports whether a change of the column makes it another row.
 func movesRow(c *schema.Column) bool {
 	t := c.Table
 	return c == t.Integer || slices.Contains(t.KeyColumns, c) || slices.Contains(t.LocalColumns, c) || slices.Contains(t.PrimaryKey, c)

@@ -73,7 +73,7 @@ func dial(t testing.TB, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// isReset tells whether an error is that of an RST, seen while reading or while writing.
+// isReset reports whether an error is that of an RST, seen while reading or while writing.
 func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

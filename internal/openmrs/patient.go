@@ -34,7 +34,7 @@ func (c *clinic) patient(n int) {
 	c.previous = p
 }
 
-// merged tells whether the n'th patient turned out to be the one before it.
+// merged reports whether the n'th patient turned out to be the one before it.
 func merged(n int) bool { return n%50 == 7 }
 
 // identify adds person, patient, names and address.

@@ -172,7 +172,7 @@ func (d *dumper) values(t *schema.Table, r dumpedRow) map[string]string {
 	return out
 }
 
-// stays says whether the profile's filter keeps the row here.
+// stays reports whether the profile's filter keeps the row here.
 func (d *dumper) stays(t *schema.Table, r dumpedRow) bool {
 	f := d.s.Profile.RowFilter(t.Name)
 	if f == nil {

@@ -111,7 +111,7 @@ func isLoopback(a net.Addr) bool {
 	return ok && t.IP.IsLoopback()
 }
 
-// options tell package web who may do what.
+// options tell the HTTP server who may do what.
 func (s *server) options(inbox *transport.Folder) (webserver.Options, *prometheus.Registry, error) {
 	var maxFile int64
 	if s.config.MaxFile != "" {

@@ -53,7 +53,7 @@ type column struct {
 
 func (c column) path() string { return c.table + "." + c.name }
 
-// number says whether the column holds integers.
+// number reports whether the column holds integers.
 func (c column) number() bool { return strings.HasSuffix(c.kind, "int") }
 
 // model is the columns of a database by table.

@@ -112,7 +112,7 @@ func (s *Server) split(r *http.Request) (path string, parts []string, err error)
 	return path, parts, nil
 }
 
-// health says whether the server can do its work.
+// health reports whether the server can do its work.
 func (s *Server) health(c *call, _ string) error {
 	if s.o.Healthy != nil {
 		if err := s.o.Healthy(c.r.Context()); err != nil {

@@ -21,7 +21,7 @@ func Of(cert *x509.Certificate) string {
 	return prefix + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Check says why a text is not a pin; nil: it is one.
+// Check returns why a text is not a pin; nil: it is one.
 func Check(pin string) error {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimPrefix(pin, prefix))
 	if err != nil || len(raw) != sha256.Size || !strings.HasPrefix(pin, prefix) {
