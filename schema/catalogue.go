@@ -173,7 +173,9 @@ type Ref struct {
 }
 
 // ByName reports whether the column holds the name that is the key of the row it refers to, and not an integer.
-func (r *Ref) ByName() bool { return r.When == nil && (r.To.Integer == nil || r.ToColumn != r.To.Integer) }
+func (r *Ref) ByName() bool {
+	return r.When == nil && (r.To.Integer == nil || r.ToColumn != r.To.Integer)
+}
 
 // Targets returns the tables that the reference may point to.
 func (r *Ref) Targets() []*Table {
