@@ -54,11 +54,8 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 		}
 		return k.inserted(rows, id)
 	}
-	n := sqldb.ErrorNumber(err)
 	switch {
-	case len(rows) == 1 && tooLarge(err):
-		return w.setAside(k.l, rows[0].key, notTaken(err))
-	case n == sqldb.ErrNone && !tooLarge(err) || sqldb.IsLockConflict(err) || n == sqldb.ErrServerGone || n == sqldb.ErrServerLost:
+	case !aboutRows(err):
 		return fmt.Errorf("write %s: %w", k.l.Name, err)
 	case len(rows) > 1:
 		half := len(rows) / 2
@@ -66,7 +63,7 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 			return err
 		}
 		return w.writeBulk(ctx, k, rows[half:])
-	case n == sqldb.ErrDuplicateEntry && k.phase == reading:
+	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry && k.phase == reading:
 		return w.deferRow(ctx, deferredRow{k.l, rows[0], k.inserted == nil})
 	}
 	return w.setAside(k.l, rows[0].key, notTaken(err))
