@@ -9,13 +9,13 @@ import (
 type Verdict uint8
 
 const (
-	Apply        Verdict = iota
-	Covered              // all of it is applied already
-	Gap                  // it builds on a batch that is not here: keep the file
-	PartGap              // a part of a load before it is not here: keep the file
-	OtherHistory         // the sender was restored and does not know it yet, or its chain is thinned: a header to it is due
-	Retired              // the file is from before a restore of the sender, or from before it added this node again
-	Stranger             // another node under the peer's name: a person must say which is which
+	Apply    Verdict = iota
+	Covered          // all of it is applied already
+	Gap              // it builds on a batch that is not here: keep the file
+	PartGap          // a part of a load before it is not here: keep the file
+	NotShown         // it does not show the position that is applied here, for its sender was restored or its chain is thinned: a header to it is due
+	Retired          // the file is from before a restore of the sender, or from before it added this node again
+	Stranger         // another node under the peer's name: a person must say which is which
 )
 
 // A Decision is what Receive made of a header.
@@ -28,7 +28,7 @@ type Decision struct {
 	// now: see Row.Reclaim. It is done whatever the verdict, before anything of the batch is applied, to conflict records too.
 	Rejoin *AppliedBatch
 	Valid  bool // see Import.Valid
-	Reset  bool // the other end added this node again: the two start anew
+	Reset  bool // the other end added this node again. Rejoin says all that is to be done for it; only tests read this
 }
 
 // Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, PeerResent and OwnResent. It is
@@ -85,7 +85,7 @@ func Receive(own *History, l *Link, h Header) Decision {
 		l.HeaderDue, l.Missing = true, h.Base
 	case PartGap:
 		l.HeaderDue, l.Missing = true, h.Upto
-	case OtherHistory:
+	case NotShown:
 		l.HeaderDue = true
 		if h.Base == (Position{}) {
 			l.Missing = h.Upto
@@ -126,7 +126,7 @@ func (l *Link) verdict(h *Header) Verdict {
 	case h.Upto.Epoch <= l.Applied.Epoch:
 		return Covered
 	case !h.vouchesFor(l.Applied):
-		return OtherHistory
+		return NotShown
 	case h.Load == 0:
 		return Apply
 	case h.Load == l.Receiving.ID && h.Part <= l.Receiving.Part:
