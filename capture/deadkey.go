@@ -45,11 +45,11 @@ func deadValues(t *schema.Table, r journal.Row, d journal.Death) (map[string]*st
 		return err
 	}
 	switch {
-	case d.UUID != nil && len(t.KeyColumns) == 1:
-		values[t.KeyColumns[0].Name] = d.UUID
+	case d.DeletedKey != nil && len(t.KeyColumns) == 1:
+		values[t.KeyColumns[0].Name] = d.DeletedKey
 		return values, nil
-	case d.UUID != nil:
-		return values, set(t.KeyColumns, *d.UUID)
+	case d.DeletedKey != nil:
+		return values, set(t.KeyColumns, *d.DeletedKey)
 	case t.Integer != nil:
 		v := fmt.Sprint(r.Int)
 		values[t.Integer.Name] = &v
