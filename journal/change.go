@@ -66,6 +66,18 @@ func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	return n, err
 }
 
+// HasCapture reports whether omsync_capture, into which the triggers write, is there.
+func HasCapture(ctx context.Context, q sqldb.DB) (bool, error) {
+	err := sqldb.Each(ctx, q, "SELECT 1 FROM omsync_capture LIMIT 1", func([]sql.RawBytes) error { return nil })
+	if sqldb.ErrorNumber(err) == sqldb.ErrNoSuchTable {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at omsync_capture: %w", err)
+	}
+	return true, nil
+}
+
 // DropChanges deletes changes by their ids: in the one shape that takes record locks only, so that the application's
 // triggers never wait. The count must match: a change that is no longer there was somebody else's.
 func DropChanges(ctx context.Context, q sqldb.DB, ids []uint64) error {
