@@ -1,8 +1,8 @@
 // Package journal keeps what omsync remembers, in tables named omsync_* beside the application's own, so that it
 // commits, rolls back and is backed up together with the data it speaks of.
 //
-// It promises: a number (an epoch) for each seal and import that wrote something, in an order that a snapshot opened
-// behind the gate agrees with; the versions of every row that changed; what each peer sent and acknowledged; that the tables of
+// It promises: a number (an epoch) for each transaction that gave rows versions, in an order that a snapshot opened behind the
+// gate agrees with; the versions of every row that changed; what each peer sent and acknowledged; that the tables of
 // an earlier omsync are brought to this format in place, and those of a later one refused; and that Drop leaves nothing behind.
 // It decides nothing: package merge does.
 //
@@ -10,7 +10,7 @@
 //
 // Times are microseconds since 1970 UTC, unless they are said to be otherwise. A row's local id is its integer primary key, and
 // in a table without one its local key is the text that schema.LocalKeySQL makes of its primary key: they mean something in this
-// database alone. A row key means the same at every node: see JoinKey. An origin is the neighbour (omsync_peer.id) that a
+// database alone. A row key means the same at every node: see JoinKey. An origin is the peer (omsync_peer.id) that a
 // version came from, 0 for what was made here. An author is the node whose application made a version, by its number in
 // omsync_node. A mask has bit 0 for the row's existence and bits 1 to 63 for its columns, as omsync_table.columns numbers them.
 // A record is JSON with a version: see record.go.
@@ -63,7 +63,7 @@
 //	column_mask   the columns of this version
 //	time, author  the version's stamp; time 0: from before its author became a node
 //	epoch         this node's epoch in which it came to be here
-//	origin        the neighbour it came from
+//	origin        the peer it came from
 //
 // omsync_tombstone: versions of deletions.
 //
@@ -73,9 +73,9 @@
 //	refused       1: the deletion was refused here, and the row lives
 //	time, author, epoch, origin   as in omsync_version; of a refused one, epoch is that of the refusal
 //
-// omsync_peer: the neighbours, and the state of the links to them.
+// omsync_peer: the peers, and the state of the links to them.
 //
-//	id            the neighbour's number, never used again for another
+//	id            the peer's number, never used again for another
 //	name          name of the node
 //	role          what it is to this node: parent or child
 //	state         active, suspended or removed
@@ -106,7 +106,7 @@
 //	loser_time, loser_author, winner_time, winner_author   the two stamps, with names of authors
 //	recorded_at   time
 //	epoch         this node's epoch in which it came to be here
-//	origin        the neighbour that told of it
+//	origin        the peer that told of it
 //
 // While a format is upgraded there are also copies of tables under their names and _copy, and omsync_change, which was
 // omsync_capture in format 1.

@@ -162,7 +162,8 @@ func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries
 	return nil
 }
 
-// TouchVersions stamps every entry of a table one above what it was, as the stamper's own. The caller holds the gate.
+// TouchVersions stamps every entry of a table one above what it was, as the stamper's own: it is merge.Stamper.Touch for all entries
+// at once. The caller holds the gate.
 func TouchVersions(ctx context.Context, q sqldb.DB, tbl uint16, s merge.Stamper, a *Authors) error {
 	return sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, origin = 0 WHERE table_id = %d", a.ID(s.Self), s.Epoch, tbl))
 }

@@ -24,8 +24,9 @@ type Decision struct {
 	// NewHistory: this node was restored from a backup. The caller draws a new random history id; Receive has put the old one
 	// among the earlier ones and 0 in its place.
 	NewHistory bool
-	// Rejoin, if not nil: what came from the peer after the own epoch Rejoin.Epoch may be lost there. It counts as made here,
-	// now: see Row.Reclaim. It is done whatever the verdict, before anything of the batch is applied, to conflict records too.
+	// Rejoin, if not nil: what came from the peer after the own epoch Rejoin.OwnEpoch may be lost there. It counts as made here,
+	// now: the caller does to all its rows what Row.Reclaim does to one, and to conflict records too, whatever the verdict and before
+	// anything of the batch is applied.
 	Rejoin *AppliedBatch
 	Valid  bool // see Import.Valid
 	Reset  bool // the other end added this node again. Rejoin says all that is to be done for it; only tests read this
@@ -43,7 +44,7 @@ func (l *Link) Import(h Header, d Decision) Import {
 // Restores are noticed by what cannot be otherwise. This node was restored if the peer, which speaks to the present history,
 // knows a position or a link number that this node never made, or holds it to an acknowledgement that it never gave; nothing of
 // its data changes by that, but its peers see the new history. The peer was restored if it has a new history that lists the
-// one known here; then this end goes back to the last place that the two share.
+// one known here; then this end goes back to the last position that the two share.
 func Receive(own *History, l *Link, h Header) Decision {
 	var d Decision
 	late := l.Retired[h.History] || h.History == l.History && h.Link < l.PeerNumber
@@ -200,7 +201,7 @@ func (l *Link) retire(histories []uint64) {
 	l.Retired = retired
 }
 
-// rejoin goes back to the last place that this end shares with the peer's new history. Nothing of what it had acknowledged
+// rejoin goes back to the last position that this end shares with the peer's new history. Nothing of what it had acknowledged
 // counts but what it says now, and batches of its earlier histories are refused from now on.
 func (l *Link) rejoin(h Header) *AppliedBatch {
 	l.retire(append([]uint64{l.History}, h.Earlier...))
@@ -230,7 +231,8 @@ func (l *Link) reset() {
 	l.Acked, l.Sending = Position{}, Sending{}
 }
 
-// forgetImports drops from the log, from the own epoch start on, places that do not vouch for all that came before them: those between the parts of a load.
+// forgetImports drops from the log, from the own epoch start on, positions that do not vouch for all that came before them: those
+// between the parts of a load.
 func (l *Link) forgetImports(start uint64) {
 	l.Imports = slices.DeleteFunc(slices.Clone(l.Imports), func(i AppliedBatch) bool { return i.OwnEpoch >= start })
 }
