@@ -26,7 +26,8 @@
 //	earlier       row 1: record of the ids before
 //	profile       row 1: name of the profile
 //
-// omsync_epoch: one row for each seal and each import that wrote something.
+// omsync_epoch: one row for each seal and each import that wrote something, and for each time that rows are sent again or stamped
+// anew (Resend, TouchVersions, and the versions of tables and columns that are new here).
 //
 //	id            the epoch
 //	token         random number that tells it from the epoch of that number in another history
@@ -41,7 +42,7 @@
 //	flow          record of which way it went, and which columns were left out, when last looked at
 //	unversioned   1: what it held when it was first found has no versions yet
 //	default_mask, default_time, default_author, default_epoch, default_origin
-//	              version of the rows without an entry in omsync_version; NULL mask: there is none
+//	              version of the rows without an entry in omsync_version, with exceptions: see there; NULL mask: there is none
 //
 // omsync_capture: what the triggers wrote since the last seal, one row for each row that a statement changed.
 //
@@ -54,8 +55,13 @@
 //	column_mask   of an update: the columns that it changed
 //	changed_at    DATETIME(6), UTC, by the server's clock
 //
-// omsync_version: versions of live rows. A row whose columns have several versions has an entry for each; one without any has its
-// table's default.
+// omsync_version: versions of live rows. A row of this table is a group: some columns of a row, and the version that they share. The
+// groups of a row are its entry. A live row of a captured table that has no entry has its table's default version, but:
+//   - if it is new and not sealed yet, it has no version yet;
+//   - if nothing identifies it at other nodes, such as a uuid that is NULL, its version counts for nothing: it is not sent;
+//   - if default_mask is NULL, it was found without versions, and has none.
+//
+// A deleted row has its version in omsync_tombstone.
 //
 //	table_id      omsync_table.id
 //	local_id      the row's local id; 0 in a table without one
@@ -100,9 +106,9 @@
 //	digest        of what identifies it: table, key, column, the loser's stamp and value
 //	table_name    name of the table
 //	row_key       key of the row
-//	column_name   name of the column; empty: the row's deletion lost
+//	column_name   name of the column; empty: the row's deletion lost (deletion 1), or the row itself to a deletion (0)
 //	value         what lost, as text; of a reference the key of its row; NULL: NULL
-//	deletion      1: what lost is the row's deletion
+//	deletion      1: what lost is the row's deletion; 0: a value, or the row itself
 //	loser_time, loser_author, winner_time, winner_author   the two stamps, with names of authors
 //	recorded_at   time
 //	epoch         this node's epoch in which it came to be here
