@@ -24,6 +24,6 @@
 //	  if a table is new, goes further than before or was without triggers, behind the gate (restamp.go)
 //	    give versions to what the triggers have not seen; ask the peers for those tables
 //
-// It promises: every committed change is in exactly one seal, whatever order transactions commit in; the application's statements
-// wait for none of it, and see no difference.
+// It promises: every committed change is stamped exactly once, by a seal or by the import that meets it before one does, whatever
+// order transactions commit in; the application's statements wait for none of it, and see no difference.
 package capture
