@@ -118,7 +118,7 @@ type ExportRequest struct {
 // PlanExport returns what the header of the next batch for a peer says, and whether it is a full load (Base is the beginning). The
 // caller fills in Upto from the snapshot that it exports from, and Load, Part and Last if it splits a full load.
 //
-// A batch starts where the peer said it is, so that a lost file costs nothing. The exception is a full load, which is dear:
+// A batch starts where the peer said it is, so that a lost file costs nothing. The exception is a full load, which costs much:
 // it is made once, and until it is acknowledged batches build on it, unless the peer says that it lacks it.
 func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool) {
 	h = Header{
