@@ -65,7 +65,7 @@ func (s *sealer) deadReference(ctx context.Context, ref *schema.Ref, value strin
 		if f.Row != r {
 			continue
 		}
-		for _, a := range f.Deaths { // the first that ended after the row did; a cascade logs the children first or last
+		for _, a := range f.Deaths { // the first that ended after the row did; a cascade logs the referring rows first or last
 			if a.ID > d.ID || len(f.Deaths) == 1 {
 				key, err := s.deadKey(ctx, ref.To, r, a)
 				return &key, err

@@ -9,7 +9,7 @@
 //	  open a snapshot on a second connection
 //	  in the snapshot: read the oldest 50,000 changes
 //	  add what a changed key did to the rows that refer to it (keychange.go)
-//	  for each table, parents first (table.go, deadkey.go)
+//	  for each table, referred ones first (table.go, deadkey.go)
 //	    fold its changes by local row
 //	    read the rows' entries and keys as they are now
 //	    find the keys of the rows that were deleted, and where those keys live on
