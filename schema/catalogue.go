@@ -61,7 +61,7 @@ type Table struct {
 	Integer      *Column
 	LocalColumns []*Column
 
-	// Replicated: rows may leave the database. If not, Why says the reason and what mends it: "profile: never",
+	// Replicated: changes are captured, and rows may leave the database where its direction lets them. If not, Why says the reason and what mends it: "profile: never",
 	// "not InnoDB: …", "no usable key: …", "lost reference: …".
 	Replicated bool
 	Why        string
