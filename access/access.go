@@ -1,9 +1,16 @@
 // Package access decides who may send what: which rows, columns, deletions and conflict records of a table go to a peer, and which are
 // taken from one.
 //
-// It promises: one answer for both ends, so that what a node sends is what its peer takes if the two have one profile; and that a
-// child never changes what only flows down, whatever it sends. It is pure: what the profile says comes in as a [Table], what a row
-// is known to be as a [merge.Row]. Ask [On] once for a table and a peer; what it returns answers for each row at no cost.
+// It promises two things, whatever the peer sends. A child never changes or deletes a row that is alive at its parent in a table
+// that only flows down. It may bring back a row that was deleted there, with values of its own, but not in a table whose rows give
+// people rights: of that nothing is taken from it.
+//
+// Both ends ask the same rules, so with one profile a node sends little that its peer refuses. What it does send are deletions, under
+// Add: a deleted row no longer says whose it was, so a child sends its deletions of the parent's rows too, and the parent refuses
+// them. And which peer a row came from may be known otherwise at the two ends, after a restore or a refused deletion.
+//
+// The package is pure: what the profile says comes in as a [Table], what a row is known to be as a [merge.Row]. Ask [On] once for a
+// table and a peer; what it returns answers for each row at no cost.
 //
 // A link joins a parent and a child. A table's [Direction] says what each may do with its rows:
 //

@@ -29,11 +29,14 @@ type Options struct {
 // ErrSchemas means that the two sides' schemas or profiles do not fit.
 var ErrSchemas = errors.New("schemas do not fit")
 
-// maxAttempts is how often an import begins anew when the server gave it up: a deadlock, or a lock held too long.
+// maxAttempts is how often an import is tried, first try included, when the server gave it up (a deadlock, or a lock held too long) or a
+// seal had to come first.
 const maxAttempts = 8
 
 // Import applies one batch file, or finds that there is nothing to apply. What the header says is remembered in either
-// case. If it fails, the database is as before. Errors: those of batch.Open, ErrSchemas, journal.ErrBusy, the server's.
+// case. If it fails, no row of the batch stays. What stays is seals that it asked for, the names of authors that were new here,
+// and, if it failed on a row of the batch, what the header says: the acknowledgement, a new history, what counts as made here or is to
+// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, journal.ErrBusy, the server's.
 func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int64, o Options) (*Report, error) {
 	a := attempt{j: j, o: o}
 	var refused error
@@ -59,7 +62,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	}
 }
 
-// attempt is one try at one batch: what the tries before it have shown to be needed.
+// attempt is what all tries at one batch share: what the ones before have shown to be needed.
 type attempt struct {
 	j      *journal.Journal
 	o      Options
@@ -86,7 +89,7 @@ const (
 	headerAlone        // of a batch with a row that was refused
 )
 
-// run makes the attempt.
+// run is one try.
 func (a *attempt) run(ctx context.Context, file io.ReaderAt, size int64) (*Report, error) {
 	r, err := batch.Open(file, size, a.o.Verify, a.o.Decrypt)
 	if err != nil {

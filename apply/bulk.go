@@ -54,7 +54,7 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 		return k.inserted(rows, id)
 	}
 	switch {
-	case len(rows) > 1 && rowsFault(err):
+	case len(rows) > 1 && aboutRows(err):
 		half := len(rows) / 2
 		if err := w.writeBulk(ctx, k, rows[:half]); err != nil {
 			return err

@@ -33,5 +33,5 @@
 //	    write the state of the link
 //	    commit
 //
-// What a row's way may end in, other than in the table, is one function: writer.setAside.
+// A row that cannot be applied comes to one function: writer.setAside.
 package apply

@@ -142,8 +142,8 @@ func (v *resolver) unsealed(ctx context.Context, l *localTable) (*unsealed, erro
 		u.rows[f.Row] = f
 		u.anyDeleted = u.anyDeleted || len(f.Deaths) > 0
 		for _, d := range f.Deaths {
-			if l.Key == schema.KeyUUID && d.UUID != nil {
-				u.deletions[journal.Canonical(l.Table, *d.UUID)] = unsealedDeletion{f.Row, d.At, d.First}
+			if l.Key == schema.KeyUUID && d.DeletedKey != nil {
+				u.deletions[journal.Canonical(l.Table, *d.DeletedKey)] = unsealedDeletion{f.Row, d.At, d.First}
 			}
 		}
 	}

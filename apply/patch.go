@@ -134,7 +134,7 @@ func (v *resolver) arrived(ctx context.Context, ref *schema.Ref, i uint32) (bool
 	return v.present[to][row], nil
 }
 
-// fill writes one column of many rows.
+// fill writes one column of many rows. If the server refuses them, it halves them until it has found which.
 func (w *writer) fill(ctx context.Context, c *schema.Column, patches []patch, to []uint32, which []int) error {
 	l := patches[which[0]].l
 	if l.Integer == nil || c.Ref.When != nil || c.Ref.ToColumn != c.Ref.To.Integer { // what refers by name holds the sender's text
@@ -154,12 +154,18 @@ func (w *writer) fill(ctx context.Context, c *schema.Column, patches []patch, to
 		return c.AppendLiteral(b, value)
 	})
 	b = fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON t.%s = d.id SET t.%s = d.v%s", schema.Quote(l.Name), l.byInteger(), schema.Quote(l.Integer.Name), schema.Quote(c.Name), l.unmoved("t."))
-	if _, err := w.s.exec(ctx, b); err != nil {
-		return fmt.Errorf("fill in %s.%s: %w", l.Name, c.Name, err)
+	_, err := w.s.exec(ctx, b)
+	if err == nil || len(which) == 1 || !aboutRows(err) {
+		return w.filled(patches[which[0]], err)
 	}
-	return nil
+	half := len(which) / 2
+	if err := w.fill(ctx, c, patches, to, which[:half]); err != nil {
+		return err
+	}
+	return w.fill(ctx, c, patches, to, which[half:])
 }
 
+// fillOne writes one column of one row.
 func (w *writer) fillOne(ctx context.Context, p patch, to uint32) error {
 	c := p.column
 	value, _ := w.resolver.value(c.Ref, to)
@@ -168,8 +174,17 @@ func (w *writer) fillOne(ctx context.Context, p patch, to uint32) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.s.exec(ctx, b); err != nil {
-		return fmt.Errorf("fill in %s.%s: %w", p.l.Name, c.Name, err)
+	_, err = w.s.exec(ctx, b)
+	return w.filled(p, err)
+}
+
+// filled looks at the error of the statement that filled in a reference: a row that does not take it is set aside.
+func (w *writer) filled(p patch, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case aboutRows(err):
+		return w.setAside(p.l, p.key, notTaken(err))
 	}
-	return nil
+	return fmt.Errorf("fill in %s.%s: %w", p.l.Name, p.column.Name, err)
 }

@@ -21,28 +21,32 @@ type rowError struct{ error }
 
 func (e *rowError) Unwrap() error { return e.error }
 
-// setAside is the one place that every row comes to which cannot be applied: the table does not take its values, or what it
+// setAside is the one function that every row comes to which cannot be applied: the table does not take its values, or what it
 // refers to is nowhere. Today there is nowhere to put it, and the error that setAside returns ends the import: the file is refused
 // as a whole, and its header alone counts. To let such a row wait until it can be applied, keep it here and return nil: all callers
-// go on without the row then. What the import noted of it before it came here, its count, its versions in writes.entries and its
-// conflicts, has to be undone with it.
+// go on without the row then. What the import did for the row before has to be undone with it.
+//
+// The row is not written yet where writeStatement, updateOne, deferRow or setAsideKeyless calls. The import has then noted of it:
+//   - its count, but not yet where setAsideKeyless calls;
+//   - of a new row, that it is to be inserted, in writes.insert, which write looks at afterwards;
+//   - its conflicts, in writer.conflicts or already in omsync_conflict;
+//   - of a row that is here, its versions in writes.entries, writes.old and writes.changes. If the row was deferred, they are in
+//     the journal already, and columns with unique values hold what vacateUnique gave them;
+//   - its references that are to be filled in, in writer.patches: of a row that is here, and of no other.
+//
+// The row is already written, without the reference, where fillSome or filled calls. Its versions are in the journal then, or
+// it has the default version that its import gives the table; the tombstone of a row that came back is gone; other rows may
+// refer to it; and it may have more references in writer.patches.
 func (w *writer) setAside(l *localTable, key string, reason error) error {
 	return &rowError{fmt.Errorf("%s, row %s: %w", l.Name, printable(l.Table, key), reason)}
 }
 
 // refuse returns what comes of a statement that wrote one row and that the server refused: the row is set aside if that was its fault.
 func (w *writer) refuse(l *localTable, key string, err error) error {
-	if !rowsFault(err) {
+	if !aboutRows(err) {
 		return fmt.Errorf("write %s: %w", l.Name, err)
 	}
 	return w.setAside(l, key, notTaken(err))
-}
-
-// rowsFault reports whether the server refused a statement for what is in a row, rather than for a lock that somebody else holds or a
-// connection that broke.
-func rowsFault(err error) bool {
-	n := sqldb.ErrorNumber(err)
-	return tooLarge(err) || n != sqldb.ErrNone && !sqldb.IsLockConflict(err) && n != sqldb.ErrServerGone && n != sqldb.ErrServerLost
 }
 
 // notTaken is the reason of a row that the table does not take.
@@ -54,6 +58,18 @@ func notTaken(err error) error {
 		return fmt.Errorf("another row here has the same value where only one may (%w): change one of them and import again", withoutValues(err))
 	}
 	return fmt.Errorf("the table does not take it: %w", withoutValues(err))
+}
+
+// aboutRows reports whether the error of a statement that writes rows is about them: the connection is not lost, and no other
+// transaction was in the way.
+func aboutRows(err error) bool {
+	switch sqldb.ErrorNumber(err) {
+	case sqldb.ErrNone:
+		return tooLarge(err)
+	case sqldb.ErrServerGone, sqldb.ErrServerLost:
+		return false
+	}
+	return !sqldb.IsLockConflict(err)
 }
 
 // refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that

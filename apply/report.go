@@ -60,7 +60,7 @@ func (l *peerLink) report(v merge.Verdict) *Report {
 		r.Outcome, r.Why = Gap, fmt.Sprintf("it starts at epoch %d of %s and only %d is applied here: import the files in between, or let %[2]s import a file of this node and export again", h.Base.Epoch, h.Sender, l.peer.Link.Applied.Epoch)
 	case merge.PartGap:
 		r.Outcome, r.Why = Gap, fmt.Sprintf("it is part %d of a load, and a part before it is not here: import the parts in order", h.Part)
-	case merge.OtherHistory:
+	case merge.NotShown:
 		r.Outcome, r.Why = Refused, fmt.Sprintf("%s does not know what is applied here, perhaps because it was restored from a backup: export to it, let it import that and export again", h.Sender)
 	case merge.Retired:
 		r.Outcome, r.Why = Refused, fmt.Sprintf("the file is from before %s was restored or added this node anew: export to it, and let it export again", h.Sender)

@@ -143,7 +143,7 @@ func (w *writer) saveBulkVersions(ctx context.Context) error {
 // maxConflictBytes is how much of conflicts is held before it is written.
 const maxConflictBytes = 4 << 20
 
-// recordConflict takes a conflict down.
+// recordConflict notes a conflict, to be written later.
 func (w *writer) recordConflict(ctx context.Context, c journal.Conflict) error {
 	w.conflicts = append(w.conflicts, c)
 	w.conflictBytes += 200 + len(c.Key)
@@ -156,7 +156,7 @@ func (w *writer) recordConflict(ctx context.Context, c journal.Conflict) error {
 	return w.saveConflicts(ctx)
 }
 
-// saveConflicts writes the conflicts that were taken down.
+// saveConflicts writes the conflicts that were noted.
 func (w *writer) saveConflicts(ctx context.Context) error {
 	n, err := journal.PutConflicts(ctx, w.s.conn, w.conflicts)
 	if n > 0 {

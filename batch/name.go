@@ -74,5 +74,5 @@ func (n FileName) Between(sender, receiver string) bool { return n.Route == rout
 
 // MayBeFor reports whether a file's name, one that was changed at its start or
 // end included, may be of a batch for receiver. It is for stores where each
-// look into a file is dear; the header says for whom a file is.
+// look into a file costs much; the header says for whom a file is.
 func MayBeFor(name, receiver string) bool { return strings.Contains(name, route("", receiver)+"-") }

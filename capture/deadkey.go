@@ -45,11 +45,11 @@ func deadValues(t *schema.Table, r journal.Row, d journal.Death) (map[string]*st
 		return err
 	}
 	switch {
-	case d.UUID != nil && len(t.KeyColumns) == 1:
-		values[t.KeyColumns[0].Name] = d.UUID
+	case d.DeletedKey != nil && len(t.KeyColumns) == 1:
+		values[t.KeyColumns[0].Name] = d.DeletedKey
 		return values, nil
-	case d.UUID != nil:
-		return values, set(t.KeyColumns, *d.UUID)
+	case d.DeletedKey != nil:
+		return values, set(t.KeyColumns, *d.DeletedKey)
 	case t.Integer != nil:
 		v := fmt.Sprint(r.Int)
 		values[t.Integer.Name] = &v
@@ -65,7 +65,7 @@ func (s *sealer) deadReference(ctx context.Context, ref *schema.Ref, value strin
 		if f.Row != r {
 			continue
 		}
-		for _, a := range f.Deaths { // the first that ended after the row did; a cascade logs the children first or last
+		for _, a := range f.Deaths { // the first that ended after the row did; a cascade logs the referring rows first or last
 			if a.ID > d.ID || len(f.Deaths) == 1 {
 				key, err := s.deadKey(ctx, ref.To, r, a)
 				return &key, err

@@ -9,7 +9,7 @@
 //	  open a snapshot on a second connection
 //	  in the snapshot: read the oldest 50,000 changes
 //	  add what a changed key did to the rows that refer to it (keychange.go)
-//	  for each table, parents first (table.go, deadkey.go)
+//	  for each table, referred ones first (table.go, deadkey.go)
 //	    fold its changes by local row
 //	    read the rows' entries and keys as they are now
 //	    find the keys of the rows that were deleted, and where those keys live on
@@ -24,6 +24,6 @@
 //	  if a table is new, goes further than before or was without triggers, behind the gate (restamp.go)
 //	    give versions to what the triggers have not seen; ask the peers for those tables
 //
-// It promises: every committed change is in exactly one seal, whatever order transactions commit in; the application's statements
-// wait for none of it, and see no difference.
+// It promises: every committed change is stamped exactly once, by a seal or by the import that meets it before one does, whatever
+// order transactions commit in; the application's statements wait for none of it, and see no difference.
 package capture

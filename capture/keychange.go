@@ -56,7 +56,7 @@ func (s *sealer) keyChanges(ctx context.Context, t *schema.Table, changes []jour
 	changedAt := map[int64]int64{}
 	for _, f := range folded {
 		key, exists := keys[f.Row]
-		was := f.Deaths[0].UUID
+		was := f.Deaths[0].DeletedKey
 		if !exists || t.Key == schema.KeyUUID && was != nil && journal.Canonical(t, *was) == journal.Canonical(t, key) {
 			continue
 		}

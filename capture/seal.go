@@ -140,7 +140,7 @@ type sealer struct {
 
 // seal makes versions of the changes, table by table.
 func (s *sealer) seal(ctx context.Context, changes []journal.Change) (map[*schema.Table]*SealedTable, error) {
-	tables := s.j.Replicated() // parents first, so that what died with its parent finds the parent's key
+	tables := s.j.Replicated() // referred ones first, so that what died with a row that it refers to finds that row's key
 	byTable := map[uint16][]journal.Change{}
 	for _, c := range changes {
 		byTable[c.Table] = append(byTable[c.Table], c)

@@ -42,7 +42,7 @@ func (n *Node) openOutbox(ctx context.Context, p *journal.Peer) (*outbox, error)
 }
 
 // FillOutbox exports to a peer's outbox what is in no file there yet, and returns the files that it made. A few small files
-// become one; large ones are left alone, for some of them may be half-way. What the peer has acknowledged goes. Full loads are
+// become one; large ones are left as they are, for a part of one may have been sent. What the peer has acknowledged goes. Full loads are
 // split into parts of partSize bytes; 0: one file.
 func (n *Node) FillOutbox(ctx context.Context, p *journal.Peer, partSize int64) ([]export.Batch, error) {
 	b, err := n.openOutbox(ctx, p)
@@ -102,7 +102,7 @@ func (n *Node) removeSpent(ctx context.Context, b *outbox) (waiting int, size in
 			spent = true
 		case h.History != node.History: // this node was restored: the peer may still take, and give back, what was lost
 			spent = sent
-		case acknowledged(h, b.peer, node.History): // the header may still have something to say, but not at any price
+		case acknowledged(h, b.peer, node.History): // the header may still have something to say, but no large file is kept for it
 			spent = sent || mayHoldRows(h) && f.Size > gatherLimit
 		default:
 			waiting++

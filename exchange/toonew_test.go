@@ -49,7 +49,7 @@ func (n *node) needs(peer string) []string {
 	return out
 }
 
-// rounds syncs both ways until all is said.
+// rounds syncs both ways until nobody has anything to send.
 func rounds(folder string, nodes ...*node) {
 	for range 3 {
 		for _, n := range nodes {

@@ -5,7 +5,7 @@
 //	  plan: the peer, the header, what of each table may go                   plan.go, package access
 //	  conflict records that the peer does not know                            conflicts.go
 //	  deletions, children before parents                                      deletions.go
-//	  for each table, parents first
+//	  for each table, referred ones first
 //	    read the rows that the peer lacks, some at a time                     reader.go
 //	    withhold what may not go; find keys; turn references into indexes     rows.go, values.go, dictionary.go
 //	    write a block; if a part of a load is full, finish it                 output.go

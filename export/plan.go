@@ -24,7 +24,7 @@ type plan struct {
 	head     merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
 	features features.Known // what this program reads and writes
 	resent   []uint64       // epochs that only send again
-	tables   []*table       // those whose rows go, parents first
+	tables   []*table       // those whose rows go, referred ones first
 	known    map[*schema.Table]*table
 }
 

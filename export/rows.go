@@ -11,7 +11,7 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// writeTables writes the rows that the peer lacks, parents before children.
+// writeTables writes the rows that the peer lacks, those of referred tables before those of referring ones.
 func (x *exporter) writeTables(ctx context.Context) error {
 	base := x.head.Base.Epoch
 	newer, _, err := journal.NewerTables(ctx, x.snap, base, x.peer.ID)

@@ -8,7 +8,8 @@
 // comes late can take features away, and never brings back one that a later header no longer named. So nothing is written that its reader
 // does not know, with one exception that no rule can close: a peer that was given an older program, or whose older backup of this node's
 // own state was restored, is written to as before until its next header comes. An omsync that knows of features at all refuses and keeps
-// such a file, and sends a header at once, which says what it reads now; then what the file held is exported again without them.
+// such a file, and its next export to the peer has a header, which says what it reads now, even if there is nothing else to send. Then
+// what the file held is exported again without them.
 package features
 
 import "slices"

@@ -22,9 +22,11 @@ type Change struct {
 	Table uint16
 	Op    int
 	Row
-	UUID *string // of a deleted row; nil if it had none
-	Mask merge.Mask
-	At   int64 // µs since 1970 UTC by the server's clock
+	// DeletedKey is what identified a deleted row at every node, where its local id or key does not say it: the value of its key
+	// column, nearly always a uuid, or of several the text that schema.KeySQL makes of them. nil: there is none.
+	DeletedKey *string
+	Mask       merge.Mask
+	At         int64 // µs since 1970 UTC by the server's clock
 }
 
 const changeColumns = "id, table_id, operation, local_id, local_key, deleted_key, column_mask, " +
@@ -47,7 +49,7 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 			Row: Row{sqldb.Int(r[3]), string(r[4])}, Mask: merge.Mask(sqldb.Uint(r[6])), At: sqldb.Int(r[7])}
 		if r[5] != nil {
 			u := string(r[5])
-			c.UUID = &u
+			c.DeletedKey = &u
 		}
 		out = append(out, c)
 		return nil
@@ -62,6 +64,18 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_capture", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
+}
+
+// HasCapture reports whether omsync_capture, into which the triggers write, is there.
+func HasCapture(ctx context.Context, q sqldb.DB) (bool, error) {
+	err := sqldb.Each(ctx, q, "SELECT 1 FROM omsync_capture LIMIT 1", func([]sql.RawBytes) error { return nil })
+	if sqldb.ErrorNumber(err) == sqldb.ErrNoSuchTable {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at omsync_capture: %w", err)
+	}
+	return true, nil
 }
 
 // DropChanges deletes changes by their ids: in the one shape that takes record locks only, so that the application's

@@ -14,7 +14,7 @@ func TestChanges(t *testing.T) {
 	u := "u"
 	want := []Change{
 		{ID: 3, Table: 5, Op: OpInsert, Row: Row{Int: -7}, At: 9},
-		{ID: 4, Table: 6, Op: OpDelete, Row: Row{Key: "k"}, UUID: &u, At: 1_000_000},
+		{ID: 4, Table: 6, Op: OpDelete, Row: Row{Key: "k"}, DeletedKey: &u, At: 1_000_000},
 		{ID: 9, Table: 5, Op: OpUpdate, Row: Row{Int: 8}, Mask: ^merge.Mask(1), At: 2_000_000},
 	}
 	same(t, "all", must(Changes(ctx, db, 10))(t), want)

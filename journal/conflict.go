@@ -15,7 +15,7 @@ import (
 // loser's stamp and value identify it: both ends of a link record the same one. (The stamp alone would not do: a node
 // that was restored, with its clock set back, can make two values with one stamp.)
 type Conflict struct {
-	Table, Key, Column string  // Column "": the row's deletion lost
+	Table, Key, Column string  // Column "": the row's deletion lost, or if not Deletion the row itself to one
 	Value              *string // as text; a reference as the key of its row; nil: NULL
 	Deletion           bool
 	Loser, Winner      merge.Stamp

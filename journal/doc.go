@@ -1,8 +1,8 @@
 // Package journal keeps what omsync remembers, in tables named omsync_* beside the application's own, so that it
 // commits, rolls back and is backed up together with the data it speaks of.
 //
-// It promises: a number (an epoch) for each seal and import that wrote something, in an order that a snapshot opened
-// behind the gate agrees with; the versions of every row that changed; what each peer sent and acknowledged; that the tables of
+// It promises: a number (an epoch) for each transaction that gave rows versions, in an order that a snapshot opened behind the
+// gate agrees with; the versions of every row that changed; what each peer sent and acknowledged; that the tables of
 // an earlier omsync are brought to this format in place, and those of a later one refused; and that Drop leaves nothing behind.
 // It decides nothing: package merge does.
 //
@@ -10,7 +10,7 @@
 //
 // Times are microseconds since 1970 UTC, unless they are said to be otherwise. A row's local id is its integer primary key, and
 // in a table without one its local key is the text that schema.LocalKeySQL makes of its primary key: they mean something in this
-// database alone. A row key means the same at every node: see JoinKey. An origin is the neighbour (omsync_peer.id) that a
+// database alone. A row key means the same at every node: see JoinKey. An origin is the peer (omsync_peer.id) that a
 // version came from, 0 for what was made here. An author is the node whose application made a version, by its number in
 // omsync_node. A mask has bit 0 for the row's existence and bits 1 to 63 for its columns, as omsync_table.columns numbers them.
 // A record is JSON with a version: see record.go.
@@ -26,7 +26,8 @@
 //	earlier       row 1: record of the ids before
 //	profile       row 1: name of the profile
 //
-// omsync_epoch: one row for each seal and each import that wrote something.
+// omsync_epoch: one row for each seal and each import that wrote something, and for each time that rows are sent again or stamped
+// anew (Resend, TouchVersions, and the versions of tables and columns that are new here).
 //
 //	id            the epoch
 //	token         random number that tells it from the epoch of that number in another history
@@ -41,7 +42,7 @@
 //	flow          record of which way it went, and which columns were left out, when last looked at
 //	unversioned   1: what it held when it was first found has no versions yet
 //	default_mask, default_time, default_author, default_epoch, default_origin
-//	              version of the rows without an entry in omsync_version; NULL mask: there is none
+//	              version of the rows without an entry in omsync_version, with exceptions: see there; NULL mask: there is none
 //
 // omsync_capture: what the triggers wrote since the last seal, one row for each row that a statement changed.
 //
@@ -54,8 +55,13 @@
 //	column_mask   of an update: the columns that it changed
 //	changed_at    DATETIME(6), UTC, by the server's clock
 //
-// omsync_version: versions of live rows. A row whose columns have several versions has an entry for each; one without any has its
-// table's default.
+// omsync_version: versions of live rows. A row of this table is a group: some columns of a row, and the version that they share. The
+// groups of a row are its entry. A live row of a captured table that has no entry has its table's default version, but:
+//   - if it is new and not sealed yet, it has no version yet;
+//   - if nothing identifies it at other nodes, such as a uuid that is NULL, its version counts for nothing: it is not sent;
+//   - if default_mask is NULL, it was found without versions, and has none.
+//
+// A deleted row has its version in omsync_tombstone.
 //
 //	table_id      omsync_table.id
 //	local_id      the row's local id; 0 in a table without one
@@ -63,7 +69,7 @@
 //	column_mask   the columns of this version
 //	time, author  the version's stamp; time 0: from before its author became a node
 //	epoch         this node's epoch in which it came to be here
-//	origin        the neighbour it came from
+//	origin        the peer it came from
 //
 // omsync_tombstone: versions of deletions.
 //
@@ -73,9 +79,9 @@
 //	refused       1: the deletion was refused here, and the row lives
 //	time, author, epoch, origin   as in omsync_version; of a refused one, epoch is that of the refusal
 //
-// omsync_peer: the neighbours, and the state of the links to them.
+// omsync_peer: the peers, and the state of the links to them.
 //
-//	id            the neighbour's number, never used again for another
+//	id            the peer's number, never used again for another
 //	name          name of the node
 //	role          what it is to this node: parent or child
 //	state         active, suspended or removed
@@ -100,13 +106,13 @@
 //	digest        of what identifies it: table, key, column, the loser's stamp and value
 //	table_name    name of the table
 //	row_key       key of the row
-//	column_name   name of the column; empty: the row's deletion lost
+//	column_name   name of the column; empty: the row's deletion lost (deletion 1), or the row itself to a deletion (0)
 //	value         what lost, as text; of a reference the key of its row; NULL: NULL
-//	deletion      1: what lost is the row's deletion
+//	deletion      1: what lost is the row's deletion; 0: a value, or the row itself
 //	loser_time, loser_author, winner_time, winner_author   the two stamps, with names of authors
 //	recorded_at   time
 //	epoch         this node's epoch in which it came to be here
-//	origin        the neighbour that told of it
+//	origin        the peer that told of it
 //
 // While a format is upgraded there are also copies of tables under their names and _copy, and omsync_change, which was
 // omsync_capture in format 1.

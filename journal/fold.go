@@ -14,9 +14,9 @@ type Folded struct {
 
 // A Death is the end of one row that had this local key.
 type Death struct {
-	ID   uint64 // of the change
-	UUID *string
-	At   int64
+	ID         uint64  // of the change
+	DeletedKey *string // see Change.DeletedKey
+	At         int64
 	// First: the row was there before this log began; otherwise it was born and died in it.
 	First bool
 }
@@ -55,7 +55,7 @@ func Fold(changes []Change) []*Folded {
 			if ended[c.Row] { // a deletion that a cascade and a statement both logged
 				continue
 			}
-			f.Deaths = append(f.Deaths, Death{c.ID, c.UUID, c.At, !f.Born && len(f.Deaths) == 0})
+			f.Deaths = append(f.Deaths, Death{c.ID, c.DeletedKey, c.At, !f.Born && len(f.Deaths) == 0})
 			f.Born, f.Edits = false, nil
 			ended[c.Row] = true
 		}

@@ -13,7 +13,7 @@ func TestFold(t *testing.T) {
 			c.Mask = 2
 		}
 		if op == OpDelete {
-			c.UUID = &uuid
+			c.DeletedKey = &uuid
 		}
 		return c
 	}

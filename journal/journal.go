@@ -42,7 +42,7 @@ func (j *Journal) Reload(ctx context.Context, q sqldb.DB) (err error) {
 	return err
 }
 
-// Replicated returns the tables that are exchanged and known to the journal, parents before children.
+// Replicated returns the replicated tables that the journal knows, referred ones before referring ones.
 func (j *Journal) Replicated() []*schema.Table {
 	var out []*schema.Table
 	for _, t := range j.Catalogue.Order() {

@@ -12,7 +12,7 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// A Peer is a neighbour and the state of the link to it. Numbers are never used again.
+// A Peer is a node that this node exchanges batches with, and the state of the link to it. Numbers are never used again.
 type Peer struct {
 	ID    merge.Peer
 	Name  string
@@ -28,12 +28,12 @@ type Peer struct {
 
 const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard"
 
-// Peers returns the neighbours that are not removed, by name. Link.Imports is left out: LoadImports reads it.
+// Peers returns the peers that are not removed, by name. Link.Imports is left out: LoadImports reads it.
 func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
 	return readPeers(ctx, q, "state <> 'removed' ORDER BY name")
 }
 
-// PeerByName returns one neighbour; nil if there is none of that name. lock: its row is locked to the transaction's end.
+// PeerByName returns one peer; nil if there is none of that name. lock: its row is locked to the transaction's end.
 func PeerByName(ctx context.Context, q sqldb.DB, name string, lock bool) (*Peer, error) {
 	where := fmt.Sprintf("state <> 'removed' AND name = %s", sqldb.Binary(nil, name))
 	if lock {
@@ -85,7 +85,7 @@ func micros(t time.Time) any {
 	return t.UnixMicro()
 }
 
-// AddPeer writes a new neighbour and gives it its number.
+// AddPeer writes a new peer and gives it its number.
 func AddPeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	link, err := encodeLink(&p.Link)
 	if err != nil {

@@ -12,16 +12,16 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// LastSealed returns the last epoch that was sealed here, and when; 0 and no time before the first.
-func LastSealed(ctx context.Context, q sqldb.DB) (epoch uint64, sealed time.Time, err error) {
+// LastEpochMade returns the last epoch that was made here, by a seal or anything else, and when; 0 and no time before the first.
+func LastEpochMade(ctx context.Context, q sqldb.DB) (epoch uint64, made time.Time, err error) {
 	err = sqldb.Each(ctx, q, "SELECT id, created_at FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {
-		epoch, sealed = sqldb.Uint(r[0]), time.UnixMicro(sqldb.Int(r[1]))
+		epoch, made = sqldb.Uint(r[0]), time.UnixMicro(sqldb.Int(r[1]))
 		return nil
 	})
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("read omsync_epoch: %w", err)
 	}
-	return epoch, sealed, nil
+	return epoch, made, nil
 }
 
 // CountWaiting returns how many rows and deletions a peer has not acknowledged, of the tables that are sent to it and without those

@@ -9,7 +9,7 @@ import (
 )
 
 // Rejoin makes everything that came from the peer after this own epoch count as made here, in the new epoch: the peer
-// was restored and no longer has it.
+// was restored and no longer has it. It is merge.Row.Reclaim for all rows at once, and for conflict records.
 func Rejoin(ctx context.Context, q sqldb.DB, peer merge.Peer, after, epoch uint64) error {
 	for _, t := range []string{"omsync_version", "omsync_tombstone", "omsync_conflict"} {
 		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET origin = 0, epoch = %d WHERE origin = %d AND epoch > %d", t, epoch, peer, after)); err != nil {

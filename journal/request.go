@@ -65,7 +65,8 @@ func RequestResend(ctx context.Context, q sqldb.DB, tables []string, epoch uint6
 	return nil
 }
 
-// Resend gives all versions of a table a new epoch, which only sends again what was there before: their stamps stay.
+// Resend gives all versions of a table a new epoch, which only sends again what was there before: their stamps stay. It is
+// merge.Row.Resend for all rows at once.
 func Resend(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors) error {
 	for _, name := range []string{"omsync_version", "omsync_tombstone"} {
 		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET epoch = %d WHERE table_id = %d", name, epoch, t.ID)); err != nil {

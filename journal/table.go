@@ -95,7 +95,7 @@ func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table,
 	return out, err
 }
 
-// group reads mask, time, author, epoch, neighbour.
+// group reads mask, time, author, epoch, origin.
 func group(r []sql.RawBytes, a *Authors) merge.Group {
 	g := merge.Group{Mask: merge.Mask(sqldb.Uint(r[0]))}
 	g.Version = version(r[1:], a)

@@ -32,8 +32,8 @@ func TestMoveChanges(t *testing.T) {
 	var got []string
 	for _, c := range changes {
 		u := "-"
-		if c.UUID != nil {
-			u = *c.UUID
+		if c.DeletedKey != nil {
+			u = *c.DeletedKey
 		}
 		got = append(got, fmt.Sprintf("%d %d %d %s %s %d .%d", c.Table, c.Op, c.Int, c.Key, u, c.Mask, c.At%10))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // A Row is how this database alone knows a row: its integer primary key, or, in a table without one, the local key that
@@ -159,6 +160,22 @@ func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries
 		return fmt.Errorf("write versions: %w", err)
 	}
 	return nil
+}
+
+// TouchVersions stamps every entry of a table one above what it was, as the stamper's own: it is merge.Stamper.Touch for all entries
+// at once. The caller holds the gate.
+func TouchVersions(ctx context.Context, q sqldb.DB, tbl uint16, s merge.Stamper, a *Authors) error {
+	return sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, origin = 0 WHERE table_id = %d", a.ID(s.Self), s.Epoch, tbl))
+}
+
+// DropVersionsWithoutRow forgets the entries of a table's rows that are there no more. The caller holds the gate.
+func DropVersionsWithoutRow(ctx context.Context, q sqldb.DB, t *schema.Table, tbl uint16) error {
+	same := schema.LocalKeySQL(t, "t.") + " = v.local_key"
+	if t.Integer != nil {
+		same = "t." + schema.Quote(t.Integer.Name) + " = v.local_id"
+	}
+	return sqldb.Exec(ctx, q, fmt.Sprintf("DELETE v FROM omsync_version v LEFT JOIN %s t ON %s WHERE v.table_id = %d AND t.%s IS NULL",
+		schema.Quote(t.Name), same, tbl, schema.Quote(t.LocalColumns[0].Name)))
 }
 
 func appendVersion(b []byte, v merge.Version, a *Authors) []byte {

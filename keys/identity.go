@@ -20,7 +20,7 @@ const (
 	// stands for. Its recipients have 1,959 characters, and a file encrypted to
 	// one is some 1,500 bytes longer than with X25519.
 	Hybrid Kind = "hybrid"
-	// X25519 is the kind for links where bytes are dear.
+	// X25519 is the kind for links where each byte costs.
 	X25519 Kind = "x25519"
 )
 

@@ -59,7 +59,7 @@ type Link struct {
 type Receiving struct {
 	ID    uint64   // random; 0: none under way
 	Part  uint32   // the last one applied, from 1
-	Upto  Position // the peer's place that the whole load reaches
+	Upto  Position // the peer's position that the whole load reaches
 	Start uint64   // this node's epoch in which the first part came, of a load that this one replaced if there was one
 	First uint64   // what came from the peer in this node's epochs from here on, came in this load
 }
@@ -101,7 +101,7 @@ type Header struct {
 
 	LoadHave uint64   // the load that the sender is receiving, 0 if none
 	PartHave uint32   // the last part of it that is applied
-	LoadUpto Position // and the receiver's place that it reaches: a place the receiver must know, or it was restored
+	LoadUpto Position // and the receiver's position that it reaches: one that the receiver must know, or it was restored
 }
 
 // vouchesFor reports whether the sender shows that m is part of its present history.
@@ -118,7 +118,7 @@ type ExportRequest struct {
 // PlanExport returns what the header of the next batch for a peer says, and whether it is a full load (Base is the beginning). The
 // caller fills in Upto from the snapshot that it exports from, and Load, Part and Last if it splits a full load.
 //
-// A batch starts where the peer said it is, so that a lost file costs nothing. The exception is a full load, which is dear:
+// A batch starts where the peer said it is, so that a lost file costs nothing. The exception is a full load, which costs much:
 // it is made once, and until it is acknowledged batches build on it, unless the peer says that it lacks it.
 func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool) {
 	h = Header{

@@ -9,13 +9,13 @@ import (
 type Verdict uint8
 
 const (
-	Apply        Verdict = iota
-	Covered              // all of it is applied already
-	Gap                  // it builds on a batch that is not here: keep the file
-	PartGap              // a part of a load before it is not here: keep the file
-	OtherHistory         // the sender was restored and does not know it yet, or its chain is thinned: a header to it is due
-	Retired              // the file is from before a restore of the sender, or from before it added this node again
-	Stranger             // another node under the peer's name: a person must say which is which
+	Apply    Verdict = iota
+	Covered          // all of it is applied already
+	Gap              // it builds on a batch that is not here: keep the file
+	PartGap          // a part of a load before it is not here: keep the file
+	NotShown         // it does not show the position that is applied here, for its sender was restored or its chain is thinned: a header to it is due
+	Retired          // the file is from before a restore of the sender, or from before it added this node again
+	Stranger         // another node under the peer's name: a person must say which is which
 )
 
 // A Decision is what Receive made of a header.
@@ -24,11 +24,12 @@ type Decision struct {
 	// NewHistory: this node was restored from a backup. The caller draws a new random history id; Receive has put the old one
 	// among the earlier ones and 0 in its place.
 	NewHistory bool
-	// Rejoin, if not nil: what came from the peer after the own epoch Rejoin.Epoch may be lost there. It counts as made here,
-	// now: see Row.Reclaim. It is done whatever the verdict, before anything of the batch is applied, to conflict records too.
+	// Rejoin, if not nil: what came from the peer after the own epoch Rejoin.OwnEpoch may be lost there. It counts as made here,
+	// now: the caller does to all its rows what Row.Reclaim does to one, and to conflict records too, whatever the verdict and before
+	// anything of the batch is applied.
 	Rejoin *AppliedBatch
 	Valid  bool // see Import.Valid
-	Reset  bool // the other end added this node again: the two start anew
+	Reset  bool // the other end added this node again. Rejoin says all that is to be done for it; only tests read this
 }
 
 // Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, PeerResent and OwnResent. It is
@@ -43,7 +44,7 @@ func (l *Link) Import(h Header, d Decision) Import {
 // Restores are noticed by what cannot be otherwise. This node was restored if the peer, which speaks to the present history,
 // knows a position or a link number that this node never made, or holds it to an acknowledgement that it never gave; nothing of
 // its data changes by that, but its peers see the new history. The peer was restored if it has a new history that lists the
-// one known here; then this end goes back to the last place that the two share.
+// one known here; then this end goes back to the last position that the two share.
 func Receive(own *History, l *Link, h Header) Decision {
 	var d Decision
 	late := l.Retired[h.History] || h.History == l.History && h.Link < l.PeerNumber
@@ -85,7 +86,7 @@ func Receive(own *History, l *Link, h Header) Decision {
 		l.HeaderDue, l.Missing = true, h.Base
 	case PartGap:
 		l.HeaderDue, l.Missing = true, h.Upto
-	case OtherHistory:
+	case NotShown:
 		l.HeaderDue = true
 		if h.Base == (Position{}) {
 			l.Missing = h.Upto
@@ -126,7 +127,7 @@ func (l *Link) verdict(h *Header) Verdict {
 	case h.Upto.Epoch <= l.Applied.Epoch:
 		return Covered
 	case !h.vouchesFor(l.Applied):
-		return OtherHistory
+		return NotShown
 	case h.Load == 0:
 		return Apply
 	case h.Load == l.Receiving.ID && h.Part <= l.Receiving.Part:
@@ -200,7 +201,7 @@ func (l *Link) retire(histories []uint64) {
 	l.Retired = retired
 }
 
-// rejoin goes back to the last place that this end shares with the peer's new history. Nothing of what it had acknowledged
+// rejoin goes back to the last position that this end shares with the peer's new history. Nothing of what it had acknowledged
 // counts but what it says now, and batches of its earlier histories are refused from now on.
 func (l *Link) rejoin(h Header) *AppliedBatch {
 	l.retire(append([]uint64{l.History}, h.Earlier...))
@@ -230,7 +231,8 @@ func (l *Link) reset() {
 	l.Acked, l.Sending = Position{}, Sending{}
 }
 
-// forgetImports drops from the log, from the own epoch start on, places that do not vouch for all that came before them: those between the parts of a load.
+// forgetImports drops from the log, from the own epoch start on, positions that do not vouch for all that came before them: those
+// between the parts of a load.
 func (l *Link) forgetImports(start uint64) {
 	l.Imports = slices.DeleteFunc(slices.Clone(l.Imports), func(i AppliedBatch) bool { return i.OwnEpoch >= start })
 }

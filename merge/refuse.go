@@ -1,14 +1,17 @@
 package merge
 
-// RefuseDeletions returns, for each of a batch's n deletions, whether it stays out. refs holds pairs of referrer and target: the target is the number of a
-// deletion, the referrer the number of a deletion or -1 for a row that stays here (among them rows that are in the batch as
-// deletions but outlive them, which are no targets either: see Import.Outlives). It is to be called once the live rows of the batch are in.
+// RefuseDeletions returns, for each of a batch's n deletions, whether it is refused: its row stays. It is to be called once the live
+// rows of the batch are in.
 //
-// A row that something here still needs cannot go; and with it stay the rows that refer to it or that it refers to, so that a
-// patient purged there, to whom something was added here, comes back whole and not as a shell without a name.
+// refs says what refers to what, in pairs of numbers: the row that refers, and the row that it refers to. A row that the batch
+// deletes has the number of its deletion, from 0. A row that stays here has the number -1, and is never the second of a pair. A row
+// that outlives its deletion (see Import.Outlives) is one that stays: it has -1 too.
+//
+// A row that something here still refers to cannot go. With it stay the rows that refer to it or that it refers to. So a patient who
+// was purged there, and to whom something was added here, comes back whole, with the name.
 func RefuseDeletions(n int, refs [][2]int) []bool {
 	refused := make([]bool, n)
-	neighbours := make([][]int, n)
+	related := make([][]int, n)
 	var todo []int
 	stay := func(i int) {
 		if !refused[i] {
@@ -21,13 +24,13 @@ func RefuseDeletions(n int, refs [][2]int) []bool {
 			stay(r[1])
 			continue
 		}
-		neighbours[r[0]] = append(neighbours[r[0]], r[1])
-		neighbours[r[1]] = append(neighbours[r[1]], r[0])
+		related[r[0]] = append(related[r[0]], r[1])
+		related[r[1]] = append(related[r[1]], r[0])
 	}
 	for len(todo) > 0 {
 		i := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		for _, k := range neighbours[i] {
+		for _, k := range related[i] {
 			stay(k)
 		}
 	}

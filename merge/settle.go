@@ -18,8 +18,8 @@ type Import struct {
 	Epoch uint64 // this node's, of the import
 
 	Applied uint64 // the sender's epoch that was applied here before this batch: what is later is news
-	// Valid: the header acknowledges a place of this node's present chain. Otherwise the sender does not know that this node
-	// was restored: all that it sends may be news, and nothing here counts as seen by it.
+	// Valid: the header acknowledges, on the present link, a position that this node has. Otherwise the sender does not know that
+	// this node was restored: all that it sends may be news, and nothing here counts as seen by it.
 	Valid bool
 	// FirstMeeting: nothing was applied yet one way or the other. Nobody knows then what the sender had seen, so the later
 	// stamp decides under every policy.

@@ -1,5 +1,5 @@
 // Package merge holds the rules by which nodes that exchange batches end with equal data: how versions are stamped, which of
-// two versions stays, what counts as a conflict, which place of a node's history a batch may start from, and how a node
+// two versions stays, what counts as a conflict, which position of a node's history a batch may start from, and how a node
 // notices that it or its peer was restored from a backup.
 //
 // It promises: stamps of a column only grow; of two versions of a column every node picks the same one; whatever a node makes
@@ -36,10 +36,10 @@ func (a Stamp) compare(b Stamp) int {
 	return strings.Compare(a.Author, b.Author)
 }
 
-// A Peer is this node's own number for a neighbour, never used again for another; 0 is nobody, for what was made here.
+// A Peer is the number that this node gave to a peer, never used again for another; 0 is nobody, for what was made here.
 type Peer uint32
 
-// A Version is a stamp and how it came to this node: in which of the node's own epochs, and from which neighbour.
+// A Version is a stamp and how it came to this node: in which of the node's own epochs, and from which peer.
 type Version struct {
 	Stamp
 	Epoch uint64

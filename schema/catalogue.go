@@ -30,8 +30,8 @@ func (c *Catalogue) Table(name string) *Table {
 	return c.byName[name]
 }
 
-// Order returns the replicated tables, parents before children. Every reference that cannot be NULL (and every one that
-// is part of a key) points to an earlier table, its own, or round a cycle of such references, which nothing can order.
+// Order returns the replicated tables, referred ones before referring ones. Every reference that cannot be NULL (and every one
+// that is part of a key) points to an earlier table, its own, or round a cycle of such references, which nothing can order.
 // Cycles are broken at references that may be NULL, always at the same ones. See [Ref.Patched].
 func (c *Catalogue) Order() []*Table { return c.order }
 
@@ -61,7 +61,7 @@ type Table struct {
 	Integer      *Column
 	LocalColumns []*Column
 
-	// Replicated: rows may leave the database. If not, Why says the reason and what mends it: "profile: never",
+	// Replicated: changes are captured, and rows may leave the database where its direction lets them. If not, Why says the reason and what mends it: "profile: never",
 	// "not InnoDB: …", "no usable key: …", "lost reference: …".
 	Replicated bool
 	Why        string

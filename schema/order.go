@@ -11,7 +11,7 @@ type edges struct {
 	soft map[*Table]bool // can be patched afterwards
 }
 
-// orderTables returns the replicated tables, parents first, and sets their Position and Depth.
+// orderTables returns the replicated tables, referred ones first, and sets their Position and Depth.
 //
 // The tables of a cycle are taken in turn: next comes the one with no hard parent left in the cycle and the fewest soft ones,
 // by name among equals. What is left of the cycle may then be none, and is looked at anew. If hard references alone form
@@ -85,7 +85,7 @@ func (s *sorter) sort(nodes []*Table) []*Table {
 	return order
 }
 
-// components returns the strongly connected components among the nodes (Tarjan's algorithm), parents first, each sorted by
+// components returns the strongly connected components among the nodes (Tarjan's algorithm), referred ones first, each sorted by
 // name.
 func (s *sorter) components(nodes []*Table) [][]*Table {
 	var (

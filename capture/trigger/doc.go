@@ -8,7 +8,8 @@
 //	on a table whose foreign keys cascade, which fires no triggers
 //	  BEFORE DELETE, BEFORE UPDATE    the same for every row that the cascade is about to change
 //
-// All of them do nothing in a session where @omsync_quiet is set, as an import's is. Their names are omsync_TABLE_EVENT_HASH, so that
+// All of them do nothing in a session where @omsync_quiet is set, as an import's is. Their names are omsync_NUMBER_EVENT_HASH:
+// the table's number in the journal (0 for a table that is not replicated itself), ai, au, ad, bu or bd, and a hash of the trigger. So
 // a list of names says which are up to date ([Compare]).
 //
 // It promises: no statement of the application fails for a trigger of ours or waits for one, not even after a column or table that it

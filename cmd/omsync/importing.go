@@ -134,7 +134,7 @@ func importedFile(f *exchange.Result, dryRun bool) imported {
 	return line
 }
 
-// failed takes down a file that could not be applied.
+// failed notes a file that could not be applied.
 func (r *importing) failed(f *exchange.Result) error {
 	err := advise(r.node, f.Err)
 	if r.json {

@@ -103,7 +103,7 @@ func Parse(data []byte) (*File, error) {
 	return f, p.Error()
 }
 
-// addValue takes down a key with its value, and the keys of an inline table.
+// addValue notes a key with its value, and the keys of an inline table.
 func (f *File) addValue(p *unstable.Parser, table Key, e *unstable.Node) {
 	v := e.Value()
 	key := f.addKey(p, table, e, kinds[v.Kind])
@@ -122,7 +122,7 @@ var kinds = map[unstable.Kind]Kind{
 	unstable.LocalDate: Time, unstable.LocalTime: Time, unstable.LocalDateTime: Time, unstable.DateTime: Time,
 }
 
-// addKey takes down a key and the tables on the way to it, unless they are known, and returns it.
+// addKey notes a key and the tables on the way to it, unless they are known, and returns it.
 func (f *File) addKey(p *unstable.Parser, table Key, e *unstable.Node, kind Kind) Key {
 	key := slices.Clone(table)
 	for i := e.Key(); i.Next(); {

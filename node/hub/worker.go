@@ -24,7 +24,7 @@ const (
 	// answerWithin is how long a node that has sent a file, or asks for its mail, waits for the import and the export that this
 	// calls for. What takes longer goes on, and the node finds it at its next call. Many proxies wait for 30 seconds.
 	answerWithin = 25 * time.Second
-	// batchLimit is how many nodes' files are imported in one go.
+	// batchLimit is how many nodes' files are imported together.
 	batchLimit = 16
 	// importsFor is how long the worker goes on to import before it exports to those whose files it has imported.
 	importsFor = 5 * time.Second

@@ -73,7 +73,7 @@ func tryRights(ctx context.Context, db *sql.DB, database string) error {
 		"as an administrator: GRANT %s ON %s.* TO %s", grant, schema.Quote(database), account)
 }
 
-// trier tries statements and takes down what they lack.
+// trier tries statements and notes what they lack.
 type trier struct {
 	conn   *sql.Conn
 	lacks  []string // privileges

@@ -18,7 +18,7 @@ type Status struct {
 	Node         string   `json:"node"`
 	Database     string   `json:"database"`
 	Profile      string   `json:"profile"`
-	Sealed       Point    `json:"sealed"`
+	Sealed       Point    `json:"sealed"` // the last epoch made, by a seal or by anything else
 	Unsealed     int64    `json:"unsealed_changes"`
 	Conflicts    int64    `json:"conflicts"`
 	NotExchanged []string `json:"not_exchanged,omitempty"`
@@ -42,7 +42,7 @@ type Peer struct {
 	Name    string       `json:"name"`
 	Role    access.Role  `json:"role"`
 	State   access.State `json:"state"`
-	Sealed  Point        `json:"sealed"`
+	Sealed  Point        `json:"sealed"` // that of the node
 	Sent    Point        `json:"sent"`
 	Acked   Point        `json:"acknowledged"`
 	Applied Point        `json:"applied"`
@@ -80,11 +80,11 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Conflicts, err = journal.CountConflicts(ctx, n.DB); err != nil {
 		return nil, err
 	}
-	epoch, sealed, err := journal.LastSealed(ctx, n.DB)
+	epoch, made, err := journal.LastEpochMade(ctx, n.DB)
 	if err != nil {
 		return nil, err
 	}
-	s.Sealed = at(epoch, sealed, now)
+	s.Sealed = at(epoch, made, now)
 	for _, t := range node.NotExchanged(n.Journal.Catalogue) {
 		s.NotExchanged = append(s.NotExchanged, t.Name)
 	}

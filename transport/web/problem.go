@@ -27,7 +27,7 @@ const (
 	TypeOffset    = "offset"    // the upload is at another byte
 	TypePeer      = "peer"      // the request is for another node
 	TypeQuota     = "quota"     // too much of this node is here already
-	TypeRefused   = "refused"   // the file is no good
+	TypeRefused   = "refused"   // the file cannot be taken
 	TypeReplay    = "replay"    // the nonce was used before
 	TypeRequest   = "request"   // not a request of this protocol
 	TypeSignature = "signature" // not signed, or not well

@@ -59,7 +59,7 @@ func (s *Server) outlive(c *call) (context.Context, func()) {
 	return ctx, cancel
 }
 
-// verify checks the file. One that is no good is dropped; one that cannot be checked now stays.
+// verify checks the file. One that cannot be taken is dropped; one that cannot be checked now stays.
 func (s *Server) verify(ctx context.Context, u upload.Upload) error {
 	f, err := s.uploads.OpenPart(u)
 	if err != nil {
