@@ -37,4 +37,3 @@ func Check(r io.ReaderAt, size int64, sender *journal.Peer, self string) error {
 	}
 	return err
 }
-

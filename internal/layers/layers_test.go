@@ -46,7 +46,7 @@ var may = map[string][]string{
 	"apply": {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
-	"exchange": {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},

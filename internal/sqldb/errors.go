@@ -8,7 +8,7 @@ import (
 
 // Numbers of errors (MySQL Server Error Message Reference; MariaDB has the same).
 const (
-	ErrNone               = 0    // not the server's error
+	ErrNone               = 0 // not the server's error
 	ErrDiskFull           = 1021
 	ErrOutOfMemory        = 1037
 	ErrOutOfSortMemory    = 1038
