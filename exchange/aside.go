@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/internal/durable"
@@ -96,7 +95,7 @@ func (n *Node) tidyAside(ctx context.Context) error {
 // of their sender's has reached as far.
 func (n *Node) forgetGone(ctx context.Context, record *attempts.Record) error {
 	for key, f := range record.Files {
-		if strings.ContainsRune(key, filepath.Separator) { // of another folder, such as a stick that is away
+		if attempts.Elsewhere(key) { // of another folder, such as a stick that is away
 			continue
 		}
 		if f.Dropped {

@@ -64,7 +64,10 @@ func (r *inboxRun) sort(ctx context.Context, res *Result) error {
 		return r.remove(ctx, res.Name)
 	}
 	var aside *AsideError
-	if errors.As(res.Err, &aside) {
+	switch {
+	case errors.As(res.Err, &aside) && aside.Dropped:
+		return r.inbox.Remove(ctx, res.Name)
+	case errors.As(res.Err, &aside):
 		return setAside(r.node.Home, res.Name)
 	}
 	if res.Header != nil {

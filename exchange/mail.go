@@ -21,6 +21,14 @@ func Inbox(home string) (*transport.Folder, error) { return mailFolder(home, inb
 // Aside opens the folder for files that were set aside, which is made if need be.
 func Aside(home string) (*transport.Folder, error) { return mailFolder(home, asideName) }
 
+// mailPath returns the path of the folder for files that came, or of the one for those that were set aside.
+func mailPath(home string, aside bool) string {
+	if aside {
+		return filepath.Join(home, asideName)
+	}
+	return filepath.Join(home, inboxName)
+}
+
 // Outbox opens the folder with what waits for a peer, which is made if need be.
 func Outbox(home, peer string) (*transport.Folder, error) { return mailFolder(home, "outbox", peer) }
 

@@ -23,12 +23,16 @@ func (e *WaitError) Error() string {
 // An AsideError says that a file failed too often and is not tried again unless a person wants it. If the last attempt was made just
 // now, it wraps what that one found.
 type AsideError struct {
-	Failed int
-	Why    string
-	err    error
+	Failed  int
+	Why     string
+	Dropped bool // a person threw it away before
+	err     error
 }
 
 func (e *AsideError) Error() string {
+	if e.Dropped {
+		return "it was thrown away here before, and is not taken again"
+	}
 	return fmt.Sprintf("it is set aside, for it failed %d times: %s", e.Failed, e.Why)
 }
 
@@ -65,7 +69,7 @@ func (r *importRun) due(files []*Incoming, now time.Time) ([]*Incoming, error) {
 		var err error
 		switch {
 		case verdict == attempts.SetAside:
-			err = &AsideError{Failed: f.before.Failed, Why: f.before.Why}
+			err = &AsideError{Failed: f.before.Failed, Why: f.before.Why, Dropped: f.before.Dropped}
 		case verdict == attempts.Wait && f.header.Upto.Epoch > f.sender.Link.Applied.Epoch:
 			err = &WaitError{Until: until, Failed: f.before.Failed, Why: f.before.Why}
 		default:

@@ -30,7 +30,7 @@ const died = "omsync ended while it was at work on this file"
 
 // File is what is remembered of a file. Times are UTC; zero: never.
 type File struct {
-	Size   int64     `json:"size"`             // bytes: another file of the name has another size
+	Size   int64     `json:"size,omitempty"`   // bytes: another file of the name has another size
 	Sender string    `json:"sender,omitempty"` // the peer that it is from
 	Failed int       `json:"failed,omitempty"` // attempts that failed, one that is under way included
 	Shaken int       `json:"shaken,omitempty"` // attempts that ended for a reason that is not the file's, as far as is known
@@ -177,6 +177,31 @@ func (r *Record) Fetched(key string) {
 		delete(r.Fetches, key)
 		r.changed = true
 	}
+}
+
+// ForgetElsewhere forgets all that is not in the home folder: what came damaged in stores, and files of other folders.
+func (r *Record) ForgetElsewhere() {
+	r.changed = r.changed || len(r.Fetches) > 0
+	clear(r.Fetches)
+	for key := range r.Files {
+		if Elsewhere(key) {
+			r.Forget(key)
+		}
+	}
+}
+
+// Elsewhere reports whether a key of Files is a path, and not a name in the inbox.
+func Elsewhere(key string) bool { return strings.ContainsRune(key, filepath.Separator) }
+
+// NextDue returns when the first of the files that wait for their turn is due; zero: none waits.
+func (r *Record) NextDue(now time.Time) time.Time {
+	var first time.Time
+	for _, f := range r.Files {
+		if verdict, at := f.Judge(now); verdict == Wait && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // Save writes the record, if it changed.

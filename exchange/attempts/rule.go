@@ -20,24 +20,14 @@ const (
 // Judge returns what is to be done about a file; after Wait, when it will be due. A clock that was set back since the last attempt
 // makes it due: waiting for the time that the clock said then might take years, and the count bounds how often this happens.
 func (f File) Judge(now time.Time) (Verdict, time.Time) {
-	switch {
-	case f.Dropped || f.Failed >= Most:
+	if f.Dropped || f.Failed >= Most {
 		return SetAside, time.Time{}
-	case f.Last.IsZero():
-		return Due, time.Time{}
 	}
-	return f.after(now)
+	return f.JudgeFetch(now)
 }
 
 // JudgeFetch is Judge for a file in a store that came damaged. There it is never set aside: whoever carries it may bring a good copy.
 func (f File) JudgeFetch(now time.Time) (Verdict, time.Time) {
-	if f.Last.IsZero() {
-		return Due, time.Time{}
-	}
-	return f.after(now)
-}
-
-func (f File) after(now time.Time) (Verdict, time.Time) {
 	next := f.Last.Add(delays[min(max(f.Failed, 1), len(delays))-1])
 	if now.Before(f.Last) || !now.Before(next) {
 		return Due, time.Time{}

@@ -14,6 +14,7 @@ import (
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
@@ -151,11 +152,24 @@ func (w *worker) next(ctx context.Context) bool {
 			}
 		}
 	}
+	w.rescanWhenDue(time.Now())
 	select {
 	case <-ctx.Done():
 		return false
 	case <-time.After(lockYield):
 		return true
+	}
+}
+
+// rescanWhenDue has the inbox looked into when a file that failed is due again, if that is before the next time.
+func (w *worker) rescanWhenDue(now time.Time) {
+	record, err := attempts.Read(w.home)
+	if err != nil {
+		w.log.Error("look for files that wait", "error", err.Error())
+		return
+	}
+	if at := record.NextDue(now); !at.IsZero() && at.Sub(now) < rescanInterval {
+		w.rescan.Reset(max(at.Sub(now), time.Second))
 	}
 }
 
@@ -194,7 +208,7 @@ func (w *worker) importAll(ctx context.Context, n *node.Node, x *exchange.Node, 
 			more = w.take(batchLimit)
 			for name, j := range more {
 				if first := jobs[name]; first != nil {
-					j.also = first
+					j.also, j.results = first, first.results
 				}
 				jobs[name] = j
 			}
@@ -250,27 +264,51 @@ func (w *worker) current(ctx context.Context) (*node.Node, error) {
 	return n, nil
 }
 
-// imports applies what is in the inbox from the nodes of some jobs.
+// errOthersWait ends an import early: another node's file has come, and its turn is next.
+var errOthersWait = errors.New("another node waits")
+
+// imports applies what is in the inbox from the nodes of some jobs. When others come to wait, it ends once each of the jobs' nodes had
+// its turn, and the rest of their files go back into the queue, behind the others'.
 func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jobs map[string]*job) error {
-	wanted := false
+	senders := 0
 	for _, j := range jobs {
-		wanted = wanted || j.imports
+		if j.imports {
+			senders++
+		}
 	}
-	if !wanted {
+	if senders == 0 {
 		return nil
 	}
 	var done []hook.File
+	turns := map[string]int{} // by sender
 	_, err := x.ImportInbox(ctx, func(_ string, h *batch.Header) bool { j := jobs[h.Sender]; return j != nil && j.imports },
 		func() error { return nil }, func(r *exchange.Result) error {
 			receipt := w.receipt(r)
+			if r.Header == nil {
+				return nil
+			}
 			if r.Report != nil {
 				done = append(done, hook.Imported(r.Name, r.Report))
 			}
-			if r.Header != nil && jobs[r.Header.Sender] != nil {
+			if jobs[r.Header.Sender] != nil {
 				jobs[r.Header.Sender].results[r.Name] = receipt
+			}
+			if r.Report != nil {
+				turns[r.Header.Sender]++
+			}
+			if (senders == 1 && turns[r.Header.Sender] > 0 || turns[r.Header.Sender] > 1) && w.othersWait(jobs) {
+				return errOthersWait
 			}
 			return nil
 		})
+	if errors.Is(err, errOthersWait) {
+		err = nil
+		for name, j := range jobs {
+			if j.imports {
+				w.ask(name, true)
+			}
+		}
+	}
 	var output bytes.Buffer
 	if e := n.Hook().AfterImport(ctx, &output, done); e != nil {
 		w.log.Error("hook", "error", e.Error())
@@ -283,10 +321,13 @@ func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jo
 
 // receipt logs what came of a file, and returns what its sender is told.
 func (w *worker) receipt(r *exchange.Result) web.Receipt {
+	var wait *exchange.WaitError
 	switch {
 	case r.Header == nil:
 		w.log.Warn("not imported", "file", r.Name, "error", r.Err.Error())
 		return web.Receipt{}
+	case errors.As(r.Err, &wait): // its failure is logged already
+		return web.Receipt{Outcome: apply.Refused, Why: r.Err.Error()}
 	case r.Err != nil:
 		w.log.Warn("not imported", "peer", r.Header.Sender, "file", r.Name, "error", r.Err.Error())
 		return web.Receipt{Outcome: apply.Refused, Why: r.Err.Error()}
