@@ -120,7 +120,7 @@ func TestFileThatEndsTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(held, func(h Held) bool { return h.Name == bad })
-	if i < 0 || !held[i].Aside || held[i].Failed != attempts.Most || !strings.Contains(held[i].Why, "omsync ended") || held[i].Sender != "evil" {
+	if i < 0 || !held[i].Aside || held[i].Failed != attempts.Most || !strings.Contains(held[i].Why, "the program ended") || held[i].Sender != "evil" {
 		t.Fatalf("held: %+v", held)
 	}
 	// Brought again by a stick or an upload, it is not tried.

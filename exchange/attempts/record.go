@@ -26,7 +26,7 @@ const maxFiles = 4096
 const maxWhy = 2000
 
 // died is the reason of an attempt that never ended.
-const died = "omsync ended while it was at work on this file"
+const died = "the program ended while it was at work on this file"
 
 // File is what is remembered of a file. Times are UTC; zero: never.
 type File struct {
