@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/internal/durable"
@@ -14,9 +15,12 @@ import (
 	"github.com/omsync/omsync/transport"
 )
 
-// maxAside is how many files of one sender are kept aside. Of more, the one that was tried longest ago is thrown away: its sender
-// has it until it is acknowledged.
-const maxAside = 20
+// maxAside is how many files of one sender are kept aside, and maxAsideBytes how many bytes, unless it is one file alone. Of more, the
+// one that was tried longest ago is thrown away: its sender has it until it is acknowledged.
+const (
+	maxAside      = 20
+	maxAsideBytes = 1 << 30
+)
 
 // setAside moves a file from the inbox to the folder for files that failed too often.
 func setAside(home, name string) error { return moveMail(home, name, inboxName, asideName) }
@@ -68,27 +72,33 @@ func (n *Node) tidyAside(ctx context.Context) error {
 		}
 		bySender[p.Name] = append(bySender[p.Name], f)
 	}
-	for _, of := range bySender {
-		for len(of) > maxAside {
-			oldest := 0
-			for i, f := range of {
-				if record.Files[f.Name].Last.Before(record.Files[of[oldest].Name].Last) {
-					oldest = i
-				}
-			}
-			if err := folder.Remove(ctx, of[oldest].Name); err != nil {
+	for sender, of := range bySender {
+		for _, f := range tooManyAside(of, record) {
+			if err := folder.Remove(ctx, f.Name); err != nil {
 				return err
 			}
-			dropped := record.Of(of[oldest].Name, of[oldest].Size)
-			dropped.Dropped = true
-			record.Put(of[oldest].Name, dropped)
-			of = append(of[:oldest], of[oldest+1:]...)
+			dropped := record.Of(f.Name, f.Size)
+			dropped.Sender, dropped.Dropped = sender, true
+			record.Put(f.Name, dropped)
 		}
 	}
 	if err := n.forgetGone(ctx, record); err != nil {
 		return err
 	}
 	return record.Save()
+}
+
+// tooManyAside returns which files of one sender are not kept.
+func tooManyAside(files []mailFile, record *attempts.Record) []mailFile {
+	latest := slices.Clone(files)
+	slices.SortStableFunc(latest, func(a, b mailFile) int { return record.Files[b.Name].Last.Compare(record.Files[a.Name].Last) })
+	bytes := int64(0)
+	for i, f := range latest {
+		if bytes += f.Size; i > 0 && (i >= maxAside || bytes > maxAsideBytes) {
+			return latest[i:]
+		}
+	}
+	return nil
 }
 
 // forgetGone forgets the attempts at files that are neither in the inbox nor aside, and those that were dropped, once something else

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/transport"
 )
 
 // elapse has everything in the record of attempts be so much longer ago.
@@ -313,5 +314,35 @@ func TestDroppedFileStaysAway(t *testing.T) {
 	hub.count(2, "after another file")
 	if r, err := attempts.Read(hub.x.Home); err != nil || len(r.Files) != 0 {
 		t.Errorf("remembered: %+v, %v", r.Files, err)
+	}
+}
+
+// What one sender may keep aside is bounded, and the latest stays.
+func TestTooManyAside(t *testing.T) {
+	at := time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC)
+	for _, c := range []struct {
+		what  string
+		sizes []int64 // the latest last
+		gone  int
+	}{
+		{"none", nil, 0},
+		{"as many as may be", slices.Repeat([]int64{1}, maxAside), 0},
+		{"one more", slices.Repeat([]int64{1}, maxAside+1), 1},
+		{"as many bytes", []int64{maxAsideBytes / 2, maxAsideBytes / 2}, 0},
+		{"one byte more", []int64{1, maxAsideBytes / 2, maxAsideBytes / 2}, 1},
+		{"one that is larger, alone", []int64{maxAsideBytes + 1}, 0},
+		{"one that is larger, the latest", []int64{1, 1, maxAsideBytes + 1}, 2},
+	} {
+		record := &attempts.Record{Files: map[string]attempts.File{}}
+		var files []mailFile
+		for i, size := range c.sizes {
+			name := fmt.Sprintf("%d.omsync", i)
+			record.Put(name, attempts.File{Last: at.Add(time.Duration(i) * time.Hour)})
+			files = append(files, mailFile{Entry: transport.Entry{Name: name, Size: size}})
+		}
+		gone := tooManyAside(files, record)
+		if len(gone) != c.gone || len(gone) > 0 && gone[len(gone)-1].Name != "0.omsync" {
+			t.Errorf("%s: %v go", c.what, gone)
+		}
 	}
 }

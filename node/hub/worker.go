@@ -49,6 +49,7 @@ type worker struct {
 	*queue
 
 	lockWait, retry time.Duration
+	unfinished      []string    // nodes whose import was ended for others' sake; the worker's goroutine's alone, as is
 	rescan          *time.Timer // when to look into the inbox for what was left; the worker's goroutine's alone
 
 	// The node with its own connections, opened at the first run; used by the worker's goroutine alone.
@@ -198,6 +199,13 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 // importAll imports for the jobs, and for those that come meanwhile.
 func (w *worker) importAll(ctx context.Context, n *node.Node, x *exchange.Node, jobs map[string]*job) error {
 	began := time.Now()
+	// Those with files left go back into the queue when the others had their turn.
+	defer func() {
+		for _, name := range w.unfinished {
+			w.ask(name, true)
+		}
+		w.unfinished = nil
+	}()
 	for more := jobs; len(more) > 0; {
 		if err := w.imports(ctx, n, x, more); err != nil {
 			return err
@@ -267,20 +275,34 @@ func (w *worker) current(ctx context.Context) (*node.Node, error) {
 // errOthersWait ends an import early: another node's file has come, and its turn is next.
 var errOthersWait = errors.New("another node waits")
 
+// turns counts the files of each node in an import.
+type turns map[string]int
+
+// allHad reports whether each node had its turn, as far as it has files: if one had two, the others have no more than one.
+func (t turns) allHad() bool {
+	all := true
+	for _, n := range t {
+		if n > 1 {
+			return true
+		}
+		all = all && n > 0
+	}
+	return all
+}
+
 // imports applies what is in the inbox from the nodes of some jobs. When others come to wait, it ends once each of the jobs' nodes had
-// its turn, and the rest of their files go back into the queue, behind the others'.
+// its turn, and the nodes are unfinished.
 func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jobs map[string]*job) error {
-	senders := 0
-	for _, j := range jobs {
+	t := turns{}
+	for name, j := range jobs {
 		if j.imports {
-			senders++
+			t[name] = 0
 		}
 	}
-	if senders == 0 {
+	if len(t) == 0 {
 		return nil
 	}
 	var done []hook.File
-	turns := map[string]int{} // by sender
 	_, err := x.ImportInbox(ctx, func(_ string, h *batch.Header) bool { j := jobs[h.Sender]; return j != nil && j.imports },
 		func() error { return nil }, func(r *exchange.Result) error {
 			receipt := w.receipt(r)
@@ -293,21 +315,14 @@ func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jo
 			if jobs[r.Header.Sender] != nil {
 				jobs[r.Header.Sender].results[r.Name] = receipt
 			}
-			if r.Report != nil {
-				turns[r.Header.Sender]++
-			}
-			if (senders == 1 && turns[r.Header.Sender] > 0 || turns[r.Header.Sender] > 1) && w.othersWait(jobs) {
+			if t[r.Header.Sender]++; t.allHad() && w.othersWait(jobs) {
 				return errOthersWait
 			}
 			return nil
 		})
 	if errors.Is(err, errOthersWait) {
 		err = nil
-		for name, j := range jobs {
-			if j.imports {
-				w.ask(name, true)
-			}
-		}
+		w.unfinished = append(w.unfinished, slices.Sorted(maps.Keys(t))...)
 	}
 	var output bytes.Buffer
 	if e := n.Hook().AfterImport(ctx, &output, done); e != nil {
