@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,11 +204,14 @@ func TestWorkerTakesTurns(t *testing.T) {
 	file := v.export(other)
 	inbox, stick := filepath.Join(v.home, "inbox"), t.TempDir()
 	nodetest.Check(t, os.Rename(filepath.Join(inbox, file), filepath.Join(stick, file)))
+	var mu sync.Mutex
 	var order []string
 	v.w.log = slog.New(heard{slog.DiscardHandler, func(message, peer string) {
 		if message != "imported" {
 			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if order = append(order, peer); len(order) == 1 {
 			nodetest.Check(t, os.Rename(filepath.Join(stick, file), filepath.Join(inbox, file)))
 			v.w.ask("migori", true)
@@ -215,7 +219,11 @@ func TestWorkerTakesTurns(t *testing.T) {
 	}})
 	v.w.ask("kisumu", true)
 	v.start()
-	v.within(20*time.Second, "the imports", func() bool { return v.rows() == 7 })
+	v.within(20*time.Second, "the imports", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(order) == 7
+	})
 	if want := []string{"kisumu", "migori", "kisumu", "kisumu", "kisumu", "kisumu", "kisumu"}; !slices.Equal(order, want) {
 		t.Errorf("imported in the order %v, not %v", order, want)
 	}
