@@ -46,7 +46,7 @@ func (n *Node) tidyAside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(record.Files) == 0 {
+	if len(record.Files) == 0 && !inMail(n.Home, asideName, ".") {
 		return nil
 	}
 	folder, err := Aside(n.Home)

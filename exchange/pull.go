@@ -110,6 +110,9 @@ func (p *pulling) take(ctx context.Context, e transport.Entry) error {
 		p.record.FetchFailed(key, sender.Name, err.Error(), time.Now())
 		p.note(&DamageError{key, err})
 		return nil
+	} else if errors.Is(err, transport.ErrFull) { // a smaller one may fit
+		p.note(err)
+		return nil
 	} else if err != nil {
 		return err
 	}

@@ -88,6 +88,58 @@ func TestSparseFileWithACopiedHeader(t *testing.T) {
 	}
 }
 
+// boasting is a store that says that a file is huge.
+type boasting struct {
+	transport.Store
+	file string
+	size int64
+}
+
+func (b *boasting) List(ctx context.Context) ([]transport.Entry, error) {
+	entries, err := b.Store.List(ctx)
+	for i := range entries {
+		if entries[i].Name == b.file {
+			entries[i].Size = b.size
+		}
+	}
+	return entries, err
+}
+
+// A file that the disk has no room for, or that is larger than a file may be, keeps no other out.
+func TestHugeFileKeepsNobodyOut(t *testing.T) {
+	hub, all := tree(t, "kisumu", "migori")
+	stick := t.TempDir()
+	for _, name := range []string{"kisumu", "migori"} {
+		all[name].write(name, "honest")
+		all[name].sync(stick)
+	}
+	files := batches(t, stick)
+	f, err := transport.OpenFolder(stick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, c := range []struct {
+		size, most int64
+		want       string
+	}{
+		{1 << 60, 0, "no room left"},
+		{1001, 1000, "raise max_file"},
+		{1 << 60, 1 << 40, "raise max_file"},
+	} {
+		hub.x.MaxFile = c.most
+		p, err := hub.x.Pull(t.Context(), &Link{Store: &boasting{f, files[0], c.size}, Name: stick}, func(Transfer) {})
+		if err != nil || len(p.Notes) != 1 || !strings.Contains(p.Notes[0].Error(), c.want) || len(p.InInbox) != 1 || p.InInbox[0] != files[1] {
+			t.Errorf("%d bytes, %d at most: %+v, %v", c.size, c.most, p, err)
+		}
+	}
+	hub.x.MaxFile = 1000
+	p, err := hub.x.Pull(t.Context(), &Link{Store: f, Name: stick}, func(Transfer) {})
+	if err != nil || len(p.InInbox) != 2 {
+		t.Errorf("at the bound: %+v, %v", p, err)
+	}
+}
+
 // counting counts how often a file was got from a store that cannot be read in place.
 type counting struct {
 	transport.Store

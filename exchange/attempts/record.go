@@ -20,10 +20,10 @@ const (
 )
 
 // maxFiles is how many files of a kind are remembered. Of more, those that were tried longest ago are forgotten.
-const maxFiles = 4096
+const maxFiles = 1024
 
 // maxWhy bounds what is kept of a reason, in bytes.
-const maxWhy = 2000
+const maxWhy = 1000
 
 // died is the reason of an attempt that never ended.
 const died = "the program ended while it was at work on this file"
