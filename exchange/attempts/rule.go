@@ -18,7 +18,8 @@ const (
 )
 
 // Judge returns what is to be done about a file; after Wait, when it will be due. A clock that was set back since the last attempt
-// makes it due: waiting for the time that the clock said then might take years, and the count bounds how often this happens.
+// makes it due: waiting for the time that the clock said then might take years, and the count bounds how often this happens. What
+// is not the file's fault, as far as is known, lengthens the wait and sets nothing aside.
 func (f File) Judge(now time.Time) (Verdict, time.Time) {
 	if f.Dropped || f.Failed >= Most {
 		return SetAside, time.Time{}
@@ -28,7 +29,8 @@ func (f File) Judge(now time.Time) (Verdict, time.Time) {
 
 // JudgeFetch is Judge for a file in a store that came damaged. There it is never set aside: whoever carries it may bring a good copy.
 func (f File) JudgeFetch(now time.Time) (Verdict, time.Time) {
-	next := f.Last.Add(delays[min(max(f.Failed, 1), len(delays))-1])
+	n := max(f.Failed, min(f.Shaken, Most-1), 1)
+	next := f.Last.Add(delays[min(n, len(delays))-1])
 	if now.Before(f.Last) || !now.Before(next) {
 		return Due, time.Time{}
 	}

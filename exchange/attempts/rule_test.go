@@ -38,7 +38,9 @@ func TestJudge(t *testing.T) {
 		{"the server was gone", File{Shaken: 1}, 0, "due", 0},
 		{"the server was gone, again and again", File{Shaken: 100}, 0, "due", 0},
 		{"the server lacked something", File{Shaken: 1, Last: last}, 59 * time.Second, "wait", time.Minute},
-		{"the server lacked something a minute ago", File{Shaken: 7, Last: last}, time.Minute, "due", 0},
+		{"the server lacked something a minute ago", File{Shaken: 1, Last: last}, time.Minute, "due", 0},
+		{"the server lacks something again and again", File{Shaken: 700, Last: last}, 7199 * time.Second, "wait", 2 * time.Hour},
+		{"it may have room now", File{Shaken: 700, Last: last}, 2 * time.Hour, "due", 0},
 		{"failed, and then the server lacked something", File{Failed: 2, Shaken: 1, Last: last}, 4 * time.Minute, "wait", 5 * time.Minute},
 	} {
 		verdict, at := c.file.Judge(last.Add(c.now))
