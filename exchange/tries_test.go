@@ -346,3 +346,25 @@ func TestTooManyAside(t *testing.T) {
 		}
 	}
 }
+
+// A clinic sends many files before an honest one sends its one: that one is second.
+func TestSendersTakeTurns(t *testing.T) {
+	hub, all := tree(t, "evil", "kisumu")
+	evil := all["evil"]
+	for i := range 4 {
+		evil.write(fmt.Sprintf("e%d", i), bulk(2_000_000))
+		evil.post("hub")
+	}
+	if files := hub.receive(evil); len(files) < 3 {
+		t.Fatalf("evil sends %v", files)
+	}
+	all["kisumu"].write("k", "honest")
+	hub.receive(all["kisumu"])
+	if _, err := hub.importAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.Index(hub.told, "applied kisumu"); i != 1 {
+		t.Errorf("told %q", hub.told)
+	}
+	hub.count(5, "in the end")
+}

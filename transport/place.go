@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"golang.org/x/time/rate"
 )
@@ -24,7 +25,26 @@ func (f *Folder) openInPlace(ctx context.Context, name string) (readerInPlace, i
 	if err != nil {
 		return nil, 0, err
 	}
-	return file, size, nil
+	return &placedFile{ctx, f, name, file}, size, nil
+}
+
+// placedFile stops when the context ends and explains a medium that goes wrong.
+type placedFile struct {
+	ctx    context.Context // of the Fetch: a ReadAt has none of its own
+	folder *Folder
+	name   string
+	*os.File
+}
+
+func (r *placedFile) ReadAt(p []byte, at int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := r.File.ReadAt(p, at)
+	if err != nil && err != io.EOF {
+		err = r.folder.wrap("read "+r.name+" in", err)
+	}
+	return n, err
 }
 
 // Wrapper is a store that is another one in other words: what can be done with the files of that one in place can be done with its own.
@@ -77,22 +97,9 @@ func checkInPlace(ctx context.Context, s Store, e Entry, check func(r io.ReaderA
 	if size != e.Size {
 		return size, errOtherSize
 	}
-	var r io.ReaderAt = &readerAt{ctx, file}
+	var r io.ReaderAt = file
 	if limiter != nil {
 		r = &limitedReaderAt{ctx, r, limiter}
 	}
 	return size, check(r, size)
-}
-
-// readerAt stops when the context ends.
-type readerAt struct {
-	ctx context.Context // of the Fetch: a ReadAt has none of its own
-	r   io.ReaderAt
-}
-
-func (r *readerAt) ReadAt(p []byte, at int64) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.ReadAt(p, at)
 }
