@@ -27,13 +27,14 @@
 //	remove from the stores what is applied by now
 //
 //	import the inbox            [Node.ImportInbox]
-//	    read the headers; leave out files of others and those applied before
-//	    apply.Plan: the files that reach furthest, in order; then the rest
-//	    apply.Import each; what is applied, or stood in for, leaves the inbox
+//	    read the headers; leave out files of others, those applied before, and those that failed and are not due
+//	    apply.Plan: the files that reach furthest, in order; then the rest; the senders in turn
+//	    count an attempt, apply.Import, for each; what is applied, or stood in for, leaves the inbox, and so does what failed
+//	    too often
 //
 //	pull, for each link         [Node.Pull]
-//	    for each file in the store: is it for this node, from an active peer, not seen before?
-//	    copy it to the inbox, if its signature is good
+//	    for each file in the store: is it for this node, from an active peer, not seen before, not damaged a moment ago?
+//	    copy it to the inbox, if its signature is good, over there where that can be read, and here
 //
 //	fill an outbox              [Node.FillOutbox]
 //	    remove what the peer has acknowledged
@@ -47,6 +48,7 @@
 //
 // # Files in the home folder
 //
-// Beside inbox and outbox, links.json ([State]) says when each link last worked and what was sent over it, and seen holds
-// digests of the files that were applied. Both only spare work.
+// Beside inbox and outbox, aside holds what failed too often and attempts.json ([attempts.Record]) why, links.json ([State]) says
+// when each link last worked and what was sent over it, and seen holds digests of the files that were applied. All but aside only
+// spare work.
 package exchange

@@ -5,15 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
@@ -24,16 +27,21 @@ type Incoming struct {
 	Name string // as the user knows it
 	Open func() (*os.File, int64, error)
 
+	key    string // of the record of attempts
+	size   int64  // bytes, when it was listed
 	header *batch.Header
 	tooNew bool          // the header has only what every format keeps
 	sender *journal.Peer // as it was before the run
+	before attempts.File // what was remembered of it before the run
+	tried  bool          // an attempt is under way that counts
 }
 
 // ImportOptions say which files to take and how.
 type ImportOptions struct {
 	DryRun bool
-	// Folder is for files that were found rather than named: those for other nodes are passed over, and those that were
-	// applied at an earlier run are not read again.
+	// Folder is for files that were found rather than named: those for other nodes are passed over, those that were applied at
+	// an earlier run are not read again, and those that failed are left for a while, or for a person: see [WaitError] and
+	// [AsideError].
 	Folder bool
 }
 
@@ -93,21 +101,25 @@ func FilesIn(ctx context.Context, f *transport.Folder, name func(string) string)
 	}
 	var out []*Incoming
 	for _, e := range entries {
-		out = append(out, &Incoming{Name: name(e.Name), Open: func() (*os.File, int64, error) { return f.Open(ctx, e.Name) }})
+		out = append(out, &Incoming{Name: name(e.Name), key: filepath.Join(f.Path(), e.Name), size: e.Size, Open: func() (*os.File, int64, error) { return f.Open(ctx, e.Name) }})
 	}
 	return out, nil
 }
 
 // Import applies files: those that reach furthest first, in order; then the rest, of which most is covered by then. What
 // their headers acknowledge counts all the same, and if one of the first is damaged, another may stand in for it. What is
-// wrong with one file does not keep the others out: each is called with what came of every file. begin is called once before
-// the first file is applied, if one is for this node. The error is one that stopped the run.
+// wrong with one file does not keep the others out: each is called with what came of every file. The senders take turns, a file
+// each; those whose files made trouble before come last. begin is called once before the first file is applied, if one is for
+// this node. The error is one that stopped the run.
 func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, begin func() error, each func(*Result) error) error {
 	seen, err := readSeen(n.Home)
 	if err != nil {
 		return err
 	}
 	run := &importRun{Node: n, o: o, seen: seen, senders: map[string]*journal.Peer{}, each: each}
+	if run.record, err = attempts.Read(n.Home); err != nil {
+		return err
+	}
 	files, err = run.forThisNode(ctx, files)
 	if err != nil || len(files) == 0 {
 		return err
@@ -121,15 +133,18 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	if files, err = run.unseen(files); err != nil {
 		return err
 	}
+	if files, err = run.due(files, time.Now()); err != nil {
+		return err
+	}
 	if files, err = run.inOrder(ctx, files); err != nil {
 		return err
 	}
 	for _, f := range files {
 		if err := run.apply(ctx, f); err != nil {
-			return errors.Join(err, run.seen.save())
+			return errors.Join(err, run.save())
 		}
 	}
-	return run.seen.save()
+	return run.save()
 }
 
 // importRun is one import of several files.
@@ -137,6 +152,7 @@ type importRun struct {
 	*Node
 	o       ImportOptions
 	seen    *seen
+	record  *attempts.Record
 	senders map[string]*journal.Peer // those looked up so far; nil: there is no such peer
 	each    func(*Result) error
 }
@@ -248,16 +264,27 @@ func (r *importRun) inOrder(ctx context.Context, files []*Incoming) ([]*Incoming
 	slices.SortStableFunc(rest, func(a, b *Incoming) int {
 		return cmp.Or(cmp.Compare(a.header.Upto.Epoch, b.header.Upto.Epoch), cmp.Compare(a.header.Part, b.header.Part))
 	})
-	return append(out, rest...), nil
+	out = append(out, rest...)
+	fair := make([]*Incoming, 0, len(out))
+	for _, i := range attempts.Fair(len(out), func(i int) string { return out[i].sender.Name }, func(i int) bool { return out[i].before.Trouble() }) {
+		fair = append(fair, out[i])
+	}
+	return fair, nil
 }
 
 // apply applies a file. The error is one that stops the run.
 func (r *importRun) apply(ctx context.Context, f *Incoming) error {
+	if err := r.begin(f); err != nil {
+		return err
+	}
 	file, size, err := f.Open()
 	if err != nil {
 		return r.reportError(ctx, f, err)
 	}
 	defer file.Close()
+	if err := batch.Probe(file, size); err != nil {
+		return r.reportError(ctx, f, err)
+	}
 	bar := r.bar("from "+f.sender.Name, Rows)
 	report, err := apply.Import(ctx, r.Journal, file, size, apply.Options{
 		DryRun: r.o.DryRun, Wait: r.Wait, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt, Progress: bar.Show,
@@ -276,35 +303,19 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	return r.report(f, report)
 }
 
-// verify checks that a batch is from a peer to this node, and signed by that peer: the header may be another than the one
-// that was read before.
-func verify(h *batch.Header, sender *journal.Peer, self string, message, signature []byte) error {
-	if h.Sender != sender.Name || h.Receiver != self {
-		return fmt.Errorf("%w: it is from %s for %s", ErrUntrusted, printable(h.Sender), printable(h.Receiver))
-	}
-	card, err := keys.ParseCard(sender.Card)
-	if err != nil {
-		return fmt.Errorf("card of %s: %w", sender.Name, err)
-	}
-	return card.VerifySignature(message, signature)
-}
-
-// Check verifies a batch that somebody hands over, before it is kept: that it is whole, from this peer to this node, and
-// signed by the peer. One that is too new for this program is kept for the next.
-func Check(r io.ReaderAt, size int64, sender *journal.Peer, self string) error {
-	_, err := batch.Verify(r, size, func(h *batch.Header, message, signature []byte) error {
-		return verify(h, sender, self, message, signature)
-	})
-	if errors.Is(err, batch.ErrTooNew) {
-		return nil
-	}
-	return err
-}
-
 // reportError reports what is wrong with a file. What is wrong with more than the file stops the run.
 func (r *importRun) reportError(ctx context.Context, f *Incoming, err error) error {
-	if ctx.Err() != nil || errors.Is(err, journal.ErrBusy) || r.Journal.DB.PingContext(ctx) != nil {
+	switch {
+	case ctx.Err() != nil || errors.Is(err, journal.ErrBusy):
+		r.notTheFile(f, attempts.Untouched)
 		return err
+	case r.Journal.DB.PingContext(ctx) != nil:
+		r.notTheFile(f, attempts.NoServer)
+		return err
+	case sqldb.IsLack(err):
+		r.notTheFile(f, attempts.ServersLack)
+	default:
+		err = r.failed(f, err)
 	}
 	return r.each(&Result{Name: f.Name, Header: f.header, Err: err})
 }
@@ -314,6 +325,9 @@ func (r *importRun) report(f *Incoming, p *apply.Report) error {
 	res := &Result{Name: f.Name, Header: f.header, Report: p}
 	if res.Applied() && !r.o.DryRun {
 		r.seen.add(f.header, f.Name)
+		r.done(f)
+	} else {
+		r.notTheFile(f, attempts.Untouched)
 	}
 	return r.each(res)
 }

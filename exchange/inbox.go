@@ -12,8 +12,8 @@ import (
 )
 
 // ImportInbox applies what is in the inbox, or what is wanted of it (nil: all), and returns the files that left it: those that
-// were applied, and those that never will be, for another file stands in for them. Names are those in the inbox. begin and each
-// are as in [Node.Import].
+// were applied, and those that never will be, for another file stands in for them. Names are those in the inbox. What failed too
+// often is moved to the folder for that. begin and each are as in [Node.Import].
 func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.Header) bool, begin func() error, each func(*Result) error) (gone []string, err error) {
 	inbox, err := Inbox(n.Home)
 	if err != nil {
@@ -31,7 +31,7 @@ func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.
 		}
 		return each(res)
 	})
-	if err = errors.Join(err, r.removeObsolete(ctx)); err != nil {
+	if err = errors.Join(err, r.removeObsolete(ctx), n.tidyAside(ctx)); err != nil {
 		return r.gone, fmt.Errorf("import from the inbox: %w", err)
 	}
 	return r.gone, nil
@@ -62,6 +62,13 @@ func (r *inboxRun) sort(ctx context.Context, res *Result) error {
 	if res.Applied() {
 		r.latest[res.Header.Sender] = max(r.latest[res.Header.Sender], res.Header.Time)
 		return r.remove(ctx, res.Name)
+	}
+	var aside *AsideError
+	switch {
+	case errors.As(res.Err, &aside) && aside.Dropped:
+		return r.inbox.Remove(ctx, res.Name)
+	case errors.As(res.Err, &aside):
+		return setAside(r.node.Home, res.Name)
 	}
 	if res.Header != nil {
 		r.left = append(r.left, res)

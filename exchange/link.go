@@ -24,6 +24,9 @@ type Link struct {
 
 func (l *Link) String() string { return l.Name }
 
+// Unwrap returns the store that the link leads to.
+func (l *Link) Unwrap() transport.Store { return l.Store }
+
 // shared reports whether other nodes' files are in the store too.
 func (l *Link) shared() bool { return l.Peer == "" }
 

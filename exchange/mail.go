@@ -10,8 +10,24 @@ import (
 	"github.com/omsync/omsync/transport"
 )
 
+const (
+	inboxName = "inbox"
+	asideName = "aside"
+)
+
 // Inbox opens the folder for files that came, which is made if need be.
-func Inbox(home string) (*transport.Folder, error) { return mailFolder(home, "inbox") }
+func Inbox(home string) (*transport.Folder, error) { return mailFolder(home, inboxName) }
+
+// Aside opens the folder for files that were set aside, which is made if need be.
+func Aside(home string) (*transport.Folder, error) { return mailFolder(home, asideName) }
+
+// mailPath returns the path of the folder for files that came, or of the one for those that were set aside.
+func mailPath(home string, aside bool) string {
+	if aside {
+		return filepath.Join(home, asideName)
+	}
+	return filepath.Join(home, inboxName)
+}
 
 // Outbox opens the folder with what waits for a peer, which is made if need be.
 func Outbox(home, peer string) (*transport.Folder, error) { return mailFolder(home, "outbox", peer) }
@@ -72,6 +88,7 @@ func Senders(ctx context.Context, folder *transport.Folder) ([]string, error) {
 func DiscardMail(ctx context.Context, home, peer string) error {
 	for _, open := range []func() (*transport.Folder, error){
 		func() (*transport.Folder, error) { return Inbox(home) },
+		func() (*transport.Folder, error) { return Aside(home) },
 		func() (*transport.Folder, error) { return Outbox(home, peer) },
 	} {
 		folder, err := open()

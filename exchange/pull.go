@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/transport"
 )
@@ -45,23 +46,28 @@ func (n *Node) Pull(ctx context.Context, l *Link, moved func(Transfer)) (*Pulled
 	for _, e := range files {
 		have[e.Name] = e.Size
 	}
-	p := &pulling{Node: n, seen: seen, inbox: inbox, have: have, moved: moved, found: &Pulled{Link: l}}
+	record, err := attempts.Read(n.Home)
+	if err != nil {
+		return nil, err
+	}
+	p := &pulling{Node: n, seen: seen, record: record, inbox: inbox, have: have, moved: moved, found: &Pulled{Link: l}}
 	for _, e := range entries {
 		if err := p.take(ctx, e); err != nil {
-			return p.found, err
+			return p.found, errors.Join(err, record.Save())
 		}
 	}
-	return p.found, nil
+	return p.found, record.Save()
 }
 
 // pulling is one pull over one link.
 type pulling struct {
 	*Node
-	seen  *seen
-	inbox *transport.Folder
-	have  map[string]int64 // bytes of the files that were in the inbox before
-	moved func(Transfer)
-	found *Pulled
+	seen   *seen
+	record *attempts.Record
+	inbox  *transport.Folder
+	have   map[string]int64 // bytes of the files that were in the inbox before
+	moved  func(Transfer)
+	found  *Pulled
 }
 
 func (p *pulling) note(err error) { p.found.Notes = append(p.found.Notes, err) }
@@ -71,6 +77,9 @@ func (p *pulling) take(ctx context.Context, e transport.Entry) error {
 	l := p.found.Link
 	if size, ok := p.have[e.Name]; ok && size == e.Size {
 		p.found.InInbox = append(p.found.InInbox, e.Name)
+		return nil
+	}
+	if f := p.record.Of(e.Name, e.Size); f.Dropped || f.Failed >= attempts.Most { // it is aside, or was thrown away
 		return nil
 	}
 	if l.Bucket && !batch.MayBeFor(e.Name, p.Name) {
@@ -86,15 +95,45 @@ func (p *pulling) take(ctx context.Context, e transport.Entry) error {
 		p.note(fmt.Errorf("%s in %s was renamed: apply it by hand: omsync import FILE", printable(e.Name), l))
 		return nil
 	}
+	if p.MaxFile > 0 && e.Size > p.MaxFile {
+		p.note(fmt.Errorf("%s in %s has %d bytes, and a file may have %d at most: raise max_file if it is meant", printable(e.Name), l, e.Size, p.MaxFile))
+		return nil
+	}
+	key := p.fetchKey(ctx, e)
+	if verdict, until := p.record.Fetches[key].JudgeFetch(time.Now()); verdict == attempts.Wait {
+		p.note(&DamageError{key, fmt.Errorf("%s in %s came damaged, and is looked at again at %s, or once it is replaced: %s", printable(e.Name), l,
+			until.Local().Format("2006-01-02 15:04"), p.record.Fetches[key].Why)})
+		return nil
+	}
 	if err := p.fetch(ctx, e, sender); isDamage(err) {
+		p.record.FetchFailed(key, sender.Name, err.Error(), time.Now())
+		p.note(&DamageError{key, err})
+		return nil
+	} else if errors.Is(err, transport.ErrFull) { // a smaller one may fit
 		p.note(err)
 		return nil
 	} else if err != nil {
 		return err
 	}
+	p.record.Fetched(key)
 	p.found.InInbox = append(p.found.InInbox, e.Name)
 	return nil
 }
+
+// fetchKey returns the key of a file in the record of attempts: a good copy in its place has another, where the store tells them apart.
+func (p *pulling) fetchKey(ctx context.Context, e transport.Entry) string {
+	return fmt.Sprintf("%s in %s, %d bytes %s", e.Name, p.found.Link, e.Size, transport.Stamp(ctx, p.found.Link, e.Name))
+}
+
+// A DamageError is about a file in a store that is no whole batch of its sender. It is [batch.ErrSignature].
+type DamageError struct {
+	key string // of the file in its store
+	err error
+}
+
+func (e *DamageError) Error() string { return e.err.Error() }
+
+func (e *DamageError) Unwrap() []error { return []error{e.err, batch.ErrSignature} }
 
 // isDamage reports whether an error is about the bytes of a batch.
 func isDamage(err error) bool {

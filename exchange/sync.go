@@ -186,7 +186,12 @@ func (s *syncRun) pull(ctx context.Context) error {
 
 // reportOnce reports trouble that each round finds again, once.
 func (s *syncRun) reportOnce(err error) {
-	if text := err.Error(); s.reported[text] == "" {
+	text := err.Error()
+	var damage *DamageError
+	if errors.As(err, &damage) { // later rounds say it in other words
+		text = damage.key
+	}
+	if s.reported[text] == "" {
 		s.reported[text] = text
 		s.Trouble(err)
 	}
@@ -218,7 +223,12 @@ func (s *syncRun) imported(r *Result) error {
 		s.applied[r.Name] = true
 		return s.Imported(r)
 	}
+	_, before := s.tried[r.Name]
 	s.tried[r.Name] = len(s.applied)
+	var wait *WaitError
+	if before && errors.As(r.Err, &wait) { // it was tried in this run
+		return nil
+	}
 	outcome := fmt.Sprint(r.Err)
 	if r.Report != nil {
 		outcome = r.Report.Outcome + r.Report.Why

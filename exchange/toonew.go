@@ -31,6 +31,9 @@ func (r *importRun) readable(ctx context.Context, f *Incoming) error {
 		return err
 	}
 	defer file.Close()
+	if err := batch.Probe(file, size); err != nil {
+		return err
+	}
 	h, err := batch.Verify(file, size, func(h *batch.Header, message, signature []byte) error {
 		return verify(h, f.sender, r.Name, message, signature)
 	})
@@ -62,17 +65,20 @@ func (n *Node) answer(ctx context.Context, peer string, came time.Time) error {
 	return tx.Commit()
 }
 
-// reachesNoFurther reports whether a file of the inbox is too new and, by its name, goes no further than what is applied here: its
+// reachesNoFurther reports whether a file of the inbox is too new, or failed before, and, by its name, goes no further than what is applied here: its
 // sender has sent what it holds in another form.
 func (n *Node) reachesNoFurther(ctx context.Context, r *Result) bool {
-	if !errors.Is(r.Err, batch.ErrTooNew) {
+	var wait *WaitError
+	if !errors.Is(r.Err, batch.ErrTooNew) && !errors.As(r.Err, &wait) {
 		return false
 	}
 	p, err := journal.PeerByName(ctx, n.Journal.DB, r.Header.Sender, false)
-	if err != nil || p == nil {
-		return false
-	}
-	name, err := batch.ParseFileName(filepath.Base(r.Name))
+	return err == nil && p != nil && n.nameReached(r.Name, p)
+}
+
+// nameReached reports whether a file of a peer, by its name, goes no further than what is applied here.
+func (n *Node) nameReached(file string, p *journal.Peer) bool {
+	name, err := batch.ParseFileName(filepath.Base(file))
 	return err == nil && name.Between(p.Name, n.Name) && name.Upto <= p.Link.Applied.Epoch
 }
 

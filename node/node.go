@@ -220,8 +220,9 @@ func (n *Node) Reconcile(ctx context.Context) error {
 
 // Exchange returns the node as package exchange wants it. It shows no progress.
 func (n *Node) Exchange() *exchange.Node {
+	maxFile, _ := n.MaxFileSize() // the configuration is checked
 	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policy: n.PolicyOf, Reindex: n.Hooks.Reindex, Wait: gateWait,
-		Features: features.Present()}
+		Features: features.Present(), MaxFile: maxFile}
 }
 
 // Hook returns the program that the configuration has for after an import.

@@ -22,8 +22,12 @@ var errLocked = errors.New("another run is fetching it: wait for that one to end
 // cleared away when nobody has touched it for a day and something else is written into the folder.
 //
 // check, if not nil, looks at the whole file before it gets its name, and is there to verify a signature. If it returns an
-// error, the file is thrown away, so that the next Fetch begins anew, and the error is returned. A file that has another
-// size in the store than e says, because it was replaced there meanwhile, is fetched in its new size.
+// error, the file is thrown away, so that the next Fetch begins anew, and the error is returned. In a folder it looks at the
+// file where it is, too, before a byte is copied. A file that has another size in the store than e says, because it was
+// replaced there meanwhile, is fetched in its new size.
+//
+// A file that the disk has no room for beside a reserve is not begun ([ErrFull]), and one that fills it all the same is thrown
+// away.
 //
 // progress, if not nil, is told how many bytes are in the folder, those of earlier runs included. Two runs that fetch one
 // file at the same time do not harm each other: the second returns an error, where the folder's file system has locks;
@@ -53,14 +57,22 @@ var errOtherSize = errors.New("another size")
 func fetch(ctx context.Context, s Store, e Entry, into *Folder, check func(r io.ReaderAt, size int64) error,
 	progress func(done int64)) (total int64, err error) {
 	temp := partialName(e)
+	if total, err := checkInPlace(ctx, s, e, check); err != nil {
+		if err != errOtherSize && ctx.Err() == nil {
+			into.root.Remove(temp) // of an earlier run: nobody will go on with it
+		}
+		return total, err
+	}
 	file, done, err := into.resume(temp, e)
 	if err != nil {
 		return 0, err
 	}
 	defer file.Close()
 	if done < e.Size || e.Size == 0 {
-		total, err = into.receive(ctx, file, done, s, e, progress)
-		if err == errOtherSize {
+		if err = into.checkRoom(e.Size - done); err == nil {
+			total, err = into.receive(ctx, file, done, s, e, progress)
+		}
+		if err == errOtherSize || errors.Is(err, ErrFull) {
 			into.root.Remove(temp)
 		}
 		if err != nil {

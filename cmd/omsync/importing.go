@@ -153,7 +153,13 @@ func (r *importing) failed(f *exchange.Result) error {
 // advise says what to do about a sender that this node does not listen to.
 func advise(n *node.Node, err error) error {
 	var s *exchange.SenderError
+	var wait *exchange.WaitError
+	var aside *exchange.AsideError
 	switch {
+	case errors.As(err, &wait):
+		return failure.Hinted(err, "omsync --home %s inbox retry has it tried at the next import", n.Home)
+	case errors.As(err, &aside):
+		return failure.Hinted(err, "omsync --home %s inbox retry has it tried once more, inbox drop FILE throws it away", n.Home)
 	case !errors.As(err, &s):
 		return err
 	case s.State == "":

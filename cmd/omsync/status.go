@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/status"
 )
@@ -21,7 +22,7 @@ func newStatus(g *global) *cobra.Command {
 		Short: "Say who is behind, on what, since when",
 		Long: `For each peer: the epoch of this node that was last sealed, sent, and acknowledged by it; the peer's epoch that was last
 applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch. For each link: when
-it was last there, or since when it is down.`,
+it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON) },
 	}
@@ -53,6 +54,9 @@ func printStatus(out io.Writer, s *status.Status) error {
 	fmt.Fprintf(out, "%s not sealed yet, %s recorded\n", count(s.Unsealed, "change"), count(s.Conflicts, "conflict"))
 	if len(s.NotExchanged) > 0 {
 		fmt.Fprintf(out, "not exchanged: %s\n", strings.Join(s.NotExchanged, ", "))
+	}
+	for _, f := range s.Troubled {
+		fmt.Fprintln(out, troubleText(f))
 	}
 	if len(s.Peers) == 0 && len(s.Links) == 0 {
 		_, err := fmt.Fprintln(out, "no peers yet: omsync peer add CARD --as parent|child")
@@ -92,6 +96,20 @@ func printUnread(out io.Writer, p status.Peer) error {
 	}
 	_, err := fmt.Fprintf(out, text, p.Name, strings.Join(p.Unread, ", "))
 	return err
+}
+
+// troubleText is a line about a file that failed.
+func troubleText(f status.File) string {
+	text := fmt.Sprintf("file %s of %s: ", failure.Printable(f.File), failure.Printable(f.Sender))
+	switch {
+	case f.Aside:
+		text += fmt.Sprintf("set aside, it failed %s", count(int64(f.Failed), "time"))
+	case f.Next != nil:
+		text += fmt.Sprintf("failed %s, tried again at %s", count(int64(f.Failed), "time"), f.Next.Local().Format("2006-01-02 15:04"))
+	default:
+		text += fmt.Sprintf("failed %s, tried at the next import", count(int64(f.Failed), "time"))
+	}
+	return text + ": " + failure.Printable(f.Why)
 }
 
 func linkText(l status.Link) string {

@@ -45,7 +45,8 @@ var may = map[string][]string{
 		"schema"},
 	"apply": {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 	// Here export and apply meet.
-	"exchange": {"access", "apply", "batch", "capture", "export", "features", "internal/durable", "journal", "keys", "merge", "transport"},
+	"exchange/attempts": {"internal/durable"},
+	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
@@ -54,7 +55,7 @@ var may = map[string][]string{
 	"node/status": {"access", "exchange", "features", "journal", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "node/hook", "internal/failure", "journal", "keys", "node", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

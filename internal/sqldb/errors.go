@@ -8,17 +8,23 @@ import (
 
 // Numbers of errors (MySQL Server Error Message Reference; MariaDB has the same).
 const (
-	ErrNone               = 0    // not the server's error
+	ErrNone               = 0 // not the server's error
+	ErrDiskFull           = 1021
+	ErrOutOfMemory        = 1037
+	ErrOutOfSortMemory    = 1038
+	ErrOutOfResources     = 1041
 	ErrDBAccessDenied     = 1044 // the account has no rights to the database
 	ErrAccessDenied       = 1045 // user or password
 	ErrBadDB              = 1049 // no such database
 	ErrDuplicateEntry     = 1062
+	ErrTableFull          = 1114
 	ErrTableAccessDenied  = 1142
 	ErrNoSuchTable        = 1146
 	ErrPacketTooLarge     = 1153
 	ErrLockWaitTimeout    = 1205
 	ErrDeadlock           = 1213
 	ErrNeedsPrivilege     = 1227
+	ErrReadOnly           = 1290 // the server runs with an option that does not allow it, as read_only
 	ErrNoSuchTrigger      = 1360
 	ErrBinlogNeedsSuper   = 1419 // the server keeps a binary log: only administrators may make triggers
 	ErrAuthPluginMismatch = 1698
@@ -39,4 +45,14 @@ func ErrorNumber(err error) uint16 {
 func IsLockConflict(err error) bool {
 	n := ErrorNumber(err)
 	return n == ErrDeadlock || n == ErrLockWaitTimeout
+}
+
+// IsLack reports whether the server could not do a statement for want of room, memory or locks, or because nobody may write now:
+// the statement may be right.
+func IsLack(err error) bool {
+	switch ErrorNumber(err) {
+	case ErrDiskFull, ErrOutOfMemory, ErrOutOfSortMemory, ErrOutOfResources, ErrTableFull, ErrReadOnly:
+		return true
+	}
+	return IsLockConflict(err)
 }

@@ -29,6 +29,7 @@ type Config struct {
 	Policy       map[string]string `toml:"policy"`
 	Hooks        Hooks             `toml:"hooks"`
 	PartSize     string            `toml:"part_size"`
+	MaxFile      string            `toml:"max_file"`
 	Links        []Link            `toml:"link"`
 	Serve        Serve             `toml:"serve"`
 
@@ -91,6 +92,9 @@ func (c *Config) Check() error {
 	}
 	if _, err := ParsePartSize(c.PartSize); err != nil {
 		return fmt.Errorf("part_size: %w", err)
+	}
+	if _, err := c.MaxFileSize(); err != nil {
+		return fmt.Errorf("max_file: %w", err)
 	}
 	for i := range c.Links {
 		if err := c.Links[i].Check(); err != nil {

@@ -59,6 +59,11 @@ func TestDefaultsAreTrue(t *testing.T) {
 	if c.PolicyOf("obs") != merge.Newest || defaults["policy.TABLE"] != "newest" {
 		t.Errorf("policy: %v", c.PolicyOf("obs"))
 	}
+	if size, err := c.MaxFileSize(); err != nil {
+		t.Error(err)
+	} else if said, err := ParseBytes(defaults["max_file"]); err != nil || said != size {
+		t.Errorf("max_file: %d, %d, %v", size, said, err)
+	}
 	c.Serve = Serve{Listen: defaults["serve.listen"], MaxFile: defaults["serve.max_file"], LogFormat: defaults["serve.log_format"]}
 	if err := c.Serve.Check(); err != nil || c.Serve.Listen != DefaultListen {
 		t.Errorf("serve: %+v, %v", c.Serve, err)

@@ -18,6 +18,17 @@ func ParsePartSize(s string) (int64, error) {
 	return size, err
 }
 
+// defaultMaxFile is the largest file that is fetched if nobody says otherwise, in bytes.
+const defaultMaxFile = 64 << 30
+
+// MaxFileSize returns the largest file that is fetched, in bytes.
+func (c *Config) MaxFileSize() (int64, error) {
+	if c.MaxFile == "" {
+		return defaultMaxFile, nil
+	}
+	return ParseBytes(c.MaxFile)
+}
+
 // ParseBytes returns a size such as 64MiB, 700MB or 4000000 in bytes, a PiB at most.
 func ParseBytes(s string) (int64, error) {
 	number := strings.TrimRight(s, "BKMGTkmgtib ")

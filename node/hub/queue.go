@@ -75,6 +75,18 @@ func (q *queue) take(n int) map[string]*job {
 	return jobs
 }
 
+// othersWait reports whether a node waits for an import that is none of these jobs'.
+func (q *queue) othersWait(jobs map[string]*job) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for name, j := range q.jobs {
+		if j.imports && jobs[name] == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // end tells those who wait that a job is done, once.
 func (j *job) end(err error) {
 	select {

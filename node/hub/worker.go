@@ -13,6 +13,7 @@ import (
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
@@ -47,6 +48,7 @@ type worker struct {
 	*queue
 
 	lockWait, retry time.Duration
+	unfinished      []string    // nodes whose import was ended for others' sake; the worker's goroutine's alone, as is
 	rescan          *time.Timer // when to look into the inbox for what was left; the worker's goroutine's alone
 
 	// The node with its own connections, opened at the first run; used by the worker's goroutine alone.
@@ -150,11 +152,24 @@ func (w *worker) next(ctx context.Context) bool {
 			}
 		}
 	}
+	w.rescanWhenDue(time.Now())
 	select {
 	case <-ctx.Done():
 		return false
 	case <-time.After(lockYield):
 		return true
+	}
+}
+
+// rescanWhenDue has the inbox looked into when a file that failed is due again, if that is before the next time.
+func (w *worker) rescanWhenDue(now time.Time) {
+	record, err := attempts.Read(w.home)
+	if err != nil {
+		w.log.Error("look for files that wait", "error", err.Error())
+		return
+	}
+	if at := record.NextDue(now); !at.IsZero() && at.Sub(now) < rescanInterval {
+		w.rescan.Reset(max(at.Sub(now), time.Second))
 	}
 }
 
@@ -183,6 +198,13 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 // importAll imports for the jobs, and for those that come meanwhile.
 func (w *worker) importAll(ctx context.Context, n *node.Node, x *exchange.Node, jobs map[string]*job) error {
 	began := time.Now()
+	// Those with files left go back into the queue when the others had their turn.
+	defer func() {
+		for _, name := range w.unfinished {
+			w.ask(name, true)
+		}
+		w.unfinished = nil
+	}()
 	for more := jobs; len(more) > 0; {
 		if err := w.imports(ctx, n, x, more); err != nil {
 			return err
@@ -193,7 +215,7 @@ func (w *worker) importAll(ctx context.Context, n *node.Node, x *exchange.Node, 
 			more = w.take(batchLimit)
 			for name, j := range more {
 				if first := jobs[name]; first != nil {
-					j.also = first
+					j.also, j.results = first, first.results
 				}
 				jobs[name] = j
 			}
@@ -249,27 +271,58 @@ func (w *worker) current(ctx context.Context) (*node.Node, error) {
 	return n, nil
 }
 
-// imports applies what is in the inbox from the nodes of some jobs.
-func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jobs map[string]*job) error {
-	wanted := false
-	for _, j := range jobs {
-		wanted = wanted || j.imports
+// errOthersWait ends an import early: another node's file has come, and its turn is next.
+var errOthersWait = errors.New("another node waits")
+
+// turns counts the files of each node in an import.
+type turns map[string]int
+
+// allHad reports whether each node had its turn, as far as it has files: if one had two, the others have no more than one.
+func (t turns) allHad() bool {
+	all := true
+	for _, n := range t {
+		if n > 1 {
+			return true
+		}
+		all = all && n > 0
 	}
-	if !wanted {
+	return all
+}
+
+// imports applies what is in the inbox from the nodes of some jobs. When others come to wait, it ends once each of the jobs' nodes had
+// its turn, and the nodes are unfinished.
+func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jobs map[string]*job) error {
+	t := turns{}
+	for name, j := range jobs {
+		if j.imports {
+			t[name] = 0
+		}
+	}
+	if len(t) == 0 {
 		return nil
 	}
 	var done []hook.File
 	_, err := x.ImportInbox(ctx, func(_ string, h *batch.Header) bool { j := jobs[h.Sender]; return j != nil && j.imports },
 		func() error { return nil }, func(r *exchange.Result) error {
 			receipt := w.receipt(r)
+			if r.Header == nil {
+				return nil
+			}
 			if r.Report != nil {
 				done = append(done, hook.Imported(r.Name, r.Report))
 			}
-			if r.Header != nil && jobs[r.Header.Sender] != nil {
+			if jobs[r.Header.Sender] != nil {
 				jobs[r.Header.Sender].results[r.Name] = receipt
+			}
+			if t[r.Header.Sender]++; t.allHad() && w.othersWait(jobs) {
+				return errOthersWait
 			}
 			return nil
 		})
+	if errors.Is(err, errOthersWait) {
+		err = nil
+		w.unfinished = append(w.unfinished, slices.Sorted(maps.Keys(t))...)
+	}
 	var output bytes.Buffer
 	if e := n.Hook().AfterImport(ctx, &output, done); e != nil {
 		w.log.Error("hook", "error", e.Error())
@@ -282,10 +335,13 @@ func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jo
 
 // receipt logs what came of a file, and returns what its sender is told.
 func (w *worker) receipt(r *exchange.Result) web.Receipt {
+	var wait *exchange.WaitError
 	switch {
 	case r.Header == nil:
 		w.log.Warn("not imported", "file", r.Name, "error", r.Err.Error())
 		return web.Receipt{}
+	case errors.As(r.Err, &wait): // its failure is logged already
+		return web.Receipt{Outcome: apply.Refused, Why: r.Err.Error()}
 	case r.Err != nil:
 		w.log.Warn("not imported", "peer", r.Header.Sender, "file", r.Name, "error", r.Err.Error())
 		return web.Receipt{Outcome: apply.Refused, Why: r.Err.Error()}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +25,7 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 type working struct {
 	t          *testing.T
 	home, file string
+	clinic     *node.Node
 	rows       func() int // in the hub's database
 	w          *worker
 }
@@ -32,6 +35,7 @@ func newWorking(t *testing.T) *working {
 	dir := t.TempDir()
 	v := &working{t: t, home: filepath.Join(dir, "hub")}
 	hub, clinic := nodetest.New(t, v.home, "hub"), nodetest.New(t, filepath.Join(dir, "kisumu"), "kisumu")
+	v.clinic = clinic
 	dbtest.Exec(t, clinic.DB, "INSERT INTO site (uuid, name) VALUES ('s1', 'ward')")
 	nodetest.Check(t, hub.AddPeer(t.Context(), clinic.Keys.Card(), access.Child))
 	nodetest.Check(t, clinic.AddPeer(t.Context(), hub.Keys.Card(), access.Parent))
@@ -56,7 +60,7 @@ func (v *working) export(clinic *node.Node) string {
 	defer stick.Close()
 	peers, err := clinic.ChoosePeers(v.t.Context(), nil)
 	nodetest.Check(v.t, err)
-	made, err := clinic.Exchange().Export(v.t.Context(), peers[0], stick, exchange.ExportOptions{})
+	made, err := clinic.Exchange().Export(v.t.Context(), peers[0], stick, exchange.ExportOptions{SinceSent: true})
 	nodetest.Check(v.t, err)
 	if len(made) != 1 {
 		v.t.Fatalf("%d files", len(made))
@@ -161,5 +165,66 @@ func TestWorkerServesTheOthers(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(v.home, "outbox/kisumu/*.omsync")); err != nil || len(files) != 1 {
 		t.Errorf("mail of kisumu: %v, %v", files, err)
+	}
+}
+
+// heard calls a function for each line of the log.
+type heard struct {
+	slog.Handler
+	line func(message, peer string)
+}
+
+func (h heard) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h heard) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "peer" {
+			h.line(r.Message, a.Value.String())
+		}
+		return true
+	})
+	return nil
+}
+
+// TestWorkerTakesTurns has a node send many files, and another one come when the first of them is just imported: it waits for that file
+// alone.
+func TestWorkerTakesTurns(t *testing.T) {
+	v := newWorking(t)
+	other := nodetest.New(t, filepath.Join(filepath.Dir(v.home), "migori"), "migori")
+	hub, err := node.OpenAll(t.Context(), v.home, node.Change, nodetest.Quiet)
+	nodetest.Check(t, err)
+	nodetest.Check(t, hub.AddPeer(t.Context(), other.Keys.Card(), access.Child))
+	nodetest.Check(t, other.AddPeer(t.Context(), hub.Keys.Card(), access.Parent))
+	hub.Close()
+	for i := range 5 {
+		dbtest.Exec(t, v.clinic.DB, fmt.Sprintf("INSERT INTO site (uuid, name) VALUES ('k%d', 'ward')", i))
+		v.export(v.clinic)
+	}
+	dbtest.Exec(t, other.DB, "INSERT INTO site (uuid, name) VALUES ('m1', 'ward')")
+	file := v.export(other)
+	inbox, stick := filepath.Join(v.home, "inbox"), t.TempDir()
+	nodetest.Check(t, os.Rename(filepath.Join(inbox, file), filepath.Join(stick, file)))
+	var mu sync.Mutex
+	var order []string
+	v.w.log = slog.New(heard{slog.DiscardHandler, func(message, peer string) {
+		if message != "imported" {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if order = append(order, peer); len(order) == 1 {
+			nodetest.Check(t, os.Rename(filepath.Join(stick, file), filepath.Join(inbox, file)))
+			v.w.ask("migori", true)
+		}
+	}})
+	v.w.ask("kisumu", true)
+	v.start()
+	v.within(20*time.Second, "the imports", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(order) == 7
+	})
+	if want := []string{"kisumu", "migori", "kisumu", "kisumu", "kisumu", "kisumu", "kisumu"}; !slices.Equal(order, want) {
+		t.Errorf("imported in the order %v, not %v", order, want)
 	}
 }

@@ -24,6 +24,19 @@ type Status struct {
 	NotExchanged []string `json:"not_exchanged,omitempty"`
 	Peers        []Peer   `json:"peers"`
 	Links        []Link   `json:"links,omitempty"`
+	// Troubled is the files that came and failed, those that are set aside first.
+	Troubled []File `json:"files,omitempty"`
+}
+
+// File is one that came and cannot be applied.
+type File struct {
+	File   string     `json:"file"`
+	Sender string     `json:"sender,omitempty"`
+	Aside  bool       `json:"set_aside"`
+	Failed int        `json:"failed"`
+	Last   *time.Time `json:"last,omitempty"`
+	Next   *time.Time `json:"next,omitempty"` // when it is tried again
+	Why    string     `json:"why,omitempty"`
 }
 
 // Link is when a link was last there.
@@ -100,8 +113,36 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 		}
 		s.Peers = append(s.Peers, ps)
 	}
-	s.Links, err = links(n)
+	if s.Links, err = links(n); err != nil {
+		return nil, err
+	}
+	s.Troubled, err = troubled(ctx, n, now)
 	return s, err
+}
+
+// troubled lists the files that failed, those that are set aside first.
+func troubled(ctx context.Context, n *node.Node, now time.Time) ([]File, error) {
+	held, err := exchange.ListHeld(ctx, n.Home, now)
+	if err != nil {
+		return nil, err
+	}
+	var out []File
+	for _, aside := range []bool{true, false} {
+		for _, h := range held {
+			if h.Aside != aside || !h.Aside && h.Failed == 0 {
+				continue
+			}
+			f := File{File: h.Name, Sender: h.Sender, Aside: h.Aside, Failed: h.Failed, Why: h.Why}
+			if !h.Last.IsZero() {
+				f.Last = &h.Last
+			}
+			if !h.Next.IsZero() {
+				f.Next = &h.Next
+			}
+			out = append(out, f)
+		}
+	}
+	return out, nil
 }
 
 // peer returns what a peer's link says. Sent counts what is acknowledged too, which another way may have brought.
