@@ -21,6 +21,7 @@ type Node struct {
 	Keys     *keys.Identity
 	Policy   func(table string) merge.Policy
 	Reindex  bool           // the application is to index anew what imports change: see apply.Options
+	Horizon  time.Duration  // how much later than the clock stamps of a child may be: see apply.Options
 	Wait     time.Duration  // how long to wait for other runs that hold the database's gate
 	Features features.Known // what this program reads and writes beyond batch format 1
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.

@@ -220,7 +220,7 @@ func (n *Node) Reconcile(ctx context.Context) error {
 
 // Exchange returns the node as package exchange wants it. It shows no progress.
 func (n *Node) Exchange() *exchange.Node {
-	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policy: n.PolicyOf, Reindex: n.Hooks.Reindex, Wait: gateWait,
+	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policy: n.PolicyOf, Reindex: n.Hooks.Reindex, Horizon: n.Horizon(), Wait: gateWait,
 		Features: features.Present()}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,9 @@ func TestDefaultsAreTrue(t *testing.T) {
 	}
 	if c.PolicyOf("obs") != merge.Newest || defaults["policy.TABLE"] != "newest" {
 		t.Errorf("policy: %v", c.PolicyOf("obs"))
+	}
+	if years := int(c.Horizon() / merge.Year); strconv.Itoa(years) != defaults["horizon_years"] {
+		t.Errorf("horizon_years: %d", years)
 	}
 	c.Serve = Serve{Listen: defaults["serve.listen"], MaxFile: defaults["serve.max_file"], LogFormat: defaults["serve.log_format"]}
 	if err := c.Serve.Check(); err != nil || c.Serve.Listen != DefaultListen {
