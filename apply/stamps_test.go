@@ -113,6 +113,7 @@ func TestStampsThatNoClockGives(t *testing.T) {
 		many = append(many, fmt.Sprintf("n-%05d", i))
 	}
 	late := time.Now().Add(merge.DefaultHorizon + time.Hour).UnixMicro()
+	acked := hub.Peer(stolen).Link.Acked.Epoch
 	for _, c := range []struct {
 		name, row string
 		items     func(w *batch.Writer) error
@@ -157,8 +158,8 @@ func TestStampsThatNoClockGives(t *testing.T) {
 			exchangeGoesOn(t, hub, honest)
 		})
 	}
-	if hub.Peer(stolen).Link.Acked.Epoch == 0 {
-		t.Error("the headers of the refused files did not count")
+	if now := hub.Peer(stolen).Link.Acked.Epoch; now <= acked {
+		t.Errorf("the headers of the refused files did not count: %d is acknowledged, as before", now)
 	}
 	stolen.Exec("UPDATE ward SET size = 77 WHERE uuid = 'w-2'") // it comes to its senses
 	sites.Exchange(hub, honest, stolen)
