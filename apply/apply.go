@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 type Options struct {
 	DryRun   bool                            // do it all, report, and roll back
 	Wait     time.Duration                   // how long to wait for the gate
+	Horizon  time.Duration                   // how much later than the clock stamps of a child may be; 0: merge.DefaultHorizon
 	Seal     func(context.Context) error     // seals what the application changed; nil: an import that needs it is an error
 	Policy   func(table string) merge.Policy // nil: newest everywhere
 	Reindex  bool                            // empty the setting of [schema.Profile.Reindex] where the batch changes what it is about
@@ -25,6 +27,9 @@ type Options struct {
 	Decrypt  func(io.Reader) (io.Reader, error)
 	Progress func(rows, total int64) // nil: nobody asks
 }
+
+// horizon is how much later than the clock stamps of a child may be.
+func (o *Options) horizon() time.Duration { return cmp.Or(o.Horizon, merge.DefaultHorizon) }
 
 // ErrSchemas means that the two sides' schemas or profiles do not fit.
 var ErrSchemas = errors.New("schemas do not fit")

@@ -169,6 +169,9 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 // settleDeletion lets the rules decide on a deletion, and adds to out what is to be written. stays: something here refers to the
 // row.
 func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool, out *deletionWrites) error {
+	if err := im.checkStamps(d.l, d.key, d.known, merge.SentGroup{Sent: d.deleted}); err != nil {
+		return err
+	}
 	o := im.rules.Settle(d.known, im.incoming(d), im.policy(d.l), merge.Compare{}, stays)
 	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {
 		return err

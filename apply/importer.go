@@ -41,6 +41,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) 
 	ours, theirs := set(resent), set(l.header.Resent)
 	rules := l.peer.Link.Import(l.rules, d)
 	rules.Self, rules.Peer, rules.Epoch, rules.FromParent = l.j.Self, l.peer.ID, l.epoch.Epoch, l.peer.Role == access.Parent
+	rules.Horizon = merge.Horizon(l.j.Now().UnixMicro(), o.horizon().Microseconds(), rules.FromParent)
 	rules.OwnResent = func(e uint64) bool { return ours[e] }
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	v := newResolver(l)

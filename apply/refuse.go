@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -81,6 +83,26 @@ func refersNowhere(c *schema.Column, root *localTable, key string) error {
 	}
 	return fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
 		c.Name, what, which)
+}
+
+// beyondHorizon is the reason of a row with a stamp that is not taken.
+func (im *importer) beyondHorizon(s merge.Stamp) error {
+	at, now := time.UnixMicro(s.Time).UTC(), im.j.Now().UTC()
+	years := float64(im.o.horizon()) / float64(merge.Year)
+	limit := fmt.Sprintf("more than %.3g years later than the clock here (%s)", years, now.Format(time.DateTime))
+	if im.rules.FromParent {
+		limit = "later than any clock shows"
+	}
+	return fmt.Errorf("%s sends it with the stamp %s by %s, %s: if the clock here is right, one was wrong there; what %[1]s sends is applied once its people have mended that",
+		im.peer.Name, at.Format(time.RFC3339Nano), printableName(s.Author), limit)
+}
+
+// printableName is the name of an author, which is another node's word.
+func printableName(name string) string {
+	if journal.IsName(name) {
+		return name
+	}
+	return "?"
 }
 
 // tooLarge reports whether a statement was longer than the server takes.

@@ -90,7 +90,7 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 func (v *resolver) translate(ctx context.Context, w *block) error {
 	w.values = make([][][]byte, len(w.l.written))
 	for i, c := range w.t.columns {
-		if c == nil || c.Generated {
+		if c == nil || c.Generated || !w.carries(i) {
 			continue
 		}
 		if c.Ref == nil {
@@ -191,6 +191,7 @@ func (v *resolver) filter(_ context.Context, w *block) error {
 // readVersions turns the masks of the batch into those of the bits here.
 func (v *resolver) readVersions(_ context.Context, w *block) error {
 	w.groups = make([][]merge.SentGroup, w.n)
+	slots := w.slots()
 	g := 0
 	for i := range w.groups {
 		n := 1
@@ -198,7 +199,7 @@ func (v *resolver) readVersions(_ context.Context, w *block) error {
 			n = w.Groups[i]
 		}
 		for ; n > 0; n-- {
-			mask := w.t.bitsOf(merge.Mask(w.Masks[g]))
+			mask := slots.bitsOf(merge.Mask(w.Masks[g]))
 			if mask != 0 {
 				w.groups[i] = append(w.groups[i], merge.SentGroup{Mask: mask, Sent: merge.Sent{Stamp: merge.Stamp{Time: w.Times[g], Author: w.Authors[g]}, Epoch: w.Epochs[g]}})
 			}
@@ -214,11 +215,29 @@ func (v *resolver) readVersions(_ context.Context, w *block) error {
 	return nil
 }
 
+// slots are the bits here of each slot of a block.
+type slots [batch.MaxSlot + 1]merge.Mask
+
+// slots returns the bits of the columns that the block carries. No version comes for another column: nobody knows its value, and the
+// one that is here would go on to others under a stamp that its author never gave.
+func (w *block) slots() *slots {
+	out := &slots{merge.Existence}
+	for i, c := range w.t.columns {
+		if slot := w.t.Columns[i].Slot; c != nil && slot != 0 && w.carries(i) {
+			out[slot] |= w.l.journal.Bit(c.Name)
+		}
+	}
+	return out
+}
+
+// carries reports whether the block has values of a column.
+func (w *block) carries(i int) bool { return w.Columns[i].Bytes != nil || w.Columns[i].Refs != nil }
+
 // bitsOf turns a mask of the batch's slots into one of the bits here.
-func (t *sentTable) bitsOf(slots merge.Mask) (out merge.Mask) {
-	for s := range t.bits {
-		if slots&(1<<s) != 0 {
-			out |= t.bits[s]
+func (s *slots) bitsOf(sent merge.Mask) (out merge.Mask) {
+	for slot, bits := range s {
+		if sent&(1<<slot) != 0 {
+			out |= bits
 		}
 	}
 	return out

@@ -41,9 +41,12 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 		}
 		return nil
 	}
+	if err := im.checkStamps(l, im.resolver.keys.at(w.Keys[i]).key, known, w.groups[i]...); err != nil {
+		return err
+	}
 	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ack, NeverSent: l.rules.NeverSent(known)}
 	if w.Acks != nil {
-		in.Ack = w.Acks[i]
+		in.Ack = im.rules.RowAck(w.Acks[i])
 	}
 	out := im.rules.Settle(known, in, policy, cmp, false)
 	if err := im.recordRowConflicts(ctx, w, i, out.Conflicts); err != nil {
@@ -75,6 +78,16 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 			q.old = append(q.old, f.row)
 		}
 		q.changes = append(q.changes, w.changes[i]...)
+	}
+	return nil
+}
+
+// checkStamps sets a row aside of which a stamp is not taken. Its error ends the import, as long as there is no place for such rows.
+func (im *importer) checkStamps(l *localTable, key string, known merge.Row, groups ...merge.SentGroup) error {
+	for _, g := range groups {
+		if !im.rules.Takes(known, g.Stamp) {
+			return im.writer.setAside(l, key, im.beyondHorizon(g.Stamp))
+		}
 	}
 	return nil
 }

@@ -17,7 +17,6 @@ type sentTable struct {
 	local   *localTable      // nil: not here, or it is not exchanged here
 	keys    *localTable      // where its rows are looked up by their keys; nil: nowhere
 	columns []*schema.Column // parallel to Table.Columns; nil: not here
-	bits    [64]merge.Mask   // slot in the batch → bits here
 	why     string           // why its rows cannot be applied
 }
 
@@ -100,9 +99,7 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 			continue
 		}
 		t.columns[i] = c
-		t.bits[sent.Slot] |= t.local.journal.Bit(c.Name)
 	}
-	t.bits[0] = merge.Existence
 	return nil
 }
 

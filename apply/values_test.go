@@ -3,35 +3,9 @@ package apply_test
 import (
 	"testing"
 
-	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sites"
 )
-
-// TestDeletionAtTheEndOfTime deletes at the last time that a stamp can have what others refer to.
-func TestDeletionAtTheEndOfTime(t *testing.T) {
-	hub, clinic, _ := wardPair(t)
-	clinic.Exec("UPDATE ward SET size = 5 WHERE uuid = 'w-1'")
-	f := clinic.Export(hub)[0]
-	if _, err := hub.ImportErr(forge(t, f, func(w *batch.Writer) error {
-		m, err := w.Table(batch.Table{Name: "ward", Root: "ward", Key: []batch.Column{{Name: "uuid"}}})
-		if err != nil {
-			return err
-		}
-		first, err := w.Keys(m, []batch.Values{{Bytes: [][]byte{[]byte("w-2")}}})
-		if err != nil {
-			return err
-		}
-		return w.Deletions(&batch.Deletions{Table: m, Keys: []uint32{first}, Times: []int64{batch.MaxTime}, Authors: []string{"clinic"}, Epochs: []uint64{1000}})
-	}), signed); err != nil {
-		t.Fatal(err)
-	}
-	hub.Exec("INSERT INTO bed (ward_id, uuid) VALUES (2, 'b-9')")
-	_, err := hub.ExportErr(clinic)
-	if err != nil {
-		t.Error(err)
-	}
-}
 
 // TestPatchKeepsAutomaticTimestamps patches a reference in a table with a column that the server updates by itself.
 func TestPatchKeepsAutomaticTimestamps(t *testing.T) {

@@ -77,6 +77,16 @@ var mutants = []mutant{
 	{"a tie goes by the value", "columns.go", "greater := greaterColumns(differ, c.Greater)", "greater := Mask(0)", 0, "TestSettleCases"},
 	{"a column without a version is born above its row", "stamper.go", "m.version(at, born)", "m.version(at, born-born)", 0, "TestStamperIsAbove"},
 	{"a file that is refused can prove a restore", "receive.go", "(!has || !known || h.PeerLink > l.Number) && (", "!late && (!has || !known || h.PeerLink > l.Number) && (", 0, "TestRefusedFileProvesRestore"},
+
+	{"a stamp beyond the horizon is not taken", "horizon.go", "return s.Time <= im.Horizon ||", "return true ||", 0, "TestBrokenSiteHarmsItselfAlone"},
+	{"a parent's stamp at the end is not taken", "horizon.go", "return ceiling\n\t}\n\tnow", "return maxTime\n\t}\n\tnow", 0, "TestHorizon"},
+	{"a parent's stamps are not held to the clock", "horizon.go", "if fromParent {", "if false {", 20000, ""},
+	{"a clock with an empty battery refuses nothing", "horizon.go", "now = max(now, noEarlier)", "", 20000, ""},
+	{"what was made on a late stamp is taken", "horizon.go", " || s.Time-leeway <= known.highest().Time", "", 20000, ""},
+	{"but not what is far above it", "horizon.go", "s.Time-leeway <= known.highest().Time", "known.highest().Time > im.Horizon", 0, "TestTakes"},
+	{"no clock stamps above what is taken", "stamper.go", "max(min(at, ceiling), above+1)", "max(at, above+1)", 0, "TestThereIsRoomAbove"},
+	{"a row acknowledges no more than its header", "settle.go", "return min(ack, im.MaxAck)", "return ack", 0, "TestRowAckIsTheHeaders"},
+	{"a row may acknowledge what a load reaches", "receive.go", "MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch)", "MaxAck: h.Ack.Epoch", 0, "TestRowAckIsTheHeaders"},
 	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
 }
 

@@ -32,10 +32,11 @@ type Decision struct {
 	Reset  bool // the other end added this node again. Rejoin says all that is to be done for it; only tests read this
 }
 
-// Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, PeerResent and OwnResent. It is
-// to be called before RecordImport.
+// Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Horizon, PeerResent and OwnResent. It
+// is to be called before RecordImport.
 func (l *Link) Import(h Header, d Decision) Import {
-	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0}
+	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
+		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch)}
 }
 
 // Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the

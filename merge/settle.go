@@ -26,6 +26,9 @@ type Import struct {
 	FirstMeeting bool
 	FromParent   bool // the sender is this node's parent
 
+	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]
+	MaxAck  uint64 // of this node's epochs, the last one that the header vouches for: see [Import.RowAck]
+
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
 }
@@ -96,6 +99,10 @@ func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.App
 func (im *Import) seenBySender(v Version, ack uint64) bool {
 	return im.Valid && (v.Epoch <= ack || v.From == im.Peer)
 }
+
+// RowAck returns what counts of a row's own acknowledgement: no more than the header says, which this node can check. A row says
+// either what its header says, or what the load reaches that the sender is receiving.
+func (im *Import) RowAck(ack uint64) uint64 { return min(ack, im.MaxAck) }
 
 // Outlives reports whether the local row is above the deletion: some version of it, or of a row that is the sender's alone that of
 // its existence. If so, Settle keeps the row alive.

@@ -230,12 +230,13 @@ func (s *site) receive(f *file) string {
 	rows, records := maps.Clone(s.rows), maps.Clone(s.records)
 	im := l.Import(f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
+	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
-	wrote, nowhere := s.apply(f, &im)
-	if nowhere != "" {
+	wrote, refused := s.apply(f, &im)
+	if refused != "" {
 		s.rows, s.records = rows, records
-		return "refers to nothing here: " + nowhere
+		return refused
 	}
 	if wrote {
 		s.commit()
@@ -267,9 +268,16 @@ func sameRow(a, b merge.Row) bool {
 	return a.Known == b.Known && a.Alive == b.Alive && a.Dead == b.Dead && slices.Equal(a.Groups, b.Groups)
 }
 
-func (s *site) apply(f *file, im *merge.Import) (wrote bool, nowhere string) {
+func (s *site) apply(f *file, im *merge.Import) (wrote bool, why string) {
 	one := func(r sentRow, stays bool) {
 		e := s.rows[r.key]
+		r.Ack = im.RowAck(r.Ack)
+		for _, g := range append(slices.Clone(r.Groups), merge.SentGroup{Sent: r.Dead}) {
+			if !im.Takes(e.Row, g.Stamp) {
+				why = beyondHorizon + r.key
+				return
+			}
+		}
 		c := merge.Compare{Greater: func(bit int) bool { return r.val[bit] > e.val[bit] }}
 		for i := range r.val {
 			if r.val[i] == e.val[i] {
@@ -310,7 +318,7 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool, nowhere string) {
 	}
 	for _, r := range f.rows[:n] {
 		if e := s.rows[r.key]; e.here && !s.refers(r.key, e.val[1]) {
-			return false, r.key
+			return false, refersNowhere + r.key
 		}
 	}
 	dead := f.rows[n:]
@@ -323,7 +331,7 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool, nowhere string) {
 			s.records[r], wrote = merge.Version{Epoch: im.Epoch, From: im.Peer}, true
 		}
 	}
-	return wrote, ""
+	return wrote, why
 }
 
 // references lists which rows that are here refer to the rows that are to go.

@@ -41,6 +41,7 @@ func schedule(seed int64, talk func(string, ...any)) string {
 		}
 	}
 	restores, skews := r.Intn(2) == 0 || rough, r.Intn(2) == 0
+	wrong := rand.New(rand.NewSource(^seed)) // of clocks that are quite wrong
 	w.tell("%v, policy %d, restores %v", tree, w.policy, restores)
 	w.insert(node(), "p1", 0)
 	for i := 8 + r.Intn(40); i > 0; i-- {
@@ -77,11 +78,26 @@ func schedule(seed int64, talk func(string, ...any)) string {
 				w.tell("a file %s -> %s is lost", l[0], l[1])
 			}
 		case skews:
-			w.skew[node()] = []int64{-1000, -100, -15, 15, 100, 1000}[r.Intn(6)]
+			n := node()
+			w.skew[n] = []int64{-1000, -100, -15, 15, 100, 1000}[r.Intn(6)]
+			w.breakClock(wrong, n, restores)
 		}
 	}
 	w.tell("-- quiet")
 	return w.check(w.quiet(r, 60))
+}
+
+// breakClock sets a clock quite wrong, at times. One that is in the far future is the root's alone, whose stamps everybody takes, and only where
+// nobody forgets by a restore what came from it.
+func (w *world) breakClock(r *rand.Rand, n string, restores bool) {
+	switch r.Intn(8) {
+	case 0:
+		w.skew[n] = emptyBattery
+	case 1:
+		if w.sites[n].parent == "" && !restores {
+			w.skew[n] = farFuture
+		}
+	}
 }
 
 func (w *world) application(r *rand.Rand, site, key string) {

@@ -40,6 +40,7 @@ type world struct {
 	links    [][2]string
 	files    map[[2]string][]*file
 	skew     map[string]int64
+	broken   string // a site whose files are stamped at the end of time; "": none
 	backups  map[string]*site
 	restores int
 	ids      uint64
@@ -90,7 +91,21 @@ func (w *world) blame(fault string) {
 
 // ---- what the applications do
 
-func (w *world) clock(site string) int64 { return max(100, int64(w.now)*10+w.skew[site]) }
+// birth is when simulated time begins: the beginning of 2026.
+const birth = 1767225600000000
+
+// simHorizon is how much later than a clock the stamps of a child may be: as far as two of the clocks may be apart.
+const simHorizon = 2000
+
+// farFuture and emptyBattery are skews of clocks that are quite wrong: by 35 years, and back in 1970.
+const (
+	farFuture    = 1 << 50
+	emptyBattery = -birth
+)
+
+func (w *world) clock(site string) int64 {
+	return max(100, birth+int64(w.now)*10+w.skew[site])
+}
 
 func (w *world) write(key string, bit int, target string) value {
 	w.last++
@@ -218,6 +233,9 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 
 func (w *world) deliver(f *file) string {
 	s := w.sites[f.dst].receive(f)
+	if strings.HasPrefix(s, beyondHorizon) && f.src != w.broken {
+		w.blame(fmt.Sprintf("an honest stamp is refused: %s -> %s %s", f.src, f.dst, s))
+	}
 	if w.talk != nil {
 		part := ""
 		if f.head.Load != 0 {

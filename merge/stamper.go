@@ -10,12 +10,11 @@ type Stamper struct {
 	Epoch uint64 // the epoch of the transaction under way
 }
 
-// maxTime is the end of the year 9999 in microseconds: the highest time that a batch may hold. A version made on one with
-// that time gets no higher one, or nothing of it could be sent any more.
-const maxTime = 253402300799999999
-
+// version returns a version made at a time, above another one. Nothing from above the ceiling is taken from a peer, and no clock gives
+// any, so there is always room. Only a database from before that was so can hold the highest time that a batch may have: what is made
+// on that gets no higher one, or nothing of it could be sent any more.
 func (m Stamper) version(at, above int64) Version {
-	return Version{Stamp{min(max(at, above+1), maxTime), m.Self}, m.Epoch, 0}
+	return Version{Stamp{min(max(min(at, ceiling), above+1), maxTime), m.Self}, m.Epoch, 0}
 }
 
 // Found returns the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.

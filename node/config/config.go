@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/tomlfile"
@@ -30,6 +31,7 @@ type Config struct {
 	Hooks        Hooks             `toml:"hooks"`
 	PartSize     string            `toml:"part_size"`
 	MaxFile      string            `toml:"max_file"`
+	HorizonYears *int              `toml:"horizon_years"`
 	Links        []Link            `toml:"link"`
 	Serve        Serve             `toml:"serve"`
 
@@ -95,6 +97,9 @@ func (c *Config) Check() error {
 	}
 	if _, err := c.MaxFileSize(); err != nil {
 		return fmt.Errorf("max_file: %w", err)
+	}
+	if c.HorizonYears != nil && (*c.HorizonYears < 1 || *c.HorizonYears > MaxHorizonYears) {
+		return fmt.Errorf("horizon_years is %d: write a number from 1 to %d", *c.HorizonYears, MaxHorizonYears)
 	}
 	for i := range c.Links {
 		if err := c.Links[i].Check(); err != nil {
@@ -176,6 +181,17 @@ func (c *Config) CheckTables(cat *schema.Catalogue) error {
 	}
 	c.Policy = exact
 	return nil
+}
+
+// MaxHorizonYears is the highest horizon_years.
+const MaxHorizonYears = 200
+
+// Horizon returns how much later than this computer's clock the stamps of a child may be.
+func (c *Config) Horizon() time.Duration {
+	if c.HorizonYears == nil {
+		return merge.DefaultHorizon
+	}
+	return time.Duration(*c.HorizonYears) * merge.Year
 }
 
 // PolicyOf returns who wins in a table, by its exact name.

@@ -4,8 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/omsync/omsync/merge"
 )
 
 // What init writes is what is read, whatever is in a password.
@@ -53,5 +56,22 @@ func TestAddLink(t *testing.T) {
 	}
 	if again, err := Read(dir); err != nil || len(again.Links) != 1 || again.Links[0].Pin != "sha256:b" {
 		t.Errorf("read again: %+v, %v", again, err)
+	}
+}
+
+// horizon_years has bounds.
+func TestHorizonYears(t *testing.T) {
+	for text, want := range map[string]int{"": 10, "horizon_years = 1\n": 1, "horizon_years = 200\n": 200, "horizon_years = 0\n": 0, "horizon_years = 201\n": 0, "horizon_years = -1\n": 0, "horizon_years = \"10\"\n": 0} {
+		c := &Config{Home: t.TempDir()}
+		err := c.parse([]byte("node = \"hub\"\ndsn = \"u@unix(/s)/db\"\n" + text))
+		if want == 0 {
+			if err == nil {
+				t.Errorf("%q is taken", text)
+			}
+			continue
+		}
+		if err != nil || c.Horizon() != time.Duration(want)*merge.Year {
+			t.Errorf("%q: %v, %v", text, c.Horizon(), err)
+		}
 	}
 }

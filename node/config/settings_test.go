@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,9 @@ func TestDefaultsAreTrue(t *testing.T) {
 		t.Error(err)
 	} else if said, err := ParseBytes(defaults["max_file"]); err != nil || said != size {
 		t.Errorf("max_file: %d, %d, %v", size, said, err)
+	}
+	if years := int(c.Horizon() / merge.Year); strconv.Itoa(years) != defaults["horizon_years"] {
+		t.Errorf("horizon_years: %d", years)
 	}
 	c.Serve = Serve{Listen: defaults["serve.listen"], MaxFile: defaults["serve.max_file"], LogFormat: defaults["serve.log_format"]}
 	if err := c.Serve.Check(); err != nil || c.Serve.Listen != DefaultListen {

@@ -27,6 +27,9 @@ const template = `# Configuration of an omsync node. It is read at every run: ed
 # Full loads are split into files of about this size: for weak links and small sticks.
 # part_size = "64MiB"
 
+# How many years later than this computer's clock the stamps of a child may be: files with later ones are refused.
+# horizon_years = 10
+
 # What is done after an import that changed rows: a command, with JSON on its standard input that says which tables. It is
 # tried again at the next run until it ends with 0. reindex lets OpenMRS build its search index anew at its next start.
 # [hooks]
