@@ -19,6 +19,7 @@ type Reader struct {
 	state
 	in
 	header *Header
+	size   int64 // of the file
 	zr     *zstd.Decoder
 	file   io.Reader // the ciphertext, hashed as it is read
 	hash   hash.Hash
@@ -40,7 +41,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 		return nil, err
 	}
 	start, end := int64(5+len(head)), size-SignatureSize
-	r := &Reader{state: newState(), header: h, hash: sha512.New(), sum: sum}
+	r := &Reader{state: newState(), header: h, size: size, hash: sha512.New(), sum: sum}
 	if _, err := io.Copy(r.hash, io.NewSectionReader(f, 0, start)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
@@ -54,7 +55,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}
-	r.zr, r.r = zr, bufio.NewReaderSize(zr, 64<<10)
+	r.zr, r.r = zr, bufio.NewReaderSize(&bounded{r: zr, size: size}, 64<<10)
 	inner := make([]byte, len(head))
 	if _, err := io.ReadFull(r.r, inner); err != nil {
 		r.stop(err)
@@ -126,19 +127,23 @@ func (r *Reader) Next() (any, error) {
 	if r.in.err != nil {
 		return nil, r.in.err
 	}
+	number := r.items + 1
 	item := r.item()
+	if r.in.err == nil {
+		r.items++
+		r.accept(r.checkQuotas(r.size))
+	}
 	if r.in.err != nil {
 		if !errors.Is(r.in.err, io.EOF) {
-			r.in.err = fmt.Errorf("item %d: %w", r.items+1, r.in.err)
+			r.in.err = fmt.Errorf("item %d: %w", number, r.in.err)
 		}
 		return nil, r.in.err
 	}
-	r.items++
 	return item, nil
 }
 
 func (r *Reader) item() any {
-	r.budget = maxPlain
+	r.budget = MaxHeld - r.dictBytes
 	size := r.array("item", 1, 13)
 	kind := r.uint("item type", itemRecords)
 	if r.in.err != nil {
@@ -155,7 +160,7 @@ func (r *Reader) item() any {
 	case itemKeys:
 		return r.readKeys()
 	case itemReset:
-		r.dict = r.dict[:0]
+		r.resetDict()
 		return &ResetItem{}
 	case itemRows:
 		return r.readRows()
@@ -286,12 +291,13 @@ func (r *Reader) readKeys() *KeysItem {
 		r.accept(err)
 		return nil
 	}
-	r.addKeys(table, n)
+	r.addKeys()
 	return item
 }
 
 func (r *Reader) columns(want, n int) []Values {
 	r.array("columns", want, want)
+	r.spend(cellCost * want * n)
 	var list []Values
 	for range want {
 		list = append(list, r.column(n))
