@@ -17,7 +17,7 @@ type patch struct {
 	at     journal.Row
 	key    string
 	column *schema.Column
-	to     target
+	to     *target
 }
 
 // target is a row that is referred to, as it can be found again once the dictionary is another one.
@@ -25,45 +25,71 @@ type target struct {
 	root  *localTable
 	key   string
 	parts []*target // of a key that is made of other rows' keys; nil for its other parts
+
+	counted bool // among what the writer holds
 }
 
-// target takes an entry out of the dictionary.
-func (v *resolver) target(i uint32) target {
+// patchCost is about what a patch, or a target, takes beside its key.
+const patchCost = 64
+
+// target takes an entry out of the dictionary: one of each for all that refer to it.
+func (v *resolver) target(i uint32) *target {
+	if t := v.keys.targets[i]; t != nil {
+		return t
+	}
 	e := v.keys.at(i)
-	t := target{root: e.root, key: e.key}
-	for p, r := range e.refs() {
+	t := &target{root: e.root, key: e.key}
+	for p, r := range v.keys.refs(e) {
 		if r != 0 {
 			if t.parts == nil {
-				t.parts = make([]*target, len(e.refs()))
+				t.parts = make([]*target, e.refs.n)
 			}
-			part := v.target(r)
-			t.parts[p] = &part
+			t.parts[p] = v.target(r)
 		}
 	}
+	if v.keys.targets == nil {
+		v.keys.targets = map[uint32]*target{}
+	}
+	v.keys.targets[i] = t
 	return t
 }
 
-// addTarget takes it back in, and returns its index.
-func (v *resolver) addTarget(t *target) uint32 {
-	e := entry{root: t.root, key: t.key}
-	for p, part := range t.parts {
-		if part != nil {
-			if e.rare == nil {
-				e.rare = &rare{refs: make([]uint32, len(t.parts))}
-			}
-			e.rare.refs[p] = v.addTarget(part)
-		}
+// addTarget takes it back in, and returns its index. added are those that are in.
+func (v *resolver) addTarget(t *target, added map[*target]uint32) uint32 {
+	if i, ok := added[t]; ok {
+		return i
 	}
-	return v.keys.add(e)
+	e := entry{root: t.root, key: t.key}
+	if t.parts != nil {
+		refs := make([]uint32, len(t.parts))
+		for p, part := range t.parts {
+			if part != nil {
+				refs[p] = v.addTarget(part, added)
+			}
+		}
+		e.refs = v.keys.keep(refs)
+	}
+	added[t] = v.keys.add(e)
+	return added[t]
 }
 
 // patchLater remembers the references of a row that are still to be filled in, once the row has its identity.
-func (w *writer) patchLater(r *row) {
+func (w *writer) patchLater(r *row) error {
 	for _, p := range r.pending {
 		p.at = r.at
 		w.patches = append(w.patches, p)
+		if err := w.hold(patchCost + len(p.key) + len(p.at.Key)); err != nil {
+			return err
+		}
+		if !p.to.counted {
+			p.to.counted = true
+			if err := w.hold(patchCost + len(p.to.key)); err != nil {
+				return err
+			}
+		}
 	}
 	r.pending = nil
+	return nil
 }
 
 // fillPatches fills in references to rows that came later in the batch. Those whose row is still nowhere wait for the next call,
@@ -73,9 +99,9 @@ func (w *writer) fillPatches(ctx context.Context, phase phase) error {
 	w.patches = nil
 	for part := range slices.Chunk(patches, 1000) {
 		w.resolver.keys.reset()
-		to := make([]uint32, len(part))
+		to, added := make([]uint32, len(part)), map[*target]uint32{}
 		for i, p := range part {
-			to[i] = w.resolver.addTarget(&p.to)
+			to[i] = w.resolver.addTarget(p.to, added)
 		}
 		if err := w.resolver.resolve(ctx, to); err != nil {
 			return err

@@ -81,7 +81,9 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 		return err
 	}
 	for i, f := range w.found {
-		v.identify(w.l, w.Keys[i], f.row, f.values)
+		if err := v.identify(w.l, w.Keys[i], f.row, f.values); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -30,6 +30,10 @@ var ErrExcess = errors.New("batch asks for more than any file may: look at what 
 // excess is an ErrExcess, with what is exceeded.
 type excess struct{ what string }
 
+// Excess returns an ErrExcess that says what is exceeded, for bounds of those
+// who read batches.
+func Excess(format string, args ...any) error { return excessive(format, args...) }
+
 func excessive(format string, args ...any) error { return &excess{fmt.Sprintf(format, args...)} }
 
 func (e *excess) Error() string { return ErrExcess.Error() + ": " + e.what }
