@@ -21,7 +21,7 @@ const (
 	MaxColumns    = 4096                           // columns, and key columns, of one table
 	MaxSlot       = 63                             // highest version bit
 	MaxDict       = 1 << 19                        // entries of the dictionary of keys
-	MaxBlockRows  = 1 << 14                        // rows of one block, keys of one Keys call
+	MaxBlockRows  = 1 << 12                        // rows of one block, keys of one Keys call
 	MaxBlockCells = 1 << 21                        // rows times columns of one block
 	MaxVersions   = 1 << 18                        // version groups of one block
 	MaxValue      = 64 << 20                       // bytes of one value

@@ -68,6 +68,38 @@ func (q quota) check(n uint64, size int64) error {
 	return nil
 }
 
+// Use is how much of something a batch has, or holds at once, and how much it may.
+type Use struct {
+	What     string
+	N, Limit uint64
+}
+
+// Used returns what was read so far of all that is bounded for a batch as a whole.
+func (r *Reader) Used() []Use {
+	var decoded uint64
+	if b := r.decoded; b != nil {
+		decoded = b.n
+	}
+	return []Use{
+		{itemQuota.what, r.items, itemQuota.of(r.size)},
+		{keyQuota.what, r.keys, keyQuota.of(r.size)},
+		{rowQuota.what, r.rows + r.deletions + r.records, rowQuota.of(r.size)},
+		{cellQuota.what, r.cells, cellQuota.of(r.size)},
+		{valueQuota.what, r.valueBytes, valueQuota.of(r.size)},
+		{decodedQuota.what, decoded, decodedQuota.of(r.size)},
+		{"keys in the dictionary", uint64(r.mostKeys), MaxDict},
+		{"bytes of the dictionary", uint64(r.mostDictBytes), MaxDictBytes},
+		{"bytes of the longest key", uint64(r.longestKey), MaxKey},
+		{"depth of keys", uint64(r.deepestKey), MaxKeyDepth},
+		{"bytes of a block and the keys before it", uint64(r.mostHeld), MaxHeld},
+		{"columns", uint64(r.columns), MaxAllColumns},
+		{"bytes of their names", uint64(r.columnNames), MaxColumnNames},
+	}
+}
+
+// most is the greatest of what a batch had so far.
+type most struct{ mostKeys, mostDictBytes, longestKey, deepestKey, mostHeld int }
+
 // checkQuotas holds what was read so far against the size of the file.
 func (s *state) checkQuotas(size int64) error {
 	for _, c := range []struct {

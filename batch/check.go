@@ -23,6 +23,7 @@ type state struct {
 
 	items, rows, deletions, records uint64
 	keys, cells, valueBytes         uint64 // all told, whatever a reset forgets
+	most
 }
 
 func newState() state {
@@ -121,6 +122,7 @@ func (s *state) count(v *volume, cells, more int) error {
 	if s.dictBytes+v.sum+cellCost*cells > MaxHeld {
 		return excessive("a block and the keys before it have more than %d bytes", MaxHeld)
 	}
+	s.mostHeld = max(s.mostHeld, s.dictBytes+v.sum+cellCost*cells)
 	s.cells += uint64(cells + more)
 	s.valueBytes += uint64(v.sum)
 	return nil
@@ -194,6 +196,10 @@ func (s *state) addKeys() (first uint32) {
 	s.dict = append(s.dict, s.fresh...)
 	s.dictBytes += s.freshBytes
 	s.keys += uint64(len(s.fresh))
+	s.mostKeys, s.mostDictBytes = max(s.mostKeys, len(s.dict)), max(s.mostDictBytes, s.dictBytes)
+	for _, k := range s.fresh {
+		s.longestKey, s.deepestKey = max(s.longestKey, int(k.size)), max(s.deepestKey, int(k.depth))
+	}
 	return first
 }
 

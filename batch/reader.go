@@ -18,12 +18,13 @@ import (
 type Reader struct {
 	state
 	in
-	header *Header
-	size   int64 // of the file
-	zr     *zstd.Decoder
-	file   io.Reader // the ciphertext, hashed as it is read
-	hash   hash.Hash
-	sum    []byte // hash of the file when its signature was checked
+	header  *Header
+	size    int64 // of the file
+	zr      *zstd.Decoder
+	decoded *bounded
+	file    io.Reader // the ciphertext, hashed as it is read
+	hash    hash.Hash
+	sum     []byte // hash of the file when its signature was checked
 }
 
 // Open checks the signature over the whole file, and only then starts to
@@ -55,7 +56,8 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}
-	r.zr, r.r = zr, bufio.NewReaderSize(&bounded{r: zr, size: size}, 64<<10)
+	r.decoded = &bounded{r: zr, size: size}
+	r.zr, r.r = zr, bufio.NewReaderSize(r.decoded, 64<<10)
 	inner := make([]byte, len(head))
 	if _, err := io.ReadFull(r.r, inner); err != nil {
 		r.stop(err)
@@ -283,7 +285,7 @@ func (r *Reader) readKeys() *KeysItem {
 	if r.accept(err); err != nil {
 		return nil
 	}
-	item := &KeysItem{Table: table, First: first, N: n, Parts: r.columns(len(t.Key), n)}
+	item := &KeysItem{Table: table, First: first, N: n, Parts: r.readValues(len(t.Key), n)}
 	if r.in.err != nil {
 		return nil
 	}
@@ -295,7 +297,7 @@ func (r *Reader) readKeys() *KeysItem {
 	return item
 }
 
-func (r *Reader) columns(want, n int) []Values {
+func (r *Reader) readValues(want, n int) []Values {
 	r.array("columns", want, want)
 	r.spend(cellCost * want * n)
 	var list []Values
@@ -336,7 +338,7 @@ func (r *Reader) readRows() *Rows {
 	if r.in.err != nil {
 		return nil
 	}
-	b.Columns = r.columns(len(r.tables[table].Columns), n)
+	b.Columns = r.readValues(len(r.tables[table].Columns), n)
 	if r.in.err == nil {
 		r.accept(r.checkRows(b))
 		r.rows += uint64(n)

@@ -88,7 +88,7 @@ func TestBudgets(t *testing.T) {
 		}},
 		{"rows of very many values", excess, func(s *forge.Stream) {
 			var columns, values []any
-			for c := range 128 {
+			for c := range 512 {
 				columns, values = append(columns, forge.Column(fmt.Sprint("c", c), 0, false, 1)), append(values, forge.All([]byte("x")))
 			}
 			s.Item(forge.Table, 0, "note", "note", uuid, columns)
@@ -110,10 +110,16 @@ func TestBudgets(t *testing.T) {
 				s.Item(forge.Block(0, 1, 2, thief, epoch, forge.All(b))...)
 			}
 		}},
-		{"two values of 60 MB", "", func(s *forge.Stream) {
+		{"a value as long as a statement may be", "batch is cut short", func(s *forge.Stream) {
 			s.Item(note...)
 			s.Item(forge.Keys, 0, 2, 2, []any{[]any{forge.Int, forge.Run(1, 1)}})
-			s.Item(forge.Block(0, 2, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), 60_000_000)))...)
+			s.Item(forge.Block(0, 2, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), 52<<20-1000)))...)
+			s.Item(forge.Reset)
+		}},
+		{"a value that is longer", "max_allowed_packet", func(s *forge.Stream) {
+			s.Item(note...)
+			s.Item(forge.Keys, 0, 2, 1, []any{[]any{forge.Int, forge.Run(1, 1)}})
+			s.Item(forge.Block(0, 1, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), batch.MaxValue)))...)
 		}},
 		{"a long value in many rows", excess, func(s *forge.Stream) {
 			s.Item(note...)
@@ -126,10 +132,10 @@ func TestBudgets(t *testing.T) {
 		{"a dictionary that is full, and rows of it", "", func(s *forge.Stream) {
 			s.Item(forge.Table, 0, "label", "label", []any{forge.Column("name", batch.KindText, false, 0)}, []any{forge.Column("v", batch.KindText, false, 1)})
 			n := batch.MaxBlockRows
-			for i := range 32 {
+			for i := range batch.MaxDict / n {
 				s.Item(forge.Keys, 0, 2+i*n, n, []any{[]any{forge.Int, forge.Run(1e18+uint64(i*n), 1)}})
 			}
-			s.Item(forge.End, 33, 0, 0, 0)
+			s.Item(forge.End, 1+batch.MaxDict/n, 0, 0, 0)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,13 +160,14 @@ func TestImportStops(t *testing.T) {
 		},
 		"keys": func(s *forge.Stream) {
 			s.Item(site...)
-			for range 4000 {
-				b := make([]byte, 2000)
-				for i := range b {
-					b[i] = byte(r.Uint32())
-				}
-				s.Item(forge.Keys, 0, 2, batch.MaxBlockRows, []any{forge.All(b)})
+			noise := make([]byte, 8<<20) // what makes the file large enough for so many keys
+			for i := range noise {
+				noise[i] = byte(r.Uint32())
+			}
+			s.Item(forge.Keys, 0, 2, 128, []any{[]any{forge.Plain, forge.Run(1<<16-1, 0), noise[:128*(1<<16-1)]}})
+			for range 200_000 {
 				s.Item(forge.Reset)
+				s.Item(forge.Keys, 0, 2, batch.MaxBlockRows, []any{[]any{forge.Int, forge.Run(1, 1)}})
 			}
 		},
 	} {
