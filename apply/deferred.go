@@ -22,6 +22,15 @@ type deferredRow struct {
 // deferredCost is about what a deferred row takes beside its values, valueCost what each of them does beside its bytes.
 const deferredCost, valueCost = 256, 24
 
+// size is about what a deferred row takes.
+func (r *deferredRow) size() int {
+	n := deferredCost + len(r.key)
+	for _, v := range r.values {
+		n += valueCost + len(v)
+	}
+	return n
+}
+
 // deferRow leaves a row for the end of the batch. One that is here lets go of its unique values now: others wait for them, and
 // perhaps rows whose keys are made of those others' (two names are swapped, and a new patient takes a third).
 func (w *writer) deferRow(ctx context.Context, r deferredRow) error {
@@ -36,13 +45,11 @@ func (w *writer) deferRow(ctx context.Context, r deferredRow) error {
 			}
 		}
 	}
-	size := deferredCost + len(r.key)
 	for i, v := range r.values {
-		size += valueCost + len(v)
 		r.values[i] = bytes.Clone(v) // of what it was read with, nothing must stay
 	}
 	w.deferredRows = append(w.deferredRows, r)
-	return w.hold(size)
+	return w.hold(r.size())
 }
 
 // writeDeferredRows writes the rows that were deferred. By now the batch has brought everything else, and whatever held a value

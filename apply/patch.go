@@ -78,17 +78,57 @@ func (w *writer) patchLater(r *row) error {
 	for _, p := range r.pending {
 		p.at = r.at
 		w.patches = append(w.patches, p)
-		if err := w.hold(patchCost + len(p.key) + len(p.at.Key)); err != nil {
+		if err := w.hold(p.size()); err != nil {
 			return err
-		}
-		if !p.to.counted {
-			p.to.counted = true
-			if err := w.hold(patchCost + len(p.to.key)); err != nil {
-				return err
-			}
 		}
 	}
 	r.pending = nil
+	return nil
+}
+
+// size is about what a patch takes, with its target if that was not counted yet.
+func (p *patch) size() int {
+	n := patchCost + len(p.key) + len(p.at.Key)
+	if !p.to.counted {
+		p.to.counted = true
+		n += patchCost + len(p.to.key)
+	}
+	return n
+}
+
+// fillEarly fills in what has come meanwhile, once much waits for it: most references to rows that come later are to the next ones. The
+// dictionary stays as it is. What only one row may have waits for the end: a later row of the batch may give it up.
+func (w *writer) fillEarly(ctx context.Context) error {
+	if w.held < max(fillFrom, w.fillAt) {
+		return nil
+	}
+	var wait []patch
+	w.patches = slices.DeleteFunc(w.patches, func(p patch) bool {
+		unique := slices.ContainsFunc(p.l.Unique, func(index []*schema.Column) bool { return slices.Contains(index, p.column) })
+		if unique {
+			wait = append(wait, p)
+		}
+		return unique
+	})
+	keys := w.resolver.keys
+	w.resolver.keys = dictionary{}
+	err := w.fillPatches(ctx, reading)
+	w.resolver.keys = keys
+	if err != nil {
+		return err
+	}
+	w.patches = append(w.patches, wait...)
+	for _, p := range w.patches {
+		p.to.counted = false
+	}
+	w.held = 0
+	for i := range w.patches {
+		w.held += w.patches[i].size()
+	}
+	for _, r := range w.deferredRows {
+		w.held += r.size()
+	}
+	w.fillAt = 2 * w.held
 	return nil
 }
 

@@ -59,6 +59,9 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 			return err
 		}
 	}
+	if err := im.writer.fillEarly(ctx); err != nil {
+		return err
+	}
 	im.rowsRead += int64(w.n)
 	if im.o.Progress != nil {
 		im.o.Progress(im.rowsRead, 0)

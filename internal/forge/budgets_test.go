@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -129,6 +130,35 @@ func TestBudgets(t *testing.T) {
 				s.Item(forge.Reset)
 			}
 		}},
+		{"a dictionary and a block at their bounds", "batch is cut short", func(s *forge.Stream) {
+			var columns, values []any
+			for c := range 512 {
+				columns, values = append(columns, forge.Column(fmt.Sprint("c", c), 0, false, 1)), append(values, forge.All([]byte("x")))
+			}
+			s.Item(forge.Table, 0, "note", "note", uuid, columns)
+			n := batch.MaxBlockRows
+			s.Item(forge.Keys, 0, 2, n, []any{[]any{forge.Int, forge.Run(1000, 1)}})
+			for i := range 23 * 64 {
+				s.Item(forge.Keys, 0, 2+n+i, 1, []any{forge.All(bytes.Repeat([]byte{'k'}, 65_000))})
+			}
+			s.Item(forge.Block(0, n, 2, thief, epoch, values...)...)
+			s.Item(forge.Reset)
+		}},
+		{"references to rows that never come", excess, func(s *forge.Stream) {
+			s.Item(site...)
+			s.Item(forge.Table, 1, "visit", "visit", uuid, []any{forge.Column("site_id", 0, true, 1)})
+			const n = 4000
+			for i := range 40 {
+				long := make([]byte, 0, n*4000) // keys that differ in their first bytes
+				for k := range n {
+					long = append(long, fmt.Sprintf("%04d%04d%*s", i, k, 4000-8, "")...)
+				}
+				s.Item(forge.Keys, 0, 2, n, []any{[]any{forge.Plain, forge.Run(4000, 0), long}})
+				s.Item(forge.Keys, 1, 2+n, n, []any{[]any{forge.Int, forge.Run(uint64(1000+i*n), 1)}})
+				s.Item(forge.Block(1, n, 2+n, thief, epoch, []any{forge.Refs, forge.Run(2, 1)})...)
+				s.Item(forge.Reset)
+			}
+		}},
 		{"a dictionary that is full, and rows of it", "", func(s *forge.Stream) {
 			s.Item(forge.Table, 0, "label", "label", []any{forge.Column("name", batch.KindText, false, 0)}, []any{forge.Column("v", batch.KindText, false, 1)})
 			n := batch.MaxBlockRows
@@ -189,4 +219,21 @@ func TestImportStops(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A small file may bring a million rows, and no more. It takes minutes: OMSYNC_FORGE_LONG=1 runs it.
+func TestRowsOfASmallFile(t *testing.T) {
+	if os.Getenv("OMSYNC_FORGE_LONG") != "1" {
+		t.Skip("it takes minutes: set OMSYNC_FORGE_LONG=1")
+	}
+	w := newNetwork(t)
+	w.attack(t, "rows", func(s *forge.Stream) {
+		s.Item(site...)
+		for i := range 2000 {
+			n := batch.MaxBlockRows
+			s.Item(forge.Keys, 0, 2, n, []any{[]any{forge.Int, forge.Run(uint64(1000+i*n), 1)}})
+			s.Item(forge.Block(0, n, 2, thief, w.forger.Header.Upto.Epoch, forge.All([]byte("forged")))...)
+			s.Item(forge.Reset)
+		}
+	}, excess)
 }
