@@ -194,3 +194,18 @@ func TestCounts(t *testing.T) {
 		t.Errorf("%v: %d items, %d keys, %d rows, %d values, %d bytes of them, %d of keys", err, r.items, r.keys, r.rows, r.cells, r.valueBytes, r.dictBytes)
 	}
 }
+
+// TestCountsAreHeldToQuotas reads more items than a file of its size may have.
+func TestCountsAreHeldToQuotas(t *testing.T) {
+	r := readerOf(bytes.Repeat([]byte{0x81, itemReset}, 1<<20+1))
+	r.size = 0
+	var err error
+	for n := 0; err == nil; n++ {
+		if _, err = r.Next(); err != nil && n != 1<<20 {
+			t.Errorf("broken off at item %d", n)
+		}
+	}
+	if !errors.Is(err, ErrExcess) {
+		t.Error(err)
+	}
+}

@@ -105,6 +105,9 @@ func checkBlock(n, columns int) error {
 	return nil
 }
 
+// one is the number of columns of a block that has none of the table's.
+func one(*Table) int { return 1 }
+
 // volume sums up the bytes of the values of a block.
 type volume struct{ sum, longest int }
 

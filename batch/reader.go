@@ -266,8 +266,6 @@ func (r *Reader) block(columns func(t *Table) int) (table uint32, n int) {
 	return table, n
 }
 
-func one(*Table) int { return 1 }
-
 func (r *Reader) readKeys() *KeysItem {
 	table := uint32(r.uint("table number", MaxTables))
 	first := uint32(r.uint("first index", maxRef))
