@@ -56,7 +56,10 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 				return nil, err
 			}
 		case sqldb.IsLockConflict(err) && n < maxAttempts && ctx.Err() == nil:
-			time.Sleep(rand.N(time.Duration(n) * 400 * time.Millisecond)) // two that wait for each other must not meet again
+			select { // two that wait for each other must not meet again
+			case <-ctx.Done():
+			case <-time.After(rand.N(time.Duration(n) * 400 * time.Millisecond)):
+			}
 		case refused != nil:
 			return nil, errors.Join(refused, err)
 		case errors.As(err, &row) && !o.DryRun:

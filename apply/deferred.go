@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -18,6 +19,18 @@ type deferredRow struct {
 	update bool
 }
 
+// deferredCost is about what a deferred row takes beside its values, valueCost what each of them does beside its bytes.
+const deferredCost, valueCost = 256, 24
+
+// size is about what a deferred row takes.
+func (r *deferredRow) size() int {
+	n := deferredCost + len(r.key)
+	for _, v := range r.values {
+		n += valueCost + len(v)
+	}
+	return n
+}
+
 // deferRow leaves a row for the end of the batch. One that is here lets go of its unique values now: others wait for them, and
 // perhaps rows whose keys are made of those others' (two names are swapped, and a new patient takes a third).
 func (w *writer) deferRow(ctx context.Context, r deferredRow) error {
@@ -32,8 +45,11 @@ func (w *writer) deferRow(ctx context.Context, r deferredRow) error {
 			}
 		}
 	}
+	for i, v := range r.values {
+		r.values[i] = bytes.Clone(v) // of what it was read with, nothing must stay
+	}
 	w.deferredRows = append(w.deferredRows, r)
-	return nil
+	return w.hold(r.size())
 }
 
 // writeDeferredRows writes the rows that were deferred. By now the batch has brought everything else, and whatever held a value

@@ -13,19 +13,26 @@ import (
 
 // entry is a key of the batch's dictionary, and the row here that it was found to be. There are hundreds of thousands.
 type entry struct {
-	root    *localTable // nil: the table is not here
+	root    *localTable // nil: the table is not here, and the key was not made
 	key     string      // as the sender has it
 	integer int64       // of the row here
 	rare    *rare       // nil for most
+	refs    refs
 	state   entryState
 	lacks   bool // a part that must be there is NULL: it is no row's key
 }
 
-// rare is what only few entries have.
+// rare is what only entries without an integer have, once their row was found.
 type rare struct {
-	refs  []uint32 // parts of the key that are keys themselves, parallel to the key columns; 0 for the others
-	local string   // local key of a row without an integer
-	name  []byte   // of a row that is referred to by name: its name as it is here
+	local string // its local key
+	name  []byte // of a row that is referred to by name: its name as it is here
+}
+
+// refs says where a dictionary keeps the parts of a key that are keys themselves. Without any, it is zero.
+type refs struct {
+	page uint32
+	at   uint16
+	n    uint16
 }
 
 // entryState is what was found out about an entry.
@@ -40,13 +47,6 @@ const (
 // canonical is the key in the form in which the journal keeps it.
 func (e *entry) canonical() string { return journal.Canonical(e.root.Table, e.key) }
 
-func (e *entry) refs() []uint32 {
-	if e.rare == nil {
-		return nil
-	}
-	return e.rare.refs
-}
-
 func (e *entry) name() []byte {
 	if e.rare == nil {
 		return nil
@@ -54,19 +54,28 @@ func (e *entry) name() []byte {
 	return e.rare.name
 }
 
-// found notes which row here the entry is.
-func (e *entry) found(row journal.Row, name [][]byte) {
+// maxFound is how many bytes of local keys and names the dictionary holds beside the keys.
+const maxFound = 64 << 20
+
+// note notes which row here an entry is.
+func (d *dictionary) note(e *entry, row journal.Row, name [][]byte) error {
 	e.state, e.integer = here, row.Int
 	if e.root.Integer != nil {
-		return
+		return nil
 	}
 	if e.rare == nil {
 		e.rare = &rare{}
+		d.found += 64
 	}
+	d.found -= len(e.rare.local) + len(e.rare.name)
 	e.rare.local = row.Key
 	if len(name) == 1 {
 		e.rare.name = bytes.Clone(name[0])
 	}
+	if d.found += len(e.rare.local) + len(e.rare.name); d.found > maxFound {
+		return batch.Excess("its keys are of rows whose names have more than %d bytes", maxFound)
+	}
+	return nil
 }
 
 // inherited is what a row has in common with the ancestor whose key it has: the integer, or the name where there is none.
@@ -90,15 +99,20 @@ func (s inherited) value(l *localTable) []byte {
 	return strconv.AppendInt(nil, s.integer, 10)
 }
 
-// dictionary is a list of entries in pages: growing it copies nothing.
+// dictionary is a list of entries in pages: growing it copies nothing, and emptying it frees what they hold and not the pages. A
+// batch may empty it very often.
 type dictionary struct {
-	pages [][]entry
-	n     int
+	pages   [][]entry
+	n       int
+	parts   [][]uint32         // pages of the parts that are keys
+	targets map[uint32]*target // of entries, as they were asked for
+	found   int                // bytes of what was found of the rows here
 }
 
 const (
 	dictShift = 12
 	dictPage  = 1 << dictShift
+	partsPage = 1 << 14 // a key has batch.MaxColumns parts at most
 )
 
 // add returns the index of the new entry.
@@ -111,7 +125,37 @@ func (d *dictionary) add(e entry) uint32 {
 	return uint32(d.n-1) + batch.FirstRef
 }
 
-func (d *dictionary) reset() { d.pages, d.n = nil, 0 }
+func (d *dictionary) reset() {
+	for i := 0; i < d.n; i += dictPage {
+		clear(d.pages[i>>dictShift][:min(dictPage, d.n-i)])
+	}
+	d.n, d.found = 0, 0
+	if len(d.parts) > 0 {
+		d.parts = d.parts[:1]
+		d.parts[0] = d.parts[0][:0]
+	}
+	clear(d.targets)
+}
+
+// keep takes in the parts of a key that are keys, parallel to its columns.
+func (d *dictionary) keep(parts []uint32) refs {
+	last := len(d.parts) - 1
+	if last < 0 || len(d.parts[last])+len(parts) > partsPage {
+		d.parts = append(d.parts, make([]uint32, 0, partsPage))
+		last++
+	}
+	at := len(d.parts[last])
+	d.parts[last] = append(d.parts[last], parts...)
+	return refs{uint32(last), uint16(at), uint16(len(parts))}
+}
+
+// refs returns the parts of an entry's key that are keys themselves, parallel to the key columns, 0 for the others; nil if none is.
+func (d *dictionary) refs(e *entry) []uint32 {
+	if e.refs.n == 0 {
+		return nil
+	}
+	return d.parts[e.refs.page][e.refs.at : e.refs.at+e.refs.n]
+}
 
 // at returns the entry of an index.
 func (d *dictionary) at(i uint32) *entry {
@@ -133,20 +177,27 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 			}
 		}
 	}
-	parts := make([]*string, len(i.Parts))
+	if root == nil { // nothing will ask for more than that they are there
+		for range i.N {
+			v.keys.add(entry{})
+		}
+		return nil
+	}
+	parts, refs := make([]*string, len(i.Parts)), make([]uint32, len(i.Parts))
 	for n := range i.N {
-		if err := v.addKey(root, i.Parts, n, parts); err != nil {
+		if err := v.addKey(root, i.Parts, n, parts, refs); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addKey takes in the nth key. parts is room for its parts.
-func (v *resolver) addKey(root *localTable, values []batch.Values, n int, parts []*string) error {
+// addKey takes in the nth key. parts and refs are room for its parts.
+func (v *resolver) addKey(root *localTable, values []batch.Values, n int, parts []*string, refs []uint32) error {
 	e := entry{root: root}
+	composed := false
 	for p, of := range values {
-		parts[p] = nil
+		parts[p], refs[p] = nil, 0
 		if of.Refs == nil {
 			if b := of.Bytes[n]; b != nil {
 				s := string(b)
@@ -154,22 +205,21 @@ func (v *resolver) addKey(root *localTable, values []batch.Values, n int, parts 
 			}
 			continue
 		}
-		if e.rare == nil {
-			e.rare = &rare{refs: make([]uint32, len(values))}
-		}
+		composed = true
 		if r := of.Refs[n]; r >= batch.FirstRef {
-			if root != nil {
-				if err := v.checkTarget(root.KeyColumns[p], r); err != nil {
-					return err
-				}
+			if err := v.checkTarget(root.KeyColumns[p], r); err != nil {
+				return err
 			}
-			e.rare.refs[p] = r
+			refs[p] = r
 			parts[p] = &v.keys.at(r).key
 			e.lacks = e.lacks || v.keys.at(r).lacks
 		}
 	}
+	if composed {
+		e.refs = v.keys.keep(refs)
+	}
 	e.key = journal.JoinKey(parts)
-	if root != nil && root.Key != schema.KeyAll {
+	if root.Key != schema.KeyAll {
 		e.lacks = e.lacks || slices.Contains(parts, nil)
 	}
 	v.keys.add(e)

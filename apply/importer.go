@@ -82,6 +82,9 @@ func (im *importer) bringIn(ctx context.Context, r *batch.Reader) error {
 func (im *importer) readItems(ctx context.Context, r *batch.Reader) error {
 	rows := false
 	for {
+		if err := ctx.Err(); err != nil {
+			return err // what comes may never wait for the server
+		}
 		item, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -86,7 +86,9 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 		r.at = journal.Row{Int: sqldb.Int(r.values[l.place[l.Integer]])}
 	}
 	if r.entry != 0 && w.resolver.keys.at(r.entry).root == l {
-		w.resolver.identify(l, r.entry, r.at, r.values)
+		if err := w.resolver.identify(l, r.entry, r.at, r.values); err != nil {
+			return err
+		}
 	}
 	if l.Root != l.Table {
 		ancestor := inherited{integer: r.at.Int}
@@ -95,7 +97,9 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 		}
 		w.resolver.exists(l, ancestor)
 	}
-	w.patchLater(r)
+	if err := w.patchLater(r); err != nil {
+		return err
+	}
 	if r.wasDead {
 		if err := journal.DropTombstones(ctx, w.s.conn, l.journal.ID, []string{journal.Canonical(l.Table, r.key)}); err != nil {
 			return err

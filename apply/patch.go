@@ -17,7 +17,7 @@ type patch struct {
 	at     journal.Row
 	key    string
 	column *schema.Column
-	to     target
+	to     *target
 }
 
 // target is a row that is referred to, as it can be found again once the dictionary is another one.
@@ -25,45 +25,111 @@ type target struct {
 	root  *localTable
 	key   string
 	parts []*target // of a key that is made of other rows' keys; nil for its other parts
+
+	counted bool // among what the writer holds
 }
 
-// target takes an entry out of the dictionary.
-func (v *resolver) target(i uint32) target {
+// patchCost is about what a patch, or a target, takes beside its key.
+const patchCost = 64
+
+// target takes an entry out of the dictionary: one of each for all that refer to it.
+func (v *resolver) target(i uint32) *target {
+	if t := v.keys.targets[i]; t != nil {
+		return t
+	}
 	e := v.keys.at(i)
-	t := target{root: e.root, key: e.key}
-	for p, r := range e.refs() {
+	t := &target{root: e.root, key: e.key}
+	for p, r := range v.keys.refs(e) {
 		if r != 0 {
 			if t.parts == nil {
-				t.parts = make([]*target, len(e.refs()))
+				t.parts = make([]*target, e.refs.n)
 			}
-			part := v.target(r)
-			t.parts[p] = &part
+			t.parts[p] = v.target(r)
 		}
 	}
+	if v.keys.targets == nil {
+		v.keys.targets = map[uint32]*target{}
+	}
+	v.keys.targets[i] = t
 	return t
 }
 
-// addTarget takes it back in, and returns its index.
-func (v *resolver) addTarget(t *target) uint32 {
-	e := entry{root: t.root, key: t.key}
-	for p, part := range t.parts {
-		if part != nil {
-			if e.rare == nil {
-				e.rare = &rare{refs: make([]uint32, len(t.parts))}
-			}
-			e.rare.refs[p] = v.addTarget(part)
-		}
+// addTarget takes it back in, and returns its index. added are those that are in.
+func (v *resolver) addTarget(t *target, added map[*target]uint32) uint32 {
+	if i, ok := added[t]; ok {
+		return i
 	}
-	return v.keys.add(e)
+	e := entry{root: t.root, key: t.key}
+	if t.parts != nil {
+		refs := make([]uint32, len(t.parts))
+		for p, part := range t.parts {
+			if part != nil {
+				refs[p] = v.addTarget(part, added)
+			}
+		}
+		e.refs = v.keys.keep(refs)
+	}
+	added[t] = v.keys.add(e)
+	return added[t]
 }
 
 // patchLater remembers the references of a row that are still to be filled in, once the row has its identity.
-func (w *writer) patchLater(r *row) {
+func (w *writer) patchLater(r *row) error {
 	for _, p := range r.pending {
 		p.at = r.at
 		w.patches = append(w.patches, p)
+		if err := w.hold(p.size()); err != nil {
+			return err
+		}
 	}
 	r.pending = nil
+	return nil
+}
+
+// size is about what a patch takes, with its target if that was not counted yet.
+func (p *patch) size() int {
+	n := patchCost + len(p.key) + len(p.at.Key)
+	if !p.to.counted {
+		p.to.counted = true
+		n += patchCost + len(p.to.key)
+	}
+	return n
+}
+
+// fillEarly fills in what has come meanwhile, once much waits for it: most references to rows that come later are to the next ones. The
+// dictionary stays as it is. What only one row may have waits for the end: a later row of the batch may give it up.
+func (w *writer) fillEarly(ctx context.Context) error {
+	if w.held < max(fillFrom, w.fillAt) {
+		return nil
+	}
+	var wait []patch
+	w.patches = slices.DeleteFunc(w.patches, func(p patch) bool {
+		unique := slices.ContainsFunc(p.l.Unique, func(index []*schema.Column) bool { return slices.Contains(index, p.column) })
+		if unique {
+			wait = append(wait, p)
+		}
+		return unique
+	})
+	keys := w.resolver.keys
+	w.resolver.keys = dictionary{}
+	err := w.fillPatches(ctx, reading)
+	w.resolver.keys = keys
+	if err != nil {
+		return err
+	}
+	w.patches = append(w.patches, wait...)
+	for _, p := range w.patches {
+		p.to.counted = false
+	}
+	w.held = 0
+	for i := range w.patches {
+		w.held += w.patches[i].size()
+	}
+	for _, r := range w.deferredRows {
+		w.held += r.size()
+	}
+	w.fillAt = 2 * w.held
+	return nil
 }
 
 // fillPatches fills in references to rows that came later in the batch. Those whose row is still nowhere wait for the next call,
@@ -73,9 +139,9 @@ func (w *writer) fillPatches(ctx context.Context, phase phase) error {
 	w.patches = nil
 	for part := range slices.Chunk(patches, 1000) {
 		w.resolver.keys.reset()
-		to := make([]uint32, len(part))
+		to, added := make([]uint32, len(part)), map[*target]uint32{}
 		for i, p := range part {
-			to[i] = w.resolver.addTarget(&p.to)
+			to[i] = w.resolver.addTarget(p.to, added)
 		}
 		if err := w.resolver.resolve(ctx, to); err != nil {
 			return err

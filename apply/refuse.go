@@ -55,7 +55,7 @@ func (w *writer) refuse(l *localTable, key string, err error) error {
 func notTaken(err error) error {
 	switch {
 	case tooLarge(err):
-		return errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, and import again")
+		return errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, up to 52 MiB, and import again")
 	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry:
 		return fmt.Errorf("another row here has the same value where only one may (%w): change one of them and import again", withoutValues(err))
 	}

@@ -67,7 +67,9 @@ func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
 			return err
 		}
 		for n, f := range rows {
-			v.keys.at(todo[l][n]).found(f.row, f.values)
+			if err := v.keys.note(v.keys.at(todo[l][n]), f.row, f.values); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -77,7 +79,7 @@ func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
 func (v *resolver) resolveParts(ctx context.Context, keys []uint32) error {
 	var parts []uint32
 	for _, i := range keys {
-		for _, r := range v.keys.at(i).refs() {
+		for _, r := range v.keys.refs(v.keys.at(i)) {
 			if r != 0 {
 				parts = append(parts, r)
 			}
@@ -137,7 +139,7 @@ func (v *resolver) keyValues(l *localTable, i uint32) ([][]byte, bool) {
 		switch {
 		case parts[p] == nil:
 		case c.Ref != nil:
-			value, ok := v.value(c.Ref, e.refs()[p])
+			value, ok := v.value(c.Ref, v.keys.refs(e)[p])
 			if !ok {
 				return nil, false
 			}
@@ -195,15 +197,15 @@ func (v *resolver) exists(l *localTable, row inherited) {
 }
 
 // identify notes which row here a key of the table is. values are those of all its written columns.
-func (v *resolver) identify(l *localTable, key uint32, row journal.Row, values [][]byte) {
+func (v *resolver) identify(l *localTable, key uint32, row journal.Row, values [][]byte) error {
 	e := v.keys.at(key)
 	if l != e.root {
 		v.exists(l, e.inherited())
-		return
+		return nil
 	}
 	var name [][]byte
 	if len(l.KeyColumns) == 1 {
 		name = [][]byte{values[l.place[l.KeyColumns[0]]]}
 	}
-	e.found(row, name)
+	return v.keys.note(e, row, name)
 }

@@ -59,6 +59,9 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 			return err
 		}
 	}
+	if err := im.writer.fillEarly(ctx); err != nil {
+		return err
+	}
 	im.rowsRead += int64(w.n)
 	if im.o.Progress != nil {
 		im.o.Progress(im.rowsRead, 0)
@@ -81,7 +84,9 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 		return err
 	}
 	for i, f := range w.found {
-		v.identify(w.l, w.Keys[i], f.row, f.values)
+		if err := v.identify(w.l, w.Keys[i], f.row, f.values); err != nil {
+			return err
+		}
 	}
 	return nil
 }

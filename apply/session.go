@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"unsafe"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sqldb"
@@ -68,9 +71,16 @@ func (s *session) close() {
 	s.conn.Close()
 }
 
-// exec runs one statement.
+// longestStatement is the most bytes of one statement. The driver copies it once more, beside the value that it was made of; and it
+// sends none of 64 MiB.
+const longestStatement = 52 << 20
+
+// exec runs one statement, whose bytes must not change meanwhile: it may hold a value of many megabytes, and is not copied.
 func (s *session) exec(ctx context.Context, statement []byte) (sql.Result, error) {
-	return s.conn.ExecContext(ctx, string(statement))
+	if len(statement) > longestStatement {
+		return nil, mysql.ErrPktTooLarge
+	}
+	return s.conn.ExecContext(ctx, unsafe.String(unsafe.SliceData(statement), len(statement)))
 }
 
 // each hands the rows of a query to f, as sqldb.Each does.

@@ -96,7 +96,7 @@ func (im *importer) checkStamps(l *localTable, key string, known merge.Row, grou
 func (im *importer) setAsideKeyless(w *block, i int) error {
 	e := im.resolver.keys.at(w.Keys[i])
 	c := w.l.KeyColumns[0]
-	for p, to := range e.refs() {
+	for p, to := range im.resolver.keys.refs(e) {
 		if to != 0 && im.resolver.keys.at(to).state != here {
 			c = w.l.KeyColumns[p]
 		}

@@ -13,7 +13,9 @@ import (
 func (w *writer) update(ctx context.Context, q *writes) error {
 	l, rows := q.l, q.update
 	for _, r := range rows {
-		w.patchLater(r)
+		if err := w.patchLater(r); err != nil {
+			return err
+		}
 	}
 	if l.Integer == nil {
 		for _, r := range rows {

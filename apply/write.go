@@ -19,6 +19,8 @@ type writer struct {
 	epoch    *epoch
 	dryRun   bool
 
+	held         int           // bytes of what follows, about
+	fillAt       int           // of them, when patches are next filled in before the end
 	patches      []patch       // references to be filled in
 	deferredRows []deferredRow // rows whose unique values others hold
 
@@ -31,6 +33,18 @@ type writer struct {
 
 func newWriter(l *peerLink, v *resolver, dryRun bool) *writer {
 	return &writer{j: l.j, s: l.s, resolver: v, epoch: l.epoch, dryRun: dryRun}
+}
+
+// maxHeld is how many bytes of patches and deferred rows an import holds until the batch is in; fillFrom is from how many on it fills in
+// what can be filled in while the batch is read.
+const maxHeld, fillFrom = 64 << 20, 16 << 20
+
+// hold notes that so many bytes more are held to the end of the batch.
+func (w *writer) hold(n int) error {
+	if w.held += n; w.held > maxHeld {
+		return batch.Excess("what must wait for its end has more than %d bytes", maxHeld)
+	}
+	return nil
 }
 
 // phase is how much of the batch is in.

@@ -20,16 +20,15 @@ const (
 	MaxTables     = 4096                           // tables of one file; requests of its header
 	MaxColumns    = 4096                           // columns, and key columns, of one table
 	MaxSlot       = 63                             // highest version bit
-	MaxDict       = 1 << 20                        // entries of the dictionary of keys
-	MaxBlockRows  = 1 << 16                        // rows of one block, keys of one Keys call
-	MaxBlockCells = 1 << 22                        // rows times columns of one block
-	MaxVersions   = 1 << 20                        // version groups of one block
+	MaxDict       = 1 << 19                        // entries of the dictionary of keys
+	MaxBlockRows  = 1 << 12                        // rows of one block, keys of one Keys call
+	MaxBlockCells = 1 << 21                        // rows times columns of one block
+	MaxVersions   = 1 << 18                        // version groups of one block
 	MaxValue      = 64 << 20                       // bytes of one value
 	MaxBlock      = 64 << 20                       // bytes of the values of one block, its longest not counted
 	MaxNote       = 4096                           // bytes of the note of a conflict record
 	MaxTime       = 253402300799999999             // microseconds since 1970: the end of the year 9999
 	maxWindow     = 8 << 20                        // bytes that the compression looks back
-	maxPlain      = MaxBlock + MaxValue            // bytes of the values of one block, all told
 	maxRef        = uint64(FirstRef) + MaxDict - 1 // highest index
 )
 

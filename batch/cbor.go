@@ -109,14 +109,22 @@ type in struct {
 // spend takes n bytes of values from the budget of the item.
 func (d *in) spend(n int) {
 	if d.budget -= n; d.budget < 0 {
-		d.fail("values of a block have more than %d bytes", maxPlain)
+		d.fail("%w", excessive("a block and the keys before it have more than %d bytes", MaxHeld))
 	}
 }
 
 func (d *in) fail(format string, args ...any) {
 	if d.err == nil {
-		d.err = fmt.Errorf("%w: %w", ErrCorrupt, fmt.Errorf(format, args...))
+		d.err = corrupt(fmt.Errorf(format, args...))
 	}
+}
+
+// corrupt makes an error an ErrCorrupt, unless it is one.
+func corrupt(err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
 // source remembers the error of a reader that a decompressor reads from.
@@ -143,7 +151,7 @@ func (d *in) stop(err error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		d.err = fmt.Errorf("%w: no end", ErrTruncated)
 	default:
-		d.err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		d.err = corrupt(err)
 	}
 }
 

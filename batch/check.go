@@ -13,9 +13,17 @@ type state struct {
 	roots  []uint32          // root of each table, by number
 	names  map[string]uint32 // number of each root
 	seen   map[string]bool   // names of tables
-	dict   []uint32          // root of each entry of the dictionary
+	dict   []dictKey
+
+	dictBytes  int       // what the dictionary's keys count
+	fresh      []dictKey // keys that were checked, and are not in the dictionary yet
+	freshBytes int
+
+	columns, columnNames int // of all tables: how many, and the bytes of their names
 
 	items, rows, deletions, records uint64
+	keys, cells, valueBytes         uint64 // all told, whatever a reset forgets
+	most
 }
 
 func newState() state {
@@ -47,12 +55,14 @@ func (s *state) addTable(t Table) (uint32, error) {
 	if len(t.Key) == 0 {
 		return 0, fmt.Errorf("table %q has no key", t.Name)
 	}
+	names := 0
 	for _, list := range [][]Column{t.Key, t.Columns} {
 		if len(list) > MaxColumns {
 			return 0, fmt.Errorf("table %q has more than %d columns", t.Name, MaxColumns)
 		}
 		seen := make(map[string]bool, len(list))
 		for _, c := range list {
+			names += len(c.Name)
 			if err := checkName("column", c.Name); err != nil {
 				return 0, err
 			}
@@ -65,6 +75,14 @@ func (s *state) addTable(t Table) (uint32, error) {
 			seen[c.Name] = true
 		}
 	}
+	all := s.columns + len(t.Key) + len(t.Columns)
+	if all > MaxAllColumns {
+		return 0, excessive("its tables have more than %d columns", MaxAllColumns)
+	}
+	if names += s.columnNames; names > MaxColumnNames {
+		return 0, excessive("the names of its columns have more than %d bytes", MaxColumnNames)
+	}
+	s.columns, s.columnNames = all, names
 	root, ok := s.names[t.Root]
 	if !ok {
 		root = uint32(len(s.names))
@@ -87,12 +105,30 @@ func checkBlock(n, columns int) error {
 	return nil
 }
 
+// one is the number of columns of a block that has none of the table's.
+func one(*Table) int { return 1 }
+
 // volume sums up the bytes of the values of a block.
 type volume struct{ sum, longest int }
 
-func (v *volume) add(n int) {
-	v.sum += n
-	v.longest = max(v.longest, n)
+func (v *volume) add(bytes int) {
+	v.sum += bytes
+	v.longest = max(v.longest, bytes)
+}
+
+// count adds a block's values to what the batch has had so far, once they are
+// within the limits. more is what else of it counts like a value.
+func (s *state) count(v *volume, cells, more int) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	if s.dictBytes+v.sum+cellCost*cells > MaxHeld {
+		return excessive("a block and the keys before it have more than %d bytes", MaxHeld)
+	}
+	s.mostHeld = max(s.mostHeld, s.dictBytes+v.sum+cellCost*cells)
+	s.cells += uint64(cells + more)
+	s.valueBytes += uint64(v.sum)
+	return nil
 }
 
 func (v *volume) check() error {
@@ -151,16 +187,26 @@ func (s *state) checkKeys(table uint32, parts []Values, n int) error {
 			return fmt.Errorf("key of table %q: %w", t.Name, err)
 		}
 	}
-	return vol.check()
+	if err := s.count(&vol, n*len(parts), 0); err != nil {
+		return err
+	}
+	return s.measureKeys(table, parts, n)
 }
 
-func (s *state) addKeys(table uint32, n int) (first uint32) {
+// addKeys takes the keys that were checked last into the dictionary.
+func (s *state) addKeys() (first uint32) {
 	first = uint32(len(s.dict)) + FirstRef
-	for range n {
-		s.dict = append(s.dict, s.roots[table])
+	s.dict = append(s.dict, s.fresh...)
+	s.dictBytes += s.freshBytes
+	s.keys += uint64(len(s.fresh))
+	s.mostKeys, s.mostDictBytes = max(s.mostKeys, len(s.dict)), max(s.mostDictBytes, s.dictBytes)
+	for _, k := range s.fresh {
+		s.longestKey, s.deepestKey = max(s.longestKey, int(k.size)), max(s.deepestKey, int(k.depth))
 	}
 	return first
 }
+
+func (s *state) resetDict() { s.dict, s.dictBytes = s.dict[:0], 0 }
 
 // checkRowKeys checks that the keys of rows are keys of that table's root.
 func (s *state) checkRowKeys(t *Table, table uint32, keys []uint32) error {
@@ -168,7 +214,7 @@ func (s *state) checkRowKeys(t *Table, table uint32, keys []uint32) error {
 		if k < FirstRef || int64(k-FirstRef) >= int64(len(s.dict)) {
 			return fmt.Errorf("row of table %q has key %d, which is not in the dictionary", t.Name, k)
 		}
-		if s.dict[k-FirstRef] != s.roots[table] {
+		if uint32(s.dict[k-FirstRef].root) != s.roots[table] {
 			return fmt.Errorf("row of table %q has key %d, which is not a key of %q", t.Name, k, t.Root)
 		}
 	}
@@ -202,7 +248,7 @@ func (s *state) checkRows(r *Rows) error {
 			return fmt.Errorf("rows of table %q: %w", t.Name, err)
 		}
 	}
-	return vol.check()
+	return s.count(&vol, n*len(r.Columns), len(r.Masks))
 }
 
 func (r *Rows) checkVersions() error {
@@ -325,5 +371,5 @@ func (s *state) checkRecords(r *Records) error {
 	if err := checkStamps(n, r.WonTimes, r.WonAuthors); err != nil {
 		return fmt.Errorf("records of table %q: %w", t.Name, err)
 	}
-	return vol.check()
+	return s.count(&vol, n, 0)
 }

@@ -29,7 +29,7 @@ func TestFormatExamples(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", e[0], err)
 		}
-		d := &in{r: bufio.NewReader(bytes.NewReader(want)), budget: maxPlain}
+		d := &in{r: bufio.NewReader(bytes.NewReader(want)), budget: MaxHeld}
 		var encode func(p *packer)
 		if e[1] == "series" || e[1] == "refs" {
 			var v []uint64

@@ -21,7 +21,7 @@ func decoder(pack func(p *packer)) *in {
 	if p.flush(); p.err != nil {
 		panic(p.err)
 	}
-	return &in{r: bufio.NewReader(&buf), budget: maxPlain}
+	return &in{r: bufio.NewReader(&buf), budget: MaxHeld}
 }
 
 // batchOf makes a signed batch of a stream that no writer need have written.
@@ -47,7 +47,7 @@ func signed(b []byte) []byte {
 
 // readerOf reads a stream of items that follows a header.
 func readerOf(stream []byte) *Reader {
-	r := &Reader{state: newState(), header: testHeader(), file: bytes.NewReader(nil), hash: sha512.New()}
+	r := &Reader{state: newState(), header: testHeader(), size: int64(len(stream)), file: bytes.NewReader(nil), hash: sha512.New()}
 	r.sum = r.hash.Sum(nil)
 	r.r = bufio.NewReader(bytes.NewReader(stream))
 	return r

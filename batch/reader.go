@@ -18,11 +18,13 @@ import (
 type Reader struct {
 	state
 	in
-	header *Header
-	zr     *zstd.Decoder
-	file   io.Reader // the ciphertext, hashed as it is read
-	hash   hash.Hash
-	sum    []byte // hash of the file when its signature was checked
+	header  *Header
+	size    int64 // of the file
+	zr      *zstd.Decoder
+	decoded *bounded
+	file    io.Reader // the ciphertext, hashed as it is read
+	hash    hash.Hash
+	sum     []byte // hash of the file when its signature was checked
 }
 
 // Open checks the signature over the whole file, and only then starts to
@@ -40,7 +42,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 		return nil, err
 	}
 	start, end := int64(5+len(head)), size-SignatureSize
-	r := &Reader{state: newState(), header: h, hash: sha512.New(), sum: sum}
+	r := &Reader{state: newState(), header: h, size: size, hash: sha512.New(), sum: sum}
 	if _, err := io.Copy(r.hash, io.NewSectionReader(f, 0, start)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
@@ -54,7 +56,8 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}
-	r.zr, r.r = zr, bufio.NewReaderSize(zr, 64<<10)
+	r.decoded = &bounded{r: zr, size: size}
+	r.zr, r.r = zr, bufio.NewReaderSize(r.decoded, 64<<10)
 	inner := make([]byte, len(head))
 	if _, err := io.ReadFull(r.r, inner); err != nil {
 		r.stop(err)
@@ -126,19 +129,23 @@ func (r *Reader) Next() (any, error) {
 	if r.in.err != nil {
 		return nil, r.in.err
 	}
+	number := r.items + 1
 	item := r.item()
+	if r.in.err == nil {
+		r.items++
+		r.accept(r.checkQuotas(r.size))
+	}
 	if r.in.err != nil {
 		if !errors.Is(r.in.err, io.EOF) {
-			r.in.err = fmt.Errorf("item %d: %w", r.items+1, r.in.err)
+			r.in.err = fmt.Errorf("item %d: %w", number, r.in.err)
 		}
 		return nil, r.in.err
 	}
-	r.items++
 	return item, nil
 }
 
 func (r *Reader) item() any {
-	r.budget = maxPlain
+	r.budget = MaxHeld - r.dictBytes
 	size := r.array("item", 1, 13)
 	kind := r.uint("item type", itemRecords)
 	if r.in.err != nil {
@@ -155,7 +162,7 @@ func (r *Reader) item() any {
 	case itemKeys:
 		return r.readKeys()
 	case itemReset:
-		r.dict = r.dict[:0]
+		r.resetDict()
 		return &ResetItem{}
 	case itemRows:
 		return r.readRows()
@@ -259,8 +266,6 @@ func (r *Reader) block(columns func(t *Table) int) (table uint32, n int) {
 	return table, n
 }
 
-func one(*Table) int { return 1 }
-
 func (r *Reader) readKeys() *KeysItem {
 	table := uint32(r.uint("table number", MaxTables))
 	first := uint32(r.uint("first index", maxRef))
@@ -278,7 +283,7 @@ func (r *Reader) readKeys() *KeysItem {
 	if r.accept(err); err != nil {
 		return nil
 	}
-	item := &KeysItem{Table: table, First: first, N: n, Parts: r.columns(len(t.Key), n)}
+	item := &KeysItem{Table: table, First: first, N: n, Parts: r.readValues(len(t.Key), n)}
 	if r.in.err != nil {
 		return nil
 	}
@@ -286,12 +291,13 @@ func (r *Reader) readKeys() *KeysItem {
 		r.accept(err)
 		return nil
 	}
-	r.addKeys(table, n)
+	r.addKeys()
 	return item
 }
 
-func (r *Reader) columns(want, n int) []Values {
+func (r *Reader) readValues(want, n int) []Values {
 	r.array("columns", want, want)
+	r.spend(cellCost * want * n)
 	var list []Values
 	for range want {
 		list = append(list, r.column(n))
@@ -330,7 +336,7 @@ func (r *Reader) readRows() *Rows {
 	if r.in.err != nil {
 		return nil
 	}
-	b.Columns = r.columns(len(r.tables[table].Columns), n)
+	b.Columns = r.readValues(len(r.tables[table].Columns), n)
 	if r.in.err == nil {
 		r.accept(r.checkRows(b))
 		r.rows += uint64(n)

@@ -102,7 +102,7 @@ func (d *in) plain(n int) [][]byte {
 	total := 0
 	for _, x := range lens {
 		if x > MaxValue || total > d.budget {
-			d.fail("values of a block have more than %d bytes", maxPlain)
+			d.fail("a value of more than %d bytes, or values of a block of more than %d", MaxValue, d.budget)
 			return nil
 		}
 		total += int(x)

@@ -122,7 +122,7 @@ func (w *Writer) Keys(table uint32, parts []Values) (first uint32, err error) {
 	if err := w.checkKeys(table, parts, n); err != nil {
 		return 0, err
 	}
-	first = w.addKeys(table, n)
+	first = w.addKeys()
 	w.pack.list(5, itemKeys, uint64(table), uint64(first), uint64(n))
 	w.pack.columns(w.tables[table].Key, parts, n)
 	return first, w.done()
@@ -143,7 +143,7 @@ func (w *Writer) ResetDict() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.dict = w.dict[:0]
+	w.resetDict()
 	w.pack.list(1, itemReset)
 	return w.done()
 }

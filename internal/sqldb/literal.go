@@ -1,6 +1,9 @@
 package sqldb
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Binary appends a byte string as a literal.
 func Binary(b []byte, s string) []byte {
@@ -36,9 +39,26 @@ func AppendDerived(b []byte, columns []string, n, limit int, value func(b []byte
 	return append(b, ") d"...), row
 }
 
+// longString is the length in bytes from which on the room for a literal is made beforehand.
+const longString = 1 << 16
+
+// escapes returns how many bytes of v AppendString puts a backslash before.
+func escapes(v []byte) (n int) {
+	for _, c := range v {
+		switch c {
+		case 0, '\n', '\r', 0x1a, '\'', '\\':
+			n++
+		}
+	}
+	return n
+}
+
 // AppendString appends a quoted string literal, for sessions without NO_BACKSLASH_ESCAPES.
 // Source: MySQL reference manual, String Literals.
 func AppendString(b, v []byte) []byte {
+	if len(v) > longString {
+		b = slices.Grow(b, len(v)+escapes(v)+longString/16) // of a long value, growth by appending would hold several copies
+	}
 	b = append(b, '\'')
 	for _, c := range v {
 		switch c {
