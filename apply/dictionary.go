@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +24,8 @@ type entry struct {
 // rare is what only entries without an integer have, once their row was found.
 type rare struct {
 	local string // its local key
-	name  []byte // of a row that is referred to by name: its name as it is here
+	name  string // of a row that is referred to by name: its name as it is here
+	named bool
 }
 
 // refs says where a dictionary keeps the parts of a key that are keys themselves. Without any, it is zero.
@@ -48,14 +48,24 @@ const (
 func (e *entry) canonical() string { return journal.Canonical(e.root.Table, e.key) }
 
 func (e *entry) name() []byte {
-	if e.rare == nil {
+	if e.rare == nil || !e.rare.named {
 		return nil
 	}
-	return e.rare.name
+	return []byte(e.rare.name)
 }
 
-// maxFound is how many bytes of local keys and names the dictionary holds beside the keys.
-const maxFound = 64 << 20
+// maxFound is how many bytes of local keys and names the dictionary holds beside the keys. Where each is about as long as its key, it
+// is not reached, however many keys there are.
+const maxFound = batch.MaxDictBytes
+
+// shared returns a text, which is the entry's key itself where they are equal: nearly always. What is not counts as held.
+func (d *dictionary) shared(e *entry, s string) string {
+	if s == e.key {
+		return e.key
+	}
+	d.found += len(s)
+	return s
+}
 
 // note notes which row here an entry is.
 func (d *dictionary) note(e *entry, row journal.Row, name [][]byte) error {
@@ -67,12 +77,16 @@ func (d *dictionary) note(e *entry, row journal.Row, name [][]byte) error {
 		e.rare = &rare{}
 		d.found += 64
 	}
-	d.found -= len(e.rare.local) + len(e.rare.name)
-	e.rare.local = row.Key
-	if len(name) == 1 {
-		e.rare.name = bytes.Clone(name[0])
+	for _, before := range []string{e.rare.local, e.rare.name} {
+		if before != e.key {
+			d.found -= len(before)
+		}
 	}
-	if d.found += len(e.rare.local) + len(e.rare.name); d.found > maxFound {
+	e.rare.local = d.shared(e, row.Key)
+	if len(name) == 1 {
+		e.rare.name, e.rare.named = d.shared(e, string(name[0])), name[0] != nil
+	}
+	if d.found > maxFound {
 		return batch.Excess("its keys are of rows whose names have more than %d bytes", maxFound)
 	}
 	return nil

@@ -138,6 +138,9 @@ func (p *packer) columns(columns []Column, values []Values, n int) {
 // DictLen returns the number of keys in the dictionary.
 func (w *Writer) DictLen() int { return len(w.dict) }
 
+// DictBytes returns what the keys in the dictionary count against MaxDictBytes.
+func (w *Writer) DictBytes() int { return w.dictBytes }
+
 // ResetDict empties the dictionary: the next key has index FirstRef.
 func (w *Writer) ResetDict() error {
 	if w.err != nil {

@@ -42,12 +42,13 @@ func (d *dictionary) forget() {
 	d.byInteger, d.exists, d.byKey = pages{}, pages{}, map[*schema.Table]map[string]uint32{}
 }
 
-// dictLimit is how many keys a batch holds at once: the receiver keeps them in memory. The format allows more.
-const dictLimit = 400_000
+// dictLimit is how many keys a batch holds at once, and dictBytes how many bytes of them before a block: the receiver keeps them in
+// memory. The format allows more.
+const dictLimit, dictBytes = 400_000, batch.MaxDictBytes / 2
 
 // makeRoom empties the dictionary when so many more entries might be too many.
 func (d *dictionary) makeRoom(n int) error {
-	if d.w.DictLen()+n <= dictLimit {
+	if d.w.DictLen()+n <= dictLimit && d.w.DictBytes() <= dictBytes {
 		return nil
 	}
 	d.forget()
