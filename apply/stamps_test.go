@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,21 +64,26 @@ func stamped(time int64, keys ...string) func(w *batch.Writer) error {
 		if err != nil {
 			return err
 		}
-		var of, values batch.Values
-		for _, k := range keys {
-			of.Bytes, values.Bytes = append(of.Bytes, []byte(k)), append(values.Bytes, []byte("frozen"))
+		for block := range slices.Chunk(keys, batch.MaxBlockRows) {
+			var of, values batch.Values
+			for _, k := range block {
+				of.Bytes, values.Bytes = append(of.Bytes, []byte(k)), append(values.Bytes, []byte("frozen"))
+			}
+			first, err := w.Keys(n, []batch.Values{of})
+			if err != nil {
+				return err
+			}
+			r := &batch.Rows{Table: n, Columns: []batch.Values{values}}
+			for i := range block {
+				r.Keys, r.Groups = append(r.Keys, first+uint32(i)), append(r.Groups, 2)
+				r.Masks, r.Times = append(r.Masks, 1, 2), append(r.Times, 5, time)
+				r.Authors, r.Epochs = append(r.Authors, "stolen", "stolen"), append(r.Epochs, 1000, 1000)
+			}
+			if err := w.Rows(r); err != nil {
+				return err
+			}
 		}
-		first, err := w.Keys(n, []batch.Values{of})
-		if err != nil {
-			return err
-		}
-		r := &batch.Rows{Table: n, Columns: []batch.Values{values}}
-		for i := range keys {
-			r.Keys, r.Groups = append(r.Keys, first+uint32(i)), append(r.Groups, 2)
-			r.Masks, r.Times = append(r.Masks, 1, 2), append(r.Times, 5, time)
-			r.Authors, r.Epochs = append(r.Authors, "stolen", "stolen"), append(r.Epochs, 1000, 1000)
-		}
-		return w.Rows(r)
+		return nil
 	}
 }
 
