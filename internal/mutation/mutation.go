@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 )
 
 // Mutant is a package without one rule.
@@ -21,6 +22,27 @@ type Mutant struct {
 
 // ErrNoGo means that there is no go command to build with.
 var ErrNoGo = errors.New("no go command")
+
+// Check runs each mutant by itself: one of the tests of the package in the current folder that the pattern matches must fail.
+func Check(t *testing.T, pattern string, mutants ...Mutant) {
+	if testing.Short() {
+		t.Skip("builds the package once for each rule")
+	}
+	for _, m := range mutants {
+		t.Run(m.Rule, func(t *testing.T) {
+			t.Parallel()
+			_, failed, err := m.Run(t.TempDir(), pattern)
+			switch {
+			case errors.Is(err, ErrNoGo):
+				t.Skip(err)
+			case err != nil:
+				t.Fatal(err)
+			case !failed:
+				t.Error("no test notices")
+			}
+		})
+	}
+}
 
 // Run builds the tests of the package in the current folder with the mutant in place, in dir, and runs those that the pattern
 // matches with more environment. It returns what they printed and whether one failed. Errors: ErrNoGo, and a mutant that does not
