@@ -14,8 +14,11 @@ type UpgradeOptions struct {
 	// Say is told, before anything is changed, what is about to happen.
 	Say func(format string, args ...any)
 	// Triggers makes the triggers on the application's tables those of this format. It is called when all else has this format.
-	// Where a trigger cannot be replaced it returns an error; what the old ones write meanwhile is kept.
-	Triggers func(ctx context.Context) error
+	// Where a trigger cannot be replaced it returns an error; what the old ones write meanwhile is kept. With missed, changes of any
+	// table may have gone by unseen.
+	Triggers func(ctx context.Context, missed bool) error
+	// DropTriggers drops all triggers of ours: those that cannot be kept until Triggers is called.
+	DropTriggers func(ctx context.Context) error
 	// After, if not nil, is called after each step with its name. An error ends the upgrade there, as if the process had died.
 	After func(step string) error
 }

@@ -29,7 +29,7 @@ func stepsFrom1() []upgradeStep {
 	}
 	return append(steps,
 		upgradeStep{"write the records anew", 1, recordsFrom1},
-		upgradeStep{"replace the triggers", 1, func(ctx context.Context, u *upgrade) error { return u.Triggers(ctx) }},
+		upgradeStep{"replace the triggers", 1, replaceTriggers},
 		upgradeStep{"move the changes", 1, moveChanges},
 		upgradeStep{"drop omsync_change", 1, dropChange},
 		upgradeStep{"set the format", 1, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 2) }})
@@ -87,7 +87,14 @@ func makeCapture(ctx context.Context, u *upgrade) error {
 			return err
 		}
 	}
-	// What is in it is of a try that ended here, or from after the backup that these tables were restored from.
+	triggers, err := u.captureTriggers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(triggers) > 0 {
+		return u.keepCaptured(ctx, triggers)
+	}
+	// What is in it is of a try that ended here, or from after the backup that this whole database was restored from.
 	return u.inTransaction(ctx, func() error {
 		return sqldb.Exec(ctx, u.c, "DELETE FROM omsync_capture",
 			fmt.Sprintf("INSERT INTO omsync_capture (id, table_id, operation, changed_at) VALUES (%d, 0, 0, UTC_TIMESTAMP(6))", captureStart))
