@@ -45,7 +45,7 @@ type upgrade struct {
 
 // Upgrade brings the tables of an earlier format to this one, in place, and reports whether there was anything to do. One that was
 // interrupted it goes on with. The application may go on writing meanwhile: what it changes is captured. The caller must be
-// the only omsync that works on the database. Errors: [ErrNone], and a *[FormatError] if the tables are of a later format.
+// the only omsync that works on the database. Errors: [ErrNone], and a *[FormatError] if the tables are of a later format or of none.
 func Upgrade(ctx context.Context, db *sql.DB, o UpgradeOptions) (upgraded bool, err error) {
 	u := &upgrade{UpgradeOptions: o}
 	if u.c, err = db.Conn(ctx); err != nil {
@@ -58,7 +58,7 @@ func Upgrade(ctx context.Context, db *sql.DB, o UpgradeOptions) (upgraded bool, 
 		return false, err
 	case format == Format:
 		return false, nil
-	case newer(format):
+	case newer(format), unknown(format):
 		return false, &FormatError{Stored: format}
 	case name != o.Self:
 		return false, fmt.Errorf("the database belongs to the node %s, not to %s", name, o.Self)
