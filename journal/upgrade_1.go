@@ -16,7 +16,7 @@ const captureStart = 1 << 40
 
 func stepsFrom1() []upgradeStep {
 	steps := []upgradeStep{
-		{"see whether triggers can be made", 1, tryTrigger},
+		{"see what the account may do", 1, tryPrivileges},
 		{"see whether the records can be read", 1, tryRecords},
 		{"make omsync_capture", 1, makeCapture},
 		{"claim the tables", 1, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+1) }},
@@ -50,27 +50,6 @@ func renamedSince1() []renamedTable {
 		{"omsync_import", map[string]string{"peer_id": "peer", "sender_epoch": "epoch", "sender_token": "token", "own_epoch": "own"}},
 		{"omsync_conflict", map[string]string{"table_name": "tbl", "row_key": "k", "column_name": "col", "recorded_at": "at", "origin": "frm"}},
 	}
-}
-
-// untouched ends the error of a step before the tables are claimed.
-const untouched = "nothing was changed, the application's changes are captured as before, and the omsync that made the tables still works"
-
-// tryTrigger sees whether the account may make triggers, before anything is changed.
-func tryTrigger(ctx context.Context, u *upgrade) error {
-	if u.format != 1 {
-		return nil
-	}
-	err := sqldb.Exec(ctx, u.c, "DROP TRIGGER IF EXISTS omsync_trial",
-		"CREATE TRIGGER omsync_trial BEFORE UPDATE ON omsync_import FOR EACH ROW SET NEW.peer = NEW.peer", // nobody updates it
-		"DROP TRIGGER omsync_trial")
-	switch sqldb.ErrorNumber(err) {
-	case sqldb.ErrBinlogNeedsSuper, sqldb.ErrNeedsPrivilege:
-		return fmt.Errorf("the account may not make triggers while the server keeps a binary log: set log_bin_trust_function_creators = 1 on the server (SET GLOBAL and its configuration file), "+
-			"or run this once as an account with the SUPER privilege, which then stays the triggers' definer; until then %s: %w", untouched, err)
-	case sqldb.ErrTableAccessDenied, sqldb.ErrDBAccessDenied:
-		return fmt.Errorf("the account lacks the TRIGGER privilege on the database: as an administrator, GRANT it; until then %s: %w", untouched, err)
-	}
-	return err
 }
 
 // makeCapture makes omsync_capture, for triggers that are to come. A server that is restarted may begin an empty table's numbers
