@@ -23,7 +23,7 @@ type FormatError struct {
 func (e *FormatError) Error() string {
 	switch {
 	case unknown(e.Stored):
-		return fmt.Sprintf("omsync_node.format is %d in this database, which no omsync writes: restore the omsync tables from a backup", e.Stored)
+		return fmt.Sprintf("omsync_node.format is %d in this database, which no omsync writes: restore the database from a backup", e.Stored)
 	case newer(e.Stored):
 		return fmt.Sprintf("the omsync tables in this database are of format %d and this omsync knows formats up to %d: "+
 			"install the newer omsync that wrote them", base(e.Stored), Format)

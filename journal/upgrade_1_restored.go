@@ -28,10 +28,9 @@ type captureTrigger struct {
 	number uint64 // of the table, by the trigger's name; 0: the name has none
 }
 
-var triggerName = regexp.MustCompile(`^omsync_(\d+)_[a-z]+_`)
-
 // captureTriggers returns the triggers of the database that write to omsync_capture.
 func (u *upgrade) captureTriggers(ctx context.Context) (out []captureTrigger, err error) {
+	triggerName := regexp.MustCompile(`^omsync_(\d+)_[a-z]+_`) // see package trigger
 	err = sqldb.Each(ctx, u.c, "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND INSTR(action_statement, 'omsync_capture') > 0", func(r []sql.RawBytes) error {
 		t := captureTrigger{table: string(r[1])}
 		if m := triggerName.FindSubmatch(r[0]); m != nil {

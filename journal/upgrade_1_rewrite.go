@@ -124,7 +124,7 @@ func (u *upgrade) converted(ctx context.Context, f recordSince1, column string) 
 
 // notConverted says which record is in the way, and what a person can do.
 func notConverted(table, column string, id uint64, name string, err error) error {
-	err = fmt.Errorf("%s.%s of %s (id %d) cannot be brought to format %d: %w: restore the omsync tables from a backup", table, column, name, id, Format, err)
+	err = fmt.Errorf("%s.%s of %s (id %d) cannot be brought to format %d: %w: restore the database from a backup", table, column, name, id, Format, err)
 	if table == "omsync_peer" {
 		return fmt.Errorf("%w, or remove this peer in the database (UPDATE omsync_peer SET state = 'removed' WHERE id = %d), run this again, and add the peer anew", err, id)
 	}

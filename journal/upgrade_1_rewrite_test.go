@@ -16,9 +16,9 @@ func TestUpgradeOfARecordThatCannotBeRead(t *testing.T) {
 		{"omsync_peer", "link", `{"version":7}`, "name = 'kisumu'", "is of version 7", "SET state = 'removed' WHERE id = 2"},
 		{"omsync_peer", "link", `{"version":1,"number":1,"later":2}`, "name = 'kisumu'", `unknown field "later"`, "SET state = 'removed' WHERE id = 2"},
 		{"omsync_peer", "asks", `[]`, "name = 'kisumu'", "omsync_peer.asks of kisumu (id 2)", "SET state = 'removed' WHERE id = 2"},
-		{"omsync_table", "cols", ``, "name = 'bed'", "omsync_table.cols of bed (id 6)", "restore the omsync tables"},
-		{"omsync_table", "flow", `{"version":7}`, "name = 'ward'", "omsync_table.flow of ward (id 5)", "restore the omsync tables"},
-		{"omsync_node", "earlier", `[4,5`, "id = 1", "omsync_node.earlier of hub (id 1)", "restore the omsync tables"},
+		{"omsync_table", "cols", ``, "name = 'bed'", "omsync_table.cols of bed (id 6)", "restore the database"},
+		{"omsync_table", "flow", `{"version":7}`, "name = 'ward'", "omsync_table.flow of ward (id 5)", "restore the database"},
+		{"omsync_node", "earlier", `[4,5`, "id = 1", "omsync_node.earlier of hub (id 1)", "restore the database"},
 	} {
 		t.Run(c.column+c.damaged, func(t *testing.T) {
 			db, _ := format1(t, filled(t)...)
