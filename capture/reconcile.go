@@ -25,7 +25,10 @@ type Reconciled struct {
 // Reconcile brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the names of the
 // triggers and writes nothing. It waits so long for the gate, if it needs it; [journal.ErrBusy] if that is not enough.
 func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Reconciled, error) {
-	r := &reconciler{j: j}
+	return reconcile(ctx, &reconciler{j: j}, wait)
+}
+
+func reconcile(ctx context.Context, r *reconciler, wait time.Duration) (*Reconciled, error) {
 	if err := r.register(ctx); err != nil { // before the triggers that write the numbers and bits
 		return nil, err
 	}
@@ -43,6 +46,7 @@ func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Re
 // reconciler is a reconciliation under way.
 type reconciler struct {
 	j       *journal.Journal
+	missed  bool // changes of any table may have gone by, whatever triggers there are
 	found   Reconciled
 	changed []*schema.Table // those whose line in the journal is to be written
 	asked   []string        // tables that every peer is to send again, for new columns of theirs
@@ -149,7 +153,7 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 		}
 	}
 	for _, t := range r.j.Replicated() {
-		if !r.j.Tables[t.Name].Fresh && slices.Contains(missing, t.Name) {
+		if !r.j.Tables[t.Name].Fresh && (r.missed || slices.Contains(missing, t.Name)) {
 			r.found.Missed = append(r.found.Missed, t.Name)
 		}
 	}

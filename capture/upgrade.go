@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
@@ -21,12 +22,13 @@ func Upgrade(ctx context.Context, db *sql.DB, cat *schema.Catalogue, p *schema.P
 
 // UpgradeOptions returns what [journal.Upgrade] needs to replace the triggers.
 func UpgradeOptions(db *sql.DB, cat *schema.Catalogue, p *schema.Profile, self string, say, warn func(string, ...any)) journal.UpgradeOptions {
-	return journal.UpgradeOptions{Self: self, Say: say, Triggers: func(ctx context.Context) error {
+	o := journal.UpgradeOptions{Self: self, Say: say}
+	o.Triggers = func(ctx context.Context, missed bool) error {
 		j := &journal.Journal{DB: db, Self: self, Catalogue: cat, Profile: p, Now: time.Now, Warn: warn}
 		if err := j.Reload(ctx, db); err != nil {
 			return err
 		}
-		f, err := Reconcile(ctx, j, time.Minute)
+		f, err := reconcile(ctx, &reconciler{j: j, missed: missed}, time.Minute)
 		if err != nil {
 			return err
 		}
@@ -34,5 +36,14 @@ func UpgradeOptions(db *sql.DB, cat *schema.Catalogue, p *schema.Profile, self s
 			warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)
 		}
 		return nil
-	}}
+	}
+	o.DropTriggers = func(ctx context.Context) error {
+		c, err := db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return trigger.Remove(ctx, c, cat.Database)
+	}
+	return o
 }

@@ -114,6 +114,9 @@
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer that told of it
 //
+// While format 1 is upgraded, row captureStart of omsync_capture is of no table; its operation is afterRestore if the triggers are
+// newer than the tables.
+//
 // While a format is upgraded there are also copies of tables under their names and _copy, and omsync_change, which was
 // omsync_capture in format 1.
 package journal

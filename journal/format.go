@@ -22,6 +22,8 @@ type FormatError struct {
 
 func (e *FormatError) Error() string {
 	switch {
+	case unknown(e.Stored):
+		return fmt.Sprintf("omsync_node.format is %d in this database, which no omsync writes: restore the database from a backup", e.Stored)
 	case newer(e.Stored):
 		return fmt.Sprintf("the omsync tables in this database are of format %d and this omsync knows formats up to %d: "+
 			"install the newer omsync that wrote them", base(e.Stored), Format)
@@ -34,7 +36,9 @@ func (e *FormatError) Error() string {
 }
 
 // Old reports whether [Upgrade] brings the tables to this omsync's format.
-func (e *FormatError) Old() bool { return !newer(e.Stored) && e.Stored != Format }
+func (e *FormatError) Old() bool {
+	return !unknown(e.Stored) && !newer(e.Stored) && e.Stored != Format
+}
 
 // base returns the format, without the sign that it is being upgraded.
 func base(stored int) int {
@@ -43,6 +47,9 @@ func base(stored int) int {
 	}
 	return stored
 }
+
+// unknown reports whether no omsync wrote this format.
+func unknown(stored int) bool { return base(stored) < 1 }
 
 // newer reports whether a later omsync wrote the tables, or is upgrading them to its format.
 func newer(stored int) bool {

@@ -16,6 +16,8 @@ func TestFormatsThatAreNotOurs(t *testing.T) {
 	}{
 		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 2"}},
 		{underWay + 1, true, []string{"was not finished", "omsync sync"}},
+		{0, false, []string{"omsync_node.format is 0", "restore the database"}},
+		{underWay, false, []string{"omsync_node.format is 1000", "restore the database"}},
 		{3, false, []string{"format 3", "formats up to 2", "install the newer omsync"}},
 		{underWay + 2, false, []string{"formats up to 2", "install the newer omsync"}},
 		{underWay + 3, false, []string{"format 3", "formats up to 2", "install the newer omsync"}},

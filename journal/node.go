@@ -80,7 +80,7 @@ func LoadNode(ctx context.Context, q sqldb.DB) (*Node, error) {
 // [ErrNone] if it is no node, a *[FormatError] if they are of a later one.
 func NodeName(ctx context.Context, q sqldb.DB) (string, error) {
 	name, format, err := stored(ctx, q)
-	if err == nil && newer(format) {
+	if err == nil && (newer(format) || unknown(format)) {
 		err = &FormatError{Stored: format}
 	}
 	return name, err

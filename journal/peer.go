@@ -3,6 +3,8 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,23 +54,35 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: access.Role(r[2]), State: access.State(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
-		if r[9] != nil {
-			again, err := decodeRequests(r[9])
-			if err != nil {
-				return err
-			}
-			p.Requested, p.Answered = again.requested, again.answered
-		}
-		if p.Heard, err = decodeHeard(r[10]); err != nil {
-			return err
-		}
-		p.Link, err = decodeLink(r[5])
-		return err
+		return p.decode(r[5], r[9], r[10])
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read omsync_peer: %w", err)
 	}
 	return out, nil
+}
+
+// decode fills in what the records of a peer say. An error says what a person can do.
+func (p *Peer) decode(link, asked, heard []byte) (err error) {
+	if asked != nil {
+		var again requests
+		again, err = decodeRequests(asked)
+		p.Requested, p.Answered = again.requested, again.answered
+	}
+	if err == nil {
+		p.Heard, err = decodeHeard(heard)
+	}
+	if err == nil {
+		p.Link, err = decodeLink(link)
+	}
+	var newer *newerRecordError
+	switch {
+	case errors.As(err, &newer):
+		return fmt.Errorf("the peer %s: %w", p.Name, err)
+	case err != nil:
+		return fmt.Errorf("the peer %s: %w: restore the database from a backup, or remove this peer (omsync peer remove %[1]s) and add it anew", p.Name, err)
+	}
+	return nil
 }
 
 func at(b []byte) time.Time {
@@ -104,8 +118,15 @@ func AddPeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 // were removed, if the clock was set back since.
 func NextLink(ctx context.Context, q sqldb.DB, now time.Time) (uint64, error) {
 	next := uint64(now.UnixMicro())
-	err := sqldb.Each(ctx, q, "SELECT link FROM omsync_peer", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT link, state FROM omsync_peer", func(r []sql.RawBytes) error {
 		l, err := decodeLink(r[0])
+		if err != nil && access.State(r[1]) == access.Removed { // perhaps for that
+			var part linkRecord
+			if json.Unmarshal(r[0], &part) == nil {
+				next = max(next, part.Number+1)
+			}
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -116,6 +137,16 @@ func NextLink(ctx context.Context, q sqldb.DB, now time.Time) (uint64, error) {
 		return 0, fmt.Errorf("read omsync_peer: %w", err)
 	}
 	return next, nil
+}
+
+// RemovePeer makes a peer one that was removed, also one whose records are damaged, and reports whether there is a peer of that name.
+func RemovePeer(ctx context.Context, q sqldb.DB, name string) (bool, error) {
+	r, err := q.ExecContext(ctx, "UPDATE omsync_peer SET state = ? WHERE name = ? AND state <> ?", string(access.Removed), name, string(access.Removed))
+	if err != nil {
+		return false, fmt.Errorf("remove the peer %s: %w", name, err)
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
 }
 
 // SavePeer writes the state of the link, without its imports.

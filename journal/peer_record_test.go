@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +35,27 @@ func TestPeers(t *testing.T) {
 	if next.ID == p.ID {
 		t.Error("a number was used again")
 	}
+	for column, damaged := range map[string]string{"link": `{"version":1,"number":12,"later":1}`, "requests": "[]", "heard": ""} {
+		dbtest.Exec(t, db, "CREATE TABLE kept AS SELECT id, "+column+" v FROM omsync_peer", fmt.Sprintf("UPDATE omsync_peer SET %s = '%s'", column, damaged))
+		for _, want := range []string{"the peer kisumu: ", "omsync peer remove kisumu", "restore the database"} {
+			if _, err := Peers(ctx, db); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("damaged %s: %v lacks %q", column, err, want)
+			}
+		}
+		dbtest.Exec(t, db, fmt.Sprintf("UPDATE omsync_peer x JOIN kept k ON k.id = x.id SET x.%s = k.v", column), "DROP TABLE kept")
+	}
 	dbtest.Exec(t, db, "UPDATE omsync_peer SET link = '{\"version\":9}'")
 	if _, err := Peers(ctx, db); err == nil || !strings.Contains(err.Error(), "install the newer omsync") {
 		t.Errorf("a link of a later version: %v", err)
+	}
+	// What the message says helps.
+	dbtest.Exec(t, db, `UPDATE omsync_peer SET link = '{"version":1,"number":9000000000000000,"later":1}' WHERE state <> 'removed'`)
+	for _, want := range []bool{true, false} {
+		same(t, "removed", must(RemovePeer(ctx, db, "kisumu"))(t), want)
+	}
+	same(t, "the next link's number", must(NextLink(ctx, db, time.Now()))(t), 9000000000000001)
+	check(t, AddPeer(ctx, db, next))
+	if got := must(PeerByName(ctx, db, "kisumu", false))(t); got == nil {
+		t.Error("the peer cannot be added anew")
 	}
 }

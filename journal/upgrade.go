@@ -14,8 +14,11 @@ type UpgradeOptions struct {
 	// Say is told, before anything is changed, what is about to happen.
 	Say func(format string, args ...any)
 	// Triggers makes the triggers on the application's tables those of this format. It is called when all else has this format.
-	// Where a trigger cannot be replaced it returns an error; what the old ones write meanwhile is kept.
-	Triggers func(ctx context.Context) error
+	// Where a trigger cannot be replaced it returns an error; what the old ones write meanwhile is kept. With missed, changes of any
+	// table may have gone by unseen.
+	Triggers func(ctx context.Context, missed bool) error
+	// DropTriggers drops all triggers of ours: those that cannot be kept until Triggers is called.
+	DropTriggers func(ctx context.Context) error
 	// After, if not nil, is called after each step with its name. An error ends the upgrade there, as if the process had died.
 	After func(step string) error
 }
@@ -42,7 +45,7 @@ type upgrade struct {
 
 // Upgrade brings the tables of an earlier format to this one, in place, and reports whether there was anything to do. One that was
 // interrupted it goes on with. The application may go on writing meanwhile: what it changes is captured. The caller must be
-// the only omsync that works on the database. Errors: [ErrNone], and a *[FormatError] if the tables are of a later format.
+// the only omsync that works on the database. Errors: [ErrNone], and a *[FormatError] if the tables are of a later format or of none.
 func Upgrade(ctx context.Context, db *sql.DB, o UpgradeOptions) (upgraded bool, err error) {
 	u := &upgrade{UpgradeOptions: o}
 	if u.c, err = db.Conn(ctx); err != nil {
@@ -55,7 +58,7 @@ func Upgrade(ctx context.Context, db *sql.DB, o UpgradeOptions) (upgraded bool, 
 		return false, err
 	case format == Format:
 		return false, nil
-	case newer(format):
+	case newer(format), unknown(format):
 		return false, &FormatError{Stored: format}
 	case name != o.Self:
 		return false, fmt.Errorf("the database belongs to the node %s, not to %s", name, o.Self)

@@ -12,9 +12,13 @@ import (
 // moveChanges moves what the triggers of format 1 wrote and no seal has read into omsync_capture, before what the present triggers
 // wrote.
 func moveChanges(ctx context.Context, u *upgrade) error {
+	removeStart := fmt.Sprintf("DELETE FROM omsync_capture WHERE id = %d AND table_id = 0", captureStart)
 	columns, err := u.columns(ctx, "omsync_change")
-	if err != nil || len(columns) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(columns) == 0 {
+		return sqldb.Exec(ctx, u.c, removeStart)
 	}
 	if err := u.noTriggerWrites(ctx, "omsync_change"); err != nil {
 		return err
@@ -30,7 +34,7 @@ func moveChanges(ctx context.Context, u *upgrade) error {
 		if err := u.moveRows(ctx); err != nil {
 			return err
 		}
-		return sqldb.Exec(ctx, u.c, fmt.Sprintf("DELETE FROM omsync_capture WHERE id = %d AND table_id = 0", captureStart))
+		return sqldb.Exec(ctx, u.c, removeStart)
 	})
 }
 

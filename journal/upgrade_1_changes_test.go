@@ -16,7 +16,7 @@ func TestMoveChanges(t *testing.T) {
 	db, _ := format1(t,
 		"INSERT INTO omsync_change VALUES (1, 5, 1, 3, NULL, NULL, 0, '2026-05-01 10:00:00.000001'), (2, 5, 2, 3, NULL, NULL, 6, '2026-05-01 10:00:00.000005'), (3, 6, 3, NULL, 'k', 'u', 0, '2026-05-01 10:00:00.000006'), (9, 5, 2, 4, NULL, NULL, 2, '2026-05-01 10:00:00.000007')")
 	o := upgradeOptions()
-	o.Triggers = func(ctx context.Context) error {
+	o.Triggers = func(ctx context.Context, _ bool) error {
 		return sqldb.Exec(ctx, db,
 			"INSERT INTO omsync_capture (table_id, operation, local_id, column_mask, changed_at) VALUES (5, 2, 3, 6, '2026-05-01 10:00:00.000005')",
 			"INSERT INTO omsync_capture (table_id, operation, local_key, deleted_key, changed_at) VALUES (6, 3, 'k', 'u', '2026-05-01 10:00:00.000006')",

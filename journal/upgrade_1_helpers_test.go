@@ -50,7 +50,7 @@ func filled(t *testing.T) []string {
 }
 
 func upgradeOptions() UpgradeOptions {
-	return UpgradeOptions{Self: "hub", Say: func(string, ...any) {}, Triggers: func(context.Context) error { return nil }}
+	return UpgradeOptions{Self: "hub", Say: func(string, ...any) {}, Triggers: func(context.Context, bool) error { return nil }}
 }
 
 // contents returns the rows of all tables of this format, as text.

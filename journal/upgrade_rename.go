@@ -30,7 +30,8 @@ func (u *upgrade) rename(ctx context.Context, l layout, was map[string]string) e
 		return fmt.Errorf("the table %s is not there: restore it from a backup", l.name)
 	}
 	if isOld(now, was) {
-		err := sqldb.Exec(ctx, u.c, alter(l, was))
+		// A copy beside it is of an earlier try, perhaps from before a backup was restored: to be copied back it would have to be alone.
+		err := sqldb.Exec(ctx, u.c, "DROP TABLE IF EXISTS "+l.name+copySuffix, alter(l, was))
 		if err == nil || sqldb.ErrorNumber(err) != sqldb.ErrTableAccessDenied {
 			return err
 		}
@@ -82,7 +83,7 @@ func (u *upgrade) copyAway(ctx context.Context, l layout, was map[string]string)
 		}
 	}
 	other := l.name + copySuffix
-	err := sqldb.Exec(ctx, u.c, "DROP TABLE IF EXISTS "+other, l.create(other),
+	err := sqldb.Exec(ctx, u.c, l.create(other),
 		fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", other, strings.Join(to, ", "), strings.Join(from, ", "), l.name),
 		"DROP TABLE "+l.name)
 	if err != nil {

@@ -54,6 +54,40 @@ func TestCopyGoesOn(t *testing.T) {
 	}
 }
 
+// A copy that a killed run left beside a table which was restored since is never copied into it, also if the table is empty.
+func TestStaleCopy(t *testing.T) {
+	l := layoutOf("omsync_import")
+	for _, privileges := range []string{"SELECT, INSERT, CREATE, DROP", "SELECT, INSERT, CREATE, DROP, ALTER"} {
+		db, dsn := format1(t, l.create(l.name+copySuffix), "INSERT INTO "+l.name+copySuffix+" VALUES (1, 2, 3, 4)")
+		c, err := limited(t, dsn, privileges).Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for range 2 { // the second is of a run that goes on
+			if err := (&upgrade{c: c}).rename(t.Context(), l, renamedTables(t)[l.name]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var rows int
+		if err := db.QueryRow("SELECT COUNT(*) FROM omsync_import").Scan(&rows); err != nil || rows != 0 {
+			t.Errorf("with %s: %d rows, %v", privileges, rows, err)
+		}
+		if left := shapeOf(t, db, l.name+copySuffix); len(left) > 0 {
+			t.Errorf("with %s: the copy is still there", privileges)
+		}
+	}
+}
+
+func renamedTables(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	out := map[string]map[string]string{}
+	for _, r := range renamedSince1() {
+		out[r.table] = r.was
+	}
+	return out
+}
+
 func TestRenameOfATableThatIsLost(t *testing.T) {
 	_, dsn := dbtest.Server(t).Database(t)
 	c, err := open(t, dsn).Conn(t.Context())

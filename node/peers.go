@@ -100,8 +100,12 @@ func (n *Node) SetPeerState(ctx context.Context, name string, state access.State
 	if err := n.forgetInvitations(name); err != nil {
 		return err
 	}
-	if err := n.saveState(ctx, name, state); err != nil {
+	found, err := journal.RemovePeer(ctx, n.DB, name)
+	if err != nil {
 		return err
+	}
+	if !found {
+		return n.NoPeer(name)
 	}
 	return exchange.DiscardMail(ctx, n.Home, name)
 }

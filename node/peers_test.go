@@ -9,6 +9,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/enrol"
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/nodetest"
 	"github.com/omsync/omsync/keys"
@@ -87,7 +88,14 @@ func TestPeerStates(t *testing.T) {
 	if _, err := invitations.Redeem(request, n.Keys.Card(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
+	// That goes also where what is stored of it is damaged, and then it can be added anew.
+	dbtest.Exec(t, n.DB, "UPDATE omsync_peer SET link = '{' WHERE name = 'kisumu'")
+	if err := n.SetPeerState(ctx, "kisumu", access.Suspended); err == nil || !strings.Contains(err.Error(), "omsync peer remove kisumu") {
+		t.Errorf("a damaged link: %v", err)
+	}
 	nodetest.Check(t, n.SetPeerState(ctx, "kisumu", access.Removed))
+	refused(t, n.SetPeerState(ctx, "kisumu", access.Removed), `there is no peer "kisumu"`)
+	nodetest.Check(t, n.AddPeer(ctx, card(t, "kisumu"), access.Child))
 	if _, err := invitations.Redeem(request, n.Keys.Card(), time.Now()); !errors.Is(err, enrol.ErrUnknownToken) {
 		t.Errorf("the token of a peer that was removed: %v", err)
 	}

@@ -319,7 +319,7 @@ func TestRefusalsNameTheRemedy(t *testing.T) {
 func TestVersionsThatTakeSeveralTriggers(t *testing.T) {
 	for version, want := range map[string]bool{"5.6.24-log": false, "5.7.1": false, "5.7.2": true, "5.7.44": true, "8.0.36": true, "9.7.4": true, "5.5.62": false,
 		"5.5.5-10.1.48-MariaDB": false, "10.2.2-MariaDB": false, "10.2.3-MariaDB": true, "5.5.5-10.11.19-MariaDB-log": true, "11.4.2-MariaDB": true, "5.5.68-MariaDB": false, "?": false} {
-		if got := takesSeveral(version); got != want {
+		if got := sqldb.ParseVersion(version).TakesSeveralTriggers(); got != want {
 			t.Errorf("%s: %v", version, got)
 		}
 	}

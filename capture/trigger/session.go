@@ -50,7 +50,7 @@ func openInstaller(ctx context.Context, c *sql.Conn, database string) (*installe
 		Scan(&version, &account, &b.mode, &b.client, &b.collation, &b.wait, &b.database); err != nil {
 		return nil, fmt.Errorf("look at the session that makes triggers: %w", err)
 	}
-	s.several, s.noWait = takesSeveral(version), takesNoWait(version)
+	s.several, s.noWait = sqldb.ParseVersion(version).TakesSeveralTriggers(), takesNoWait(version)
 	at := strings.LastIndexByte(account, '@')
 	s.account = quoteText(account[:max(at, 0)]) + "@" + quoteText(account[at+1:])
 	// The server keeps mode and character set with each trigger. Names in it are without the database's, so that a dump
@@ -87,16 +87,6 @@ func (s *installer) close(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// takesSeveral reports whether the server takes several triggers of one kind on a table: MySQL since 5.7.2 and MariaDB since 10.2.3
-// (their release notes).
-func takesSeveral(version string) bool {
-	v := sqldb.ParseVersion(version)
-	if v.MariaDB {
-		return v.AtLeast(10, 2, 3)
-	}
-	return v.AtLeast(5, 7, 2)
 }
 
 // takesNoWait: MariaDB since 10.3.0 takes 0 for lock_wait_timeout (its documentation of system variables); MySQL takes 1 at least.

@@ -31,3 +31,12 @@ func (v Version) AtLeast(major, minor, patch int) bool {
 	}
 	return v.Patch >= patch
 }
+
+// TakesSeveralTriggers reports whether the server takes several triggers of one kind on a table: MySQL since 5.7.2 and MariaDB since
+// 10.2.3 (their release notes).
+func (v Version) TakesSeveralTriggers() bool {
+	if v.MariaDB {
+		return v.AtLeast(10, 2, 3)
+	}
+	return v.AtLeast(5, 7, 2)
+}
