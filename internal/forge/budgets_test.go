@@ -111,12 +111,13 @@ func TestBudgets(t *testing.T) {
 				s.Item(forge.Block(0, 1, 2, thief, epoch, forge.All(b))...)
 			}
 		}},
-		{"a value as long as a statement may be", "batch is cut short", func(s *forge.Stream) {
-			s.Item(note...)
-			s.Item(forge.Keys, 0, 2, 2, []any{[]any{forge.Int, forge.Run(1, 1)}})
-			s.Item(forge.Block(0, 2, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), 52<<20-1000)))...)
-			s.Item(forge.Reset)
-		}},
+		{"a value as long as a statement may be", "batch is cut short|server error 1118", // MySQL 5.6 takes a tenth of its log for one value
+			func(s *forge.Stream) {
+				s.Item(note...)
+				s.Item(forge.Keys, 0, 2, 2, []any{[]any{forge.Int, forge.Run(1, 1)}})
+				s.Item(forge.Block(0, 2, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), 52<<20-1000)))...)
+				s.Item(forge.Reset)
+			}},
 		{"a value that is longer", "max_allowed_packet", func(s *forge.Stream) {
 			s.Item(note...)
 			s.Item(forge.Keys, 0, 2, 1, []any{[]any{forge.Int, forge.Run(1, 1)}})
