@@ -10,7 +10,7 @@ import (
 
 // crontab is the line of packaging/examples/cron, where homeFolder is the node's.
 const (
-	crontab    = "*/5 * * * * omsync  omsync --home /var/lib/omsync sync 2>&1 | logger -t omsync -p daemon.info"
+	crontab    = "*/5 * * * * omsync  /usr/bin/omsync --home /var/lib/omsync sync 2>&1 | logger -t omsync -p daemon.info"
 	homeFolder = "/var/lib/omsync"
 )
 
