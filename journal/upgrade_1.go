@@ -12,7 +12,7 @@ import (
 // one, the triggers are replaced one table after the other, and then what is left in the old one moves.
 
 // captureStart is where the ids of omsync_capture begin: above all that omsync_change, whose rows are older, has or will get.
-const captureStart = 1 << 40
+const captureStart uint64 = 1 << 40
 
 func stepsFrom1() []upgradeStep {
 	steps := []upgradeStep{

@@ -17,7 +17,7 @@ import (
 
 const (
 	// captureKept is added to the ids of what is kept: they come after those of omsync_change, which is older, and before captureStart.
-	captureKept = 1 << 39
+	captureKept uint64 = 1 << 39
 	// afterRestore is the operation of the row captureStart, if all this is so: a later run that goes on knows it by that.
 	afterRestore = 1
 )
