@@ -79,6 +79,16 @@
 //	refused       1: the deletion was refused here, and the row lives
 //	time, author, epoch, origin   as in omsync_version; of a refused one, epoch is that of the refusal
 //
+// omsync_deleted: rows that were deleted, whole, for some time (see [KeepDeleted]).
+//
+//	id            order of the deletions
+//	table_id      omsync_table.id
+//	row_key, whole_key   key of the row, as in omsync_tombstone
+//	content       record of the row's values: of a reference the key of its row
+//	added_by      the peer that the row's existence came from; 0: it was made here
+//	time, author, epoch, origin   version of the deletion
+//	deleted_at    time, by this node's clock
+//
 // omsync_peer: the peers, and the state of the links to them.
 //
 //	id            the peer's number, never used again for another
@@ -89,6 +99,7 @@
 //	link          record of merge.Link
 //	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs
 //	heard         record of what the peer's headers said that its program reads, see package features; NULL: nothing
+//	used          record of what the peer has used of its quotas; NULL: nothing
 //	acked_epoch   this node's epoch up to which the peer has everything; a copy of what stands in link
 //	applied_epoch the peer's epoch up to which everything is applied here; a copy too
 //	sent_at, acked_at, applied_at   when a batch was made last, acknowledged and applied; NULL: never

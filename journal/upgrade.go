@@ -33,7 +33,7 @@ type upgradeStep struct {
 
 // upgradeSteps returns all steps, in order. A later format is some more entries.
 func upgradeSteps() []upgradeStep {
-	return stepsFrom1()
+	return append(stepsFrom1(), stepsFrom2()...)
 }
 
 // upgrade is one under way.

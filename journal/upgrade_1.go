@@ -46,7 +46,7 @@ func renamedSince1() []renamedTable {
 			"default_author": "def_author", "default_epoch": "def_epoch", "default_origin": "def_frm"}},
 		{"omsync_version", map[string]string{"table_id": "tbl", "local_id": "pk", "local_key": "k", "column_mask": "mask", "origin": "frm"}},
 		{"omsync_tombstone", map[string]string{"table_id": "tbl", "row_key": "k", "whole_key": "whole", "origin": "frm"}},
-		{"omsync_peer", map[string]string{"requests": "asks", "heard": added, "acked_epoch": "acked", "applied_epoch": "applied"}},
+		{"omsync_peer", map[string]string{"requests": "asks", "heard": added, "used": added, "acked_epoch": "acked", "applied_epoch": "applied"}},
 		{"omsync_import", map[string]string{"peer_id": "peer", "sender_epoch": "epoch", "sender_token": "token", "own_epoch": "own"}},
 		{"omsync_conflict", map[string]string{"table_name": "tbl", "row_key": "k", "column_name": "col", "recorded_at": "at", "origin": "frm"}},
 	}
