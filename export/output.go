@@ -129,7 +129,7 @@ func (o *output) record(ctx context.Context) error {
 		return errors.New("the peer was removed meanwhile")
 	}
 	now.SentAt = j.Now()
-	merge.RecordExport(o.plan.history, &now.Link, o.head, now.SentAt.UnixMicro())
+	merge.RecordExport(o.plan.history, &now.Link, o.head, o.file.made.Bytes, now.SentAt.UnixMicro())
 	if err := journal.SavePeer(ctx, tx, now); err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ type sendingRecord struct {
 	Upto    positionRecord `json:"upto"`
 	Done    bool           `json:"done"`
 	Missing bool           `json:"missing"`
+	Bytes   int64          `json:"bytes,omitempty"`
+	Again   uint8          `json:"again,omitempty"`
 }
 
 type headerRecord struct {
@@ -60,7 +62,7 @@ func encodeLink(l *merge.Link) ([]byte, error) {
 		Applied: positionRecord(l.Applied), Acknowledged: positionRecord(l.Acked), PeerBehind: l.Behind, HeaderDue: l.HeaderDue,
 		Missing:   positionRecord(l.Missing),
 		Receiving: receivingRecord{l.Receiving.ID, l.Receiving.Part, positionRecord(l.Receiving.Upto), l.Receiving.Start, l.Receiving.First},
-		Sending:   sendingRecord{l.Sending.ID, positionRecord(l.Sending.Upto), l.Sending.Done, l.Sending.Missing},
+		Sending:   sendingRecord{l.Sending.ID, positionRecord(l.Sending.Upto), l.Sending.Done, l.Sending.Missing, l.Sending.Bytes, l.Sending.Again},
 		LastHeader: headerRecord{l.LastHeader.History, l.LastHeader.PeerNumber, l.LastHeader.PeerHistory,
 			positionRecord(l.LastHeader.Applied), l.LastHeader.At},
 	}
@@ -81,7 +83,8 @@ func decodeLink(b []byte) (merge.Link, error) {
 		Missing: merge.Position(r.Missing),
 		Receiving: merge.Receiving{ID: r.Receiving.Load, Part: r.Receiving.Part, Upto: merge.Position(r.Receiving.Upto),
 			Start: r.Receiving.StartEpoch, First: r.Receiving.FirstEpoch},
-		Sending: merge.Sending{ID: r.Sending.Load, Upto: merge.Position(r.Sending.Upto), Done: r.Sending.Done, Missing: r.Sending.Missing},
+		Sending: merge.Sending{ID: r.Sending.Load, Upto: merge.Position(r.Sending.Upto), Done: r.Sending.Done, Missing: r.Sending.Missing,
+			Bytes: r.Sending.Bytes, Again: r.Sending.Again},
 		LastHeader: merge.LastHeader{History: r.LastHeader.History, PeerNumber: r.LastHeader.PeerNumber,
 			PeerHistory: r.LastHeader.PeerHistory, Applied: merge.Position(r.LastHeader.Applied), At: r.LastHeader.SentAt},
 	}

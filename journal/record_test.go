@@ -195,6 +195,7 @@ func TestNoFieldOfALinkIsForgotten(t *testing.T) {
 	}
 	for _, v := range []merge.Link{got, *old} {
 		v.Imports = []merge.AppliedBatch{{Position: merge.Position{Epoch: 1, Token: 1}, OwnEpoch: 1}}
+		v.Sending.Bytes, v.Sending.Again = 1, 1 // format 1 had neither
 		set(t, "Link", reflect.ValueOf(v))
 	}
 }
@@ -209,7 +210,7 @@ func fill(v reflect.Value, n *uint64) {
 		}
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Uint32, reflect.Uint64:
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
 		v.SetUint(*n)
 	case reflect.Int64:
 		v.SetInt(int64(*n))

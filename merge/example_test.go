@@ -45,7 +45,7 @@ func ExamplePlanExport() {
 
 	h, full := merge.PlanExport(&hub, &atHub, merge.ExportRequest{})
 	h.Upto, h.Last = end, true
-	merge.RecordExport(&hub, &atHub, h, 0)
+	merge.RecordExport(&hub, &atHub, h, 1000, 0)
 	fmt.Println("full load:", full)
 
 	if d := merge.Receive(&clinic, &atClinic, h); d.Verdict == merge.Apply {

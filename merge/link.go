@@ -3,6 +3,7 @@ package merge
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -68,8 +69,10 @@ type Receiving struct {
 type Sending struct {
 	ID      uint64 // 0 if it was not split
 	Upto    Position
-	Done    bool // its last part was made
-	Missing bool // the peer says that it lacks parts of it
+	Done    bool  // its last part was made
+	Missing bool  // the peer says that it lacks parts of it, or all of it
+	Bytes   int64 // size of its files; 0: unknown
+	Again   uint8 // how often it was made because the one before seemed lost
 }
 
 // LastHeader is what the last header to a peer said of this node, and when.
@@ -82,6 +85,7 @@ type LastHeader struct {
 
 // A Header is the part of a batch's header that these rules read and write.
 type Header struct {
+	At       int64    // when it was made, in microseconds since 1970 UTC by the sender's clock
 	History  uint64   // the sender's
 	Earlier  []uint64 // its earlier ones, in rising order
 	Link     uint64   // the link's number at the sender's end
@@ -109,6 +113,9 @@ func (h *Header) vouchesFor(m Position) bool {
 	return m == Position{} || m == h.Base || m == h.Upto || slices.Contains(h.Chain, m)
 }
 
+// Loading reports whether a full load was made for the peer that it has not acknowledged.
+func (l *Link) Loading() bool { return l.Sending.Done && l.Sending.Upto.Epoch > l.Acked.Epoch }
+
 // ExportRequest is what the user wants of an export.
 type ExportRequest struct {
 	Full      bool // a full load, whatever is acknowledged
@@ -126,7 +133,7 @@ func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool)
 		Base: l.Acked, AckHistory: l.History, Ack: l.Applied, Missing: l.Missing,
 		LoadHave: l.Receiving.ID, PartHave: l.Receiving.Part, LoadUpto: l.Receiving.Upto,
 	}
-	made := l.Sending.Done && l.Sending.Upto.Epoch > l.Acked.Epoch
+	made := l.Loading()
 	last := len(l.ExportEnds) - 1
 	switch {
 	case want.Full || made && l.Sending.Missing:
@@ -161,16 +168,22 @@ func (own *History) header(l *Link, at int64) LastHeader {
 }
 
 // RecordExport notes that a batch, or a part of a full load, is about to get its final name: it remembers its end and what its
-// header says. now is in microseconds since 1970 UTC.
-func RecordExport(own *History, l *Link, h Header, now int64) {
+// header says. size is that of the file in bytes, now is in microseconds since 1970 UTC.
+func RecordExport(own *History, l *Link, h Header, size, now int64) {
+	if h.Base == (Position{}) {
+		next := Sending{ID: h.Load, Upto: h.Upto, Done: h.Load == 0 || h.Last, Bytes: size, Again: l.Sending.Again}
+		switch {
+		case h.Load != 0 && h.Load == l.Sending.ID: // a further part
+			next.Bytes += l.Sending.Bytes
+		case l.Sending.Missing && next.Again < math.MaxUint8:
+			next.Again++
+		}
+		l.Sending = next
+	}
 	if h.Load != 0 && !h.Last {
-		l.Sending = Sending{ID: h.Load, Upto: h.Upto}
 		return
 	}
 	l.LastHeader, l.HeaderDue, l.Behind = own.header(l, now), false, false
-	if h.Base == (Position{}) {
-		l.Sending = Sending{ID: h.Load, Upto: h.Upto, Done: true}
-	}
 	if h.Upto.Epoch > 0 && !slices.Contains(l.ExportEnds, h.Upto) {
 		l.ExportEnds = thin(append(slices.Clone(l.ExportEnds), h.Upto), maxChain)
 	}

@@ -14,6 +14,7 @@ type side struct {
 	tokens  []uint64
 	ids     *uint64
 	now     int64
+	size    int64 // of its files
 }
 
 func newSide(history, number uint64) *side {
@@ -53,8 +54,8 @@ func (s *side) copy() *side {
 
 func (s *side) export(ask merge.ExportRequest) merge.Header {
 	h, _ := merge.PlanExport(&s.history, &s.link, ask)
-	h.Upto = s.position()
-	merge.RecordExport(&s.history, &s.link, h, s.now)
+	h.Upto, h.At = s.position(), s.now
+	merge.RecordExport(&s.history, &s.link, h, s.size, s.now)
 	return h
 }
 
@@ -65,7 +66,7 @@ func (s *side) parts(ask merge.ExportRequest, load uint64, n, made int) []merge.
 	var out []merge.Header
 	for i := range made {
 		h.Part, h.Last = uint32(i+1), i == n-1
-		merge.RecordExport(&s.history, &s.link, h, s.now)
+		merge.RecordExport(&s.history, &s.link, h, s.size, s.now)
 		out = append(out, h)
 	}
 	return out
@@ -537,5 +538,63 @@ func TestRefusedFileProvesRestore(t *testing.T) {
 	b.link.PeerNumber = 11 // a file of a link that a gave up by its own restore came here
 	if d := b.want(t, a.export(merge.ExportRequest{}), merge.Retired); !d.NewHistory {
 		t.Errorf("%+v", d)
+	}
+}
+
+// A load that was made for a peer is made again if a header shows that it never came: a small one at once, then after an hour, then
+// once a day. A large one may be a day on its way.
+func TestLostLoad(t *testing.T) {
+	const small, hour = 1000, merge.Day / 24
+	for _, c := range []struct {
+		name  string
+		size  int64
+		again uint8
+		later int64 // how much later than the load the peer's header was made
+		want  bool
+	}{
+		{"small", small, 0, 1, true},
+		{"at the bound", 16 << 20, 0, 1, true},
+		{"made before the load", small, 0, 0, false},
+		{"again, within the hour", small, 1, hour - 1, false},
+		{"again, after an hour", small, 1, hour, true},
+		{"a third time, within the day", small, 2, merge.Day - 1, false},
+		{"a third time, after a day", small, 2, merge.Day, true},
+		{"large, within the day", 16<<20 + 1, 0, merge.Day - 1, false},
+		{"large, after a day", 16<<20 + 1, 0, merge.Day, true},
+		{"of unknown size", 0, 0, merge.Day - 1, false},
+	} {
+		hub, clinic := newSide(1, 10), newSide(2, 20)
+		hub.change()
+		hub.size = c.size
+		hub.receive(clinic.export(merge.ExportRequest{})) // they know each other
+		hub.export(merge.ExportRequest{})
+		hub.link.Sending.Again = c.again
+		clinic.now = hub.now + c.later
+		hub.receive(clinic.export(merge.ExportRequest{}))
+		h, full := merge.PlanExport(&hub.history, &hub.link, merge.ExportRequest{})
+		if full != c.want {
+			t.Errorf("%s: made again: %t, base %d", c.name, full, h.Base.Epoch)
+		}
+		if hub.export(merge.ExportRequest{}); c.want && hub.link.Sending.Again != c.again+1 {
+			t.Errorf("%s: made again %d times", c.name, hub.link.Sending.Again)
+		}
+	}
+}
+
+// What shows that the load came, or is coming, does not have it made again.
+func TestLoadUnderWayIsNotLost(t *testing.T) {
+	for _, parts := range []int{1, 2} {
+		hub, clinic := newSide(1, 10), newSide(2, 20)
+		hub.change()
+		hub.size = 1
+		load := hub.parts(merge.ExportRequest{}, 99, 2, 2)
+		for _, h := range load[:parts] {
+			clinic.receive(h)
+		}
+		clinic.now = hub.now + 10*merge.Day
+		hub.receive(clinic.export(merge.ExportRequest{}))
+		if _, full := merge.PlanExport(&hub.history, &hub.link, merge.ExportRequest{}); full {
+			t.Errorf("%d of 2 parts came, and the load is made again", parts)
+		}
 	}
 }

@@ -64,6 +64,11 @@ var mutants = []mutant{
 
 	{"parts are applied in order", "receive.go", "h.Load == l.Receiving.ID && h.Part == l.Receiving.Part+1:", "true:", 5000, ""},
 	{"only the last part is acknowledged", "receive.go", "func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {\n\tif h.Load != 0 && !h.Last {", "func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {\n\tif false {", 5000, ""},
+	{"a load that never came is made anew", "receive.go", "if d.Valid && l.loadIsLost(&h) {", "if false {", 0, "TestLostLoad"},
+	{"a load under way is not made anew", "receive.go", "h.LoadHave != 0 && h.LoadHave == s.ID", "false", 0, "TestLoadUnderWayIsNotLost"},
+	{"a large load has a day", "receive.go", "case s.Bytes == 0 || s.Bytes > smallLoad || s.Again > 1:", "case s.Again > 1:", 0, "TestLostLoad"},
+	{"what seemed lost twice has a day", "receive.go", "s.Bytes > smallLoad || s.Again > 1:", "s.Bytes > smallLoad:", 0, "TestLostLoad"},
+	{"it is counted how often a load was made", "link.go", "next.Again++", "", 0, "TestLostLoad"},
 	{"a load that is missing is made anew", "receive.go", "l.Sending.Missing = true", "", 5000, ""},
 	{"a peer behind its word gets what shows it", "receive.go", "if h.Ack == l.Acked {", "if true {", 0, "TestPeerBehindItsWord"},
 	{"who lacks a batch is told from where it is", "receive.go", "case slices.Contains(l.ExportEnds, h.Missing):\n\t\tl.Behind, l.HeaderDue", "case slices.Contains(l.ExportEnds, h.Missing):\n\t\t_, l.HeaderDue", 0, "TestGapAndBehind"},

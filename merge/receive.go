@@ -73,6 +73,9 @@ func Receive(own *History, l *Link, h Header) Decision {
 		l.acknowledge(h.Ack)
 	}
 	l.readMissing(h)
+	if d.Valid && l.loadIsLost(&h) {
+		l.Sending.Missing = true
+	}
 
 	if h.Base.Epoch < l.Applied.Epoch {
 		l.HeaderDue = true
@@ -176,6 +179,28 @@ func (l *Link) readMissing(h Header) {
 	case slices.Contains(l.ExportEnds, h.Missing):
 		l.Behind, l.HeaderDue = true, true
 	}
+}
+
+// smallLoad is the size in bytes of a load that is soon made and soon carried.
+const smallLoad = 16 << 20
+
+// loadIsLost reports whether the load that was made for the peer is to be made again, though nobody says that it is missing: a header
+// that the peer made later than that shows nothing of it. It may still be on its way. So a small load is made again at once, the
+// next an hour later; a large one, and what seemed lost twice, after a day.
+func (l *Link) loadIsLost(h *Header) bool {
+	s := &l.Sending
+	if !s.Done || s.Missing || h.Ack != l.Acked || h.LoadHave != 0 && h.LoadHave == s.ID {
+		return false
+	}
+	wait := int64(Day)
+	switch {
+	case s.Bytes == 0 || s.Bytes > smallLoad || s.Again > 1:
+	case s.Again == 1:
+		wait = Day / 24
+	default:
+		wait = 1
+	}
+	return h.At-l.LastHeader.At >= wait
 }
 
 // restored begins a new history. theirs is the history that the peer knows of, if this node does not.

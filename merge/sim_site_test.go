@@ -50,6 +50,7 @@ type file struct {
 	src, dst string
 	head     merge.Header
 	again    map[uint64]bool
+	size     int64
 	rows     []sentRow
 	records  []record
 	tries    int
@@ -161,8 +162,8 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	s.seal()
 	l := s.links[to]
 	h, full := merge.PlanExport(&s.history, &l.Link, ask)
-	h.Upto = s.position()
-	whole := &file{src: s.name, dst: to, head: h, again: s.resent}
+	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
+	whole := &file{src: s.name, dst: to, head: h, again: s.resent, size: []int64{1, 1 << 40}[s.epoch()%2]}
 	for _, k := range s.keys() {
 		e := s.rows[k]
 		if !e.NewerThan(h.Base.Epoch, l.peer) {
@@ -178,7 +179,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			whole.records = append(whole.records, r)
 		}
 	}
-	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.history, &l.Link, s.w.day) {
+	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.history, &l.Link, s.w.clockOfHeaders(s.name)) {
 		return nil
 	}
 	if !full || part == 0 {
@@ -200,7 +201,9 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 }
 
 // made gives a file its final name.
-func (s *site) made(f *file) { merge.RecordExport(&s.history, &s.links[f.dst].Link, f.head, s.w.day) }
+func (s *site) made(f *file) {
+	merge.RecordExport(&s.history, &s.links[f.dst].Link, f.head, f.size, s.w.clockOfHeaders(s.name))
+}
 
 // rank: rows before those that refer to them; deletions come last.
 func rank(r sentRow) int {

@@ -107,6 +107,11 @@ func (w *world) clock(site string) int64 {
 	return max(100, birth+int64(w.now)*10+w.skew[site])
 }
 
+// clockOfHeaders is what a site's clock says when it makes a header: days go by where all else has settled.
+func (w *world) clockOfHeaders(site string) int64 {
+	return w.day + int64(w.now)*10 + w.skew[site]
+}
+
 func (w *world) write(key string, bit int, target string) value {
 	w.last++
 	w.wrote[w.last] = written{key, bit}

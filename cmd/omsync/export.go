@@ -101,10 +101,18 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 			return err
 		}
 		if len(made) == 0 && !o.json {
-			fmt.Fprintf(cmd.OutOrStdout(), "nothing to send to %s\n", p.Name)
+			fmt.Fprintln(cmd.OutOrStdout(), nothingToSend(p))
 		}
 	}
 	return nil
+}
+
+// nothingToSend says so. A load on its way holds the rows that somebody may look for.
+func nothingToSend(p *journal.Peer) string {
+	if !p.Link.Loading() {
+		return "nothing to send to " + p.Name
+	}
+	return fmt.Sprintf("nothing to send to %s beyond the full load that was made and is not acknowledged yet; if its file is lost, omsync export --full makes it again", p.Name)
 }
 
 func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error {

@@ -9,7 +9,7 @@ import (
 
 // ToRules returns a header as package merge reads it.
 func ToRules(h *batch.Header) merge.Header {
-	return merge.Header{History: h.History, Earlier: h.Earlier, Link: h.Link, PeerLink: h.PeerLink, Base: merge.Position(h.Base),
+	return merge.Header{At: h.Time, History: h.History, Earlier: h.Earlier, Link: h.Link, PeerLink: h.PeerLink, Base: merge.Position(h.Base),
 		Upto: merge.Position(h.Upto), Ahead: h.Ahead, Chain: each[batch.Position, merge.Position](h.Chain), AckHistory: h.AckHistory,
 		Ack: merge.Position(h.Ack), Missing: merge.Position(h.Missing), Load: h.Load, Part: h.Part, Last: h.Last,
 		LoadHave: h.LoadHave, PartHave: h.PartHave, LoadUpto: merge.Position(h.LoadUpto)}
@@ -18,7 +18,7 @@ func ToRules(h *batch.Header) merge.Header {
 // FromRules returns the header of a batch with what package merge says of it. Who sends it to whom, the schema, the time and what is
 // sent again or asked for are the caller's to add.
 func FromRules(h merge.Header) *batch.Header {
-	return &batch.Header{History: h.History, Earlier: h.Earlier, Link: h.Link, PeerLink: h.PeerLink, Base: batch.Position(h.Base),
+	return &batch.Header{Time: h.At, History: h.History, Earlier: h.Earlier, Link: h.Link, PeerLink: h.PeerLink, Base: batch.Position(h.Base),
 		Upto: batch.Position(h.Upto), Ahead: h.Ahead, Chain: each[merge.Position, batch.Position](h.Chain), AckHistory: h.AckHistory,
 		Ack: batch.Position(h.Ack), Missing: batch.Position(h.Missing), Load: h.Load, Part: h.Part, Last: h.Last,
 		LoadHave: h.LoadHave, PartHave: h.PartHave, LoadUpto: batch.Position(h.LoadUpto)}

@@ -17,6 +17,8 @@ func TestThereAndBack(t *testing.T) {
 		f := v.Field(i)
 		n += 2
 		switch f.Interface().(type) {
+		case int64:
+			f.SetInt(int64(n))
 		case uint64, uint32:
 			f.SetUint(n)
 		case bool:
