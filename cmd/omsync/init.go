@@ -245,7 +245,8 @@ func (o *initOptions) makeKeys(ctx context.Context, n *node.Node) (made bool, er
 		return false, err
 	}
 	if there != "" && there != n.Node {
-		return false, failure.Hinted(fmt.Errorf("the database %s is the node %s already", n.Database, there), "use that name and its home folder, or omsync uninstall there first")
+		return false, failure.Hinted(fmt.Errorf("the database %s is the node %s already", n.Database, there), "use that name and its home folder; "+
+			"if this database is a copy of that node's, omsync uninstall --dsn DSN takes omsync out of the copy, and then init makes it a node of its own")
 	}
 	n.Keys, err = keys.Load(n.Home, n.Node)
 	if !errors.Is(err, fs.ErrNotExist) {
