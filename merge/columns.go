@@ -93,7 +93,7 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		return
 	}
 	im := s.im
-	conflict := !equal && im.isNews(in.Epoch) && !im.seenBySender(local, s.ack)
+	conflict := !equal && im.isNews(in.Epoch) && !im.seenBySender(local, s.ack, in.Stamp)
 	policy := s.policy
 	if im.FirstMeeting || !im.Valid || im.PeerResent != nil && im.PeerResent(in.Epoch) || im.OwnResent != nil && im.OwnResent(local.Epoch) {
 		policy = Newest

@@ -28,9 +28,14 @@ type Import struct {
 
 	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]
 	MaxAck  uint64 // of this node's epochs, the last one that the header vouches for: see [Import.RowAck]
+	Acked   uint64 // this node's epoch up to which the sender has applied all
 
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
+
+	waited      bool   // the row has waited, see [Import.Of]
+	waitedSince uint64 // Acked when it came
+	lost        bool   // the row that waited is lost at its sender, which so has seen nothing
 }
 
 // An Incoming is a row of a batch.
@@ -95,9 +100,14 @@ func (im *Import) stamper() Stamper         { return Stamper{im.Self, im.Epoch} 
 func (im *Import) received(s Sent) Version  { return Version{s.Stamp, im.Epoch, im.Peer} }
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
-// seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement.
-func (im *Import) seenBySender(v Version, ack uint64) bool {
-	return im.Valid && (v.Epoch <= ack || v.From == im.Peer)
+// seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a
+// version with the stamp in, which waited here.
+func (im *Import) seenBySender(v Version, ack uint64, in Stamp) bool {
+	if !im.Valid || im.lost {
+		return false
+	}
+	waited := im.waited && in.Before(v.Stamp) && v.Epoch > im.waitedSince && v.Epoch <= im.Acked
+	return v.Epoch <= ack || v.From == im.Peer || waited
 }
 
 // RowAck returns what counts of a row's own acknowledgement: no more than the header says, which this node can check. A row says
@@ -173,7 +183,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	}
 	if local.Dead.Before(best) {
 		out := Outcome{Row: im.arrivingRow(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
-		if !im.seenBySender(local.Dead, in.ack(Existence)) {
+		if !im.seenBySender(local.Dead, in.ack(Existence), local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
@@ -207,9 +217,9 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	var unseen Mask
 	for _, g := range local.Groups {
 		switch {
-		case !im.seenBySender(g.Version, in.Ack):
+		case !im.seenBySender(g.Version, in.Ack, g.Stamp):
 			unseen |= g.Mask
-		case g.Time > 0 && !im.seenBySender(g.Version, 0): // an edit; what was there before anybody was a node is no loss
+		case g.Time > 0 && !im.seenBySender(g.Version, 0, g.Stamp): // an edit; what was there before anybody was a node is no loss
 			unseen |= g.Mask & in.NeverSent
 		}
 	}

@@ -12,12 +12,6 @@ import (
 // endOfTime is the highest time that a batch may hold.
 const endOfTime = 253402300799999999
 
-// What receive says of files that are refused for a row in them.
-const (
-	refersNowhere = "refers to nothing here: "
-	beyondHorizon = "is stamped beyond the horizon: "
-)
-
 // TestBrokenSiteHarmsItselfAlone lets one site stamp what it sends as late as can be, and asks of all others what is asked of honest
 // ones: that they end equal and silent, that none of them refuses another's file, and that no stamp of theirs came near the end.
 func TestBrokenSiteHarmsItselfAlone(t *testing.T) {
@@ -62,7 +56,7 @@ func brokenSchedule(seed int64) string {
 	}
 	w.links = slices.DeleteFunc(w.links, func(l [2]string) bool { return l[0] == broken || l[1] == broken })
 	w.names = slices.DeleteFunc(w.names, func(n string) bool { return n == broken })
-	silent, _ := w.quiet(r, 60)
+	silent := w.quiet(r, 60)
 	switch {
 	case w.fault != "":
 		return w.fault

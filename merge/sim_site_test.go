@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,6 +57,18 @@ type file struct {
 	tries    int
 }
 
+// A waiting is a row that waits, and its values.
+type waiting struct {
+	merge.Waiting
+	val [cols]value
+}
+
+// A waitKey says which row waits, and from whom. lost tells those apart that are lost at their sender.
+type waitKey struct {
+	key, peer string
+	lost      int
+}
+
 type end struct {
 	merge.Link
 	peer merge.Peer
@@ -73,18 +86,20 @@ type site struct {
 	rows    map[string]entry
 	log     []change
 	records map[record]merge.Version
+	wait    map[waitKey]waiting
 	links   map[string]*end
 	peers   merge.Peer // the last number given
 }
 
 func newSite(w *world, name, parent string) *site {
-	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, links: map[string]*end{}}
+	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{}}
 	s.history = merge.History{ID: w.id(), Has: s.has}
 	return s
 }
 
 // add makes a new link to a peer, also where there was one before.
 func (s *site) add(peer string) {
+	s.loseWaiting(peer)
 	s.peers++
 	s.links[peer] = &end{merge.Link{Number: s.w.id()}, s.peers}
 }
@@ -95,6 +110,7 @@ func (s *site) backup() *site {
 	c.rows = maps.Clone(s.rows)
 	c.log = slices.Clone(s.log)
 	c.records = maps.Clone(s.records)
+	c.wait = maps.Clone(s.wait)
 	c.links = map[string]*end{}
 	for k, e := range s.links {
 		x := *e
@@ -170,6 +186,9 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
+		if q, ok := s.wait[waitKey{k, to, 0}]; ok {
+			r.Ack = min(r.Ack, q.Since())
+		}
 		r.Groups, r.Dead = e.Outgoing(l.peer)
 		whole.rows = append(whole.rows, r)
 	}
@@ -225,22 +244,18 @@ func (s *site) receive(f *file) string {
 	}
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
+		s.loseWaiting(f.src)
 	}
 	if d.Verdict != merge.Apply {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
 	}
 	s.seal()
-	rows, records := maps.Clone(s.rows), maps.Clone(s.records)
 	im := l.Import(f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
-	wrote, refused := s.apply(f, &im)
-	if refused != "" {
-		s.rows, s.records = rows, records
-		return refused
-	}
+	wrote := s.apply(f, &im)
 	if wrote {
 		s.commit()
 	}
@@ -271,70 +286,133 @@ func sameRow(a, b merge.Row) bool {
 	return a.Known == b.Known && a.Alive == b.Alive && a.Dead == b.Dead && slices.Equal(a.Groups, b.Groups)
 }
 
-func (s *site) apply(f *file, im *merge.Import) (wrote bool, why string) {
-	one := func(r sentRow, stays bool) {
-		e := s.rows[r.key]
-		r.Ack = im.RowAck(r.Ack)
-		for _, g := range append(slices.Clone(r.Groups), merge.SentGroup{Sent: r.Dead}) {
-			if !im.Takes(e.Row, g.Stamp) {
-				why = beyondHorizon + r.key
-				return
-			}
+// loseWaiting notes that the rows that wait from a peer may be nowhere else any more.
+func (s *site) loseWaiting(peer string) {
+	for k, q := range s.wait {
+		if k.peer == peer && k.lost == 0 {
+			delete(s.wait, k)
+			q.Lost, k.lost = true, int(s.w.id())
+			s.wait[k] = q
 		}
-		c := merge.Compare{Greater: func(bit int) bool { return r.val[bit] > e.val[bit] }}
-		for i := range r.val {
-			if r.val[i] == e.val[i] {
-				c.Equal |= 1 << i
-			}
-		}
-		out := im.Settle(e.Row, r.Incoming, s.w.policy, c, stays)
-		for _, l := range out.Conflicts {
-			wrote = s.note(r, e, l, im.Epoch) || wrote
-		}
-		if !out.Changed {
-			if out.Action != merge.Keep || !sameRow(out.Row, e.Row) {
-				s.w.blame("unchanged, but " + r.key + " is not what it was")
-			}
-			return
-		}
-		wrote = true
-		e.Row = out.Row
-		switch out.Action {
-		case merge.Insert:
-			e.here, e.val = true, [cols]value{}
-			fallthrough
-		case merge.Update:
-			for i := range e.val {
-				if out.Write&(1<<i) != 0 {
-					e.val[i] = r.val[i]
-				}
-			}
-		case merge.Delete:
-			e.here, e.val = false, [cols]value{}
-		}
-		s.rows[r.key] = e
 	}
+}
+
+func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
-		one(f.rows[n], false)
+		wrote = s.take(f.rows[n], f.src, im, false) || wrote
 		n++
-	}
-	for _, r := range f.rows[:n] {
-		if e := s.rows[r.key]; e.here && !s.refers(r.key, e.val[1]) {
-			return false, refersNowhere + r.key
-		}
 	}
 	dead := f.rows[n:]
 	refused := merge.RefuseDeletions(len(dead), s.references(dead, im))
 	for i, r := range dead {
-		one(r, refused[i])
+		wrote = s.take(r, f.src, im, refused[i]) || wrote
 	}
+	wrote = s.retry(im) || wrote
 	for _, r := range f.records {
 		if _, ok := s.records[r]; !ok {
 			s.records[r], wrote = merge.Version{Epoch: im.Epoch, From: im.Peer}, true
 		}
 	}
-	return wrote, why
+	return wrote
+}
+
+// take settles a row that came, or lets it wait, in place of an earlier one that waits.
+func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote bool) {
+	r.Ack = im.RowAck(r.Ack)
+	q := waiting{im.Waiting(r.Incoming), r.val}
+	k := waitKey{r.key, from, 0}
+	if earlier, ok := s.wait[k]; ok {
+		q.Waiting = q.After(earlier.Waiting)
+		delete(s.wait, k)
+	}
+	settled, wrote := s.settle(r.key, from, q, im, stays)
+	if !settled {
+		s.wait[k] = q
+	}
+	return wrote
+}
+
+// retryAlone tries what waits again, with no file at hand.
+func (s *site) retryAlone() {
+	s.seal()
+	if s.retry(&merge.Import{Self: s.name, Epoch: s.next(), Valid: true, OwnResent: func(e uint64) bool { return s.resent[e] }}) {
+		s.commit()
+	}
+}
+
+// retry settles what waits and can be settled now, until there is no more of it.
+func (s *site) retry(im *merge.Import) (wrote bool) {
+	for again := true; again; {
+		again = false
+		keys := slices.SortedFunc(maps.Keys(s.wait), func(a, b waitKey) int {
+			return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.peer, b.peer), cmp.Compare(a.lost, b.lost))
+		})
+		for _, k := range keys {
+			l := s.links[k.peer]
+			of := *im
+			of.Peer, of.FromParent, of.Acked = l.peer, k.peer == s.parent, l.Acked.Epoch
+			of.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), of.FromParent)
+			settled, changed := s.settle(k.key, k.peer, s.wait[k], &of, false)
+			if settled {
+				delete(s.wait, k)
+				again = true
+			}
+			wrote = wrote || changed
+		}
+	}
+	return wrote
+}
+
+// settle brings a row in. It answers false, and changes nothing, if what it refers to is not here, the database does not take it, or a
+// stamp is too late.
+func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool) (settled, wrote bool) {
+	e := s.rows[key]
+	for _, g := range append(slices.Clone(q.Groups), merge.SentGroup{Sent: q.Dead}) {
+		if !im.Takes(e.Row, g.Stamp) {
+			if from != s.w.broken {
+				s.w.blame(fmt.Sprintf("an honest stamp is not taken: %s from %s at %s", key, from, s.name))
+			}
+			return false, false
+		}
+	}
+	c := merge.Compare{Greater: func(bit int) bool { return q.val[bit] > e.val[bit] }}
+	for i := range q.val {
+		if q.val[i] == e.val[i] {
+			c.Equal |= 1 << i
+		}
+	}
+	rules := im.Of(q.Waiting)
+	out := rules.Settle(e.Row, q.Incoming, s.w.policy, c, stays)
+	val, here := e.val, e.here
+	switch out.Action {
+	case merge.Insert:
+		here, val = true, [cols]value{}
+		fallthrough
+	case merge.Update:
+		for i := range val {
+			if out.Write&(1<<i) != 0 {
+				val[i] = q.val[i]
+			}
+		}
+	case merge.Delete:
+		here, val = false, [cols]value{}
+	}
+	if here && (!s.refers(key, val[1]) || s.w.blocked[[2]string{s.name, key}] && (val != e.val || !e.here)) {
+		return false, false
+	}
+	for _, l := range out.Conflicts {
+		wrote = s.note(sentRow{key: key, val: q.val}, e, l, im.Epoch) || wrote
+	}
+	if !out.Changed {
+		if out.Action != merge.Keep || !sameRow(out.Row, e.Row) {
+			s.w.blame("unchanged, but " + key + " is not what it was")
+		}
+		return true, wrote
+	}
+	e.Row, e.here, e.val = out.Row, here, val
+	s.rows[key] = e
+	return true, true
 }
 
 // references lists which rows that are here refer to the rows that are to go.
@@ -397,5 +475,5 @@ func (s *site) digest() string {
 	for _, k := range s.keys() {
 		b = fmt.Append(b, k, s.rows[k])
 	}
-	return fmt.Sprint(string(b), len(s.records), s.epoch(), s.history.ID)
+	return fmt.Sprint(string(b), len(s.records), len(s.wait), s.epoch(), s.history.ID)
 }

@@ -63,6 +63,8 @@ func schedule(seed int64, talk func(string, ...any)) string {
 			n := node()
 			w.sites[n].sendAgain()
 			w.tell("%s is to send everything again", n)
+		case wrong.Float64() < .02:
+			w.block(wrong, node(), key())
 		case r.Float64() < .03:
 			w.tell("-- everything is delivered")
 			w.quiet(r, 25)
@@ -84,6 +86,7 @@ func schedule(seed int64, talk func(string, ...any)) string {
 		}
 	}
 	w.tell("-- quiet")
+	clear(w.blocked)
 	return w.check(w.quiet(r, 60))
 }
 
@@ -98,6 +101,13 @@ func (w *world) breakClock(r *rand.Rand, n string, restores bool) {
 			w.skew[n] = farFuture
 		}
 	}
+}
+
+// block has a site's database take a row no more, or again: a value does not fit, or another row holds what must be unique.
+func (w *world) block(r *rand.Rand, site, key string) {
+	at := [2]string{site, key}
+	w.blocked[at] = r.Intn(3) > 0
+	w.tell("%s takes %s: %t", site, key, !w.blocked[at])
 }
 
 func (w *world) application(r *rand.Rand, site, key string) {
@@ -170,7 +180,7 @@ func TestSchedules(t *testing.T) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	failed, stood := 0, int64(0)
+	failed := 0
 	for range runtime.GOMAXPROCS(0) {
 		wg.Add(1)
 		go func() {
@@ -183,11 +193,7 @@ func TestSchedules(t *testing.T) {
 				if seed > n || stop {
 					return
 				}
-				if fault := schedule(seed, nil); fault == standstill {
-					mu.Lock()
-					stood++
-					mu.Unlock()
-				} else if fault != "" {
+				if fault := schedule(seed, nil); fault != "" {
 					mu.Lock()
 					failed++
 					t.Errorf("schedule %d: %s", seed, strings.TrimSpace(fault))
@@ -197,8 +203,5 @@ func TestSchedules(t *testing.T) {
 		}()
 	}
 	wg.Wait()
-	t.Logf("%d schedules, %d failed, %d came to a standstill", min(next.Load(), n), failed, stood)
-	if stood > 1+n/2000 {
-		t.Errorf("%d of %d schedules came to a standstill: it should be rare", stood, n)
-	}
+	t.Logf("%d schedules, %d failed", min(next.Load(), n), failed)
 }

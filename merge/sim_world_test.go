@@ -40,7 +40,8 @@ type world struct {
 	links    [][2]string
 	files    map[[2]string][]*file
 	skew     map[string]int64
-	broken   string // a site whose files are stamped at the end of time; "": none
+	blocked  map[[2]string]bool // site and key: the site's database does not take the row for now
+	broken   string             // a site whose files are stamped at the end of time; "": none
 	backups  map[string]*site
 	restores int
 	ids      uint64
@@ -59,7 +60,7 @@ type world struct {
 }
 
 func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) *world {
-	w := &world{policy: policy, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{},
+	w := &world{policy: policy, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{}, blocked: map[[2]string]bool{},
 		target: map[value]string{}, wrote: map[value]written{}, over: map[value][]value{}, exempt: map[value]bool{}, talk: talk}
 	for _, n := range tree {
 		w.names = append(w.names, n[0])
@@ -238,9 +239,6 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 
 func (w *world) deliver(f *file) string {
 	s := w.sites[f.dst].receive(f)
-	if strings.HasPrefix(s, beyondHorizon) && f.src != w.broken {
-		w.blame(fmt.Sprintf("an honest stamp is refused: %s -> %s %s", f.src, f.dst, s))
-	}
 	if w.talk != nil {
 		part := ""
 		if f.head.Load != 0 {
@@ -270,10 +268,8 @@ func (w *world) show(site string) string {
 }
 
 // quiet exchanges everything until nobody has anything to say. It starts a day later, when every link is due for a header.
-// stuck are the directions in which files still refer to what is not there.
-func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string]string) {
+func (w *world) quiet(r *rand.Rand, limit int) (silent bool) {
 	w.day += merge.Day
-	stuck = map[[2]string]string{}
 	for round := 0; round < limit; round++ {
 		w.now++
 		moved := false
@@ -284,11 +280,6 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string
 			for _, f := range files {
 				moved = true
 				s := w.deliver(f)
-				if strings.HasPrefix(s, "refers") {
-					stuck[l] = s
-				} else if s == "applied" && (f.head.Load == 0 || f.head.Last) {
-					delete(stuck, l)
-				}
 				if s != "applied" && s != "covered" && f.tries < 2 { // kept, and tried again
 					x := *f
 					x.tries++
@@ -296,16 +287,19 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string
 				}
 			}
 		}
+		for _, n := range w.names {
+			w.sites[n].retryAlone()
+		}
 		for _, i := range r.Perm(len(w.links)) {
 			if w.send(r, w.links[i], merge.ExportRequest{}, false) {
 				moved = true
 			}
 		}
 		if !moved {
-			return true, nil
+			return true
 		}
 	}
-	return false, stuck
+	return false
 }
 
 // ---- restores
@@ -327,6 +321,11 @@ func (w *world) restore(site string) {
 		}
 		for r := range s.records {
 			held[r.val] = true
+		}
+		for _, q := range s.wait {
+			for _, v := range q.val {
+				held[v] = true
+			}
 		}
 	}
 	for v := range w.wrote {
@@ -355,26 +354,21 @@ func (w *world) survives(v value, held, tried map[value]bool) bool {
 
 // ---- what must hold in the end
 
-// standstill is what check says of the one thing that an import that is all or nothing cannot settle.
-const standstill = "standstill"
-
 // check says what is wrong, "" if nothing is.
-func (w *world) check(silent bool, stuck map[[2]string]string) string {
+func (w *world) check(silent bool) string {
 	switch {
 	case w.fault != "":
 		return w.fault
 	case !silent:
-		for l := range stuck {
-			// Both deleted a row to which the other added one that refers to it: either deletion would be refused, and the row
-			// come back, if only the file that carries it could be applied.
-			if stuck[[2]string{l[1], l[0]}] != "" {
-				return standstill
-			}
-		}
-		for l, s := range stuck {
-			return fmt.Sprintf("stuck: %s -> %s %s", l[0], l[1], s)
-		}
 		return "endless: still sending"
+	}
+	for _, n := range w.names {
+		for k, q := range w.sites[n].wait {
+			if q.Lost && !w.sites[n].refers(k.key, q.val[1]) {
+				continue // its sender was restored, and nobody has what it refers to: a person must say what becomes of it
+			}
+			return fmt.Sprintf("waiting: %s from %s at %s", k.key, k.peer, n)
+		}
 	}
 	if s := w.checkEqual(); s != "" {
 		return s
@@ -396,6 +390,11 @@ func (w *world) check(silent bool, stuck map[[2]string]string) string {
 				unburied[r.key] = true
 			} else {
 				recorded[r.val] = true
+			}
+		}
+		for _, q := range s.wait {
+			for _, v := range q.val {
+				recorded[v] = true
 			}
 		}
 	}
