@@ -33,7 +33,7 @@ func brokenSchedule(seed int64) string {
 		tree, broken = trees[5], "a"
 	}
 	w := newWorld(tree, merge.Policy(r.Intn(3)), nil)
-	w.broken = broken
+	w.broken, w.strict = broken, r.Intn(2) == 0
 	keys := []string{"p1", "p2", "c1", "c2"}
 	w.insert(w.names[r.Intn(len(w.names))], "p1", 0)
 	for range 60 {
@@ -56,7 +56,7 @@ func brokenSchedule(seed int64) string {
 	}
 	w.links = slices.DeleteFunc(w.links, func(l [2]string) bool { return l[0] == broken || l[1] == broken })
 	w.names = slices.DeleteFunc(w.names, func(n string) bool { return n == broken })
-	silent := w.quiet(r, 60)
+	silent, _ := w.quiet(r, 60)
 	switch {
 	case w.fault != "":
 		return w.fault

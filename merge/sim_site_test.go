@@ -235,6 +235,9 @@ func rank(r sentRow) int {
 	return 2
 }
 
+// refusedWhole is what receive says of a file with a row that cannot be applied, where rows may not wait.
+const refusedWhole = "refused whole"
+
 // receive imports a file and says what became of it.
 func (s *site) receive(f *file) string {
 	l := s.links[f.src]
@@ -255,7 +258,13 @@ func (s *site) receive(f *file) string {
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
+	rows, records := s.rows, s.records
+	s.rows, s.records = maps.Clone(rows), maps.Clone(records)
 	wrote := s.apply(f, &im)
+	if s.w.strict && len(s.wait) > 0 { // all or nothing
+		s.rows, s.records, s.wait = rows, records, map[waitKey]waiting{}
+		return refusedWhole
+	}
 	if wrote {
 		s.commit()
 	}

@@ -35,6 +35,7 @@ type written struct {
 type world struct {
 	policy   merge.Policy
 	rough    bool
+	strict   bool // rows do not wait: a file is applied whole or not at all
 	names    []string
 	sites    map[string]*site
 	links    [][2]string
@@ -268,8 +269,10 @@ func (w *world) show(site string) string {
 }
 
 // quiet exchanges everything until nobody has anything to say. It starts a day later, when every link is due for a header.
-func (w *world) quiet(r *rand.Rand, limit int) (silent bool) {
+// stuck are the directions in which files are refused whole.
+func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string]bool) {
 	w.day += merge.Day
+	stuck = map[[2]string]bool{}
 	for round := 0; round < limit; round++ {
 		w.now++
 		moved := false
@@ -280,6 +283,11 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool) {
 			for _, f := range files {
 				moved = true
 				s := w.deliver(f)
+				if s == refusedWhole {
+					stuck[l] = true
+				} else if s == "applied" && (f.head.Load == 0 || f.head.Last) {
+					delete(stuck, l)
+				}
 				if s != "applied" && s != "covered" && f.tries < 2 { // kept, and tried again
 					x := *f
 					x.tries++
@@ -296,10 +304,10 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool) {
 			}
 		}
 		if !moved {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, stuck
 }
 
 // ---- restores
@@ -354,12 +362,25 @@ func (w *world) survives(v value, held, tried map[value]bool) bool {
 
 // ---- what must hold in the end
 
+// standstill is what check says of the one thing that an import that is all or nothing cannot settle.
+const standstill = "standstill"
+
 // check says what is wrong, "" if nothing is.
-func (w *world) check(silent bool) string {
+func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 	switch {
 	case w.fault != "":
 		return w.fault
 	case !silent:
+		for l := range stuck {
+			// Both deleted a row to which the other added one that refers to it: either deletion would be refused, and the row
+			// come back, if only the file that carries it could be applied.
+			if stuck[[2]string{l[1], l[0]}] {
+				return standstill
+			}
+		}
+		for l := range stuck {
+			return fmt.Sprintf("stuck: %s -> %s", l[0], l[1])
+		}
 		return "endless: still sending"
 	}
 	for _, n := range w.names {
