@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -22,6 +23,7 @@ type Options struct {
 	Horizon  time.Duration                   // how much later than the clock stamps of a child may be; 0: merge.DefaultHorizon
 	Keep     time.Duration                   // how long rows that an import deletes are kept whole; 0: DefaultKeep; below 0: they are not
 	Seal     func(context.Context) error     // seals what the application changed; nil: an import that needs it is an error
+	Strict   bool                            // all or nothing: a row that cannot be applied is an error, and does not wait
 	Policy   func(table string) merge.Policy // nil: newest everywhere
 	Reindex  bool                            // empty the setting of [schema.Profile.Reindex] where the batch changes what it is about
 	Verify   func(h *batch.Header, message, signature []byte) error
@@ -52,7 +54,10 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
 		var row *rowError
+		var aside *asideError
 		switch {
+		case errors.As(err, &aside) && n < maxAsideAttempts:
+			a.letWait(aside)
 		case errors.Is(err, errNewHistory) && a.gate == gateShared:
 			a.gate = gateAlone
 		case errors.Is(err, errUnsealed) && o.Seal != nil && n < maxAttempts:
@@ -60,10 +65,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 				return nil, err
 			}
 		case sqldb.IsLockConflict(err) && n < maxAttempts && ctx.Err() == nil:
-			select { // two that wait for each other must not meet again
-			case <-ctx.Done():
-			case <-time.After(rand.N(time.Duration(n) * 400 * time.Millisecond)):
-			}
+			pause(ctx, n)
 		case refused != nil:
 			return nil, errors.Join(refused, err)
 		case errors.As(err, &row) && !o.DryRun:
@@ -74,12 +76,41 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	}
 }
 
+// maxAsideAttempts is how often an import is tried because rows turn out not to be applicable: each try finds all that it can, but rows
+// that refer in a circle to such ones may show one after the other.
+const maxAsideAttempts = 64
+
+// pause waits a random moment before the next try: two that wait for each other must not meet again.
+func pause(ctx context.Context, n int) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(rand.N(time.Duration(n) * 400 * time.Millisecond)):
+	}
+}
+
 // attempt is what all tries at one batch share: what the ones before have shown to be needed.
 type attempt struct {
 	j      *journal.Journal
 	o      Options
 	gate   gateMode
 	extent extent
+	aside  map[asideKey]*cause // rows that cannot be applied
+}
+
+// letWait notes what a try found out.
+func (a *attempt) letWait(e *asideError) {
+	if a.aside == nil {
+		a.aside = map[asideKey]*cause{}
+	}
+	maps.Copy(a.aside, e.late)
+}
+
+// asides returns what the next try needs to know of rows that cannot be applied; nil if they may not wait.
+func (a *attempt) asides() *asides {
+	if a.o.Strict {
+		return nil
+	}
+	return &asides{known: a.aside, late: map[asideKey]*cause{}}
 }
 
 // gateMode is how an import holds the gate.
@@ -138,11 +169,11 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 		return nil, err
 	}
 	if d.Verdict == merge.Apply && a.extent == wholeBatch {
-		im, err := newImporter(ctx, l, d, a.o)
+		im, err := newImporter(ctx, l, d, a.o, a.asides())
 		if err != nil {
 			return nil, err
 		}
-		if err := im.bringIn(ctx, r); err != nil {
+		if err := im.bringIn(ctx, func(ctx context.Context) error { return im.readItems(ctx, r) }); err != nil {
 			return nil, err
 		}
 		im.addCounts(report)

@@ -23,6 +23,9 @@ type deletion struct {
 	known    merge.Row
 	hasEntry bool // in the journal
 	changes  []uint64
+
+	waiting *journal.WaitingRow // what waits of the row, or did; nil: nothing
+	retried bool                // it is the deletion that waited
 }
 
 // maxPendingDeletes is how many deletions are held at once. What is referred to from beyond is deferred to the end; what refers to
@@ -49,6 +52,9 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 	if err != nil {
 		return err
 	}
+	if err := im.resolver.readWaiting(ctx, w); err != nil {
+		return err
+	}
 	for i := range b.Keys {
 		if l.keeps(w.keys[i], w.found[i], columns) {
 			l.count.Refused++
@@ -57,6 +63,9 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns,
 			deleted: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
 		d.row, d.isHere = w.found[i]
+		if q, ok := w.waited(i); ok {
+			d.waiting = &q
+		}
 		im.pendingDeletes = append(im.pendingDeletes, d)
 	}
 	if len(im.pendingDeletes) < maxPendingDeletes {
@@ -117,6 +126,11 @@ func (l *localTable) keeps(key string, here found, columns []*schema.Column) boo
 
 // incoming is the deletion as the rules read it.
 func (im *importer) incoming(d *deletion) merge.Incoming {
+	if d.retried {
+		in := d.waiting.Incoming
+		in.NeverSent = d.l.rules.NeverSent(d.known)
+		return in
+	}
 	return merge.Incoming{Dead: d.deleted, Ack: im.ack, NeverSent: d.l.rules.NeverSent(d.known)}
 }
 
@@ -164,10 +178,18 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 // settleDeletion lets the rules decide on a deletion, and adds to out what is to be written. stays: something here refers to the
 // row.
 func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool, out *deletionWrites) error {
-	if err := im.checkStamps(d.l, d.key, d.known, merge.SentGroup{Sent: d.deleted}); err != nil {
-		return err
+	rules := &im.rules
+	if d.retried {
+		of := im.rules.Of(d.waiting.Waiting)
+		rules = &of
 	}
-	o := im.rules.Settle(d.known, im.incoming(d), im.policy(d.l), merge.Compare{}, stays)
+	if why := im.stampsRefused(rules, d.known, merge.SentGroup{Sent: d.deleted}); why != nil {
+		return im.waitDeletion(ctx, d, why)
+	}
+	if d.waiting != nil {
+		im.settledWaiting = append(im.settledWaiting, d.waiting.ID)
+	}
+	o := rules.Settle(d.known, im.incoming(d), im.policy(d.l), merge.Compare{}, stays)
 	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {
 		return err
 	}

@@ -29,11 +29,13 @@ type importer struct {
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
 
+	settledWaiting []uint64 // rows that waited and need not any more
+
 	rowsRead int64
 }
 
 // newImporter starts the import of a batch that the rules of the link let pass.
-func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) (*importer, error) {
+func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, a *asides) (*importer, error) {
 	resent, err := journal.ResendEpochs(ctx, l.s.conn, 0)
 	if err != nil {
 		return nil, err
@@ -45,8 +47,13 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) 
 	rules.OwnResent = func(e uint64) bool { return ours[e] }
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	v := newResolver(l)
+	if v.waiting, err = journal.WaitingTables(ctx, l.s.conn, l.peer.ID); err != nil {
+		return nil, err
+	}
+	w := newWriter(l, v, o)
+	w.aside = a
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
-		resolver: v, writer: newWriter(l, v, o)}, nil
+		resolver: v, writer: w}, nil
 }
 
 func set(list []uint64) map[uint64]bool {
@@ -57,16 +64,19 @@ func set(list []uint64) map[uint64]bool {
 	return out
 }
 
-// bringIn reads the batch and brings it in: deletions first, so that what they free can be used, then rows, then whatever
+// bringIn has the rows read, of a batch or of what waits, and brings them in: deletions first, so that what they free can be used, then rows, then whatever
 // had to wait for them. Each step hands to the next what it could not do.
-func (im *importer) bringIn(ctx context.Context, r *batch.Reader) error {
+func (im *importer) bringIn(ctx context.Context, read func(context.Context) error) error {
 	for _, step := range []func() error{
-		func() error { return im.readItems(ctx, r) },                  // leaves deletions, where no rows followed them, and below what waits
+		func() error { return read(ctx) },                             // leaves deletions, where no rows followed them, and below what waits
 		func() error { return im.delete(ctx, reading) },               // leaves deferred deletions, as each delete while reading does
 		func() error { return im.writer.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
 		func() error { return im.delete(ctx, finishing) },             // the deferred ones
 		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
 		func() error { return im.writer.fillPatches(ctx, finishing) }, // leaves nothing
+		func() error { return im.lateAsides(ctx) },                    // another try, if rows turned out not to be applicable
+		func() error { return im.writer.saveWaiting(ctx) },
+		func() error { return im.dropSettled(ctx) },
 		func() error { return im.writer.saveBulkVersions(ctx) },
 		func() error { return im.writer.saveConflicts(ctx) },
 		func() error { return im.reindex(ctx) }, // last: the application may want that row too

@@ -18,11 +18,12 @@ var errUnsealed = errors.New("the application has just made or deleted rows that
 // keyedRows is rows of one table by their keys, and what is known here of each.
 type keyedRows struct {
 	l        *localTable
-	keys     []string      // canonical
-	found    map[int]found // those that are here, locked
-	known    []merge.Row   // versions, unsealed changes stamped
-	hasEntry []bool        // in the journal
-	changes  [][]uint64    // the unsealed ones that went into known
+	keys     []string                      // canonical
+	found    map[int]found                 // those that are here, locked
+	known    []merge.Row                   // versions, unsealed changes stamped
+	hasEntry []bool                        // in the journal
+	changes  [][]uint64                    // the unsealed ones that went into known
+	earlier  map[string]journal.WaitingRow // by key: what waits of the row, or waited
 }
 
 // readKnown finds what is known here of rows: their versions with what the application changed since the last seal, which is

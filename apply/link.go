@@ -36,12 +36,21 @@ type epoch struct {
 
 // readLink reads what is known of the sender of a batch and of this node's history, and draws an epoch.
 func readLink(ctx context.Context, j *journal.Journal, s *session, h *batch.Header) (*peerLink, error) {
+	l, err := readPeerLink(ctx, j, s, h.Sender)
+	if err == nil {
+		l.header, l.rules = h, headers.ToRules(h)
+	}
+	return l, err
+}
+
+// readPeerLink is readLink where there is no batch.
+func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer string) (*peerLink, error) {
 	if err := j.Reload(ctx, s.conn); err != nil {
 		return nil, err
 	}
-	l := &peerLink{j: j, s: s, header: h, rules: headers.ToRules(h), notes: &notes{}}
+	l := &peerLink{j: j, s: s, notes: &notes{}}
 	var err error
-	if l.peer, err = journal.PeerByName(ctx, s.conn, h.Sender, true); err != nil {
+	if l.peer, err = journal.PeerByName(ctx, s.conn, peer, true); err != nil {
 		return nil, err
 	}
 	if l.peer == nil {

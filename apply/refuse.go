@@ -18,29 +18,41 @@ import (
 // Errors go to terminals, logs and cron's mail: they name tables, columns, uuids and the server's error numbers, and never
 // a patient's data. What the server says of a value holds the value.
 
-// rowError is about a row that cannot be applied. It ends the import: see setAside.
+// rowError is about a row that cannot be applied, of an import that is all or nothing: it ends the import.
 type rowError struct{ error }
 
 func (e *rowError) Unwrap() error { return e.error }
 
-// setAside is the one function that every row comes to which cannot be applied: the table does not take its values, or what it
-// refers to is nowhere. Today there is nowhere to put it, and the error that setAside returns ends the import: the file is refused
-// as a whole, and its header alone counts. To let such a row wait until it can be applied, keep it here and return nil: all callers
-// go on without the row then. What the import did for the row before has to be undone with it.
-//
-// The row is not written yet where writeStatement, updateOne, deferRow or setAsideKeyless calls. The import has then noted of it:
-//   - its count, but not yet where setAsideKeyless calls;
-//   - of a new row, that it is to be inserted, in writes.insert, which write looks at afterwards;
-//   - its conflicts, in writer.conflicts or already in omsync_conflict;
-//   - of a row that is here, its versions in writes.entries, writes.old and writes.changes. If the row was deferred, they are in
-//     the journal already, and columns with unique values hold what vacateUnique gave them;
-//   - its references that are to be filled in, in writer.patches: of a row that is here, and of no other.
-//
-// The row is already written, without the reference, where fillSome or filled calls. Its versions are in the journal then, or
-// it has the default version that its import gives the table; the tombstone of a row that came back is gone; other rows may
-// refer to it; and it may have more references in writer.patches.
-func (w *writer) setAside(l *localTable, key string, reason error) error {
-	return &rowError{fmt.Errorf("%s, row %s: %w", l.Name, printable(l.Table, key), reason)}
+// cause is why a row cannot be applied.
+type cause struct {
+	error
+	code   journal.ReasonCode
+	column string      // which one it is about; "": none
+	table  *localTable // of a reference: that of the row which is not here; nil: not here either
+	key    string      // and its key, canonical
+}
+
+func (c *cause) Unwrap() error { return c.error }
+
+// reason is a cause as it is stored, of a row of a table.
+func (c *cause) reason(l *localTable, key string) journal.Reason {
+	r := journal.Reason{Code: c.code, Column: c.column, AwaitedKey: c.key, Text: fmt.Sprintf("%s, row %s: %v", l.Name, printable(l.Table, key), c.error)}
+	if c.table != nil && c.table.journal != nil {
+		r.AwaitedTable = c.table.journal.ID
+	}
+	return r
+}
+
+// setAside is the one function that every row comes to which the import has begun to write, or written, and which turns out not to be
+// applicable: the table does not take its values, or what it refers to is nowhere. It notes the row and returns nil: all callers go on
+// without it, so that one try finds as many as it can. In the end the try is rolled back, and the next lets these rows wait from the
+// start (see importer.wait). Where rows may not wait, it returns the error that ends the import.
+func (w *writer) setAside(l *localTable, key string, why *cause) error {
+	if w.aside == nil {
+		return &rowError{fmt.Errorf("%s, row %s: %w", l.Name, printable(l.Table, key), why)}
+	}
+	w.aside.late[asideKey{l.Name, journal.Canonical(l.Table, key)}] = why
+	return nil
 }
 
 // refuse returns what comes of a statement that wrote one row and that the server refused: the row is set aside if that was its fault.
@@ -52,14 +64,17 @@ func (w *writer) refuse(l *localTable, key string, err error) error {
 }
 
 // notTaken is the reason of a row that the table does not take.
-func notTaken(err error) error {
+func notTaken(err error) *cause {
+	c := &cause{code: journal.WaitsForValue, column: namedColumn(err)}
 	switch {
 	case tooLarge(err):
-		return errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, up to 52 MiB, and import again")
+		c.error = errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, up to 52 MiB, and import again")
 	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry:
-		return fmt.Errorf("another row here has the same value where only one may (%w): change one of them and import again", withoutValues(err))
+		c.code, c.error = journal.WaitsForUnique, fmt.Errorf("another row here has the same value where only one may (%w): change one of them and import again", withoutValues(err))
+	default:
+		c.error = fmt.Errorf("the table does not take it: %w", withoutValues(err))
 	}
-	return fmt.Errorf("the table does not take it: %w", withoutValues(err))
+	return c
 }
 
 // aboutRows reports whether the error of a statement that writes rows is about them: the connection is not lost, and no other
@@ -76,25 +91,28 @@ func aboutRows(err error) bool {
 
 // refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that
 // one, nil if it is not here.
-func refersNowhere(c *schema.Column, root *localTable, key string) error {
+func refersNowhere(c *schema.Column, root *localTable, key string) *cause {
 	what, which := "a table that is not here", "unknown"
+	out := &cause{code: journal.WaitsForRow, column: c.Name, table: root}
 	if root != nil {
-		what, which = root.Name, printable(root.Table, key)
+		what, which, out.key = root.Name, printable(root.Table, key), journal.Canonical(root.Table, key)
 	}
-	return fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
+	out.error = fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
 		c.Name, what, which)
+	return out
 }
 
 // beyondHorizon is the reason of a row with a stamp that is not taken.
-func (im *importer) beyondHorizon(s merge.Stamp) error {
+func (im *importer) beyondHorizon(s merge.Stamp) *cause {
 	at, now := time.UnixMicro(s.Time).UTC(), im.j.Now().UTC()
 	years := float64(im.o.horizon()) / float64(merge.Year)
 	limit := fmt.Sprintf("more than %.3g years later than the clock here (%s)", years, now.Format(time.DateTime))
 	if im.rules.FromParent {
 		limit = "later than any clock shows"
 	}
-	return fmt.Errorf("%s sends it with the stamp %s by %s, %s: if the clock here is right, one was wrong there; what %[1]s sends is applied once its people have mended that",
+	err := fmt.Errorf("%s sends it with the stamp %s by %s, %s: if the clock here is right, one was wrong there; what %[1]s sends is applied once its people have mended that",
 		im.peer.Name, at.Format(time.RFC3339Nano), printableName(s.Author), limit)
+	return &cause{error: err, code: journal.WaitsForStamp}
 }
 
 // printableName is the name of an author, which is another node's word.
@@ -120,6 +138,14 @@ func (e serverError) Error() string { return e.text }
 func (e serverError) Unwrap() error { return e.error }
 
 var named = regexp.MustCompile("(?:column|for key|constraint) ['`]([^'`]+)['`]")
+
+// namedColumn returns the column that a server's error names; "" if it names none.
+func namedColumn(err error) string {
+	if m := named.FindAllStringSubmatch(err.Error(), -1); m != nil && sqldb.ErrorNumber(err) != sqldb.ErrDuplicateEntry {
+		return m[len(m)-1][1]
+	}
+	return ""
+}
 
 // withoutValues keeps the number of a server's error, and the column or index that it names.
 func withoutValues(err error) error {

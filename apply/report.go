@@ -23,6 +23,8 @@ type Report struct {
 	Last                       bool
 	Inserted, Updated, Deleted int64 // sums of Tables, as are Unchanged and Refused
 	Unchanged                  int64
+	Waiting                    int64 // rows that wait, see journal.WaitingRow
+	Retried                    int64 // rows that waited, and do no more
 	Refused                    int64 // rows that the sender may not send here
 	Conflicts                  int
 	Tables                     []TableReport
@@ -33,8 +35,8 @@ type Report struct {
 
 // TableReport counts rows of one table.
 type TableReport struct {
-	Table                                          string
-	Inserted, Updated, Deleted, Unchanged, Refused int64
+	Table                                                            string
+	Inserted, Updated, Deleted, Unchanged, Refused, Waiting, Retried int64
 }
 
 // add takes the counts of one more table into the report.
@@ -45,6 +47,8 @@ func (r *Report) add(t TableReport) {
 	r.Deleted += t.Deleted
 	r.Unchanged += t.Unchanged
 	r.Refused += t.Refused
+	r.Waiting += t.Waiting
+	r.Retried += t.Retried
 }
 
 // report puts a verdict on the batch into words.

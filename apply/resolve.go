@@ -25,6 +25,7 @@ type resolver struct {
 	local     map[string]*localTable // by name
 	exchanged []*localTable          // those of them that are exchanged, as they came up
 	keys      dictionary
+	waiting   map[uint16]int64                   // of how many rows of each table versions of the sender wait
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 }
 

@@ -21,6 +21,7 @@ type block struct {
 	groups  [][]merge.SentGroup // versions by row, in the bits here
 	keyedRows
 	filtered map[int]bool // rows that the profile keeps where they are
+	retried  bool         // the rows have waited, and are tried again
 }
 
 // reference is a column that refers to a row which is not here yet.
@@ -44,6 +45,11 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 	if err := im.resolver.checkKeys(w.l, b.Keys); err != nil {
 		return err
 	}
+	return im.readBlock(ctx, w)
+}
+
+// readBlock brings in a block.
+func (im *importer) readBlock(ctx context.Context, w *block) error {
 	if err := im.resolver.touch(ctx, w.l); err != nil {
 		return err
 	}
@@ -195,6 +201,9 @@ func (v *resolver) filter(_ context.Context, w *block) error {
 
 // readVersions turns the masks of the batch into those of the bits here.
 func (v *resolver) readVersions(_ context.Context, w *block) error {
+	if w.retried {
+		return nil
+	}
 	w.groups = make([][]merge.SentGroup, w.n)
 	slots := w.slots()
 	g := 0
@@ -267,6 +276,11 @@ func (v *resolver) readLocal(ctx context.Context, w *block) error {
 	w.keys = make([]string, w.n)
 	for i, k := range w.Keys {
 		w.keys[i] = v.keys.at(k).canonical()
+	}
+	if !w.retried {
+		if err := v.readWaiting(ctx, &w.keyedRows); err != nil {
+			return err
+		}
 	}
 	return v.readKnown(ctx, &w.keyedRows)
 }

@@ -16,6 +16,7 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 	q := &writes{l: w.l}
 	for i := range w.n {
 		if w.filtered[i] {
+			im.noLongerWaits(w, i)
 			continue
 		}
 		if err := im.settleRow(ctx, w, i, policy, q); err != nil {
@@ -39,16 +40,18 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 		} else {
 			count.Refused++
 		}
+		im.noLongerWaits(w, i)
 		return nil
 	}
-	if err := im.checkStamps(l, im.resolver.keys.at(w.Keys[i]).key, known, w.groups[i]...); err != nil {
-		return err
+	in, rules := im.incomingRow(w, i, known)
+	if why := im.mustWait(w, i, rules, known); why != nil {
+		return im.wait(ctx, w, i, why)
 	}
-	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ack, NeverSent: l.rules.NeverSent(known)}
-	if w.Acks != nil {
-		in.Ack = im.rules.RowAck(w.Acks[i])
+	out := rules.Settle(known, in, policy, cmp, false)
+	if why := im.lacks(w, i, out); why != nil {
+		return im.wait(ctx, w, i, why)
 	}
-	out := im.rules.Settle(known, in, policy, cmp, false)
+	im.noLongerWaits(w, i)
 	if err := im.recordRowConflicts(ctx, w, i, out.Conflicts); err != nil {
 		return err
 	}
@@ -56,7 +59,7 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	case merge.Insert:
 		key, ok := im.resolver.keyValues(l, w.Keys[i])
 		if !ok {
-			return im.setAsideKeyless(w, i)
+			return im.writer.setAside(l, im.resolver.keys.at(w.Keys[i]).key, im.keyless(w, i))
 		}
 		r, err := im.newRow(ctx, w, i, key, out)
 		if err != nil {
@@ -82,26 +85,18 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	return nil
 }
 
-// checkStamps sets a row aside of which a stamp is not taken. Its error ends the import, as long as there is no place for such rows.
-func (im *importer) checkStamps(l *localTable, key string, known merge.Row, groups ...merge.SentGroup) error {
-	for _, g := range groups {
-		if !im.rules.Takes(known, g.Stamp) {
-			return im.writer.setAside(l, key, im.beyondHorizon(g.Stamp))
-		}
-	}
-	return nil
-}
-
-// setAsideKeyless sets a new row aside whose key is made of another row's which is not here.
-func (im *importer) setAsideKeyless(w *block, i int) error {
+// keyless is the cause of a new row whose key is made of another row's which is not here.
+func (im *importer) keyless(w *block, i int) *cause {
 	e := im.resolver.keys.at(w.Keys[i])
-	c := w.l.KeyColumns[0]
 	for p, to := range im.resolver.keys.refs(e) {
-		if to != 0 && im.resolver.keys.at(to).state != here {
-			c = w.l.KeyColumns[p]
+		if to == 0 {
+			continue
+		}
+		if part := im.resolver.keys.at(to); part.state != here {
+			return refersNowhere(w.l.KeyColumns[p], part.root, part.key)
 		}
 	}
-	return im.writer.setAside(w.l, e.key, refersNowhere(c, e.root, e.key))
+	return refersNowhere(w.l.KeyColumns[0], e.root, e.key)
 }
 
 // newRow puts together a row to be inserted. key is the values of its key columns.

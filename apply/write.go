@@ -29,6 +29,10 @@ type writer struct {
 	conflictBytes int
 	newConflicts  int // written, and not known before
 
+	aside        *asides              // nil: rows may not wait
+	waiting      []journal.WaitingRow // not stored yet
+	waitingBytes int
+
 	newAuthors int // names of authors that were new here
 }
 

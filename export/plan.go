@@ -37,6 +37,7 @@ type table struct {
 	mask    merge.Mask           // a row's existence and columns
 	kept    map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
 	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
+	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
@@ -76,8 +77,17 @@ func (p *plan) addTables(ctx context.Context) error {
 			p.known[t] = p.newTable(t, meta)
 		}
 	}
+	waiting, err := journal.WaitingTables(ctx, p.snap, p.peer.ID)
+	if err != nil {
+		return err
+	}
 	for _, t := range p.j.Replicated() {
 		t := p.known[t]
+		if waiting[t.meta.ID] > 0 {
+			if t.waiting, err = journal.WaitingSince(ctx, p.snap, p.peer.ID, t.meta.ID); err != nil {
+				return err
+			}
+		}
 		if t.rules.SendsKept() && t.Key == schema.KeyUUID {
 			if err := p.findKept(ctx, t); err != nil {
 				return err

@@ -96,7 +96,7 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	if deferTo != nil {
 		deferTo.takeAhead(t, p, b)
 	}
-	x.addVersions(t, p, b)
+	x.addVersions(t, p, b, keys)
 	keepRows(b, func(i int) bool { return keys[i] != "" })
 	return b, nil
 }
@@ -185,8 +185,9 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 	return out, err
 }
 
-// addVersions fills in what each row is known by: all its versions of what is sent.
-func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows) {
+// addVersions fills in what each row is known by: all its versions of what is sent. A row of which a version of the peer waits here
+// acknowledges no more than what came before that.
+func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []string) {
 	link := &x.peer.Link
 	for i, known := range p.known {
 		groups, _ := known.Outgoing(x.peer.ID)
@@ -203,6 +204,11 @@ func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows) {
 		}
 		b.Groups = append(b.Groups, n)
 		ack := link.RowAck(known, x.peer.ID)
+		if t.waiting != nil {
+			if since, waits := t.waiting[journal.Canonical(t.Table, keys[i])]; waits {
+				ack = min(ack, since)
+			}
+		}
 		if ack != link.Applied.Epoch && b.Acks == nil {
 			b.Acks = slices.Repeat([]uint64{link.Applied.Epoch}, len(p.known))
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Format 3 keeps what imports delete, and what each peer has used of its quotas.
+// Format 3 keeps what imports delete, rows that wait, and what each peer has used of its quotas.
 
 func stepsFrom2() []upgradeStep {
 	return []upgradeStep{
@@ -17,7 +17,8 @@ func stepsFrom2() []upgradeStep {
 			return u.try(ctx, tableTrials())
 		}},
 		{"claim the tables of format 2", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+2) }},
-		{"make omsync_deleted", 2, makeDeleted},
+		{"make omsync_deleted", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_deleted") }},
+		{"make omsync_waiting", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_waiting") }},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
 		}},
@@ -25,12 +26,13 @@ func stepsFrom2() []upgradeStep {
 	}
 }
 
-func makeDeleted(ctx context.Context, u *upgrade) error {
-	columns, err := u.columns(ctx, "omsync_deleted")
+// make makes a table, unless it is there.
+func (u *upgrade) make(ctx context.Context, table string) error {
+	columns, err := u.columns(ctx, table)
 	if err != nil || len(columns) > 0 {
 		return err
 	}
-	return sqldb.Exec(ctx, u.c, layoutOf("omsync_deleted").create("omsync_deleted"))
+	return sqldb.Exec(ctx, u.c, layoutOf(table).create(table))
 }
 
 // add gives a table a column, unless it has it.

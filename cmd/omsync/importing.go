@@ -54,6 +54,8 @@ type imported struct {
 	Deleted   int64           `json:"deleted"`
 	Unchanged int64           `json:"unchanged"`
 	Refused   int64           `json:"refused"`
+	Waiting   int64           `json:"waiting,omitempty"`
+	Retried   int64           `json:"no_longer_waiting,omitempty"`
 	Conflicts int             `json:"conflicts"`
 	DryRun    bool            `json:"dry_run,omitempty"`
 	Tables    []importedTable `json:"tables,omitempty"`
@@ -68,6 +70,8 @@ type importedTable struct {
 	Deleted   int64  `json:"deleted"`
 	Unchanged int64  `json:"unchanged"`
 	Refused   int64  `json:"refused"`
+	Waiting   int64  `json:"waiting,omitempty"`
+	Retried   int64  `json:"no_longer_waiting,omitempty"`
 }
 
 // print prints what came of a file.
@@ -125,7 +129,7 @@ func (r *importing) print(f *exchange.Result) error {
 func importedFile(f *exchange.Result, dryRun bool) imported {
 	p := f.Report
 	line := imported{File: f.Name, Sender: p.Sender, Outcome: p.Outcome, Base: p.Base, Upto: p.Upto, Part: p.Part, Inserted: p.Inserted, Updated: p.Updated,
-		Deleted: p.Deleted, Unchanged: p.Unchanged, Refused: p.Refused, Conflicts: p.Conflicts, DryRun: dryRun, Notes: p.Notes, Why: p.Why}
+		Deleted: p.Deleted, Unchanged: p.Unchanged, Refused: p.Refused, Waiting: p.Waiting, Retried: p.Retried, Conflicts: p.Conflicts, DryRun: dryRun, Notes: p.Notes, Why: p.Why}
 	for _, t := range p.Tables {
 		if t != (apply.TableReport{Table: t.Table}) {
 			line.Tables = append(line.Tables, importedTable(t))

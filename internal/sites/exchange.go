@@ -14,6 +14,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/export"
+	"github.com/omsync/omsync/journal"
 )
 
 // File is a batch file in memory.
@@ -117,10 +118,35 @@ func (s *Site) Import(f *File, opts ...func(*apply.Options)) *apply.Report {
 	return r
 }
 
-// ImportErr is Import for files that may be refused.
+// ImportErr is Import for files that may be refused. At a site that Waits, what can be applied of the rows that wait is applied too.
 func (s *Site) ImportErr(f *File, opts ...func(*apply.Options)) (*apply.Report, error) {
+	r, err := apply.Import(context.Background(), s.J, bytes.NewReader(f.Data), int64(len(f.Data)), s.applyOptions(opts...))
+	if err == nil && s.Waits {
+		err = s.Retry()
+	}
+	return r, err
+}
+
+// Retry tries all rows again that wait, until nothing comes of it.
+func (s *Site) Retry() error {
+	peers, err := journal.Peers(context.Background(), s.J.DB)
+	for again := true; again && err == nil; {
+		again = false
+		for _, p := range peers {
+			r, e := apply.Retry(context.Background(), s.J, p.Name, journal.WaitingFilter{}, s.applyOptions())
+			if e != nil {
+				return e
+			}
+			again = again || r != nil && r.Retried > 0
+		}
+	}
+	return err
+}
+
+func (s *Site) applyOptions(opts ...func(*apply.Options)) apply.Options {
 	o := apply.Options{
-		Wait: Wait,
+		Strict: !s.Waits,
+		Wait:   Wait,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, s.J, Wait)
 			return err
@@ -139,7 +165,7 @@ func (s *Site) ImportErr(f *File, opts ...func(*apply.Options)) (*apply.Report, 
 	for _, f := range opts {
 		f(&o)
 	}
-	return apply.Import(context.Background(), s.J, bytes.NewReader(f.Data), int64(len(f.Data)), o)
+	return o
 }
 
 // links lists the links among the sites, each end once, as the sites are listed.

@@ -29,6 +29,7 @@ type Site struct {
 	J        *journal.Journal // nil before Init; replace its Now for a node with a wrong clock
 	Profile  *schema.Profile
 	Warnings []string // what the node had to say
+	Waits    bool     // rows that cannot be applied wait; otherwise an import is all or nothing
 
 	t        testing.TB
 	app      *sql.Conn // where Exec runs: its session variables stay

@@ -1,0 +1,310 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// asides are the rows of one batch that cannot be applied, as the tries at it found out.
+type asides struct {
+	known map[asideKey]*cause // by earlier tries
+	late  map[asideKey]*cause // by this one, when it had begun to write them
+}
+
+type asideKey struct{ table, key string } // the key canonical
+
+// asideError asks for another try, in which these rows wait from the start.
+type asideError struct{ late map[asideKey]*cause }
+
+func (e *asideError) Error() string { return fmt.Sprintf("%d rows cannot be applied", len(e.late)) }
+
+// lateAsides returns an *asideError if rows turned out to be inapplicable when they were being written.
+func (im *importer) lateAsides(context.Context) error {
+	if a := im.writer.aside; a != nil && len(a.late) > 0 {
+		return &asideError{a.late}
+	}
+	return nil
+}
+
+// incomingRow returns a row of a block as the rules read it, and the rules for it: a row that takes the place of one that waits, or that
+// waited itself, is settled as of when that came.
+func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incoming, *merge.Import) {
+	in := im.incomingAlone(w, i)
+	q, waited := w.waited(i)
+	if !waited {
+		in.NeverSent = w.l.rules.NeverSent(known)
+		return in, &im.rules
+	}
+	if !w.retried {
+		q.Waiting = im.rules.Waiting(in).After(q.Waiting)
+	}
+	rules := im.rules.Of(q.Waiting)
+	in = q.Incoming
+	in.NeverSent = w.l.rules.NeverSent(known)
+	return in, &rules
+}
+
+// waited returns what waits of a row, or did.
+func (w *keyedRows) waited(i int) (journal.WaitingRow, bool) {
+	q, ok := w.earlier[w.keys[i]]
+	return q, ok
+}
+
+// mustWait returns why a row cannot be applied that needs no more than a look at it; nil if nothing is known against it.
+func (im *importer) mustWait(w *block, i int, rules *merge.Import, known merge.Row) *cause {
+	if why := im.known(w.l, w.keys[i]); why != nil {
+		return why
+	}
+	return im.stampsRefused(rules, known, w.groups[i]...)
+}
+
+// known returns the cause that an earlier try found.
+func (im *importer) known(l *localTable, key string) *cause {
+	if im.writer.aside == nil {
+		return nil
+	}
+	return im.writer.aside.known[asideKey{l.Name, key}]
+}
+
+// stampsRefused returns the cause of a row of which a stamp is not taken; nil if all are.
+func (im *importer) stampsRefused(rules *merge.Import, known merge.Row, groups ...merge.SentGroup) *cause {
+	for _, g := range groups {
+		if !rules.Takes(known, g.Stamp) {
+			return im.beyondHorizon(g.Stamp)
+		}
+	}
+	return nil
+}
+
+// lacks returns the cause of a row that is to be written and refers to what is not here, and cannot come later in the batch.
+func (im *importer) lacks(w *block, i int, out merge.Outcome) *cause {
+	if im.writer.aside == nil || out.Action != merge.Insert && out.Action != merge.Update {
+		return nil
+	}
+	for _, p := range w.pending[i] {
+		if out.Write&w.l.bits[w.l.place[p.column]] == 0 {
+			continue
+		}
+		to := im.resolver.keys.at(p.to)
+		if !p.column.Ref.Patched() || to.root == nil || im.known(to.root, to.canonical()) != nil {
+			return refersNowhere(p.column, to.root, to.key)
+		}
+	}
+	if out.Action == merge.Insert {
+		if _, ok := im.resolver.keyValues(w.l, w.Keys[i]); !ok {
+			return im.keyless(w, i)
+		}
+	}
+	return nil
+}
+
+// wait sets a row aside that the import has not begun to write.
+func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error {
+	e := im.resolver.keys.at(w.Keys[i])
+	if im.writer.aside == nil {
+		return im.writer.setAside(w.l, e.key, why)
+	}
+	q, waited := w.waited(i)
+	now := im.j.Now().UnixMicro()
+	if w.retried {
+		return journal.TriedWaiting(ctx, im.writer.s.conn, q.ID, why.reason(w.l, e.key), now)
+	}
+	row := journal.WaitingRow{Peer: im.peer.ID, Table: w.l.journal.ID, Key: w.keys[i], Waiting: im.rules.Waiting(im.incomingAlone(w, i)), Content: im.resolver.content(w, i),
+		Reason: why.reason(w.l, e.key), Since: now, Tried: now}
+	if waited {
+		row.Waiting, row.Since = row.Waiting.After(q.Waiting), q.Since
+	}
+	w.l.count.Waiting++
+	return im.writer.keepWaiting(ctx, row)
+}
+
+// waitDeletion sets a deletion aside.
+func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) error {
+	if im.writer.aside == nil {
+		return im.writer.setAside(d.l, d.key, why)
+	}
+	now := im.j.Now().UnixMicro()
+	if d.retried {
+		return journal.TriedWaiting(ctx, im.writer.s.conn, d.waiting.ID, why.reason(d.l, d.key), now)
+	}
+	row := journal.WaitingRow{Peer: im.peer.ID, Table: d.l.journal.ID, Key: d.key, Waiting: im.rules.Waiting(im.incoming(d)), Reason: why.reason(d.l, d.key), Since: now, Tried: now}
+	d.l.count.Waiting++
+	return im.writer.keepWaiting(ctx, row)
+}
+
+// incomingAlone is a row of a block as it came, whatever waits.
+func (im *importer) incomingAlone(w *block, i int) merge.Incoming {
+	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ack}
+	if w.Acks != nil {
+		in.Ack = im.rules.RowAck(w.Acks[i])
+	}
+	return in
+}
+
+// noLongerWaits notes that a row is settled: what waited of it is done with.
+func (im *importer) noLongerWaits(w *block, i int) {
+	if q, ok := w.waited(i); ok {
+		im.settledWaiting = append(im.settledWaiting, q.ID)
+		w.l.count.Retried++
+	}
+}
+
+// content is what came of a row, its key among it: references as the keys of their rows.
+func (v *resolver) content(w *block, i int) journal.Content {
+	out := journal.Content{}
+	for at, c := range w.t.columns {
+		if c == nil || c.Generated || !w.carries(at) {
+			continue
+		}
+		sent := w.Columns[at]
+		switch {
+		case sent.Refs != nil && sent.Refs[i] >= batch.FirstRef:
+			out[c.Name] = v.reference(sent.Refs[i])
+		case sent.Refs != nil && sent.Refs[i] == batch.RefNowhere:
+			nowhere := "0"
+			out[c.Name] = journal.Value{Text: &nowhere}
+		case sent.Bytes != nil && sent.Bytes[i] != nil:
+			text := string(sent.Bytes[i])
+			out[c.Name] = journal.Value{Text: &text}
+		default:
+			out[c.Name] = journal.Value{}
+		}
+	}
+	v.addKeyContent(out, w.l, w.Keys[i])
+	return out
+}
+
+// unknownTable stands for a table that is not here.
+const unknownTable = "?"
+
+// reference is a row that is referred to, as it is stored.
+func (v *resolver) reference(i uint32) journal.Value {
+	e := v.keys.at(i)
+	key, table := e.key, unknownTable
+	if e.root != nil {
+		table = e.root.Name
+	}
+	return journal.Value{Text: &key, Table: table}
+}
+
+// addKeyContent adds the columns of a row's key.
+func (v *resolver) addKeyContent(out journal.Content, l *localTable, i uint32) {
+	e := v.keys.at(i)
+	if l != e.root { // the key of an ancestor's row
+		out[l.KeyColumns[0].Name] = v.reference(i)
+		return
+	}
+	parts, ok := journal.SplitKey(e.key, len(l.KeyColumns))
+	if !ok {
+		return
+	}
+	refs := v.keys.refs(e)
+	for p, c := range l.KeyColumns {
+		if refs != nil && refs[p] != 0 {
+			out[c.Name] = v.reference(refs[p])
+		} else {
+			out[c.Name] = journal.Value{Text: parts[p]}
+		}
+	}
+}
+
+// Bounds of what waits from one peer.
+const (
+	MaxWaitingRows  = 1_000_000
+	MaxWaitingBytes = 1 << 30
+	waitingPortion  = 1 << 20 // bytes held before they are stored
+)
+
+// keepWaiting stores a row that waits, soon.
+func (w *writer) keepWaiting(ctx context.Context, row journal.WaitingRow) error {
+	w.waiting = append(w.waiting, row)
+	w.waitingBytes += 500
+	for name, v := range row.Content {
+		w.waitingBytes += 50 + len(name)
+		if v.Text != nil {
+			w.waitingBytes += len(*v.Text)
+		}
+	}
+	if w.waitingBytes < waitingPortion {
+		return nil
+	}
+	return w.saveWaiting(ctx)
+}
+
+// saveWaiting stores the rows that wait. A peer of which too many wait is stopped: its file is refused whole.
+func (w *writer) saveWaiting(ctx context.Context) error {
+	if len(w.waiting) == 0 {
+		return nil
+	}
+	if err := journal.PutWaiting(ctx, w.s.conn, w.waiting); err != nil {
+		return err
+	}
+	peer := w.waiting[0].Peer
+	w.waiting, w.waitingBytes = nil, 0
+	rows, bytes, err := journal.WaitingSize(ctx, w.s.conn, peer)
+	if err != nil {
+		return err
+	}
+	if rows > MaxWaitingRows || bytes > MaxWaitingBytes {
+		return &rowError{fmt.Errorf("%d rows (%d MiB) of %s wait already, and there is no room for more: see omsync quarantine list", rows, bytes>>20, w.resolver.peer.Name)}
+	}
+	return nil
+}
+
+// dropSettled forgets the rows that waited and are settled.
+func (im *importer) dropSettled(ctx context.Context) error {
+	if len(im.settledWaiting) == 0 {
+		return nil
+	}
+	_, err := journal.DropWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
+	im.settledWaiting = nil
+	return err
+}
+
+// readWaiting reads which of the rows wait in a version that the sender sent before.
+func (v *resolver) readWaiting(ctx context.Context, w *keyedRows) error {
+	w.earlier = nil
+	if w.l.journal == nil || v.waiting[w.l.journal.ID] == 0 {
+		return nil
+	}
+	w.earlier = map[string]journal.WaitingRow{}
+	f := journal.WaitingFilter{Peer: v.peer.ID, Table: w.l.journal.ID, Keys: w.keys, NotLost: true}
+	return journal.Waiting(ctx, v.s.conn, f, func(q journal.WaitingRow) error {
+		q.Content = nil // the row that comes takes its place
+		w.earlier[q.Key] = q
+		return nil
+	})
+}
+
+// addStored takes a key into the dictionary as the journal stores it.
+func (v *resolver) addStored(st *schema.Table, key string) (uint32, bool) {
+	root := v.table(st.Root)
+	parts, ok := journal.SplitKey(key, len(root.KeyColumns))
+	if !ok {
+		return 0, false
+	}
+	e := entry{root: root, key: key}
+	var refs []uint32
+	for p, c := range root.KeyColumns {
+		if c.Ref == nil || c.Ref.When != nil || parts[p] == nil {
+			continue
+		}
+		to, ok := v.addStored(c.Ref.To, *parts[p])
+		if !ok {
+			return 0, false
+		}
+		if refs == nil {
+			refs = make([]uint32, len(root.KeyColumns))
+		}
+		refs[p] = to
+	}
+	if refs != nil {
+		e.refs = v.keys.keep(refs)
+	}
+	return v.keys.add(e), true
+}

@@ -1,0 +1,264 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/merge"
+)
+
+// A WaitingRow is a row of a batch that could not be applied yet.
+type WaitingRow struct {
+	ID    uint64     // 0: not stored yet
+	Peer  merge.Peer // who sent it
+	Table uint16     // omsync_table.id
+	Key   string     // canonical
+	merge.Waiting
+	Content Content // what came of a live row, its key columns among it
+	Reason  Reason
+	Since   int64 // µs since 1970 UTC: when the first version of it came that could not be applied
+	Tried   int64 // µs since 1970 UTC: when it was last tried
+	Tries   int
+}
+
+// A Reason says why a row waits.
+type Reason struct {
+	Code   ReasonCode
+	Column string // which one it is about; empty: none
+	// Of a reference: the table of the row that is not here (omsync_table.id; 0: not known here), and its key, canonical.
+	AwaitedTable uint16
+	AwaitedKey   string
+	Text         string // for people; it names no patient's data
+}
+
+// ReasonCode is a kind of reason.
+type ReasonCode string
+
+// The kinds. What a row waits for decides when it is tried again.
+const (
+	WaitsForRow    ReasonCode = "reference" // a row that it refers to is not here
+	WaitsForUnique ReasonCode = "unique"    // another row has a value that only one may have
+	WaitsForValue  ReasonCode = "value"     // the table does not take a value
+	WaitsForStamp  ReasonCode = "stamp"     // a stamp is beyond the horizon
+)
+
+const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, versions, content, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries"
+
+// PutWaiting stores rows that wait, in place of those of the same peer and key that are not lost at it.
+func PutWaiting(ctx context.Context, q sqldb.DB, rows []WaitingRow) error {
+	for _, w := range rows {
+		if err := putWaiting(ctx, q, w); err != nil {
+			return fmt.Errorf("set a row aside: %w", err)
+		}
+	}
+	return nil
+}
+
+func putWaiting(ctx context.Context, q sqldb.DB, w WaitingRow) error {
+	versions, err := encodeWaiting(w.Waiting)
+	if err != nil {
+		return err
+	}
+	content, err := encodeContent(w.Content)
+	if err != nil {
+		return err
+	}
+	var whole any
+	if len(w.Key) > longest {
+		whole = w.Key
+	}
+	_, err = q.ExecContext(ctx, "REPLACE INTO omsync_waiting (peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries) "+
+		"VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", w.Peer, w.Table, indexed(w.Key), whole, versions, content, w.Waiting.Since(), string(w.Reason.Code), w.Reason.Column,
+		w.Reason.AwaitedTable, indexed(w.Reason.AwaitedKey), w.Reason.Text, w.Since, w.Tried, w.Tries)
+	return err
+}
+
+// WaitingFilter chooses rows that wait. A zero field chooses all.
+type WaitingFilter struct {
+	Peer   merge.Peer
+	Table  uint16
+	Reason ReasonCode
+	IDs    []uint64
+	Keys   []string // canonical
+	// AwaitedKeys chooses those that wait for rows of AwaitedTable with these keys, canonical.
+	AwaitedTable   uint16
+	AwaitedKeys    []string
+	NotLost        bool
+	LongestUntried bool // in order of when they were tried, the longest ago first
+	Limit          int  // 0: all
+}
+
+func (f *WaitingFilter) where() string {
+	b := []byte(" WHERE 1")
+	if f.Peer != 0 {
+		b = fmt.Appendf(b, " AND peer_id = %d", f.Peer)
+	}
+	if f.Table != 0 {
+		b = fmt.Appendf(b, " AND table_id = %d", f.Table)
+	}
+	if f.Reason != "" {
+		b = sqldb.AppendString(append(b, " AND reason = "...), []byte(f.Reason))
+	}
+	if f.IDs != nil {
+		b = append(append(b, " AND id IN (0"...), strings.Repeat(",%d", len(f.IDs))...)
+		ids := make([]any, len(f.IDs))
+		for i, id := range f.IDs {
+			ids[i] = id
+		}
+		b = fmt.Appendf(nil, string(b)+")", ids...)
+	}
+	if f.Keys != nil {
+		b = appendKeys(append(b, " AND row_key IN ("...), f.Keys)
+	}
+	if f.AwaitedKeys != nil {
+		b = appendKeys(fmt.Appendf(b, " AND awaited_table = %d AND awaited_key IN (", f.AwaitedTable), f.AwaitedKeys)
+	}
+	if f.NotLost {
+		b = append(b, " AND lost = 0"...)
+	}
+	return string(b)
+}
+
+// appendKeys appends keys as the index holds them, and a closing bracket.
+func appendKeys(b []byte, keys []string) []byte {
+	b = append(b, "NULL"...)
+	for _, k := range keys {
+		b = sqldb.Binary(append(b, ','), indexed(k))
+	}
+	return append(b, ')')
+}
+
+// Waiting hands the rows that wait to f. f must not use q.
+func Waiting(ctx context.Context, q sqldb.DB, filter WaitingFilter, f func(WaitingRow) error) error {
+	query := "SELECT " + waitingColumns + " FROM omsync_waiting" + filter.where()
+	if query += " ORDER BY id"; filter.LongestUntried {
+		query = strings.TrimSuffix(query, "id") + "tried_at, id"
+	}
+	if filter.Limit > 0 {
+		query += fmt.Sprint(" LIMIT ", filter.Limit)
+	}
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		w := WaitingRow{ID: sqldb.Uint(r[0]), Peer: merge.Peer(sqldb.Uint(r[1])), Table: uint16(sqldb.Uint(r[2])), Key: whole(r[3:]),
+			Since: sqldb.Int(r[13]), Tried: sqldb.Int(r[14]), Tries: int(sqldb.Int(r[15]))}
+		w.Reason = Reason{ReasonCode(r[8]), string(r[9]), uint16(sqldb.Uint(r[10])), string(r[11]), string(r[12])}
+		var err error
+		if w.Waiting, err = decodeWaiting(r[6]); err != nil {
+			return err
+		}
+		w.Lost = sqldb.Uint(r[5]) != 0
+		if w.Content, err = decodeContent(r[7]); err != nil {
+			return err
+		}
+		return f(w)
+	})
+	if err != nil {
+		return fmt.Errorf("read rows that wait: %w", err)
+	}
+	return nil
+}
+
+// DropWaiting forgets rows that wait, and returns how many.
+func DropWaiting(ctx context.Context, q sqldb.DB, filter WaitingFilter) (int64, error) {
+	r, err := q.ExecContext(ctx, "DELETE FROM omsync_waiting"+filter.where())
+	if err != nil {
+		return 0, fmt.Errorf("forget rows that wait: %w", err)
+	}
+	return r.RowsAffected()
+}
+
+// TriedWaiting notes that rows were tried again in vain.
+func TriedWaiting(ctx context.Context, q sqldb.DB, id uint64, why Reason, now int64) error {
+	_, err := q.ExecContext(ctx, "UPDATE omsync_waiting SET reason = ?, column_name = ?, awaited_table = ?, awaited_key = ?, text = ?, tried_at = ?, tries = tries + 1 WHERE id = ?",
+		string(why.Code), why.Column, why.AwaitedTable, indexed(why.AwaitedKey), why.Text, now, id)
+	if err != nil {
+		return fmt.Errorf("note that a row was tried: %w", err)
+	}
+	return nil
+}
+
+// WaitingTables returns of how many rows of each table versions wait that a peer sent and has not lost.
+func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16]int64, error) {
+	out := map[uint16]int64{}
+	err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT table_id, COUNT(*) FROM omsync_waiting WHERE peer_id = %d AND lost = 0 GROUP BY table_id", peer), func(r []sql.RawBytes) error {
+		out[uint16(sqldb.Uint(r[0]))] = sqldb.Int(r[1])
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count rows that wait: %w", err)
+	}
+	return out, nil
+}
+
+// WaitingSince returns, by key, how far rows of a table are applied of which versions of the peer wait: see
+// merge.Waiting.Since.
+func WaitingSince(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16) (map[string]uint64, error) {
+	out := map[string]uint64{}
+	query := fmt.Sprintf("SELECT row_key, whole_key, since_epoch FROM omsync_waiting WHERE peer_id = %d AND table_id = %d AND lost = 0", peer, table)
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		out[whole(r)] = sqldb.Uint(r[2])
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read rows that wait: %w", err)
+	}
+	return out, nil
+}
+
+// LoseWaiting notes that a peer may not have the rows any more that wait from it.
+func LoseWaiting(ctx context.Context, q sqldb.DB, peer merge.Peer) error {
+	if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND lost = 0", peer)); err != nil {
+		return fmt.Errorf("count rows that wait as made here: %w", err)
+	}
+	return nil
+}
+
+// Awaited returns the tables of which rows are waited for.
+func Awaited(ctx context.Context, q sqldb.DB) (map[uint16]bool, error) {
+	out := map[uint16]bool{}
+	err := sqldb.Each(ctx, q, "SELECT DISTINCT awaited_table FROM omsync_waiting WHERE awaited_table > 0", func(r []sql.RawBytes) error {
+		out[uint16(sqldb.Uint(r[0]))] = true
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what rows wait for: %w", err)
+	}
+	return out, nil
+}
+
+// A WaitingCount says how many rows wait for one reason.
+type WaitingCount struct {
+	Peer   merge.Peer
+	Table  uint16
+	Reason ReasonCode
+	Rows   int64
+	Bytes  int64
+	Since  int64  // µs since 1970 UTC, of the oldest
+	Text   string // of one of them
+}
+
+// CountWaitingRows counts the rows that wait, by peer, table and reason; the most frequent first.
+func CountWaitingRows(ctx context.Context, q sqldb.DB) (out []WaitingCount, err error) {
+	err = sqldb.Each(ctx, q, "SELECT peer_id, table_id, reason, COUNT(*), SUM(LENGTH(content) + LENGTH(versions)), MIN(since), MIN(text) FROM omsync_waiting GROUP BY peer_id, table_id, reason ORDER BY 4 DESC, 1, 2, 3", func(r []sql.RawBytes) error {
+		out = append(out, WaitingCount{merge.Peer(sqldb.Uint(r[0])), uint16(sqldb.Uint(r[1])), ReasonCode(r[2]), sqldb.Int(r[3]), sqldb.Int(r[4]), sqldb.Int(r[5]), string(r[6])})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count rows that wait: %w", err)
+	}
+	return out, nil
+}
+
+// WaitingSize returns how many rows of a peer wait, and the bytes of them.
+func WaitingSize(ctx context.Context, q sqldb.DB, peer merge.Peer) (rows, bytes int64, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT COUNT(*), IFNULL(SUM(LENGTH(content) + LENGTH(versions)), 0) FROM omsync_waiting WHERE peer_id = %d", peer), func(r []sql.RawBytes) error {
+		rows, bytes = sqldb.Int(r[0]), sqldb.Int(r[1])
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("count rows that wait: %w", err)
+	}
+	return rows, bytes, nil
+}
