@@ -51,7 +51,10 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 		return nil, err
 	}
 	w := newWriter(l, v, o)
-	w.aside = a
+	w.aside, w.arrived = a, map[uint16][]string{}
+	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
+		return nil, err
+	}
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
 		resolver: v, writer: w}, nil
 }
@@ -156,5 +159,5 @@ func (im *importer) addCounts(r *Report) {
 	for _, l := range im.resolver.exchanged {
 		r.add(l.count)
 	}
-	r.Conflicts = im.writer.newConflicts
+	r.Conflicts, r.Arrived = im.writer.newConflicts, im.writer.arrived
 }

@@ -105,6 +105,7 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 			return err
 		}
 	}
+	w.noteArrived(l, r.key)
 	if l.emptyAtStart && len(r.groups) == 1 {
 		if l.bulkVersion == nil {
 			l.bulkVersion = &r.groups[0]

@@ -28,9 +28,10 @@ type Report struct {
 	Refused                    int64 // rows that the sender may not send here
 	Conflicts                  int
 	Tables                     []TableReport
-	Notes                      []string // what a person should know
-	Why                        string   // of every outcome but Applied
-	Stranger                   bool     // refused because another node goes by the sender's name
+	Notes                      []string            // what a person should know
+	Arrived                    map[uint16][]string // keys of new rows for which others may wait, canonical, by omsync_table.id
+	Why                        string              // of every outcome but Applied
+	Stranger                   bool                // refused because another node goes by the sender's name
 }
 
 // TableReport counts rows of one table.

@@ -87,7 +87,10 @@ func newRetry(ctx context.Context, l *peerLink, o Options, a *asides) (*importer
 	rules.Horizon = merge.Horizon(l.j.Now().UnixMicro(), o.horizon().Microseconds(), rules.FromParent)
 	v := newResolver(l)
 	w := newWriter(l, v, o)
-	w.aside = a
+	w.aside, w.arrived = a, map[uint16][]string{}
+	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
+		return nil, err
+	}
 	return &importer{j: l.j, o: o, peer: l.peer, rules: rules, epoch: l.epoch, notes: l.notes, resolver: v, writer: w}, nil
 }
 

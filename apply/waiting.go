@@ -256,6 +256,18 @@ func (w *writer) saveWaiting(ctx context.Context) error {
 	return nil
 }
 
+// maxArrived is how many keys are remembered of rows that came and for which others wait. What waits for more is tried in its turn.
+const maxArrived = 100_000
+
+// noteArrived remembers a new row, if rows wait for some of its table or of its ancestor's, whose key it has.
+func (w *writer) noteArrived(l *localTable, key string) {
+	root := w.resolver.table(l.Root).journal
+	if root == nil || !w.awaited[root.ID] || len(w.arrived[root.ID]) >= maxArrived {
+		return
+	}
+	w.arrived[root.ID] = append(w.arrived[root.ID], journal.Canonical(l.Table, key))
+}
+
 // dropSettled forgets the rows that waited and are settled.
 func (im *importer) dropSettled(ctx context.Context) error {
 	if len(im.settledWaiting) == 0 {

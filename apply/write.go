@@ -33,6 +33,9 @@ type writer struct {
 	waiting      []journal.WaitingRow // not stored yet
 	waitingBytes int
 
+	awaited map[uint16]bool     // tables of which rows are waited for
+	arrived map[uint16][]string // keys of rows of them that came, canonical
+
 	newAuthors int // names of authors that were new here
 }
 

@@ -39,6 +39,7 @@ type Incoming struct {
 // ImportOptions say which files to take and how.
 type ImportOptions struct {
 	DryRun bool
+	Strict bool // all or nothing: a row that cannot be applied has its file refused, and does not wait
 	// Folder is for files that were found rather than named: those for other nodes are passed over, those that were applied at
 	// an earlier run are not read again, and those that failed are left for a while, or for a person: see [WaitError] and
 	// [AsideError].
@@ -51,11 +52,13 @@ type Result struct {
 	Header *batch.Header // nil if it could not be read
 	Report *apply.Report // nil if Err is not
 	Err    error
+	// Waited: it is no file, but rows of the report's sender that waited and were tried again.
+	Waited bool
 }
 
 // Applied reports whether nothing more is to be expected of the file: all of it is in the database.
 func (r *Result) Applied() bool {
-	return r.Report != nil && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered)
+	return r.Report != nil && !r.Waited && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered)
 }
 
 // A SenderError is about a file from somebody this node does not listen to. It is [ErrUntrusted].
@@ -121,8 +124,14 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 		return err
 	}
 	files, err = run.forThisNode(ctx, files)
-	if err != nil || len(files) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(files) == 0 {
+		any, err := journal.AnyWaiting(ctx, n.Journal.DB)
+		if err != nil || !any || o.DryRun {
+			return err
+		}
 	}
 	if err := begin(); err != nil {
 		return err
@@ -144,7 +153,7 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 			return errors.Join(err, run.save())
 		}
 	}
-	return run.save()
+	return errors.Join(run.retry(ctx), run.save())
 }
 
 // importRun is one import of several files.
@@ -155,6 +164,7 @@ type importRun struct {
 	record  *attempts.Record
 	senders map[string]*journal.Peer // those looked up so far; nil: there is no such peer
 	each    func(*Result) error
+	arrived map[uint16][]string // keys of rows that came in and for which others wait, by table
 }
 
 // forThisNode reads the headers and keeps the files that are for this node and from its peers.
@@ -286,21 +296,29 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 		return r.reportError(ctx, f, err)
 	}
 	bar := r.bar("from "+f.sender.Name, Rows)
-	report, err := apply.Import(ctx, r.Journal, file, size, apply.Options{
-		DryRun: r.o.DryRun, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt, Progress: bar.Show,
-		Seal: func(ctx context.Context) error {
-			_, err := capture.Seal(ctx, r.Journal, r.Wait)
-			return err
-		},
-		Verify: func(h *batch.Header, message, signature []byte) error {
-			return verify(h, f.sender, r.Name, message, signature)
-		},
-	})
+	o := r.applyOptions()
+	o.Progress = bar.Show
+	o.Verify = func(h *batch.Header, message, signature []byte) error {
+		return verify(h, f.sender, r.Name, message, signature)
+	}
+	report, err := apply.Import(ctx, r.Journal, file, size, o)
 	bar.Done()
 	if err != nil {
 		return r.reportError(ctx, f, err)
 	}
+	r.noteArrived(report)
 	return r.report(f, report)
+}
+
+// applyOptions are those that do not depend on the file.
+func (r *importRun) applyOptions() apply.Options {
+	return apply.Options{
+		DryRun: r.o.DryRun, Strict: r.o.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
+		Seal: func(ctx context.Context) error {
+			_, err := capture.Seal(ctx, r.Journal, r.Wait)
+			return err
+		},
+	}
 }
 
 // reportError reports what is wrong with a file. What is wrong with more than the file stops the run.

@@ -262,3 +262,17 @@ func WaitingSize(ctx context.Context, q sqldb.DB, peer merge.Peer) (rows, bytes 
 	}
 	return rows, bytes, nil
 }
+
+// AnyWaiting reports whether any row waits.
+func AnyWaiting(ctx context.Context, q sqldb.DB) (found bool, err error) {
+	err = sqldb.Each(ctx, q, "SELECT 1 FROM omsync_waiting LIMIT 1", func([]sql.RawBytes) error { found = true; return nil })
+	if err != nil {
+		return false, fmt.Errorf("look for rows that wait: %w", err)
+	}
+	return found, nil
+}
+
+// Reasons returns all kinds of reasons.
+func Reasons() []ReasonCode {
+	return []ReasonCode{WaitsForRow, WaitsForUnique, WaitsForValue, WaitsForStamp}
+}

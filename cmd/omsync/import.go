@@ -19,6 +19,7 @@ type importOptions struct {
 	from   string
 	dryRun bool
 	json   bool
+	strict bool
 }
 
 func newImport(g *global) *cobra.Command {
@@ -27,14 +28,15 @@ func newImport(g *global) *cobra.Command {
 		Use:   "import [--from FOLDER | FILE...]",
 		Short: "Apply batches for this node",
 		Long: `Apply the batches for this node that are in a folder, or the files named; with neither, those that pull or serve put
-into the inbox. Of a folder, files for other nodes are left alone. Each file is applied whole or not at all, and once: a file
-that was applied before changes nothing.`,
+into the inbox. Of a folder, files for other nodes are left alone. Each file is applied once: a file that was applied before
+changes nothing. A row that cannot be applied waits (see quarantine), and the rest of its file is applied.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runImport(cmd, g, o, args) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "the folder")
 	f.BoolVar(&o.dryRun, "dry-run", false, "do it all, report what would change per table, and take it back")
+	f.BoolVar(&o.strict, "strict", false, "all or nothing: a file with a row that cannot be applied is refused, and the row does not wait")
 	f.BoolVar(&o.json, "json", false, "one JSON object for each file, a line each")
 	return cmd
 }
@@ -67,7 +69,7 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 
 // run imports what the command line says.
 func (o *importOptions) run(ctx context.Context, x *exchange.Node, args []string, begin func() error, run *importing) error {
-	if o.from == "" && len(args) == 0 && !o.dryRun {
+	if o.from == "" && len(args) == 0 && !o.dryRun && !o.strict {
 		_, err := x.ImportInbox(ctx, nil, begin, run.print)
 		return err
 	}
@@ -89,7 +91,7 @@ func (o *importOptions) run(ctx context.Context, x *exchange.Node, args []string
 			return err
 		}
 	}
-	return x.Import(ctx, files, exchange.ImportOptions{DryRun: o.dryRun, Folder: len(args) == 0}, begin, run.print)
+	return x.Import(ctx, files, exchange.ImportOptions{DryRun: o.dryRun, Strict: o.strict, Folder: len(args) == 0}, begin, run.print)
 }
 
 // openFile opens a regular file: a pipe cannot be read twice.

@@ -26,6 +26,7 @@ type importing struct {
 	done      []hook.File
 	conflicts int
 	refused   int64
+	aside     int64 // rows that wait
 	errs      failure.List
 }
 
@@ -76,11 +77,16 @@ type importedTable struct {
 
 // print prints what came of a file.
 func (r *importing) print(f *exchange.Result) error {
-	r.files++
+	if !f.Waited {
+		r.files++
+	}
 	if f.Err != nil {
 		return r.failed(f)
 	}
 	p := f.Report
+	if f.Waited {
+		return r.printWaited(p)
+	}
 	switch p.Outcome {
 	case apply.Applied, apply.Covered:
 		r.applied[p.Sender] = true
@@ -89,6 +95,7 @@ func (r *importing) print(f *exchange.Result) error {
 	}
 	r.conflicts += p.Conflicts
 	r.refused += p.Refused
+	r.aside += p.Waiting
 	out := r.out
 	line := importedFile(f, r.dryRun)
 	done := hook.Imported(f.Name, p)
@@ -116,13 +123,36 @@ func (r *importing) print(f *exchange.Result) error {
 		what += fmt.Sprintf(", part %d", p.Part)
 	}
 	fmt.Fprintf(out, "%s: %s, epochs %d to %d of %s: %s\n", name, what, p.Base, p.Upto, p.Sender,
-		counts(p.Inserted, p.Updated, p.Deleted, p.Unchanged, p.Refused, int64(p.Conflicts)))
+		counts(p.Inserted, p.Updated, p.Deleted, p.Unchanged, p.Refused, int64(p.Conflicts))+waitingText(p.Waiting))
 	if r.dryRun {
 		for _, t := range line.Tables {
 			fmt.Fprintf(out, "  %s: %s\n", t.Table, counts(t.Inserted, t.Updated, t.Deleted, t.Unchanged, t.Refused, 0))
 		}
 	}
 	return nil
+}
+
+// waitingText is the end of a line that says how many rows wait.
+func waitingText(n int64) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", 1 waits"
+	}
+	return fmt.Sprintf(", %d wait", n)
+}
+
+// printWaited prints what came of rows that waited.
+func (r *importing) printWaited(p *apply.Report) error {
+	r.conflicts += p.Conflicts
+	r.aside = max(0, r.aside-p.Retried)
+	r.done = append(r.done, hook.Imported("", p))
+	if r.json {
+		return printJSON(r.out, importedFile(&exchange.Result{Report: p}, r.dryRun))
+	}
+	_, err := fmt.Fprintf(r.out, "%s of %s that waited: applied: %s\n", count(p.Retried, "row"), p.Sender, counts(p.Inserted, p.Updated, p.Deleted, p.Unchanged, p.Refused, int64(p.Conflicts)))
+	return err
 }
 
 // importedFile is what is told of a file that was read.
@@ -203,6 +233,8 @@ func (r *importing) end() error {
 		done = "would be recorded"
 	}
 	switch {
+	case r.aside > 0:
+		return failure.Coded(failure.Conflicts, "done; %s cannot be applied yet and waits: see omsync quarantine list", count(r.aside, "row"))
 	case r.conflicts > 0:
 		return failure.Coded(failure.Conflicts, "done; %s %s: values that lost against newer ones are kept", count(int64(r.conflicts), "conflict"), done)
 	case r.refused > 0:

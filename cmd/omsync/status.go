@@ -58,6 +58,7 @@ func printStatus(out io.Writer, s *status.Status) error {
 	for _, f := range s.Troubled {
 		fmt.Fprintln(out, troubleText(f))
 	}
+	printQuarantine(out, s.Quarantine)
 	if len(s.Peers) == 0 && len(s.Links) == 0 {
 		_, err := fmt.Fprintln(out, "no peers yet: omsync peer add CARD --as parent|child")
 		return err
@@ -83,6 +84,27 @@ func printStatus(out io.Writer, s *status.Status) error {
 		}
 	}
 	return nil
+}
+
+// maxWaitingShown is how many reasons of rows that wait status shows.
+const maxWaitingShown = 3
+
+// printQuarantine says how many rows wait, and the most frequent reasons.
+func printQuarantine(out io.Writer, waiting []status.Waiting) {
+	var rows int64
+	for _, w := range waiting {
+		rows += w.Rows
+	}
+	if rows == 0 {
+		return
+	}
+	fmt.Fprintf(out, "%s cannot be applied yet: omsync quarantine list\n", count(rows, "row"))
+	for i, w := range waiting {
+		if i == maxWaitingShown {
+			break
+		}
+		fmt.Fprintf(out, "  %s of %s from %s, since %s: %s\n", count(w.Rows, "row"), w.Table, w.Peer, w.Since.Local().Format("2006-01-02 15:04"), failure.Printable(w.Why))
+	}
 }
 
 // printUnread says what is off for the peer because of the omsync that it runs.

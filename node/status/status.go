@@ -26,6 +26,18 @@ type Status struct {
 	Links        []Link   `json:"links,omitempty"`
 	// Troubled is the files that came and failed, those that are set aside first.
 	Troubled []File `json:"files,omitempty"`
+	// Quarantine is the rows that came and wait, by peer, table and reason, the most frequent first.
+	Quarantine []Waiting `json:"quarantine,omitempty"`
+}
+
+// Waiting counts rows that came and cannot be applied yet.
+type Waiting struct {
+	Peer   string    `json:"peer"`
+	Table  string    `json:"table"`
+	Reason string    `json:"reason"`
+	Rows   int64     `json:"rows"`
+	Since  time.Time `json:"since"` // of the oldest
+	Why    string    `json:"why"`   // of one of them
 }
 
 // File is one that came and cannot be applied.
@@ -116,8 +128,34 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Links, err = links(n); err != nil {
 		return nil, err
 	}
-	s.Troubled, err = troubled(ctx, n, now)
+	if s.Troubled, err = troubled(ctx, n, now); err != nil {
+		return nil, err
+	}
+	s.Quarantine, err = quarantine(ctx, n, peers)
 	return s, err
+}
+
+// quarantine counts the rows that wait.
+func quarantine(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Waiting, error) {
+	counts, err := journal.CountWaitingRows(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	names := map[uint16]string{}
+	for name, t := range n.Journal.Tables {
+		names[t.ID] = name
+	}
+	var out []Waiting
+	for _, c := range counts {
+		w := Waiting{Peer: "a peer that was removed", Table: names[c.Table], Reason: string(c.Reason), Rows: c.Rows, Since: time.UnixMicro(c.Since).UTC().Truncate(time.Second), Why: c.Text}
+		for _, p := range peers {
+			if p.ID == c.Peer {
+				w.Peer = p.Name
+			}
+		}
+		out = append(out, w)
+	}
+	return out, nil
 }
 
 // troubled lists the files that failed, those that are set aside first.
