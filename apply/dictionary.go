@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -222,7 +223,7 @@ func (v *resolver) addKey(root *localTable, values []batch.Values, n int, parts 
 		composed = true
 		if r := of.Refs[n]; r >= batch.FirstRef {
 			if err := v.checkTarget(root.KeyColumns[p], r); err != nil {
-				return err
+				return corruptKey(root, err)
 			}
 			refs[p] = r
 			parts[p] = &v.keys.at(r).key
@@ -280,5 +281,25 @@ func (v *resolver) checkTarget(c *schema.Column, r uint32) error {
 			}
 		}
 	}
-	return fmt.Errorf("%w: %s.%s refers to a row of %s", batch.ErrCorrupt, c.Table.Name, c.Name, root.Name)
+	return &otherTable{c, root}
+}
+
+// corruptKey is the error of a key that is made of keys which its columns cannot have.
+func corruptKey(l *localTable, err error) error {
+	var other *otherTable
+	if errors.As(err, &other) {
+		return fmt.Errorf("%w: a key of %s is made of one of %s", batch.ErrCorrupt, l.Name, other.there.Name)
+	}
+	return err
+}
+
+// otherTable means that a column refers to another table at the sender: the two sides have different versions of the schema.
+type otherTable struct {
+	column *schema.Column
+	there  *localTable
+}
+
+func (e *otherTable) Error() string {
+	return fmt.Sprintf("the schemas differ: its %s refers to %s at the sender, and here it does not: the row is applied once both sides have the same version of the application",
+		e.column.Name, e.there.Name)
 }

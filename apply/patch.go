@@ -250,7 +250,7 @@ func (w *writer) filled(p patch, err error) error {
 	case err == nil:
 		return nil
 	case aboutRows(err):
-		return w.setAside(p.l, p.key, notTaken(err))
+		return w.setAside(p.l, p.key, notTaken(p.l, err))
 	}
 	return fmt.Errorf("fill in %s.%s: %w", p.l.Name, p.column.Name, err)
 }

@@ -60,11 +60,11 @@ func (w *writer) refuse(l *localTable, key string, err error) error {
 	if !aboutRows(err) {
 		return fmt.Errorf("write %s: %w", l.Name, err)
 	}
-	return w.setAside(l, key, notTaken(err))
+	return w.setAside(l, key, notTaken(l, err))
 }
 
 // notTaken is the reason of a row that the table does not take.
-func notTaken(err error) *cause {
+func notTaken(l *localTable, err error) *cause {
 	c := &cause{code: journal.WaitsForValue, column: namedColumn(err)}
 	switch {
 	case tooLarge(err):
@@ -72,9 +72,39 @@ func notTaken(err error) *cause {
 	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry:
 		c.code, c.error = journal.WaitsForUnique, fmt.Errorf("another row here has the same value where only one may (%w): change one of them and import again", withoutValues(err))
 	default:
-		c.error = fmt.Errorf("the table does not take it: %w", withoutValues(err))
+		c.error = fmt.Errorf("the table does not take it: %s (%w)", inWords(l.Column(c.column), err), withoutValues(err))
 	}
 	return c
+}
+
+// inWords says what the server's error means; c is the column that it is about, nil if it names none.
+func inWords(c *schema.Column, err error) string {
+	what, takes, charset := "a value", "", ""
+	if c != nil {
+		what, takes, charset = "its "+c.Name, ", and the column is "+c.FullType, c.Charset
+	}
+	widen := takes + " here: widen the column as it is at the sender"
+	switch number := sqldb.ErrorNumber(err); number {
+	case sqldb.ErrDataTooLong:
+		return what + " is too long" + widen
+	case sqldb.ErrWrongString:
+		return fmt.Sprintf("%s has characters that the column's character set %s does not hold: give it one that does, such as utf8mb4", what, charset)
+	case sqldb.ErrOutOfRange:
+		return what + " is out of range" + widen
+	case sqldb.ErrTruncated, sqldb.ErrWrongValue:
+		return what + " is none that the column takes" + takes + " here: make the column as it is at the sender"
+	case sqldb.ErrBadNull:
+		return what + " is NULL, and may not be here: let the column take NULL, as at the sender"
+	case sqldb.ErrNoDefault:
+		return what + " did not come, and has no default here: give the column a default, or have the sender's schema brought to this one"
+	case sqldb.ErrCheckMariaDB, sqldb.ErrCheckMySQL:
+		return "a CHECK of the table refuses it: change the value at the sender, or the CHECK here"
+	case sqldb.ErrSignal:
+		return "a trigger of the application refuses it: change the row at the sender, or the trigger here"
+	case sqldb.ErrNoPartition:
+		return "the table has no partition for it: add one"
+	}
+	return "change it at the sender, or the table here"
 }
 
 // aboutRows reports whether the error of a statement that writes rows is about them: the connection is not lost, and no other
@@ -83,10 +113,8 @@ func aboutRows(err error) bool {
 	switch sqldb.ErrorNumber(err) {
 	case sqldb.ErrNone:
 		return tooLarge(err)
-	case sqldb.ErrServerGone, sqldb.ErrServerLost:
-		return false
 	}
-	return !sqldb.IsLockConflict(err)
+	return sqldb.IsAboutValues(err)
 }
 
 // refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that
@@ -137,7 +165,8 @@ type serverError struct {
 func (e serverError) Error() string { return e.text }
 func (e serverError) Unwrap() error { return e.error }
 
-var named = regexp.MustCompile("(?:column|for key|constraint) ['`]([^'`]+)['`]")
+// named finds what a server's error names: `name`, 'name' or `database`.`table`.`name`.
+var named = regexp.MustCompile("(?:[Cc]olumn|[Ff]ield|for key|constraint) (?:['`][^'`]+['`]\\.)*['`]([^'`]+)['`]")
 
 // namedColumn returns the column that a server's error names; "" if it names none.
 func namedColumn(err error) string {

@@ -171,10 +171,7 @@ func (im *importer) readWaitingBlock(ctx context.Context, st *schema.Table, rows
 		if _, came := usable[0].Content[c.Name]; !came || c.Generated || c.Key {
 			continue
 		}
-		values, err := v.storedValues(c, usable)
-		if err != nil {
-			return err
-		}
+		values := v.storedValues(w, c, usable)
 		w.t.columns = append(w.t.columns, c)
 		w.Columns = append(w.Columns, values)
 	}
@@ -202,9 +199,9 @@ func (v *resolver) addStoredKey(l *localTable, q journal.WaitingRow) (uint32, bo
 }
 
 // storedValues are the values of a column as a batch would have them.
-func (v *resolver) storedValues(c *schema.Column, rows []journal.WaitingRow) (batch.Values, error) {
+func (v *resolver) storedValues(w *block, c *schema.Column, rows []journal.WaitingRow) batch.Values {
 	out := batch.Values{Bytes: make([][]byte, len(rows))}
-	if c.Ref != nil {
+	if c.Ref != nil || slices.ContainsFunc(rows, func(q journal.WaitingRow) bool { return q.Content[c.Name].Table != "" }) {
 		out.Refs = make([]uint32, len(rows))
 	}
 	for i, q := range rows {
@@ -212,11 +209,11 @@ func (v *resolver) storedValues(c *schema.Column, rows []journal.WaitingRow) (ba
 		switch {
 		case value.Text == nil:
 		case value.Table == "" && c.Ref != nil && c.Ref.When == nil:
-			out.Refs[i] = batch.RefNowhere
+			if out.Refs[i] = batch.RefNowhere; *value.Text != "0" {
+				w.differ(i, numberSent(c))
+			}
 		case value.Table == "":
 			out.Bytes[i] = []byte(*value.Text)
-		case out.Refs == nil:
-			return out, fmt.Errorf("%w: %s.%s was a reference when a row came that waits", ErrSchemas, c.Table.Name, c.Name)
 		default:
 			to := v.j.Catalogue.Table(value.Table)
 			if to == nil {
@@ -233,7 +230,7 @@ func (v *resolver) storedValues(c *schema.Column, rows []journal.WaitingRow) (ba
 	if c.Ref != nil && c.Ref.When == nil {
 		out.Bytes = nil
 	}
-	return out, nil
+	return out
 }
 
 // retryDeletions brings in deletions that waited.

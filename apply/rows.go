@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,8 +21,9 @@ type block struct {
 	pending map[int][]reference // by row: references to rows that the batch has yet to bring
 	groups  [][]merge.SentGroup // versions by row, in the bits here
 	keyedRows
-	filtered map[int]bool // rows that the profile keeps where they are
-	retried  bool         // the rows have waited, and are tried again
+	differs  map[int]*cause // rows with a column that means something else on one side
+	filtered map[int]bool   // rows that the profile keeps where they are
+	retried  bool           // the rows have waited, and are tried again
 }
 
 // reference is a column that refers to a row which is not here yet.
@@ -104,8 +106,14 @@ func (v *resolver) translate(ctx context.Context, w *block) error {
 		if c == nil || c.Generated || !w.carries(i) {
 			continue
 		}
-		if c.Ref == nil {
+		if c.Ref == nil && w.Columns[i].Refs == nil {
 			w.values[w.l.place[c]] = w.Columns[i].Bytes
+			continue
+		}
+		if c.Ref == nil {
+			if err := v.referencesUnknownHere(ctx, w, c, w.Columns[i]); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := v.references(ctx, w, c, w.Columns[i]); err != nil {
@@ -117,15 +125,23 @@ func (v *resolver) translate(ctx context.Context, w *block) error {
 
 // references turns keys into the local integers of their rows.
 func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, sent batch.Values) error {
-	if err := checkPlain(c, sent); err != nil {
+	if err := v.checkPlainValues(w, c, sent); err != nil {
 		return err
 	}
-	keys := make([]uint32, 0, w.n)
-	for _, r := range sent.Refs {
-		if r >= batch.FirstRef {
-			if err := v.checkTarget(c, r); err != nil {
-				return err
-			}
+	keys, other := make([]uint32, 0, w.n), map[int]bool{}
+	for i, r := range sent.Refs {
+		if r < batch.FirstRef {
+			continue
+		}
+		err := v.checkTarget(c, r)
+		var table *otherTable
+		switch {
+		case errors.As(err, &table):
+			other[i] = true
+			w.differ(i, &cause{error: table, code: journal.WaitsForSchema, column: c.Name})
+		case err != nil:
+			return err
+		default:
 			keys = append(keys, r)
 		}
 	}
@@ -143,6 +159,7 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 			r = sent.Refs[i]
 		}
 		switch {
+		case other[i]: // what it is there, it is not here
 		case r >= batch.FirstRef:
 			value, ok := v.value(c.Ref, r)
 			if ok && to != nil && !v.present[to][v.keys.at(r).inherited()] {
@@ -161,6 +178,70 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 	}
 	w.values[w.l.place[c]] = out
 	return nil
+}
+
+// checkPlainValues lets rows wait of which a column that refers to a row here comes as a plain number: at the sender it is no reference.
+// Where the sender says that it is one, such a number is damage.
+func (v *resolver) checkPlainValues(w *block, c *schema.Column, sent batch.Values) error {
+	if c.Ref.When != nil || w.retried || w.t.Columns[slices.Index(w.t.columns, c)].Ref {
+		return checkPlain(c, sent)
+	}
+	for i, b := range sent.Bytes {
+		if b != nil && string(b) != "0" {
+			w.differ(i, numberSent(c))
+		}
+	}
+	return nil
+}
+
+// numberSent is the cause of a row with a number where a reference is due.
+func numberSent(c *schema.Column) *cause {
+	return &cause{code: journal.WaitsForSchema, column: c.Name, error: fmt.Errorf("the schemas differ: its %s comes as a number, and here it refers to a row of %s: "+
+		"make the foreign key at the sender, or name the column under [references.%s] in a profile file there, and have the sender export with --full", c.Name, c.Ref.To.Name, c.Table.Name)}
+}
+
+// referencesUnknownHere turns keys into local integers for a column that is a reference at the sender and none here: a foreign key is
+// missing here, and the value must be right all the same.
+func (v *resolver) referencesUnknownHere(ctx context.Context, w *block, c *schema.Column, sent batch.Values) error {
+	var keys []uint32
+	for _, r := range sent.Refs {
+		if r >= batch.FirstRef {
+			keys = append(keys, r)
+		}
+	}
+	if err := v.resolve(ctx, keys); err != nil {
+		return err
+	}
+	out := make([][]byte, w.n)
+	for i, r := range sent.Refs {
+		switch {
+		case r == batch.RefNowhere:
+			out[i] = []byte("0")
+		case r == batch.RefNull && sent.Bytes != nil:
+			out[i] = sent.Bytes[i]
+		case r >= batch.FirstRef:
+			e := v.keys.at(r)
+			if e.state != here {
+				w.differ(i, refersNowhere(c, e.root, e.key))
+				continue
+			}
+			out[i] = e.inherited().value(e.root)
+		}
+	}
+	if len(keys) > 0 {
+		v.notes.add("%s.%s refers to rows at %s and to none here: the rows are found all the same; make the foreign key here, or name the column under [references.%[1]s] in a profile file",
+			w.l.Name, c.Name, v.peer.Name)
+	}
+	w.values[w.l.place[c]] = out
+	return nil
+}
+
+// differ notes why a row cannot be applied as the schemas are.
+func (w *block) differ(i int, why *cause) {
+	if w.differs == nil {
+		w.differs = map[int]*cause{}
+	}
+	w.differs[i] = why
 }
 
 // checkInherited looks for the targets of a reference to a table that shares its ancestor's key: the row itself must be there too.

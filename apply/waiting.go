@@ -83,7 +83,13 @@ func (im *importer) stampsRefused(rules *merge.Import, known merge.Row, groups .
 
 // lacks returns the cause of a row that is to be written and refers to what is not here, and cannot come later in the batch.
 func (im *importer) lacks(w *block, i int, out merge.Outcome) *cause {
-	if im.writer.aside == nil || out.Action != merge.Insert && out.Action != merge.Update {
+	if out.Action != merge.Insert && out.Action != merge.Update {
+		return nil
+	}
+	if why := w.differs[i]; why != nil {
+		return why
+	}
+	if im.writer.aside == nil {
 		return nil
 	}
 	for _, p := range w.pending[i] {
@@ -119,8 +125,18 @@ func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error
 	if waited {
 		row.Waiting, row.Since = row.Waiting.After(q.Waiting), q.Since
 	}
-	w.l.count.Waiting++
+	im.noteWaiting(w.l, row.Reason.Text)
 	return im.writer.keepWaiting(ctx, row)
+}
+
+// notedWaiting is of how many rows of a table that wait an import says why.
+const notedWaiting = 3
+
+// noteWaiting counts a row that waits, and says why of the first ones.
+func (im *importer) noteWaiting(l *localTable, why string) {
+	if l.count.Waiting++; l.count.Waiting <= notedWaiting {
+		im.notes.add("waits: %s", why)
+	}
 }
 
 // waitDeletion sets a deletion aside.
@@ -133,7 +149,7 @@ func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) e
 		return journal.TriedWaiting(ctx, im.writer.s.conn, d.waiting.ID, why.reason(d.l, d.key), now)
 	}
 	row := journal.WaitingRow{Peer: im.peer.ID, Table: d.l.journal.ID, Key: d.key, Waiting: im.rules.Waiting(im.incoming(d)), Reason: why.reason(d.l, d.key), Since: now, Tried: now}
-	d.l.count.Waiting++
+	im.noteWaiting(d.l, row.Reason.Text)
 	return im.writer.keepWaiting(ctx, row)
 }
 

@@ -43,6 +43,7 @@ const (
 	WaitsForUnique ReasonCode = "unique"    // another row has a value that only one may have
 	WaitsForValue  ReasonCode = "value"     // the table does not take a value
 	WaitsForStamp  ReasonCode = "stamp"     // a stamp is beyond the horizon
+	WaitsForSchema ReasonCode = "schema"    // a column is a reference on one side only, or refers to another table there
 )
 
 const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, versions, content, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries"
@@ -274,5 +275,5 @@ func AnyWaiting(ctx context.Context, q sqldb.DB) (found bool, err error) {
 
 // Reasons returns all kinds of reasons.
 func Reasons() []ReasonCode {
-	return []ReasonCode{WaitsForRow, WaitsForUnique, WaitsForValue, WaitsForStamp}
+	return []ReasonCode{WaitsForRow, WaitsForUnique, WaitsForValue, WaitsForStamp, WaitsForSchema}
 }

@@ -28,8 +28,21 @@ const (
 	ErrNoSuchTrigger      = 1360
 	ErrBinlogNeedsSuper   = 1419 // the server keeps a binary log: only administrators may make triggers
 	ErrAuthPluginMismatch = 1698
-	ErrServerGone         = 2006
-	ErrServerLost         = 2013
+
+	// Of values that a table does not take.
+	ErrBadNull      = 1048
+	ErrOutOfRange   = 1264
+	ErrTruncated    = 1265
+	ErrWrongValue   = 1292
+	ErrNoDefault    = 1364
+	ErrWrongString  = 1366
+	ErrDataTooLong  = 1406
+	ErrNoPartition  = 1526
+	ErrSignal       = 1644 // of a trigger
+	ErrCheckMySQL   = 3819
+	ErrCheckMariaDB = 4025
+	ErrServerGone   = 2006
+	ErrServerLost   = 2013
 )
 
 // ErrorNumber returns the server's number for an error, [ErrNone] if it is not the server's.
@@ -55,4 +68,22 @@ func IsLack(err error) bool {
 		return true
 	}
 	return IsLockConflict(err)
+}
+
+// IsAboutValues reports whether an error of a statement that writes rows is about their values: the same statement with others could
+// pass. By the SQL standard these are the classes 22 (data), 23 (constraints) and 45 (raised by a trigger); some errors have none.
+func IsAboutValues(err error) bool {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) || IsLockConflict(err) {
+		return false
+	}
+	switch e.Number {
+	case ErrTruncated, ErrNoDefault, ErrWrongString, ErrNoPartition, ErrSignal, ErrCheckMySQL, ErrCheckMariaDB, ErrPacketTooLarge:
+		return true
+	}
+	switch string(e.SQLState[:2]) {
+	case "22", "23", "45":
+		return true
+	}
+	return false
 }
