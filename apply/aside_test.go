@@ -107,3 +107,131 @@ func allSettled(t *testing.T, all ...*sites.Site) {
 	}
 	sites.Quiet(t, all...)
 }
+
+// A column that refers to another table at one site, as after an upgrade of the application there, has only its rows wait: until the other
+// site is upgraded too.
+func TestRowsWaitForTheSchema(t *testing.T) {
+	schema := []string{
+		"CREATE TABLE person (person_id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), uuid CHAR(38) NOT NULL UNIQUE)",
+		"CREATE TABLE users (user_id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE)",
+		"CREATE TABLE provider (provider_id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE)",
+		"CREATE TABLE orders (order_id INT AUTO_INCREMENT PRIMARY KEY, orderer INT NULL, uuid CHAR(38) NOT NULL UNIQUE, CONSTRAINT old FOREIGN KEY (orderer) REFERENCES users (user_id))",
+	}
+	hub, clinic := sites.New(t, "hub", "none", schema...), sites.New(t, "clinic", "none", schema...)
+	waits(hub, clinic)
+	hub.Exec("INSERT INTO users (uuid) VALUES ('u-1')", "INSERT INTO orders (orderer, uuid) SELECT user_id, 'o-1' FROM users")
+	hub.Init()
+	clinic.SetOffset(1000)
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.Exchange(hub, clinic)
+	upgrade := func(s *sites.Site) {
+		s.Exec("ALTER TABLE orders DROP FOREIGN KEY old", "UPDATE orders SET orderer = (SELECT provider_id FROM provider WHERE uuid = 'pr-1')",
+			"ALTER TABLE orders ADD CONSTRAINT new FOREIGN KEY (orderer) REFERENCES provider (provider_id)")
+		s.Follow()
+	}
+	hub.Exec("INSERT INTO provider (uuid) VALUES ('pr-0'), ('pr-1')", "INSERT INTO person (name, uuid) VALUES ('h', 'p-h')")
+	upgrade(hub)
+	clinic.Exec("INSERT INTO person (name, uuid) VALUES ('c', 'p-c')", "INSERT INTO orders (orderer, uuid) SELECT user_id, 'o-2' FROM users")
+	for range 3 {
+		hub.Send(clinic)
+		clinic.Send(hub)
+	}
+	for _, s := range []*sites.Site{hub, clinic} {
+		if n := s.One("SELECT COUNT(*) FROM person"); n != "2" {
+			t.Errorf("%s people at %s", n, s.Name)
+		}
+	}
+	if got, want := waitingRows(clinic), "schema orderer o-1"; got != want {
+		t.Errorf("waiting at the clinic: %s, want %s", got, want)
+	}
+	if got, want := waitingRows(hub), "schema orderer o-2"; got != want {
+		t.Errorf("waiting at the hub: %s, want %s", got, want)
+	}
+	upgrade(clinic)
+	allSettled(t, hub, clinic)
+	if got := clinic.One("SELECT p.uuid FROM orders o JOIN provider p ON p.provider_id = o.orderer WHERE o.uuid = 'o-1'"); got != "pr-1" {
+		t.Errorf("the orderer is %s", got)
+	}
+}
+
+// A foreign key that one site lacks stops nothing: what is a reference at the sender is one here too. What comes as a number, from the site
+// that does not know it for a reference, waits: it would be another row here.
+func TestForeignKeyOnOneSide(t *testing.T) {
+	schema := []string{
+		"CREATE TABLE clinic (clinic_id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE)",
+		"CREATE TABLE appointment (appointment_id INT AUTO_INCREMENT PRIMARY KEY, clinic_id INT NULL, note VARCHAR(20), uuid CHAR(38) NOT NULL UNIQUE, CONSTRAINT fk FOREIGN KEY (clinic_id) REFERENCES clinic (clinic_id))",
+	}
+	hub, site := sites.New(t, "hub", "none", schema...), sites.New(t, "site", "none", schema...)
+	waits(hub, site)
+	site.Exec("ALTER TABLE appointment DROP FOREIGN KEY fk")
+	site.SetOffset(500)
+	hub.Exec("INSERT INTO clinic (uuid) VALUES ('k-1'), ('k-2')", "INSERT INTO appointment (clinic_id, uuid) SELECT clinic_id, REPLACE(uuid, 'k', 'a') FROM clinic", "INSERT INTO appointment (clinic_id, uuid) VALUES (NULL, 'a-3')")
+	hub.Init()
+	site.Init()
+	hub.Connect(site)
+	sites.Exchange(hub, site)
+	const joined = "SELECT GROUP_CONCAT(CONCAT(a.uuid, k.uuid) ORDER BY 1) FROM appointment a JOIN clinic k USING (clinic_id)"
+	if got := site.One(joined); got != "a-1k-1,a-2k-2" {
+		t.Errorf("at the site: %s", got)
+	}
+	site.Exec("INSERT INTO appointment (clinic_id, uuid) SELECT clinic_id, 'a-4' FROM clinic WHERE uuid = 'k-1'", "UPDATE appointment SET note = 'x' WHERE uuid = 'a-3'")
+	site.Send(hub)
+	if got, want := waitingRows(hub), "schema clinic_id a-4"; got != want {
+		t.Errorf("waiting at the hub: %s, want %s", got, want)
+	}
+	site.Exec("ALTER TABLE appointment ADD CONSTRAINT fk FOREIGN KEY (clinic_id) REFERENCES clinic (clinic_id)")
+	site.Follow()
+	site.Exec("UPDATE appointment SET note = 'y' WHERE uuid = 'a-4'")
+	allSettled(t, hub, site)
+	if got := hub.One(joined); got != "a-1k-1,a-2k-2,a-4k-1" {
+		t.Errorf("at the hub: %s", got)
+	}
+}
+
+// An edit of a row while a version of it waits is no conflict where the sender took it meanwhile, and one where it did not; and what
+// waits is not lost by it.
+func TestEditWhileARowWaits(t *testing.T) {
+	hub, clinic, f := wardPair(t)
+	waits(hub, clinic)
+	clinic.Import(f)
+	hub.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	hub.Follow()
+	sites.Exchange(hub, clinic)
+	hub.Exec("UPDATE ward SET name = 'a name of more than twelve', size = 7 WHERE uuid = 'w-1'")
+	hub.Send(clinic)
+	if got := waitingRows(clinic); got != "value name w-1" {
+		t.Fatalf("waiting: %s", got)
+	}
+	clinic.Exec("UPDATE ward SET size = 8 WHERE uuid = 'w-1'")
+	clinic.Send(hub)
+	clinic.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	clinic.Follow()
+	allSettled(t, hub, clinic)
+	if got := hub.One("SELECT CONCAT(name, size) FROM ward WHERE uuid = 'w-1'"); got != "a name of more than twelve8" {
+		t.Errorf("the row is %s", got)
+	}
+	recorded(t, hub, "ward.size=7")
+	recorded(t, clinic, "ward.size=7")
+}
+
+// A row whose sender was restored from before it, and which waits here, goes back to it.
+func TestWaitingRowOfARestoredSender(t *testing.T) {
+	hub, clinic, f := wardPair(t)
+	waits(hub, clinic)
+	clinic.Import(f)
+	hub.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	hub.Follow()
+	sites.Exchange(hub, clinic)
+	restore := backup(t, hub)
+	hub.Exec("INSERT INTO ward (name, uuid) VALUES ('a name of more than twelve', 'w-9')")
+	hub.Send(clinic)
+	restore()
+	clinic.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	clinic.Follow()
+	healed(t, hub, clinic)
+	allSettled(t, hub, clinic)
+	if n := hub.One("SELECT COUNT(*) FROM ward WHERE uuid = 'w-9'"); n != "1" {
+		t.Errorf("%s rows at the hub that was restored", n)
+	}
+}

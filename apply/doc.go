@@ -1,7 +1,7 @@
 // Package apply brings a batch into the database: it finds or makes the local rows, rewrites every reference to the local
 // integers, lets package merge settle what both sides changed, and writes rows and versions in bulk.
 //
-// It promises: one transaction, so that a batch is applied whole and once or not at all; references that always point to
+// It promises: one transaction, so that a batch is applied once or not at all, and what of it cannot be applied waits; references that always point to
 // the row that the sender meant; nothing of the application's that was committed before is overwritten unrecorded,
 // sealed or not. It decides neither whose value stays (package merge does) nor who may send what (package access does).
 //
@@ -28,10 +28,11 @@
 //	        fill references to rows that came later
 //	        carry out deferred deletions: what is still referred to stays
 //	        write deferred rows, whose unique values others held
-//	        fill the other references: a row that is nowhere is an error
+//	        fill the other references
+//	        if rows turned out not to be applicable: begin again, and let them wait
 //	        write the default versions of tables that were empty, and the conflicts
 //	    write the state of the link
 //	    commit
 //
-// A row that cannot be applied comes to one function: writer.setAside.
+// A row that cannot be applied waits (waiting.go), and [Retry] tries it again.
 package apply

@@ -89,6 +89,21 @@
 //	time, author, epoch, origin   version of the deletion
 //	deleted_at    time, by this node's clock
 //
+// omsync_waiting: rows that came and cannot be applied yet (see WaitingRow).
+//
+//	id            its number
+//	peer_id       omsync_peer.id of the sender
+//	table_id      omsync_table.id
+//	row_key, whole_key   key of the row, as in omsync_tombstone
+//	lost          0; otherwise its id: its sender was restored since, and may not have it any more
+//	versions      record of merge.Waiting
+//	content       record of the values that came: of a reference the key of its row
+//	since_epoch   merge.Waiting.Since
+//	reason, column_name, awaited_table, awaited_key, text   why it waits, see Reason
+//	since         when the first version of it came that could not be applied
+//	tried_at      when it was last tried
+//	tries         how often it was tried again
+//
 // omsync_peer: the peers, and the state of the links to them.
 //
 //	id            the peer's number, never used again for another
