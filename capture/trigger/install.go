@@ -171,7 +171,7 @@ func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, me
 // listTriggers returns all triggers of the database that the account can see, by table and name.
 func listTriggers(ctx context.Context, q schema.Querier, database string) ([]existing, error) {
 	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation)
-		FROM information_schema.triggers WHERE trigger_schema = ? ORDER BY event_object_table, trigger_name`, database)
+		FROM information_schema.triggers WHERE event_object_schema = ? ORDER BY event_object_table, trigger_name`, database)
 	if err != nil {
 		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
 	}
