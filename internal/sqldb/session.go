@@ -79,8 +79,9 @@ func settings() []setting {
 // has the variable: MariaDB runs none of /*!50700 to /*!99999.
 func first() []string {
 	return []string{
-		"SET /*M!100101 max_statement_time = 0, */ /*!50708 max_execution_time = 0, */ sql_select_limit = 18446744073709551615, sql_big_selects = 1, autocommit = 1, timestamp = DEFAULT",
+		"SET /*M!100101 max_statement_time = 0, */ /*M!100207 tmp_disk_table_size = 18446744073709551615, max_session_mem_used = 9223372036854775807, */ /*!50708 max_execution_time = 0, */ sql_select_limit = 18446744073709551615, sql_big_selects = 1, completion_type = 0, autocommit = 1, timestamp = DEFAULT",
 		"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci",
+		"ROLLBACK",
 	}
 }
 
