@@ -36,6 +36,7 @@ func settings() []setting {
 		{name: "old_mode", value: ""},
 		{name: "system_versioning_asof", value: "DEFAULT"},
 		{name: "system_versioning_insert_history", value: "OFF"},
+		{name: "in_predicate_conversion_threshold", value: "0"}, // MariaDB 10.11 leaves out rows where it converts a list and materialization is off
 		// What it may not see or do.
 		{name: "sql_select_limit", value: most},
 		{name: "sql_big_selects", value: "ON"},
@@ -79,8 +80,9 @@ func settings() []setting {
 // has the variable: MariaDB runs none of /*!50700 to /*!99999.
 func first() []string {
 	return []string{
-		"SET /*M!100101 max_statement_time = 0, */ /*M!100207 tmp_disk_table_size = 18446744073709551615, max_session_mem_used = 9223372036854775807, */ /*!50708 max_execution_time = 0, */ sql_select_limit = 18446744073709551615, sql_big_selects = 1, completion_type = 0, autocommit = 1, timestamp = DEFAULT",
+		"SET /*M!100101 max_statement_time = 0, */ /*M!100207 tmp_disk_table_size = 18446744073709551615, max_session_mem_used = 9223372036854775807, */ /*M!100318 in_predicate_conversion_threshold = 0, */ /*!50708 max_execution_time = 0, */ sql_select_limit = 18446744073709551615, sql_big_selects = 1, completion_type = 0, autocommit = 1, timestamp = DEFAULT",
 		"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci",
+		"SET SESSION TRANSACTION READ WRITE",
 		"ROLLBACK",
 	}
 }

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 func hostile() []string {
 	return []string{"sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,NO_ZERO_DATE'", "sql_mode = 'ORACLE'", "time_zone = '-11:00'", "NAMES latin1",
 		"character_set_results = NULL", "sql_auto_is_null = 1", "div_precision_increment = 0", "old_mode = 'ZERO_DATE_TIME_CAST'", "system_versioning_asof = '2001-01-01'",
-		"sql_big_selects = 0, max_join_size = 1", "sql_select_limit = 0", "sql_safe_updates = 1", "group_concat_max_len = 4", "max_sort_length = 8", "max_sort_length = 64", "sort_buffer_size = 32768",
+		"sql_big_selects = 0, max_join_size = 1", "sql_select_limit = 0", "sql_safe_updates = 1", "group_concat_max_len = 4", "in_predicate_conversion_threshold = 1", "max_sort_length = 8", "max_sort_length = 64", "sort_buffer_size = 32768",
 		"range_optimizer_max_mem_size = 1", "tmp_disk_table_size = 1024", "alter_algorithm = 'INSTANT'", "foreign_key_checks = 0",
 		"unique_checks = 0", "check_constraint_checks = 0", "autocommit = 0", "completion_type = RELEASE", "completion_type = CHAIN", "tx_isolation = 'SERIALIZABLE'", "transaction_isolation = 'READ-UNCOMMITTED'",
 		"tx_read_only = 1", "transaction_read_only = 1", "innodb_snapshot_isolation = 1", "binlog_format = 'STATEMENT'", "max_statement_time = 0.0001", "max_execution_time = 1",
