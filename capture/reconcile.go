@@ -142,12 +142,15 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c, err := r.j.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := trigger.Guard(ctx, c, r.j.Catalogue.Database); err != nil {
+		return err
+	}
 	if len(missing)+len(outdated) > 0 {
-		c, err := r.j.DB.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
 		if r.found.Triggers, err = trigger.Install(ctx, c, r.j.Catalogue, tables); err != nil {
 			return err
 		}

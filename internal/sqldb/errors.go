@@ -27,6 +27,7 @@ const (
 	ErrReadOnly           = 1290 // the server runs with an option that does not allow it, as read_only
 	ErrNoSuchTrigger      = 1360
 	ErrBinlogNeedsSuper   = 1419 // the server keeps a binary log: only administrators may make triggers
+	ErrBinlogStatement    = 1665 // READ COMMITTED beside a binary log of statements
 	ErrAuthPluginMismatch = 1698
 	ErrServerGone         = 2006
 	ErrServerLost         = 2013
