@@ -18,6 +18,7 @@ const (
 	ErrBadDB              = 1049 // no such database
 	ErrDuplicateEntry     = 1062
 	ErrTableFull          = 1114
+	ErrNoSuchGrant        = 1141 // also: no such account
 	ErrTableAccessDenied  = 1142
 	ErrNoSuchTable        = 1146
 	ErrPacketTooLarge     = 1153
