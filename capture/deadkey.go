@@ -58,15 +58,17 @@ func deadValues(t *schema.Table, r journal.Row, d journal.Death) (map[string]*st
 	return values, set(t.LocalColumns, r.Key)
 }
 
-// deadReference returns the key of the row that a row referred to when it was deleted, nil if nobody knows.
+// deadReference returns the key of the row that a row referred to when it was deleted, nil if nobody knows. Of a row that was there
+// before the log began it is the row that it referred to then: by that key the peers know it, and the integer may have come to mean
+// others since, in whatever order the application deleted them (without foreign key checks also the referred row first).
 func (s *sealer) deadReference(ctx context.Context, ref *schema.Ref, value string, d journal.Death) (*string, error) {
 	r := journal.Row{Int: sqldb.Int([]byte(value))}
 	for _, f := range s.folded[ref.To] {
 		if f.Row != r {
 			continue
 		}
-		for _, a := range f.Deaths { // the first that ended after the row did; a cascade logs the referring rows first or last
-			if a.ID > d.ID || len(f.Deaths) == 1 {
+		for _, a := range f.Deaths { // else the first that ended after the row did; a cascade logs the referring rows first or last
+			if d.First && a.First || a.ID > d.ID || len(f.Deaths) == 1 {
 				key, err := s.deadKey(ctx, ref.To, r, a)
 				return &key, err
 			}

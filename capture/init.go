@@ -7,9 +7,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
+
+// Writers names the application's own triggers that may make rows, when an import writes, which the sender made too.
+func Writers(ctx context.Context, db *sql.DB, cat *schema.Catalogue) ([]string, error) {
+	return trigger.Writers(ctx, db, cat)
+}
 
 // Init makes the database a node: the omsync tables, the triggers, and a version for all that is there already. Called again it goes
 // on where it stopped; under another name it is an error.

@@ -43,6 +43,24 @@ func reconcile(ctx context.Context, r *reconciler, wait time.Duration) (*Reconci
 	return &r.found, nil
 }
 
+// WrongTriggers names the tables on which a trigger lacks, or has another text or an account that cannot do what it does: the next
+// command that changes the node puts that right. It changes nothing. Where tables are new, it names those alone.
+func WrongTriggers(ctx context.Context, j *journal.Journal) ([]string, error) {
+	var fresh []string
+	for _, t := range j.Catalogue.Order() {
+		if j.Tables[t.Name] == nil {
+			fresh = append(fresh, t.Name)
+		}
+	}
+	if len(fresh) > 0 {
+		return fresh, nil
+	}
+	missing, outdated, err := trigger.Compare(ctx, j.DB, j.Catalogue, slices.Collect(maps.Values(j.Tables)))
+	wrong := append(missing, outdated...)
+	slices.Sort(wrong)
+	return slices.Compact(wrong), err
+}
+
 // reconciler is a reconciliation under way.
 type reconciler struct {
 	j       *journal.Journal
@@ -142,12 +160,15 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c, err := r.j.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := trigger.Guard(ctx, c, r.j.Catalogue.Database); err != nil {
+		return err
+	}
 	if len(missing)+len(outdated) > 0 {
-		c, err := r.j.DB.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
 		if r.found.Triggers, err = trigger.Install(ctx, c, r.j.Catalogue, tables); err != nil {
 			return err
 		}

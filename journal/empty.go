@@ -10,6 +10,7 @@ import (
 
 // AnyVersionsOrChanges reports whether rows of a table have versions of their own, or changes that are not sealed yet.
 func AnyVersionsOrChanges(ctx context.Context, q sqldb.DB, tbl uint16) (bool, error) {
+	defer letGo(ctx, q)
 	for _, from := range []string{"omsync_version", "omsync_capture"} {
 		found := false
 		err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT 1 FROM %s WHERE table_id = %d LIMIT 1", from, tbl), func([]sql.RawBytes) error {

@@ -41,7 +41,7 @@ func moveChanges(ctx context.Context, u *upgrade) error {
 // noTriggerWrites refuses to go on while a trigger names the table: without it the application's statements would fail.
 func (u *upgrade) noTriggerWrites(ctx context.Context, table string) error {
 	var left []string
-	query := "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND INSTR(action_statement, '" + table + "') > 0"
+	query := "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND INSTR(action_statement, '" + table + "') > 0"
 	err := sqldb.Each(ctx, u.c, query, func(r []sql.RawBytes) error {
 		left = append(left, fmt.Sprintf("%s on %s", r[0], r[1]))
 		return nil

@@ -31,7 +31,7 @@ type captureTrigger struct {
 // captureTriggers returns the triggers of the database that write to omsync_capture.
 func (u *upgrade) captureTriggers(ctx context.Context) (out []captureTrigger, err error) {
 	triggerName := regexp.MustCompile(`^omsync_(\d+)_[a-z]+_`) // see package trigger
-	err = sqldb.Each(ctx, u.c, "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND INSTR(action_statement, 'omsync_capture') > 0", func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, u.c, "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND INSTR(action_statement, 'omsync_capture') > 0", func(r []sql.RawBytes) error {
 		t := captureTrigger{table: string(r[1])}
 		if m := triggerName.FindSubmatch(r[0]); m != nil {
 			t.number, _ = strconv.ParseUint(string(m[1]), 10, 64)

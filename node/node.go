@@ -240,3 +240,8 @@ func NotExchanged(cat *schema.Catalogue) []*schema.Table {
 	}
 	return out
 }
+
+// WrongTriggers names the tables whose triggers are not as they should be, until a command that changes the node has run.
+func (n *Node) WrongTriggers(ctx context.Context) ([]string, error) {
+	return capture.WrongTriggers(ctx, n.Journal)
+}

@@ -70,11 +70,8 @@ func Compare(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas
 		for _, x := range w.stale {
 			stale[x.event] = true
 		}
-		for _, x := range w.missing {
-			if !stale[x.Event] {
-				missing = append(missing, w.table)
-				break
-			}
+		if w.altered || slices.ContainsFunc(w.missing, func(x trigger) bool { return !stale[x.Event] }) {
+			missing = append(missing, w.table)
 		}
 		if len(w.stale) > 0 {
 			outdated = append(outdated, w.table)
@@ -110,9 +107,19 @@ func Remove(ctx context.Context, c *sql.Conn, database string) (err error) {
 type existing struct {
 	name, table string
 	event       string // "AFTER INSERT" and so on
+	definer     string // the account as whom it runs, as user@host
+	body        string
 }
 
 func (x existing) ours() bool { return strings.HasPrefix(x.name, triggerPrefix) }
+
+// named reports whether the trigger stands for one that should be there.
+func (x existing) named(t trigger) bool { return x.name == t.Name || x.name == t.Name+otherSuffix }
+
+// is reports whether the trigger is what it is called.
+func (x existing) is(t trigger) bool {
+	return x.named(t) && x.event == t.Event && strings.TrimSpace(x.body) == strings.TrimSpace(t.body)
+}
 
 // tablePlan is what is to be done on one table.
 type tablePlan struct {
@@ -120,6 +127,7 @@ type tablePlan struct {
 	missing []trigger
 	stale   []existing
 	others  []existing // the application's
+	altered bool       // a trigger of ours has another text than its name says: changes may have gone by
 }
 
 func (w tablePlan) needed() bool { return len(w.missing)+len(w.stale) > 0 }
@@ -130,8 +138,9 @@ func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, me
 	if err != nil {
 		return nil, err
 	}
-	on := map[string][]existing{}
+	on, taken := map[string][]existing{}, map[string]bool{}
 	for _, x := range there {
+		taken[x.name] = true
 		if t := cat.Table(x.table); t != nil {
 			x.table = t.Name
 		}
@@ -141,37 +150,65 @@ func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, me
 	for _, m := range metas {
 		byName[m.Name] = m
 	}
+	able := definers{q: q, database: cat.Database}
 	var out []tablePlan
 	for _, t := range cat.Tables {
 		want, err := triggers(t, byName)
 		if err != nil {
 			return nil, err
 		}
-		w := tablePlan{table: t.Name}
-		have := map[string]bool{}
-		for _, x := range on[t.Name] {
-			have[x.name] = true
-			switch {
-			case !x.ours():
-				w.others = append(w.others, x)
-			case !slices.ContainsFunc(want, func(t trigger) bool { return t.Name == x.name }):
-				w.stale = append(w.stale, x)
-			}
-		}
-		for _, x := range want {
-			if !have[x.Name] {
-				w.missing = append(w.missing, x)
-			}
+		w, err := planTable(ctx, &able, t.Name, want, on[t.Name], taken)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, w)
 	}
 	return out, nil
 }
 
+// planTable compares the triggers that are on a table with those that it should have. One of the right name counts if its text is right
+// and the account as whom it runs can do what it does: without that account each write of the application would fail.
+func planTable(ctx context.Context, able *definers, table string, want []trigger, there []existing, taken map[string]bool) (tablePlan, error) {
+	w := tablePlan{table: table}
+	have := map[string]bool{}
+	for _, x := range there {
+		if !x.ours() {
+			w.others = append(w.others, x)
+			continue
+		}
+		i := slices.IndexFunc(want, x.named)
+		good := i >= 0 && x.is(want[i]) && !have[want[i].Name]
+		if i >= 0 && !x.is(want[i]) {
+			w.altered = true
+		}
+		if good {
+			var err error
+			if good, err = able.can(ctx, x.definer); err != nil {
+				return w, err
+			}
+		}
+		if good {
+			have[want[i].Name] = true
+		} else {
+			w.stale = append(w.stale, x)
+		}
+	}
+	for _, x := range want {
+		if have[x.Name] {
+			continue
+		}
+		if taken[x.Name] {
+			x = x.other()
+		}
+		w.missing = append(w.missing, x)
+	}
+	return w, nil
+}
+
 // listTriggers returns all triggers of the database that the account can see, by table and name.
 func listTriggers(ctx context.Context, q schema.Querier, database string) ([]existing, error) {
-	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation)
-		FROM information_schema.triggers WHERE trigger_schema = ? ORDER BY event_object_table, trigger_name`, database)
+	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation), definer, action_statement
+		FROM information_schema.triggers WHERE event_object_schema = ? ORDER BY event_object_table, trigger_name`, database)
 	if err != nil {
 		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
 	}
@@ -179,7 +216,7 @@ func listTriggers(ctx context.Context, q schema.Querier, database string) ([]exi
 	var out []existing
 	for rows.Next() {
 		var x existing
-		if err := rows.Scan(&x.name, &x.table, &x.event); err != nil {
+		if err := rows.Scan(&x.name, &x.table, &x.event, &x.definer, &x.body); err != nil {
 			return nil, err
 		}
 		out = append(out, x)

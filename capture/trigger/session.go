@@ -123,23 +123,11 @@ func (s *installer) checkReady(ctx context.Context) error {
 }
 
 func (s *installer) isSuper(ctx context.Context) (bool, error) {
-	rows, err := s.c.QueryContext(ctx, "SHOW GRANTS")
+	grants, err := (&definers{q: s.c}).column(ctx, "SHOW GRANTS")
 	if err != nil {
 		return false, fmt.Errorf("read the grants of %s: %w", s.account, err)
 	}
-	defer rows.Close()
-	super := false
-	for rows.Next() {
-		var grant string
-		if err := rows.Scan(&grant); err != nil {
-			return false, err
-		}
-		what, rest, _ := strings.Cut(grant, " ON ")
-		if strings.HasPrefix(rest, "*.*") && (strings.Contains(what, "ALL PRIVILEGES") || strings.Contains(what, "SUPER")) {
-			super = true
-		}
-	}
-	return super, rows.Err()
+	return isSuper(grants), nil
 }
 
 // addThenDrop makes the new triggers of a table, then drops the old ones.

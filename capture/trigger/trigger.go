@@ -16,7 +16,18 @@ type trigger struct {
 	Name  string
 	Event string // "AFTER INSERT" and so on
 	SQL   string // CREATE TRIGGER …, for a session with sql_mode ''
+	body  string // what follows FOR EACH ROW in it
 }
+
+// other returns the trigger under another name, for where its own is taken by one that is to go.
+func (t trigger) other() trigger {
+	t.SQL = strings.Replace(t.SQL, schema.Quote(t.Name), schema.Quote(t.Name+otherSuffix), 1)
+	t.Name += otherSuffix
+	return t
+}
+
+// otherSuffix is what the name of a trigger ends in that replaced one of the same text.
+const otherSuffix = "_b"
 
 // triggerPrefix is what the names of all triggers begin with.
 const triggerPrefix = "omsync_"
@@ -62,7 +73,7 @@ func newTrigger(t *schema.Table, m *journal.Table, event, body string) trigger {
 	time, what, _ := strings.Cut(event, " ")
 	letters := strings.ToLower(time[:1] + what[:1])
 	name := fmt.Sprintf("%s%d_%s_%x", triggerPrefix, id, letters, sum[:4])
-	return trigger{name, event, "CREATE TRIGGER " + schema.Quote(name) + rest}
+	return trigger{name, event, "CREATE TRIGGER " + schema.Quote(name) + rest, body}
 }
 
 func insertBody(t *schema.Table, m *journal.Table) string {

@@ -174,6 +174,14 @@ func checkDatabase(cmd *cobra.Command, n *node.Node, leave bool) (*schema.Profil
 	for _, note := range cat.Notes {
 		warn("%s", note)
 	}
+	writers, err := capture.Writers(ctx, n.DB, cat)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(writers) > 0 {
+		warn("triggers of the application write to tables that are exchanged, also when omsync brings a row; what they make then stays here and is made twice where the sender's comes too. "+
+			"Let them do nothing where @omsync_quiet is not NULL:\n  %s", strings.Join(writers, "\n  "))
+	}
 	if bad := node.NotExchanged(cat); len(bad) > 0 {
 		var lines []string
 		for _, t := range bad {

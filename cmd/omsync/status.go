@@ -55,6 +55,9 @@ func printStatus(out io.Writer, s *status.Status) error {
 	if len(s.NotExchanged) > 0 {
 		fmt.Fprintf(out, "not exchanged: %s\n", strings.Join(s.NotExchanged, ", "))
 	}
+	if len(s.Triggers) > 0 {
+		fmt.Fprintf(out, "the triggers are not as they should be, and the next omsync sync makes them anew: %s\n", strings.Join(s.Triggers, ", "))
+	}
 	for _, f := range s.Troubled {
 		fmt.Fprintln(out, troubleText(f))
 	}

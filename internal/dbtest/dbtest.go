@@ -58,6 +58,25 @@ func Server(t testing.TB) *ServerInfo {
 	return shared.info
 }
 
+// Own starts a private MariaDB for one test, whose global variables may be changed, and stops it when the test ends.
+func Own(t testing.TB) *ServerInfo {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "omsync-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn, stop, err := start(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop() })
+	info, err := inspect(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
 // Main runs the tests of a package, then stops the private server if one was started. For TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }

@@ -43,7 +43,12 @@ type Site struct {
 // TOML that stands on top of "none".
 func New(t testing.TB, name, profile string, ddl ...string) *Site {
 	t.Helper()
-	server := dbtest.Server(t)
+	return NewOn(t, dbtest.Server(t), name, profile, ddl...)
+}
+
+// NewOn is New on a server of the test's own.
+func NewOn(t testing.TB, server *dbtest.ServerInfo, name, profile string, ddl ...string) *Site {
+	t.Helper()
 	s := &Site{Name: name, t: t}
 	s.Database, s.DSN = server.Database(t, ddl...)
 	s.DB = server.Open(t, s.Database)

@@ -24,7 +24,8 @@ type DB interface {
 const sqlMode = "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES'"
 
 // Open connects to the database of a go-sql-driver DSN with the session that exact values need: UTC, utf8mb4, a strict
-// sql_mode. Every value is read as the text that the server prints.
+// sql_mode, and nothing that the server's or the account's defaults would change in what statements do. Every value is read as the text
+// that the server prints.
 func Open(dsn string) (*sql.DB, string, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
@@ -48,7 +49,7 @@ func Open(dsn string) (*sql.DB, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("read the DSN: %w", err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(withSession{connector})
 	db.SetMaxIdleConns(4)
 	return db, cfg.DBName, nil
 }

@@ -18,6 +18,7 @@ const (
 	ErrBadDB              = 1049 // no such database
 	ErrDuplicateEntry     = 1062
 	ErrTableFull          = 1114
+	ErrNoSuchGrant        = 1141 // also: no such account
 	ErrTableAccessDenied  = 1142
 	ErrNoSuchTable        = 1146
 	ErrPacketTooLarge     = 1153
@@ -27,6 +28,7 @@ const (
 	ErrReadOnly           = 1290 // the server runs with an option that does not allow it, as read_only
 	ErrNoSuchTrigger      = 1360
 	ErrBinlogNeedsSuper   = 1419 // the server keeps a binary log: only administrators may make triggers
+	ErrBinlogStatement    = 1665 // READ COMMITTED beside a binary log of statements
 	ErrAuthPluginMismatch = 1698
 
 	// Of values that a table does not take.

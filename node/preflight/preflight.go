@@ -46,8 +46,12 @@ func tryRights(ctx context.Context, db *sql.DB, database string) error {
 	if t.do(ctx, "CREATE", "CREATE TABLE IF NOT EXISTS "+trial+" (id INT NOT NULL PRIMARY KEY, n INT) ENGINE=InnoDB") {
 		t.do(ctx, "TRIGGER", "CREATE TRIGGER "+trial+"_bu BEFORE UPDATE ON "+trial+" FOR EACH ROW SET NEW.n = 1")
 		t.do(ctx, "INSERT", "INSERT INTO "+trial+" VALUES (1, 1) ON DUPLICATE KEY UPDATE n = 1")
+		// As an import writes: a binary log of statements takes nothing of such a transaction.
+		if _, err := c.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"); err == nil {
+			t.do(ctx, "UPDATE", "UPDATE "+trial+" SET n = 3")
+			c.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+		}
 		t.do(ctx, "SELECT", "SELECT n FROM "+trial)
-		t.do(ctx, "UPDATE", "UPDATE "+trial+" SET n = 2")
 		t.do(ctx, "DELETE", "DELETE FROM "+trial)
 		if t.do(ctx, "LOCK TABLES", "LOCK TABLES "+trial+" WRITE") {
 			c.ExecContext(ctx, "UNLOCK TABLES")
@@ -89,6 +93,9 @@ func (t *trier) do(ctx context.Context, privilege, statement string) bool {
 	case number == sqldb.ErrBinlogNeedsSuper || number == sqldb.ErrNeedsPrivilege && privilege == "TRIGGER":
 		t.others = append(t.others, failure.Hinted(errors.New("the server keeps a binary log and lets only administrators make triggers"),
 			"SET GLOBAL log_bin_trust_function_creators = 1 (and the same in the server's configuration), or run init once as an account with SUPER that is there to stay"))
+	case number == sqldb.ErrBinlogStatement:
+		t.others = append(t.others, failure.Hinted(errors.New("the server's binary log is of statements (binlog_format = STATEMENT), and takes no change of an import"),
+			"as an administrator: SET GLOBAL binlog_format = MIXED (or ROW), and the same in the server's configuration; then restart what is connected"))
 	case number == sqldb.ErrTableAccessDenied || number == sqldb.ErrDBAccessDenied || number == sqldb.ErrNeedsPrivilege:
 		t.lacks = append(t.lacks, privilege)
 	default:

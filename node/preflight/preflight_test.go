@@ -46,3 +46,27 @@ func TestPrivileges(t *testing.T) {
 		t.Errorf("%v, hint %+v", err, f)
 	}
 }
+
+// A binary log of statements is found before anything is made, with the statement that mends it.
+func TestBinaryLogOfStatements(t *testing.T) {
+	server := dbtest.Own(t)
+	name, dsn := server.Database(t)
+	admin := server.Open(t, name)
+	dbtest.Exec(t, admin, "SET GLOBAL binlog_format = STATEMENT", "CREATE USER 'plain'@'localhost' IDENTIFIED BY 'x'",
+		"GRANT ALL ON `"+name+"`.* TO 'plain'@'localhost'", "SET GLOBAL log_bin_trust_function_creators = 1")
+	db, database, err := sqldb.Open(strings.Replace(dsn, "root@", "plain:x@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = preflight.Check(t.Context(), db, database)
+	var f *failure.Failure
+	if !errors.As(err, &f) || !strings.Contains(f.Hint, "SET GLOBAL binlog_format = MIXED") {
+		t.Fatalf("%v, hint %+v", err, f)
+	}
+	dbtest.Exec(t, admin, "SET GLOBAL binlog_format = MIXED")
+	db.SetMaxIdleConns(0)
+	if err := preflight.Check(t.Context(), db, database); err != nil {
+		t.Error(err)
+	}
+}

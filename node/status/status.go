@@ -22,6 +22,7 @@ type Status struct {
 	Unsealed     int64    `json:"unsealed_changes"`
 	Conflicts    int64    `json:"conflicts"`
 	NotExchanged []string `json:"not_exchanged,omitempty"`
+	Triggers     []string `json:"triggers_wrong,omitempty"` // tables whose triggers lack, or are not what they should be
 	Peers        []Peer   `json:"peers"`
 	Links        []Link   `json:"links,omitempty"`
 	// Troubled is the files that came and failed, those that are set aside first.
@@ -112,6 +113,9 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	s.Sealed = at(epoch, made, now)
 	for _, t := range node.NotExchanged(n.Journal.Catalogue) {
 		s.NotExchanged = append(s.NotExchanged, t.Name)
+	}
+	if s.Triggers, err = n.WrongTriggers(ctx); err != nil {
+		return nil, err
 	}
 	peers, err := journal.Peers(ctx, n.DB)
 	if err != nil {

@@ -28,6 +28,20 @@ func of(t *testing.T, n *node.Node, now time.Time) *status.Status {
 	return s
 }
 
+// A trigger that is gone is shown, until a command that changes the node has made it again.
+func TestWrongTriggers(t *testing.T) {
+	n := nodetest.New(t, filepath.Join(t.TempDir(), "hub"), "hub")
+	if s := of(t, n, time.Now()); len(s.Triggers) > 0 {
+		t.Errorf("wrong: %v", s.Triggers)
+	}
+	var name string
+	nodetest.Check(t, n.DB.QueryRow("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'site' LIMIT 1").Scan(&name))
+	dbtest.Exec(t, n.DB, "DROP TRIGGER "+name)
+	if s := of(t, n, time.Now()); !slices.Equal(s.Triggers, []string{"site"}) {
+		t.Errorf("wrong: %v", s.Triggers)
+	}
+}
+
 // Rows wait until they are sent and acknowledged, and those that only flow down never wait for a parent.
 func TestWhatWaits(t *testing.T) {
 	ctx := t.Context()
