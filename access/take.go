@@ -28,6 +28,9 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 	return !added.Known || added.By == r.peer
 }
 
+// AsksWhoAdded reports whether TakesRow goes by who had added a deleted row.
+func (r Rules) AsksWhoAdded() bool { return !r.up && r.table.Direction == Add }
+
 // ReturnsRows reports whether a row of the table that was deleted here may come back because a row that is taken from the peer refers
 // to it, though the peer may not send it: as it was here, whatever the peer says of it. Rows that give people rights never do, nor
 // does code.
