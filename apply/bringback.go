@@ -133,7 +133,15 @@ func (b *returningRows) findIn(ctx context.Context, l *localTable, keys []string
 		b.order, fresh = append(b.order, r), append(fresh, r)
 		return nil
 	})
-	return fresh, err
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range look {
+		if d := dead[key].Dead; b.rows[rowName{l, key}] == nil && d.From == 0 && d.Epoch == b.im.epoch.Epoch {
+			return nil, fmt.Errorf("%s: %w", l.Name, errUnsealed) // what the application deletes is kept by the seal
+		}
+	}
+	return fresh, nil
 }
 
 // refers returns the row that a kept value refers to; false if it is a plain value.
@@ -167,7 +175,7 @@ func (b *returningRows) follow(ctx context.Context, fresh []*returning) (wanted 
 				continue
 			}
 			r.lacks = append(r.lacks, to)
-			if b.rows[to] == nil && !seen[to] && to.l.journal != nil && to.l.rules.ReturnsRows() && len(b.rows)+len(wanted) < maxReturning {
+			if b.rows[to] == nil && !seen[to] && to.mayReturn(b.im.resolver) && len(b.rows)+len(wanted) < maxReturning {
 				seen[to] = true
 				wanted = append(wanted, to)
 			}

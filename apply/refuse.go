@@ -37,6 +37,8 @@ func (e *rowError) Unwrap() error { return e.error }
 //     the journal already, and columns with unique values hold what vacateUnique gave them;
 //   - its references that are to be filled in, in writer.patches: of a row that is here, and of no other.
 //
+// Of a row that comes back (see returned.go) nothing is written where returningRows.row calls.
+//
 // The row is already written, without the reference, where fillSome or filled calls. Its versions are in the journal then, or
 // it has the default version that its import gives the table; the tombstone of a row that came back is gone; other rows may
 // refer to it; and it may have more references in writer.patches.

@@ -18,6 +18,11 @@ type rowName struct {
 	key string
 }
 
+// mayReturn reports whether it is of a table whose rows may come back, and was not found to stay away: that is looked for once.
+func (r rowName) mayReturn(v *resolver) bool {
+	return r.l.journal != nil && r.l.rules.ReturnsRows() && v.stayedAway[r] == ""
+}
+
 // noteNamed remembers a row that was deleted here and that the sender may not bring back with its own values: it is counted as refused
 // until it comes back as it was.
 func (im *importer) noteNamed(w *block, i int) error {
@@ -83,8 +88,8 @@ func (im *importer) missing(w *block, i int, entries map[uint32]bool, wanted map
 			return
 		}
 		need := func(l *localTable) {
-			if l.journal != nil && l.rules.ReturnsRows() {
-				entries[at], wanted[rowName{l, e.canonical()}] = true, true
+			if r := (rowName{l, e.canonical()}); r.mayReturn(v) {
+				entries[at], wanted[r] = true, true
 			}
 		}
 		if e.state != here {
