@@ -18,6 +18,7 @@ const (
 	ErrBadDB              = 1049 // no such database
 	ErrDuplicateEntry     = 1062
 	ErrTableFull          = 1114
+	ErrTooBigRow          = 1118 // MySQL 5.6: also a value of more than a tenth of its redo log
 	ErrTableAccessDenied  = 1142
 	ErrNoSuchTable        = 1146
 	ErrPacketTooLarge     = 1153
