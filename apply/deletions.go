@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -149,7 +150,7 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 	var candidates []*deletion // rows that are here, and that the sender may delete
 	for _, d := range pending {
 		switch {
-		case !d.l.rules.TakesRow(d.known):
+		case !d.l.rules.TakesRow(d.known, access.Added{}):
 			d.l.count.Refused++
 		case !d.isHere || im.rules.Outlives(d.known, im.incoming(d)):
 			if err := im.settleDeletion(ctx, d, false, &out); err != nil {

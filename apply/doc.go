@@ -21,9 +21,10 @@
 //	            deletions:    hold them back, until the first rows
 //	            rows:         resolve keys and references, read and lock the rows that are here, read what is known of them;
 //	                          per row: may the sender change it? which values stay? what lost?
+//	                          bring back, as they were, rows deleted here that rows which are taken refer to
 //	                          write what was decided, rows before versions (writer)
 //	            conflicts:    record them
-//	        carry out deletions:
+//	        carry out deletions, each row kept whole before it goes:
 //	            what something here refers to is deferred
 //	        fill references to rows that came later
 //	        carry out deferred deletions: what is still referred to stays

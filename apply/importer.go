@@ -51,7 +51,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 		return nil, err
 	}
 	w := newWriter(l, v, o)
-	w.aside, w.arrived = a, map[uint16][]string{}
+	w.aside, v.aside, w.arrived = a, a, map[uint16][]string{}
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
 		return nil, err
 	}
@@ -158,6 +158,9 @@ func (im *importer) policy(l *localTable) merge.Policy {
 func (im *importer) addCounts(r *Report) {
 	for _, l := range im.resolver.exchanged {
 		r.add(l.count)
+		if l.returned > 0 {
+			im.notes.add("%d rows of %s that were deleted here came back as they were: rows of %s refer to them", l.returned, l.Name, im.peer.Name)
+		}
 	}
 	r.Conflicts, r.Arrived = im.writer.newConflicts, im.writer.arrived
 }

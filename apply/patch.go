@@ -169,7 +169,11 @@ func (w *writer) fillSome(ctx context.Context, phase phase, patches []patch, to 
 			}
 			ready[p.column] = append(ready[p.column], i)
 		case phase == finishing:
-			if err := w.setAside(p.l, p.key, refersNowhere(p.column, p.to.root, p.to.key)); err != nil {
+			why, err := w.resolver.refersNowhere(ctx, p.column, p.to.root, p.to.key)
+			if err != nil {
+				return err
+			}
+			if err := w.setAside(p.l, p.key, why); err != nil {
 				return err
 			}
 		default:

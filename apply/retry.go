@@ -87,7 +87,7 @@ func newRetry(ctx context.Context, l *peerLink, o Options, a *asides) (*importer
 	rules.Horizon = merge.Horizon(l.j.Now().UnixMicro(), o.horizon().Microseconds(), rules.FromParent)
 	v := newResolver(l)
 	w := newWriter(l, v, o)
-	w.aside, w.arrived = a, map[uint16][]string{}
+	w.aside, v.aside, w.arrived = a, a, map[uint16][]string{}
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
 		return nil, err
 	}

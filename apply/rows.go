@@ -24,6 +24,7 @@ type block struct {
 	differs  map[int]*cause // rows with a column that means something else on one side
 	filtered map[int]bool   // rows that the profile keeps where they are
 	retried  bool           // the rows have waited, and are tried again
+	decided  []decision     // by row
 }
 
 // reference is a column that refers to a row which is not here yet.
@@ -40,7 +41,7 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 		return nil
 	}
 	w := &block{Rows: b, t: t, keyedRows: keyedRows{l: t.local}, n: len(b.Keys), pending: map[int][]reference{}, filtered: map[int]bool{}}
-	if !w.l.rules.Takes() && !w.l.rules.TakesReturned() {
+	if !w.l.rules.Takes() && !w.l.rules.ReturnsRows() {
 		w.l.count.Refused += int64(w.n)
 		return nil
 	}

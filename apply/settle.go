@@ -6,49 +6,104 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
-// settle lets the rules decide row by row, and writes what they decide.
+// decision is what the rules say of a row of a block.
+type decision struct {
+	taken bool // the sender may say something of it, and says it
+	merge.Outcome
+}
+
+// settle lets the rules decide row by row, brings back what rows that are taken refer to, and writes what was decided.
 func (im *importer) settle(ctx context.Context, w *block) error {
 	policy := im.policy(w.l)
-	q := &writes{l: w.l}
+	added, err := im.resolver.whoAdded(ctx, w)
+	if err != nil {
+		return err
+	}
+	w.decided = make([]decision, w.n)
 	for i := range w.n {
 		if w.filtered[i] {
 			im.noLongerWaits(w, i)
 			continue
 		}
-		if err := im.settleRow(ctx, w, i, policy, q); err != nil {
+		if err := im.decide(ctx, w, i, policy, added); err != nil {
 			return err
+		}
+	}
+	if err := im.bringBackFor(ctx, w); err != nil {
+		return err
+	}
+	q := &writes{l: w.l}
+	for i := range w.n {
+		if w.decided[i].taken {
+			if err := im.carryOut(ctx, w, i, q); err != nil {
+				return err
+			}
 		}
 	}
 	return im.writer.write(ctx, q)
 }
 
-// settleRow decides on one row, and adds to q what is to be written.
-func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge.Policy, q *writes) error {
+// whoAdded returns who had added rows of a block that were deleted here, where the rules ask for it.
+func (v *resolver) whoAdded(ctx context.Context, w *block) (map[string]merge.Peer, error) {
+	if !w.l.rules.AsksWhoAdded() {
+		return nil, nil
+	}
+	var dead []string
+	for i, k := range w.known {
+		if k.Known && !k.Alive {
+			dead = append(dead, w.keys[i])
+		}
+	}
+	if dead == nil {
+		return nil, nil
+	}
+	return journal.DeletedAuthors(ctx, v.s.conn, w.l.journal.ID, dead)
+}
+
+// decide lets the rules decide on one row. One that waits is none that is taken: nothing comes back for it.
+func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Policy, added map[string]merge.Peer) error {
 	l, known, count := w.l, w.known[i], &w.l.count
 	f, isHere := w.found[i]
 	var cmp merge.Compare
 	if isHere {
 		cmp = w.compare(i, f)
 	}
-	if !l.rules.TakesRow(known) {
+	by, is := added[w.keys[i]]
+	if !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
+		im.noLongerWaits(w, i)
 		if isHere && w.mask(i)&^cmp.Equal == 0 { // it says what is here anyway
 			count.Unchanged++
-		} else {
-			count.Refused++
+			return nil
 		}
-		im.noLongerWaits(w, i)
-		return nil
+		count.Refused++
+		return im.noteNamed(w, i)
 	}
 	in, rules := im.incomingRow(w, i, known)
 	if why := im.mustWait(w, i, rules, known); why != nil {
 		return im.wait(ctx, w, i, why)
 	}
-	out := rules.Settle(known, in, policy, cmp, false)
-	if why := im.lacks(w, i, out); why != nil {
+	w.decided[i] = decision{true, rules.Settle(known, in, policy, cmp, false)}
+	why, err := im.lacks(ctx, w, i, true)
+	if why != nil {
+		w.decided[i].taken = false
+		return im.wait(ctx, w, i, why)
+	}
+	return err
+}
+
+// carryOut adds to q what is to be written of a row.
+func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) error {
+	l, count, out := w.l, &w.l.count, w.decided[i].Outcome
+	f, isHere := w.found[i]
+	if why, err := im.lacks(ctx, w, i, false); err != nil {
+		return err
+	} else if why != nil {
 		return im.wait(ctx, w, i, why)
 	}
 	im.noLongerWaits(w, i)
@@ -59,7 +114,11 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	case merge.Insert:
 		key, ok := im.resolver.keyValues(l, w.Keys[i])
 		if !ok {
-			return im.writer.setAside(l, im.resolver.keys.at(w.Keys[i]).key, im.keyless(w, i))
+			why, err := im.keyless(ctx, w, i)
+			if err != nil {
+				return err
+			}
+			return im.writer.setAside(l, im.resolver.keys.at(w.Keys[i]).key, why)
 		}
 		r, err := im.newRow(ctx, w, i, key, out)
 		if err != nil {
@@ -68,7 +127,7 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
-		if write := out.Write & l.mask & l.rules.Writes(); write != 0 {
+		if write := im.written(w, i); write != 0 {
 			q.update = append(q.update, im.changedRow(w, i, f, out.Row.Groups, write))
 			count.Updated++
 		}
@@ -85,18 +144,34 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	return nil
 }
 
+// written returns the columns that a row which is taken has written: of a new one all that come, of one that is here those that change.
+func (im *importer) written(w *block, i int) merge.Mask {
+	switch out := w.decided[i].Outcome; out.Action {
+	case merge.Insert:
+		return out.Write
+	case merge.Update:
+		return out.Write & w.l.mask & w.l.rules.Writes()
+	}
+	return 0
+}
+
 // keyless is the cause of a new row whose key is made of another row's which is not here.
-func (im *importer) keyless(w *block, i int) *cause {
+func (im *importer) keyless(ctx context.Context, w *block, i int) (*cause, error) {
+	c, at := im.missingPart(w, i)
+	e := im.resolver.keys.at(at)
+	return im.resolver.refersNowhere(ctx, c, e.root, e.key)
+}
+
+// missingPart returns the key column of a row whose row is not here, and that row's place in the dictionary.
+func (im *importer) missingPart(w *block, i int) (*schema.Column, uint32) {
 	e := im.resolver.keys.at(w.Keys[i])
+	c, at := w.l.KeyColumns[0], w.Keys[i]
 	for p, to := range im.resolver.keys.refs(e) {
-		if to == 0 {
-			continue
-		}
-		if part := im.resolver.keys.at(to); part.state != here {
-			return refersNowhere(w.l.KeyColumns[p], part.root, part.key)
+		if to != 0 && im.resolver.keys.at(to).state != here {
+			c, at = w.l.KeyColumns[p], to
 		}
 	}
-	return refersNowhere(w.l.KeyColumns[0], e.root, e.key)
+	return c, at
 }
 
 // newRow puts together a row to be inserted. key is the values of its key columns.

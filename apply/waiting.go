@@ -64,11 +64,14 @@ func (im *importer) mustWait(w *block, i int, rules *merge.Import, known merge.R
 }
 
 // known returns the cause that an earlier try found.
-func (im *importer) known(l *localTable, key string) *cause {
-	if im.writer.aside == nil {
+func (im *importer) known(l *localTable, key string) *cause { return im.writer.aside.cause(l, key) }
+
+// cause returns the cause that an earlier try found; nil if it found none.
+func (a *asides) cause(l *localTable, key string) *cause {
+	if a == nil {
 		return nil
 	}
-	return im.writer.aside.known[asideKey{l.Name, key}]
+	return a.known[asideKey{l.Name, key}]
 }
 
 // stampsRefused returns the cause of a row of which a stamp is not taken; nil if all are.
@@ -81,32 +84,41 @@ func (im *importer) stampsRefused(rules *merge.Import, known merge.Row, groups .
 	return nil
 }
 
-// lacks returns the cause of a row that is to be written and refers to what is not here, and cannot come later in the batch.
-func (im *importer) lacks(w *block, i int, out merge.Outcome) *cause {
+// lacks returns the cause of a row that is to be written and refers to what is not here, and cannot come later in the batch; nil if it
+// refers to nothing such. early: what may come back for the row (see bringBackFor) does not count yet.
+func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*cause, error) {
+	out := w.decided[i].Outcome
 	if out.Action != merge.Insert && out.Action != merge.Update {
-		return nil
+		return nil, nil
 	}
 	if why := w.differs[i]; why != nil {
-		return why
+		return why, nil
 	}
 	if im.writer.aside == nil {
-		return nil
+		return nil, nil
+	}
+	mayCome := func(at uint32) bool {
+		to := im.resolver.keys.at(at)
+		return early && to.root != nil && rowName{to.root, to.canonical()}.mayReturn(im.resolver)
 	}
 	for _, p := range w.pending[i] {
-		if out.Write&w.l.bits[w.l.place[p.column]] == 0 {
+		if im.written(w, i)&w.l.bits[w.l.place[p.column]] == 0 || mayCome(p.to) {
 			continue
 		}
 		to := im.resolver.keys.at(p.to)
 		if !p.column.Ref.Patched() || to.root == nil || im.known(to.root, to.canonical()) != nil {
-			return refersNowhere(p.column, to.root, to.key)
+			return im.resolver.refersNowhere(ctx, p.column, to.root, to.key)
 		}
 	}
 	if out.Action == merge.Insert {
 		if _, ok := im.resolver.keyValues(w.l, w.Keys[i]); !ok {
-			return im.keyless(w, i)
+			if c, at := im.missingPart(w, i); !mayCome(at) {
+				e := im.resolver.keys.at(at)
+				return im.resolver.refersNowhere(ctx, c, e.root, e.key)
+			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // wait sets a row aside that the import has not begun to write.

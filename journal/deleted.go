@@ -21,7 +21,7 @@ type Deleted struct {
 }
 
 // MaxContent is how many bytes the record of a row may have: a longer one is not kept, nor one of more than half of what a statement
-// may have on the server (max_allowed_packet).
+// may have on the server (max_allowed_packet), nor what MySQL 5.6 does not take because of the size of its redo log.
 const MaxContent = 16 << 20
 
 // deletedPortion is how many bytes of records are written or read at once, but for one that is longer alone.
@@ -33,13 +33,16 @@ const deletedColumns = "row_key, whole_key, time, author, epoch, origin, added_b
 // [MaxContent]. The authors of the deletions must have their numbers.
 func KeepDeleted(ctx context.Context, q sqldb.DB, tbl uint16, rows []Deleted, a *Authors) (tooLong int, err error) {
 	const head = "INSERT INTO omsync_deleted (table_id, row_key, whole_key, content, added_by, deleted_at, time, author, epoch, origin) VALUES "
-	b := []byte(head)
+	b, n := []byte(head), 0
 	write := func() error {
-		if len(b) == len(head) {
+		if n == 0 {
 			return nil
 		}
 		err := sqldb.Exec(ctx, q, string(b))
-		b = b[:len(head)]
+		if n == 1 && sqldb.ErrorNumber(err) == sqldb.ErrTooBigRow {
+			tooLong, err = tooLong+1, nil
+		}
+		b, n = b[:len(head)], 0
 		return err
 	}
 	for _, d := range rows {
@@ -58,9 +61,10 @@ func KeepDeleted(ctx context.Context, q sqldb.DB, tbl uint16, rows []Deleted, a 
 				return 0, fmt.Errorf("keep rows that are deleted: %w", err)
 			}
 		}
-		if len(b) > len(head) {
+		if n > 0 {
 			b = append(b, ',')
 		}
+		n++
 		b = fmt.Appendf(b, "(%d,", tbl)
 		b = append(sqldb.Binary(b, indexed(d.Key)), ',')
 		if len(d.Key) > longest {
@@ -96,6 +100,15 @@ func tooLongToKeep(ctx context.Context, q sqldb.DB, content []byte) (bool, error
 // DeletedRows returns what is kept of rows with these keys: of each the last deletion. The caller bounds how many it asks for: all that is
 // found is held.
 func DeletedRows(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors) (map[string]Deleted, error) {
+	out := make(map[string]Deleted, len(keys))
+	return out, EachDeleted(ctx, q, tbl, keys, a, func(d Deleted) error {
+		out[d.Key] = d
+		return nil
+	})
+}
+
+// EachDeleted hands on what DeletedRows returns, and holds a bounded part of it. f may use q itself.
+func EachDeleted(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors, f func(Deleted) error) error {
 	var ids []uint64
 	err := chunks(keys, func(part []string) error {
 		b := keyList([]byte("SELECT MAX(t.id) FROM "), part)
@@ -106,13 +119,9 @@ func DeletedRows(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for rows that were deleted: %w", err)
+		return fmt.Errorf("look for rows that were deleted: %w", err)
 	}
-	out := make(map[string]Deleted, len(ids))
-	return out, readDeleted(ctx, q, ids, a, func(_ uint16, d Deleted) error {
-		out[d.Key] = d
-		return nil
-	})
+	return readDeleted(ctx, q, ids, a, func(_ uint16, d Deleted) error { return f(d) })
 }
 
 // DeletedAuthors returns who had added the rows with these keys that were deleted, by what is kept of the last deletion of each.

@@ -19,6 +19,7 @@ const (
 	ErrDuplicateEntry     = 1062
 	ErrTableFull          = 1114
 	ErrNoSuchGrant        = 1141 // also: no such account
+	ErrTooBigRow          = 1118 // MySQL 5.6: also a value of more than a tenth of its redo log
 	ErrTableAccessDenied  = 1142
 	ErrNoSuchTable        = 1146
 	ErrPacketTooLarge     = 1153
