@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -28,6 +29,9 @@ type deletion struct {
 // maxPendingDeletes is how many deletions are held at once. What is referred to from beyond is deferred to the end; what refers to
 // a row beyond that turns out to stay is gone by then.
 const maxPendingDeletes = 200_000
+
+// longKey is the bytes of a key for which a deletion of a row that was never here counts once more.
+const longKey = 256
 
 // readDeletions takes in deletions. They are carried out together: whether one may go depends on the others.
 func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error {
@@ -199,6 +203,11 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 		}
 	default:
 		d.l.count.Unchanged++
+		if o.Changed && !d.known.Known {
+			if err := im.writer.meter.use(access.Tombstones, 1+len(d.key)/longKey); err != nil {
+				return err
+			}
+		}
 		if o.Changed {
 			w.tombstones = append(w.tombstones, journal.Tombstone{Key: d.key, Version: o.Row.Dead})
 		}

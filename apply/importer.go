@@ -46,7 +46,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) 
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	v := newResolver(l)
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
-		resolver: v, writer: newWriter(l, v, o.DryRun)}, nil
+		resolver: v, writer: newWriter(l, v)}, nil
 }
 
 func set(list []uint64) map[uint64]bool {

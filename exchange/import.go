@@ -287,13 +287,13 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	}
 	bar := r.bar("from "+f.sender.Name, Rows)
 	report, err := apply.Import(ctx, r.Journal, file, size, apply.Options{
-		DryRun: r.o.DryRun, Wait: r.Wait, Horizon: r.Horizon, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt, Progress: bar.Show,
+		DryRun: r.o.DryRun, Wait: r.Wait, Horizon: r.Horizon, Quotas: r.Quotas, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt, Progress: bar.Show,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, r.Journal, r.Wait)
 			return err
 		},
 		Verify: func(h *batch.Header, message, signature []byte) error {
-			return verify(h, f.sender, r.Name, message, signature)
+			return verify(h, f.sender.Contact(), r.Name, message, signature)
 		},
 	})
 	bar.Done()

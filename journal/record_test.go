@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/merge"
 )
@@ -53,6 +54,7 @@ func forms() []form {
 		formOf("columns", encodeColumns, decodeColumns, columnsOfFormat1, rapid.Custom(drawColumns), `{"version":1,"columns":[{"name":"a","bit":1,"b":2}]}`),
 		formOf("flow", encodeFlow, decodeFlow, flowOfFormat1, rapid.Custom(drawFlow), `{"version":1,"held":[]}`),
 		formOf("heard", encodeHeard, decodeHeard, nil, rapid.Custom(drawHeard), `{"version":1,"history":1,"features":[]}`),
+		formOf("used", encodeUsed, decodeUsed, nil, rapid.Custom(drawUsed), `{"version":1,"stopped":{"quota":"authors","why":""}}`),
 		formOf("histories", encodeHistories, decodeHistories, historiesOfFormat1, rapid.Custom(drawHistories), `{"version":1,"earlier":[1]}`),
 	}
 }
@@ -63,6 +65,10 @@ func TestRecordsAreAsTheGoldenFilesHaveThem(t *testing.T) {
 	for _, f := range forms() {
 		t.Run(f.name, func(t *testing.T) {
 			old := any(features.Heard{Reads: []string{"rows-that-wait", "routes"}, History: 1<<64 - 1, Epoch: 1<<64 - 2, Time: 1779494400000000})
+			if f.name == "used" { // of format 3 only
+				old = access.Used{Amounts: access.Amounts{access.Authors: 12, access.ConflictBytes: 1<<64 - 1},
+					Stopped: &access.OverQuota{Quota: access.Authors, Used: 12, More: 1<<64 - 2, Limit: 13}}
+			}
 			if f.ofFormat1 != nil {
 				var err error
 				if old, err = f.ofFormat1(golden(t, f.name+"_1")); err != nil {

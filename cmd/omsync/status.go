@@ -76,6 +76,7 @@ func printStatus(out io.Writer, s *status.Status) error {
 		if err := printUnread(out, p); err != nil {
 			return err
 		}
+		printQuotas(out, p)
 	}
 	for _, l := range s.Links {
 		if _, err := fmt.Fprintf(out, "link %s: %s\n", l.Link, linkText(l)); err != nil {
@@ -96,6 +97,16 @@ func printUnread(out io.Writer, p status.Peer) error {
 	}
 	_, err := fmt.Fprintf(out, text, p.Name, strings.Join(p.Unread, ", "))
 	return err
+}
+
+// printQuotas says what the peer is stopped for, or has used up half of.
+func printQuotas(out io.Writer, p status.Peer) {
+	if p.Stopped != nil {
+		fmt.Fprintf(out, "STOPPED: %s\n", p.Stopped.Why)
+	}
+	for _, q := range p.Quotas {
+		fmt.Fprintf(out, "%s has used %d of %d of its quota of %s\n", p.Name, q.Used, q.Limit, q.Quota.Words())
+	}
 }
 
 // troubleText is a line about a file that failed.

@@ -32,6 +32,7 @@ type Config struct {
 	PartSize     string            `toml:"part_size"`
 	MaxFile      string            `toml:"max_file"`
 	HorizonYears *int              `toml:"horizon_years"`
+	Quota        Quota             `toml:"quota"`
 	Links        []Link            `toml:"link"`
 	Serve        Serve             `toml:"serve"`
 
@@ -100,6 +101,11 @@ func (c *Config) Check() error {
 	}
 	if c.HorizonYears != nil && (*c.HorizonYears < 1 || *c.HorizonYears > MaxHorizonYears) {
 		return fmt.Errorf("horizon_years is %d: write a number from 1 to %d", *c.HorizonYears, MaxHorizonYears)
+	}
+	if c.Quota.ConflictBytes != "" {
+		if _, err := ParseBytes(c.Quota.ConflictBytes); err != nil {
+			return fmt.Errorf("quota.conflict_bytes: %w", err)
+		}
 	}
 	for i := range c.Links {
 		if err := c.Links[i].Check(); err != nil {
