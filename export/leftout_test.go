@@ -29,9 +29,9 @@ func TestWhatNoBatchTakesIsLeftOut(t *testing.T) {
 	tombstones := "INSERT INTO omsync_tombstone (table_id, row_key, whole_key, time, author, epoch, origin) SELECT id, %s, %s, 1, 1, 1000, 9 FROM omsync_table WHERE name = '%s'"
 	hub.Exec("UPDATE omsync_epoch SET id = 1000 ORDER BY id DESC LIMIT 1",
 		conflict(1, "label", "'good'", "'hub'", "n"),
-		conflict(2, "pair", "'cut'", "'hub'", "n"),                                 // a key of two parts
+		conflict(2, "pair", "'cut'", "'hub'", "n"),                                // a key of two parts
 		conflict(3, "label", "'good'", "'longer-than-any-name-may-be-is-c'", "n"), // an author's name that is none
-		conflict(4, "label", "'good'", "X'C3'", "n"),                               // half a letter
+		conflict(4, "label", "'good'", "X'C3'", "n"),                              // half a letter
 		fmt.Sprintf(tombstones, "'cut'", "NULL", "pair"),
 		fmt.Sprintf(tombstones, "'dead'", "NULL", "label"))
 	for i := range 1600 { // more than a dictionary takes before one block

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -65,25 +66,28 @@ func (a *Authors) Add(ctx context.Context, q sqldb.DB, names []string) error {
 	return nil
 }
 
-// insert writes names under the lowest numbers that are free: those that the server would give out are lost where a transaction fails.
-// It reports whether a name or a number was taken meanwhile.
+// insert writes names under numbers that are free: those that the server would give out are lost where a transaction fails. They are drawn, so
+// that two transactions under way seldom want the same one. It reports whether a name or a number was taken meanwhile.
 func (a *Authors) insert(ctx context.Context, q sqldb.DB, names []string) (taken bool, err error) {
-	id := 1
-	for _, n := range names {
-		for id <= maxAuthors && a.names[uint16(id)] != "" {
-			id++
+	var free []uint16
+	for id := 1; id <= maxAuthors; id++ {
+		if a.names[uint16(id)] == "" {
+			free = append(free, uint16(id))
 		}
-		if id > maxAuthors {
-			return false, fmt.Errorf("number the author %s: all %d numbers are used; ask where so many nodes come from", strings.ToValidUTF8(n, "?"), maxAuthors)
-		}
-		_, err := q.ExecContext(ctx, "INSERT INTO omsync_node (id, name) VALUES (?, ?)", id, n)
+	}
+	if len(names) > len(free) {
+		return false, fmt.Errorf("number the author %s: all %d numbers are used; ask where so many nodes come from", strings.ToValidUTF8(names[len(free)], "?"), maxAuthors)
+	}
+	for i, n := range names {
+		at := i + rand.IntN(len(free)-i)
+		free[i], free[at] = free[at], free[i]
+		_, err := q.ExecContext(ctx, "INSERT INTO omsync_node (id, name) VALUES (?, ?)", free[i], n)
 		switch {
 		case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry:
 			return true, nil
 		case err != nil:
 			return false, fmt.Errorf("number the author %s: %w", n, err)
 		}
-		id++
 	}
 	return false, nil
 }
