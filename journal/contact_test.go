@@ -64,3 +64,17 @@ func TestOwed(t *testing.T) {
 	same(t, "asked for once more", p.Owes("ward", 6), 7)
 	same(t, "due", p.AskedFor(func(last int64) bool { return last == 100 }), []string{"ward"})
 }
+
+// Links on which a load is under way hear of an epoch that only sends again, and no others.
+func TestRecordResend(t *testing.T) {
+	ctx := t.Context()
+	db, _ := newNode(t)
+	for name, load := range map[string]uint64{"kisumu": 7, "busia": 0} {
+		p := &Peer{Name: name, Role: "child", Card: []byte("card"), Link: merge.Link{Number: 8, Receiving: merge.Receiving{ID: load, First: 2}}}
+		check(t, AddPeer(ctx, db, p))
+	}
+	check(t, RecordResend(ctx, db, 9))
+	for name, want := range map[string]uint64{"kisumu": 10, "busia": 2} {
+		same(t, name, must(PeerByName(ctx, db, name, false))(t).Link.Receiving.First, want)
+	}
+}

@@ -65,6 +65,25 @@ func RequestResend(ctx context.Context, q sqldb.DB, tables []string, epoch uint6
 	return nil
 }
 
+// RecordResend lets the links know on which a load is under way that rows were given a new epoch, by Resend: it no longer says which
+// batch brought them.
+func RecordResend(ctx context.Context, q sqldb.DB, epoch uint64) error {
+	peers, err := readPeers(ctx, q, "state <> 'removed' FOR UPDATE")
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.Link.Receiving.ID == 0 {
+			continue
+		}
+		p.Link.RecordResend(epoch)
+		if err := SavePeer(ctx, q, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Ask notes that the peer asks for a table.
 func (p *Peer) Ask(table string) {
 	if p.Owed == nil {
