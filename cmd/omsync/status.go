@@ -22,7 +22,8 @@ func newStatus(g *global) *cobra.Command {
 		Short: "Say who is behind, on what, since when",
 		Long: `For each peer: the epoch of this node that was last sealed, sent, and acknowledged by it; the peer's epoch that was last
 applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch. For each link: when
-it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why.`,
+it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why. For
+each child: which quota it is over, so that its files are not applied, and of which it has used half or more.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON) },
 	}
