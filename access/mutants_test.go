@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Policy|Directions|States)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Policy|Directions|States|Quotas|Resends)",
 		mutation.Mutant{Rule: "what only flows down is not sent up", File: "send.go", Old: "&& !(r.up && r.table.Direction == Down)", New: ""},
 		mutation.Mutant{Rule: "what flows neither way is not sent", File: "send.go", Old: "return r.table.Direction != None &&", New: "return"},
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:", New: "case false:"},
@@ -43,5 +43,15 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "with a suspended peer nothing is exchanged", File: "access.go", Old: "return s == Active", New: "return s != Removed"},
 		mutation.Mutant{Rule: "what goes further is sent again", File: "access.go", Old: "return now != d && d != Both && now != None", New: "return d == None && now != None"},
 		mutation.Mutant{Rule: "what flows down goes by the parent", File: "take.go", Old: "if r.table.Direction == Down {", New: "if false {"},
+		mutation.Mutant{Rule: "a quota ends at its limit", File: "quota.go", Old: "more <= limit-used", New: "more <= limit+1-used"},
+		mutation.Mutant{Rule: "a quota reaches to its limit", File: "quota.go", Old: "more <= limit-used", New: "more < limit-used"},
+		mutation.Mutant{Rule: "what is used above a limit leaves no room", File: "quota.go", Old: "used <= limit && ", New: ""},
+		mutation.Mutant{Rule: "who needs no more is not stopped", File: "quota.go", Old: "|| more == 0 ||", New: "||"},
+		mutation.Mutant{Rule: "a parent is not held to quotas", File: "quota.go", Old: "return role == Parent || ", New: "return "},
+		mutation.Mutant{Rule: "a parent's use is not counted", File: "quota.go", Old: "if more == 0 || role == Parent {", New: "if more == 0 {"},
+		mutation.Mutant{Rule: "what is used is added up", File: "quota.go", Old: "u.Amounts[q] = used + more", New: "u.Amounts[q] = more"},
+		mutation.Mutant{Rule: "a table is sent again at most so often", File: "resend.go", Old: "now-last >= ResendEvery", New: "true"},
+		mutation.Mutant{Rule: "a table is sent again after that time", File: "resend.go", Old: ">= ResendEvery", New: "> ResendEvery"},
+		mutation.Mutant{Rule: "a clock that was set back keeps no table back", File: "resend.go", Old: "now < last || ", New: ""},
 	)
 }

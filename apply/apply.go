@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -22,6 +23,7 @@ type Options struct {
 	Wait     time.Duration                   // how long to wait for the gate
 	Horizon  time.Duration                   // how much later than the clock stamps of a child may be; 0: merge.DefaultHorizon
 	Keep     time.Duration                   // how long rows that an import deletes are kept whole; 0: DefaultKeep; below 0: they are not
+	Quotas   access.Amounts                  // what the sender may use in its life; nil: access.DefaultLimits
 	Seal     func(context.Context) error     // seals what the application changed; nil: an import that needs it is an error
 	Strict   bool                            // all or nothing: a row that cannot be applied is an error, and does not wait
 	Policy   func(table string) merge.Policy // nil: newest everywhere
@@ -42,9 +44,10 @@ var ErrSchemas = errors.New("schemas do not fit")
 const maxAttempts = 8
 
 // Import applies one batch file, or finds that there is nothing to apply. What the header says is remembered in either
-// case. If it fails, no row of the batch stays. What stays is seals that it asked for, the names of authors that were new here,
+// case. If it fails, no row of the batch stays. What stays is seals that it asked for, what it would have used too much of,
 // and, if it failed on a row of the batch, what the header says: the acknowledgement, a new history, what counts as made here or is to
-// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, journal.ErrBusy, the server's.
+// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas,
+// *access.OverQuota, journal.ErrBusy, the server's.
 func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int64, o Options) (*Report, error) {
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err
@@ -67,11 +70,11 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 		case sqldb.IsLockConflict(err) && n < maxAttempts && ctx.Err() == nil:
 			pause(ctx, n)
 		case refused != nil:
-			return nil, errors.Join(refused, err)
+			return nil, errors.Join(refused, a.stop(ctx, err))
 		case errors.As(err, &row) && !o.DryRun:
 			refused, a.extent = err, headerAlone // nothing of the batch stays, but its header counts: the sender may need what it asks for to mend this
 		default:
-			return report, err
+			return report, a.stop(ctx, err)
 		}
 	}
 }
@@ -160,6 +163,7 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err != nil {
 		return nil, err
 	}
+	l.meter = newMeter(l.peer, a.o)
 	d, err := l.receive(ctx, a.gate)
 	if err != nil {
 		return nil, err
@@ -177,6 +181,7 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 			return nil, err
 		}
 		im.addCounts(report)
+		l.peer.Used.Stopped = nil
 		l.recordImport()
 	}
 	report.Notes = l.notes.list

@@ -152,6 +152,9 @@ func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
 			im.notes.add("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, im.peer.Name)
 			continue
 		}
+		if !c.Fits() {
+			return fmt.Errorf("%w: a conflict record of %s names no node as its author", batch.ErrCorrupt, t.local.Name)
+		}
 		if err := im.writer.recordConflict(ctx, c); err != nil {
 			return err
 		}

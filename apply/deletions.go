@@ -33,6 +33,9 @@ type deletion struct {
 // a row beyond that turns out to stay is gone by then.
 const maxPendingDeletes = 200_000
 
+// longKey is the bytes of a key for which a deletion of a row that was never here counts once more.
+const longKey = 256
+
 // readDeletions takes in deletions. They are carried out together: whether one may go depends on the others.
 func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error {
 	t := im.resolver.sent[b.Table]
@@ -218,6 +221,11 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 		}
 	default:
 		d.l.count.Unchanged++
+		if o.Changed && !d.known.Known {
+			if err := im.writer.meter.use(access.Tombstones, 1+len(d.key)/longKey); err != nil {
+				return err
+			}
+		}
 		if o.Changed {
 			w.tombstones = append(w.tombstones, journal.Tombstone{Key: d.key, Version: o.Row.Dead})
 		}

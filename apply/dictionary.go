@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -250,6 +251,9 @@ func (v *resolver) checkKeys(l *localTable, keys []uint32) error {
 		}
 		if e.lacks {
 			return fmt.Errorf("%w: a part of a key of %s is NULL", batch.ErrCorrupt, l.Name)
+		}
+		if len(e.key) > batch.MaxKey/utf8.UTFMax && len(e.canonical()) > batch.MaxKey { // letters of other scripts may be longer in lower case
+			return batch.Excess("a key of %s has more than %d bytes in lower case", l.Name, batch.MaxKey)
 		}
 	}
 	return nil

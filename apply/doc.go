@@ -13,7 +13,7 @@
 //	    take the gate, which begins the transaction: no seal runs beside an import
 //	    read the peer, this node's history, and draw an epoch            (peerLink)
 //	    let the rules of the link judge the header: apply, covered, a gap, refused
-//	    send again what the header asks for
+//	    note what the header asks for: it is owed to the sender
 //	    if it is to be applied:
 //	        for each item of the batch:                                   (importer)
 //	            a table:      find its counterpart here                   (resolver)

@@ -26,6 +26,7 @@ type peerLink struct {
 	history    *merge.History
 	historyErr error // of what history asked the database
 	epoch      *epoch
+	meter      *meter
 }
 
 // epoch is the one that was drawn for the transaction.
@@ -72,13 +73,16 @@ func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer stri
 // restored, and if the peer was, that what it lost counts as made here.
 func (l *peerLink) receive(ctx context.Context, gate gateMode) (merge.Decision, error) {
 	link := &l.peer.Link
-	acked, history := link.Acked, link.History
+	acked, history, earlier := link.Acked, link.History, len(link.Retired)
 	d := merge.Receive(l.history, link, l.rules)
 	if l.historyErr != nil {
 		return d, l.historyErr
 	}
 	if d.Verdict != merge.Stranger {
 		l.peer.Heard = l.peer.Heard.Hear(headers.Heard(l.header), d.Verdict == merge.Retired)
+	}
+	if err := l.meter.useOfHeader(d, earlier); err != nil {
+		return d, err
 	}
 	if d.NewHistory {
 		if gate != gateAlone {
@@ -121,13 +125,12 @@ func (l *peerLink) beginHistory(ctx context.Context) error {
 	return nil
 }
 
-// answerRequests does what the header asks for, if it is one that counts: tables that the sender switched on, or in which it gained
-// a column, or whose triggers had been missing, get a new epoch that only sends again.
+// answerRequests takes in what the header asks for, if it is one that counts: tables that the sender switched on, or in which it
+// gained a column, or whose triggers had been missing. They are owed to the sender alone, from a new epoch on, which nothing else has.
 func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 	if v != merge.Apply && v != merge.Covered {
 		return nil
 	}
-	var tables []string
 	for _, s := range l.header.Requests {
 		r, ok := journal.ParseResendRequest(s)
 		if !ok || r.Epoch <= l.peer.Answered[r.Table] || !l.sends(r.Table) {
@@ -137,21 +140,19 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 			l.peer.Answered = map[string]uint64{}
 		}
 		l.peer.Answered[r.Table] = r.Epoch
-		tables = append(tables, r.Table)
+		l.peer.Ask(r.Table)
 	}
-	if len(tables) == 0 {
+	now := l.j.Now().UnixMicro()
+	due := l.peer.AskedFor(func(last int64) bool { return access.Resends(last, now) })
+	if len(due) == 0 {
 		return nil
 	}
-	again, err := journal.NextEpoch(ctx, l.s.conn, true, l.j.Now())
+	again, err := journal.NextEpoch(ctx, l.s.conn, false, l.j.Now())
 	if err != nil {
 		return err
 	}
-	for _, name := range tables {
-		if err := journal.Resend(ctx, l.s.conn, l.j.Tables[name], again.Epoch, l.j.Authors); err != nil {
-			return err
-		}
-	}
-	return l.recordResend(ctx, again.Epoch)
+	l.peer.Owe(due, again.Epoch, now)
+	return nil
 }
 
 // sends reports whether a table's rows go to the sender of the batch.
@@ -161,28 +162,6 @@ func (l *peerLink) sends(name string) bool {
 		return false
 	}
 	return access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends()
-}
-
-// recordResend lets the links know on which a load is under way: its rows are no longer told by their epochs.
-func (l *peerLink) recordResend(ctx context.Context, epoch uint64) error {
-	l.peer.Link.RecordResend(epoch)
-	peers, err := journal.Peers(ctx, l.s.conn)
-	if err != nil {
-		return err
-	}
-	for _, p := range peers {
-		if p.ID == l.peer.ID || p.Link.Receiving.ID == 0 {
-			continue
-		}
-		if p, err = journal.PeerByName(ctx, l.s.conn, p.Name, true); err != nil {
-			return err
-		}
-		p.Link.RecordResend(epoch)
-		if err := journal.SavePeer(ctx, l.s.conn, p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // recordImport notes that the batch was applied.

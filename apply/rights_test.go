@@ -144,28 +144,35 @@ func TestAskedForAgain(t *testing.T) {
 		at   *sites.Site
 		f    *sites.File
 		ask  string
-		want string // tables that are sent again
+		want bool // the table is owed from then on
 	}{
-		{hub, up, "secret#7", ""},
-		{hub, up, "omsync_peer#7", ""},
-		{hub, up, "nowhere#7", ""},
-		{hub, up, "role#7", "role"},
-		{hub, up, "role#7", ""},
-		{hub, up, "obs#7", "obs"},
-		{hub, up, "obs#6", ""},
-		{hub, up, "obs#8", "obs"},
-		{clinic, down, "role#7", ""},
-		{clinic, down, "obs#7", "obs"},
+		{hub, up, "secret#7", false},
+		{hub, up, "omsync_peer#7", false},
+		{hub, up, "nowhere#7", false},
+		{hub, up, "role#7", true},
+		{hub, up, "role#7", false},
+		{hub, up, "obs#7", true},
+		{hub, up, "obs#6", false},
+		{hub, up, "obs#8", false}, // an hour later
+		{clinic, down, "role#7", false},
+		{clinic, down, "obs#7", true},
 	} {
-		before := c.at.One("SELECT MAX(id) FROM omsync_epoch")
+		to := clinic
+		if c.at == clinic {
+			to = hub
+		}
+		table, _, _ := strings.Cut(c.ask, "#")
+		before := c.at.Peer(to).Owed[table].Epoch
 		f := forge(t, c.f, func(*batch.Writer) error { return nil }, func(h *batch.Header) { h.Requests = []string{c.ask} })
 		if _, err := c.at.ImportErr(f, signed); err != nil {
 			t.Fatal(err)
 		}
-		again := c.at.One("SELECT IFNULL(GROUP_CONCAT(name), '') FROM omsync_table WHERE default_epoch > " + before)
-		if again != c.want {
-			t.Errorf("asked for %s, %s sends %q again, want %q", c.ask, c.at.Name, again, c.want)
+		if owed := c.at.Peer(to).Owed[table].Epoch; (owed > before) != c.want {
+			t.Errorf("asked for %s, %s owes the table from epoch %d on, after %d", c.ask, c.at.Name, owed, before)
 		}
+	}
+	if owed := hub.Peer(clinic).Owed; len(owed) != 2 || !owed["obs"].Again || owed["role"].Again {
+		t.Errorf("owed: %+v", owed)
 	}
 }
 

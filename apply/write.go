@@ -17,8 +17,8 @@ type writer struct {
 	s        *session
 	resolver *resolver
 	epoch    *epoch
-	dryRun   bool
 	keep     bool // rows that are deleted are kept whole
+	meter    *meter
 
 	held         int           // bytes of what follows, about
 	fillAt       int           // of them, when patches are next filled in before the end
@@ -35,12 +35,10 @@ type writer struct {
 
 	awaited map[uint16]bool     // tables of which rows are waited for
 	arrived map[uint16][]string // keys of rows of them that came, canonical
-
-	newAuthors int // names of authors that were new here
 }
 
 func newWriter(l *peerLink, v *resolver, o Options) *writer {
-	return &writer{j: l.j, s: l.s, resolver: v, epoch: l.epoch, dryRun: o.DryRun, keep: o.keepDeleted() > 0}
+	return &writer{j: l.j, s: l.s, resolver: v, epoch: l.epoch, meter: l.meter, keep: o.keepDeleted() > 0}
 }
 
 // maxHeld is how many bytes of patches and deferred rows an import holds until the batch is in; fillFrom is from how many on it fills in
@@ -120,32 +118,18 @@ func (w *writer) write(ctx context.Context, q *writes) error {
 	return journal.PutVersions(ctx, w.s.conn, q.l.journal.ID, q.old, q.entries, w.j.Authors)
 }
 
-// maxNewAuthors and maxNewFromParent are how many authors one import may bring that nobody here has heard of. Their names stay
-// when it fails, and there are numbers for 65,534 in all. A parent may bring those of a large network at once.
-const maxNewAuthors, maxNewFromParent = 256, 4096
-
-// addAuthors gives new authors their numbers. A dry run must not leave them behind: it numbers them in its transaction.
+// addAuthors gives new authors their numbers.
 func (w *writer) addAuthors(ctx context.Context, names []string) error {
 	names = slices.DeleteFunc(names, func(n string) bool { return w.j.Authors.ID(n) != 0 })
-	if len(names) == 0 {
-		return nil
-	}
 	for _, n := range names {
 		if !journal.IsName(n) {
 			return fmt.Errorf("%w: %.40q is no name of a node", batch.ErrCorrupt, n)
 		}
 	}
-	limit := maxNewAuthors
-	if w.resolver.peer.Role == access.Parent {
-		limit = maxNewFromParent
+	if err := w.meter.use(access.Authors, len(names)); err != nil {
+		return err
 	}
-	if w.newAuthors += len(names); w.newAuthors > limit {
-		return fmt.Errorf("the batch is by more than %d authors that are unknown here: ask the sender where they come from", limit)
-	}
-	if w.dryRun {
-		return w.j.Authors.AddWithin(ctx, w.s.conn, names)
-	}
-	return w.j.Authors.Add(ctx, w.j.DB, names)
+	return w.j.Authors.Add(ctx, w.s.conn, names)
 }
 
 // saveBulkVersions writes the default versions that this import gave to tables that were empty.
@@ -180,11 +164,17 @@ func (w *writer) recordConflict(ctx context.Context, c journal.Conflict) error {
 
 // saveConflicts writes the conflicts that were noted.
 func (w *writer) saveConflicts(ctx context.Context) error {
-	n, err := journal.PutConflicts(ctx, w.s.conn, w.conflicts)
+	n, size, err := journal.PutConflicts(ctx, w.s.conn, w.conflicts)
+	if err != nil {
+		return err
+	}
 	if n > 0 {
 		w.epoch.used = true
 	}
 	w.newConflicts += n
 	w.conflicts, w.conflictBytes = nil, 0
-	return err
+	if err := w.meter.use(access.Conflicts, n); err != nil {
+		return err
+	}
+	return w.meter.use(access.ConflictBytes, size)
 }

@@ -17,12 +17,13 @@ import (
 // and has written a file that no reader takes.
 type Writer struct {
 	state
-	pack   packer
-	file   counter
-	zw     *zstd.Encoder
-	cipher io.WriteCloser
-	sign   func(msg []byte) ([]byte, error)
-	err    error // sticks: of the file, or that the writer is closed
+	pack     packer
+	file     counter
+	zw       *zstd.Encoder
+	unpacked unpacked
+	cipher   io.WriteCloser
+	sign     func(msg []byte) ([]byte, error)
+	err      error // sticks: of the file, or that the writer is closed
 }
 
 // counter hashes and counts what goes into the file.
@@ -60,7 +61,8 @@ func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, 
 	if err != nil {
 		return nil, fmt.Errorf("compress batch: %w", err)
 	}
-	bw.zw, bw.pack.out = zw, &out{zw: zw}
+	bw.unpacked.compressor = zw
+	bw.zw, bw.pack.out = zw, &out{zw: &bw.unpacked}
 	bw.pack.raw(head)
 	return bw, nil
 }
@@ -258,11 +260,15 @@ func (w *Writer) Records(r *Records) error {
 // encryption still hold back, up to some 200 kB, is not in it.
 func (w *Writer) Size() int64 { return w.file.n }
 
-// Close ends the batch and signs it. Only a file whose Close returned nil is
+// Close ends the batch and signs it. A file that is too short for what it has,
+// so that no reader would take it, gets padding first. Only a file whose Close returned nil is
 // one. The writer below is neither synced nor closed.
 func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
+	}
+	if err := w.pad(); err != nil {
+		return err
 	}
 	w.err = errors.New("batch is closed")
 	w.pack.list(5, itemEnd, w.items, w.rows, w.deletions, w.records)

@@ -51,6 +51,11 @@ func (r *reconciler) restamp(ctx context.Context, wait time.Duration) error {
 			return err
 		}
 	}
+	if len(r.found.Widened) > 0 {
+		if err := journal.RecordResend(ctx, gate, epoch.Epoch); err != nil {
+			return err
+		}
+	}
 	for _, t := range r.changed {
 		stamped := slices.Contains(r.found.Missed, t.Name) || slices.Contains(r.found.New, t.Name)
 		if err := s.newColumns(ctx, t, stamped); err != nil {

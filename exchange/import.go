@@ -299,7 +299,7 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	o := r.applyOptions()
 	o.Progress = bar.Show
 	o.Verify = func(h *batch.Header, message, signature []byte) error {
-		return verify(h, f.sender, r.Name, message, signature)
+		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	}
 	report, err := apply.Import(ctx, r.Journal, file, size, o)
 	bar.Done()
@@ -313,7 +313,7 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 // applyOptions are those that do not depend on the file.
 func (r *importRun) applyOptions() apply.Options {
 	return apply.Options{
-		DryRun: r.o.DryRun, Strict: r.o.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
+		DryRun: r.o.DryRun, Strict: r.o.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, r.Journal, r.Wait)
 			return err

@@ -175,7 +175,7 @@ func (p *pulling) fetch(ctx context.Context, e transport.Entry, sender *journal.
 	bar := p.bar("from "+sender.Name, Bytes)
 	defer bar.Done()
 	began := time.Now()
-	check := func(r io.ReaderAt, size int64) error { return Check(r, size, sender, p.Name) }
+	check := func(r io.ReaderAt, size int64) error { return Check(r, size, sender.Contact(), p.Name) }
 	if err := transport.Fetch(ctx, p.found.Link, e, p.inbox, check, func(done int64) { bar.Show(done, e.Size) }); err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (n *Node) AcceptFile(ctx context.Context, from *journal.Peer, name string, 
 	if !MadeBy(name, from.Name, n.Name) {
 		return fmt.Errorf("%w: that is no name of a batch of %s", ErrUntrusted, from.Name)
 	}
-	if err := Check(content, size, from, n.Name); err != nil {
+	if err := Check(content, size, from.Contact(), n.Name); err != nil {
 		return err
 	}
 	inbox, err := Inbox(n.Home)

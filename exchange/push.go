@@ -91,7 +91,7 @@ func (p *pushing) put(ctx context.Context, b *outbox, f mailFile) error {
 	}
 	defer file.Close()
 	// The receiver would refuse it each time, when all of it had gone over the link.
-	self := &journal.Peer{Name: p.Name, Card: p.Keys.Card().Marshal()}
+	self := &journal.Contact{Name: p.Name, Card: p.Keys.Card().Marshal()}
 	if err := Check(file, size, self, b.peer.Name); isDamage(err) {
 		file.Close()
 		err = fmt.Errorf("%s in the outbox is damaged, or of older keys; the next run makes what waits for %s anew: %w", f.Name, b.peer.Name, err)

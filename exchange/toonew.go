@@ -35,7 +35,7 @@ func (r *importRun) readable(ctx context.Context, f *Incoming) error {
 		return err
 	}
 	h, err := batch.Verify(file, size, func(h *batch.Header, message, signature []byte) error {
-		return verify(h, f.sender, r.Name, message, signature)
+		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	})
 	if err == nil {
 		err = batch.CheckNeeds(h, r.Features.Names())

@@ -12,7 +12,7 @@ import (
 
 // verify checks that a batch is from a peer to this node, and signed by that peer: the header may be another than the one
 // that was read before.
-func verify(h *batch.Header, sender *journal.Peer, self string, message, signature []byte) error {
+func verify(h *batch.Header, sender *journal.Contact, self string, message, signature []byte) error {
 	if h.Sender != sender.Name || h.Receiver != self {
 		return fmt.Errorf("%w: it is from %s for %s", ErrUntrusted, printable(h.Sender), printable(h.Receiver))
 	}
@@ -25,7 +25,7 @@ func verify(h *batch.Header, sender *journal.Peer, self string, message, signatu
 
 // Check verifies a batch that somebody hands over, before it is kept: that it is whole, from this peer to this node, and
 // signed by the peer. One that is too new for this program is kept for the next.
-func Check(r io.ReaderAt, size int64, sender *journal.Peer, self string) error {
+func Check(r io.ReaderAt, size int64, sender *journal.Contact, self string) error {
 	if err := batch.Probe(r, size); err != nil {
 		return err
 	}

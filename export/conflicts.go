@@ -16,6 +16,16 @@ func (x *exporter) writeConflicts(ctx context.Context) error {
 		if t == nil || !t.sendsConflict(c) { // nil: of a table that is no more
 			return nil
 		}
+		switch {
+		case !c.Fits():
+			x.left.add("conflict records of %s that are damaged", c.Table)
+			return nil
+		case c.Value != nil && len(*c.Value) > batch.MaxValue:
+			x.left.add("conflict records of %s with a value of more than %d MiB", c.Table, batch.MaxValue>>20)
+			return nil
+		case !x.sendsKey(t.Table, c.Key, "conflict records"):
+			return nil
+		}
 		return x.writeConflict(t, c)
 	})
 }

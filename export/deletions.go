@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"github.com/omsync/omsync/batch"
@@ -15,21 +16,38 @@ func (x *exporter) writeDeletions(ctx context.Context) error {
 		if !t.rules.Sends() {
 			continue
 		}
-		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, x.head.Base.Epoch, x.peer.ID, x.j.Authors)
+		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, t.base(x.head.Base.Epoch), x.peer.ID, x.j.Authors)
 		if err != nil {
 			return err
 		}
 		dead = slices.DeleteFunc(x.snap.Sealed(t.Table).Tombstones(dead), func(d journal.Tombstone) bool {
 			stays, _ := journal.FilteredOut(t.Table, t.filter, d.Key)
-			return stays
+			return stays || !x.sendsKey(t.Table, d.Key, "deletions")
 		})
-		for some := range slices.Chunk(dead, blockRows) {
+		for some := range chunksOfKeys(dead) {
 			if err := x.writeDead(t, some); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// chunksOfKeys cuts deletions where there are enough for a block, or their keys have so many bytes.
+func chunksOfKeys(dead []journal.Tombstone) iter.Seq[[]journal.Tombstone] {
+	return func(yield func([]journal.Tombstone) bool) {
+		for len(dead) > 0 {
+			n, size := 0, 0
+			for n < len(dead) && n < blockRows && (n == 0 || size+len(dead[n].Key) <= blockBytes) {
+				size += len(dead[n].Key)
+				n++
+			}
+			if !yield(dead[:n]) {
+				return
+			}
+			dead = dead[n:]
+		}
+	}
 }
 
 func (x *exporter) writeDead(t *table, dead []journal.Tombstone) error {
@@ -48,7 +66,7 @@ func (x *exporter) writeDead(t *table, dead []journal.Tombstone) error {
 	keys := make([]string, len(dead))
 	for i, d := range dead {
 		keys[i] = d.Key
-		_, v := merge.Row{Known: true, Dead: d.Version}.Outgoing(x.peer.ID)
+		_, v := t.as(merge.Row{Known: true, Dead: d.Version}).Outgoing(x.peer.ID)
 		b.Times, b.Authors, b.Epochs = append(b.Times, v.Time), append(b.Authors, v.Author), append(b.Epochs, v.Epoch)
 	}
 	if b.Keys, err = f.dict.indexes(t.Table, keys); err != nil {

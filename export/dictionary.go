@@ -55,6 +55,15 @@ func (d *dictionary) makeRoom(n int) error {
 	return d.w.ResetDict()
 }
 
+// makeRoomBeside is makeRoom before a block whose values have so many bytes: the receiver holds both.
+func (d *dictionary) makeRoomBeside(bytes, n int) error {
+	if bytes > batch.MaxHeld-batch.MaxDictBytes && d.w.DictLen() > 0 {
+		d.forget()
+		return d.w.ResetDict()
+	}
+	return d.makeRoom(n)
+}
+
 // number returns a table's number in the batch, which it describes the table to first if need be.
 func (d *dictionary) number(t *schema.Table) (uint32, error) {
 	if n, ok := d.numbers[t]; ok {
@@ -140,6 +149,10 @@ func (d *dictionary) names(t *schema.Table, values [][]byte) (batch.Values, erro
 	out := batch.Values{Refs: make([]uint32, len(values))}
 	for i, v := range values {
 		if v == nil {
+			continue
+		}
+		if !d.plan.sendsKey(t, string(v), "references to rows") {
+			out.Refs[i] = batch.RefNowhere
 			continue
 		}
 		index, err := d.indexes(t, []string{string(v)})
@@ -248,7 +261,7 @@ func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers 
 	var keys []string
 	for _, r := range unread {
 		switch key := found[r]; {
-		case key != "":
+		case key != "" && d.plan.sendsKey(t, key, "references to rows"):
 			rows, keys = append(rows, r), append(keys, key)
 		case t == t.Root:
 			d.byInteger.of(t).set(r.Int, batch.RefNowhere)

@@ -60,7 +60,9 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]
 	if p.head.Load != 0 {
 		x.load = newLoad()
 	}
-	if err := x.run(ctx, o.Full); err != nil {
+	err = x.run(ctx, o.Full)
+	x.left.report(peer, j.Warn)
+	if err != nil {
 		x.out.discard()
 		return x.out.done, fmt.Errorf("export to %s: %w", peer, err)
 	}

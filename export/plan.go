@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
@@ -23,9 +24,10 @@ type plan struct {
 	history  *merge.History
 	head     merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
 	features features.Known // what this program reads and writes
-	resent   []uint64       // epochs that only send again
+	resent   []uint64       // epochs that only send again, those of owed tables too
 	tables   []*table       // those whose rows go, referred ones first
 	known    map[*schema.Table]*table
+	left     leftOut // what no batch takes
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -38,10 +40,27 @@ type table struct {
 	kept    map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
 	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
 	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
+	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+}
+
+// base is the epoch from which on the peer lacks what there is of the table.
+func (t *table) base(ofBatch uint64) uint64 {
+	if t.owed != 0 {
+		return 0
+	}
+	return ofBatch
+}
+
+// as returns what is known of a row as it goes to the peer: with the epoch that only sends again if the table is owed.
+func (t *table) as(known merge.Row) merge.Row {
+	if t.owed == 0 {
+		return known
+	}
+	return known.Again(t.owed)
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}}
+	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}}
 	var unread error
 	var err error
 	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
@@ -67,7 +86,17 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
 		return nil, err
 	}
-	return p, p.addTables(ctx)
+	if err := p.addTables(ctx); err != nil {
+		return nil, err
+	}
+	for _, t := range p.tables {
+		if t.owed != 0 {
+			p.resent = append(p.resent, t.owed)
+		}
+	}
+	slices.Sort(p.resent)
+	p.resent = slices.Compact(p.resent)
+	return p, nil
 }
 
 // addTables settles what goes of each table.
@@ -101,7 +130,8 @@ func (p *plan) addTables(ctx context.Context) error {
 }
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
-	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name)}
+	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name),
+		owed: p.peer.Owes(t.Name, p.head.Base.Epoch)}
 	excluded := out.rules.SendsNot()
 	for _, c := range p.j.Columns(t) {
 		bit := meta.Bit(c.Name)

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"slices"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 )
@@ -15,6 +16,8 @@ type portion struct {
 	values [][][]byte // by column that is sent, then row
 	known  []merge.Row
 
+	bytes int    // of the values; known of a part that was split off
+	sizes []int  // bytes of each row's values
 	arena []byte // where values are copied to
 }
 
@@ -24,7 +27,11 @@ func newPortion(t *table) *portion {
 
 // add adds a row. values are its key columns and those that are sent; they are copied.
 func (p *portion) add(row journal.Row, known merge.Row, values []sql.RawBytes) {
-	p.rows, p.known = append(p.rows, row), append(p.known, known)
+	size := 0
+	for _, v := range values {
+		size += len(v)
+	}
+	p.rows, p.known, p.sizes = append(p.rows, row), append(p.known, known), append(p.sizes, size)
 	for i := range p.key {
 		p.key[i] = append(p.key[i], p.copy(values[i]))
 	}
@@ -53,17 +60,49 @@ func (p *portion) keep(test func(i int) bool) {
 		if !test(i) {
 			continue
 		}
-		p.rows[n], p.known[n] = p.rows[i], p.known[i]
+		p.rows[n], p.known[n], p.sizes[n] = p.rows[i], p.known[i], p.sizes[i]
 		for _, column := range columns {
 			column[n] = column[i]
 		}
 		n++
 	}
-	p.rows, p.known = p.rows[:n], p.known[:n]
+	p.rows, p.known, p.sizes = p.rows[:n], p.known[:n], p.sizes[:n]
 	for i := range p.key {
 		p.key[i] = p.key[i][:n]
 	}
 	for i := range p.values {
 		p.values[i] = p.values[i][:n]
 	}
+}
+
+// partBytes is how many bytes of values a block may have, unless it has one row. The columns that may be long are looked at before they are
+// read; but many that are not may be too much for a block together.
+const partBytes = batch.MaxBlock / 2
+
+// split hands on the portion, cut where its values would be too many bytes for a block.
+func (p *portion) split(f func(*portion) error) error {
+	for from := 0; from < len(p.rows); {
+		to, sum := from+1, p.sizes[from]
+		for to < len(p.rows) && sum+p.sizes[to] <= partBytes {
+			sum += p.sizes[to]
+			to++
+		}
+		if err := f(p.part(from, to, sum)); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// part is some rows of a portion, whose values have so many bytes.
+func (p *portion) part(from, to, size int) *portion {
+	out := &portion{rows: p.rows[from:to], known: p.known[from:to], sizes: p.sizes[from:to], bytes: size}
+	for _, column := range p.key {
+		out.key = append(out.key, column[from:to])
+	}
+	for _, column := range p.values {
+		out.values = append(out.values, column[from:to])
+	}
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
@@ -38,7 +39,7 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 	lacksDefault := r.lacks(knownBy(nil, r.t.meta.Default)) // all rows but those with an entry
 	var list []journal.Row
 	if !lacksDefault {
-		newer, err := journal.Newer(ctx, r.snap, r.t.meta.ID, r.head.Base.Epoch, r.peer.ID)
+		newer, err := journal.Newer(ctx, r.snap, r.t.meta.ID, r.t.base(r.head.Base.Epoch), r.peer.ID)
 		if err != nil {
 			return err
 		}
@@ -123,7 +124,7 @@ func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) err
 // cut lists the rows that a condition picks, cut where their long values would become too much to hold at once.
 func (r *reader) cut(ctx context.Context, condition string) ([][]journal.Row, error) {
 	size := "0"
-	for _, c := range r.t.columns {
+	for _, c := range slices.Concat(r.t.KeyColumns, r.t.columns) {
 		if isLong(c) {
 			size += "+IFNULL(LENGTH(" + schema.Quote(c.Name) + "), 0)"
 		}
@@ -173,7 +174,11 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		read++
 		row := journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}
 		known := knownBy(r.sealed.Groups(row, versions[row]), r.t.meta.Default)
-		if r.lacks(known) && !r.t.stays(v[2:]) {
+		switch {
+		case !r.lacks(known) || r.t.stays(v[2:]):
+		case !rowFits(v[2:]):
+			r.left.add("rows of %s with values that are longer than %d MiB", r.t.Name, batch.MaxValue>>20)
+		default:
 			p.add(row, known, v[2:])
 		}
 		return nil
@@ -196,7 +201,9 @@ func knownBy(groups []merge.Group, ofRest merge.Group) merge.Row {
 }
 
 // lacks reports whether the peer lacks something of a row.
-func (r *reader) lacks(known merge.Row) bool { return known.NewerThan(r.head.Base.Epoch, r.peer.ID) }
+func (r *reader) lacks(known merge.Row) bool {
+	return known.NewerThan(r.t.base(r.head.Base.Epoch), r.peer.ID)
+}
 
 // stays reports whether the profile keeps a row here, by its key columns and those that are sent.
 func (t *table) stays(values []sql.RawBytes) bool {

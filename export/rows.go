@@ -20,7 +20,7 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
+		if t.owed == 0 && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
 			continue
 		}
 		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {
@@ -46,14 +46,16 @@ func (x *exporter) writeBlock(ctx context.Context, t *table, p *portion, deferTo
 	if !t.rules.SendsAllRows() {
 		p.keep(func(i int) bool { return t.rules.SendsRow(p.known[i], t.kept[p.rows[i]]) })
 	}
-	if len(p.rows) == 0 {
-		return nil
-	}
+	return p.split(func(p *portion) error { return x.writePart(ctx, t, p, deferTo) })
+}
+
+// writePart writes rows that are not too much for a block.
+func (x *exporter) writePart(ctx context.Context, t *table, p *portion, deferTo *load) error {
 	f, err := x.out.current()
 	if err != nil {
 		return err
 	}
-	if err := f.dict.makeRoom(len(p.rows) * (2 + len(t.columns))); err != nil {
+	if err := f.dict.makeRoomBeside(p.bytes, len(p.rows)*(2+len(t.columns))); err != nil {
 		return err
 	}
 	b, err := x.block(ctx, f.dict, t, p, deferTo)
@@ -86,7 +88,7 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	}
 	x.dropRepeated(t, keys)
 	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
-		b.Keys, err = x.composedKeys(ctx, dict, t, p)
+		b.Keys, err = x.composedKeys(ctx, dict, t, p, keys)
 	} else {
 		b.Keys, err = dict.addRows(t.Table, p.rows, keys)
 	}
@@ -133,6 +135,8 @@ func (x *exporter) keys(ctx context.Context, t *table, p *portion) ([]string, er
 	for i := range out {
 		if out[i] = rowkey.Join(t.Table, parts[i]); out[i] == "" {
 			x.j.Warn("a row of %s has nothing that identifies it elsewhere (its key is NULL or refers to nothing); it is not sent", t.Name)
+		} else if !x.sendsKey(t.Table, out[i], "rows") {
+			out[i] = ""
 		}
 	}
 	return out, nil
@@ -160,16 +164,22 @@ func hasReferenceInKey(t *table) bool {
 }
 
 // composedKeys takes keys that are made of other rows' keys into the dictionary.
-func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table, p *portion) ([]uint32, error) {
+func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table, p *portion, keys []string) ([]uint32, error) {
 	parts := make([]batch.Values, len(t.KeyColumns))
 	for i, c := range t.KeyColumns {
 		var err error
 		if parts[i], err = x.values(ctx, dict, t, c, p, p.key[i]); err != nil {
 			return nil, err
 		}
+		parts[i].Bytes = slices.Clone(parts[i].Bytes)
 		for n, r := range parts[i].Refs {
-			if r == batch.RefNowhere { // the row is left out: see keys
+			if r == batch.RefNowhere || keys[n] == "" { // the row is left out: see keys
 				parts[i].Refs[n] = batch.RefNull
+			}
+		}
+		for n := range parts[i].Bytes {
+			if keys[n] == "" {
+				parts[i].Bytes[n] = nil
 			}
 		}
 	}
@@ -190,7 +200,7 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []string) {
 	link := &x.peer.Link
 	for i, known := range p.known {
-		groups, _ := known.Outgoing(x.peer.ID)
+		groups, _ := t.as(known).Outgoing(x.peer.ID)
 		n := 0
 		for _, g := range groups {
 			if g.Mask &= t.mask; g.Mask == 0 {

@@ -37,30 +37,78 @@ func (c Conflict) digest() string {
 const conflictColumns = "table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, " +
 	"recorded_at, epoch, origin"
 
-// PutConflicts records conflicts; those already recorded stay as they are. It returns how many were new.
-func PutConflicts(ctx context.Context, q sqldb.DB, cs []Conflict) (int, error) {
-	added := 0
+// Fits reports whether a record has room in omsync_conflict, where nothing of it may be cut: otherwise no batch could hold it.
+func (c Conflict) Fits() bool {
+	return len(c.Table) <= 255 && len(c.Key) <= 1<<16-1 && len(c.Column) <= 255 && IsName(c.Loser.Author) && IsName(c.Winner.Author)
+}
+
+// size is what a record counts: the bytes of its key and value.
+func (c Conflict) size() int {
+	n := len(c.Key)
+	if c.Value != nil {
+		n += len(*c.Value)
+	}
+	return n
+}
+
+// PutConflicts records conflicts; those already recorded stay as they are. It returns how many were new, and the bytes of their keys and
+// values.
+func PutConflicts(ctx context.Context, q sqldb.DB, cs []Conflict) (added, size int, err error) {
 	for len(cs) > 0 {
-		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, " + conflictColumns + ") VALUES ")
-		n := 0
-		for ; n < len(cs) && n < chunk && len(b) < 1<<20; n++ {
-			if n > 0 {
-				b = append(b, ',')
+		n, long := 0, 0
+		for ; n < len(cs) && n < chunk && long < 1<<19; n++ {
+			if !cs[n].Fits() {
+				return 0, 0, fmt.Errorf("record a conflict in %s: its key or a name in it is too long", cs[n].Table)
 			}
-			b = cs[n].literal(b)
+			long += cs[n].size() + 200
+		}
+		fresh, err := notRecorded(ctx, q, cs[:n])
+		if err != nil {
+			return 0, 0, fmt.Errorf("record conflicts: %w", err)
 		}
 		cs = cs[n:]
-		r, err := q.ExecContext(ctx, string(b))
-		if err != nil {
-			return 0, fmt.Errorf("record conflicts: %w", err)
+		if len(fresh) == 0 {
+			continue
 		}
-		fresh, err := r.RowsAffected()
-		if err != nil {
-			return 0, fmt.Errorf("record conflicts: %w", err)
+		b := []byte("INSERT IGNORE INTO omsync_conflict (digest, " + conflictColumns + ") VALUES ")
+		for i, c := range fresh {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = c.literal(b)
+			size += c.size()
 		}
-		added += int(fresh)
+		if err := sqldb.Exec(ctx, q, string(b)); err != nil {
+			return 0, 0, fmt.Errorf("record conflicts: %w", err)
+		}
+		added += len(fresh)
 	}
-	return added, nil
+	return added, size, nil
+}
+
+// notRecorded returns those of some conflicts that are not recorded yet, each once.
+func notRecorded(ctx context.Context, q sqldb.DB, cs []Conflict) (fresh []Conflict, err error) {
+	b := []byte("SELECT digest FROM omsync_conflict WHERE digest IN (")
+	digests := make([]string, len(cs))
+	for i, c := range cs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		digests[i] = c.digest()
+		b = sqldb.Binary(b, digests[i])
+	}
+	known := make(map[string]bool, len(cs))
+	err = sqldb.Each(ctx, q, string(append(b, ')')), func(r []sql.RawBytes) error {
+		known[string(r[0])] = true
+		return nil
+	})
+	for i, c := range cs {
+		if !known[digests[i]] {
+			known[digests[i]] = true
+			fresh = append(fresh, c)
+		}
+	}
+	return fresh, err
 }
 
 func (c Conflict) literal(b []byte) []byte {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/merge"
@@ -20,15 +21,40 @@ func TestConflicts(t *testing.T) {
 	}
 	cs[1].Value = nil
 	cs[2].Column, cs[2].Value, cs[2].Deletion = "", nil, true
-	if n := must(PutConflicts(ctx, db, cs))(t); n != len(cs) {
-		t.Errorf("%d were new", n)
+	put := func(cs ...Conflict) (int, int) {
+		n, size, err := PutConflicts(ctx, db, cs)
+		check(t, err)
+		return n, size
+	}
+	bytes := 0
+	for _, c := range cs {
+		bytes += c.size()
+	}
+	if n, size := put(cs...); n != len(cs) || size != bytes {
+		t.Errorf("%d with %d bytes were new, want %d with %d", n, size, len(cs), bytes)
 	}
 	twice := cs[0]
 	twice.Epoch, twice.At, twice.From = 99, 99, 1
 	another := cs[0]
 	another.Value = nil
-	if n := must(PutConflicts(ctx, db, []Conflict{twice, another}))(t); n != 1 {
-		t.Errorf("%d of one known and one new were new", n)
+	if n, size := put(twice, another, another); n != 1 || size != len(another.Key) {
+		t.Errorf("%d with %d bytes of one known and one new were new", n, size)
+	}
+	long := another
+	if long.Key = strings.Repeat("k", 1<<16); long.Fits() {
+		t.Error("a key that would be cut fits")
+	}
+	if _, _, err := PutConflicts(ctx, db, []Conflict{long}); err == nil {
+		t.Error("a key that would be cut is recorded")
+	}
+	if long.Key = long.Key[1:]; !long.Fits() {
+		t.Error("the longest key does not fit")
+	}
+	for _, bad := range []string{"", "Busia", strings.Repeat("a", 32)} {
+		c := another
+		if c.Loser.Author = bad; c.Fits() {
+			t.Errorf("%q is an author", bad)
+		}
 	}
 	if n := must(CountConflicts(ctx, db))(t); n != int64(len(cs)+1) {
 		t.Errorf("%d are counted", n)

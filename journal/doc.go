@@ -112,9 +112,10 @@
 //	state         active, suspended or removed
 //	card          its card, with its public keys
 //	link          record of merge.Link
-//	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs
+//	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs, and of what is
+//	              owed to the peer for that
 //	heard         record of what the peer's headers said that its program reads, see package features; NULL: nothing
-//	used          record of what the peer has used of its quotas; NULL: nothing
+//	used          record of what the peer has used of its quotas, and of what stopped it; NULL: nothing
 //	acked_epoch   this node's epoch up to which the peer has everything; a copy of what stands in link
 //	applied_epoch the peer's epoch up to which everything is applied here; a copy too
 //	sent_at, acked_at, applied_at   when a batch was made last, acknowledged and applied; NULL: never

@@ -22,13 +22,16 @@ type Peer struct {
 	State access.State
 	Card  []byte
 	Link  merge.Link
-	// Requested is tables to ask the peer for, with this node's epoch of the request; Answered what the peer asked for and got.
+	// Requested is tables to ask the peer for, with this node's epoch of the request; Answered the peer's epochs of its own requests
+	// that were read; Owed what it is sent for that.
 	Requested, Answered        map[string]uint64
+	Owed                       map[string]Owed
+	Used                       access.Used    // of its quotas
 	Heard                      features.Heard // what the peer's headers said that its program reads
 	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
-const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard"
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard, used"
 
 // Peers returns the peers that are not removed, by name. Link.Imports is left out: LoadImports reads it.
 func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
@@ -54,7 +57,7 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: access.Role(r[2]), State: access.State(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
-		return p.decode(r[5], r[9], r[10])
+		return p.decode(r[5], r[9], r[10], r[11])
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read omsync_peer: %w", err)
@@ -63,14 +66,20 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 }
 
 // decode fills in what the records of a peer say. An error says what a person can do.
-func (p *Peer) decode(link, asked, heard []byte) (err error) {
+func (p *Peer) decode(link, asked, heard, used []byte) (err error) {
 	if asked != nil {
 		var again requests
 		again, err = decodeRequests(asked)
-		p.Requested, p.Answered = again.requested, again.answered
+		p.Requested, p.Answered, p.Owed = again.requested, again.answered, again.owed
 	}
 	if err == nil {
 		p.Heard, err = decodeHeard(heard)
+	}
+	if err == nil {
+		p.Used, err = decodeUsed(used)
+	}
+	if p.Used.Stopped != nil {
+		p.Used.Stopped.Peer = p.Name
 	}
 	if err == nil {
 		p.Link, err = decodeLink(link)
@@ -155,7 +164,7 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	again, err := encodeRequests(requests{p.Requested, p.Answered})
+	again, err := encodeRequests(requests{p.Requested, p.Answered, p.Owed})
 	if err != nil {
 		return err
 	}
@@ -163,9 +172,13 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, heard = ?, acked_epoch = ?, applied_epoch = ?, "+
+	used, err := encodeUsed(p.Used)
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "UPDATE omsync_peer SET role = ?, state = ?, card = ?, link = ?, requests = ?, heard = ?, used = ?, acked_epoch = ?, applied_epoch = ?, "+
 		"sent_at = ?, acked_at = ?, applied_at = ? WHERE id = ?",
-		string(p.Role), string(p.State), p.Card, link, again, heard, p.Link.Acked.Epoch, p.Link.Applied.Epoch,
+		string(p.Role), string(p.State), p.Card, link, again, heard, used, p.Link.Acked.Epoch, p.Link.Applied.Epoch,
 		micros(p.SentAt), micros(p.AckedAt), micros(p.AppliedAt), uint32(p.ID))
 	if err != nil {
 		return fmt.Errorf("save the peer %s: %w", p.Name, err)

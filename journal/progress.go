@@ -33,21 +33,32 @@ func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (total 
 			err = sqldb.Each(ctx, q, fmt.Sprintf(query, args...), func(r []sql.RawBytes) error { total += sqldb.Int(r[0]); return nil })
 		}
 	}
-	var ids []string
+	var ids, whole []string // tables of which what is new waits, and those that are owed to the peer
 	for _, t := range j.Replicated() {
 		if !access.On(j.Access(t), p.ID, p.Role).Sends() {
 			continue
 		}
 		jt := j.Tables[t.Name]
-		ids = append(ids, fmt.Sprint(jt.ID))
-		if jt.Default.Mask != 0 && jt.Default.Epoch > acked && jt.Default.From != p.ID { // rows without an entry of their own
+		owed := p.Owes(t.Name, acked) != 0
+		if owed {
+			whole = append(whole, fmt.Sprint(jt.ID))
+		} else {
+			ids = append(ids, fmt.Sprint(jt.ID))
+		}
+		if jt.Default.Mask != 0 && (owed || jt.Default.Epoch > acked) && jt.Default.From != p.ID { // rows without an entry of their own
 			add("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d)", schema.Quote(t.Name), jt.ID)
 		}
 	}
-	if len(ids) > 0 {
-		in := strings.Join(ids, ",")
-		add("SELECT COUNT(DISTINCT table_id, local_id, local_key) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, acked, p.ID)
-		add("SELECT COUNT(*) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, acked, p.ID)
+	for _, some := range []struct {
+		ids  []string
+		base uint64
+	}{{ids, acked}, {whole, 0}} {
+		if len(some.ids) == 0 {
+			continue
+		}
+		in := strings.Join(some.ids, ",")
+		add("SELECT COUNT(DISTINCT table_id, local_id, local_key) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, p.ID)
+		add("SELECT COUNT(*) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, p.ID)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("count what waits for %s: %w", p.Name, err)

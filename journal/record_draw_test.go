@@ -3,6 +3,7 @@ package journal
 import (
 	"pgregory.net/rapid"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/merge"
 )
@@ -51,7 +52,26 @@ func drawRequests(t *rapid.T) requests {
 		}
 		return m
 	}
-	return requests{draw(), draw()}
+	q := requests{requested: draw(), answered: draw()}
+	for _, name := range drawNames(t) {
+		if q.owed == nil {
+			q.owed = map[string]Owed{}
+		}
+		q.owed[name] = Owed{Epoch: rapid.Uint64().Draw(t, "epoch"), At: rapid.Int64().Draw(t, "at"), Again: rapid.Bool().Draw(t, "again")}
+	}
+	return q
+}
+
+func drawUsed(t *rapid.T) (u access.Used) {
+	number := func() uint64 { return rapid.Uint64().Draw(t, "number") }
+	u.Amounts = access.Amounts{access.Authors: number()}
+	for _, name := range drawNames(t) {
+		u.Amounts[access.Quota(name)] = number()
+	}
+	if rapid.Bool().Draw(t, "stopped") {
+		u.Stopped = &access.OverQuota{Quota: access.Quota(drawName(t)), Used: number(), More: number(), Limit: number()}
+	}
+	return u
 }
 
 func drawColumns(t *rapid.T) (columns []Column) {

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/merge"
 )
@@ -54,6 +55,7 @@ func forms() []form {
 		formOf("flow", encodeFlow, decodeFlow, flowOfFormat1, rapid.Custom(drawFlow), `{"version":1,"held":[]}`),
 		formOf("heard", encodeHeard, decodeHeard, nil, rapid.Custom(drawHeard), `{"version":1,"history":1,"features":[]}`),
 		formOf("content", encodeContent, decodeContent, nil, rapid.Custom(drawContent), `{"version":1,"references":{"a":{"table":"b","key":"c","text":"d"}}}`),
+		formOf("used", encodeUsed, decodeUsed, nil, rapid.Custom(drawUsed), `{"version":1,"stopped":{"quota":"authors","why":""}}`),
 		formOf("histories", encodeHistories, decodeHistories, historiesOfFormat1, rapid.Custom(drawHistories), `{"version":1,"earlier":[1]}`),
 	}
 }
@@ -62,6 +64,8 @@ func forms() []form {
 func later() map[string]any {
 	plain, bytes, key, binaryKey := "a <b>", "\xff\x00", "w-1\x1ftag", "\xfe"
 	return map[string]any{
+		"used": access.Used{Amounts: access.Amounts{access.Authors: 12, access.ConflictBytes: 1<<64 - 1},
+			Stopped: &access.OverQuota{Quota: access.Authors, Used: 12, More: 1<<64 - 2, Limit: 13}},
 		"heard": features.Heard{Reads: []string{"rows-that-wait", "routes"}, History: 1<<64 - 1, Epoch: 1<<64 - 2, Time: 1779494400000000},
 		"content": Content{"name": {Text: &plain}, "note": {}, "scan": {Text: &bytes}, "ward_id": {Text: &key, Table: "ward_tag"},
 			"value": {Text: &binaryKey, Table: "concept"}},

@@ -15,7 +15,7 @@ func TestRejoin(t *testing.T) {
 	}
 	check(t, PutVersions(ctx, db, 5, nil, []Entry{{Row{Int: 1}, group(3, 2)}, {Row{Int: 2}, group(5, 2)}, {Row{Int: 3}, group(5, 3)}}, a))
 	check(t, PutTombstones(ctx, db, 5, []Tombstone{{"a", stamped(1, "hub", 5, 2)}}, a))
-	if _, err := PutConflicts(ctx, db, []Conflict{{Table: "ward", Epoch: 5, From: 2}}); err != nil {
+	if _, _, err := PutConflicts(ctx, db, []Conflict{{Table: "ward", Epoch: 5, From: 2, Loser: merge.Stamp{Author: "hub"}, Winner: merge.Stamp{Author: "hub"}}}); err != nil {
 		t.Fatal(err)
 	}
 	tables := map[string]*Table{}

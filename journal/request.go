@@ -65,6 +65,63 @@ func RequestResend(ctx context.Context, q sqldb.DB, tables []string, epoch uint6
 	return nil
 }
 
+// RecordResend lets the links know on which a load is under way that rows were given a new epoch, by Resend: it no longer says which
+// batch brought them.
+func RecordResend(ctx context.Context, q sqldb.DB, epoch uint64) error {
+	peers, err := readPeers(ctx, q, "state <> 'removed' FOR UPDATE")
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.Link.Receiving.ID == 0 {
+			continue
+		}
+		p.Link.RecordResend(epoch)
+		if err := SavePeer(ctx, q, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ask notes that the peer asks for a table.
+func (p *Peer) Ask(table string) {
+	if p.Owed == nil {
+		p.Owed = map[string]Owed{}
+	}
+	o := p.Owed[table]
+	o.Again = true
+	p.Owed[table] = o
+}
+
+// AskedFor returns the tables that the peer asks for and is to be sent now, in order. due says whether one is that was last settled at
+// that time; 0: never.
+func (p *Peer) AskedFor(due func(last int64) bool) (tables []string) {
+	for t, o := range p.Owed {
+		if o.Again && due(o.At) {
+			tables = append(tables, t)
+		}
+	}
+	slices.Sort(tables)
+	return tables
+}
+
+// Owe settles that the peer is sent tables whole: by each batch that starts before this node's epoch, until it has applied one.
+func (p *Peer) Owe(tables []string, epoch uint64, now int64) {
+	for _, t := range tables {
+		p.Owed[t] = Owed{Epoch: epoch, At: now}
+	}
+}
+
+// Owes returns from which epoch on a table was owed to the peer, if a batch to it that starts at base has the whole table for that; 0: it
+// has what is new.
+func (p *Peer) Owes(table string, base uint64) uint64 {
+	if o := p.Owed[table]; base < o.Epoch {
+		return o.Epoch
+	}
+	return 0
+}
+
 // Resend gives all versions of a table a new epoch, which only sends again what was there before: their stamps stay. It is
 // merge.Row.Resend for all rows at once.
 func Resend(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors) error {

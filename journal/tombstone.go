@@ -88,7 +88,7 @@ func RefusedDeletions(ctx context.Context, q sqldb.DB, tbl uint16, base uint64) 
 }
 
 func putTombstones(ctx context.Context, q sqldb.DB, tbl uint16, dead []Tombstone, refused bool, a *Authors) error {
-	err := chunks(dead, func(part []Tombstone) error {
+	err := chunksOfTombstones(dead, func(part []Tombstone) error {
 		b := []byte("INSERT INTO omsync_tombstone (table_id, refused, row_key, whole_key, time, author, epoch, origin) VALUES ")
 		for i, d := range part {
 			if i > 0 {
@@ -111,6 +111,22 @@ func putTombstones(ctx context.Context, q sqldb.DB, tbl uint16, dead []Tombstone
 	})
 	if err != nil {
 		return fmt.Errorf("write deletions: %w", err)
+	}
+	return nil
+}
+
+// chunksOfTombstones is chunks, cut also where the keys would make a statement too long for a server.
+func chunksOfTombstones(dead []Tombstone, f func([]Tombstone) error) error {
+	for len(dead) > 0 {
+		n, size := 0, 0
+		for n < len(dead) && n < chunk && (n == 0 || size+len(dead[n].Key) <= 1<<19) {
+			size += len(dead[n].Key)
+			n++
+		}
+		if err := f(dead[:n]); err != nil {
+			return err
+		}
+		dead = dead[n:]
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func requestsOfFormat1(b []byte) (requests, error) {
 	if err := decodeStrictly(b, &old); err != nil {
 		return requests{}, fmt.Errorf("read requests to send again in format 1: %w", err)
 	}
-	return requests{old.Wants, old.Answered}, nil
+	return requests{requested: old.Wants, answered: old.Answered}, nil
 }
 
 func columnsOfFormat1(b []byte) ([]Column, error) {

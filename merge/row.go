@@ -65,10 +65,19 @@ func (v Version) outgoing(p Peer) Sent {
 // settled by its stamps. The epoch belongs on the list of those that only send again (see Import.OwnResent and Import.PeerResent).
 //
 // Only tests call it: the simulation shows by it that the rule is right. A node does the same to all rows of a table in SQL, by
-// journal.Resend. Who changes one changes the other.
+// journal.Resend, where its own rules changed; for a peer that asks it does so in the batches to that peer alone, see Again.
 func (r Row) Resend(epoch uint64) Row {
 	return r.rewrite(func(v Version) Version {
 		v.Epoch = epoch
+		return v
+	})
+}
+
+// Again returns the row as it goes to one peer that asked for its table: what came here before an own epoch goes as from that one, which
+// only sends again. Nothing else knows of it: what the row is known by here stays.
+func (r Row) Again(epoch uint64) Row {
+	return r.rewrite(func(v Version) Version {
+		v.Epoch = max(v.Epoch, epoch)
 		return v
 	})
 }

@@ -22,7 +22,8 @@ func newStatus(g *global) *cobra.Command {
 		Short: "Say who is behind, on what, since when",
 		Long: `For each peer: the epoch of this node that was last sealed, sent, and acknowledged by it; the peer's epoch that was last
 applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch. For each link: when
-it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why.`,
+it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why. For
+each child: which quota it is over, so that its files are not applied, and of which it has used half or more.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON) },
 	}
@@ -80,6 +81,7 @@ func printStatus(out io.Writer, s *status.Status) error {
 		if err := printUnread(out, p); err != nil {
 			return err
 		}
+		printQuotas(out, p)
 	}
 	for _, l := range s.Links {
 		if _, err := fmt.Fprintf(out, "link %s: %s\n", l.Link, linkText(l)); err != nil {
@@ -121,6 +123,16 @@ func printUnread(out io.Writer, p status.Peer) error {
 	}
 	_, err := fmt.Fprintf(out, text, p.Name, strings.Join(p.Unread, ", "))
 	return err
+}
+
+// printQuotas says what the peer is stopped for, or has used up half of.
+func printQuotas(out io.Writer, p status.Peer) {
+	if p.Stopped != nil {
+		fmt.Fprintf(out, "STOPPED: %s\n", p.Stopped.Why)
+	}
+	for _, q := range p.Quotas {
+		fmt.Fprintf(out, "%s has used %d of %d of its quota of %s\n", p.Name, q.Used, q.Limit, q.Quota.Words())
+	}
 }
 
 // troubleText is a line about a file that failed.

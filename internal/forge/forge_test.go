@@ -107,7 +107,7 @@ func (w *network) exchange(clinic string) {
 			w.must(node, "export", "--to", w.stick("stick-"+clinic))
 		}
 		for _, node := range []string{hub, clinic} {
-			w.must(node, "import", "--from", w.stick("stick-"+clinic))
+			oldprogram.Must(w, w.program, w.path(node), []string{"import", "--from", w.stick("stick-" + clinic)}, 0, 3) // 3: with conflicts
 		}
 	}
 }

@@ -48,7 +48,7 @@ var may = map[string][]string{
 	"exchange/attempts": {"internal/durable"},
 	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},
 	// A node, and what a command asks of it.
-	"node/config": {"internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
+	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "node/config", "enrol", "exchange", "features", "node/hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
 		"node/preflight", "schema"},

@@ -33,6 +33,7 @@ type Config struct {
 	MaxFile      string            `toml:"max_file"`
 	HorizonYears *int              `toml:"horizon_years"`
 	KeepDeleted  *int              `toml:"keep_deleted_days"`
+	Quota        Quota             `toml:"quota"`
 	Links        []Link            `toml:"link"`
 	Serve        Serve             `toml:"serve"`
 
@@ -104,6 +105,11 @@ func (c *Config) Check() error {
 	}
 	if c.KeepDeleted != nil && (*c.KeepDeleted < 0 || *c.KeepDeleted > MaxKeepDays) {
 		return fmt.Errorf("keep_deleted_days is %d: write a number from 0 to %d", *c.KeepDeleted, MaxKeepDays)
+	}
+	if c.Quota.ConflictBytes != "" {
+		if _, err := ParseBytes(c.Quota.ConflictBytes); err != nil {
+			return fmt.Errorf("quota.conflict_bytes: %w", err)
+		}
 	}
 	for i := range c.Links {
 		if err := c.Links[i].Check(); err != nil {

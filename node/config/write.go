@@ -33,6 +33,10 @@ const template = `# Configuration of an omsync node. It is read at every run: ed
 # How many days rows that an import deletes are kept whole, so that they can be had again as they were. 0: they are not kept.
 # keep_deleted_days = 90
 
+# What each child may use in its life of what it makes others keep; a child that is over a quota is stopped until a person has looked.
+# [quota]
+# authors = 1000
+
 # What is done after an import that changed rows: a command, with JSON on its standard input that says which tables. It is
 # tried again at the next run until it ends with 0. reindex lets OpenMRS build its search index anew at its next start.
 # [hooks]

@@ -46,9 +46,9 @@ func busy(detail string) *web.Problem {
 	return &web.Problem{Status: http.StatusServiceUnavailable, Type: web.TypeBusy, Detail: detail}
 }
 
-// peer finds an active peer.
-func (s *server) peer(ctx context.Context, name string) (*journal.Peer, error) {
-	p, err := journal.PeerByName(ctx, s.node.DB, name, false)
+// peer finds an active peer. Whoever calls has shown nothing yet: see [journal.Contact].
+func (s *server) peer(ctx context.Context, name string) (*journal.Contact, error) {
+	p, err := journal.ContactByName(ctx, s.node.DB, name)
 	switch {
 	case err != nil:
 		return nil, err

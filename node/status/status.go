@@ -75,8 +75,40 @@ type Peer struct {
 	Waiting int64        `json:"rows_waiting"`
 	// Unread is the features of this program that are off for the peer, which has not said that it reads them.
 	Unread []string `json:"does_not_read,omitempty"`
+	// Stopped is the quota that the peer is over, so that its files are not applied.
+	Stopped *Stopped `json:"stopped,omitempty"`
+	// Quotas is what the peer has used of its quotas, where that is half or more.
+	Quotas []Quota `json:"quotas,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
+}
+
+// Stopped is a quota of which a peer would use more than it may.
+type Stopped struct {
+	Quota
+	More uint64 `json:"more"` // that its file needs
+	Why  string `json:"why"`
+}
+
+// Quota is how much of a quota a peer has used, and how much it may.
+type Quota struct {
+	Quota access.Quota `json:"quota"`
+	Used  uint64       `json:"used"`
+	Limit uint64       `json:"limit"`
+}
+
+// quotas sets what a peer has used of its quotas. A limit that was raised since is the one that counts.
+func (p *Peer) quotas(used access.Used, limits access.Amounts) {
+	if o := used.Stopped; o != nil && !limits.Allows(p.Role, o.Quota, o.Used, o.More) {
+		now := *o
+		now.Limit = limits[o.Quota]
+		p.Stopped = &Stopped{Quota{o.Quota, o.Used, now.Limit}, o.More, now.Error()}
+	}
+	for _, q := range access.AllQuotas() {
+		if n := used.Amounts[q]; n > 0 && n >= limits[q]/2 {
+			p.Quotas = append(p.Quotas, Quota{q, n, limits[q]})
+		}
+	}
 }
 
 // Point is an epoch and when it was reached.
@@ -124,6 +156,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	for _, p := range peers {
 		ps := peer(p, s.Sealed, now)
 		ps.Unread, ps.Heard = known.Off(p.Heard), p.Heard.History != 0
+		ps.quotas(p.Used, n.Limits())
 		if ps.Waiting, err = n.Journal.CountWaiting(ctx, n.DB, p); err != nil {
 			return nil, err
 		}
