@@ -6,9 +6,9 @@ import (
 )
 
 // Access returns what the profile says of who may send what of a table, in the bits of its columns. A table that the journal does
-// not know has no bits. It looks at every pattern of the profile: ask once for a table, not for a row.
+// not know has no bits. It looks at every pattern of the profile for columns: ask once for a table, not for a row.
 func (j *Journal) Access(t *schema.Table) access.Table {
-	a := access.Table{Direction: j.Profile.Direction(t.Name), Rights: j.Profile.Rights(t.Name)}
+	a := access.Table{Direction: t.Direction, Rights: t.Rights, Code: t.Code}
 	jt := j.Tables[t.Name]
 	if jt == nil {
 		return a
@@ -27,5 +27,6 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 // ExcludedUp reports whether the profile leaves a column out of what goes to a parent. Columns past the 62nd share a bit: who acts on
 // [access.Rules.SendsNot] or [access.Rules.TakesNot] asks this too.
 func (j *Journal) ExcludedUp(t *schema.Table, c *schema.Column) bool {
-	return j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp
+	x := j.Profile.Excluded(t.Name, c.Name)
+	return x == schema.ExcludeUp || x == schema.ExcludeSecret
 }
