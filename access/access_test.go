@@ -216,6 +216,28 @@ func TestFlows(t *testing.T) {
 	}
 }
 
+// Secrets never go up, and down as far as they are released.
+func TestSecrets(t *testing.T) {
+	for _, x := range []struct {
+		secrets         access.Secrets
+		role            access.Role
+		not, withhold   merge.Mask
+		takesNot, never merge.Mask
+	}{
+		{access.NoSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.SomeSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.AllSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.NoSecrets, access.Child, upOnly, 0, upOnly, 0},
+		{access.SomeSecrets, access.Child, 0, upOnly, upOnly, 0},
+		{access.AllSecrets, access.Child, 0, 0, upOnly, 0},
+	} {
+		r := access.On(access.Table{ExcludedUp: upOnly, Secret: upOnly, Secrets: x.secrets}, peer, x.role)
+		if r.SendsNot() != x.not || r.Withholds() != x.withhold || r.TakesNot() != x.takesNot || r.NeverSent(live(0)) != x.never {
+			t.Errorf("secrets %d, to the %s: not %b, withheld %b; not taken %b, never sent %b", x.secrets, x.role, r.SendsNot(), r.Withholds(), r.TakesNot(), r.NeverSent(live(0)))
+		}
+	}
+}
+
 func TestWrites(t *testing.T) {
 	r := access.On(access.Table{InsertOnly: insertOnly}, peer, access.Child)
 	if got := r.Writes(); got != all&^insertOnly {
@@ -261,6 +283,23 @@ func TestDirections(t *testing.T) {
 		for _, now := range all {
 			if was.WidensTo(now) {
 				got += "w"
+			} else {
+				got += "-"
+			}
+		}
+		if got != want {
+			t.Errorf("from %s: %s, want %s", was, got, want)
+		}
+	}
+}
+
+func TestNarrowed(t *testing.T) {
+	all := []access.Direction{access.Both, access.Down, access.Add, access.None}
+	for was, want := range map[access.Direction]string{access.Both: "-n-n", access.Down: "----", access.Add: "-n-n", access.None: "----"} {
+		got := ""
+		for _, now := range all {
+			if was.NarrowsTo(now) {
+				got += "n"
 			} else {
 				got += "-"
 			}

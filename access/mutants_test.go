@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Policy|Directions|States)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|Flows|Narrowed|Policy|Directions|States)",
 		mutation.Mutant{Rule: "what only flows down is not sent up", File: "send.go", Old: "&& !(r.up && r.table.Direction == Down)", New: ""},
 		mutation.Mutant{Rule: "what flows neither way is not sent", File: "send.go", Old: "return r.table.Direction != None &&", New: "return"},
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:", New: "case false:"},
@@ -19,7 +19,10 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "code goes down only, whatever a profile says", File: "access.go", Old: "if t.Code && (t.Direction == Both || t.Direction == Add) {", New: "if false {"},
 		mutation.Mutant{Rule: "a child adds no code", File: "access.go", Old: "(t.Direction == Both || t.Direction == Add)", New: "t.Direction == Both"},
 		mutation.Mutant{Rule: "code that goes neither way stays so", File: "access.go", Old: "t.Code && (t.Direction == Both || t.Direction == Add)", New: "t.Code"},
-		mutation.Mutant{Rule: "columns are kept from the parent", File: "send.go", Old: "if r.up {\n\t\treturn r.table.ExcludedUp", New: "if false {\n\t\treturn r.table.ExcludedUp"},
+		mutation.Mutant{Rule: "columns are kept from the parent", File: "send.go", Old: "case r.up:\n\t\treturn r.table.ExcludedUp", New: "case false:\n\t\treturn r.table.ExcludedUp"},
+		mutation.Mutant{Rule: "nobody's secrets go down", File: "send.go", Old: "case r.table.Secrets == NoSecrets:", New: "case false:"},
+		mutation.Mutant{Rule: "secrets of rows that are not released go nowhere", File: "send.go", Old: "r.table.Secrets != SomeSecrets", New: "r.table.Secrets < AllSecrets"},
+		mutation.Mutant{Rule: "all secrets go down where all are released", File: "send.go", Old: "r.up || r.table.Secrets != SomeSecrets", New: "r.up || r.table.Secrets == NoSecrets"},
 		mutation.Mutant{Rule: "a record goes no further than its table", File: "send.go", Old: "return r.Sends() || deletion", New: "return true || deletion"},
 		mutation.Mutant{Rule: "a record of rights does not go up", File: "send.go", Old: "deletion && r.table.Direction == Down && !r.table.staysPut()", New: "deletion && r.table.Direction == Down"},
 		mutation.Mutant{Rule: "a child's edit of what flows down was never sent", File: "send.go", Old: "case r.table.Direction == Down || r.table.Direction == Add && row.Alive", New: "case r.table.Direction == Add && row.Alive"},
@@ -35,6 +38,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a refused deletion is remembered for the row to return", File: "take.go", Old: "return r.up && !r.SendsAllRows()", New: "return r.up"},
 		mutation.Mutant{Rule: "with a suspended peer nothing is exchanged", File: "access.go", Old: "return s == Active", New: "return s != Removed"},
 		mutation.Mutant{Rule: "what goes further is sent again", File: "access.go", Old: "return now != d && d != Both && now != None", New: "return d == None && now != None"},
+		mutation.Mutant{Rule: "what goes up no more is told of", File: "access.go", Old: "(d == Both || d == Add) && (now == Down || now == None)", New: "d == Both && now == Down"},
 		mutation.Mutant{Rule: "what flows down goes by the parent", File: "take.go", Old: "if r.table.Direction == Down {", New: "if false {"},
 	)
 }
