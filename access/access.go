@@ -91,6 +91,7 @@ type Table struct {
 	InsertOnly merge.Mask // columns whose values come with a new row alone
 	Secret     merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
 	Secrets    Secrets
+	Names      merge.Mask // columns by which people log in, by any of them
 }
 
 // Secrets says whose values of secret columns go to children.

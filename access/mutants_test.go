@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|Flows|Narrowed|Policy|Directions|States)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policy|Directions|States)",
 		mutation.Mutant{Rule: "what only flows down is not sent up", File: "send.go", Old: "&& !(r.up && r.table.Direction == Down)", New: ""},
 		mutation.Mutant{Rule: "what flows neither way is not sent", File: "send.go", Old: "return r.table.Direction != None &&", New: "return"},
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:", New: "case false:"},
@@ -39,6 +39,15 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "with a suspended peer nothing is exchanged", File: "access.go", Old: "return s == Active", New: "return s != Removed"},
 		mutation.Mutant{Rule: "what goes further is sent again", File: "access.go", Old: "return now != d && d != Both && now != None", New: "return d == None && now != None"},
 		mutation.Mutant{Rule: "what goes up no more is told of", File: "access.go", Old: "(d == Both || d == Add) && (now == Down || now == None)", New: "d == Both && now == Down"},
+		mutation.Mutant{Rule: "a parent's names are taken", File: "names.go", Old: "case r.up:", New: "case false:"},
+		mutation.Mutant{Rule: "all names of a newcomer count", File: "names.go", Old: "case !alive:", New: "case false:"},
+		mutation.Mutant{Rule: "names that were equal before stay", File: "names.go", Old: "changed & r.table.Names", New: "r.table.Names"},
+		mutation.Mutant{Rule: "who does not come with the name keeps it", File: "names.go", Old: "return row.New && !(", New: "return !("},
+		mutation.Mutant{Rule: "only counted names may be equal", File: "names.go", Old: "row.Counted && other", New: "other"},
+		mutation.Mutant{Rule: "both must be counted", File: "names.go", Old: "other.Counted && ", New: ""},
+		mutation.Mutant{Rule: "no counted name may be equal that is the only one", File: "names.go", Old: "&& !row.Only", New: ""},
+		mutation.Mutant{Rule: "no counted name of another may be equal that is its only one", File: "names.go", Old: "&& !other.Only", New: ""},
+		mutation.Mutant{Rule: "a counted name has digits", File: "names.go", Old: "if c < '0' || c > '9' {", New: "if c > '9' {"},
 		mutation.Mutant{Rule: "what flows down goes by the parent", File: "take.go", Old: "if r.table.Direction == Down {", New: "if false {"},
 	)
 }

@@ -29,6 +29,7 @@
 //	        carry out deferred deletions: what is still referred to stays
 //	        write deferred rows, whose unique values others held
 //	        fill the other references: a row that is nowhere is an error
+//	        look whether a name by which people log in is another's
 //	        write the default versions of tables that were empty, and the conflicts
 //	    write the state of the link
 //	    commit

@@ -67,6 +67,7 @@ func (im *importer) bringIn(ctx context.Context, r *batch.Reader) error {
 		func() error { return im.delete(ctx, finishing) },             // the deferred ones
 		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
 		func() error { return im.writer.fillPatches(ctx, finishing) }, // leaves nothing
+		func() error { return im.writer.checkNames(ctx) },             // last of all rows: names may move between them
 		func() error { return im.writer.saveBulkVersions(ctx) },
 		func() error { return im.writer.saveConflicts(ctx) },
 		func() error { return im.reindex(ctx) }, // last: the application may want that row too

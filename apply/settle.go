@@ -62,11 +62,14 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 		if err != nil {
 			return err
 		}
+		r.names = l.rules.NewNames(false, 0)
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
 		if write := out.Write & l.mask & l.rules.Writes(); write != 0 {
-			q.update = append(q.update, im.changedRow(w, i, f, out.Row.Groups, write))
+			r := im.changedRow(w, i, f, out.Row.Groups, write)
+			r.names = l.rules.NewNames(true, write&^cmp.Equal)
+			q.update = append(q.update, r)
 			count.Updated++
 		}
 	default:

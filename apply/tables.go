@@ -38,6 +38,8 @@ type localTable struct {
 	bulkVersion  *merge.Group // the default version that this import gives it
 	nextInteger  int64        // the last one given, where the server gives none
 
+	named map[int64]merge.Mask // rows that this import gave names to, by which people log in, and in which columns
+
 	count TableReport
 }
 

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/schema"
@@ -21,12 +22,16 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 	if jt == nil {
 		return a
 	}
+	names := j.Profile.Names(t.Name)
 	for _, c := range t.Columns {
 		if j.ExcludedUp(t, c) {
 			a.ExcludedUp |= jt.Bit(c.Name)
 		}
 		if j.Secret(t, c) {
 			a.Secret |= jt.Bit(c.Name)
+		}
+		if names != nil && t.Integer != nil && slices.ContainsFunc(names.Columns, func(n string) bool { return strings.EqualFold(n, c.Name) }) {
+			a.Names |= jt.Bit(c.Name)
 		}
 		if c.InsertOnly {
 			a.InsertOnly |= jt.Bit(c.Name)
