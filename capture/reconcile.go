@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/omsync/omsync/access"
@@ -41,7 +42,16 @@ func reconcile(ctx context.Context, r *reconciler, wait time.Duration) (*Reconci
 			return &r.found, err
 		}
 	}
+	r.warnNarrowed()
 	return &r.found, nil
+}
+
+// warnNarrowed tells of tables that go up no more: a site may have relied on it.
+func (r *reconciler) warnNarrowed() {
+	if len(r.found.Narrowed) > 0 && r.j.Warn != nil {
+		r.j.Warn("%s: what a clinic changes in these tables does not go to its parent any more; to send it as before, name them in a profile of your own under [direction], in both, at both ends of the link",
+			strings.Join(r.found.Narrowed, ", "))
+	}
 }
 
 // reconciler is a reconciliation under way.

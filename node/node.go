@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/omsync/omsync/capture"
@@ -216,9 +215,6 @@ func (n *Node) Reconcile(ctx context.Context) error {
 	for _, t := range f.Missed {
 		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)
 	}
-	if len(f.Narrowed) > 0 {
-		n.Journal.Warn("%s: what a clinic changes in these tables does not go to its parent any more; to send it as before, name them in your profile under [direction], in both, at both ends of the link", strings.Join(f.Narrowed, ", "))
-	}
 	return nil
 }
 
@@ -232,6 +228,17 @@ func (n *Node) Exchange() *exchange.Node {
 // Hook returns the program that the configuration has for after an import.
 func (n *Node) Hook() *hook.Hook {
 	return &hook.Hook{Home: n.Home, Node: n.Node, Database: n.Config.Database(), Command: n.Hooks.AfterImport, Timeout: n.Hooks.Limit()}
+}
+
+// DownByDefault returns the names of tables that go down only because nobody named them and they belong to nobody's records.
+func DownByDefault(cat *schema.Catalogue) []string {
+	var out []string
+	for _, t := range cat.Tables {
+		if t.DownByDefault && t.Replicated {
+			out = append(out, t.Name)
+		}
+	}
+	return out
 }
 
 // NotExchanged returns the tables that are not exchanged although nobody decided so.

@@ -22,8 +22,10 @@ type Status struct {
 	Unsealed     int64    `json:"unsealed_changes"`
 	Conflicts    int64    `json:"conflicts"`
 	NotExchanged []string `json:"not_exchanged,omitempty"`
-	Peers        []Peer   `json:"peers"`
-	Links        []Link   `json:"links,omitempty"`
+	// DownByDefault is the tables that go down only because no profile names them.
+	DownByDefault []string `json:"down_by_default,omitempty"`
+	Peers         []Peer   `json:"peers"`
+	Links         []Link   `json:"links,omitempty"`
 	// Troubled is the files that came and failed, those that are set aside first.
 	Troubled []File `json:"files,omitempty"`
 }
@@ -101,6 +103,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	for _, t := range node.NotExchanged(n.Journal.Catalogue) {
 		s.NotExchanged = append(s.NotExchanged, t.Name)
 	}
+	s.DownByDefault = node.DownByDefault(n.Journal.Catalogue)
 	peers, err := journal.Peers(ctx, n.DB)
 	if err != nil {
 		return nil, err
