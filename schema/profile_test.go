@@ -126,6 +126,12 @@ func TestOpenMRSProfile(t *testing.T) {
 			t.Errorf("global property %s stays: %t, want %t", value, !want, want)
 		}
 	}
+	f = p.RowFilter("user_property")
+	for value, want := range map[string]bool{"loginAttempts": true, "authentication.totp.secret": true, "authentication.secondaryType": true, "apiToken": true, "defaultLocale": false, "forcePassword": false} {
+		if f.Match(value) != want {
+			t.Errorf("user property %s stays: %t, want %t", value, !want, want)
+		}
+	}
 	if p.RowFilter("obs").Match("x") {
 		t.Error("obs has no filter")
 	}
