@@ -78,6 +78,11 @@ func ParseDirection(s string) (d Direction, ok bool) {
 // sent again then.
 func (d Direction) WidensTo(now Direction) bool { return now != d && d != Both && now != None }
 
+// NarrowsTo reports whether rows that a child adds or changes went up where a table had direction d, and do not where it has another.
+func (d Direction) NarrowsTo(now Direction) bool {
+	return (d == Both || d == Add) && (now == Down || now == None)
+}
+
 // Table is what the profile says of a table.
 type Table struct {
 	Direction  Direction
@@ -85,7 +90,19 @@ type Table struct {
 	Code       bool       // the application runs what its rows hold: nothing of it ever goes up
 	ExcludedUp merge.Mask // columns whose values never go up
 	InsertOnly merge.Mask // columns whose values come with a new row alone
+	Secret     merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
+	Secrets    Secrets
+	Names      merge.Mask // columns by which people log in, by any of them
 }
+
+// Secrets says whose values of secret columns go to children.
+type Secrets uint8
+
+const (
+	NoSecrets   Secrets = iota // nobody's
+	SomeSecrets                // those of the rows that are released
+	AllSecrets                 // everybody's
+)
 
 // Flows returns the direction that counts: of code, what might go up goes down only.
 func (t Table) Flows() Direction {

@@ -141,7 +141,7 @@ func line(table access.Table, role access.Role) string {
 		table.Direction, kind, role,
 		sends, which(func(m merge.Row) bool { return r.SendsRow(m, false) }), which(func(m merge.Row) bool { return r.SendsRow(m, true) }),
 		map[bool]string{false: "no", true: "yes"}[r.SendsKept()], columns(r.SendsNot()), records(r.SendsConflict), never,
-		takes, taken(r.TakesRow), returned(r), columns(r.TakesNot()), records(r.TakesConflict), policy,
+		takes, takenOf(r.TakesRow), returned(r), columns(r.TakesNot()), records(r.TakesConflict), policy,
 		map[bool]string{false: "no", true: "yes"}[r.RemembersRefused()])
 }
 
@@ -158,7 +158,7 @@ func which(is func(merge.Row) bool) string {
 	return string(s)
 }
 
-func taken(is func(merge.Row, access.Added) bool) string {
+func takenOf(is func(merge.Row, access.Added) bool) string {
 	var s []byte
 	for _, r := range rows {
 		if is(r.Row, r.Added) {
@@ -170,7 +170,7 @@ func taken(is func(merge.Row, access.Added) bool) string {
 
 // returned lists the deleted rows that come back as they were; the table as a whole must say so too.
 func returned(r access.Rules) string {
-	return taken(func(m merge.Row, a access.Added) bool { return m.Known && !m.Alive && r.ReturnsRows() && r.Returns(a) })
+	return takenOf(func(m merge.Row, a access.Added) bool { return m.Known && !m.Alive && r.ReturnsRows() && r.Returns(a) })
 }
 
 func columns(m merge.Mask) string {
@@ -235,6 +235,28 @@ func TestFlows(t *testing.T) {
 	}
 }
 
+// Secrets never go up, and down as far as they are released.
+func TestSecrets(t *testing.T) {
+	for _, x := range []struct {
+		secrets         access.Secrets
+		role            access.Role
+		not, withhold   merge.Mask
+		takesNot, never merge.Mask
+	}{
+		{access.NoSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.SomeSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.AllSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.NoSecrets, access.Child, upOnly, 0, upOnly, 0},
+		{access.SomeSecrets, access.Child, 0, upOnly, upOnly, 0},
+		{access.AllSecrets, access.Child, 0, 0, upOnly, 0},
+	} {
+		r := access.On(access.Table{ExcludedUp: upOnly, Secret: upOnly, Secrets: x.secrets}, peer, x.role)
+		if r.SendsNot() != x.not || r.Withholds() != x.withhold || r.TakesNot() != x.takesNot || r.NeverSent(live(0)) != x.never {
+			t.Errorf("secrets %d, to the %s: not %b, withheld %b; not taken %b, never sent %b", x.secrets, x.role, r.SendsNot(), r.Withholds(), r.TakesNot(), r.NeverSent(live(0)))
+		}
+	}
+}
+
 func TestWrites(t *testing.T) {
 	r := access.On(access.Table{InsertOnly: insertOnly}, peer, access.Child)
 	if got := r.Writes(); got != all&^insertOnly {
@@ -280,6 +302,23 @@ func TestDirections(t *testing.T) {
 		for _, now := range all {
 			if was.WidensTo(now) {
 				got += "w"
+			} else {
+				got += "-"
+			}
+		}
+		if got != want {
+			t.Errorf("from %s: %s, want %s", was, got, want)
+		}
+	}
+}
+
+func TestNarrowed(t *testing.T) {
+	all := []access.Direction{access.Both, access.Down, access.Add, access.None}
+	for was, want := range map[access.Direction]string{access.Both: "-n-n", access.Down: "----", access.Add: "-n-n", access.None: "----"} {
+		got := ""
+		for _, now := range all {
+			if was.NarrowsTo(now) {
+				got += "n"
 			} else {
 				got += "-"
 			}

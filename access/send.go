@@ -27,12 +27,24 @@ func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 // SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.
 func (r Rules) SendsAllRows() bool { return r.Sends() && (!r.up || r.table.Direction == Both) }
 
-// SendsNot returns the columns that are left out of what goes to the peer.
+// SendsNot returns the columns that are left out of what goes to the peer, of every row.
 func (r Rules) SendsNot() merge.Mask {
-	if r.up {
+	switch {
+	case r.up:
 		return r.table.ExcludedUp
+	case r.table.Secrets == NoSecrets:
+		return r.table.Secret
 	}
 	return 0
+}
+
+// Withholds returns the columns that are left out of a row besides, if it is not released. Where that is nothing, nobody need find out
+// which rows are. They are left out of the records of its conflicts whether it is or not.
+func (r Rules) Withholds() merge.Mask {
+	if r.up || r.table.Secrets != SomeSecrets {
+		return 0
+	}
+	return r.table.Secret
 }
 
 // SendsConflict reports whether the peer may know of a conflict in the table: its record holds a value, which goes no further

@@ -30,6 +30,7 @@
 //	        carry out deferred deletions: what is still referred to stays
 //	        write deferred rows, whose unique values others held
 //	        fill the other references
+//	        look whether a name by which people log in is another's
 //	        if rows turned out not to be applicable: begin again, and let them wait
 //	        write the default versions of tables that were empty, and the conflicts
 //	    write the state of the link

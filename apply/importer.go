@@ -77,6 +77,7 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 		func() error { return im.delete(ctx, finishing) },             // the deferred ones
 		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
 		func() error { return im.writer.fillPatches(ctx, finishing) }, // leaves nothing
+		func() error { return im.writer.checkNames(ctx) },             // last of all rows: names may move between them
 		func() error { return im.lateAsides(ctx) },                    // another try, if rows turned out not to be applicable
 		func() error { return im.writer.saveWaiting(ctx) },
 		func() error { return im.dropSettled(ctx) },

@@ -96,7 +96,7 @@ func newChaos(t *testing.T, seed uint64, restores bool) *chaos {
 	}
 	if restores {
 		w.restores = 25
-		if profile, err = schema.ParseProfile("random.toml", []byte("[direction]\nboth = [\"*\"]\n"), profile); err != nil {
+		if profile, err = schema.ParseProfile("random.toml", []byte("[direction]\nboth = [\"*\"]\nnot_code = [\"*\"]\n"), profile); err != nil {
 			t.Fatal(err)
 		}
 	}

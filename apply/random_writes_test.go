@@ -133,7 +133,7 @@ func (n *actor) remove(t *schema.Table, r record) {
 
 // keep keeps a row whole that the application is about to delete in a table that only flows down, as a node does.
 func (n *actor) keep(t *schema.Table, r record) {
-	if n.direction(t) == access.Down && !n.Profile.Rights(t.Name) {
+	if n.direction(t) == access.Down && !t.Rights && !t.Code {
 		n.Keep(t.Name, strings.TrimPrefix(strings.TrimSuffix(r.where(t), " LIMIT 1"), " WHERE "))
 	}
 }

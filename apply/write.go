@@ -82,6 +82,7 @@ type row struct {
 	changed []bool   // of one that is here: to be written
 	groups  []merge.Group
 	wasDead bool
+	names   merge.Mask // columns in which it comes with a name that must be nobody else's
 
 	pending []patch // references to be filled in later, until patchLater hands them to the writer
 }
@@ -96,6 +97,9 @@ func (w *writer) write(ctx context.Context, q *writes) error {
 		return err
 	}
 	if err := w.resolver.checkReusedIDs(ctx, q.l, q.insert); err != nil {
+		return err
+	}
+	if err := w.noteNames(q); err != nil {
 		return err
 	}
 	var authors []string

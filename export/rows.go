@@ -46,6 +46,7 @@ func (x *exporter) writeBlock(ctx context.Context, t *table, p *portion, deferTo
 	if !t.rules.SendsAllRows() {
 		p.keep(func(i int) bool { return t.rules.SendsRow(p.known[i], t.kept[p.rows[i]]) })
 	}
+	t.withhold(p)
 	return p.split(func(p *portion) error { return x.writePart(ctx, t, p, deferTo) })
 }
 
@@ -201,9 +202,9 @@ func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []strin
 	link := &x.peer.Link
 	for i, known := range p.known {
 		groups, _ := t.as(known).Outgoing(x.peer.ID)
-		n := 0
+		n, sent := 0, t.sent(p.rows[i])
 		for _, g := range groups {
-			if g.Mask &= t.mask; g.Mask == 0 {
+			if g.Mask &= sent; g.Mask == 0 {
 				continue
 			}
 			n++

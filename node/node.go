@@ -230,6 +230,17 @@ func (n *Node) Hook() *hook.Hook {
 	return &hook.Hook{Home: n.Home, Node: n.Node, Database: n.Config.Database(), Command: n.Hooks.AfterImport, Timeout: n.Hooks.Limit()}
 }
 
+// DownByDefault returns the names of tables that go down only because nobody named them and they belong to nobody's records.
+func DownByDefault(cat *schema.Catalogue) []string {
+	var out []string
+	for _, t := range cat.Tables {
+		if t.DownByDefault && t.Replicated {
+			out = append(out, t.Name)
+		}
+	}
+	return out
+}
+
 // NotExchanged returns the tables that are not exchanged although nobody decided so.
 func NotExchanged(cat *schema.Catalogue) []*schema.Table {
 	var out []*schema.Table

@@ -108,6 +108,9 @@ func printInit(cmd *cobra.Command, n *node.Node, fresh, madeKeys bool) {
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "node %s: database %s, profile %s, %d of %d tables exchanged\n", n.Node, n.Database, n.Profile, len(n.Journal.Replicated()),
 		len(n.Journal.Catalogue.Tables))
+	if tables := node.DownByDefault(n.Journal.Catalogue); len(tables) > 0 {
+		fmt.Fprintln(out, downByDefaultText(tables))
+	}
 	if d, err := config.ParseDSN(n.DSN); err == nil && d.Passwd != "" && fresh {
 		fmt.Fprintf(cmd.ErrOrStderr(), "omsync: the database's password is stored in %s, which only its owner can read\n", filepath.Join(n.Home, config.Name))
 	}

@@ -50,6 +50,11 @@ func runStatus(cmd *cobra.Command, g *global, asJSON bool) error {
 	return printStatus(cmd.OutOrStdout(), s)
 }
 
+// downByDefaultText says which tables go down only because no profile names them.
+func downByDefaultText(tables []string) string {
+	return "down only, because no profile names them: " + strings.Join(tables, ", ")
+}
+
 func printStatus(out io.Writer, s *status.Status) error {
 	fmt.Fprintf(out, "node %s, database %s, profile %s\n", s.Node, s.Database, s.Profile)
 	fmt.Fprintf(out, "%s not sealed yet, %s recorded\n", count(s.Unsealed, "change"), count(s.Conflicts, "conflict"))
@@ -58,6 +63,9 @@ func printStatus(out io.Writer, s *status.Status) error {
 	}
 	if len(s.Triggers) > 0 {
 		fmt.Fprintf(out, "the triggers are not as they should be, and the next omsync sync makes them anew: %s\n", strings.Join(s.Triggers, ", "))
+	}
+	if len(s.DownByDefault) > 0 {
+		fmt.Fprintln(out, downByDefaultText(s.DownByDefault))
 	}
 	for _, f := range s.Troubled {
 		fmt.Fprintln(out, troubleText(f))

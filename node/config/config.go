@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/omsync/omsync/internal/failure"
@@ -34,8 +35,11 @@ type Config struct {
 	HorizonYears *int              `toml:"horizon_years"`
 	KeepDeleted  *int              `toml:"keep_deleted_days"`
 	Quota        Quota             `toml:"quota"`
-	Links        []Link            `toml:"link"`
-	Serve        Serve             `toml:"serve"`
+
+	UserSecretsToChildren []string `toml:"user_secrets_to_children"`
+
+	Links []Link `toml:"link"`
+	Serve Serve  `toml:"serve"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
 }
@@ -111,6 +115,9 @@ func (c *Config) Check() error {
 			return fmt.Errorf("quota.conflict_bytes: %w", err)
 		}
 	}
+	if slices.Contains(c.UserSecretsToChildren, "") {
+		return errors.New(`user_secrets_to_children names a role without a name: write ["ROLE", ...], or ["all"] for every user`)
+	}
 	for i := range c.Links {
 		if err := c.Links[i].Check(); err != nil {
 			return err
@@ -156,19 +163,30 @@ func (c *Config) Path(p string) string {
 // ReadProfile returns the profile that the configuration names.
 func (c *Config) ReadProfile() (*schema.Profile, error) {
 	p, err := schema.Builtin(c.Profile)
-	if err != nil || c.ProfileFile == "" {
-		return p, err
+	if err != nil {
+		return nil, err
+	}
+	if c.ProfileFile == "" {
+		p.Release(c.UserSecretsToChildren)
+		return p, nil
 	}
 	path := c.Path(c.ProfileFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the profile: %w", err)
 	}
-	return schema.ParseProfile(path, data, p)
+	if p, err = schema.ParseProfile(path, data, p); err != nil {
+		return nil, err
+	}
+	p.Release(c.UserSecretsToChildren)
+	return p, nil
 }
 
-// CheckProfile returns an error for a reindex that the profile says nothing of.
+// CheckProfile returns an error for a reindex or secrets of users that the profile says nothing of.
 func (c *Config) CheckProfile(p *schema.Profile) error {
+	if len(c.UserSecretsToChildren) > 0 && !p.HasSecrets() {
+		return fmt.Errorf("%s: user_secrets_to_children: the profile %s has no section [secret]", filepath.Join(c.Home, Name), p.Name)
+	}
 	if !c.Hooks.Reindex {
 		return nil
 	}

@@ -3,12 +3,15 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // What init writes is what is read, whatever is in a password.
@@ -91,6 +94,43 @@ func TestHorizonYears(t *testing.T) {
 		}
 		if err != nil || c.Horizon() != time.Duration(want)*merge.Year {
 			t.Errorf("%q: %v, %v", text, c.Horizon(), err)
+		}
+	}
+}
+
+// Secrets of users are released by a profile that knows them.
+func TestUserSecretsToChildren(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "",
+		"user_secrets_to_children = [\"Boss\"]\n": "",
+		"user_secrets_to_children = [\"all\"]\n":  "",
+		"user_secrets_to_children = [\"\"]\n":     "names a role without a name",
+		"user_secrets_to_children = \"Boss\"\n":   "user_secrets_to_children",
+	} {
+		c := &Config{Home: t.TempDir()}
+		err := c.parse([]byte("node = \"hub\"\ndsn = \"u@unix(/s)/db\"\nprofile = \"openmrs\"\n" + text))
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v", text, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		p, err := c.ReadProfile()
+		if err != nil || !slices.Equal(p.Released(), c.UserSecretsToChildren) {
+			t.Errorf("%q: released %q, %v", text, p.Released(), err)
+		}
+		if err := c.CheckProfile(p); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		none, err := schema.Builtin("none")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CheckProfile(none); (err != nil) != (text != "") {
+			t.Errorf("%q with a profile without secrets: %v", text, err)
 		}
 	}
 }

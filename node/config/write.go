@@ -33,6 +33,9 @@ const template = `# Configuration of an omsync node. It is read at every run: ed
 # How many days rows that an import deletes are kept whole, so that they can be had again as they were. 0: they are not kept.
 # keep_deleted_days = 90
 
+# The roles of users whose passwords and secret questions go to children. Without it, nobody's do. Children never send any.
+# user_secrets_to_children = ["Clinic administrator"]
+
 # What each child may use in its life of what it makes others keep; a child that is over a quota is stopped until a person has looked.
 # [quota]
 # authors = 1000

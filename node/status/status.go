@@ -23,8 +23,10 @@ type Status struct {
 	Conflicts    int64    `json:"conflicts"`
 	NotExchanged []string `json:"not_exchanged,omitempty"`
 	Triggers     []string `json:"triggers_wrong,omitempty"` // tables whose triggers lack, or are not what they should be
-	Peers        []Peer   `json:"peers"`
-	Links        []Link   `json:"links,omitempty"`
+	// DownByDefault is the tables that go down only because no profile names them.
+	DownByDefault []string `json:"down_by_default,omitempty"`
+	Peers         []Peer   `json:"peers"`
+	Links         []Link   `json:"links,omitempty"`
 	// Troubled is the files that came and failed, those that are set aside first.
 	Troubled []File `json:"files,omitempty"`
 	// Quarantine is the rows that came and wait, by peer, table and reason, the most frequent first.
@@ -149,6 +151,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Triggers, err = n.WrongTriggers(ctx); err != nil {
 		return nil, err
 	}
+	s.DownByDefault = node.DownByDefault(n.Journal.Catalogue)
 	peers, err := journal.Peers(ctx, n.DB)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ var undeclared = map[string]string{
 var formats = map[string]string{"Concept": "concept.concept_id", "Location": "location.location_id", "User": "users.user_id",
 	"Person": "person.person_id", "Patient": "patient.patient_id", "Provider": "provider.provider_id", "Encounter": "encounter.encounter_id"}
 
-// secrets of users go down from the hub and never up.
+// secrets of users stay at their site.
 var secrets = []string{"users.password", "users.salt", "users.secret_question", "users.secret_answer", "users.activation_key"}
 
 // column is a column as the server describes it.

@@ -324,7 +324,7 @@ func (d *stage) verdict() error {
 		return err
 	}
 	d.say(`Left out, because they stay where they are by design: the queues, alerts and settings of one server, the
-		passwords that the clinics' users chose, and the rights and preferences that a clinic gave to its own staff.`)
+		passwords of users, and the rights and preferences that a clinic gave to its own staff.`)
 	d.say("The three databases are equal. (%.0f seconds.)", time.Since(d.began).Seconds())
 	return nil
 }

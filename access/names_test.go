@@ -1,0 +1,85 @@
+package access_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/merge"
+)
+
+func TestNewNames(t *testing.T) {
+	const names, other merge.Mask = 1<<5 | 1<<6, 1 << 7
+	for _, x := range []struct {
+		from    access.Role
+		alive   bool
+		changed merge.Mask
+		want    merge.Mask
+	}{
+		{access.Child, false, 0, names},
+		{access.Child, false, all, names},
+		{access.Child, true, all, names},
+		{access.Child, true, 1<<5 | other, 1 << 5},
+		{access.Child, true, other, 0},
+		{access.Parent, false, all, 0},
+		{access.Parent, true, all, 0},
+	} {
+		if got := access.On(access.Table{Names: names}, peer, x.from).NewNames(x.alive, x.changed); got != x.want {
+			t.Errorf("from the %s, alive %t, %b changes: %b, want %b", x.from, x.alive, x.changed, got, x.want)
+		}
+	}
+}
+
+// taken has a line for each way in which a row that comes uses a name (new, counted, the only one it has), with what another row that
+// has it would need for it to be taken: nothing of both (--), counted (c-), the only one (-o), or both (co).
+var taken = map[string]string{
+	"old":              "",
+	"old counted":      "",
+	"old only":         "",
+	"old counted only": "",
+	"new":              "-- c- -o co",
+	"new only":         "-- c- -o co",
+	"new counted":      "-- -o co",
+	"new counted only": "-- c- -o co",
+}
+
+func TestNameTaken(t *testing.T) {
+	for _, isNew := range []bool{false, true} {
+		for _, counted := range []bool{false, true} {
+			for _, only := range []bool{false, true} {
+				row := map[bool]string{false: "old", true: "new"}[isNew]
+				if counted {
+					row += " counted"
+				}
+				if only {
+					row += " only"
+				}
+				got := ""
+				for _, other := range []string{"--", "c-", "-o", "co"} {
+					for _, otherNew := range []bool{false, true} {
+						use := access.NameUse{New: otherNew, Counted: other[0] == 'c', Only: other[1] == 'o'}
+						if !access.NameTaken(access.NameUse{New: isNew, Counted: counted, Only: only}, use) {
+							continue
+						}
+						if !otherNew {
+							got += " " + other
+						} else if len(got) < 2 || got[len(got)-2:] != other {
+							t.Errorf("%s: taken by another that is new alone (%s)", row, other)
+						}
+					}
+				}
+				if want := taken[row]; fmt.Sprint(got) != " "+want && !(got == "" && want == "") {
+					t.Errorf("%s is taken by%s, want %s", row, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestCounted(t *testing.T) {
+	for name, want := range map[string]bool{"12-5": true, "1": true, "120": true, "0-0": true, "": false, "-5": false, "12-": false, "12-55": false, "admin": false, "1a-5": false, "12-a": false, "١٢-5": false, "12–5": false} {
+		if got := access.Counted(name); got != want {
+			t.Errorf("%q: %t", name, got)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package apply
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+)
+
+// maxSharedNames is how many names that others have too one import may bring.
+const maxSharedNames = 1000
+
+// nameCost is about what is held of a row that came with a name.
+const nameCost = 48
+
+// noteNames notes the rows of a block that came with names, once they are written: that they are nobody else's can only be told when the
+// batch is in, because one row may give a name up and another take it.
+func (w *writer) noteNames(q *writes) error {
+	for _, r := range slices.Concat(q.insert, q.update) {
+		if r.names == 0 || r.at.Int == 0 { // of a row that is deferred, its integer comes later
+			continue
+		}
+		if q.l.newNames == nil {
+			q.l.newNames = map[int64]merge.Mask{}
+		}
+		q.l.newNames[r.at.Int] |= r.names
+		if err := w.hold(nameCost); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkNames sets aside rows that came with a name by which another row here logs in.
+func (w *writer) checkNames(ctx context.Context) error {
+	for _, l := range w.resolver.exchanged {
+		if len(l.newNames) == 0 {
+			continue
+		}
+		if err := newNameCheck(w, l).run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nameCheck looks for names that several rows of a table have.
+type nameCheck struct {
+	w       *writer
+	l       *localTable
+	columns []*schema.Column
+	counted []bool // by column: the application counts its values
+}
+
+func newNameCheck(w *writer, l *localTable) *nameCheck {
+	n := &nameCheck{w: w, l: l}
+	says := w.j.Profile.Names(l.Name)
+	for _, name := range says.Columns {
+		if c := l.Column(name); c != nil {
+			n.columns = append(n.columns, c)
+			n.counted = append(n.counted, slices.ContainsFunc(says.Numbered, func(s string) bool { return strings.EqualFold(s, c.Name) }))
+		}
+	}
+	return n
+}
+
+// run looks at each name that a row which came has in common with another.
+func (n *nameCheck) run(ctx context.Context) error {
+	shared, err := n.shared(ctx)
+	if err != nil {
+		return err
+	}
+	if len(shared) > maxSharedNames {
+		return batch.Excess("more than %d names that its rows of %s have are others' too", maxSharedNames, n.l.Name)
+	}
+	for _, users := range shared {
+		for _, u := range users {
+			for _, other := range users {
+				if u.id != other.id && access.NameTaken(u.use, other.use) {
+					if err := n.w.setAside(n.l, u.key, n.taken(u, other)); err != nil {
+						return err
+					}
+					break
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// compared is a column as names are compared: as the table does, where its columns agree.
+func (n *nameCheck) compared(c *schema.Column) string {
+	for _, other := range n.columns {
+		if other.Collation != c.Collation {
+			return "CONVERT(" + schema.Quote(c.Name) + " USING utf8mb4) COLLATE utf8mb4_general_ci"
+		}
+	}
+	return schema.Quote(c.Name)
+}
+
+// nameUser is a row that has a name, in one or more of its columns.
+type nameUser struct {
+	id     int64
+	key    string
+	column string // of those, one
+	use    access.NameUse
+}
+
+// shared finds the names that a row which came has in common with another, one more than may be at most, and the rows that have them.
+func (n *nameCheck) shared(ctx context.Context) ([][]*nameUser, error) {
+	var out [][]*nameUser
+	last := ""
+	err := n.w.s.each(ctx, n.query(), func(r []sql.RawBytes) error {
+		name := string(r[0])
+		if len(out) == 0 || name != last {
+			out, last = append(out, nil), name
+		}
+		users := &out[len(out)-1]
+		id, at := sqldb.Int(r[1]), int(sqldb.Int(r[3]))
+		if i := len(*users) - 1; i < 0 || (*users)[i].id != id {
+			*users = append(*users, &nameUser{id: id, key: string(r[2]), use: access.NameUse{Counted: access.Counted(name), Only: true}})
+		}
+		u := (*users)[len(*users)-1]
+		u.column = n.columns[at].Name
+		u.use.New = u.use.New || n.l.newNames[id]&n.l.journal.Bit(u.column) != 0
+		u.use.Counted = u.use.Counted && n.counted[at]
+		u.use.Only = u.use.Only && sqldb.Int(r[4]) == 0
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("compare names in %s: %w", n.l.Name, err)
+	}
+	return out, nil
+}
+
+// query asks for the uses of shared names: a name, a row's integer and uuid, in which column it has the name, and whether it has another
+// name in another column.
+func (n *nameCheck) query() string {
+	id, table, key := schema.Quote(n.l.Integer.Name), schema.Quote(n.l.Name), "''"
+	if n.l.Key == schema.KeyUUID {
+		key = schema.Quote(n.l.KeyColumns[0].Name)
+	}
+	var names, uses []string
+	for i, c := range n.columns {
+		other := "0"
+		for _, o := range n.columns {
+			if o != c {
+				other += fmt.Sprintf(" OR IFNULL(%s <> '' AND %[1]s <> %s, 0)", n.compared(o), n.compared(c))
+			}
+		}
+		from := fmt.Sprintf("FROM %s WHERE %s <> ''", table, schema.Quote(c.Name))
+		names = append(names, fmt.Sprintf("SELECT %s AS id, %s AS name %s", id, n.compared(c), from))
+		uses = append(uses, fmt.Sprintf("SELECT %s AS id, %s AS row_key, %s AS name, %d AS at, %s AS other %s", id, key, n.compared(c), i, other, from))
+	}
+	came := "1"
+	if len(n.l.newNames) <= 10_000 { // or else any name that two rows have is looked at
+		var ids []string
+		for i := range n.l.newNames {
+			ids = append(ids, fmt.Sprint(i))
+		}
+		came = "id IN (" + strings.Join(ids, ",") + ")"
+	}
+	const union = " UNION ALL "
+	return fmt.Sprintf("SELECT s.name, u.id, u.row_key, u.at, u.other FROM "+
+		"(SELECT MIN(name) AS name FROM (%s) n GROUP BY n.name HAVING COUNT(DISTINCT id) > 1 AND MAX(%s) = 1 LIMIT %d) s "+
+		"STRAIGHT_JOIN (%s) u ON u.name = s.name ORDER BY s.name, u.id, u.at", strings.Join(names, union), came, maxSharedNames+1, strings.Join(uses, union))
+}
+
+// taken is the reason of a row with a name that another has.
+func (n *nameCheck) taken(u, other *nameUser) *cause {
+	which := "another row here"
+	if other.key != "" {
+		which = "the row " + printable(n.l.Table, other.key) + " here"
+	}
+	err := fmt.Errorf("%s sends it with a %s that %s has already (in its %s), and people log in by that: give one of the two another, best at %[1]s, and export there again",
+		n.w.resolver.peer.Name, u.column, which, other.column)
+	return &cause{error: err, code: journal.WaitsForUnique, column: u.column}
+}
