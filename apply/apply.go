@@ -26,6 +26,8 @@ type Options struct {
 	Verify   func(h *batch.Header, message, signature []byte) error
 	Decrypt  func(io.Reader) (io.Reader, error)
 	Progress func(rows, total int64) // nil: nobody asks
+	// AcceptDeletions: a person has agreed to what the batch deletes, however much it is.
+	AcceptDeletions bool
 }
 
 // horizon is how much later than the clock stamps of a child may be.
@@ -40,14 +42,15 @@ const maxAttempts = 8
 
 // Import applies one batch file, or finds that there is nothing to apply. What the header says is remembered in either
 // case. If it fails, no row of the batch stays. What stays is seals that it asked for, the names of authors that were new here,
-// and, if it failed on a row of the batch, what the header says: the acknowledgement, a new history, what counts as made here or is to
-// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, journal.ErrBusy, the server's.
+// and, if it failed on a row of the batch or waits for a person, what the header says: the acknowledgement, a new history, what counts as made here or is to
+// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, a *DeletionsError, journal.ErrBusy, the server's.
 func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int64, o Options) (*Report, error) {
 	a := attempt{j: j, o: o}
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
 		var row *rowError
+		var many *DeletionsError
 		switch {
 		case errors.Is(err, errNewHistory) && a.gate == gateShared:
 			a.gate = gateAlone
@@ -62,7 +65,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 			}
 		case refused != nil:
 			return nil, errors.Join(refused, err)
-		case errors.As(err, &row) && !o.DryRun:
+		case (errors.As(err, &row) || errors.As(err, &many)) && !o.DryRun:
 			refused, a.extent = err, headerAlone // nothing of the batch stays, but its header counts: the sender may need what it asks for to mend this
 		default:
 			return report, err
@@ -94,7 +97,7 @@ type extent uint8
 
 const (
 	wholeBatch  extent = iota
-	headerAlone        // of a batch with a row that was refused
+	headerAlone        // of a batch that is not applied
 )
 
 // run is one try.

@@ -29,6 +29,9 @@ type importer struct {
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
 
+	deletions   map[*localTable]*deletionCounts
+	deletionsOf []*localTable // the tables of these, in order
+
 	rowsRead int64
 }
 
@@ -46,7 +49,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) 
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	v := newResolver(l)
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
-		resolver: v, writer: newWriter(l, v, o.DryRun)}, nil
+		resolver: v, writer: newWriter(l, v, o.DryRun), deletions: map[*localTable]*deletionCounts{}}, nil
 }
 
 func set(list []uint64) map[uint64]bool {
@@ -61,8 +64,9 @@ func set(list []uint64) map[uint64]bool {
 // had to wait for them. Each step hands to the next what it could not do.
 func (im *importer) bringIn(ctx context.Context, r *batch.Reader) error {
 	for _, step := range []func() error{
-		func() error { return im.readItems(ctx, r) },                  // leaves deletions, where no rows followed them, and below what waits
-		func() error { return im.delete(ctx, reading) },               // leaves deferred deletions, as each delete while reading does
+		func() error { return im.readItems(ctx, r) },    // leaves deletions, where no rows followed them, and below what waits
+		func() error { return im.delete(ctx, reading) }, // leaves deferred deletions, as each delete while reading does
+		im.checkDeletions, // where no rows followed them
 		func() error { return im.writer.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
 		func() error { return im.delete(ctx, finishing) },             // the deferred ones
 		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
@@ -98,6 +102,11 @@ func (im *importer) readItems(ctx context.Context, r *batch.Reader) error {
 				return fmt.Errorf("%w: deletions after rows", batch.ErrCorrupt) // what was found by then may be gone
 			}
 		case *batch.Rows:
+			if !rows {
+				if err := errors.Join(im.delete(ctx, reading), im.checkDeletions()); err != nil {
+					return err
+				}
+			}
 			rows = true
 		}
 		if err := im.readItem(ctx, item); err != nil {

@@ -22,6 +22,7 @@ type Node struct {
 	Policy   func(table string) merge.Policy
 	Reindex  bool           // the application is to index anew what imports change: see apply.Options
 	MaxFile  int64          // the largest file that is fetched, in bytes; 0: any
+	Accept   string         // the child whose files that wait for a person for what they delete go through now; "": none's
 	Horizon  time.Duration  // how much later than the clock stamps of a child may be: see apply.Options
 	Wait     time.Duration  // how long to wait for other runs that hold the database's gate
 	Features features.Known // what this program reads and writes beyond batch format 1

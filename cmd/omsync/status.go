@@ -102,6 +102,8 @@ func printUnread(out io.Writer, p status.Peer) error {
 func troubleText(f status.File) string {
 	text := fmt.Sprintf("file %s of %s: ", failure.Printable(f.File), failure.Printable(f.Sender))
 	switch {
+	case f.Deletions != nil && !f.Aside:
+		return text + failure.Printable(f.Why) + ": omsync import --accept-deletions " + failure.Printable(f.Sender)
 	case f.Aside:
 		text += fmt.Sprintf("set aside, it failed %s", count(int64(f.Failed), "time"))
 	case f.Next != nil:
