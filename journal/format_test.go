@@ -14,13 +14,15 @@ func TestFormatsThatAreNotOurs(t *testing.T) {
 		old    bool
 		parts  []string
 	}{
-		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 2"}},
+		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 3"}},
 		{underWay + 1, true, []string{"was not finished", "omsync sync"}},
 		{0, false, []string{"omsync_node.format is 0", "restore the database"}},
 		{underWay, false, []string{"omsync_node.format is 1000", "restore the database"}},
-		{3, false, []string{"format 3", "formats up to 2", "install the newer omsync"}},
-		{underWay + 2, false, []string{"formats up to 2", "install the newer omsync"}},
-		{underWay + 3, false, []string{"format 3", "formats up to 2", "install the newer omsync"}},
+		{2, true, []string{"format 2", "omsync sync", "upgrades them to format 3"}},
+		{underWay + 2, true, []string{"was not finished", "omsync sync"}},
+		{4, false, []string{"format 4", "formats up to 3", "install the newer omsync"}},
+		{underWay + 3, false, []string{"formats up to 3", "install the newer omsync"}},
+		{underWay + 4, false, []string{"format 4", "formats up to 3", "install the newer omsync"}},
 	} {
 		t.Run(fmt.Sprint(c.format), func(t *testing.T) {
 			db, _ := format1(t, fmt.Sprintf("UPDATE omsync_node SET format = %d WHERE id = 1", c.format))

@@ -75,3 +75,19 @@ func drawHistories(t *rapid.T) (earlier []uint64) {
 	}
 	return earlier
 }
+
+func drawContent(t *rapid.T) (c Content) {
+	bytes := rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })
+	for _, name := range drawNames(t) {
+		if c == nil {
+			c = Content{}
+		}
+		v := Value{}
+		if rapid.Bool().Draw(t, "is") {
+			s := rapid.OneOf(rapid.String(), bytes).Draw(t, "text")
+			v = Value{Text: &s, Table: drawName(t)}
+		}
+		c[name] = v
+	}
+	return c
+}

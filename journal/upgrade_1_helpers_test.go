@@ -19,19 +19,24 @@ import (
 // format1 makes a database with the tables of format 1 and the statements given, and returns it as omsync opens it.
 func format1(t *testing.T, statements ...string) (db *sql.DB, dsn string) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/format1.sql")
+	ddl := append(statementsOf(t, "testdata/format1.sql"), "INSERT INTO omsync_node (id, name, format, history, earlier, profile) VALUES (1, 'hub', 1, 17, '[4,5]', 'none'), (2, 'kisumu', NULL, NULL, NULL, NULL)")
+	_, dsn = dbtest.Server(t).Database(t, append(ddl, statements...)...)
+	return open(t, dsn), dsn
+}
+
+// statementsOf returns the statements of a file.
+func statementsOf(t *testing.T, path string) (out []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ddl []string
 	for s := range strings.SplitSeq(string(text), ";\n") {
 		if s = strings.TrimSpace(s); s != "" {
-			ddl = append(ddl, s)
+			out = append(out, s)
 		}
 	}
-	ddl = append(ddl, "INSERT INTO omsync_node (id, name, format, history, earlier, profile) VALUES (1, 'hub', 1, 17, '[4,5]', 'none'), (2, 'kisumu', NULL, NULL, NULL, NULL)")
-	_, dsn = dbtest.Server(t).Database(t, append(ddl, statements...)...)
-	return open(t, dsn), dsn
+	return out
 }
 
 // filled are rows of every table of format 1.
@@ -102,15 +107,15 @@ func checkUpgraded(t *testing.T, db *sql.DB) {
 	record := func(name string) string { return fmt.Sprintf("%q", golden(t, name)) }
 	link := record("link")
 	want := map[string][]string{
-		"omsync_node":    {`["1" "hub" "2" "17" "{\"version\":1,\"histories\":[4,5]}" "none"]`, `["2" "kisumu" "" "" "" ""]`},
+		"omsync_node":    {`["1" "hub" "3" "17" "{\"version\":1,\"histories\":[4,5]}" "none"]`, `["2" "kisumu" "" "" "" ""]`},
 		"omsync_epoch":   {`["3" "18446744073709551615" "1" "1779494400000000"]`, `["4" "9" "0" "1779494400000001"]`},
 		"omsync_table":   {`["5" "ward" ` + record("columns") + ` ` + record("flow") + ` "0" "7" "1779494400000000" "1" "3" "2"]`, `["6" "bed" "{\"version\":1}" "" "1" "" "" "" "" ""]`},
 		"omsync_capture": {`["11" "5" "1" "3" "" "" "0" "2026-05-01 10:00:00.000001"]`, `["12" "5" "2" "3" "" "" "6" "2026-05-01 10:00:00.000002"]`, `["15" "5" "3" "3" "" "w-3" "0" "2026-05-01 10:00:00.000003"]`},
 		"omsync_version": {`["5" "1" "" "1" "1779494400000000" "1" "3" "0"]`, `["5" "1" "" "18446744073709551614" "1779494400000001" "2" "4" "2"]`,
 			`["6" "0" "a\x00b" "1" "0" "1" "3" "0"]`},
 		"omsync_tombstone": {`["5" "long" "` + strings.Repeat("x", 800) + `" "1" "5" "1" "3" "0"]`, `["5" "w-9" "" "0" "1779494400000000" "2" "4" "2"]`},
-		"omsync_peer": {`["2" "kisumu" "child" "active" "card" ` + link + ` ` + record("requests") + ` "" "112" "106" "1" "2" ""]`,
-			`["7" "siaya" "child" "removed" "" ` + link + ` "" "" "0" "0" "" "" ""]`},
+		"omsync_peer": {`["2" "kisumu" "child" "active" "card" ` + link + ` ` + record("requests") + ` "" "" "112" "106" "1" "2" ""]`,
+			`["7" "siaya" "child" "removed" "" ` + link + ` "" "" "" "0" "0" "" "" ""]`},
 		"omsync_import":   {`["2" "105" "8" "3"]`, `["2" "106" "9" "4"]`},
 		"omsync_conflict": {`["1" "dddddddddddddddd" "ward" "w-1" "name" "lost" "0" "3" "hub" "4" "kisumu" "5" "3" "0"]`, `["9" "eeeeeeeeeeeeeeee" "ward" "w-1" "" "" "1" "3" "hub" "4" "kisumu" "6" "4" "2"]`},
 	}

@@ -16,19 +16,25 @@ const untouched = "nothing was changed, the application's changes are captured a
 // trial is a statement that changes nothing and needs a privilege.
 type trial struct{ privilege, statement string }
 
-// trials are on tables of every format: a server looks at privileges before it sees that there is nothing to do. ALTER is not among
-// them: without it tables are copied.
-func trials(locks bool) []trial {
-	out := []trial{
+// tableTrials are on tables of every format: a server looks at privileges before it sees that there is nothing to do. ALTER is not
+// among them: without it tables are copied.
+func tableTrials() []trial {
+	return []trial{
 		{"INSERT", "INSERT INTO omsync_node (name) SELECT name FROM omsync_node WHERE id < 0"},
 		{"UPDATE", "UPDATE omsync_node SET format = format WHERE id < 0"},
 		{"DELETE", "DELETE FROM omsync_node WHERE id < 0"},
 		{"CREATE", "CREATE TABLE IF NOT EXISTS omsync_node (id INT)"},
 		{"DROP", "DROP TABLE IF EXISTS omsync_trial"},
+	}
+}
+
+// trials are those of tables and of triggers.
+func trials(locks bool) []trial {
+	out := append(tableTrials(), []trial{
 		{"TRIGGER", "DROP TRIGGER IF EXISTS omsync_trial"},
 		{"TRIGGER", "CREATE TRIGGER omsync_trial BEFORE UPDATE ON omsync_import FOR EACH ROW SET @omsync_trial = 1"}, // nobody updates it
 		{"TRIGGER", "DROP TRIGGER IF EXISTS omsync_trial"},
-	}
+	}...)
 	if locks {
 		out = append(out, trial{"LOCK TABLES", "LOCK TABLES omsync_node READ"}, trial{"", "UNLOCK TABLES"})
 	}
@@ -40,10 +46,20 @@ func tryPrivileges(ctx context.Context, u *upgrade) error {
 	if u.format != 1 {
 		return nil
 	}
-	var version, account, database string
-	err := sqldb.Each(ctx, u.c, "SELECT VERSION(), CURRENT_USER(), DATABASE()", func(r []sql.RawBytes) error {
-		user, host, _ := strings.Cut(string(r[1]), "@")
-		version, account, database = string(r[0]), fmt.Sprintf("'%s'@'%s'", user, host), string(r[2])
+	var version string
+	err := sqldb.Each(ctx, u.c, "SELECT VERSION()", func(r []sql.RawBytes) error { version = string(r[0]); return nil })
+	if err != nil {
+		return fmt.Errorf("ask for the server's version: %w", err)
+	}
+	return u.try(ctx, trials(!sqldb.ParseVersion(version).TakesSeveralTriggers()))
+}
+
+// try returns an error that says what the account lacks of the trials' privileges.
+func (u *upgrade) try(ctx context.Context, trials []trial) error {
+	var account, database string
+	err := sqldb.Each(ctx, u.c, "SELECT CURRENT_USER(), DATABASE()", func(r []sql.RawBytes) error {
+		user, host, _ := strings.Cut(string(r[0]), "@")
+		account, database = fmt.Sprintf("'%s'@'%s'", user, host), string(r[1])
 		return nil
 	})
 	if err != nil {
@@ -51,7 +67,7 @@ func tryPrivileges(ctx context.Context, u *upgrade) error {
 	}
 	var lacks []string
 	var why error
-	for _, t := range trials(!sqldb.ParseVersion(version).TakesSeveralTriggers()) {
+	for _, t := range trials {
 		err := sqldb.Exec(ctx, u.c, t.statement)
 		switch number := sqldb.ErrorNumber(err); {
 		case err == nil:

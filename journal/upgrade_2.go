@@ -10,6 +10,12 @@ import (
 
 func stepsFrom2() []upgradeStep {
 	return []upgradeStep{
+		{"see what the account may do with format 2", 2, func(ctx context.Context, u *upgrade) error {
+			if u.format != 2 {
+				return nil
+			}
+			return u.try(ctx, tableTrials())
+		}},
 		{"claim the tables of format 2", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+2) }},
 		{"make omsync_deleted", 2, makeDeleted},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {

@@ -46,10 +46,10 @@ func (u *upgrade) rename(ctx context.Context, l layout, was map[string]string) e
 	return u.copyBack(ctx, l, len(now) > 0)
 }
 
-// isOld reports whether columns have their old names.
+// isOld reports whether columns have their old names, and those to be added are not there.
 func isOld(columns map[string]bool, was map[string]string) bool {
-	for _, old := range was {
-		if old != added && !columns[old] {
+	for name, old := range was {
+		if old == added && columns[name] || old != added && !columns[old] {
 			return false
 		}
 	}
@@ -99,9 +99,15 @@ func (u *upgrade) copyBack(ctx context.Context, l layout, there bool) error {
 			return fmt.Errorf("make %s: %w", l.name, err)
 		}
 	}
+	copied, err := u.columns(ctx, l.name+copySuffix) // an earlier omsync may have begun: what came later is not in its copy
+	if err != nil {
+		return err
+	}
 	var names []string
 	for _, d := range l.definitions() {
-		names = append(names, d.name)
+		if copied[d.name] {
+			names = append(names, d.name)
+		}
 	}
 	list, other := strings.Join(names, ", "), l.name+copySuffix
 	filled, err := u.any(ctx, "SELECT 1 FROM "+l.name+" LIMIT 1")

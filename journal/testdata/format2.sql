@@ -1,0 +1,95 @@
+-- The omsync tables of format 2, as the last omsync that made them did.
+CREATE TABLE omsync_node (
+  id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  name VARBINARY(32) NOT NULL,
+  format SMALLINT UNSIGNED NULL,
+  history BIGINT UNSIGNED NULL,
+  earlier BLOB NULL,
+  profile VARBINARY(64) NULL,
+  UNIQUE KEY (name)) ENGINE=InnoDB;
+CREATE TABLE omsync_epoch (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  token BIGINT UNSIGNED NOT NULL,
+  resend TINYINT UNSIGNED NOT NULL DEFAULT 0,
+  created_at BIGINT NOT NULL) ENGINE=InnoDB;
+CREATE TABLE omsync_table (
+  id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  name VARBINARY(255) NOT NULL,
+  columns MEDIUMBLOB NOT NULL,
+  flow BLOB NULL,
+  unversioned TINYINT UNSIGNED NOT NULL DEFAULT 1,
+  default_mask BIGINT UNSIGNED NULL,
+  default_time BIGINT NULL,
+  default_author SMALLINT UNSIGNED NULL,
+  default_epoch BIGINT UNSIGNED NULL,
+  default_origin SMALLINT UNSIGNED NULL,
+  UNIQUE KEY (name)) ENGINE=InnoDB;
+CREATE TABLE omsync_capture (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  table_id SMALLINT UNSIGNED NOT NULL,
+  operation TINYINT UNSIGNED NOT NULL,
+  local_id BIGINT NULL,
+  local_key VARBINARY(700) NULL,
+  deleted_key VARBINARY(255) NULL,
+  column_mask BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB;
+CREATE TABLE omsync_version (
+  table_id SMALLINT UNSIGNED NOT NULL,
+  local_id BIGINT NOT NULL,
+  local_key VARBINARY(700) NOT NULL DEFAULT '',
+  column_mask BIGINT UNSIGNED NOT NULL,
+  time BIGINT NOT NULL,
+  author SMALLINT UNSIGNED NOT NULL,
+  epoch BIGINT UNSIGNED NOT NULL,
+  origin SMALLINT UNSIGNED NOT NULL,
+  PRIMARY KEY (table_id, local_id, local_key, column_mask),
+  KEY tbl_epoch (table_id, epoch)) ENGINE=InnoDB;
+CREATE TABLE omsync_tombstone (
+  table_id SMALLINT UNSIGNED NOT NULL,
+  row_key VARBINARY(700) NOT NULL,
+  whole_key BLOB NULL,
+  refused TINYINT UNSIGNED NOT NULL DEFAULT 0,
+  time BIGINT NOT NULL,
+  author SMALLINT UNSIGNED NOT NULL,
+  epoch BIGINT UNSIGNED NOT NULL,
+  origin SMALLINT UNSIGNED NOT NULL,
+  PRIMARY KEY (table_id, row_key),
+  KEY tbl_epoch (table_id, epoch)) ENGINE=InnoDB;
+CREATE TABLE omsync_peer (
+  id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  name VARBINARY(32) NOT NULL,
+  role VARBINARY(8) NOT NULL,
+  state VARBINARY(10) NOT NULL DEFAULT 'active',
+  card BLOB NOT NULL,
+  link MEDIUMBLOB NOT NULL,
+  requests MEDIUMBLOB NULL,
+  heard BLOB NULL,
+  acked_epoch BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  applied_epoch BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  sent_at BIGINT NULL,
+  acked_at BIGINT NULL,
+  applied_at BIGINT NULL,
+  KEY (name)) ENGINE=InnoDB;
+CREATE TABLE omsync_import (
+  peer_id SMALLINT UNSIGNED NOT NULL,
+  sender_epoch BIGINT UNSIGNED NOT NULL,
+  sender_token BIGINT UNSIGNED NOT NULL,
+  own_epoch BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (peer_id, own_epoch, sender_epoch)) ENGINE=InnoDB;
+CREATE TABLE omsync_conflict (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  digest BINARY(16) NOT NULL,
+  table_name VARBINARY(255) NOT NULL,
+  row_key BLOB NOT NULL,
+  column_name VARBINARY(255) NOT NULL,
+  value LONGBLOB NULL,
+  deletion TINYINT UNSIGNED NOT NULL DEFAULT 0,
+  loser_time BIGINT NOT NULL,
+  loser_author VARBINARY(32) NOT NULL,
+  winner_time BIGINT NOT NULL,
+  winner_author VARBINARY(32) NOT NULL,
+  recorded_at BIGINT NOT NULL,
+  epoch BIGINT UNSIGNED NOT NULL,
+  origin SMALLINT UNSIGNED NOT NULL,
+  UNIQUE KEY (digest),
+  KEY (epoch)) ENGINE=InnoDB;
