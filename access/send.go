@@ -10,7 +10,7 @@ func (r Rules) Sends() bool {
 // SendsKept reports whether rows whose deletion by the peer was refused here go to it, though otherwise they may not: see
 // [Rules.SendsRow].
 func (r Rules) SendsKept() bool {
-	return r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.Rights
+	return r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.staysPut()
 }
 
 // SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept].
@@ -38,7 +38,7 @@ func (r Rules) SendsNot() merge.Mask {
 // SendsConflict reports whether the peer may know of a conflict in the table: its record holds a value, which goes no further
 // than its column does (see [Rules.SendsNot]). That a deletion lost goes up with the row that stayed.
 func (r Rules) SendsConflict(deletion bool) bool {
-	return r.Sends() || deletion && r.table.Direction == Down && !r.table.Rights
+	return r.Sends() || deletion && r.table.Direction == Down && !r.table.staysPut()
 }
 
 // NeverSent returns what of a row here never goes to the peer: of what only flows down and of the parent's own rows all, and columns

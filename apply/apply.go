@@ -20,6 +20,7 @@ type Options struct {
 	DryRun   bool                            // do it all, report, and roll back
 	Wait     time.Duration                   // how long to wait for the gate
 	Horizon  time.Duration                   // how much later than the clock stamps of a child may be; 0: merge.DefaultHorizon
+	Keep     time.Duration                   // how long rows that an import deletes are kept whole; 0: DefaultKeep; below 0: they are not
 	Seal     func(context.Context) error     // seals what the application changed; nil: an import that needs it is an error
 	Policy   func(table string) merge.Policy // nil: newest everywhere
 	Reindex  bool                            // empty the setting of [schema.Profile.Reindex] where the batch changes what it is about
@@ -45,6 +46,9 @@ const maxAttempts = 8
 // and, if it failed on a row of the batch or waits for a person, what the header says: the acknowledgement, a new history, what counts as made here or is to
 // be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, a *DeletionsError, journal.ErrBusy, the server's.
 func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int64, o Options) (*Report, error) {
+	if err := forgetDeleted(ctx, j, o); err != nil {
+		return nil, err
+	}
 	a := attempt{j: j, o: o}
 	var refused error
 	for n := 1; ; n++ {

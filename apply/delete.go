@@ -17,7 +17,8 @@ type deletionWrites struct {
 
 // tableDeletions is what is to be written about deletions in one table.
 type tableDeletions struct {
-	rows       []journal.Row // to be deleted
+	rows       []journal.Row     // to be deleted
+	keep       []journal.Deleted // they, without their values
 	tombstones []journal.Tombstone
 	refused    []journal.Tombstone
 	entries    []journal.Entry // of rows that stay
@@ -31,6 +32,21 @@ func (o *deletionWrites) of(l *localTable) *tableDeletions {
 		o.order = append(o.order, l)
 	}
 	return o.tables[l]
+}
+
+// write keeps the rows whole that are to be deleted, while what they refer to is there, and then writes table by table.
+func (o *deletionWrites) write(ctx context.Context, w *writer) error {
+	for _, l := range o.order {
+		if err := w.keepDeleted(ctx, l, o.tables[l]); err != nil {
+			return err
+		}
+	}
+	for _, l := range o.order {
+		if err := w.writeDeletions(ctx, l, o.tables[l]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeDeletions deletes rows of one table, and writes what is known of them from now on.

@@ -156,12 +156,7 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 			return err
 		}
 	}
-	for _, l := range out.order {
-		if err := im.writer.writeDeletions(ctx, l, out.tables[l]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return out.write(ctx, im.writer)
 }
 
 // deletable returns the rows that are here, that the sender may delete and that are not later than the deletion; and beside them what
@@ -194,6 +189,7 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 	switch {
 	case o.Action == merge.Delete:
 		w.rows = append(w.rows, d.row.row)
+		w.keep = append(w.keep, journal.Deleted{Key: d.key, AddedBy: d.known.AddedBy(), Version: o.Row.Dead, DeletedAt: im.j.Now().UnixMicro()})
 		w.tombstones = append(w.tombstones, journal.Tombstone{Key: d.key, Version: o.Row.Dead})
 		d.l.count.Deleted++
 		if d.hasEntry {

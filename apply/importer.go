@@ -49,7 +49,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options) 
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	v := newResolver(l)
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
-		resolver: v, writer: newWriter(l, v, o.DryRun), deletions: map[*localTable]*deletionCounts{}}, nil
+		resolver: v, writer: newWriter(l, v, o), deletions: map[*localTable]*deletionCounts{}}, nil
 }
 
 func set(list []uint64) map[uint64]bool {

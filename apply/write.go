@@ -18,6 +18,7 @@ type writer struct {
 	resolver *resolver
 	epoch    *epoch
 	dryRun   bool
+	keep     bool // rows that are deleted are kept whole
 
 	held         int           // bytes of what follows, about
 	fillAt       int           // of them, when patches are next filled in before the end
@@ -31,8 +32,8 @@ type writer struct {
 	newAuthors int // names of authors that were new here
 }
 
-func newWriter(l *peerLink, v *resolver, dryRun bool) *writer {
-	return &writer{j: l.j, s: l.s, resolver: v, epoch: l.epoch, dryRun: dryRun}
+func newWriter(l *peerLink, v *resolver, o Options) *writer {
+	return &writer{j: l.j, s: l.s, resolver: v, epoch: l.epoch, dryRun: o.DryRun, keep: o.keepDeleted() > 0}
 }
 
 // maxHeld is how many bytes of patches and deferred rows an import holds until the batch is in; fillFrom is from how many on it fills in

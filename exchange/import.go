@@ -287,7 +287,8 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	}
 	bar := r.bar("from "+f.sender.Name, Rows)
 	report, err := apply.Import(ctx, r.Journal, file, size, apply.Options{
-		DryRun: r.o.DryRun, AcceptDeletions: r.accepts(f), Wait: r.Wait, Horizon: r.Horizon, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt, Progress: bar.Show,
+		DryRun: r.o.DryRun, AcceptDeletions: r.accepts(f), Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Policy: r.Policy, Reindex: r.Reindex,
+		Decrypt: r.Keys.Decrypt, Progress: bar.Show,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, r.Journal, r.Wait)
 			return err

@@ -24,6 +24,7 @@ type Node struct {
 	MaxFile  int64          // the largest file that is fetched, in bytes; 0: any
 	Accept   string         // the child whose files that wait for a person for what they delete go through now; "": none's
 	Horizon  time.Duration  // how much later than the clock stamps of a child may be: see apply.Options
+	Keep     time.Duration  // how long rows that an import deletes are kept whole: see apply.Options
 	Wait     time.Duration  // how long to wait for other runs that hold the database's gate
 	Features features.Known // what this program reads and writes beyond batch format 1
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.

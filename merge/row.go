@@ -123,10 +123,21 @@ func (r Row) mask() Mask {
 
 // CameFrom reports whether a live row came here from p first.
 func (r Row) CameFrom(p Peer) bool {
+	from, ok := r.addedBy()
+	return ok && from == p
+}
+
+// AddedBy returns the peer that a live row came from first; 0: it was made here, or nobody knows.
+func (r Row) AddedBy() Peer {
+	from, _ := r.addedBy()
+	return from
+}
+
+func (r Row) addedBy() (from Peer, ok bool) {
 	for _, g := range r.Groups {
 		if g.Mask&Existence != 0 {
-			return g.From == p
+			return g.From, true
 		}
 	}
-	return false
+	return 0, false
 }

@@ -222,7 +222,7 @@ func (n *Node) Reconcile(ctx context.Context) error {
 func (n *Node) Exchange() *exchange.Node {
 	maxFile, _ := n.MaxFileSize() // the configuration is checked
 	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policy: n.PolicyOf, Reindex: n.Hooks.Reindex,
-		MaxFile: maxFile, Horizon: n.Horizon(), Wait: gateWait, Features: features.Present()}
+		MaxFile: maxFile, Horizon: n.Horizon(), Keep: n.Keep(), Wait: gateWait, Features: features.Present()}
 }
 
 // Hook returns the program that the configuration has for after an import.

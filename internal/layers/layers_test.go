@@ -43,7 +43,7 @@ var may = map[string][]string{
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"schema"},
-	"apply": {"access", "batch", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
+	"apply": {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
 	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},

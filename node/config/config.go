@@ -32,6 +32,7 @@ type Config struct {
 	PartSize     string            `toml:"part_size"`
 	MaxFile      string            `toml:"max_file"`
 	HorizonYears *int              `toml:"horizon_years"`
+	KeepDeleted  *int              `toml:"keep_deleted_days"`
 	Links        []Link            `toml:"link"`
 	Serve        Serve             `toml:"serve"`
 
@@ -100,6 +101,9 @@ func (c *Config) Check() error {
 	}
 	if c.HorizonYears != nil && (*c.HorizonYears < 1 || *c.HorizonYears > MaxHorizonYears) {
 		return fmt.Errorf("horizon_years is %d: write a number from 1 to %d", *c.HorizonYears, MaxHorizonYears)
+	}
+	if c.KeepDeleted != nil && (*c.KeepDeleted < 0 || *c.KeepDeleted > MaxKeepDays) {
+		return fmt.Errorf("keep_deleted_days is %d: write a number from 0 to %d", *c.KeepDeleted, MaxKeepDays)
 	}
 	for i := range c.Links {
 		if err := c.Links[i].Check(); err != nil {
@@ -192,6 +196,21 @@ func (c *Config) Horizon() time.Duration {
 		return merge.DefaultHorizon
 	}
 	return time.Duration(*c.HorizonYears) * merge.Year
+}
+
+// MaxKeepDays is the highest keep_deleted_days, DefaultKeepDays what it is where nothing is said.
+const MaxKeepDays, DefaultKeepDays = 3650, 90
+
+// Keep returns how long rows that an import deletes are kept whole; below 0: they are not, as apply.Options has it.
+func (c *Config) Keep() time.Duration {
+	days := DefaultKeepDays
+	if c.KeepDeleted != nil {
+		days = *c.KeepDeleted
+	}
+	if days == 0 {
+		return -1
+	}
+	return time.Duration(days) * 24 * time.Hour
 }
 
 // PolicyOf returns who wins in a table, by its exact name.

@@ -59,6 +59,25 @@ func TestAddLink(t *testing.T) {
 	}
 }
 
+// keep_deleted_days has bounds, and 0 says that nothing is kept.
+func TestKeepDeletedDays(t *testing.T) {
+	day := 24 * time.Hour
+	for text, want := range map[string]time.Duration{"": 90 * day, "keep_deleted_days = 1\n": day, "keep_deleted_days = 3650\n": 3650 * day, "keep_deleted_days = 0\n": -1,
+		"keep_deleted_days = 3651\n": 0, "keep_deleted_days = -1\n": 0, "keep_deleted_days = \"10\"\n": 0} {
+		c := &Config{Home: t.TempDir()}
+		err := c.parse([]byte("node = \"hub\"\ndsn = \"u@unix(/s)/db\"\n" + text))
+		if want == 0 {
+			if err == nil {
+				t.Errorf("%q is taken", text)
+			}
+			continue
+		}
+		if err != nil || c.Keep() != want {
+			t.Errorf("%q: %v, %v", text, c.Keep(), err)
+		}
+	}
+}
+
 // horizon_years has bounds.
 func TestHorizonYears(t *testing.T) {
 	for text, want := range map[string]int{"": 10, "horizon_years = 1\n": 1, "horizon_years = 200\n": 200, "horizon_years = 0\n": 0, "horizon_years = 201\n": 0, "horizon_years = -1\n": 0, "horizon_years = \"10\"\n": 0} {

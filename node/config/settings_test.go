@@ -68,6 +68,9 @@ func TestDefaultsAreTrue(t *testing.T) {
 	if years := int(c.Horizon() / merge.Year); strconv.Itoa(years) != defaults["horizon_years"] {
 		t.Errorf("horizon_years: %d", years)
 	}
+	if days := int(c.Keep() / (24 * time.Hour)); strconv.Itoa(days) != defaults["keep_deleted_days"] {
+		t.Errorf("keep_deleted_days: %d", days)
+	}
 	c.Serve = Serve{Listen: defaults["serve.listen"], MaxFile: defaults["serve.max_file"], LogFormat: defaults["serve.log_format"]}
 	if err := c.Serve.Check(); err != nil || c.Serve.Listen != DefaultListen {
 		t.Errorf("serve: %+v, %v", c.Serve, err)
