@@ -58,7 +58,9 @@ func TestDeletionsWaitForAPerson(t *testing.T) {
 	dbtest.Exec(t, kisumu.DB, "DELETE FROM ward WHERE uuid LIKE 'm%'")
 	kisumu.write("k0", "added")
 	hub.deliver(kisumu)
-	want := func(d attempts.Deletions) bool { return d.Table == "ward" && d.Rows == 300 && d.Of >= 400 && d.Since == 0 }
+	want := func(d attempts.Deletions) bool {
+		return d.Table == "ward" && d.Rows == 300 && d.Of >= 400 && d.Since == 0
+	}
 	for run := range 10 {
 		migori.write(fmt.Sprintf("new%d", run), "honest")
 		hub.deliver(migori)

@@ -31,9 +31,6 @@ func (t *table) note(count *int64, key, what string) {
 	r.Rows = append(r.Rows, Row{Key: journal.PrintableKey(t.Table, key), What: what, Left: count != &r.Deleted && count != &r.PutBack && count != &r.Inserted})
 }
 
-// Any reports whether there was anything of the peer's.
-func (r *Report) Any() bool { return len(r.Tables) > 0 }
-
 // report is what this attempt did.
 func (u *undoing) report() *Report {
 	r := &Report{}
