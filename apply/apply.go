@@ -37,6 +37,9 @@ func (o *Options) horizon() time.Duration { return cmp.Or(o.Horizon, merge.Defau
 // ErrSchemas means that the two sides' schemas or profiles do not fit.
 var ErrSchemas = errors.New("schemas do not fit")
 
+// ErrNotActive means that nothing is taken from the sender now: it is suspended.
+var ErrNotActive = errors.New("nothing is taken from the sender")
+
 // maxAttempts is how often an import is tried, first try included, when the server gave it up (a deadlock, or a lock held too long) or a
 // seal had to come first.
 const maxAttempts = 8
@@ -44,7 +47,7 @@ const maxAttempts = 8
 // Import applies one batch file, or finds that there is nothing to apply. What the header says is remembered in either
 // case. If it fails, no row of the batch stays. What stays is seals that it asked for, the names of authors that were new here,
 // and, if it failed on a row of the batch or waits for a person, what the header says: the acknowledgement, a new history, what counts as made here or is to
-// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, a *DeletionsError, journal.ErrBusy, the server's.
+// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, ErrNotActive, a *DeletionsError, journal.ErrBusy, the server's.
 func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int64, o Options) (*Report, error) {
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err

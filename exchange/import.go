@@ -315,6 +315,9 @@ func (r *importRun) reportError(ctx context.Context, f *Incoming, err error) err
 		return err
 	case sqldb.IsLack(err):
 		r.notTheFile(f, attempts.ServersLack)
+	case errors.Is(err, apply.ErrNotActive):
+		r.notTheFile(f, attempts.Untouched)
+		err = &SenderError{f.sender.Name, access.Suspended}
 	default:
 		err = r.failed(f, err)
 	}

@@ -54,7 +54,7 @@ var may = map[string][]string{
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "node/config", "enrol", "exchange", "features", "node/hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
 		"node/preflight", "schema"},
-	"node/status": {"access", "exchange", "features", "journal", "node"},
+	"node/status": {"access", "exchange", "exchange/attempts", "features", "journal", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
 	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "transport",
