@@ -151,6 +151,40 @@ func TestDeletionsAtTheBound(t *testing.T) {
 	dbtest.Exec(t, kisumu.DB, "DELETE FROM ward WHERE uuid LIKE 'a%'")
 	meet(hub, kisumu)
 	hub.count(201, "at the bound")
+	dbtest.Exec(t, kisumu.DB, "DELETE FROM ward WHERE uuid = 'b0'")
+	meet(hub, kisumu)
+	hub.count(201, "one more on the same day")
+	asking := hub.asking()
+	if len(asking) == 0 || asking[0].Deletions[0] != (attempts.Deletions{Table: "ward", Rows: 1, Of: 201, Since: 200}) {
+		t.Errorf("waiting: %+v", asking)
+	}
+	// A day later it is another day.
+	dbtest.Exec(t, hub.DB, fmt.Sprintf("UPDATE omsync_deleted SET deleted_at = deleted_at - %d", 25*time.Hour.Microseconds()))
+	kisumu.write("k", "later")
+	meet(hub, kisumu)
+	hub.count(201, "a day later")
+}
+
+// Deletions in slices, each small, wait once they are too many together; so do those of a thief who deletes what his clinic added.
+func TestDeletionsInSlices(t *testing.T) {
+	hub, all := tree(t, "kisumu")
+	kisumu := all["kisumu"]
+	kisumu.fill("k", 600)
+	meet(hub, kisumu)
+	for range 10 {
+		dbtest.Exec(t, kisumu.DB, "DELETE FROM ward LIMIT 60")
+		hub.deliver(kisumu)
+		kisumu.deliver(hub)
+	}
+	hub.count(420, "after ten slices of 60")
+	if asking := hub.asking(); len(asking) == 0 || asking[0].Deletions[0].Since != 180 {
+		t.Errorf("waiting: %+v", asking)
+	}
+	hub.x.Accept = "kisumu"
+	if _, err := hub.importAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	hub.count(0, "once a person has agreed")
 }
 
 // The parent is not held.
