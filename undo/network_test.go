@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/openmrs"
@@ -40,6 +41,9 @@ func newNetwork(t *testing.T) *network {
 	sites.ExchangeTwice(n.all()...)
 	return n
 }
+
+// accept lets an import delete as much as it wants.
+func accept(o *apply.Options) { o.AcceptDeletions = true }
 
 func (n *network) all() []*sites.Site { return []*sites.Site{n.hub, n.thief, n.honest} }
 
