@@ -2,8 +2,8 @@
 // taken from one.
 //
 // It promises two things, whatever the peer sends. A child never changes or deletes a row that is alive at its parent in a table
-// that only flows down. It may bring back a row that was deleted there, with values of its own, but not in a table whose rows give
-// people rights, or which the application runs as code: of that nothing is taken from it.
+// that only flows down. A row that was deleted there comes back only if a row that is taken from the child refers to it, and then
+// as it was at the parent; but not in a table whose rows give people rights, or which the application runs as code.
 //
 // Both ends ask the same rules, so with one profile a node sends little that its peer refuses. What it does send are deletions, under
 // Add: a deleted row no longer says whose it was, so a child sends its deletions of the parent's rows too, and the parent refuses
@@ -21,7 +21,8 @@
 //	None        nothing               nothing
 //
 // A row whose deletion was refused, because something that may go up refers to it, goes up whatever the direction, so that the parent,
-// which has deleted it, can have it again. Rows that give people rights never do. Of code nothing ever goes up: whatever the direction
+// which has deleted it, can have it again: of what the child sends of it, a parent of today takes only that it is meant, see
+// [Rules.Returns]; earlier ones took its values. Rows that give people rights never do. Of code nothing ever goes up: whatever the direction
 // says, it is Down for it at most.
 package access
 

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,13 +24,19 @@ const (
 var rows = []struct {
 	letter byte
 	merge.Row
+	access.Added
 }{
-	{'u', merge.Row{}}, // never heard of
-	{'d', merge.Row{Known: true}},
-	{'o', live(0)}, // made here
-	{'p', live(peer)},
-	{'t', live(third)},
+	{'u', merge.Row{}, access.Added{}}, // never heard of
+	{'o', live(0), access.Added{}},     // made here
+	{'p', live(peer), access.Added{}},
+	{'t', live(third), access.Added{}},
+	{'d', dead, access.Added{}}, // deleted, and nobody knows whose it was
+	{'O', dead, access.Added{Known: true}},
+	{'P', dead, access.Added{Known: true, By: peer}},
+	{'T', dead, access.Added{Known: true, By: third}},
 }
+
+var dead = merge.Row{Known: true}
 
 func live(from merge.Peer) merge.Row {
 	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Existence | 2, Version: merge.Version{From: from}}}}
@@ -43,37 +50,37 @@ func live(from merge.Peer) merge.Row {
 //	not        whether columns are left out of what goes
 //	conflict   the records that go: of values (v), of deletions that lost (d)
 //	never      the rows of which all never goes; where there is none, "up" for columns alone, "-" for nothing
-//	takes      whether anything is taken from the peer; "returned": rows that were deleted here
-//	row        the rows that it may change, delete or bring back
+//	takes      whether anything is taken from the peer
+//	row        the rows that it may change, delete or bring back, and after the slash the deleted ones that come back as they were here
 //	not        whether columns are left out of what comes
 //	conflict   the records that are taken
 //	policy     what decides, where newest is configured
 //	refused    whether deletions by the peer that are refused here are remembered
 const want = `
-both plain  parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest refused no
-both plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest refused no
-both rights parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest refused no
-both rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest refused no
-both code   parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
-both code   child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
-down plain  parent | sends no   row -/udopt     kept yes not up conflict d  never udopt | takes returned row udopt not -  conflict vd policy parent refused yes
-down plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes returned row d     not up conflict d  policy parent refused no
-down rights parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
-down rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
-down code   parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
-down code   child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
-add  plain  parent | sends some row udot/udopt  kept yes not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest refused yes
-add  plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest refused no
-add  rights parent | sends some row udot/udopt  kept no  not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest refused yes
-add  rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest refused no
-add  code   parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
-add  code   child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
-none plain  parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
-none plain  child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
-none rights parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
-none rights child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
-none code   parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
-none code   child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
+both plain  parent | sends all  row uoptdOPT/uoptdOPT kept no  not up conflict vd never up       | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused no
+both plain  child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row uoptdOPT/-    not up conflict vd policy newest refused no
+both rights parent | sends all  row uoptdOPT/uoptdOPT kept no  not up conflict vd never up       | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused no
+both rights child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row uoptdOPT/-    not up conflict vd policy newest refused no
+both code   parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
+both code   child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
+down plain  parent | sends no   row -/uoptdOPT        kept yes not up conflict d  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
+down plain  child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/dOPT        not up conflict d  policy parent refused no
+down rights parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
+down rights child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
+down code   parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
+down code   child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
+add  plain  parent | sends some row uotdOPT/uoptdOPT  kept yes not up conflict vd never p        | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused yes
+add  plain  child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row updP/dOT      not up conflict vd policy newest refused no
+add  rights parent | sends some row uotdOPT/uoptdOPT  kept no  not up conflict vd never p        | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused yes
+add  rights child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row updP/-        not up conflict vd policy newest refused no
+add  code   parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
+add  code   child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
+none plain  parent | sends no   row -/-               kept no  not up conflict -  never up       | takes no  row -/-           not -  conflict -  policy newest refused yes
+none plain  child  | sends no   row -/-               kept no  not -  conflict -  never -        | takes no  row -/-           not up conflict -  policy newest refused no
+none rights parent | sends no   row -/-               kept no  not up conflict -  never up       | takes no  row -/-           not -  conflict -  policy newest refused yes
+none rights child  | sends no   row -/-               kept no  not -  conflict -  never -        | takes no  row -/-           not up conflict -  policy newest refused no
+none code   parent | sends no   row -/-               kept no  not up conflict -  never up       | takes no  row -/-           not -  conflict -  policy newest refused yes
+none code   child  | sends no   row -/-               kept no  not -  conflict -  never -        | takes no  row -/-           not up conflict -  policy newest refused no
 `
 
 func TestAllCombinations(t *testing.T) {
@@ -115,9 +122,6 @@ func line(table access.Table, role access.Role) string {
 	if r.Takes() {
 		takes = "yes"
 	}
-	if r.TakesReturned() {
-		takes = "returned"
-	}
 	policy := "newest"
 	if r.Policy(merge.Newest) == merge.Parent {
 		policy = "parent"
@@ -133,11 +137,11 @@ func line(table access.Table, role access.Role) string {
 	case table.Code:
 		kind = "code"
 	}
-	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s not %s conflict %s policy %s refused %s",
+	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s/%s not %s conflict %s policy %s refused %s",
 		table.Direction, kind, role,
 		sends, which(func(m merge.Row) bool { return r.SendsRow(m, false) }), which(func(m merge.Row) bool { return r.SendsRow(m, true) }),
 		map[bool]string{false: "no", true: "yes"}[r.SendsKept()], columns(r.SendsNot()), records(r.SendsConflict), never,
-		takes, which(r.TakesRow), columns(r.TakesNot()), records(r.TakesConflict), policy,
+		takes, taken(r.TakesRow), returned(r), columns(r.TakesNot()), records(r.TakesConflict), policy,
 		map[bool]string{false: "no", true: "yes"}[r.RemembersRefused()])
 }
 
@@ -152,6 +156,21 @@ func which(is func(merge.Row) bool) string {
 		return "-"
 	}
 	return string(s)
+}
+
+func taken(is func(merge.Row, access.Added) bool) string {
+	var s []byte
+	for _, r := range rows {
+		if is(r.Row, r.Added) {
+			s = append(s, r.letter)
+		}
+	}
+	return cmp.Or(string(s), "-")
+}
+
+// returned lists the deleted rows that come back as they were; the table as a whole must say so too.
+func returned(r access.Rules) string {
+	return taken(func(m merge.Row, a access.Added) bool { return m.Known && !m.Alive && r.ReturnsRows() && r.Returns(a) })
 }
 
 func columns(m merge.Mask) string {
@@ -186,10 +205,10 @@ func TestWhatIsSentIsTaken(t *testing.T) {
 				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly}
 				from, to := access.On(table, peer, ends[0]), access.On(table, peer, ends[1])
 				name := fmt.Sprintf("%s, rights %t, code %t, to the %s", d, kind.Rights, kind.Code, ends[0])
-				if from.SendsRow(live(0), false) && !to.TakesRow(merge.Row{}) {
+				if from.SendsRow(live(0), false) && !to.TakesRow(merge.Row{}, access.Added{}) {
 					t.Errorf("%s: a new row is sent and not taken", name)
 				}
-				if from.SendsKept() && from.SendsRow(live(0), true) && !to.TakesRow(merge.Row{Known: true}) {
+				if from.SendsKept() && from.SendsRow(live(0), true) && !to.TakesRow(dead, access.Added{Known: true}) && !to.ReturnsRows() {
 					t.Errorf("%s: a row whose deletion was refused is sent and does not return", name)
 				}
 				if from.SendsNot() != to.TakesNot() {

@@ -7,17 +7,40 @@ func (r Rules) Takes() bool {
 	return r.table.Direction != None && (r.up || r.table.Direction != Down)
 }
 
-// TakesReturned reports whether the peer may bring back a row that was deleted here, in a table where it may do nothing else:
-// something that it may send refers to the row. Rows that give people rights are no such table, nor is code.
-func (r Rules) TakesReturned() bool { return r.table.Direction == Down && !r.table.staysPut() }
+// Added says who had added a row that was deleted here, if that is known: see journal.Deleted.
+type Added struct {
+	Known bool
+	By    merge.Peer // 0: it was made here
+}
 
-// TakesRow reports whether the peer may change or delete a row, or bring it back. A child may change what it added, in tables to
-// which it may add, and where it may send nothing else, bring back what was deleted here (see [Rules.TakesReturned]).
-func (r Rules) TakesRow(row merge.Row) bool {
-	if !r.Takes() {
-		return row.Known && !row.Alive
+// TakesRow reports whether the peer may change or delete a row, or bring it back with what it says of it. In tables to which a child
+// may add, that is what it added; so it is of rows that were deleted here, of which added says whose they were. Where nobody knows that
+// any more, such a row counts as new.
+func (r Rules) TakesRow(row merge.Row, added Added) bool {
+	switch {
+	case !r.Takes():
+		return false
+	case r.up || r.table.Direction != Add:
+		return true
+	case row.Alive:
+		return row.CameFrom(r.peer)
 	}
-	return r.up || r.table.Direction != Add || !row.Alive || row.CameFrom(r.peer)
+	return !added.Known || added.By == r.peer
+}
+
+// AsksWhoAdded reports whether TakesRow goes by who had added a deleted row.
+func (r Rules) AsksWhoAdded() bool { return !r.up && r.table.Direction == Add }
+
+// ReturnsRows reports whether a row of the table that was deleted here may come back because a row that is taken from the peer refers
+// to it, though the peer may not send it: as it was here, whatever the peer says of it. Rows that give people rights never do, nor
+// does code.
+func (r Rules) ReturnsRows() bool {
+	return !r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.staysPut()
+}
+
+// Returns reports whether that is so of a row that had been added by this one: what the peer may send itself, it sends.
+func (r Rules) Returns(added Added) bool {
+	return r.ReturnsRows() && (r.table.Direction == Down || added.By != r.peer)
 }
 
 // RemembersRefused reports whether a deletion by the peer that is refused here is to be remembered: not every row of the table goes to
@@ -34,7 +57,7 @@ func (r Rules) TakesNot() merge.Mask {
 
 // TakesConflict reports whether the peer may record a conflict in the table.
 func (r Rules) TakesConflict(deletion bool) bool {
-	return r.Takes() || deletion && r.TakesReturned()
+	return r.Takes() || deletion && r.ReturnsRows()
 }
 
 // Writes returns the columns of a row here that a peer may change: all but those that come with a new row alone.

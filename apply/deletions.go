@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -164,7 +165,7 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 func (im *importer) deletable(pending []*deletion) (candidates, others []*deletion) {
 	for _, d := range pending {
 		switch {
-		case !d.l.rules.TakesRow(d.known):
+		case !d.l.rules.TakesRow(d.known, access.Added{}):
 			d.l.count.Refused++
 		case !d.isHere || im.rules.Outlives(d.known, im.incoming(d)):
 			others = append(others, d)

@@ -154,6 +154,9 @@ func (im *importer) policy(l *localTable) merge.Policy {
 func (im *importer) addCounts(r *Report) {
 	for _, l := range im.resolver.exchanged {
 		r.add(l.count)
+		if l.returned > 0 {
+			im.notes.add("%d rows of %s that were deleted here came back as they were: rows of %s refer to them", l.returned, l.Name, im.peer.Name)
+		}
 	}
 	r.Conflicts = im.writer.newConflicts
 }

@@ -169,7 +169,7 @@ func (w *writer) fillSome(ctx context.Context, phase phase, patches []patch, to 
 			}
 			ready[p.column] = append(ready[p.column], i)
 		case phase == finishing:
-			if err := w.setAside(p.l, p.key, refersNowhere(p.column, p.to.root, p.to.key)); err != nil {
+			if err := w.setAside(p.l, p.key, w.resolver.refersNowhere(ctx, p.column, p.to.root, p.to.key)); err != nil {
 				return err
 			}
 		default:

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -82,6 +83,31 @@ func refersNowhere(c *schema.Column, root *localTable, key string) error {
 	}
 	return fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
 		c.Name, what, which)
+}
+
+// refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch, with what is known of that one.
+func (v *resolver) refersNowhere(ctx context.Context, c *schema.Column, root *localTable, key string) error {
+	if root == nil || root.journal == nil || !root.rules.ReturnsRows() && root.rules.Takes() {
+		return refersNowhere(c, root, key)
+	}
+	canonical := journal.Canonical(root.Table, key)
+	dead, err := journal.Tombstones(ctx, v.s.conn, root.journal.ID, []string{canonical}, v.j.Authors)
+	if err != nil {
+		return err
+	}
+	t, ok := dead[canonical]
+	if !ok {
+		return refersNowhere(c, root, key)
+	}
+	why := v.stayedAway[rowName{root, canonical}]
+	if why == "" {
+		why = "nothing is kept of it"
+	}
+	if !root.rules.ReturnsRows() {
+		why = "rows that give rights or are code come back by nobody's file"
+	}
+	return fmt.Errorf("its %s refers to a row of %s that was deleted here at %s UTC (%s), and %s: put that row back here with its uuid, or delete at the sender what refers to it; then import again",
+		c.Name, root.Name, time.UnixMicro(t.Time).UTC().Format(time.DateTime), printable(root.Table, key), why)
 }
 
 // beyondHorizon is the reason of a row with a stamp that is not taken.

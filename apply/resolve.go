@@ -26,11 +26,13 @@ type resolver struct {
 	exchanged []*localTable          // those of them that are exchanged, as they came up
 	keys      dictionary
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
+
+	stayedAway map[rowName]string // why rows that were deleted here did not come back
 }
 
 func newResolver(l *peerLink) *resolver {
 	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes,
-		sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}}
+		sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 
 // resolve finds the rows of dictionary entries here, locked against deletion.

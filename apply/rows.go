@@ -21,6 +21,7 @@ type block struct {
 	groups  [][]merge.SentGroup // versions by row, in the bits here
 	keyedRows
 	filtered map[int]bool // rows that the profile keeps where they are
+	decided  []decision   // by row
 }
 
 // reference is a column that refers to a row which is not here yet.
@@ -37,7 +38,7 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 		return nil
 	}
 	w := &block{Rows: b, t: t, keyedRows: keyedRows{l: t.local}, n: len(b.Keys), pending: map[int][]reference{}, filtered: map[int]bool{}}
-	if !w.l.rules.Takes() && !w.l.rules.TakesReturned() {
+	if !w.l.rules.Takes() && !w.l.rules.ReturnsRows() {
 		w.l.count.Refused += int64(w.n)
 		return nil
 	}

@@ -6,40 +6,80 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 )
 
-// settle lets the rules decide row by row, and writes what they decide.
+// decision is what the rules say of a row of a block.
+type decision struct {
+	taken bool // the sender may say something of it, and says it
+	merge.Outcome
+}
+
+// settle lets the rules decide row by row, brings back what rows that are taken refer to, and writes what was decided.
 func (im *importer) settle(ctx context.Context, w *block) error {
 	policy := im.policy(w.l)
-	q := &writes{l: w.l}
+	added, err := im.resolver.whoAdded(ctx, w)
+	if err != nil {
+		return err
+	}
+	w.decided = make([]decision, w.n)
 	for i := range w.n {
 		if w.filtered[i] {
 			continue
 		}
-		if err := im.settleRow(ctx, w, i, policy, q); err != nil {
+		if err := im.decide(w, i, policy, added); err != nil {
 			return err
+		}
+	}
+	if err := im.bringBackFor(ctx, w); err != nil {
+		return err
+	}
+	q := &writes{l: w.l}
+	for i := range w.n {
+		if w.decided[i].taken {
+			if err := im.carryOut(ctx, w, i, q); err != nil {
+				return err
+			}
 		}
 	}
 	return im.writer.write(ctx, q)
 }
 
-// settleRow decides on one row, and adds to q what is to be written.
-func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge.Policy, q *writes) error {
+// whoAdded returns who had added rows of a block that were deleted here, where the rules ask for it.
+func (v *resolver) whoAdded(ctx context.Context, w *block) (map[string]merge.Peer, error) {
+	if !w.l.rules.AsksWhoAdded() {
+		return nil, nil
+	}
+	var dead []string
+	for i, k := range w.known {
+		if k.Known && !k.Alive {
+			dead = append(dead, w.keys[i])
+		}
+	}
+	if dead == nil {
+		return nil, nil
+	}
+	return journal.DeletedAuthors(ctx, v.s.conn, w.l.journal.ID, dead)
+}
+
+// decide lets the rules decide on one row.
+func (im *importer) decide(w *block, i int, policy merge.Policy, added map[string]merge.Peer) error {
 	l, known, count := w.l, w.known[i], &w.l.count
 	f, isHere := w.found[i]
 	var cmp merge.Compare
 	if isHere {
 		cmp = w.compare(i, f)
 	}
-	if !l.rules.TakesRow(known) {
+	by, is := added[w.keys[i]]
+	if !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
 		if isHere && w.mask(i)&^cmp.Equal == 0 { // it says what is here anyway
 			count.Unchanged++
-		} else {
-			count.Refused++
+			return nil
 		}
-		return nil
+		count.Refused++
+		return im.noteNamed(w, i)
 	}
 	if err := im.checkStamps(l, im.resolver.keys.at(w.Keys[i]).key, known, w.groups[i]...); err != nil {
 		return err
@@ -48,7 +88,14 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	if w.Acks != nil {
 		in.Ack = im.rules.RowAck(w.Acks[i])
 	}
-	out := im.rules.Settle(known, in, policy, cmp, false)
+	w.decided[i] = decision{true, im.rules.Settle(known, in, policy, cmp, false)}
+	return nil
+}
+
+// carryOut adds to q what is to be written of a row.
+func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) error {
+	l, count, out := w.l, &w.l.count, w.decided[i].Outcome
+	f, isHere := w.found[i]
 	if err := im.recordRowConflicts(ctx, w, i, out.Conflicts); err != nil {
 		return err
 	}
@@ -56,7 +103,7 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	case merge.Insert:
 		key, ok := im.resolver.keyValues(l, w.Keys[i])
 		if !ok {
-			return im.setAsideKeyless(w, i)
+			return im.setAsideKeyless(ctx, w, i)
 		}
 		r, err := im.newRow(ctx, w, i, key, out)
 		if err != nil {
@@ -65,7 +112,7 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
-		if write := out.Write & l.mask & l.rules.Writes(); write != 0 {
+		if write := im.written(w, i); write != 0 {
 			q.update = append(q.update, im.changedRow(w, i, f, out.Row.Groups, write))
 			count.Updated++
 		}
@@ -82,6 +129,17 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	return nil
 }
 
+// written returns the columns that a row which is taken has written: of a new one all that come, of one that is here those that change.
+func (im *importer) written(w *block, i int) merge.Mask {
+	switch out := w.decided[i].Outcome; out.Action {
+	case merge.Insert:
+		return out.Write
+	case merge.Update:
+		return out.Write & w.l.mask & w.l.rules.Writes()
+	}
+	return 0
+}
+
 // checkStamps sets a row aside of which a stamp is not taken. Its error ends the import, as long as there is no place for such rows.
 func (im *importer) checkStamps(l *localTable, key string, known merge.Row, groups ...merge.SentGroup) error {
 	for _, g := range groups {
@@ -93,15 +151,15 @@ func (im *importer) checkStamps(l *localTable, key string, known merge.Row, grou
 }
 
 // setAsideKeyless sets a new row aside whose key is made of another row's which is not here.
-func (im *importer) setAsideKeyless(w *block, i int) error {
+func (im *importer) setAsideKeyless(ctx context.Context, w *block, i int) error {
 	e := im.resolver.keys.at(w.Keys[i])
-	c := w.l.KeyColumns[0]
+	c, target, at := w.l.KeyColumns[0], e.root, w.Keys[i]
 	for p, to := range im.resolver.keys.refs(e) {
 		if to != 0 && im.resolver.keys.at(to).state != here {
-			c = w.l.KeyColumns[p]
+			c, target, at = w.l.KeyColumns[p], im.resolver.keys.at(to).root, to
 		}
 	}
-	return im.writer.setAside(w.l, e.key, refersNowhere(c, e.root, e.key))
+	return im.writer.setAside(w.l, e.key, im.resolver.refersNowhere(ctx, c, target, im.resolver.keys.at(at).key))
 }
 
 // newRow puts together a row to be inserted. key is the values of its key columns.

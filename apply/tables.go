@@ -38,6 +38,9 @@ type localTable struct {
 	bulkVersion  *merge.Group // the default version that this import gives it
 	nextInteger  int64        // the last one given, where the server gives none
 
+	named    map[string]bool // keys of rows that were deleted here and that the sender may only name: counted as refused
+	returned int             // rows that came back as they were here
+
 	count TableReport
 }
 

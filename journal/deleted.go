@@ -96,6 +96,15 @@ func tooLongToKeep(ctx context.Context, q sqldb.DB, content []byte) (bool, error
 // DeletedRows returns what is kept of rows with these keys: of each the last deletion. The caller bounds how many it asks for: all that is
 // found is held.
 func DeletedRows(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors) (map[string]Deleted, error) {
+	out := make(map[string]Deleted, len(keys))
+	return out, EachDeleted(ctx, q, tbl, keys, a, func(d Deleted) error {
+		out[d.Key] = d
+		return nil
+	})
+}
+
+// EachDeleted hands on what DeletedRows returns, and holds a bounded part of it. f may use q itself.
+func EachDeleted(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors, f func(Deleted) error) error {
 	var ids []uint64
 	err := chunks(keys, func(part []string) error {
 		b := keyList([]byte("SELECT MAX(t.id) FROM "), part)
@@ -106,13 +115,9 @@ func DeletedRows(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for rows that were deleted: %w", err)
+		return fmt.Errorf("look for rows that were deleted: %w", err)
 	}
-	out := make(map[string]Deleted, len(ids))
-	return out, readDeleted(ctx, q, ids, a, func(_ uint16, d Deleted) error {
-		out[d.Key] = d
-		return nil
-	})
+	return readDeleted(ctx, q, ids, a, func(_ uint16, d Deleted) error { return f(d) })
 }
 
 // DeletedAuthors returns who had added the rows with these keys that were deleted, by what is kept of the last deletion of each.

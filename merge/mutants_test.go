@@ -42,6 +42,8 @@ var mutants = []mutant{
 	{"a winner by policy is stamped above (local)", "columns.go", "out = im.stamper().above(in.Stamp)", "out = local", 5000, ""},
 	{"nothing here is seen by who does not know of a restore", "settle.go", "return im.Valid && (", "return (", 20000, ""},
 	{"what never goes up goes by the parent", "columns.go", "s.policy, s.ack = Parent, 0", "", 0, "TestSettleNeverSent"},
+	{"what returns is above its deletion", "refuse.go", "Insert(dead, columns, at)", "Insert(Row{}, columns, at)", 0, "TestReturn"},
+	{"a deletion that loses to a row that returns is reported", "refuse.go", "Conflicts: []Conflict{{Mask: Existence, Deletion: true, Loser: dead.Dead.Stamp, Winner: row.highest()}}", "Conflicts: nil", 0, "TestReturn"},
 	{"the parent's own row goes with its deletion", "settle.go", "(in.NeverSent&Existence == 0 || g.Mask&Existence != 0)", "true", 0, "TestSettleNeverSent"},
 	{"an edit that never went up is lost with its row", "settle.go", "unseen |= g.Mask & in.NeverSent", "", 0, "TestSettleNeverSent"},
 

@@ -1,5 +1,14 @@
 package merge
 
+// Return returns what becomes of a row that was deleted here and that comes back as it was, because a row that is taken refers to it: an
+// edit made here at that time (µs since 1970 UTC), above the deletion, which goes to everybody. The deletion lost; that its author
+// may have known better is recorded, as it is of every deletion that loses.
+func (im *Import) Return(dead Row, columns Mask, at int64) Outcome {
+	row := im.stamper().Insert(dead, columns, at)
+	return Outcome{Row: row, Action: Insert, Write: columns &^ Existence, Changed: true,
+		Conflicts: []Conflict{{Mask: Existence, Deletion: true, Loser: dead.Dead.Stamp, Winner: row.highest()}}}
+}
+
 // RefuseDeletions returns, for each of a batch's n deletions, whether it is refused: its row stays. It is to be called once the live
 // rows of the batch are in.
 //
