@@ -14,6 +14,15 @@ type Deletions struct {
 	Left    int64   // rows that the table has before the import at hand
 }
 
+// Few reports whether deletions need no person however many rows the table has: Left need not be known.
+func (d Deletions) Few() bool {
+	sum := d.Now
+	for _, n := range d.Earlier {
+		sum += n
+	}
+	return sum <= FreeDeletions
+}
+
 // NeedPerson reports whether deletions wait until a person has agreed: a child deletes too much at once, or in many imports within a
 // day. What a person agreed to earlier counts no more: an import that went too far and is applied all the same is one of those.
 // Parents are not held.

@@ -38,6 +38,18 @@ func TestDeletionsThatNeedAPerson(t *testing.T) {
 		if got := child.NeedPerson(d); got != c.want {
 			t.Errorf("%s: %t", c.what, got)
 		}
+		for left := range int64(2) { // what is few needs nobody, whatever the table has
+			if small := (access.Deletions{Now: c.now, Earlier: c.earlier, Left: left}); d.Few() && child.NeedPerson(small) {
+				t.Errorf("%s: it is few, and too many for %d rows", c.what, left)
+			}
+		}
+		sum := c.now
+		for _, n := range c.earlier {
+			sum += n
+		}
+		if few := sum <= 200; d.Few() != few {
+			t.Errorf("%s: few: %t", c.what, !few)
+		}
 		if parent.NeedPerson(d) {
 			t.Errorf("%s: the parent is held", c.what)
 		}

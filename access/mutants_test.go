@@ -44,6 +44,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "what goes further is sent again", File: "access.go", Old: "return now != d && d != Both && now != None", New: "return d == None && now != None"},
 		mutation.Mutant{Rule: "what flows down goes by the parent", File: "take.go", Old: "if r.table.Direction == Down {", New: "if false {"},
 		mutation.Mutant{Rule: "parents are not held", File: "deletions.go", Old: "if r.up {", New: "if false {"},
+		mutation.Mutant{Rule: "what was deleted before makes it more than few", File: "deletions.go", Old: "\t\tsum += n\n", New: "\t\tsum += n * 0\n"},
 		mutation.Mutant{Rule: "some deletions are free", File: "deletions.go", Old: "n > FreeDeletions && ", New: ""},
 		mutation.Mutant{Rule: "no more than that", File: "deletions.go", Old: "n > FreeDeletions &&", New: "n > FreeDeletions+1 &&"},
 		mutation.Mutant{Rule: "a share of a large table is free", File: "deletions.go", Old: " && n > of/DeletionShare", New: ""},
