@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policy|Directions|States|Quotas|Resends)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policy|Directions|States|Quotas|Resends|Deletions)",
 		mutation.Mutant{Rule: "what only flows down is not sent up", File: "send.go", Old: "&& !(r.up && r.table.Direction == Down)", New: ""},
 		mutation.Mutant{Rule: "what flows neither way is not sent", File: "send.go", Old: "return r.table.Direction != None &&", New: "return"},
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:", New: "case false:"},
@@ -66,5 +66,14 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a table is sent again at most so often", File: "resend.go", Old: "now-last >= ResendEvery", New: "true"},
 		mutation.Mutant{Rule: "a table is sent again after that time", File: "resend.go", Old: ">= ResendEvery", New: "> ResendEvery"},
 		mutation.Mutant{Rule: "a clock that was set back keeps no table back", File: "resend.go", Old: "now < last || ", New: ""},
+		mutation.Mutant{Rule: "parents are not held", File: "deletions.go", Old: "if r.up {", New: "if false {"},
+		mutation.Mutant{Rule: "what was deleted before makes it more than few", File: "deletions.go", Old: "\t\tsum += n\n", New: "\t\tsum += n * 0\n"},
+		mutation.Mutant{Rule: "some deletions are free", File: "deletions.go", Old: "n > FreeDeletions && ", New: ""},
+		mutation.Mutant{Rule: "no more than that", File: "deletions.go", Old: "n > FreeDeletions &&", New: "n > FreeDeletions+1 &&"},
+		mutation.Mutant{Rule: "a share of a large table is free", File: "deletions.go", Old: " && n > of/DeletionShare", New: ""},
+		mutation.Mutant{Rule: "no more than that share", File: "deletions.go", Old: "n > of/DeletionShare", New: "n > of/DeletionShare+1"},
+		mutation.Mutant{Rule: "slices of a day count together", File: "deletions.go", Old: "tooMany(sum+d.Now, all)", New: "tooMany(d.Now, all)"},
+		mutation.Mutant{Rule: "the share is of the table as it was", File: "deletions.go", Old: "\t\tall += n", New: "\t\tall += n * 0"},
+		mutation.Mutant{Rule: "what a person agreed to counts no more", File: "deletions.go", Old: "sum = 0", New: "sum += 0"},
 	)
 }

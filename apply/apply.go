@@ -31,6 +31,8 @@ type Options struct {
 	Verify   func(h *batch.Header, message, signature []byte) error
 	Decrypt  func(io.Reader) (io.Reader, error)
 	Progress func(rows, total int64) // nil: nobody asks
+	// AcceptDeletions: a person has agreed to what the batch deletes, however much it is.
+	AcceptDeletions bool
 }
 
 // horizon is how much later than the clock stamps of a child may be.
@@ -39,15 +41,18 @@ func (o *Options) horizon() time.Duration { return cmp.Or(o.Horizon, merge.Defau
 // ErrSchemas means that the two sides' schemas or profiles do not fit.
 var ErrSchemas = errors.New("schemas do not fit")
 
+// ErrNotActive means that nothing is taken from the sender now: it is suspended.
+var ErrNotActive = errors.New("nothing is taken from the sender")
+
 // maxAttempts is how often an import is tried, first try included, when the server gave it up (a deadlock, or a lock held too long) or a
 // seal had to come first.
 const maxAttempts = 8
 
 // Import applies one batch file, or finds that there is nothing to apply. What the header says is remembered in either
 // case. If it fails, no row of the batch stays. What stays is seals that it asked for, what it would have used too much of,
-// and, if it failed on a row of the batch, what the header says: the acknowledgement, a new history, what counts as made here or is to
-// be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas,
-// *access.OverQuota, journal.ErrBusy, the server's.
+// and, if it failed on a row of the batch or waits for a person, what the header says: the acknowledgement, a new history, what counts
+// as made here or is to be sent again. Of a dry run only the seals stay. Errors: those of batch.Open, ErrSchemas, ErrNotActive, a
+// *DeletionsError, *access.OverQuota, journal.ErrBusy, the server's.
 func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int64, o Options) (*Report, error) {
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err
@@ -58,6 +63,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 		report, err := a.run(ctx, file, size)
 		var row *rowError
 		var aside *asideError
+		var many *DeletionsError
 		switch {
 		case errors.As(err, &aside) && n < maxAsideAttempts:
 			a.letWait(aside)
@@ -71,7 +77,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 			pause(ctx, n)
 		case refused != nil:
 			return nil, errors.Join(refused, a.stop(ctx, err))
-		case errors.As(err, &row) && !o.DryRun:
+		case (errors.As(err, &row) || errors.As(err, &many)) && !o.DryRun:
 			refused, a.extent = err, headerAlone // nothing of the batch stays, but its header counts: the sender may need what it asks for to mend this
 		default:
 			return report, a.stop(ctx, err)
@@ -132,7 +138,7 @@ type extent uint8
 
 const (
 	wholeBatch  extent = iota
-	headerAlone        // of a batch with a row that was refused
+	headerAlone        // of a batch that is not applied
 )
 
 // run is one try.

@@ -149,18 +149,16 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 	}
 	pending := im.pendingDeletes
 	im.pendingDeletes = nil
+	candidates, others := im.deletable(pending)
+	if phase == reading {
+		if held, err := im.heldUp(ctx, candidates); held || err != nil {
+			return err
+		}
+	}
 	out := deletionWrites{tables: map[*localTable]*tableDeletions{}}
-	var candidates []*deletion // rows that are here, and that the sender may delete
-	for _, d := range pending {
-		switch {
-		case !d.l.rules.TakesRow(d.known, access.Added{}):
-			d.l.count.Refused++
-		case !d.isHere || im.rules.Outlives(d.known, im.incoming(d)):
-			if err := im.settleDeletion(ctx, d, false, &out); err != nil {
-				return err
-			}
-		default:
-			candidates = append(candidates, d)
+	for _, d := range others {
+		if err := im.settleDeletion(ctx, d, false, &out); err != nil {
+			return err
 		}
 	}
 	refs, err := im.referrers(ctx, candidates)
@@ -177,6 +175,22 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 		}
 	}
 	return out.write(ctx, im.writer)
+}
+
+// deletable returns the rows that are here, that the sender may delete and that are not later than the deletion; and beside them what
+// has nothing to delete.
+func (im *importer) deletable(pending []*deletion) (candidates, others []*deletion) {
+	for _, d := range pending {
+		switch {
+		case !d.l.rules.TakesRow(d.known, access.Added{}):
+			d.l.count.Refused++
+		case !d.isHere || im.rules.Outlives(d.known, im.incoming(d)):
+			others = append(others, d)
+		default:
+			candidates = append(candidates, d)
+		}
+	}
+	return candidates, others
 }
 
 // settleDeletion lets the rules decide on a deletion, and adds to out what is to be written. stays: something here refers to the

@@ -30,6 +30,8 @@ type importer struct {
 	deferredDeletes []*deletion // of rows that something here still referred to
 
 	settledWaiting []uint64 // rows that waited and need not any more
+	deletions      map[*localTable]*deletionCounts
+	deletionsOf    []*localTable // the tables of these, in order
 
 	rowsRead int64
 }
@@ -56,7 +58,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 		return nil, err
 	}
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
-		resolver: v, writer: w}, nil
+		resolver: v, writer: w, deletions: map[*localTable]*deletionCounts{}}, nil
 }
 
 func set(list []uint64) map[uint64]bool {
@@ -73,6 +75,7 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 	for _, step := range []func() error{
 		func() error { return read(ctx) },                             // leaves deletions, where no rows followed them, and below what waits
 		func() error { return im.delete(ctx, reading) },               // leaves deferred deletions, as each delete while reading does
+		func() error { return im.checkDeletions() },                   // where no rows followed them
 		func() error { return im.writer.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
 		func() error { return im.delete(ctx, finishing) },             // the deferred ones
 		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
@@ -112,6 +115,11 @@ func (im *importer) readItems(ctx context.Context, r *batch.Reader) error {
 				return fmt.Errorf("%w: deletions after rows", batch.ErrCorrupt) // what was found by then may be gone
 			}
 		case *batch.Rows:
+			if !rows {
+				if err := errors.Join(im.delete(ctx, reading), im.checkDeletions()); err != nil {
+					return err
+				}
+			}
 			rows = true
 		}
 		if err := im.readItem(ctx, item); err != nil {

@@ -57,6 +57,9 @@ func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer stri
 	if l.peer == nil {
 		return nil, fmt.Errorf("no peer of that name: exchange cards and run omsync peer add")
 	}
+	if !l.peer.State.Exchanges() { // since the files of this run were looked at
+		return nil, fmt.Errorf("%w: %s is %s", ErrNotActive, l.peer.Name, l.peer.State)
+	}
 	if err := journal.LoadImports(ctx, s.conn, l.peer); err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -217,30 +216,5 @@ func withoutValues(err error) error {
 	return serverError{err, text}
 }
 
-// printable is a key as people can read it. Of a key that is not a uuid, only the uuids in it.
-func printable(t *schema.Table, key string) string {
-	t = t.Root
-	parts, ok := journal.SplitKey(key, len(t.KeyColumns))
-	if !ok {
-		return "?"
-	}
-	var out []string
-	for i, c := range t.KeyColumns {
-		switch {
-		case parts[i] == nil:
-			out = append(out, "NULL")
-		case c.Ref != nil && c.Ref.To != nil:
-			out = append(out, printable(c.Ref.To, *parts[i]))
-		case c.UUIDColumn:
-			out = append(out, strings.Map(func(r rune) rune {
-				if r < ' ' || r == 0x7f {
-					return -1
-				}
-				return r
-			}, *parts[i]))
-		default:
-			out = append(out, "*")
-		}
-	}
-	return strings.Join(out, "/")
-}
+// printable is a key as people can read it.
+func printable(t *schema.Table, key string) string { return journal.PrintableKey(t, key) }

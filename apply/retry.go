@@ -91,7 +91,8 @@ func newRetry(ctx context.Context, l *peerLink, o Options, a *asides) (*importer
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
 		return nil, err
 	}
-	return &importer{j: l.j, o: o, peer: l.peer, rules: rules, epoch: l.epoch, notes: l.notes, resolver: v, writer: w}, nil
+	return &importer{j: l.j, o: o, peer: l.peer, rules: rules, epoch: l.epoch, notes: l.notes, resolver: v, writer: w,
+		deletions: map[*localTable]*deletionCounts{}}, nil
 }
 
 // retryRows is how many rows that waited are brought in as one block.

@@ -24,6 +24,8 @@ type Held struct {
 	Last   time.Time // when the last one began; zero: none
 	Next   time.Time // when it is due; zero: at the next import, or never, if it is aside
 	Why    string    // what the last attempt found
+	// Deletions are why it waits for a person; none: it does not.
+	Deletions []attempts.Deletions
 }
 
 // ListHeld lists the files in the inbox and aside, by name.
@@ -40,7 +42,7 @@ func ListHeld(ctx context.Context, home string, now time.Time) ([]Held, error) {
 		}
 		for _, h := range files {
 			f := record.Of(h.Name, h.Bytes)
-			h.Failed, h.Last, h.Why = f.Failed, f.Last, f.Why
+			h.Failed, h.Last, h.Why, h.Deletions = f.Failed, f.Last, f.Why, f.Deletions
 			if verdict, until := f.Judge(now); verdict == attempts.Wait && !aside {
 				h.Next = until
 			}
@@ -78,7 +80,7 @@ func heldIn(ctx context.Context, home string, aside bool) ([]Held, error) {
 // Retry has files tried at the next import, as if they had just come: those of these names, or all that failed if none is named. It
 // returns their names. With no name, what failed in other folders and stores is looked at again, too. fs.ErrNotExist: one that is named is not there.
 func Retry(ctx context.Context, home string, names []string) ([]string, error) {
-	return eachHeld(ctx, home, names, func(h Held) bool { return h.Aside || h.Failed > 0 }, func(record *attempts.Record, h Held) error {
+	return eachHeld(ctx, home, names, func(h Held) bool { return h.Aside || h.Failed > 0 || h.Deletions != nil }, func(record *attempts.Record, h Held) error {
 		record.Forget(h.Name)
 		if !h.Aside {
 			return nil

@@ -297,7 +297,7 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	}
 	bar := r.bar("from "+f.sender.Name, Rows)
 	o := r.applyOptions()
-	o.Progress = bar.Show
+	o.Progress, o.AcceptDeletions = bar.Show, r.accepts(f)
 	o.Verify = func(h *batch.Header, message, signature []byte) error {
 		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	}
@@ -332,6 +332,9 @@ func (r *importRun) reportError(ctx context.Context, f *Incoming, err error) err
 		return err
 	case sqldb.IsLack(err):
 		r.notTheFile(f, attempts.ServersLack)
+	case errors.Is(err, apply.ErrNotActive):
+		r.notTheFile(f, attempts.Untouched)
+		err = &SenderError{f.sender.Name, access.Suspended}
 	default:
 		err = r.failed(f, err)
 	}
@@ -346,6 +349,9 @@ func (r *importRun) report(f *Incoming, p *apply.Report) error {
 		r.done(f)
 	} else {
 		r.notTheFile(f, attempts.Untouched)
+		if p.Outcome == apply.Gap {
+			r.sayWhatAsks(f, p)
+		}
 	}
 	return r.each(res)
 }

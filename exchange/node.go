@@ -23,6 +23,7 @@ type Node struct {
 	Policy   func(table string) merge.Policy
 	Reindex  bool           // the application is to index anew what imports change: see apply.Options
 	MaxFile  int64          // the largest file that is fetched, in bytes; 0: any
+	Accept   string         // the child whose files that wait for a person for what they delete go through now; "": none's
 	Horizon  time.Duration  // how much later than the clock stamps of a child may be: see apply.Options
 	Keep     time.Duration  // how long rows that an import deletes are kept whole: see apply.Options
 	Quotas   access.Amounts // what each child may use in its life: see apply.Options

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 )
@@ -65,11 +66,12 @@ func (n *Node) answer(ctx context.Context, peer string, came time.Time) error {
 	return tx.Commit()
 }
 
-// reachesNoFurther reports whether a file of the inbox is too new, or failed before, and, by its name, goes no further than what is applied here: its
+// reachesNoFurther reports whether a file of the inbox is too new, failed before or waits for a person, and, by its name, goes no further than what is applied here: its
 // sender has sent what it holds in another form.
 func (n *Node) reachesNoFurther(ctx context.Context, r *Result) bool {
 	var wait *WaitError
-	if !errors.Is(r.Err, batch.ErrTooNew) && !errors.As(r.Err, &wait) {
+	var many *apply.DeletionsError
+	if !errors.Is(r.Err, batch.ErrTooNew) && !errors.As(r.Err, &wait) && !errors.As(r.Err, &many) {
 		return false
 	}
 	p, err := journal.PeerByName(ctx, n.Journal.DB, r.Header.Sender, false)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/exchange/attempts"
 )
 
@@ -68,6 +69,8 @@ func (r *importRun) due(files []*Incoming, now time.Time) ([]*Incoming, error) {
 		verdict, until := f.before.Judge(now)
 		var err error
 		switch {
+		case verdict == attempts.Asks && !r.accepts(f):
+			err = asked(f.before)
 		case verdict == attempts.SetAside:
 			err = &AsideError{Failed: f.before.Failed, Why: f.before.Why, Dropped: f.before.Dropped}
 		case verdict == attempts.Wait && f.header.Upto.Epoch > f.sender.Link.Applied.Epoch:
@@ -114,6 +117,11 @@ func (r *importRun) failed(f *Incoming, err error) error {
 		return err
 	}
 	f.tried = false
+	var many *apply.DeletionsError
+	if errors.As(err, &many) {
+		r.record.Asks(f.key, many.Error(), asks(many))
+		return many
+	}
 	now := r.record.Failed(f.key, err.Error())
 	if now.Failed < attempts.Most {
 		return err

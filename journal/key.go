@@ -150,3 +150,32 @@ func Identity(t *schema.Table, prefix string) string {
 	}
 	return "0, " + schema.LocalKeySQL(t, prefix)
 }
+
+// PrintableKey returns a key as people can read it, with nothing in it that a terminal obeys or that is about a patient. Of a key that
+// is not a uuid, only the uuids in it.
+func PrintableKey(t *schema.Table, key string) string {
+	t = t.Root
+	parts, ok := SplitKey(key, len(t.KeyColumns))
+	if !ok {
+		return "?"
+	}
+	var out []string
+	for i, c := range t.KeyColumns {
+		switch {
+		case parts[i] == nil:
+			out = append(out, "NULL")
+		case c.Ref != nil && c.Ref.To != nil:
+			out = append(out, PrintableKey(c.Ref.To, *parts[i]))
+		case c.UUIDColumn:
+			out = append(out, strings.Map(func(r rune) rune {
+				if r < ' ' || r == 0x7f {
+					return -1
+				}
+				return r
+			}, *parts[i]))
+		default:
+			out = append(out, "*")
+		}
+	}
+	return strings.Join(out, "/")
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
@@ -94,8 +95,12 @@ func (n *Node) forgetInvitations(name string) error {
 
 // SetPeerState changes a peer's state. One that is removed does not come back by the token that it joined with, and its mail goes.
 func (n *Node) SetPeerState(ctx context.Context, name string, state access.State) error {
-	if state != access.Removed {
-		return n.saveState(ctx, name, state)
+	for state != access.Removed {
+		err := n.saveState(ctx, name, state)
+		if sqldb.IsLockConflict(err) && ctx.Err() == nil { // an import of its file is under way, and may take long
+			continue
+		}
+		return err
 	}
 	if err := n.forgetInvitations(name); err != nil {
 		return err

@@ -11,12 +11,14 @@ import (
 
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/transport"
 )
 
 type importOptions struct {
 	from   string
+	accept string
 	dryRun bool
 	json   bool
 	strict bool
@@ -29,7 +31,12 @@ func newImport(g *global) *cobra.Command {
 		Short: "Apply batches for this node",
 		Long: `Apply the batches for this node that are in a folder, or the files named; with neither, those that pull or serve put
 into the inbox. Of a folder, files for other nodes are left alone. Each file is applied once: a file that was applied before
-changes nothing. A row that cannot be applied waits (see quarantine), and the rest of its file is applied.`,
+changes nothing. A row that cannot be applied waits (see quarantine), and the rest of its file is applied.
+
+A file in which a child deletes more than 200 rows of one table, and more than one in a hundred of them, waits for a person, and
+so does one after many such deletions within a day. Nothing of it is applied, and nobody else's files wait for it; omsync status
+says how many rows of which table it deletes. Ask that clinic whether it means them; if so, --accept-deletions lets those of its
+files through that wait now.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runImport(cmd, g, o, args) },
 	}
@@ -37,6 +44,7 @@ changes nothing. A row that cannot be applied waits (see quarantine), and the re
 	f.StringVar(&o.from, "from", "", "the folder")
 	f.BoolVar(&o.dryRun, "dry-run", false, "do it all, report what would change per table, and take it back")
 	f.BoolVar(&o.strict, "strict", false, "all or nothing: a file with a row that cannot be applied is refused, and the row does not wait")
+	f.StringVar(&o.accept, "accept-deletions", "", "let this peer's files through that wait for a person because of what they delete")
 	f.BoolVar(&o.json, "json", false, "one JSON object for each file, a line each")
 	return cmd
 }
@@ -51,7 +59,15 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 		return err
 	}
 	defer n.Close()
+	if o.accept != "" {
+		if p, err := journal.PeerByName(ctx, n.DB, o.accept, false); err != nil {
+			return err
+		} else if p == nil {
+			return n.NoPeer(o.accept)
+		}
+	}
 	x := exchanging(cmd.ErrOrStderr(), n)
+	x.Accept = o.accept
 	run := &importing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), dryRun: o.dryRun, json: o.json, applied: map[string]bool{}}
 	begin := func() error { return n.Reconcile(ctx) }
 	if err := run.withHook(ctx, func() error { return o.run(ctx, x, args, begin, run) }); err != nil {

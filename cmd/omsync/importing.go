@@ -189,7 +189,10 @@ func advise(n *node.Node, err error) error {
 	var s *exchange.SenderError
 	var wait *exchange.WaitError
 	var aside *exchange.AsideError
+	var many *apply.DeletionsError
 	switch {
+	case errors.As(err, &many):
+		return failure.Hinted(err, "omsync --home %s status says how many and whose: if its people meant that, omsync --home %[1]s import --accept-deletions PEER; if not, omsync --home %[1]s peer suspend PEER", n.Home)
 	case errors.As(err, &wait):
 		return failure.Hinted(err, "omsync --home %s inbox retry has it tried at the next import", n.Home)
 	case errors.As(err, &aside):

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 )
@@ -68,6 +69,8 @@ func printHeld(out io.Writer, held []exchange.Held, asJSON bool) error {
 		switch {
 		case h.Aside:
 			state = "set aside"
+		case h.Deletions != nil:
+			state = "waits for a person"
 		case !h.Next.IsZero():
 			state = "tried again at " + h.Next.Local().Format("2006-01-02 15:04")
 		}
@@ -94,10 +97,12 @@ type heldJSON struct {
 	Last   *time.Time `json:"last,omitempty"`
 	Next   *time.Time `json:"next,omitempty"`
 	Why    string     `json:"why,omitempty"`
+
+	Deletions []attempts.Deletions `json:"deletions,omitempty"`
 }
 
 func heldObject(h exchange.Held) heldJSON {
-	out := heldJSON{File: h.Name, Sender: h.Sender, Bytes: h.Bytes, Aside: h.Aside, Failed: h.Failed, Why: h.Why}
+	out := heldJSON{File: h.Name, Sender: h.Sender, Bytes: h.Bytes, Aside: h.Aside, Failed: h.Failed, Why: h.Why, Deletions: h.Deletions}
 	if !h.Last.IsZero() {
 		out.Last = &h.Last
 	}

@@ -90,7 +90,7 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	}
 	madeKeys, err := o.makeKeys(ctx, n)
 	if err != nil {
-		return errors.Join(err, undo(n, fresh, madeDir))
+		return errors.Join(err, takeBack(n, fresh, madeDir))
 	}
 	listener := listener(cmd.ErrOrStderr())
 	if err := n.Upgrade(ctx, cat, p, listener); err != nil {
@@ -236,8 +236,8 @@ func makeHome(dir string) (made bool, err error) {
 	return made, nil
 }
 
-// undo takes back what a first init made in the home folder, so that the next can choose another name.
-func undo(n *node.Node, fresh, madeDir bool) error {
+// takeBack takes back what a first init made in the home folder, so that the next can choose another name.
+func takeBack(n *node.Node, fresh, madeDir bool) error {
 	if !fresh {
 		return nil
 	}

@@ -202,6 +202,9 @@ func newPeerState(g *global, verb string, state access.State, short, effect stri
 		Args:  oneArg("which peer?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := g.open(cmd, node.Change)
+			if errors.Is(err, node.ErrLocked) && state == access.Suspended {
+				n, err = g.open(cmd, node.Read) // at once: the run that is at work asks for the peer's state at each file
+			}
 			if err != nil {
 				return err
 			}

@@ -147,6 +147,8 @@ func printQuotas(out io.Writer, p status.Peer) {
 func troubleText(f status.File) string {
 	text := fmt.Sprintf("file %s of %s: ", failure.Printable(f.File), failure.Printable(f.Sender))
 	switch {
+	case f.Deletions != nil && !f.Aside:
+		return text + failure.Printable(f.Why) + ": omsync import --accept-deletions " + failure.Printable(f.Sender)
 	case f.Aside:
 		text += fmt.Sprintf("set aside, it failed %s", count(int64(f.Failed), "time"))
 	case f.Next != nil:

@@ -9,8 +9,10 @@ import (
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
 	mutation.Check(t, "^Test(Judge|Fair|Record)",
-		mutation.Mutant{Rule: "what a person dropped is not tried", File: "rule.go", Old: "f.Dropped || ", New: ""},
-		mutation.Mutant{Rule: "after a few attempts a file is set aside", File: "rule.go", Old: "|| f.Failed >= Most", New: ""},
+		mutation.Mutant{Rule: "what a person dropped is not tried", File: "rule.go", Old: "case f.Dropped:", New: "case false:"},
+		mutation.Mutant{Rule: "what deletes too much waits for a person", File: "rule.go", Old: "case f.Deletions != nil:", New: "case false:"},
+		mutation.Mutant{Rule: "what waits for a person does not count as failed", File: "record.go", Old: "false, before.Failed,", New: "false, before.Failed+1,"},
+		mutation.Mutant{Rule: "after a few attempts a file is set aside", File: "rule.go", Old: "case f.Failed >= Most:", New: "case false:"},
 		mutation.Mutant{Rule: "it is given a few attempts", File: "rule.go", Old: "f.Failed >= Most", New: "f.Failed > 0"},
 		mutation.Mutant{Rule: "a file that failed waits", File: "rule.go", Old: "|| !now.Before(next)", New: "|| true"},
 		mutation.Mutant{Rule: "it does not wait for ever", File: "rule.go", Old: "|| !now.Before(next)", New: ""},

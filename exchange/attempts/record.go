@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,8 +39,18 @@ type File struct {
 	Why    string    `json:"why,omitempty"`    // what the last one found
 	// Dropped: a person threw it away, and it is not taken again.
 	Dropped bool `json:"dropped,omitempty"`
+	// Deletions are too many for the file to be applied before a person has agreed to them; none: it waits for nobody.
+	Deletions []Deletions `json:"deletions,omitempty"`
 	// UnderWay: an attempt has begun, and nobody has said how it ended.
 	UnderWay bool `json:"under_way,omitempty"`
+}
+
+// Deletions are what a file deletes of one table.
+type Deletions struct {
+	Table string `json:"table"`
+	Rows  int64  `json:"rows"`           // that it deletes
+	Of    int64  `json:"of"`             // that the table had
+	Since int64  `json:"since,omitzero"` // that its sender deleted in the day before
 }
 
 // Trouble reports whether an attempt at the file did not end well.
@@ -99,7 +110,7 @@ func (r *Record) Of(key string, size int64) File {
 	return File{Size: size}
 }
 
-// Begin counts an attempt, on the disk when it returns. Exactly one of Done, Failed and NotTheFile ends it.
+// Begin counts an attempt, on the disk when it returns. Exactly one of Done, Failed, Asks and NotTheFile ends it.
 func (r *Record) Begin(key string, size int64, sender string, now time.Time) error {
 	f := r.Of(key, size)
 	r.before[key] = f
@@ -119,9 +130,28 @@ func (r *Record) Done(key string) {
 func (r *Record) Failed(key, why string) File {
 	delete(r.before, key)
 	f := r.Files[key]
-	f.UnderWay, f.Why = false, bounded(why)
+	f.UnderWay, f.Why, f.Deletions = false, bounded(why), nil
 	r.Files[key], r.changed = f, true
 	return f
+}
+
+// Asks ends an attempt at a file that is not applied before a person has agreed to what it deletes. It does not count.
+func (r *Record) Asks(key, why string, deletions []Deletions) {
+	f, before := r.Files[key], r.before[key]
+	delete(r.before, key)
+	f.UnderWay, f.Failed, f.Why, f.Deletions = false, before.Failed, bounded(why), deletions
+	r.Files[key], r.changed = f, true
+}
+
+// Asking returns the files of a sender that wait for a person, by name.
+func (r *Record) Asking(sender string) (keys []string) {
+	for key, f := range r.Files {
+		if f.Sender == sender && f.Deletions != nil && !f.Dropped {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // Ending is why an attempt that says nothing of the file ended.
@@ -144,7 +174,7 @@ func (r *Record) NotTheFile(key string, how Ending) {
 	if how == ServersLack {
 		f.Last = now
 	}
-	if f.Trouble() {
+	if f.Trouble() || f.Deletions != nil {
 		r.Files[key] = f
 	} else {
 		delete(r.Files, key)

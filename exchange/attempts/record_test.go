@@ -40,6 +40,8 @@ func golden(t *testing.T, r *Record) {
 	r.NotTheFile("b.omsync", ServersLack)
 	r.Put("c.omsync", File{Size: 300, Sender: "migori", Failed: 5, Last: at, Dropped: true})
 	r.FetchFailed("d.omsync in folder /media/stick, 400 bytes 1", "migori", "batch is damaged", at)
+	check(t, r.Begin("g.omsync", 700, "migori", at))
+	r.Asks("g.omsync", "it deletes 300 of 400 rows of obs", []Deletions{{Table: "obs", Rows: 300, Of: 400, Since: 20}})
 	check(t, r.Begin("/media/stick/e.omsync", 500, "kisumu", at)) // under way
 }
 
@@ -56,7 +58,7 @@ func TestRecordIsWrittenAsEver(t *testing.T) {
 		t.Errorf("%s is written as\n%s\nnot as %s (%v)", name, made, path, err)
 	}
 	got, want := read(t, "testdata"), read(t, home)
-	if !reflect.DeepEqual(got.Files, want.Files) || !reflect.DeepEqual(got.Fetches, want.Fetches) || len(got.Files) != 4 || len(got.Fetches) != 1 {
+	if !reflect.DeepEqual(got.Files, want.Files) || !reflect.DeepEqual(got.Fetches, want.Fetches) || len(got.Files) != 5 || len(got.Fetches) != 1 {
 		t.Errorf("it reads as %+v", got)
 	}
 }

@@ -15,13 +15,19 @@ const (
 	Due      Verdict = iota // try it
 	Wait                    // leave it for later
 	SetAside                // take it out of the way: a person decides
+	Asks                    // leave it where it is until a person has agreed to what it deletes
 )
 
 // Judge returns what is to be done about a file; after Wait, when it will be due. A clock that was set back since the last attempt
 // makes it due: waiting for the time that the clock said then might take years, and the count bounds how often this happens. What
 // is not the file's fault, as far as is known, lengthens the wait and sets nothing aside.
 func (f File) Judge(now time.Time) (Verdict, time.Time) {
-	if f.Dropped || f.Failed >= Most {
+	switch {
+	case f.Dropped:
+		return SetAside, time.Time{}
+	case f.Deletions != nil: // however often it failed: what its sender's later files build on must not get lost
+		return Asks, time.Time{}
+	case f.Failed >= Most:
 		return SetAside, time.Time{}
 	}
 	return f.JudgeFetch(now)

@@ -35,6 +35,10 @@ func TestJudge(t *testing.T) {
 		{"the clock was set back by years", File{Failed: 1, Last: last}, -3650 * day, "due", 0},
 		{"the clock was set back, five times failed", File{Failed: 5, Last: last}, -3650 * day, "set aside", 0},
 		{"dropped", File{Dropped: true}, 0, "set aside", 0},
+		{"it deletes too much", File{Deletions: []Deletions{{}}, Last: last}, 0, "asks", 0},
+		{"it deletes too much, a year ago", File{Deletions: []Deletions{{}}, Last: last}, 365 * day, "asks", 0},
+		{"it deletes too much, and failed before", File{Deletions: []Deletions{{}}, Failed: 9, Last: last}, 365 * day, "asks", 0},
+		{"it deleted too much, and is dropped", File{Deletions: []Deletions{{}}, Dropped: true}, 0, "set aside", 0},
 		{"the server was gone", File{Shaken: 1}, 0, "due", 0},
 		{"the server was gone, again and again", File{Shaken: 100}, 0, "due", 0},
 		{"the server lacked something", File{Shaken: 1, Last: last}, 59 * time.Second, "wait", time.Minute},
@@ -44,7 +48,7 @@ func TestJudge(t *testing.T) {
 		{"failed, and then the server lacked something", File{Failed: 2, Shaken: 1, Last: last}, 4 * time.Minute, "wait", 5 * time.Minute},
 	} {
 		verdict, at := c.file.Judge(last.Add(c.now))
-		got := map[Verdict]string{Due: "due", Wait: "wait", SetAside: "set aside"}[verdict]
+		got := map[Verdict]string{Due: "due", Wait: "wait", SetAside: "set aside", Asks: "asks"}[verdict]
 		if got != c.want || c.at != 0 && !at.Equal(last.Add(c.at)) || c.at == 0 && !at.IsZero() {
 			t.Errorf("%s: %s %v, not %s after %v", c.what, got, at, c.want, c.at)
 		}

@@ -17,6 +17,7 @@ var may = map[string][]string{
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access":           {"merge"},
+	"undo/rules":       {"merge"},
 	"keys":             {"internal/durable", "internal/nodename"},
 	"internal/headers": {"batch", "features", "merge"},
 	// The ways, and how nodes join.
@@ -44,6 +45,7 @@ var may = map[string][]string{
 	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"schema"},
 	"apply": {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
+	"undo":  {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
 	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},
@@ -52,7 +54,7 @@ var may = map[string][]string{
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "node/config", "enrol", "exchange", "features", "node/hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
 		"node/preflight", "schema"},
-	"node/status": {"access", "exchange", "features", "journal", "node"},
+	"node/status": {"access", "exchange", "exchange/attempts", "features", "journal", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
 	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "transport",

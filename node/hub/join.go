@@ -50,7 +50,11 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 	} else if err != nil {
 		return nil, err
 	}
-	if !known {
+	if known {
+		if _, err := s.peer(ctx, j.Card.Name); err != nil { // it is suspended
+			return nil, refuse(http.StatusForbidden, web.TypeSuspended, err)
+		}
+	} else {
 		if err := s.node.AddPeer(ctx, j.Card, role); err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
@@ -27,7 +28,7 @@ type Status struct {
 	DownByDefault []string `json:"down_by_default,omitempty"`
 	Peers         []Peer   `json:"peers"`
 	Links         []Link   `json:"links,omitempty"`
-	// Troubled is the files that came and failed, those that are set aside first.
+	// Troubled is the files that came and failed, or wait for a person, those that are set aside first.
 	Troubled []File `json:"files,omitempty"`
 	// Quarantine is the rows that came and wait, by peer, table and reason, the most frequent first.
 	Quarantine []Waiting `json:"quarantine,omitempty"`
@@ -52,6 +53,8 @@ type File struct {
 	Last   *time.Time `json:"last,omitempty"`
 	Next   *time.Time `json:"next,omitempty"` // when it is tried again
 	Why    string     `json:"why,omitempty"`
+	// Deletions are too many: the file waits until a person has agreed to them.
+	Deletions []attempts.Deletions `json:"deletions,omitempty"`
 }
 
 // Link is when a link was last there.
@@ -198,7 +201,7 @@ func quarantine(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Wai
 	return out, nil
 }
 
-// troubled lists the files that failed, those that are set aside first.
+// troubled lists the files that failed or wait for a person, those that are set aside first.
 func troubled(ctx context.Context, n *node.Node, now time.Time) ([]File, error) {
 	held, err := exchange.ListHeld(ctx, n.Home, now)
 	if err != nil {
@@ -207,10 +210,10 @@ func troubled(ctx context.Context, n *node.Node, now time.Time) ([]File, error) 
 	var out []File
 	for _, aside := range []bool{true, false} {
 		for _, h := range held {
-			if h.Aside != aside || !h.Aside && h.Failed == 0 {
+			if h.Aside != aside || !h.Aside && h.Failed == 0 && h.Deletions == nil {
 				continue
 			}
-			f := File{File: h.Name, Sender: h.Sender, Aside: h.Aside, Failed: h.Failed, Why: h.Why}
+			f := File{File: h.Name, Sender: h.Sender, Aside: h.Aside, Failed: h.Failed, Why: h.Why, Deletions: h.Deletions}
 			if !h.Last.IsZero() {
 				f.Last = &h.Last
 			}

@@ -1,0 +1,112 @@
+package rules
+
+import "github.com/omsync/omsync/merge"
+
+// Since tells what came from a peer since a time.
+type Since struct {
+	Peer   merge.Peer
+	Name   string                  // of the peer
+	First  uint64                  // this node's first epoch since the time
+	Time   int64                   // the time, µs since 1970 UTC
+	Resent func(epoch uint64) bool // this node's epochs that only send again what was there before
+}
+
+// Theirs reports whether a version came from the peer since the time. A version that was only sent again lately may have come long ago:
+// its stamp tells. What the peer made counts as theirs also where it counts as made here, as it does once the peer says that it was
+// restored.
+func (s Since) Theirs(v merge.Version) bool {
+	if v.Epoch < s.First || s.Resent(v.Epoch) && v.Time < s.Time {
+		return false
+	}
+	return v.From == s.Peer || v.From == 0 && v.Author == s.Name
+}
+
+// Fate is what came of a row that is alive.
+type Fate uint8
+
+const (
+	Untouched Fate = iota // nothing of it is theirs
+	Changed               // some of its values are theirs
+	Added                 // all of it is theirs: it goes
+	Shared                // they added it, and others have changed it since: it stays
+)
+
+// Row returns what came of a row, and of one that they changed the columns that are theirs.
+func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
+	var theirs merge.Mask
+	others := false
+	for _, g := range r.Groups {
+		if s.Theirs(g.Version) {
+			theirs |= g.Mask
+		} else {
+			others = others || g.From != s.Peer
+		}
+	}
+	switch {
+	case theirs&merge.Existence != 0 && others:
+		return Shared, 0
+	case theirs&merge.Existence != 0:
+		return Added, 0
+	case theirs != 0:
+		return Changed, theirs
+	}
+	return Untouched, 0
+}
+
+// Lost is a value that lost, as a conflict record keeps it.
+type Lost struct {
+	Winner, Loser merge.Stamp
+	Here          bool // this node recorded it: what others say was here counts for nothing
+}
+
+// Before returns which of the values that a column lost was there before the one that is there now, which has this stamp; -1: that is
+// not known.
+func Before(now merge.Stamp, lost []Lost) int {
+	found := -1
+	for i, l := range lost {
+		if l.Here && l.Winner == now && (found < 0 || lost[found].Loser.Before(l.Loser)) {
+			found = i
+		}
+	}
+	return found
+}
+
+// Stay reports which of n rows that were to go stay, because a row that stays refers to them. refs has pairs: the row that refers, -1 for
+// one that is not to go, and the row that it refers to.
+func Stay(n int, refs [][2]int) []bool {
+	return spread(n, refs)
+}
+
+// NotWhole reports which of n rows that were to be inserted again cannot be, because one that they refer to is not there. needs has
+// pairs: the row that is needed, -1 for one that is nowhere, and the row that refers to it.
+func NotWhole(n int, needs [][2]int) []bool {
+	return spread(n, needs)
+}
+
+// spread marks what -1 leads to, straight or by way of others.
+func spread(n int, pairs [][2]int) []bool {
+	marked := make([]bool, n)
+	next := make([][]int, n)
+	var todo []int
+	mark := func(i int) {
+		if !marked[i] {
+			marked[i] = true
+			todo = append(todo, i)
+		}
+	}
+	for _, p := range pairs {
+		if p[0] < 0 {
+			mark(p[1])
+			continue
+		}
+		next[p[0]] = append(next[p[0]], p[1])
+	}
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, k := range next[i] {
+			mark(k)
+		}
+	}
+	return marked
+}

@@ -1,0 +1,135 @@
+package undo
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
+	"github.com/omsync/omsync/undo/rules"
+)
+
+// Options say what to take back.
+type Options struct {
+	Peer   *journal.Peer
+	Since  time.Time
+	DryRun bool                        // do it all, report, and take it back
+	Wait   time.Duration               // how long to wait for the gate
+	Seal   func(context.Context) error // seals what the application changed
+}
+
+// maxAttempts is how often it is tried when the application was in the way.
+const maxAttempts = 8
+
+// maxRows is how many rows of one table are taken back at once, and maxBytes how much of rows that were deleted.
+const (
+	maxRows  = 1_000_000
+	maxBytes = 256 << 20
+)
+
+// errChanged means that the application changed a row meanwhile: a seal must come first.
+var errChanged = errors.New("the application is at work on rows that are to be taken back: try again when less is going on")
+
+// errRefused asks for another attempt without the rows that tables did not take.
+var errRefused = errors.New("a table does not take a row")
+
+// Undo takes back what came from a peer, and returns what was done, or of a dry run would be. If it fails, nothing is.
+func Undo(ctx context.Context, j *journal.Journal, o Options) (*Report, error) {
+	refused := map[name]string{}
+	for n := 1; ; {
+		if err := o.Seal(ctx); err != nil {
+			return nil, err
+		}
+		u := &undoing{j: j, o: o, refused: refused}
+		switch err := u.run(ctx); {
+		case err == nil:
+			return u.report(), nil
+		case errors.Is(err, errRefused):
+		case (errors.Is(err, errChanged) || sqldb.IsLockConflict(err)) && n < maxAttempts && ctx.Err() == nil:
+			n++
+			time.Sleep(rand.N(time.Duration(n) * 100 * time.Millisecond))
+		default:
+			return nil, fmt.Errorf("take back what came from %s: %w", o.Peer.Name, err)
+		}
+	}
+}
+
+// name is a row by its table and its canonical key.
+type name struct{ table, key string }
+
+// undoing is one attempt.
+type undoing struct {
+	j       *journal.Journal
+	o       Options
+	refused map[name]string // rows that their tables do not take, and why
+
+	q      *sql.Conn
+	since  rules.Since
+	find   *finder
+	tables []*table // referred ones before referring ones
+}
+
+// table is what is to be taken back in one table.
+type table struct {
+	*schema.Table
+	journal *journal.Table
+	added   []*row
+	changed []*row
+	shared  []journal.Row // that they added and others have changed since
+	deleted []*revived
+	report  TableReport
+}
+
+// row is one that is alive.
+type row struct {
+	journal.Row
+	groups []merge.Group
+	mask   merge.Mask                // of a changed row, the columns that are theirs
+	values map[*schema.Column][]byte // of the columns by which rows refer to it, other than its integer
+}
+
+// run does it all in one transaction. foreign_key_checks is off so that the order of rows that refer to each other is free: every
+// reference is looked up, and looked at again before the commit.
+func (u *undoing) run(ctx context.Context) error {
+	conn, err := u.j.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { // nobody else may get this session
+		conn.ExecContext(context.Background(), "ROLLBACK")
+		conn.Raw(func(any) error { return driver.ErrBadConn })
+		conn.Close()
+	}()
+	err = sqldb.Exec(ctx, conn, "SET foreign_key_checks = 0", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+	if err != nil {
+		return fmt.Errorf("prepare the session: %w", err)
+	}
+	if err := journal.Gate(ctx, conn, true, u.o.Wait); err != nil {
+		return err
+	}
+	if err := u.j.Reload(ctx, conn); err != nil {
+		return err
+	}
+	u.q, u.find = conn, &finder{q: conn, known: map[*schema.Table]map[string]journal.Row{}}
+	for _, step := range []func(context.Context) error{
+		u.findAll,
+		u.insertDeleted, // they may refer to rows that were added, which stay then
+		u.putBack,
+		u.remove,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if u.o.DryRun {
+		return nil
+	}
+	return sqldb.Exec(ctx, conn, "COMMIT")
+}
