@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,6 +95,20 @@ func Senders(ctx context.Context, folder *transport.Folder) ([]string, error) {
 		}
 	}
 	return out, err
+}
+
+// EmptyOutbox throws away what waits for a peer: it is made anew.
+func EmptyOutbox(ctx context.Context, home, peer string) error {
+	folder, err := Outbox(home, peer)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	files, err := listMail(ctx, folder)
+	for _, f := range files {
+		err = errors.Join(err, folder.Remove(ctx, f.Name))
+	}
+	return err
 }
 
 // DiscardMail throws away the mail to and from a peer that was removed.

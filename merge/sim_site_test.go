@@ -52,6 +52,7 @@ type file struct {
 	again    map[uint64]bool
 	rows     []sentRow
 	records  []record
+	asks     uint64 // the sender's epoch of its request for everything
 	tries    int
 }
 
@@ -74,6 +75,9 @@ type site struct {
 	records map[record]merge.Version
 	links   map[string]*end
 	peers   merge.Peer // the last number given
+
+	asked    uint64            // the epoch in which every peer was asked to send all again; 0: never
+	answered map[string]uint64 // what peers asked for and got
 }
 
 func newSite(w *world, name, parent string) *site {
@@ -163,6 +167,9 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	h, full := merge.PlanExport(&s.history, &l.Link, ask)
 	h.Upto = s.position()
 	whole := &file{src: s.name, dst: to, head: h, again: s.resent}
+	if l.Acked.Epoch < s.asked {
+		whole.asks = s.asked
+	}
 	for _, k := range s.keys() {
 		e := s.rows[k]
 		if !e.NewerThan(h.Base.Epoch, l.peer) {
@@ -223,6 +230,14 @@ func (s *site) receive(f *file) string {
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
 	}
+	if f.asks > s.answered[f.src] && (d.Verdict == merge.Apply || d.Verdict == merge.Covered) {
+		s.answered = maps.Clone(s.answered)
+		if s.answered == nil {
+			s.answered = map[string]uint64{}
+		}
+		s.answered[f.src] = f.asks
+		s.sendAgain()
+	}
 	if d.Verdict != merge.Apply {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
 	}
@@ -273,7 +288,7 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool, why string) {
 		e := s.rows[r.key]
 		r.Ack = im.RowAck(r.Ack)
 		for _, g := range append(slices.Clone(r.Groups), merge.SentGroup{Sent: r.Dead}) {
-			if !im.Takes(e.Row, g.Stamp) {
+			if !s.w.noHorizon && !im.Takes(e.Row, g.Stamp) {
 				why = beyondHorizon + r.key
 				return
 			}

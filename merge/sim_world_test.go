@@ -33,14 +33,19 @@ type written struct {
 
 // A world is a tree of sites, the files under way between them, and what was really done to the data.
 type world struct {
-	policy   merge.Policy
-	rough    bool
-	names    []string
-	sites    map[string]*site
-	links    [][2]string
-	files    map[[2]string][]*file
-	skew     map[string]int64
-	broken   string // a site whose files are stamped at the end of time; "": none
+	policy merge.Policy
+	rough  bool
+	names  []string
+	sites  map[string]*site
+	links  [][2]string
+	files  map[[2]string][]*file
+	skew   map[string]int64
+	broken string // a site whose files are stamped at the end of time; "": none
+
+	noHorizon bool // everything is taken, as before there was a horizon
+	mending   bool // some hold what they took then, and are refused
+	mended    int  // rows that were mended
+
 	backups  map[string]*site
 	restores int
 	ids      uint64
@@ -233,7 +238,7 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 
 func (w *world) deliver(f *file) string {
 	s := w.sites[f.dst].receive(f)
-	if strings.HasPrefix(s, beyondHorizon) && f.src != w.broken {
+	if strings.HasPrefix(s, beyondHorizon) && f.src != w.broken && !w.mending {
 		w.blame(fmt.Sprintf("an honest stamp is refused: %s -> %s %s", f.src, f.dst, s))
 	}
 	if w.talk != nil {
