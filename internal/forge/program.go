@@ -10,6 +10,7 @@ type Program struct {
 
 	ops    []byte
 	dict   uint64
+	known  map[string]bool
 	keys   []int // of each table, how many columns its key has
 	room   int64 // bytes that the item may still have
 	totals [4]uint64
@@ -96,6 +97,8 @@ func (p *Program) columns(limit uint64) []any {
 	for range p.number(limit) {
 		if p.room > 0 {
 			out = append(out, p.column())
+		} else {
+			out = append(out, []any{Absent})
 		}
 	}
 	return out
@@ -162,6 +165,14 @@ func (p *Program) table() []any {
 	if len(p.Tables) > 0 {
 		if kind := int(p.byte()); kind < 200 {
 			f := p.Tables[kind%len(p.Tables)]
+			if p.known[f.Name] { // twice would end the batch
+				p.dict = 0
+				return []any{Reset}
+			}
+			if p.known == nil {
+				p.known = map[string]bool{}
+			}
+			p.known[f.Name] = true
 			p.keys = append(p.keys, len(f.Key))
 			return []any{Table, number, f.Name, f.Name, f.Key, f.Columns}
 		}
