@@ -7,6 +7,7 @@ import "github.com/omsync/omsync/batch"
 type Program struct {
 	Tables []Form // that tables are made of, beside those of random columns
 	Epoch  uint64 // of versions
+	Rows   uint64 // of a block at most; 0: somewhat more than may be
 
 	ops    []byte
 	dict   uint64
@@ -61,6 +62,15 @@ func (p *Program) number(limit uint64) uint64 {
 		return 0
 	}
 	return limit + b - 250
+}
+
+// rows is how many rows a block has.
+func (p *Program) rows() uint64 {
+	n := p.number(batch.MaxBlockRows)
+	if p.Rows > 0 {
+		n = min(n, p.Rows)
+	}
+	return n
 }
 
 // zeros returns as many bytes as is said, if the item has room for them.
@@ -121,7 +131,7 @@ func (p *Program) item() []any {
 	case 0:
 		return p.table()
 	case 1, 2:
-		n := p.number(batch.MaxBlockRows)
+		n := p.rows()
 		var parts []any
 		for range p.parts(table) {
 			parts = append(parts, p.column())
@@ -133,15 +143,15 @@ func (p *Program) item() []any {
 		p.dict = 0
 		return []any{Reset}
 	case 5:
-		n := p.number(batch.MaxBlockRows)
+		n := p.rows()
 		p.totals[2] += n
 		return []any{Deletions, table, n, Run(p.number(p.dict+2), 1), Run(p.time(), 0), p.author(), Run(p.Epoch, 0)}
 	case 6:
-		n := p.number(batch.MaxBlockRows)
+		n := p.rows()
 		p.totals[3] += n
 		return []any{Records, table, n, Run(p.number(p.dict+2), 1), Authors("name"), p.column(), nil, Run(p.time(), 0), p.author(), Run(p.time(), 0), p.author(), Run(p.time(), 0), Run(p.Epoch, 0)}
 	}
-	n := p.number(batch.MaxBlockRows)
+	n := p.rows()
 	p.totals[1] += n
 	key, groups := Run(p.number(p.dict+2), 1), p.byte()
 	var in any = Run(uint64(groups%66), 0)
