@@ -21,9 +21,9 @@ func FuzzItems(f *testing.F) {
 	f.Add(slices.Concat(table, []byte{0, 0, 1, 1, 1, 0}, []byte{0, 1, 1, 0, 1, 9}, bytes.Repeat([]byte{1, 1, 1, 1, 2, 249, 0, 2, 249, 0}, 30)), uint16(0))   // keys made of keys
 	f.Add(slices.Concat(table, []byte{0, 1, 100, 0, 1, 205}), uint16(60))                                                                                    // long keys
 	f.Add([]byte{0, 0, 0, 0, 199}, uint16(5000))                                                                                                             // columns
-	f.Add(slices.Concat([]byte{0, 0, 0, 0, 3, 0, 0, 0}, keys, []byte{0, 4, 250, 2, 0, 5, 1, 3, 1, 5, 1, 5, 2, 1}, reset), uint16(5000))                      // rows
+	f.Add(slices.Concat([]byte{0, 0, 0, 0, 3, 0, 0, 1}, keys, []byte{0, 4, 250, 2, 0, 5, 1, 3, 1, 5, 1, 5, 2, 2, 0}, reset), uint16(5000))                   // rows
 	f.Add(slices.Concat(table, keys, []byte{0, 5, 250, 2, 2, 1}, reset), uint16(5000))                                                                       // deletions
-	f.Add(slices.Concat(table, keys, []byte{0, 6, 250, 2, 7, 1, 0, 0, 0, 0}, reset), uint16(5000))                                                           // conflict records
+	f.Add(slices.Concat(table, keys, []byte{0, 6, 250, 2, 7, 1, 0, 0, 0, 0, 0}, reset), uint16(5000))                                                        // conflict records
 	f.Add([]byte("00\xf2\xf2\x003\x00\x001\xc80AC\x00X\x02\x00\x02C"), uint16(500))                                                                          // of which the items once took all memory
 	f.Add(slices.Concat([]byte{0, 0, 0, 0, 100}, make([]byte, 100), keys, []byte{0, 4, 1, 2, 0, 0, 0, 100}, bytes.Repeat([]byte{1, 250}, 100)), uint16(500)) // long values
 	debug.SetMemoryLimit(128 << 20)                                                                                                                          // as the program does
