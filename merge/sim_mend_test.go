@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"slices"
 	"testing"
@@ -61,7 +62,9 @@ func mendedSchedule(seed int64, asks bool) (*world, string) {
 	w.noHorizon, w.mending = false, true
 	w.links = slices.DeleteFunc(w.links, func(l [2]string) bool { return l[0] == broken || l[1] == broken })
 	w.names = slices.DeleteFunc(w.names, func(n string) bool { return n == broken })
-	clear(w.skew) // people set the clocks first, and nothing that is not to be mended is later than they show
+	for _, n := range w.names { // people set the clocks first, more or less, and nothing that is not to be mended is later than they show
+		w.skew[n] = []int64{0, -150, -50, 50, 150}[r.Intn(5)]
+	}
 	w.now += 2 * simHorizon / 10
 	sites := w.downwards()
 	limit := merge.Horizon(w.clock(sites[0]), w.sites[sites[0]].horizon(), false) // the same for all, as the first one's people say it
@@ -182,4 +185,35 @@ func (s *site) mend(limit, now int64, asks bool) {
 	if asks {
 		s.asked = s.epoch()
 	}
+}
+
+// answer sends everything again, if that is asked for by a header that counts, and was not before.
+func (s *site) answer(f *file, v merge.Verdict) {
+	if f.asks <= s.answered[f.src] || v != merge.Apply && v != merge.Covered {
+		return
+	}
+	s.answered = maps.Clone(s.answered)
+	if s.answered == nil {
+		s.answered = map[string]uint64{}
+	}
+	s.answered[f.src] = f.asks
+	s.sendAgain()
+}
+
+// sendAgain gives every version a new epoch.
+func (s *site) sendAgain() {
+	s.seal()
+	s.resent = maps.Clone(s.resent)
+	if s.resent == nil {
+		s.resent = map[uint64]bool{}
+	}
+	s.resent[s.next()] = true
+	for k, e := range s.rows {
+		e.Row = e.Resend(s.next())
+		s.rows[k] = e
+	}
+	for _, l := range s.links {
+		l.RecordResend(s.next())
+	}
+	s.commit()
 }

@@ -141,24 +141,6 @@ func (s *site) seal() {
 	s.commit()
 }
 
-// sendAgain gives every version a new epoch.
-func (s *site) sendAgain() {
-	s.seal()
-	s.resent = maps.Clone(s.resent)
-	if s.resent == nil {
-		s.resent = map[uint64]bool{}
-	}
-	s.resent[s.next()] = true
-	for k, e := range s.rows {
-		e.Row = e.Resend(s.next())
-		s.rows[k] = e
-	}
-	for _, l := range s.links {
-		l.RecordResend(s.next())
-	}
-	s.commit()
-}
-
 // export makes the files of one batch for a peer: none if there is nothing to say, several if a full load is split into
 // parts of at most part rows (0: not split).
 func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
@@ -230,14 +212,7 @@ func (s *site) receive(f *file) string {
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
 	}
-	if f.asks > s.answered[f.src] && (d.Verdict == merge.Apply || d.Verdict == merge.Covered) {
-		s.answered = maps.Clone(s.answered)
-		if s.answered == nil {
-			s.answered = map[string]uint64{}
-		}
-		s.answered[f.src] = f.asks
-		s.sendAgain()
-	}
+	s.answer(f, d.Verdict)
 	if d.Verdict != merge.Apply {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
 	}
