@@ -55,8 +55,8 @@ func FuzzImport(f *testing.F) {
 		tamper(&h, header)
 		var data bytes.Buffer
 		if err := forged.WritePlain(&data, &h, func(s *forged.Stream) {
-			p := forged.Program{Tables: forms, Epoch: h.Upto.Epoch, Rows: 500} // the fuzzer gives an input 10 seconds
-			p.Write(s, ops, int(again%300), 4<<20)
+			p := forged.Program{Tables: forms, Epoch: h.Upto.Epoch, Rows: 60} // the fuzzer gives an input 10 seconds
+			p.Write(s, ops, int(again%20), 1<<20)
 		}); err != nil {
 			return // such a header is none
 		}
