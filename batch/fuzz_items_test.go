@@ -1,162 +1,71 @@
-package batch
+package batch_test
 
 import (
 	"bytes"
 	"errors"
 	"io"
-	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/forge"
 )
 
-// program turns bytes into items that no writer writes, two or three bytes each: what a mutation finds in few steps, and what plain bytes
-// of a stream would hardly ever be. They are read as they are written: nothing of them is kept.
-type program struct {
-	ops    []byte
-	dict   uint64
-	tables uint64
-}
-
-func (p *program) byte() byte {
-	if len(p.ops) == 0 {
-		return 0
-	}
-	b := p.ops[0]
-	p.ops = p.ops[1:]
-	return b
-}
-
-// number returns one of few numbers that matter.
-func (p *program) number(limit uint64) uint64 {
-	b := uint64(p.byte())
-	switch {
-	case b < 200:
-		return min(b, limit)
-	case b < 230:
-		return limit >> (b - 200)
-	}
-	return limit + b - 250
-}
-
-// column is a column of n values.
-func (p *program) column() []any {
-	switch p.byte() % 6 {
-	case 0:
-		return []any{encAbsent}
-	case 1:
-		return []any{encConst, make([]byte, p.number(1<<20))}
-	case 2:
-		return []any{encRefs, []any{seriesRun, p.number(p.dict + 2), uint64(p.byte() % 2)}}
-	case 3:
-		return []any{encInt, []any{seriesRun, p.number(1 << 40), uint64(p.byte() % 2)}}
-	case 4:
-		return []any{encSplit, []byte{p.byte()}, []any{encConst, nil}, []any{encConst, []byte{p.byte()}}}
-	}
-	return []any{encDict, 1, []any{encConst, make([]byte, p.number(1<<16))}, []any{seriesRun, 0, 0}}
-}
-
-// item returns the next item.
-func (p *program) item() []any {
-	run := func(start, step uint64) []any { return []any{seriesRun, start, step} }
-	authors := []any{[]any{"x"}, run(0, 0)}
-	table := p.number(p.tables)
-	switch p.byte() % 6 {
-	case 0:
-		var key, columns []any
-		for i := range 1 + p.number(4) {
-			key = append(key, []any{string(rune('a' + i)), 0, p.byte() & 1, 0})
-		}
-		for i := range p.number(300) {
-			columns = append(columns, []any{string(rune('a' + i)), 0, p.byte() & 1, i % 64})
-		}
-		if columns == nil {
-			columns = []any{}
-		}
-		p.tables++
-		name := string(rune('A' + p.tables))
-		return []any{itemTable, p.tables - 1, name, name, key, columns}
-	case 1, 2:
-		n := p.number(MaxBlockRows)
-		var parts []any
-		for range 1 + p.byte()%4 {
-			parts = append(parts, p.column())
-		}
-		first := p.dict + uint64(FirstRef)
-		p.dict += n
-		return []any{itemKeys, table, first, n, parts}
-	case 3:
-		p.dict = 0
-		return []any{itemReset}
-	case 4:
-		n := p.number(MaxBlockRows)
-		columns := []any{}
-		for range p.number(300) {
-			columns = append(columns, p.column())
-		}
-		return []any{itemRows, table, n, run(uint64(p.number(p.dict+2)), 1), nil, run(uint64(p.byte()%66), 0), run(1, 0), run(5, 0), authors, run(1, 0), columns}
-	}
-	n := p.number(MaxBlockRows)
-	return []any{itemDeletions, table, n, run(uint64(p.number(p.dict+2)), 1), run(5, 0), authors, run(1, 0)}
-}
-
-// FuzzItems reads items by a program, over and over again, as far as a file of that many bytes may go. What a reader holds and what it
-// hands on in all must stay within the bounds, whatever the items are; so must the time.
+// FuzzItems reads whole batches past their signature: items by a program, over and over again. What a reader has read and holds must stay
+// within the bounds, whatever the items are; so must the memory of the process and the time.
 func FuzzItems(f *testing.F) {
 	table, keys, reset := []byte{0, 0, 0, 0, 0}, []byte{0, 1, 250, 0, 3, 1, 1}, []byte{0, 3}
 	f.Add(slices.Concat(table, keys, reset), uint16(5000))
-	f.Add(slices.Concat(table, []byte{0, 0, 1, 1, 1, 0}, []byte{0, 1, 1, 0, 1, 9}, bytes.Repeat([]byte{1, 1, 1, 1, 2, 249, 0, 2, 249, 0}, 30)), uint16(0)) // keys made of keys
-	f.Add(slices.Concat(table, []byte{0, 1, 100, 0, 1, 205}), uint16(60))                                                                                  // long keys
-	f.Add([]byte{0, 0, 0, 0, 199}, uint16(5000))                                                                                                           // columns
-	f.Add(slices.Concat([]byte{0, 0, 0, 0, 3, 0, 0, 0}, keys, []byte{0, 4, 250, 3, 1, 5, 1, 5, 1, 5, 2, 1}, reset), uint16(5000))                          // rows
-	f.Add(slices.Concat(table, keys, []byte{0, 5, 250, 2}, reset), uint16(5000))                                                                           // deletions
-	f.Fuzz(func(t *testing.T, ops []byte, times uint16) {
+	f.Add(slices.Concat(table, []byte{0, 0, 1, 1, 1, 0}, []byte{0, 1, 1, 0, 1, 9}, bytes.Repeat([]byte{1, 1, 1, 1, 2, 249, 0, 2, 249, 0}, 30)), uint16(0))   // keys made of keys
+	f.Add(slices.Concat(table, []byte{0, 1, 100, 0, 1, 205}), uint16(60))                                                                                    // long keys
+	f.Add([]byte{0, 0, 0, 0, 199}, uint16(5000))                                                                                                             // columns
+	f.Add(slices.Concat([]byte{0, 0, 0, 0, 3, 0, 0, 1}, keys, []byte{0, 4, 250, 2, 0, 5, 1, 3, 1, 5, 1, 5, 2, 2, 0}, reset), uint16(5000))                   // rows
+	f.Add(slices.Concat(table, keys, []byte{0, 5, 250, 2, 2, 1}, reset), uint16(5000))                                                                       // deletions
+	f.Add(slices.Concat(table, keys, []byte{0, 6, 250, 2, 7, 1, 0, 0, 0, 0, 0}, reset), uint16(5000))                                                        // conflict records
+	f.Add([]byte("00\xf2\xf2\x003\x00\x001\xc80AC\x00X\x02\x00\x02C"), uint16(500))                                                                          // of which the items once took all memory
+	f.Add(slices.Concat([]byte{0, 0, 0, 0, 100}, make([]byte, 100), keys, []byte{0, 4, 1, 2, 0, 0, 0, 100}, bytes.Repeat([]byte{1, 250}, 100)), uint16(500)) // long values
+	debug.SetMemoryLimit(128 << 20)                                                                                                                          // as the program does
+	f.Fuzz(func(t *testing.T, ops []byte, again uint16) {
 		if len(ops) > 400 {
 			return
 		}
-		p := &program{ops: ops}
-		var stream []byte
-		for again := 0; again <= int(times) && len(stream) < 1<<20; again++ {
-			for p.ops = ops; len(p.ops) > 0; {
-				b, err := cbor.Marshal(p.item())
-				if err != nil {
-					t.Fatal(err)
-				}
-				stream = append(stream, b...)
-			}
+		var file bytes.Buffer
+		h := &batch.Header{Sender: "stolen", Receiver: "hub", Upto: batch.Position{Epoch: 1, Token: 1}, Last: true}
+		err := forge.WritePlain(&file, h, func(s *forge.Stream) {
+			p := forge.Program{Epoch: 1}
+			p.Write(s, ops, int(again%300), 4<<20) // the fuzzer gives an input 10 seconds, with its own instruments in the program
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		r := readerOf(stream)
-		r.size = int64(len(ops)) // as if all of it were packed to that
+		debug.FreeOSMemory()
+		peak := forge.Memory(t)
 		begin := time.Now()
-		var held uint64
-		for n := 0; ; n++ {
-			_, err := r.Next()
-			if err != nil {
-				if err != io.EOF && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTruncated) {
-					t.Fatalf("error of no class: %v", err)
-				}
-				break
-			}
-			if n%512 == 0 {
-				var m runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&m)
-				held = max(held, m.HeapAlloc)
-			}
+		r, err := batch.Open(bytes.NewReader(file.Bytes()), int64(file.Len()), func(*batch.Header, []byte, []byte) error { return nil }, func(r io.Reader) (io.Reader, error) { return r, nil })
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Logf("%d items of %d bytes, %d keys, %d rows: %v", r.items, len(stream), r.keys, r.rows+r.deletions, r.in.err)
+		defer r.Close()
+		for err == nil {
+			_, err = r.Next()
+		}
+		took, held := time.Since(begin), peak()
+		if err != io.EOF && !errors.Is(err, batch.ErrCorrupt) && !errors.Is(err, batch.ErrTruncated) {
+			t.Fatalf("error of no class: %v", err)
+		}
 		for _, u := range r.Used() {
-			if u.N > u.Limit && !errors.Is(r.in.err, ErrExcess) {
-				t.Errorf("%d %s, more than %d, and %v", u.N, u.What, u.Limit, r.in.err)
+			if u.N > u.Limit && !errors.Is(err, batch.ErrExcess) {
+				t.Errorf("%d %s, more than %d, and %v", u.N, u.What, u.Limit, err)
 			}
 		}
-		if held > 160<<20+uint64(len(stream)) {
-			t.Errorf("%d bytes held", held)
+		t.Logf("%d bytes of file, %d MiB of memory, %v: %v", file.Len(), held>>20, took, err)
+		if held > 160<<20 {
+			t.Errorf("%d MiB of memory, for %d bytes of file", held>>20, file.Len())
 		}
-		if took := time.Since(begin); took > 30*time.Second {
-			t.Errorf("it took %s", took)
+		if took > 30*time.Second {
+			t.Errorf("it took %s, for %d bytes of file", took, file.Len())
 		}
 	})
 }

@@ -2,11 +2,14 @@ package exchange
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -29,8 +32,18 @@ func mailPath(home string, aside bool) string {
 	return filepath.Join(home, inboxName)
 }
 
-// Outbox opens the folder with what waits for a peer, which is made if need be.
-func Outbox(home, peer string) (*transport.Folder, error) { return mailFolder(home, "outbox", peer) }
+// Outbox opens the folder with what waits for a peer, which is made if need be. The name may come from the database, which others write
+// too: one that cannot be a node's makes no folder.
+func Outbox(home, peer string) (*transport.Folder, error) {
+	if err := keys.ValidName(peer); err != nil {
+		return nil, badPeer(err)
+	}
+	return mailFolder(home, "outbox", peer)
+}
+
+func badPeer(err error) error {
+	return fmt.Errorf("the database has a peer whose name cannot be a node's, and nothing is written for it: correct its name in omsync_peer, or restore that from a backup: %w", err)
+}
 
 func mailFolder(parts ...string) (*transport.Folder, error) {
 	path := filepath.Join(parts...)
@@ -84,13 +97,31 @@ func Senders(ctx context.Context, folder *transport.Folder) ([]string, error) {
 	return out, err
 }
 
+// EmptyOutbox throws away what waits for a peer: it is made anew.
+func EmptyOutbox(ctx context.Context, home, peer string) error {
+	folder, err := Outbox(home, peer)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	files, err := listMail(ctx, folder)
+	for _, f := range files {
+		err = errors.Join(err, folder.Remove(ctx, f.Name))
+	}
+	return err
+}
+
 // DiscardMail throws away the mail to and from a peer that was removed.
 func DiscardMail(ctx context.Context, home, peer string) error {
-	for _, open := range []func() (*transport.Folder, error){
+	all := []func() (*transport.Folder, error){
 		func() (*transport.Folder, error) { return Inbox(home) },
 		func() (*transport.Folder, error) { return Aside(home) },
 		func() (*transport.Folder, error) { return Outbox(home, peer) },
-	} {
+	}
+	if keys.ValidName(peer) != nil { // which never had an outbox
+		all = all[:2]
+	}
+	for _, open := range all {
 		folder, err := open()
 		if err != nil {
 			return err

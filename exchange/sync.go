@@ -11,6 +11,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -281,6 +282,10 @@ func (s *syncRun) reachable(ctx context.Context) ([]*journal.Peer, error) {
 	}
 	var out []*journal.Peer
 	for _, p := range all {
+		if err := keys.ValidName(p.Name); err != nil { // somebody wrote into the table: nobody else waits for that
+			s.reportOnce(badPeer(err))
+			continue
+		}
 		if p.State.Exchanges() && slices.ContainsFunc(s.o.Links, func(l LinkOpener) bool { return serves(l.Peers, p.Name) }) {
 			out = append(out, p)
 		}

@@ -33,16 +33,21 @@ type written struct {
 
 // A world is a tree of sites, the files under way between them, and what was really done to the data.
 type world struct {
-	policy   merge.Policy
-	rough    bool
-	strict   bool // rows do not wait: a file is applied whole or not at all
-	names    []string
-	sites    map[string]*site
-	links    [][2]string
-	files    map[[2]string][]*file
-	skew     map[string]int64
-	blocked  map[[2]string]bool // site and key: the site's database does not take the row for now
-	broken   string             // a site whose files are stamped at the end of time; "": none
+	policy  merge.Policy
+	rough   bool
+	strict  bool // rows do not wait: a file is applied whole or not at all
+	names   []string
+	sites   map[string]*site
+	links   [][2]string
+	files   map[[2]string][]*file
+	skew    map[string]int64
+	blocked map[[2]string]bool // site and key: the site's database does not take the row for now
+	broken  string             // a site whose files are stamped at the end of time; "": none
+
+	noHorizon bool // everything is taken, as before there was a horizon
+	mending   bool // some hold what they took then, and are refused
+	mended    int  // rows that were mended
+
 	backups  map[string]*site
 	restores int
 	ids      uint64

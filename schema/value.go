@@ -1,8 +1,9 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/hex"
-	"strings"
+	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
 )
@@ -17,14 +18,14 @@ func (c *Column) Select(prefix string) string {
 }
 
 // AppendLiteral appends a value, as Select read it, as a literal that stores exactly that value; nil is NULL. Whatever
-// the bytes are, the literal is one value: numbers stand bare only if they look like numbers.
+// the bytes are, the literal is one value: what is not exactly a number of the column's type is quoted, and the server judges it.
 func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 	if v == nil {
 		return append(b, "NULL"...)
 	}
 	switch c.Type {
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year":
-		if isNumber(v) {
+		if isNumber(c.Type, v) {
 			return append(b, v...)
 		}
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit",
@@ -44,23 +45,45 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 // longBytes is from where on byte strings are written as they are.
 const longBytes = 1 << 16
 
-// isNumber accepts what the server prints for numbers: [-]digits[.digits][e[+-]digits].
-func isNumber(v []byte) bool {
-	if len(v) == 0 || len(v) > 330 {
-		return false
-	}
-	digits := 0
-	for i, c := range v {
-		switch {
-		case c >= '0' && c <= '9':
-			digits++
-		case c == '.' && i > 0:
-		case c == '-' && (i == 0 || v[i-1] == 'e'):
-		case c == '+' && i > 0 && v[i-1] == 'e':
-		case c == 'e' && digits > 0 && i < len(v)-1:
-		default:
+// isNumber reports whether v is a number as the server prints one of a column's type: [-]digits, with .digits for fractions, and e[-+]digits
+// for floating-point numbers. What only looks like one ("1e-", "1-", "1.") would stand in a statement as something else.
+func isNumber(typ string, v []byte) bool {
+	rest := bytes.TrimPrefix(v, []byte("-"))
+	rest, ok := digits(rest)
+	longest := 66 // of DECIMAL
+	switch typ {
+	case "float", "double":
+		longest = 330
+		if fraction, there := bytes.CutPrefix(rest, []byte(".")); ok && there {
+			rest, ok = digits(fraction)
+		}
+		if exponent, there := bytes.CutPrefix(rest, []byte("e")); ok && there {
+			rest, ok = digits(sign(exponent))
+		}
+		if _, err := strconv.ParseFloat(string(v), 64); err != nil {
 			return false
 		}
+	case "decimal":
+		if fraction, there := bytes.CutPrefix(rest, []byte(".")); ok && there {
+			rest, ok = digits(fraction)
+		}
 	}
-	return digits > 0 && strings.Count(string(v), ".") <= 1 && strings.Count(string(v), "e") <= 1
+	return ok && len(rest) == 0 && len(v) <= longest
+}
+
+// digits returns what follows the digits at the start of v, and whether there is at least one.
+func digits(v []byte) (rest []byte, ok bool) {
+	n := 0
+	for n < len(v) && v[n] >= '0' && v[n] <= '9' {
+		n++
+	}
+	return v[n:], n > 0
+}
+
+// sign returns what follows the sign of an exponent.
+func sign(v []byte) []byte {
+	if len(v) > 0 && (v[0] == '-' || v[0] == '+') {
+		return v[1:]
+	}
+	return v
 }

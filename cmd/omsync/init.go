@@ -41,14 +41,15 @@ application changes. The application's data is not touched. Run it again at any 
 follows changes of the schema.
 
 A password in --dsn is stored in the home folder's omsync.toml, which only its owner can read, but other users of this
-machine can see it in the list of processes while init runs: --password-env and --password-file avoid that.`,
-		Example: `  omsync --home /var/lib/omsync init --node kisumu --dsn 'omsync:secret@unix(/run/mysqld/mysqld.sock)/openmrs'`,
+machine can see it in the list of processes while init runs, and the shell may keep it in its history. --password-env and
+--password-file avoid that, and so does --dsn -, which reads the DSN from standard input.`,
+		Example: `  omsync --home /var/lib/omsync init --node kisumu --dsn 'omsync@unix(/run/mysqld/mysqld.sock)/openmrs' --password-file /etc/omsync-password`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(cmd, g, o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Node, "node", "", "the node's name: lower-case letters, digits and dashes")
-	f.StringVar(&o.DSN, "dsn", "", "the database, as user:password@unix(/socket)/name or user:password@tcp(host:port)/name")
+	f.StringVar(&o.DSN, "dsn", "", "the database, as user:password@unix(/socket)/name or user:password@tcp(host:port)/name; - reads it from standard input")
 	f.StringVar(&o.PasswordEnv, "password-env", "", "take the database's password from this environment variable, at every run")
 	f.StringVar(&o.PasswordFile, "password-file", "", "take the database's password from this file, at every run")
 	f.StringVar(&o.Profile, "profile", "", "the data model, openmrs or none (detected if absent)")
@@ -63,6 +64,9 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	ctx := cmd.Context()
 	dir, err := g.dir()
 	if err != nil {
+		return err
+	}
+	if err := o.readDSN(cmd); err != nil {
 		return err
 	}
 	n, fresh, err := o.prepare(dir)
@@ -100,6 +104,18 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 		return err
 	}
 	printInit(cmd, n, fresh, madeKeys)
+	return nil
+}
+
+// readDSN reads a DSN from standard input if it is to come from there, and warns of a password that stood on the command line.
+func (o *initOptions) readDSN(cmd *cobra.Command) (err error) {
+	if o.DSN == fromInput {
+		o.DSN, err = readSecret(cmd, "DSN")
+		return err
+	}
+	if d, err := config.ParseDSN(o.DSN); err == nil && d.Passwd != "" {
+		warner(cmd.ErrOrStderr())("other users of this machine can see the password in the list of processes while init runs: if there are any, change it, and use --password-file or --dsn -")
+	}
 	return nil
 }
 

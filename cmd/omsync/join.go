@@ -38,16 +38,19 @@ Both sides see the same fingerprints. The token vouches for the hub's card and c
 whether its people read the same fingerprint to you, and a script says --yes, or --fingerprint with what they read. By then the
 hub has taken this node: who says no tells its people, for them to remove it again.
 
+The token is a secret until it is used. --token - reads it from standard input, so that other users of this machine cannot see
+it in the list of processes.
+
 --open joins a hub that takes everybody (omsync serve --auto-register), for trials: then the fingerprint is all there is to
 compare.`,
-		Example: `  omsync --home /var/lib/omsync join https://hub.example.org:8443 --token omsync-...`,
+		Example: `  omsync --home /var/lib/omsync join https://hub.example.org:8443 --token - < invitation`,
 		Args:    oneArg("join which hub?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runJoin(cmd, g, o, strings.TrimSuffix(args[0], "/"))
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.token, "token", "", "what omsync invite printed")
+	f.StringVar(&o.token, "token", "", "what omsync invite printed; - reads it from standard input")
 	f.BoolVar(&o.open, "open", false, "join without a token a hub that takes everybody")
 	f.StringVar(&o.pin, "pin", "", "with --open: the key that the server's certificate must have (default: the one that it shows)")
 	f.StringVar(&o.trust.fingerprint, "fingerprint", "", "the fingerprint that the hub's card must have")
@@ -62,6 +65,13 @@ func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) erro
 	ctx := cmd.Context()
 	if o.token == "" && !o.open {
 		return failure.Hinted(errors.New("join with which token?"), "--token TOKEN: the hub's people get one by: omsync invite NAME")
+	}
+	if o.token == fromInput {
+		token, err := readSecret(cmd, "token")
+		if err != nil {
+			return err
+		}
+		o.token = token
 	}
 	n, err := g.openAll(cmd, node.Change)
 	if err != nil {

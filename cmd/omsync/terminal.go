@@ -76,6 +76,28 @@ func confirm(ctx context.Context, cmd *cobra.Command, question string) (bool, er
 	}
 }
 
+// fromInput, as the value of a flag, means that a secret comes from standard input: others can see a command's arguments.
+const fromInput = "-"
+
+// readSecret reads a line from standard input, and says on a terminal what it waits for.
+func readSecret(cmd *cobra.Command, what string) (string, error) {
+	in := cmd.InOrStdin()
+	if isTerminal(in) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: ", what)
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, maxSecret)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("read the %s from standard input: %w", what, err)
+	}
+	if line = strings.TrimSpace(line); line == "" {
+		return "", fmt.Errorf("the first line of standard input should be the %s, and is empty", what)
+	}
+	return line, nil
+}
+
+// maxSecret is how long a line with a secret may be, in bytes.
+const maxSecret = 16 << 10
+
 // progress is a bar on a person's terminal.
 type progress struct {
 	w     io.Writer

@@ -66,45 +66,55 @@ func (f *Forger) Write(path string, items func(w *batch.Writer) error) error {
 // WriteStream writes a batch with a stream of items that nothing checks, into a file. The end item is written only if the stream ends
 // with one.
 func (f *Forger) WriteStream(path string, items func(s *Stream)) error {
+	return create(path, func(out io.Writer) error {
+		return writeStream(out, f.Header, f.To.Encrypt, f.ID.Sign, zstd.SpeedBetterCompression, items)
+	})
+}
+
+// WritePlain writes a batch with a stream of items that nothing checks, neither encrypted nor signed, for who takes any signature.
+func WritePlain(out io.Writer, h *batch.Header, items func(s *Stream)) error {
+	return writeStream(out, h, func(w io.Writer) (io.WriteCloser, error) { return keep{w}, nil },
+		func([]byte) ([]byte, error) { return make([]byte, batch.SignatureSize), nil }, zstd.SpeedFastest, items)
+}
+
+func writeStream(out io.Writer, h *batch.Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func([]byte) ([]byte, error), level zstd.EncoderLevel, items func(s *Stream)) error {
 	var head bytes.Buffer
-	w, err := batch.NewWriter(&head, f.Header, func(w io.Writer) (io.WriteCloser, error) { return keep{w}, nil }, nil)
+	w, err := batch.NewWriter(&head, h, func(w io.Writer) (io.WriteCloser, error) { return keep{w}, nil }, nil)
 	if err != nil {
 		return err
 	}
 	n := w.Size() // the version, the length and the header
-	return create(path, func(out io.Writer) error {
-		sum := sha512.New()
-		both := io.MultiWriter(out, sum)
-		if _, err := both.Write(head.Bytes()[:n]); err != nil {
-			return err
-		}
-		cipher, err := f.To.Encrypt(both)
-		if err != nil {
-			return err
-		}
-		zw, err := zstd.NewWriter(cipher, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
-		if err != nil {
-			return err
-		}
-		s := &Stream{w: zw}
-		s.Bytes(head.Bytes()[5:n])
-		items(s)
-		if s.err != nil {
-			return s.err
-		}
-		if err := zw.Close(); err != nil {
-			return err
-		}
-		if err := cipher.Close(); err != nil {
-			return err
-		}
-		sig, err := f.ID.Sign(append([]byte(batch.Domain), sum.Sum(nil)...))
-		if err != nil {
-			return err
-		}
-		_, err = out.Write(sig)
+	sum := sha512.New()
+	both := io.MultiWriter(out, sum)
+	if _, err := both.Write(head.Bytes()[:n]); err != nil {
 		return err
-	})
+	}
+	cipher, err := encrypt(both)
+	if err != nil {
+		return err
+	}
+	zw, err := zstd.NewWriter(cipher, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(level))
+	if err != nil {
+		return err
+	}
+	s := &Stream{w: zw}
+	s.Bytes(head.Bytes()[5:n])
+	items(s)
+	if s.err != nil {
+		return s.err
+	}
+	if err := zw.Close(); err != nil {
+		return err
+	}
+	if err := cipher.Close(); err != nil {
+		return err
+	}
+	sig, err := sign(append([]byte(batch.Domain), sum.Sum(nil)...))
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(sig)
+	return err
 }
 
 type keep struct{ io.Writer }
@@ -126,6 +136,7 @@ func create(path string, write func(io.Writer) error) error {
 // Stream is the items of a batch, written one by one. Its errors stick.
 type Stream struct {
 	w   io.Writer
+	n   int64 // bytes written
 	err error
 }
 
@@ -133,6 +144,7 @@ type Stream struct {
 func (s *Stream) Bytes(b []byte) {
 	if s.err == nil {
 		_, s.err = s.w.Write(b)
+		s.n += int64(len(b))
 	}
 }
 

@@ -3,10 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/omsync/omsync/internal/failure"
 )
 
 // ParseDSN reads a DSN, which must name a database. Its errors do not quote it: it may hold a password.
@@ -35,16 +39,41 @@ func (c *Config) FullDSN() (string, error) {
 		}
 		d.Passwd = p
 	case c.PasswordFile != "":
-		b, err := os.ReadFile(c.Path(c.PasswordFile))
-		if err != nil {
-			return "", fmt.Errorf("read the database's password: %w", err)
+		if d.Passwd, err = readPassword(c.Path(c.PasswordFile)); err != nil {
+			return "", err
 		}
-		d.Passwd = strings.TrimRight(string(b), "\r\n")
 	default:
 		return c.DSN, nil
 	}
 	return d.FormatDSN(), nil
 }
+
+// readPassword reads a password from a file that its owner alone can read. (On Windows access lists say that, and they are not looked at.)
+func readPassword(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read the database's password: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read the database's password: %w", err)
+	}
+	if mode := info.Mode(); runtime.GOOS != "windows" && mode.IsRegular() && mode.Perm()&0o077 != 0 {
+		return "", failure.Hinted(fmt.Errorf("%s holds the database's password and others can get at it (mode %04o)", path, mode.Perm()), "chmod 600 %s", path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
+	if err != nil {
+		return "", fmt.Errorf("read the database's password: %w", err)
+	}
+	if len(b) > maxPassword {
+		return "", fmt.Errorf("%s has more than %d bytes: it is no file with a password", path, maxPassword)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}
+
+// maxPassword is how long a password may be, in bytes.
+const maxPassword = 4 << 10
 
 // Database returns the name of the database.
 func (c *Config) Database() string {

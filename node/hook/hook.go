@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -135,6 +136,22 @@ func (m *message) count(t Table) {
 	m.Tables[i].Deleted += t.Deleted
 }
 
+// inherited is what a hook has of this process's environment: what programs need to run, and no more. The rest may hold the keys of buckets
+// and the database's password.
+func inherited() []string {
+	names := []string{"PATH", "HOME", "LANG", "TMPDIR"}
+	if runtime.GOOS == "windows" {
+		names = append(names, "SystemRoot", "SystemDrive", "ComSpec", "PATHEXT", "USERPROFILE", "TEMP", "TMP")
+	}
+	var out []string
+	for _, name := range names {
+		if v, ok := os.LookupEnv(name); ok {
+			out = append(out, name+"="+v)
+		}
+	}
+	return out
+}
+
 // grace is how long a hook that was told to end may take for it, and how long what it left running may keep its output.
 const grace = 3 * time.Second
 
@@ -155,7 +172,7 @@ func (h *Hook) run(ctx context.Context, out io.Writer, m *message) error {
 		name = filepath.Join(home, name)
 	}
 	c := exec.CommandContext(limited, name, h.Command[1:]...)
-	c.Env = append(os.Environ(), "OMSYNC_NODE="+h.Node, "OMSYNC_HOME="+home, env+"=1")
+	c.Env = append(inherited(), "OMSYNC_NODE="+h.Node, "OMSYNC_HOME="+home, env+"=1")
 	c.Stdin = bytes.NewReader(append(input, '\n'))
 	lines := &prefixed{out: out, prefix: "hook: "}
 	defer lines.end()

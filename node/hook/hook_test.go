@@ -90,6 +90,32 @@ func TestHookIsToldOnce(t *testing.T) {
 	}
 }
 
+// A hook hears nothing of what this process was told in its environment, such as the keys of a bucket.
+func TestHookInheritsNoSecrets(t *testing.T) {
+	for name, v := range map[string]string{"AWS_SECRET_ACCESS_KEY": "s3cret", "OMSYNC_DB_PASSWORD": "s3cret", "PW": "s3cret", "LANG": "C", "TMPDIR": t.TempDir()} {
+		t.Setenv(name, v)
+	}
+	h, folder := hooking(t, `cat > /dev/null; env | cut -d= -f1 | sort > "$0/env"; ! env | grep s3cret`)
+	var out bytes.Buffer
+	if err := h.AfterImport(t.Context(), &out, []File{brought("a", "migori", "obs", 1, 0, 0)}); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	b, err := os.ReadFile(filepath.Join(folder, "env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields(string(b)) {
+		if !slices.Contains([]string{"PATH", "HOME", "LANG", "TMPDIR", "OMSYNC_NODE", "OMSYNC_HOME", "OMSYNC_HOOK", "PWD", "OLDPWD", "SHLVL", "_"}, name) { // the last are the shell's own
+			t.Errorf("the hook was given %s", name)
+		}
+	}
+	for _, name := range []string{"PATH", "LANG", "TMPDIR", "OMSYNC_HOOK"} {
+		if !slices.Contains(strings.Fields(string(b)), name) {
+			t.Errorf("the hook lacks %s", name)
+		}
+	}
+}
+
 func TestHookIsTriedAgain(t *testing.T) {
 	h, folder := hooking(t, `cat > "$0/told"; test -e "$0/well" || exit 3`)
 	var out bytes.Buffer

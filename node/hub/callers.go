@@ -13,17 +13,33 @@ import (
 	"github.com/omsync/omsync/transport/web"
 )
 
-// caller finds the key of a node that calls.
+// caller finds the key of a node that calls. An error beside the key is for who has it.
 func (s *server) caller(ctx context.Context, name string) (func(msg, sig []byte) error, error) {
 	p, err := s.peer(ctx, name)
-	if err != nil {
+	problem := (*web.Problem)(nil)
+	if err != nil && !errors.As(err, &problem) {
 		return nil, err
 	}
-	card, err := keys.ParseCard(p.Card)
-	if err != nil {
-		return nil, fmt.Errorf("card of %s: %w", name, err)
+	if p == nil {
+		return s.nobody, nil
 	}
-	return card.VerifySignature, nil
+	card, parseErr := keys.ParseCard(p.Card)
+	if parseErr != nil {
+		return nil, fmt.Errorf("card of %s: %w", name, parseErr)
+	}
+	return card.VerifySignature, err
+}
+
+// nobody takes no signature, and does as much work for it as a peer's card does: neither answer nor time tell who is a peer.
+func (s *server) nobody(msg, sig []byte) error {
+	card, err := keys.ParseCard(s.node.Keys.Card().Marshal())
+	if err == nil {
+		err = card.VerifySignature(msg, sig)
+	}
+	if err == nil { // signed by this node itself, in the name of one that is not there
+		err = errors.New("the signature is not by its key")
+	}
+	return err
 }
 
 // checkBatch verifies a file before it is kept. A database that does not answer is no fault of the file: it can be offered again.
@@ -46,7 +62,7 @@ func busy(detail string) *web.Problem {
 	return &web.Problem{Status: http.StatusServiceUnavailable, Type: web.TypeBusy, Detail: detail}
 }
 
-// peer finds an active peer. Whoever calls has shown nothing yet: see [journal.Contact].
+// peer finds an active peer. One that is suspended comes with its problem. Whoever calls has shown nothing yet: see [journal.Contact].
 func (s *server) peer(ctx context.Context, name string) (*journal.Contact, error) {
 	p, err := journal.ContactByName(ctx, s.node.DB, name)
 	switch {
@@ -55,7 +71,7 @@ func (s *server) peer(ctx context.Context, name string) (*journal.Contact, error
 	case p == nil:
 		return nil, &web.Problem{Status: http.StatusForbidden, Type: web.TypeUnknown, Detail: fmt.Sprintf("%s does not know a node %.40q: join it first (omsync join), or have its people add this node's card", s.node.Node, name)}
 	case !p.State.Exchanges():
-		return nil, &web.Problem{Status: http.StatusForbidden, Type: web.TypeSuspended, Detail: fmt.Sprintf("%s has suspended %s: ask its people", s.node.Node, name)}
+		return p, &web.Problem{Status: http.StatusForbidden, Type: web.TypeSuspended, Detail: fmt.Sprintf("%s has suspended %s: ask its people", s.node.Node, name)}
 	}
 	return p, nil
 }

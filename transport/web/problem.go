@@ -36,7 +36,7 @@ const (
 	TypeToken     = "token"     // to join: the invitation is not good
 	TypeTus       = "tus"       // another version or content type than tus 1.0.0
 	TypeUnhealthy = "unhealthy" // the server cannot do its work now
-	TypeUnknown   = "unknown"   // the hub does not know the node
+	TypeUnknown   = "unknown"   // no name of a node, or one that was removed meanwhile
 )
 
 // Problem is an error that travels: the server answers it (RFC 9457), the client returns it.

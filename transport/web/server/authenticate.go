@@ -24,14 +24,19 @@ func (s *Server) authenticate(c *call, path string) error {
 		return web.NewProblem(http.StatusMisdirectedRequest, web.TypePeer,
 			"this is %s, and the request is for another node: check the address of the hub", s.o.Self)
 	}
-	verify, err := s.findKey(r.Context(), sig.KeyID)
+	verify, refusal, err := s.findKey(r.Context(), sig.KeyID)
 	if err != nil {
 		return err
 	}
 	m := httpsig.Message{Method: r.Method, Path: path, Query: r.URL.RawQuery, Authority: r.Host, Length: r.ContentLength,
 		Header: r.Header}
 	if err := sig.Verify(m, verify); err != nil {
-		return web.NewProblem(http.StatusUnauthorized, web.TypeSignature, "the signature of %s is not good: %v", sig.KeyID, err)
+		return web.NewProblem(http.StatusUnauthorized, web.TypeSignature,
+			"%s does not take the signature of %s: it does not know that node by this key (join it with omsync join, or have its people add this node's card), or something on the way changed the request (%v)",
+			s.o.Self, sig.KeyID, err)
+	}
+	if refusal != nil {
+		return refusal
 	}
 	c.node = sig.KeyID
 	if err := s.checkFresh(sig); err != nil {
@@ -43,22 +48,23 @@ func (s *Server) authenticate(c *call, path string) error {
 	return nil
 }
 
-// findKey returns what verifies the signatures of a node.
-func (s *Server) findKey(ctx context.Context, node string) (verify func(msg, sig []byte) error, err error) {
+// findKey returns what verifies the signatures of a node, and what is answered to those that are good, if that is a refusal. A request that
+// is not well signed hears the same whether there is such a node or not.
+func (s *Server) findKey(ctx context.Context, node string) (verify func(msg, sig []byte) error, refusal, err error) {
 	if nodename.Check(node) != nil {
-		return nil, web.NewProblem(http.StatusUnauthorized, web.TypeUnknown, "%q is no name of a node", node)
+		return nil, nil, web.NewProblem(http.StatusUnauthorized, web.TypeUnknown, "%q is no name of a node", node)
 	}
 	verify, err = s.o.Node(ctx, node)
-	if p := (*web.Problem)(nil); errors.As(err, &p) {
-		return nil, p
+	if p := (*web.Problem)(nil); errors.As(err, &p) && verify != nil {
+		return verify, p, nil
 	} else if gone := ctx.Err(); err != nil && gone != nil {
-		return nil, gone
+		return nil, nil, gone
 	} else if err != nil || verify == nil {
 		s.log.Error("look up node", "node", node, "error", err)
-		return nil, web.NewProblem(http.StatusServiceUnavailable, web.TypeBusy,
+		return nil, nil, web.NewProblem(http.StatusServiceUnavailable, web.TypeBusy,
 			"the server cannot look up nodes now: try again later")
 	}
-	return verify, nil
+	return verify, nil, nil
 }
 
 // checkFresh sees that a request whose signature is good was made now, and is here for the first time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,7 +29,7 @@ func TestWhoMayNot(t *testing.T) {
 		kind   string
 	}{
 		"unsigned":     {func(q *webtest.Raw) { q.Node = "" }, 401, "signature"},
-		"unknown":      {func(q *webtest.Raw) { q.Node = "stranger" }, 403, "unknown"},
+		"unknown":      {func(q *webtest.Raw) { q.Node = "stranger" }, 401, "signature"},
 		"suspended":    {func(q *webtest.Raw) { q.Node = "late" }, 403, "suspended"},
 		"path as name": {func(q *webtest.Raw) { q.Node = "../kisumu" }, 401, "unknown"},
 		"device":       {func(q *webtest.Raw) { q.Node = "con" }, 401, "unknown"},
@@ -63,6 +64,27 @@ func TestWhoMayNot(t *testing.T) {
 	}
 	if w := list.Do(h); w.Code != 200 {
 		t.Errorf("the plain request: %d %s", w.Code, w.Body)
+	}
+}
+
+// Who has no key of a node cannot tell from answers which nodes there are: neither known nor suspended ones.
+func TestNamesAreNotTold(t *testing.T) {
+	h := webtest.NewHub(t, nil)
+	answer := func(name string) string {
+		q := webtest.Raw{Method: "GET", Path: "/v1/mail", Node: "stranger", Tamper: func(r *http.Request) {
+			r.Header.Set("Signature-Input", strings.Replace(r.Header.Get("Signature-Input"), "stranger", name, 1))
+		}}
+		w := q.Do(h)
+		return fmt.Sprint(w.Code, w.Header().Get("Omsync-Problem"), strings.ReplaceAll(w.Body.String(), name, "NAME"))
+	}
+	want := answer("nobody")
+	if !strings.HasPrefix(want, "401") {
+		t.Fatalf("a node that is not there is answered %s", want)
+	}
+	for _, name := range []string{"kisumu", "migori", "late", "stranger"} {
+		if got := answer(name); got != want {
+			t.Errorf("%s is answered %s, and a node that is not there %s", name, got, want)
+		}
 	}
 }
 

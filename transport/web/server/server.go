@@ -32,8 +32,8 @@ type Options struct {
 	Proxied bool   // a reverse proxy hands the requests on: no interim answers (1xx)
 	Prefix  string // path before /v1, such as /omsync, where a reverse proxy keeps one; a proxy may also take it off
 
-	// Node finds the key of a node. An error that is a *web.Problem (unknown, suspended) is answered; any other means that the
-	// node cannot be looked up now: 503.
+	// Node finds the key of a node. Of a node that is not known, verify takes no signature. An error beside verify that is a
+	// *web.Problem (suspended) is answered to who signed well; any other means that the node cannot be looked up now: 503.
 	Node func(ctx context.Context, name string) (verify func(msg, sig []byte) error, err error)
 
 	// Uploads is the folder for uploads that are not complete and for notes of those that are; made if missing, except for

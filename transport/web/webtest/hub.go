@@ -57,19 +57,17 @@ func NewHub(t testing.TB, change func(o *server.Options)) *Hub {
 			return transport.MakeFolder(filepath.Join(h.Dir, "out-"+node))
 		},
 		Node: func(ctx context.Context, name string) (func(msg, sig []byte) error, error) {
-			switch key, ok := h.Keys[name]; {
-			case name == "late":
-				return nil, &web.Problem{Status: 403, Type: "suspended", Detail: "late is suspended"}
-			case !ok || name == "stranger":
-				return nil, &web.Problem{Status: 403, Type: "unknown", Detail: "nobody knows " + name}
-			default:
-				return func(msg, sig []byte) error {
-					if !ed25519.Verify(key.Public().(ed25519.PublicKey), msg, sig) {
-						return errors.New("wrong key")
-					}
-					return nil
-				}, nil
+			key, ok := h.Keys[name]
+			verify := func(msg, sig []byte) error {
+				if !ok || name == "stranger" || !ed25519.Verify(key.Public().(ed25519.PublicKey), msg, sig) {
+					return errors.New("wrong key")
+				}
+				return nil
 			}
+			if name == "late" {
+				return verify, &web.Problem{Status: 403, Type: "suspended", Detail: "late is suspended"}
+			}
+			return verify, nil
 		},
 		Check: func(ctx context.Context, node, name string, r io.ReaderAt, size int64) error {
 			h.mu.Lock()
