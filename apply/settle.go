@@ -44,8 +44,8 @@ func (im *importer) settleRow(ctx context.Context, w *block, i int, policy merge
 	if err := im.checkStamps(l, im.resolver.keys.at(w.Keys[i]).key, known, w.groups[i]...); err != nil {
 		return err
 	}
-	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ack, NeverSent: l.rules.NeverSent(known)}
-	if w.Acks != nil {
+	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ackOf(l, f.row), NeverSent: l.rules.NeverSent(known)}
+	if w.Acks != nil && !im.unsent[l.journal.ID][f.row] {
 		in.Ack = im.rules.RowAck(w.Acks[i])
 	}
 	out := im.rules.Settle(known, in, policy, cmp, false)

@@ -26,6 +26,7 @@ type plan struct {
 	resent   []uint64       // epochs that only send again
 	tables   []*table       // those whose rows go, referred ones first
 	known    map[*schema.Table]*table
+	unsent   *unsent // rows that stay here for now
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -66,7 +67,10 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
 		return nil, err
 	}
-	return p, p.addTables(ctx)
+	if err := p.addTables(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.findUnsent(ctx)
 }
 
 // addTables settles what goes of each table.

@@ -2,7 +2,6 @@ package export
 
 import (
 	"database/sql"
-	"slices"
 
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -43,27 +42,4 @@ func (p *portion) copy(v sql.RawBytes) []byte {
 	start := len(p.arena)
 	p.arena = append(p.arena, v...)
 	return p.arena[start:len(p.arena):len(p.arena)]
-}
-
-// keep takes out the rows that fail a test.
-func (p *portion) keep(test func(i int) bool) {
-	n := 0
-	columns := slices.Concat(p.key, p.values)
-	for i := range p.rows {
-		if !test(i) {
-			continue
-		}
-		p.rows[n], p.known[n] = p.rows[i], p.known[i]
-		for _, column := range columns {
-			column[n] = column[i]
-		}
-		n++
-	}
-	p.rows, p.known = p.rows[:n], p.known[:n]
-	for i := range p.key {
-		p.key[i] = p.key[i][:n]
-	}
-	for i := range p.values {
-		p.values[i] = p.values[i][:n]
-	}
 }

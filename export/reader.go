@@ -173,7 +173,11 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		read++
 		row := journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}
 		known := knownBy(r.sealed.Groups(row, versions[row]), r.t.meta.Default)
-		if r.lacks(known) && !r.t.stays(v[2:]) {
+		switch {
+		case !r.lacks(known) || r.t.stays(v[2:]) || !r.t.rules.SendsAllRows() && !r.t.rules.SendsRow(known, r.t.kept[row]):
+		case r.unsent.has(r.t.Table, row):
+			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
+		default:
 			p.add(row, known, v[2:])
 		}
 		return nil

@@ -6,12 +6,13 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Format 3 keeps what imports delete, and what each peer has used of its quotas.
+// Format 3 keeps what imports delete, what each peer has used of its quotas, and which rows were kept back from a peer.
 
 func stepsFrom2() []upgradeStep {
 	return []upgradeStep{
 		{"claim the tables of format 2", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+2) }},
-		{"make omsync_deleted", 2, makeDeleted},
+		{"make omsync_deleted", 2, makeTable("omsync_deleted")},
+		{"make omsync_unsent", 2, makeTable("omsync_unsent")},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
 		}},
@@ -19,12 +20,15 @@ func stepsFrom2() []upgradeStep {
 	}
 }
 
-func makeDeleted(ctx context.Context, u *upgrade) error {
-	columns, err := u.columns(ctx, "omsync_deleted")
-	if err != nil || len(columns) > 0 {
-		return err
+// makeTable returns a step that makes a table which the format before had not.
+func makeTable(name string) func(context.Context, *upgrade) error {
+	return func(ctx context.Context, u *upgrade) error {
+		columns, err := u.columns(ctx, name)
+		if err != nil || len(columns) > 0 {
+			return err
+		}
+		return sqldb.Exec(ctx, u.c, layoutOf(name).create(name))
 	}
-	return sqldb.Exec(ctx, u.c, layoutOf("omsync_deleted").create("omsync_deleted"))
 }
 
 // add gives a table a column, unless it has it.
