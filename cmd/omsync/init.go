@@ -174,6 +174,13 @@ func checkDatabase(cmd *cobra.Command, n *node.Node, leave bool) (*schema.Profil
 	for _, note := range cat.Notes {
 		warn("%s", note)
 	}
+	nameless, err := node.Nameless(ctx, n.DB, cat)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(nameless) > 0 {
+		warn("rows that stay here, with what refers to them, until each has a key of its own, the same at every site that has the row:\n  %s", strings.Join(nameless, "\n  "))
+	}
 	if bad := node.NotExchanged(cat); len(bad) > 0 {
 		var lines []string
 		for _, t := range bad {

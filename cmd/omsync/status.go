@@ -55,6 +55,9 @@ func printStatus(out io.Writer, s *status.Status) error {
 	if len(s.NotExchanged) > 0 {
 		fmt.Fprintf(out, "not exchanged: %s\n", strings.Join(s.NotExchanged, ", "))
 	}
+	for _, line := range s.Nameless {
+		fmt.Fprintf(out, "staying here, with what refers to them: %s\n", line)
+	}
 	for _, f := range s.Troubled {
 		fmt.Fprintln(out, troubleText(f))
 	}

@@ -22,8 +22,10 @@ type Status struct {
 	Unsealed     int64    `json:"unsealed_changes"`
 	Conflicts    int64    `json:"conflicts"`
 	NotExchanged []string `json:"not_exchanged,omitempty"`
-	Peers        []Peer   `json:"peers"`
-	Links        []Link   `json:"links,omitempty"`
+	// Nameless is the rows that stay here because nothing names them elsewhere, a line for each table.
+	Nameless []string `json:"nameless,omitempty"`
+	Peers    []Peer   `json:"peers"`
+	Links    []Link   `json:"links,omitempty"`
 	// Troubled is the files that came and failed, those that are set aside first.
 	Troubled []File `json:"files,omitempty"`
 }
@@ -100,6 +102,9 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	s.Sealed = at(epoch, made, now)
 	for _, t := range node.NotExchanged(n.Journal.Catalogue) {
 		s.NotExchanged = append(s.NotExchanged, t.Name)
+	}
+	if s.Nameless, err = node.Nameless(ctx, n.DB, n.Journal.Catalogue); err != nil {
+		return nil, err
 	}
 	peers, err := journal.Peers(ctx, n.DB)
 	if err != nil {
