@@ -75,7 +75,8 @@ func (s *sealer) keyChanges(ctx context.Context, t *schema.Table, changes []jour
 	return changedAt, nil
 }
 
-// changedKey reports whether what an integer stands for elsewhere is another row than when the log began. key is that of its row now.
+// changedKey reports whether what an integer stands for elsewhere is another row than when the log began. key is that of its row now,
+// where it had one before.
 func changedKey(t *schema.Table, f *journal.Folded, key string, exists bool) bool {
 	before := len(f.Deaths) > 0 && f.Deaths[0].First
 	var was *string
@@ -83,10 +84,10 @@ func changedKey(t *schema.Table, f *journal.Folded, key string, exists bool) boo
 		was = f.Deaths[0].DeletedKey
 	}
 	switch {
-	case !exists:
-		return before && t.Key == schema.KeyUUID && was == nil
 	case !before:
 		return f.Born
+	case !exists:
+		return t.Key == schema.KeyUUID && was == nil
 	}
 	return t.Key != schema.KeyUUID || was == nil || journal.Canonical(t, *was) != journal.Canonical(t, key)
 }

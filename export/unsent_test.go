@@ -166,3 +166,24 @@ func TestWarningsOfWhatStays(t *testing.T) {
 		t.Errorf("%d warnings:\n%s", len(hub.Warnings), said)
 	}
 }
+
+// A row that was deleted with foreign keys off and comes back, or comes after the rows that refer to it: those go again, though no trigger
+// saw them, and so does what has its key.
+func TestAParentThatComesBack(t *testing.T) {
+	t.Parallel()
+	hub, clinic := clinics(t, "INSERT INTO users VALUES (1, 'admin', NULL, 'u-1')")
+	hub.Exec("SET FOREIGN_KEY_CHECKS = 0", "INSERT INTO person VALUES (5, 'F', 9, 'p-5')", "INSERT INTO patient VALUES (6, 'early')",
+		"INSERT INTO visit VALUES (1, 6, NULL, 'v-1')", "SET FOREIGN_KEY_CHECKS = 1")
+	sites.ExchangeTwice(hub, clinic)
+	want(t, clinic, "refers to nothing", "SELECT creator FROM person WHERE uuid = 'p-5'", "0")
+	hub.Exec("INSERT INTO users VALUES (9, 'late', NULL, 'u-9')", "INSERT INTO person VALUES (6, 'M', 1, 'p-6')")
+	sites.ExchangeTwice(hub, clinic)
+	want(t, clinic, "its creator came", "SELECT username FROM person JOIN users ON user_id = person.creator WHERE person.uuid = 'p-5'", "late")
+	want(t, clinic, "its person came", visits, "v-1/p-6/admin")
+	hub.Exec("SET FOREIGN_KEY_CHECKS = 0", "DELETE FROM users WHERE user_id = 9", "INSERT INTO person VALUES (7, 'M', 9, 'p-7')")
+	sites.ExchangeTwice(hub, clinic)
+	hub.Exec("INSERT INTO users VALUES (9, 'again', NULL, 'u-9b')", "SET FOREIGN_KEY_CHECKS = 1")
+	sites.ExchangeTwice(hub, clinic)
+	want(t, clinic, "it is another now", "SELECT GROUP_CONCAT(CONCAT(person.uuid, '/', username) ORDER BY person.uuid) FROM person JOIN users ON user_id = person.creator", "p-5/again,p-6/admin,p-7/again")
+	sites.Quiet(t, hub, clinic)
+}
