@@ -118,17 +118,23 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 	if v != merge.Apply && v != merge.Covered {
 		return nil
 	}
-	var tables []string
+	var tables []*journal.Table
 	for _, s := range l.header.Requests {
 		r, ok := journal.ParseResendRequest(s)
-		if !ok || r.Epoch <= l.peer.Answered[r.Table] || !l.sends(r.Table) {
+		if !ok {
+			continue
+		}
+		t := l.sends(r.Table)
+		if t == nil || r.Epoch <= l.peer.Answered[t.Name] {
 			continue // an older request may come again, in a file that was late
 		}
 		if l.peer.Answered == nil {
 			l.peer.Answered = map[string]uint64{}
 		}
-		l.peer.Answered[r.Table] = r.Epoch
-		tables = append(tables, r.Table)
+		l.peer.Answered[t.Name] = r.Epoch
+		if !slices.Contains(tables, t) {
+			tables = append(tables, t)
+		}
 	}
 	if len(tables) == 0 {
 		return nil
@@ -137,21 +143,21 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range tables {
-		if err := journal.Resend(ctx, l.s.conn, l.j.Tables[name], again.Epoch, l.j.Authors); err != nil {
+	for _, t := range tables {
+		if err := journal.Resend(ctx, l.s.conn, t, again.Epoch, l.j.Authors); err != nil {
 			return err
 		}
 	}
 	return l.recordResend(ctx, again.Epoch)
 }
 
-// sends reports whether a table's rows go to the sender of the batch.
-func (l *peerLink) sends(name string) bool {
-	t := l.j.Catalogue.Table(name)
-	if t == nil || !t.Replicated || l.j.Tables[t.Name] == nil || t.Name != name {
-		return false
+// sends returns the table of that name if its rows go to the sender of the batch, otherwise nil.
+func (l *peerLink) sends(name string) *journal.Table {
+	t := l.j.Catalogue.Named(name)
+	if t == nil || !t.Replicated || !access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends() {
+		return nil
 	}
-	return access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends()
+	return l.j.Tables[t.Name]
 }
 
 // recordResend lets the links know on which a load is under way: its rows are no longer told by their epochs.
