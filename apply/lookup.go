@@ -93,6 +93,9 @@ func read(r []sql.RawBytes) found {
 
 // searchable is a text of the session's character set as the column's own index can be searched for it.
 func searchable(c *schema.Column, v string) string {
+	if c.Type == "time" { // MySQL 5.6 does not compare it with text
+		return "CAST(" + v + " AS TIME(6))"
+	}
 	if c.Collation == "" || c.Charset == "binary" {
 		return v
 	}
