@@ -148,6 +148,9 @@ func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
 			c.Value = &v
 		}
 		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == deletionNote
+		if local := t.local.Column(c.Column); local != nil {
+			c.Column = local.Name // the sender's server may write it with other capitals
+		}
 		if !t.takesConflict(c) {
 			im.notes.add("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, im.peer.Name)
 			continue

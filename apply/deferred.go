@@ -98,7 +98,7 @@ func (r deferredRow) vacateUnique(n int) ([]byte, error) {
 	if len(b) == none {
 		return nil, nil
 	}
-	return r.l.whereRow(append(append(b, r.l.unmoved("")...), " WHERE "...), r.at)
+	return r.l.whereRow(append(append(b, r.l.unmoved("")...), " WHERE "...), r.at), nil
 }
 
 // appendVacant appends a value of a column that no application writes.

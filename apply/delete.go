@@ -94,10 +94,7 @@ const maxDeleted = 1000
 func (w *writer) deleteRows(ctx context.Context, l *localTable, rows []journal.Row) error {
 	if l.Integer == nil {
 		for _, r := range rows {
-			b, err := l.whereRow([]byte("DELETE FROM "+schema.Quote(l.Name)+" WHERE "), r)
-			if err != nil {
-				return err
-			}
+			b := l.whereRow([]byte("DELETE FROM "+schema.Quote(l.Name)+" WHERE "), r)
 			if _, err := w.s.exec(ctx, b); err != nil {
 				return fmt.Errorf("delete from %s: %w", l.Name, err)
 			}

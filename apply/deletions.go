@@ -135,7 +135,7 @@ func (im *importer) incoming(d *deletion) merge.Incoming {
 		in.NeverSent = d.l.rules.NeverSent(d.known)
 		return in
 	}
-	return merge.Incoming{Dead: d.deleted, Ack: im.ack, NeverSent: d.l.rules.NeverSent(d.known)}
+	return merge.Incoming{Dead: d.deleted, Ack: im.ackOf(d.l, d.row.row), NeverSent: d.l.rules.NeverSent(d.known)}
 }
 
 // delete carries out the pending deletions that may go. What something here still refers to is deferred until the rows of the batch

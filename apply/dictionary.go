@@ -183,12 +183,15 @@ func (d *dictionary) at(i uint32) *entry {
 func (v *resolver) addKeys(i *batch.KeysItem) error {
 	t := v.sent[i.Table]
 	root := t.keys
+	var values []batch.Values // of the parts, in the order here
 	if root != nil {
 		if root.Root != root.Table {
 			return fmt.Errorf("%w: keys of %s are keys of %s", batch.ErrCorrupt, t.Name, t.Root)
 		}
+		values = make([]batch.Values, len(i.Parts))
 		for p, c := range root.KeyColumns {
-			if err := checkPlain(c, i.Parts[p]); err != nil {
+			values[p] = i.Parts[t.keyAt[p]]
+			if err := checkPlain(c, values[p]); err != nil {
 				return err
 			}
 		}
@@ -201,7 +204,7 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 	}
 	parts, refs := make([]*string, len(i.Parts)), make([]uint32, len(i.Parts))
 	for n := range i.N {
-		if err := v.addKey(root, i.Parts, n, parts, refs); err != nil {
+		if err := v.addKey(root, values, n, parts, refs); err != nil {
 			return err
 		}
 	}

@@ -15,13 +15,14 @@ import (
 // importer brings in one batch: it reads its items in order, asks who may send what and whose value stays, and has the resolver
 // find and the writer write.
 type importer struct {
-	j     *journal.Journal
-	o     Options
-	peer  *journal.Peer // the sender
-	ack   uint64        // this node's epoch up to which the sender had applied all when it made the batch
-	rules merge.Import
-	epoch *epoch
-	notes *notes
+	j      *journal.Journal
+	o      Options
+	peer   *journal.Peer                   // the sender
+	ack    uint64                          // this node's epoch up to which the sender had applied all when it made the batch
+	unsent map[uint16]map[journal.Row]bool // rows that were kept back from the sender, by number of the table
+	rules  merge.Import
+	epoch  *epoch
+	notes  *notes
 
 	resolver *resolver
 	writer   *writer
@@ -42,6 +43,14 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	if err != nil {
 		return nil, err
 	}
+	unsent, err := journal.Unsent(ctx, l.s.conn, l.peer.ID)
+	if err != nil {
+		return nil, err
+	}
+	kept := make(map[uint16]map[journal.Row]bool, len(unsent))
+	for t, rows := range unsent {
+		kept[t] = set(rows)
+	}
 	ours, theirs := set(resent), set(l.header.Resent)
 	rules := l.peer.Link.Import(l.rules, d)
 	rules.Self, rules.Peer, rules.Epoch, rules.FromParent = l.j.Self, l.peer.ID, l.epoch.Epoch, l.peer.Role == access.Parent
@@ -57,12 +66,21 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
 		return nil, err
 	}
-	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, rules: rules, epoch: l.epoch, notes: l.notes,
+	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, unsent: kept, rules: rules, epoch: l.epoch, notes: l.notes,
 		resolver: v, writer: w, deletions: map[*localTable]*deletionCounts{}}, nil
 }
 
-func set(list []uint64) map[uint64]bool {
-	out := make(map[uint64]bool, len(list))
+// ackOf returns the epoch up to which the sender had applied what is known here of a row, if the batch says no other: none for a row that
+// was kept back from it.
+func (im *importer) ackOf(l *localTable, r journal.Row) uint64 {
+	if im.unsent[l.journal.ID][r] {
+		return 0
+	}
+	return im.ack
+}
+
+func set[T comparable](list []T) map[T]bool {
+	out := make(map[T]bool, len(list))
 	for _, n := range list {
 		out[n] = true
 	}

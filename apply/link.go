@@ -136,14 +136,18 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 	}
 	for _, s := range l.header.Requests {
 		r, ok := journal.ParseResendRequest(s)
-		if !ok || r.Epoch <= l.peer.Answered[r.Table] || !l.sends(r.Table) {
+		if !ok {
+			continue
+		}
+		t := l.sends(r.Table)
+		if t == nil || r.Epoch <= l.peer.Answered[t.Name] {
 			continue // an older request may come again, in a file that was late
 		}
 		if l.peer.Answered == nil {
 			l.peer.Answered = map[string]uint64{}
 		}
-		l.peer.Answered[r.Table] = r.Epoch
-		l.peer.Ask(r.Table)
+		l.peer.Answered[t.Name] = r.Epoch
+		l.peer.Ask(t.Name)
 	}
 	now := l.j.Now().UnixMicro()
 	due := l.peer.AskedFor(func(last int64) bool { return access.Resends(last, now) })
@@ -158,13 +162,13 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 	return nil
 }
 
-// sends reports whether a table's rows go to the sender of the batch.
-func (l *peerLink) sends(name string) bool {
-	t := l.j.Catalogue.Table(name)
-	if t == nil || !t.Replicated || l.j.Tables[t.Name] == nil || t.Name != name {
-		return false
+// sends returns the table of that name if its rows go to the sender of the batch, otherwise nil.
+func (l *peerLink) sends(name string) *journal.Table {
+	t := l.j.Catalogue.Named(name)
+	if t == nil || !t.Replicated || !access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends() {
+		return nil
 	}
-	return access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends()
+	return l.j.Tables[t.Name]
 }
 
 // recordImport notes that the batch was applied.

@@ -93,6 +93,9 @@ func read(r []sql.RawBytes) found {
 
 // searchable is a text of the session's character set as the column's own index can be searched for it.
 func searchable(c *schema.Column, v string) string {
+	if c.Type == "time" { // MySQL 5.6 does not compare it with text
+		return "CAST(" + v + " AS TIME(6))"
+	}
 	if c.Collation == "" || c.Charset == "binary" {
 		return v
 	}
@@ -145,11 +148,37 @@ func (v *resolver) readRows(ctx context.Context, l *localTable, rows []journal.R
 	for _, r := range rows {
 		local, err := l.localValues(r)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", l.Name, err)
+			if err := v.readByLocalKey(ctx, l, r, lock, columns, f); err != nil {
+				return err
+			}
+			continue
 		}
 		values = append(values, local)
 	}
 	return v.lookUp(ctx, l, on, values, lock, columns, func(_ int, got found) { f(got) })
+}
+
+// readByLocalKey reads a row whose local key does not tell its values: a long one was cut, a number may have more digits. The server makes
+// the key of every row of the table for that.
+func (v *resolver) readByLocalKey(ctx context.Context, l *localTable, r journal.Row, lock lock, columns []*schema.Column, f func(found)) error {
+	b := []byte("SELECT " + journal.Identity(l.Table, ""))
+	for _, c := range columns {
+		b = append(append(b, ", "...), c.Select("")...)
+	}
+	b = l.whereLocalKey(append(b, " FROM "+schema.Quote(l.Name)+" WHERE "...), r)
+	err := v.s.each(ctx, string(append(append(b, ' '), lock...)), func(r []sql.RawBytes) error {
+		f(read(r))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for rows of %s: %w", l.Name, err)
+	}
+	return nil
+}
+
+// whereLocalKey appends the condition that picks a row by the text of its local key.
+func (l *localTable) whereLocalKey(b []byte, r journal.Row) []byte {
+	return append(sqldb.Binary(append(b, schema.LocalKeySQL(l.Table, "")+" = "...), r.Key), l.oneRow()...)
 }
 
 // localValues returns the values of the columns by which a row is known here.
@@ -164,10 +193,10 @@ func (l *localTable) localValues(r journal.Row) ([][]byte, error) {
 func (l *localTable) byInteger() string { return l.ForceIndex([]*schema.Column{l.Integer}) }
 
 // whereRow appends the condition that picks a row by its local identity.
-func (l *localTable) whereRow(b []byte, r journal.Row) ([]byte, error) {
+func (l *localTable) whereRow(b []byte, r journal.Row) []byte {
 	values, err := l.localValues(r)
 	if err != nil {
-		return nil, err
+		return l.whereLocalKey(b, r)
 	}
 	on := l.LocalColumns
 	if l.Integer != nil {
@@ -180,5 +209,13 @@ func (l *localTable) whereRow(b []byte, r journal.Row) ([]byte, error) {
 		b = append(b, schema.Quote(c.Name)+" <=> "...)
 		b = c.AppendLiteral(b, values[i])
 	}
-	return append(b, " LIMIT 1"...), nil
+	return append(b, l.oneRow()...)
+}
+
+// oneRow ends a statement about one row: in a table without a primary key it is about all that are equal throughout.
+func (l *localTable) oneRow() string {
+	if l.Key == schema.KeyAll {
+		return ""
+	}
+	return " LIMIT 1"
 }

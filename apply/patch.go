@@ -240,11 +240,8 @@ func (w *writer) fillOne(ctx context.Context, p patch, to uint32) error {
 	c := p.column
 	value, _ := w.resolver.value(c.Ref, to)
 	b := c.AppendLiteral([]byte("UPDATE "+schema.Quote(p.l.Name)+" SET "+schema.Quote(c.Name)+" = "), value)
-	b, err := p.l.whereRow(append(append(b, p.l.unmoved("")...), " WHERE "...), p.at)
-	if err != nil {
-		return err
-	}
-	_, err = w.s.exec(ctx, b)
+	b = p.l.whereRow(append(append(b, p.l.unmoved("")...), " WHERE "...), p.at)
+	_, err := w.s.exec(ctx, b)
 	return w.filled(p, err)
 }
 

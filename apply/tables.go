@@ -3,6 +3,8 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
@@ -16,6 +18,7 @@ type sentTable struct {
 	batch.Table
 	local   *localTable      // nil: not here, or it is not exchanged here
 	keys    *localTable      // where its rows are looked up by their keys; nil: nowhere
+	keyAt   []int            // by key column here: its place in Table.Key
 	columns []*schema.Column // parallel to Table.Columns; nil: not here
 	why     string           // why its rows cannot be applied
 }
@@ -52,13 +55,18 @@ func (l *localTable) isEmpty() bool { return l.emptyAtStart && !l.filled }
 func (v *resolver) describe(i *batch.TableItem) error {
 	t := &sentTable{Table: i.Table, columns: make([]*schema.Column, len(i.Table.Columns))}
 	v.sent[i.Number] = t
-	st := v.j.Catalogue.Table(t.Name)
+	st := v.j.Catalogue.Named(t.Name)
+	for _, other := range v.sent {
+		if st != nil && other != t && v.j.Catalogue.Named(other.Name) == st {
+			return fmt.Errorf("%w: %s and %s of the sender are one table here: rename one of them there, or name both under never in a profile file there", ErrSchemas, other.Name, t.Name)
+		}
+	}
 	switch {
 	case st == nil:
 		t.why = "there is no such table here"
 	case !st.Replicated || v.j.Tables[st.Name] == nil:
 		t.why = "the table does not travel here (" + st.Why + ")"
-		if st.Key != schema.KeyNone && sameKey(t, st) == nil { // what is exchanged may refer to its rows
+		if st.Key != schema.KeyNone && v.sameKey(t, st) == nil { // what is exchanged may refer to its rows
 			t.keys = v.table(st)
 		}
 	default:
@@ -67,22 +75,34 @@ func (v *resolver) describe(i *batch.TableItem) error {
 	return nil
 }
 
-// sameKey makes sure that rows are identified in the same way on both sides.
-func sameKey(t *sentTable, st *schema.Table) error {
-	if len(t.Key) != len(st.KeyColumns) || t.Root != st.Root.Name {
+// sameKey makes sure that rows are identified in the same way on both sides, and finds where each key column is in the sender's order:
+// that of a primary key may be another there.
+func (v *resolver) sameKey(t *sentTable, st *schema.Table) error {
+	if len(t.Key) != len(st.KeyColumns) || v.j.Catalogue.Named(t.Root) != st.Root {
 		return fmt.Errorf("%w: rows of %s are identified in another way there: use the same profile on both sides", ErrSchemas, t.Name)
 	}
+	t.keyAt = make([]int, len(st.KeyColumns))
 	for i, c := range st.KeyColumns {
-		if t.Key[i].Name != c.Name || t.Key[i].Ref != (c.Ref != nil) {
-			return fmt.Errorf("%w: rows of %s are identified by %s there and by %s here: use the same profile on both sides", ErrSchemas, t.Name, t.Key[i].Name, c.Name)
+		t.keyAt[i] = slices.IndexFunc(t.Key, func(k batch.Column) bool { return strings.EqualFold(k.Name, c.Name) && k.Ref == (c.Ref != nil) })
+		if t.keyAt[i] < 0 {
+			return fmt.Errorf("%w: rows of %s are identified by %s there and by %s here: use the same profile on both sides", ErrSchemas, t.Name, t.keyNames(), c.Name)
 		}
 	}
 	return nil
 }
 
+// keyNames lists the columns of the key as the sender has them.
+func (t *sentTable) keyNames() string {
+	var names []string
+	for _, k := range t.Key {
+		names = append(names, k.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // match finds the columns of a described table.
 func (v *resolver) match(t *sentTable, st *schema.Table) error {
-	if err := sameKey(t, st); err != nil {
+	if err := v.sameKey(t, st); err != nil {
 		return err
 	}
 	t.local = v.table(st)

@@ -80,10 +80,7 @@ func (w *writer) updateOne(ctx context.Context, q *writes, r *row) error {
 			b = append(append(b, ", "+schema.Quote(c.Name)...), " = "+schema.Quote(c.Name)...)
 		}
 	}
-	b, err := l.whereRow(append(b, " WHERE "...), r.at)
-	if err != nil {
-		return err
-	}
+	b = l.whereRow(append(b, " WHERE "...), r.at)
 	if _, err := w.s.exec(ctx, b); err != nil {
 		if sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry && q.phase == reading {
 			return w.deferRow(ctx, deferredRow{l, r, true})

@@ -167,8 +167,9 @@ func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) e
 
 // incomingAlone is a row of a block as it came, whatever waits.
 func (im *importer) incomingAlone(w *block, i int) merge.Incoming {
-	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ack}
-	if w.Acks != nil {
+	row := w.found[i].row
+	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ackOf(w.l, row)}
+	if w.Acks != nil && !im.unsent[w.l.journal.ID][row] {
 		in.Ack = im.rules.RowAck(w.Acks[i])
 	}
 	return in

@@ -9,6 +9,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // writer carries out what was decided: rows, their versions, deletions and conflict records. It holds what cannot be written yet.
@@ -119,7 +120,7 @@ func (w *writer) write(ctx context.Context, q *writes) error {
 	if err := journal.DropChanges(ctx, w.s.conn, q.changes); err != nil {
 		return err
 	}
-	return journal.PutVersions(ctx, w.s.conn, q.l.journal.ID, q.old, q.entries, w.j.Authors)
+	return journal.PutVersions(ctx, w.s.conn, q.l.journal.ID, q.old, q.distinctEntries(), w.j.Authors)
 }
 
 // addAuthors gives new authors their numbers.
@@ -181,4 +182,18 @@ func (w *writer) saveConflicts(ctx context.Context) error {
 		return err
 	}
 	return w.meter.use(access.ConflictBytes, size)
+}
+
+// distinctEntries returns the entries, one for each local identity: rows that are equal throughout, in a table without a primary key,
+// share one.
+func (q *writes) distinctEntries() []journal.Entry {
+	if q.l.Key != schema.KeyAll {
+		return q.entries
+	}
+	seen := map[journal.Row]bool{}
+	return slices.DeleteFunc(q.entries, func(e journal.Entry) bool {
+		twice := seen[e.Row]
+		seen[e.Row] = true
+		return twice
+	})
 }

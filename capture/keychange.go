@@ -15,8 +15,8 @@ import (
 )
 
 // addKeyChanges finds rows of a table whose key changed under their integer, and adds what that did to the rows that refer to them: no
-// trigger saw those, for they hold what they held, but elsewhere it means another row now. A reference was edited; a key that is made
-// of the other's key went, and another came. changes are by number of the table.
+// trigger saw those, for they hold what they held, but elsewhere it means another row now, or a row at last where they referred to
+// nothing. A reference was edited; a key that is made of the other's key went, and another came. changes are by number of the table.
 func (s *sealer) addKeyChanges(ctx context.Context, t *schema.Table, changes map[uint16][]journal.Change) error {
 	if t.Integer == nil || len(t.Children) == 0 {
 		return nil
@@ -31,7 +31,11 @@ func (s *sealer) addKeyChanges(ctx context.Context, t *schema.Table, changes map
 	}
 	slices.Sort(integers)
 	for _, ref := range t.Children {
-		for part := range slices.Chunk(integers, 500) {
+		atOnce := 500
+		if ref.From.Table.ForceIndex([]*schema.Column{ref.From}) == "" {
+			atOnce = 5000 // each statement reads the whole table
+		}
+		for part := range slices.Chunk(integers, atOnce) {
 			if err := s.addReferring(ctx, t, ref, part, changedAt, changes); err != nil {
 				return err
 			}
@@ -40,13 +44,19 @@ func (s *sealer) addKeyChanges(ctx context.Context, t *schema.Table, changes map
 	return nil
 }
 
-// keyChanges returns the integers of rows whose key changed under them, and when, in µs since 1970 UTC.
+// keyChanges returns the integers of rows whose key changed under them, and when, in µs since 1970 UTC. That is so too where a row came
+// under an integer that others may have held before (foreign keys were off), and where one went that nothing had named: what refers to
+// it was kept back.
 func (s *sealer) keyChanges(ctx context.Context, t *schema.Table, changes []journal.Change) (map[int64]int64, error) {
 	var rows []journal.Row
 	var folded []*journal.Folded
 	for _, f := range journal.Fold(changes) {
-		if f.Born && len(f.Deaths) > 0 && f.Deaths[0].First {
-			rows, folded = append(rows, f.Row), append(folded, f)
+		before := len(f.Deaths) > 0 && f.Deaths[0].First
+		if before {
+			rows = append(rows, f.Row)
+		}
+		if before || f.Born {
+			folded = append(folded, f)
 		}
 	}
 	keys, err := rowkey.Of(ctx, s.snap, t, rows)
@@ -55,14 +65,31 @@ func (s *sealer) keyChanges(ctx context.Context, t *schema.Table, changes []jour
 	}
 	changedAt := map[int64]int64{}
 	for _, f := range folded {
-		key, exists := keys[f.Row]
-		was := f.Deaths[0].DeletedKey
-		if !exists || t.Key == schema.KeyUUID && was != nil && journal.Canonical(t, *was) == journal.Canonical(t, key) {
-			continue
+		if key, exists := keys[f.Row]; changedKey(t, f, key, exists) {
+			changedAt[f.Int] = f.BornAt
+			if n := len(f.Deaths); n > 0 {
+				changedAt[f.Int] = f.Deaths[n-1].At
+			}
 		}
-		changedAt[f.Int] = f.Deaths[len(f.Deaths)-1].At
 	}
 	return changedAt, nil
+}
+
+// changedKey reports whether what an integer stands for elsewhere is another row than when the log began. key is that of its row now,
+// where it had one before.
+func changedKey(t *schema.Table, f *journal.Folded, key string, exists bool) bool {
+	before := len(f.Deaths) > 0 && f.Deaths[0].First
+	var was *string
+	if before {
+		was = f.Deaths[0].DeletedKey
+	}
+	switch {
+	case !before:
+		return f.Born
+	case !exists:
+		return t.Key == schema.KeyUUID && was == nil
+	}
+	return t.Key != schema.KeyUUID || was == nil || journal.Canonical(t, *was) != journal.Canonical(t, key)
 }
 
 // addReferring adds changes of the rows that refer by one column to rows whose keys changed, those with these integers.
@@ -85,7 +112,7 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.
 		}
 		b = c.AppendLiteral(b, strconv.AppendInt(nil, n, 10))
 	}
-	born := bornInLog(changes[meta.ID])
+	born := bornInLog(changes[meta.ID], meta.Bit(c.Name))
 	var more []journal.Change
 	err = sqldb.Each(ctx, s.snap, string(append(b, ')')), func(r []sql.RawBytes) error {
 		row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
@@ -118,11 +145,14 @@ func (s *sealer) discriminate(ctx context.Context, t *schema.Table, ref *schema.
 	return schema.Quote(ref.When.Decides().Name), func(value string) bool { return ref.When.Target(formats(value)) == t }, err
 }
 
-// bornInLog returns the rows that the log has from their beginning: they are read as they are now anyway.
-func bornInLog(changes []journal.Change) map[journal.Row]bool {
+// bornInLog returns the rows that the log has from their beginning, or from an edit of the column: they are read as they are now anyway.
+func bornInLog(changes []journal.Change, column merge.Mask) map[journal.Row]bool {
 	born := map[journal.Row]bool{}
 	seen := map[journal.Row]bool{}
 	for _, c := range changes {
+		if c.Op == journal.OpUpdate && c.Mask&column&^merge.Existence != 0 {
+			born[c.Row], seen[c.Row] = true, true
+		}
 		if !seen[c.Row] {
 			seen[c.Row], born[c.Row] = true, c.Op == journal.OpInsert
 		}

@@ -86,6 +86,12 @@ func (r *reconciler) register(ctx context.Context) error {
 	for _, t := range r.j.Catalogue.Order() {
 		meta := r.j.Tables[t.Name]
 		if meta == nil {
+			var err error
+			if meta, err = r.adopt(ctx, t); err != nil {
+				return err
+			}
+		}
+		if meta == nil {
 			meta = &journal.Table{Name: t.Name, Fresh: true}
 			r.j.Tables[t.Name] = meta
 		}
@@ -103,6 +109,23 @@ func (r *reconciler) register(ctx context.Context) error {
 		r.compareFlow(t, meta)
 	}
 	return nil
+}
+
+// adopt returns what the journal knows of a table under a name that differs in nothing but small letters and capitals, from which no table
+// is called any more: the database was moved to a server that keeps names in another way. nil: nothing.
+func (r *reconciler) adopt(ctx context.Context, t *schema.Table) (*journal.Table, error) {
+	for name, meta := range r.j.Tables {
+		if !strings.EqualFold(name, t.Name) || r.j.Catalogue.Named(name) != t || r.j.Catalogue.Table(name) != nil && r.j.Catalogue.Table(name).Name == name {
+			continue
+		}
+		if err := journal.RenameTable(ctx, r.j.DB, meta, t.Name); err != nil {
+			return nil, err
+		}
+		delete(r.j.Tables, name)
+		r.j.Tables[t.Name] = meta
+		return meta, nil
+	}
+	return nil, nil
 }
 
 // compareFlow notes what is new about a table: the table itself, that it goes further, columns.

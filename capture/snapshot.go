@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -107,7 +107,7 @@ func (s *SealedTable) Rows(rows []journal.Row) []journal.Row {
 			all[r] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), compareRows)
+	return slices.SortedFunc(maps.Keys(all), rowkey.Compare)
 }
 
 // Tombstones returns the seal's tombstones and those of dead that it did not replace or take back.
@@ -139,16 +139,6 @@ func (s *SealedTable) entries() []journal.Entry {
 			out = append(out, journal.Entry{Row: r, Groups: groups})
 		}
 	}
-	slices.SortFunc(out, func(a, b journal.Entry) int { return compareRows(a.Row, b.Row) })
+	slices.SortFunc(out, func(a, b journal.Entry) int { return rowkey.Compare(a.Row, b.Row) })
 	return out
-}
-
-func compareRows(a, b journal.Row) int {
-	switch {
-	case a.Int < b.Int:
-		return -1
-	case a.Int > b.Int:
-		return 1
-	}
-	return strings.Compare(a.Key, b.Key)
 }

@@ -30,9 +30,11 @@ type tableSealer struct {
 	out *SealedTable
 }
 
-// ending is the last deletion of a key, and what its row was known by when the log began.
+// ending is the last deletion of a key, and what its row was known by when the log began. Where rows have one key, it is of the first
+// of those that were deleted.
 type ending struct {
 	at  int64 // µs since 1970 UTC
+	row journal.Row
 	was merge.Row
 }
 
@@ -45,8 +47,14 @@ func (s *sealer) table(ctx context.Context, t *schema.Table) (*SealedTable, erro
 			return nil, err
 		}
 	}
+	var nameless []journal.Row
 	for _, f := range x.folded {
-		x.stampRow(f)
+		if x.stampRow(f) {
+			nameless = append(nameless, f.Row)
+		}
+	}
+	if len(nameless) > 0 {
+		x.j.Warn("%s: nothing names %s elsewhere (the key is NULL or refers to nothing): they stay here", t.Name, rowkey.Named(t, nameless))
 	}
 	if err := x.stampMoved(ctx); err != nil {
 		return nil, err
@@ -87,6 +95,7 @@ func (x *tableSealer) before(r journal.Row) merge.Row {
 // findEnded finds the keys of the rows that were deleted.
 func (x *tableSealer) findEnded(ctx context.Context) error {
 	x.ended = map[string]ending{}
+	var nameless []journal.Row
 	for _, f := range x.folded {
 		for _, d := range f.Deaths {
 			key, err := x.deadKey(ctx, x.table, f.Row, d)
@@ -94,16 +103,25 @@ func (x *tableSealer) findEnded(ctx context.Context) error {
 				return err
 			}
 			if key == "" {
-				x.j.Warn("a deleted row of %s had nothing that identifies it elsewhere; the peers keep it", x.table.Name)
+				if _, there := x.keys[f.Row]; !there { // otherwise it has just got a key
+					nameless = append(nameless, f.Row)
+				}
 				continue
 			}
-			e := x.ended[key]
+			e, other := x.ended[key]
+			first := !other || rowkey.Compare(f.Row, e.row) <= 0
 			e.at = max(e.at, d.At)
-			if d.First {
+			if first {
+				e.row = f.Row
+			}
+			if d.First && (first || !e.was.Known) {
 				e.was = x.before(f.Row)
 			}
 			x.ended[key] = e
 		}
+	}
+	if len(nameless) > 0 {
+		x.j.Warn("%s: nothing named %s elsewhere that were deleted; the peers keep what they have of them", x.table.Name, rowkey.Named(x.table, nameless))
 	}
 	return nil
 }
@@ -113,7 +131,7 @@ func (x *tableSealer) findEnded(ctx context.Context) error {
 func (x *tableSealer) findAlive(ctx context.Context) error {
 	x.alive = map[string]journal.Row{}
 	for r, key := range x.keys {
-		if key != "" {
+		if before, twice := x.alive[key]; key != "" && (!twice || rowkey.Compare(r, before) < 0) {
 			x.alive[key] = r
 		}
 	}
@@ -122,14 +140,16 @@ func (x *tableSealer) findAlive(ctx context.Context) error {
 	}
 	var look []string
 	for key := range x.ended {
-		if _, ok := x.alive[key]; !ok {
+		if _, ok := x.alive[key]; !ok || !x.table.KeyUnique {
 			look = append(look, key)
 		}
 	}
 	slices.Sort(look)
 	found, err := rowkey.ByUUID(ctx, x.snap, x.table, look)
 	for key, r := range found {
-		x.alive[key] = r
+		if before, ok := x.alive[key]; !ok || rowkey.Compare(r, before) < 0 {
+			x.alive[key] = r
+		}
 	}
 	return err
 }
@@ -157,11 +177,11 @@ func (x *tableSealer) readTombstones(ctx context.Context) error {
 // inserted reports whether the row that has a local key now, if any, was inserted in this log.
 func inserted(f *journal.Folded) bool { return f.Born || len(f.Deaths) > 0 }
 
-// stampRow gives the row that has a local key now its versions.
-func (x *tableSealer) stampRow(f *journal.Folded) {
+// stampRow gives the row that has a local key now its versions. nameless: it has no key that others know.
+func (x *tableSealer) stampRow(f *journal.Folded) (nameless bool) {
 	key, exists := x.keys[f.Row]
 	if !exists && len(f.Deaths) == 0 && x.more { // the next portion tells how it went
-		return
+		return false
 	}
 	if x.entries[f.Row] != nil {
 		x.out.replaced = append(x.out.replaced, f.Row)
@@ -173,12 +193,13 @@ func (x *tableSealer) stampRow(f *journal.Folded) {
 			x.j.Warn("a row of %s is gone and no trigger saw it go; the peers keep it", x.table.Name)
 		}
 	case key == "":
-		x.j.Warn("a row of %s has nothing that identifies it elsewhere (its key is NULL or refers to nothing); it stays here alone", x.table.Name)
+		return true
 	case inserted(f):
 		x.out.live[f.Row] = x.stampInsert(f, key)
 	default:
 		x.out.live[f.Row] = x.stampEdits(f)
 	}
+	return false
 }
 
 // stampInsert returns the versions of a row that was inserted: above all that is known of its key. A peer's deletion may have come
@@ -208,13 +229,14 @@ func (x *tableSealer) stampEdits(f *journal.Folded) []merge.Group {
 }
 
 // stampMoved gives versions to rows that live on under a local key whose insert a later seal will read. One that an import brought
-// back meanwhile has its versions.
+// back meanwhile has its versions. Where another row had the key too, and stayed here for that, it stands for the key from now on: with
+// all that it holds, above what the first was known by.
 func (x *tableSealer) stampMoved(ctx context.Context) error {
 	var rows []journal.Row
 	endings := map[journal.Row]ending{}
 	for key, e := range x.ended {
 		r, ok := x.alive[key]
-		if _, done := x.out.live[r]; ok && !done {
+		if _, done := x.out.live[r]; ok && (!done || x.follows(r, e)) {
 			rows, endings[r] = append(rows, r), e
 		}
 	}
@@ -223,11 +245,33 @@ func (x *tableSealer) stampMoved(ctx context.Context) error {
 		return err
 	}
 	for _, r := range rows {
-		if had[r] == nil {
-			x.out.live[r] = x.stamper.Insert(endings[r].was, x.mask, endings[r].at).Groups
+		groups, follows := had[r], x.follows(r, endings[r])
+		if sealed := x.out.live[r]; sealed != nil {
+			groups = sealed
 		}
+		now := x.stamper.Insert(endings[r].was, x.mask, endings[r].at).Groups
+		if groups != nil && (!follows || above(groups, now[0].Stamp)) {
+			continue
+		}
+		if groups == nil && !x.table.KeyUnique && x.meta.Default.Mask != 0 && rowkey.Compare(r, endings[r].row) < 0 {
+			continue // it had the key before, and has it still: a second row that had it too is gone
+		}
+		if had[r] != nil {
+			x.out.replaced = append(x.out.replaced, r)
+		}
+		x.out.live[r] = now
 	}
 	return nil
+}
+
+// above reports whether all of a row's versions are above a stamp.
+func above(groups []merge.Group, s merge.Stamp) bool {
+	return !slices.ContainsFunc(groups, func(g merge.Group) bool { return !s.Before(g.Stamp) })
+}
+
+// follows reports whether a row has a key that another row before it had until it was deleted.
+func (x *tableSealer) follows(r journal.Row, e ending) bool {
+	return !x.table.KeyUnique && x.table.Key == schema.KeyUUID && rowkey.Compare(e.row, r) < 0
 }
 
 // stampDeletions makes tombstones of the keys that ended and live nowhere.

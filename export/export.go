@@ -47,15 +47,11 @@ type Batch struct {
 // are finished, also with an error; none if there is nothing to send. The database is read in one snapshot, and the application waits
 // for none of it.
 func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]Batch, error) {
-	snap, err := capture.TakeSnapshot(ctx, j, o.Wait)
+	p, err := planned(ctx, j, peer, o)
 	if err != nil {
 		return nil, err
 	}
-	defer snap.Close()
-	p, err := makePlan(ctx, j, snap, peer, o)
-	if err != nil {
-		return nil, fmt.Errorf("export to %s: %w", peer, err)
-	}
+	defer p.snap.Close()
 	x := &exporter{plan: p, out: newOutput(p, o)}
 	if p.head.Load != 0 {
 		x.load = newLoad()
@@ -67,6 +63,29 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]
 		return x.out.done, fmt.Errorf("export to %s: %w", peer, err)
 	}
 	return x.out.done, nil
+}
+
+// planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before.
+func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*plan, error) {
+	for again := false; ; again = true {
+		snap, err := capture.TakeSnapshot(ctx, j, o.Wait)
+		if err != nil {
+			return nil, err
+		}
+		p, err := makePlan(ctx, j, snap, peer, o)
+		if err != nil {
+			snap.Close()
+			return nil, fmt.Errorf("export to %s: %w", peer, err)
+		}
+		released := p.released()
+		if len(released) == 0 || again { // what comes in between goes with the next export
+			return p, nil
+		}
+		snap.Close()
+		if err := p.release(ctx, released, o); err != nil {
+			return nil, fmt.Errorf("export to %s: %w", peer, err)
+		}
+	}
 }
 
 // exporter writes what a plan says.
@@ -87,6 +106,7 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 	if err := x.writeTables(ctx); err != nil {
 		return err
 	}
+	x.warnUnsent()
 	if x.out.parts() > 0 {
 		if err := x.writeDeferred(ctx); err != nil {
 			return err

@@ -128,6 +128,9 @@ func (o *output) record(ctx context.Context) error {
 	if now == nil || now.ID != peer.ID {
 		return errors.New("the peer was removed meanwhile")
 	}
+	if err := o.plan.unsent.record(ctx, tx, o.plan); err != nil {
+		return err
+	}
 	now.SentAt = j.Now()
 	merge.RecordExport(o.plan.history, &now.Link, o.head, o.file.made.Bytes, now.SentAt.UnixMicro())
 	if err := journal.SavePeer(ctx, tx, now); err != nil {

@@ -28,6 +28,7 @@ type plan struct {
 	tables   []*table       // those whose rows go, referred ones first
 	known    map[*schema.Table]*table
 	left     leftOut // what no batch takes
+	unsent   *unsent // rows that stay here for now
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -98,7 +99,7 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	}
 	slices.Sort(p.resent)
 	p.resent = slices.Compact(p.resent)
-	return p, nil
+	return p, p.findUnsent(ctx)
 }
 
 // addTables settles what goes of each table.

@@ -2,7 +2,6 @@ package export
 
 import (
 	"database/sql"
-	"slices"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -50,29 +49,6 @@ func (p *portion) copy(v sql.RawBytes) []byte {
 	start := len(p.arena)
 	p.arena = append(p.arena, v...)
 	return p.arena[start:len(p.arena):len(p.arena)]
-}
-
-// keep takes out the rows that fail a test.
-func (p *portion) keep(test func(i int) bool) {
-	n := 0
-	columns := slices.Concat(p.key, p.values)
-	for i := range p.rows {
-		if !test(i) {
-			continue
-		}
-		p.rows[n], p.known[n], p.sizes[n] = p.rows[i], p.known[i], p.sizes[i]
-		for _, column := range columns {
-			column[n] = column[i]
-		}
-		n++
-	}
-	p.rows, p.known, p.sizes = p.rows[:n], p.known[:n], p.sizes[:n]
-	for i := range p.key {
-		p.key[i] = p.key[i][:n]
-	}
-	for i := range p.values {
-		p.values[i] = p.values[i][:n]
-	}
 }
 
 // partBytes is how many bytes of values a block may have, unless it has one row. The columns that may be long are looked at before they are

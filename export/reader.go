@@ -175,7 +175,9 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		row := journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}
 		known := knownBy(r.sealed.Groups(row, versions[row]), r.t.meta.Default)
 		switch {
-		case !r.lacks(known) || r.t.stays(v[2:]):
+		case !r.lacks(known) || r.t.stays(v[2:]) || !r.t.rules.SendsAllRows() && !r.t.rules.SendsRow(known, r.t.kept[row]):
+		case r.unsent.has(r.t.Table, row):
+			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
 		case !rowFits(v[2:]):
 			r.left.add("rows of %s with values that are longer than %d MiB", r.t.Name, batch.MaxValue>>20)
 		default:

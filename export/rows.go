@@ -43,9 +43,6 @@ func (x *exporter) writeRows(ctx context.Context, t *table, p *portion) error {
 
 // writeBlock writes rows of a table as one block. deferTo takes the references that run ahead of a load in parts; nil: they all go.
 func (x *exporter) writeBlock(ctx context.Context, t *table, p *portion, deferTo *load) error {
-	if !t.rules.SendsAllRows() {
-		p.keep(func(i int) bool { return t.rules.SendsRow(p.known[i], t.kept[p.rows[i]]) })
-	}
 	t.withhold(p)
 	return p.split(func(p *portion) error { return x.writePart(ctx, t, p, deferTo) })
 }
@@ -87,7 +84,6 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	if err != nil {
 		return nil, err
 	}
-	x.dropRepeated(t, keys)
 	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
 		b.Keys, err = x.composedKeys(ctx, dict, t, p, keys)
 	} else {
@@ -141,22 +137,6 @@ func (x *exporter) keys(ctx context.Context, t *table, p *portion) ([]string, er
 		}
 	}
 	return out, nil
-}
-
-// dropRepeated takes the keys from rows that have the key of a row before them: nothing tells the two apart elsewhere.
-func (x *exporter) dropRepeated(t *table, keys []string) {
-	if t.KeyUnique || t.Key == schema.KeyAll {
-		return
-	}
-	seen := map[string]bool{}
-	for i, key := range keys {
-		key = journal.Canonical(t.Table, key)
-		if seen[key] && key != "" {
-			x.j.Warn("%s has rows with the same key: the first of them is sent", t.Name)
-			keys[i] = ""
-		}
-		seen[key] = true
-	}
 }
 
 // hasReferenceInKey reports whether keys of the table are made of other rows' keys.

@@ -127,6 +127,12 @@
 //	sender_token  its token
 //	own_epoch     this node's epoch of the import
 //
+// omsync_unsent: rows that a peer lacks and that exports to it kept back, because nothing names them elsewhere or they refer to such rows.
+//
+//	peer_id       omsync_peer.id
+//	table_id      omsync_table.id
+//	local_id, local_key   the row, as in omsync_version
+//
 // omsync_conflict: values that lost against one whose author had not seen them.
 //
 //	id            order of recording

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -80,7 +81,7 @@ func SplitKey(key string, n int) ([]*string, bool) {
 }
 
 // Canonical returns the form of a table's key in which keys are compared and kept: uuids count in either case, as the
-// columns' collations have it.
+// columns' collations have it, and a number with a point however a server prints it.
 func Canonical(t *schema.Table, key string) string {
 	t = t.Root
 	if len(t.KeyColumns) == 1 {
@@ -105,6 +106,10 @@ func canonicalPart(c *schema.Column, part string) string {
 		return Canonical(c.Ref.To, part)
 	case c.UUIDColumn:
 		return strings.ToLower(part)
+	case c.Type == "double" || c.Type == "float":
+		if f, err := strconv.ParseFloat(part, 64); err == nil {
+			return strconv.FormatFloat(f, 'g', -1, 64)
+		}
 	}
 	return part
 }

@@ -128,6 +128,13 @@ func SaveColumns(ctx context.Context, q sqldb.DB, t *Table) error {
 	return err
 }
 
+// RenameTable gives a table another name. Like SaveColumns it needs no gate.
+func RenameTable(ctx context.Context, q sqldb.DB, t *Table, name string) error {
+	t.Name = name
+	_, err := q.ExecContext(ctx, "UPDATE omsync_table SET name = ? WHERE id = ?", name, t.ID)
+	return t.saved(err)
+}
+
 // SaveTable writes a table's columns, how it flows and whether it is fresh. The caller holds the gate alone.
 func SaveTable(ctx context.Context, q sqldb.DB, t *Table) error {
 	b, err := encodeColumns(t.Columns)

@@ -6,7 +6,7 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Format 3 keeps what imports delete, rows that wait, and what each peer has used of its quotas.
+// Format 3 keeps what imports delete, rows that wait, what each peer has used of its quotas, and which rows were kept back from a peer.
 
 func stepsFrom2() []upgradeStep {
 	return []upgradeStep{
@@ -19,6 +19,7 @@ func stepsFrom2() []upgradeStep {
 		{"claim the tables of format 2", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+2) }},
 		{"make omsync_deleted", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_deleted") }},
 		{"make omsync_waiting", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_waiting") }},
+		{"make omsync_unsent", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_unsent") }},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
 		}},

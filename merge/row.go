@@ -64,8 +64,8 @@ func (v Version) outgoing(p Peer) Sent {
 // Resend returns the row with a new own epoch in every version, each with its stamp and its origin as they were: the row is sent once more, and
 // settled by its stamps. The epoch belongs on the list of those that only send again (see Import.OwnResent and Import.PeerResent).
 //
-// Only tests call it: the simulation shows by it that the rule is right. A node does the same to all rows of a table in SQL, by
-// journal.Resend, where its own rules changed; for a peer that asks it does so in the batches to that peer alone, see Again.
+// The simulation shows by it that the rule is right. To all rows of a table a node does the same in SQL, by journal.Resend, where its own
+// rules changed; for a peer that asks it does so in the batches to that peer alone, see Again. Who changes one changes the other.
 func (r Row) Resend(epoch uint64) Row {
 	return r.rewrite(func(v Version) Version {
 		v.Epoch = epoch
@@ -85,7 +85,7 @@ func (r Row) Again(epoch uint64) Row {
 // Reclaim returns the row with what came from p after the own epoch after made this node's own, in the given epoch: p was restored and may have
 // lost it, so it must be sent back to p like anything made here. See Decision.Rejoin.
 //
-// Only tests call it, as they do Resend. A node does the same to all rows in SQL, by journal.Rejoin.
+// Only tests call it. A node does the same to all rows in SQL, by journal.Rejoin.
 func (r Row) Reclaim(p Peer, after, epoch uint64) Row {
 	return r.rewrite(func(v Version) Version {
 		if v.From == p && v.Epoch > after {

@@ -32,6 +32,24 @@ func (c *Catalogue) Table(name string) *Table {
 	return c.byName[name]
 }
 
+// Named returns the table that another server's name means here: that of this name, or else the only one whose name differs in nothing
+// but small letters and capitals, which some servers do not keep; nil: none, or several.
+func (c *Catalogue) Named(name string) *Table {
+	if t := c.Table(name); t != nil {
+		return t
+	}
+	var found *Table
+	for _, t := range c.Tables {
+		if strings.EqualFold(t.Name, name) {
+			if found != nil {
+				return nil
+			}
+			found = t
+		}
+	}
+	return found
+}
+
 // Order returns the replicated tables, referred ones before referring ones. Every reference that cannot be NULL (and every one
 // that is part of a key) points to an earlier table, its own, or round a cycle of such references, which nothing can order.
 // Cycles are broken at references that may be NULL, always at the same ones. See [Ref.Patched].

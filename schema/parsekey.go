@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ func ParseKey(columns []*Column, key string) ([][]byte, error) {
 		switch keyPartKind(columns[i]) {
 		case keyNumber:
 			out[i] = []byte(p)
+		case keyFloat:
+			out[i], err = parseFloatPart(p)
 		case keyBit:
 			var n uint64
 			n, err = strconv.ParseUint(p, 10, 64)
@@ -63,6 +66,23 @@ func ParseKey(columns []*Column, key string) ([][]byte, error) {
 	}
 	return out, nil
 }
+
+// parseFloatPart returns the number that a part with 30 decimal places stands for. A number that differs beyond them, or is larger than
+// 35 digits before the point, cannot be told from its part.
+func parseFloatPart(p string) ([]byte, error) {
+	f, err := strconv.ParseFloat(p, 64)
+	if err != nil {
+		return nil, err
+	}
+	v := strconv.AppendFloat(nil, f, 'g', -1, 64)
+	if string(appendFloat(nil, v)) != p || f != 0 && math.Abs(f) < 1e-13 || math.Abs(f) > 1e34 {
+		return v, errInexact
+	}
+	return v, nil
+}
+
+// errInexact says that a key does not tell a value to the last digit.
+var errInexact = errors.New("the key holds a number that is too small or too large to be kept whole")
 
 // bits returns the width of a BIT column: bit(9) is 9.
 func (c *Column) bits() int {

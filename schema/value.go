@@ -28,7 +28,16 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 		if isNumber(c.Type, v) {
 			return append(b, v...)
 		}
-	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit",
+	case "bit":
+		if len(v) > 0 && len(v) <= 8 { // beside a column in a condition, bytes would be text that is no number
+			var n uint64
+			for _, x := range v {
+				n = n<<8 | uint64(x)
+			}
+			return strconv.AppendUint(b, n, 10)
+		}
+		return append(hex.AppendEncode(append(b, "x'"...), v), '\'')
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob",
 		"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection":
 		if len(v) > longBytes { // two digits a byte would be too many for the server's longest packet
 			return sqldb.AppendString(append(b, "_binary"...), v)

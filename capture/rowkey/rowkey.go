@@ -142,7 +142,8 @@ func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string)
 	return out, nil
 }
 
-// ByUUID returns which local rows have these keys, for a table whose key is a uuid. The keys in the answer are canonical.
+// ByUUID returns which local rows have these keys, for a table whose key is a uuid: of several the first. The keys in the answer are
+// canonical.
 func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (map[string]journal.Row, error) {
 	out := map[string]journal.Row{}
 	c := t.KeyColumns[0]
@@ -156,7 +157,10 @@ func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (m
 			b = c.AppendLiteral(b, []byte(u))
 		}
 		err := sqldb.Each(ctx, q, string(append(b, ')')), func(r []sql.RawBytes) error {
-			out[journal.Canonical(t, string(r[2]))] = journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
+			key, row := journal.Canonical(t, string(r[2])), journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
+			if before, twice := out[key]; !twice || Compare(row, before) < 0 {
+				out[key] = row
+			}
 			return nil
 		})
 		if err != nil {

@@ -201,6 +201,13 @@ func checkDatabase(cmd *cobra.Command, n *node.Node, leave bool) (*schema.Profil
 		warn("triggers of the application write to tables that are exchanged, also when omsync brings a row; what they make then stays here and is made twice where the sender's comes too. "+
 			"Let them do nothing where @omsync_quiet is not NULL:\n  %s", strings.Join(writers, "\n  "))
 	}
+	nameless, err := node.Nameless(ctx, n.DB, cat)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(nameless) > 0 {
+		warn("rows that stay here, with what refers to them, until each has a key of its own, the same at every site that has the row:\n  %s", strings.Join(nameless, "\n  "))
+	}
 	if bad := node.NotExchanged(cat); len(bad) > 0 {
 		var lines []string
 		for _, t := range bad {

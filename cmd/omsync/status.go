@@ -67,6 +67,9 @@ func printStatus(out io.Writer, s *status.Status) error {
 	if len(s.DownByDefault) > 0 {
 		fmt.Fprintln(out, downByDefaultText(s.DownByDefault))
 	}
+	for _, line := range s.Nameless {
+		fmt.Fprintf(out, "staying here, with what refers to them: %s\n", line)
+	}
 	for _, f := range s.Troubled {
 		fmt.Fprintln(out, troubleText(f))
 	}

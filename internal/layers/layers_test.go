@@ -52,7 +52,7 @@ var may = map[string][]string{
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
-	"node": {"access", "capture", "node/config", "enrol", "exchange", "features", "node/hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
+	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "features", "node/hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
 		"node/preflight", "schema"},
 	"node/status": {"access", "exchange", "exchange/attempts", "features", "journal", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",

@@ -18,21 +18,22 @@ type Dumped map[string]map[string]map[string]string
 
 // dumper reads whole tables.
 type dumper struct {
-	s      *Site
-	tables map[*schema.Table][]dumpedRow
-	keys   map[*schema.Table]map[string]string // by value of the referenced column
-	going  map[*schema.Table]bool
+	s       *Site
+	tables  map[*schema.Table][]dumpedRow
+	keys    map[*schema.Table]map[string]string // by value of the referenced column
+	going   map[*schema.Table]bool
+	waiting map[*schema.Table]map[string]bool // by integer: the row has no key, or refers to a row that has none
 }
 
 // dumpedRow holds the columns' values; NULLs are left out.
 type dumpedRow map[*schema.Column]string
 
 // Dump reads every table that travels. What is excluded, withheld, a local number, or comes with an insert alone is left
-// out, and so are rows that a filter keeps here or that nothing identifies elsewhere. Of rows with the same key the second
+// out, and so are rows that a filter keeps here or that nothing identifies elsewhere, and rows that refer to the latter. Of rows with the same key the second
 // has "#2" at the end of its key.
 func (s *Site) Dump() Dumped {
 	s.t.Helper()
-	d := &dumper{s: s, tables: map[*schema.Table][]dumpedRow{}, keys: map[*schema.Table]map[string]string{}, going: map[*schema.Table]bool{}}
+	d := &dumper{s: s, tables: map[*schema.Table][]dumpedRow{}, keys: map[*schema.Table]map[string]string{}, going: map[*schema.Table]bool{}, waiting: map[*schema.Table]map[string]bool{}}
 	out := Dumped{}
 	for _, t := range s.J.Catalogue.Tables {
 		if !t.Replicated {
@@ -41,7 +42,7 @@ func (s *Site) Dump() Dumped {
 		rows := map[string]map[string]string{}
 		for _, r := range d.rows(t) {
 			key, ok := d.key(t, r)
-			if !ok || d.stays(t, r) {
+			if !ok || d.stays(t, r) || d.waits(t, r) {
 				continue
 			}
 			at := key
@@ -170,6 +171,47 @@ func (d *dumper) values(t *schema.Table, r dumpedRow) map[string]string {
 		out[c.Name] = v
 	}
 	return out
+}
+
+// waits reports whether a row refers to one that nothing identifies elsewhere, by way of others if need be.
+func (d *dumper) waits(t *schema.Table, r dumpedRow) bool {
+	for _, c := range t.Columns {
+		v, ok := r[c]
+		if !ok || c.Ref == nil || c.Excluded != "" || c.Ref.When == nil && c.Ref.ByName() {
+			continue
+		}
+		to := c.Ref.To
+		if c.Ref.When != nil {
+			if to = d.conditional(c.Ref.When, r); to == nil {
+				continue
+			}
+		}
+		if d.nameless(to)[strings.TrimLeft(v, "0")] {
+			return true
+		}
+	}
+	return false
+}
+
+// nameless returns the integers of a table's rows that stay where they are.
+func (d *dumper) nameless(t *schema.Table) map[string]bool {
+	if m, ok := d.waiting[t]; ok {
+		return m
+	}
+	m := map[string]bool{}
+	d.waiting[t] = m // a cycle: what is known so far
+	if t.Integer == nil || t.Key == schema.KeyNone {
+		return m
+	}
+	for more := true; more; { // rows of a table may refer to others of it
+		more = false
+		for _, r := range d.rows(t) {
+			if _, ok := d.key(t, r); !m[r[t.Integer]] && (!ok || d.waits(t, r)) {
+				m[r[t.Integer]], more = true, true
+			}
+		}
+	}
+	return m
 }
 
 // stays reports whether the profile's filter keeps the row here.

@@ -26,8 +26,10 @@ type Status struct {
 	Triggers     []string `json:"triggers_wrong,omitempty"` // tables whose triggers lack, or are not what they should be
 	// DownByDefault is the tables that go down only because no profile names them.
 	DownByDefault []string `json:"down_by_default,omitempty"`
-	Peers         []Peer   `json:"peers"`
-	Links         []Link   `json:"links,omitempty"`
+	// Nameless is the rows that stay here because nothing names them elsewhere, a line for each table.
+	Nameless []string `json:"nameless,omitempty"`
+	Peers    []Peer   `json:"peers"`
+	Links    []Link   `json:"links,omitempty"`
 	// Troubled is the files that came and failed, or wait for a person, those that are set aside first.
 	Troubled []File `json:"files,omitempty"`
 	// Quarantine is the rows that came and wait, by peer, table and reason, the most frequent first.
@@ -155,6 +157,9 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 		return nil, err
 	}
 	s.DownByDefault = node.DownByDefault(n.Journal.Catalogue)
+	if s.Nameless, err = node.Nameless(ctx, n.DB, n.Journal.Catalogue); err != nil {
+		return nil, err
+	}
 	peers, err := journal.Peers(ctx, n.DB)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,141 @@
+package rowkey
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// Nameless is the rows of a table that nothing names elsewhere.
+type Nameless struct {
+	Empty    []journal.Row // a column of their key is NULL
+	Repeated []journal.Row // their key is that of a row before them, by local identity
+}
+
+// FindNameless returns which rows of a table nothing names elsewhere. Where the columns of the key cannot be NULL, and a unique index
+// allows each key once, it asks nothing. A key that refers to a row which is not there is not looked for.
+func FindNameless(ctx context.Context, q sqldb.DB, t *schema.Table) (n Nameless, err error) {
+	if t.Key == schema.KeyNone || t.Key == schema.KeyAll {
+		return n, nil
+	}
+	var empty []string
+	for _, c := range t.KeyColumns {
+		if c.Nullable {
+			empty = append(empty, schema.Quote(c.Name)+" IS NULL")
+		}
+	}
+	if len(empty) > 0 {
+		query := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1, 2", journal.Identity(t, ""), schema.Quote(t.Name), strings.Join(empty, " OR "))
+		if n.Empty, err = readRows(ctx, q, t, query); err != nil {
+			return n, err
+		}
+	}
+	if !t.KeyUnique && t.Key != schema.KeyParent {
+		n.Repeated, err = findRepeated(ctx, q, t)
+	}
+	return n, err
+}
+
+// findRepeated returns the rows whose key a row before them has.
+func findRepeated(ctx context.Context, q sqldb.DB, t *schema.Table) (out []journal.Row, err error) {
+	var names, same, read []string
+	for i, c := range t.KeyColumns {
+		names = append(names, fmt.Sprintf("%s AS k%d", schema.Quote(c.Name), i))
+		same = append(same, fmt.Sprintf("t.%s = d.k%d", schema.Quote(c.Name), i))
+		read = append(read, c.Select("t."))
+	}
+	var groups []string
+	for i := range names {
+		groups = append(groups, fmt.Sprintf("k%d", i))
+	}
+	table := schema.Quote(t.Name)
+	query := fmt.Sprintf("SELECT %s, %s FROM (SELECT %s FROM %s GROUP BY %s HAVING COUNT(*) > 1) d STRAIGHT_JOIN %[4]s t ON %[6]s ORDER BY 1, 2",
+		journal.Identity(t, "t."), strings.Join(read, ", "), strings.Join(names, ", "), table, strings.Join(groups, ", "), strings.Join(same, " AND "))
+	type named struct {
+		journal.Row
+		key string
+	}
+	var rows []named
+	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		parts := make([]*string, len(t.KeyColumns))
+		for i := range parts {
+			if r[2+i] == nil {
+				return nil
+			}
+			s := string(r[2+i])
+			parts[i] = &s
+		}
+		rows = append(rows, named{journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, journal.Canonical(t, journal.JoinKey(parts))})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for rows of %s with one key: %w", t.Name, err)
+	}
+	// A server that does not tell small letters from capitals orders local keys its own way.
+	slices.SortFunc(rows, func(a, b named) int { return Compare(a.Row, b.Row) })
+	seen := map[string]bool{}
+	for _, r := range rows {
+		if seen[r.key] {
+			out = append(out, r.Row)
+		}
+		seen[r.key] = true
+	}
+	return out, nil
+}
+
+// Compare orders rows of a table by their local identity: of rows with one key the first counts.
+func Compare(a, b journal.Row) int {
+	switch {
+	case a.Int < b.Int:
+		return -1
+	case a.Int > b.Int:
+		return 1
+	}
+	return strings.Compare(a.Key, b.Key)
+}
+
+func readRows(ctx context.Context, q sqldb.DB, t *schema.Table, query string) (out []journal.Row, err error) {
+	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		out = append(out, journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for rows of %s without a key: %w", t.Name, err)
+	}
+	return out, nil
+}
+
+// Named returns what to call rows in a message: how many there are, and the first three by what this database knows them by.
+func Named(t *schema.Table, rows []journal.Row) string {
+	var some []string
+	for _, r := range rows[:min(3, len(rows))] {
+		if t.Integer != nil {
+			some = append(some, fmt.Sprint(r.Int))
+			continue
+		}
+		values, err := schema.ParseLocalKey(t, r.Key)
+		if err != nil {
+			continue
+		}
+		some = append(some, fmt.Sprintf("%q", values))
+	}
+	by := "the primary key"
+	if t.Integer != nil {
+		by = t.Integer.Name
+	}
+	more := ""
+	if len(rows) > len(some) {
+		more = ", …"
+	}
+	what := "rows"
+	if len(rows) == 1 {
+		what = "row"
+	}
+	return fmt.Sprintf("%d %s (%s %s%s)", len(rows), what, by, strings.Join(some, ", "), more)
+}
