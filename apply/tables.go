@@ -17,6 +17,7 @@ type sentTable struct {
 	local   *localTable      // nil: not here, or it is not exchanged here
 	keys    *localTable      // where its rows are looked up by their keys; nil: nowhere
 	columns []*schema.Column // parallel to Table.Columns; nil: not here
+	beside  map[int]int      // by column: the column that has the keys of its values
 	why     string           // why its rows cannot be applied
 }
 
@@ -83,15 +84,23 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 	}
 	t.local = v.table(st)
 	t.keys = t.local
+	t.findBeside()
 	for i, sent := range t.Columns {
 		c := st.Column(sent.Name)
 		switch {
+		case c == nil && t.isBeside(i):
+			continue
 		case c == nil:
 			v.notes.add("the column %s.%q is not here: its values are left out until it is", st.Name, sent.Name)
 			continue
 		case c.Excluded != "":
 			v.notes.add("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Excluded)
 			continue
+		case !sent.Ref && c.Ref != nil && t.hasBeside(i):
+		case !sent.Ref && c.Ref != nil && c.Ref.Beside:
+			if v.withoutKeys(t, st, c) {
+				continue
+			}
 		case sent.Ref != (c.Ref != nil):
 			return fmt.Errorf("%w: %s.%s is a reference on one side only: use the same profile on both sides", ErrSchemas, t.Name, sent.Name)
 		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.ExcludedUp(st, c):

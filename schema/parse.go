@@ -56,6 +56,7 @@ type layer struct {
 	Natural     map[string][]string               `toml:"natural"`
 	Exclude     map[string]exclude                `toml:"exclude"`
 	References  map[string]map[string]string      `toml:"references"`
+	Undeclared  map[string]map[string]string      `toml:"undeclared"`
 	Conditional map[string]map[string]conditional `toml:"conditional"`
 	Filter      map[string]rowFilter              `toml:"filter"`
 	Reindex     *reindex                          `toml:"reindex"`
@@ -70,6 +71,7 @@ type exclude struct {
 type conditional struct {
 	Via     string            `toml:"via"`
 	Column  string            `toml:"column"`
+	Beside  bool              `toml:"beside"`
 	Targets map[string]string `toml:"targets"`
 }
 
@@ -117,7 +119,7 @@ func checkTables(f *tomlfile.File) error {
 	for _, e := range f.Entries() {
 		key, table := e.Key, false
 		switch key[0] {
-		case "references":
+		case "references", "undeclared":
 			table = len(key) <= 2
 		case "conditional":
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
@@ -166,6 +168,13 @@ func (l *layer) check() (tomlfile.Key, error) {
 		for table, columns := range section.keys {
 			if len(columns) == 0 || slices.Contains(columns, "") {
 				return tomlfile.Key{section.name, table}, fmt.Errorf("the key of table %s names no column", table)
+			}
+		}
+	}
+	for table, columns := range l.Undeclared {
+		for column, text := range columns {
+			if _, ok := parseUsual(text); !ok {
+				return tomlfile.Key{"undeclared", table, column}, fmt.Errorf("%q names no table: write \"TABLE\", or \"TABLE where COLUMN else TABLE\"", text)
 			}
 		}
 	}
