@@ -54,7 +54,6 @@ func (v *resolver) withoutKeys(t *sentTable, st *schema.Table, c *schema.Column)
 		v.notes.add("%s.%s refers to %s, and %s sends numbers of its own for it: left out; %s", st.Name, c.Name, c.Ref.To.Name, v.peer.Name, update)
 		return true
 	}
-	t.local = nil
 	t.why = v.peer.Name + " sends numbers of its own in " + st.Name + "." + c.Name + ", which refers to " + c.Ref.To.Name + "; " + update
 	return true
 }

@@ -109,6 +109,9 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 		}
 		t.columns[i] = c
 	}
+	if t.why != "" {
+		t.local = nil
+	}
 	return nil
 }
 
