@@ -3,7 +3,7 @@
 //
 // It promises two things, whatever the peer sends. A child never changes or deletes a row that is alive at its parent in a table
 // that only flows down. It may bring back a row that was deleted there, with values of its own, but not in a table whose rows give
-// people rights: of that nothing is taken from it.
+// people rights, or which the application runs as code: of that nothing is taken from it.
 //
 // Both ends ask the same rules, so with one profile a node sends little that its peer refuses. What it does send are deletions, under
 // Add: a deleted row no longer says whose it was, so a child sends its deletions of the parent's rows too, and the parent refuses
@@ -21,7 +21,8 @@
 //	None        nothing               nothing
 //
 // A row whose deletion was refused, because something that may go up refers to it, goes up whatever the direction, so that the parent,
-// which has deleted it, can have it again. Rows that give people rights never do.
+// which has deleted it, can have it again. Rows that give people rights never do. Of code nothing ever goes up: whatever the direction
+// says, it is Down for it at most.
 package access
 
 import "github.com/omsync/omsync/merge"
@@ -76,13 +77,41 @@ func ParseDirection(s string) (d Direction, ok bool) {
 // sent again then.
 func (d Direction) WidensTo(now Direction) bool { return now != d && d != Both && now != None }
 
+// NarrowsTo reports whether rows that a child adds or changes went up where a table had direction d, and do not where it has another.
+func (d Direction) NarrowsTo(now Direction) bool {
+	return (d == Both || d == Add) && (now == Down || now == None)
+}
+
 // Table is what the profile says of a table.
 type Table struct {
 	Direction  Direction
 	Rights     bool       // its rows give people rights: they never go up by any exception
+	Code       bool       // the application runs what its rows hold: nothing of it ever goes up
 	ExcludedUp merge.Mask // columns whose values never go up
 	InsertOnly merge.Mask // columns whose values come with a new row alone
+	Secret     merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
+	Secrets    Secrets
 }
+
+// Secrets says whose values of secret columns go to children.
+type Secrets uint8
+
+const (
+	NoSecrets   Secrets = iota // nobody's
+	SomeSecrets                // those of the rows that are released
+	AllSecrets                 // everybody's
+)
+
+// Flows returns the direction that counts: of code, what might go up goes down only.
+func (t Table) Flows() Direction {
+	if t.Code && (t.Direction == Both || t.Direction == Add) {
+		return Down
+	}
+	return t.Direction
+}
+
+// staysPut reports whether no exception ever lets a row go up.
+func (t Table) staysPut() bool { return t.Rights || t.Code }
 
 // Rules say who may send what of one table on the link to one peer. The zero Rules belong to no table: use [On].
 type Rules struct {
@@ -93,5 +122,6 @@ type Rules struct {
 
 // On returns the rules of a table on the link to a peer.
 func On(t Table, peer merge.Peer, role Role) Rules {
+	t.Direction = t.Flows()
 	return Rules{table: t, peer: peer, up: role == Parent}
 }

@@ -35,7 +35,7 @@ func live(from merge.Peer) merge.Row {
 	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Existence | 2, Version: merge.Version{From: from}}}}
 }
 
-// want has a line for each direction, whether rows give rights, and what the peer is. The columns:
+// want has a line for each direction, whether rows give rights or are code, and what the peer is. The columns:
 //
 //	sends      whether rows go to the peer; "all": every one
 //	row        the rows that do, and after the slash those whose deletion by the peer was refused here
@@ -54,26 +54,34 @@ both plain  parent | sends all  row udopt/udopt kept no  not up conflict vd neve
 both plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest refused no
 both rights parent | sends all  row udopt/udopt kept no  not up conflict vd never up    | takes yes      row udopt not -  conflict vd policy newest refused no
 both rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udopt not up conflict vd policy newest refused no
+both code   parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
+both code   child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
 down plain  parent | sends no   row -/udopt     kept yes not up conflict d  never udopt | takes returned row udopt not -  conflict vd policy parent refused yes
 down plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes returned row d     not up conflict d  policy parent refused no
 down rights parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
 down rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
+down code   parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
+down code   child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
 add  plain  parent | sends some row udot/udopt  kept yes not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest refused yes
 add  plain  child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest refused no
 add  rights parent | sends some row udot/udopt  kept no  not up conflict vd never p     | takes yes      row udopt not -  conflict vd policy newest refused yes
 add  rights child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes yes      row udp   not up conflict vd policy newest refused no
+add  code   parent | sends no   row -/udopt     kept no  not up conflict -  never udopt | takes yes      row udopt not -  conflict vd policy parent refused yes
+add  code   child  | sends all  row udopt/udopt kept no  not -  conflict vd never -     | takes no       row d     not up conflict -  policy parent refused no
 none plain  parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
 none plain  child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
 none rights parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
 none rights child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
+none code   parent | sends no   row -/-         kept no  not up conflict -  never up    | takes no       row d     not -  conflict -  policy newest refused yes
+none code   child  | sends no   row -/-         kept no  not -  conflict -  never -     | takes no       row d     not up conflict -  policy newest refused no
 `
 
 func TestAllCombinations(t *testing.T) {
 	var got []string
 	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
-		for _, rights := range []bool{false, true} {
+		for _, kind := range []access.Table{{}, {Rights: true}, {Code: true}} {
 			for _, role := range []access.Role{access.Parent, access.Child} {
-				table := access.Table{Direction: d, Rights: rights, ExcludedUp: upOnly, InsertOnly: insertOnly}
+				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly, InsertOnly: insertOnly}
 				got = append(got, line(table, role))
 			}
 		}
@@ -84,8 +92,8 @@ func TestAllCombinations(t *testing.T) {
 			expected = append(expected, l)
 		}
 	}
-	if len(expected) != 16 {
-		t.Fatalf("%d lines are expected, not 16", len(expected))
+	if len(expected) != 24 {
+		t.Fatalf("%d lines are expected, not 24", len(expected))
 	}
 	for i := range expected {
 		if got[i] != expected[i] {
@@ -118,8 +126,15 @@ func line(table access.Table, role access.Role) string {
 	if never == "-" {
 		never = columns(r.NeverSent(live(0)))
 	}
+	kind := "plain"
+	switch {
+	case table.Rights:
+		kind = "rights"
+	case table.Code:
+		kind = "code"
+	}
 	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s not %s conflict %s policy %s refused %s",
-		table.Direction, map[bool]string{false: "plain", true: "rights"}[table.Rights], role,
+		table.Direction, kind, role,
 		sends, which(func(m merge.Row) bool { return r.SendsRow(m, false) }), which(func(m merge.Row) bool { return r.SendsRow(m, true) }),
 		map[bool]string{false: "no", true: "yes"}[r.SendsKept()], columns(r.SendsNot()), records(r.SendsConflict), never,
 		takes, which(r.TakesRow), columns(r.TakesNot()), records(r.TakesConflict), policy,
@@ -166,11 +181,11 @@ func records(may func(deletion bool) bool) string {
 // Whatever a node sends, its peer takes: the rules of the two ends fit.
 func TestWhatIsSentIsTaken(t *testing.T) {
 	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
-		for _, rights := range []bool{false, true} {
+		for _, kind := range []access.Table{{}, {Rights: true}, {Code: true}, {Rights: true, Code: true}} {
 			for _, ends := range [][2]access.Role{{access.Parent, access.Child}, {access.Child, access.Parent}} {
-				table := access.Table{Direction: d, Rights: rights, ExcludedUp: upOnly}
+				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly}
 				from, to := access.On(table, peer, ends[0]), access.On(table, peer, ends[1])
-				name := fmt.Sprintf("%s, rights %t, to the %s", d, rights, ends[0])
+				name := fmt.Sprintf("%s, rights %t, code %t, to the %s", d, kind.Rights, kind.Code, ends[0])
 				if from.SendsRow(live(0), false) && !to.TakesRow(merge.Row{}) {
 					t.Errorf("%s: a new row is sent and not taken", name)
 				}
@@ -186,6 +201,39 @@ func TestWhatIsSentIsTaken(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func TestFlows(t *testing.T) {
+	for d, code := range map[access.Direction]access.Direction{access.Both: access.Down, access.Down: access.Down, access.Add: access.Down, access.None: access.None} {
+		if got := (access.Table{Direction: d}).Flows(); got != d {
+			t.Errorf("%s flows %s", d, got)
+		}
+		if got := (access.Table{Direction: d, Code: true}).Flows(); got != code {
+			t.Errorf("%s, as code, flows %s, want %s", d, got, code)
+		}
+	}
+}
+
+// Secrets never go up, and down as far as they are released.
+func TestSecrets(t *testing.T) {
+	for _, x := range []struct {
+		secrets         access.Secrets
+		role            access.Role
+		not, withhold   merge.Mask
+		takesNot, never merge.Mask
+	}{
+		{access.NoSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.SomeSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.AllSecrets, access.Parent, upOnly, 0, 0, upOnly},
+		{access.NoSecrets, access.Child, upOnly, 0, upOnly, 0},
+		{access.SomeSecrets, access.Child, 0, upOnly, upOnly, 0},
+		{access.AllSecrets, access.Child, 0, 0, upOnly, 0},
+	} {
+		r := access.On(access.Table{ExcludedUp: upOnly, Secret: upOnly, Secrets: x.secrets}, peer, x.role)
+		if r.SendsNot() != x.not || r.Withholds() != x.withhold || r.TakesNot() != x.takesNot || r.NeverSent(live(0)) != x.never {
+			t.Errorf("secrets %d, to the %s: not %b, withheld %b; not taken %b, never sent %b", x.secrets, x.role, r.SendsNot(), r.Withholds(), r.TakesNot(), r.NeverSent(live(0)))
 		}
 	}
 }
@@ -235,6 +283,23 @@ func TestDirections(t *testing.T) {
 		for _, now := range all {
 			if was.WidensTo(now) {
 				got += "w"
+			} else {
+				got += "-"
+			}
+		}
+		if got != want {
+			t.Errorf("from %s: %s, want %s", was, got, want)
+		}
+	}
+}
+
+func TestNarrowed(t *testing.T) {
+	all := []access.Direction{access.Both, access.Down, access.Add, access.None}
+	for was, want := range map[access.Direction]string{access.Both: "-n-n", access.Down: "----", access.Add: "-n-n", access.None: "----"} {
+		got := ""
+		for _, now := range all {
+			if was.NarrowsTo(now) {
+				got += "n"
 			} else {
 				got += "-"
 			}

@@ -8,8 +8,8 @@ func (r Rules) Takes() bool {
 }
 
 // TakesReturned reports whether the peer may bring back a row that was deleted here, in a table where it may do nothing else:
-// something that it may send refers to the row. Rows that give people rights are no such table.
-func (r Rules) TakesReturned() bool { return r.table.Direction == Down && !r.table.Rights }
+// something that it may send refers to the row. Rows that give people rights are no such table, nor is code.
+func (r Rules) TakesReturned() bool { return r.table.Direction == Down && !r.table.staysPut() }
 
 // TakesRow reports whether the peer may change or delete a row, or bring it back. A child may change what it added, in tables to
 // which it may add, and where it may send nothing else, bring back what was deleted here (see [Rules.TakesReturned]).

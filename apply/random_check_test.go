@@ -145,7 +145,7 @@ func (w *chaos) check() {
 		lost := 0
 		for _, c := range slices.Sorted(maps.Keys(w.written)) {
 			table, _, _ := strings.Cut(c, ".")
-			if down := n.Profile.Direction(table) == access.Down; down && !n.root() {
+			if down := n.J.Catalogue.Table(table).Direction == access.Down; down && !n.root() {
 				continue // it may have an edit of its own
 			}
 			if !held[c] {

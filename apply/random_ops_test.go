@@ -14,7 +14,7 @@ import (
 // give rights are deleted only if they were made to be: nothing of a child ever refers to those, since such a row does not
 // come back from a child that made something for it.
 
-func (n *actor) direction(t *schema.Table) access.Direction { return n.Profile.Direction(t.Name) }
+func (n *actor) direction(t *schema.Table) access.Direction { return t.Direction }
 
 func (n *actor) root() bool { return n.parent == nil }
 
@@ -39,7 +39,7 @@ func (n *actor) mayDelete(t *schema.Table, r record) bool {
 	}
 	switch n.direction(t) {
 	case access.Down:
-		return n.root() && (!n.Profile.Rights(t.Name) || len(t.Children) == 0 || n.w.disposable[t.Name+"/"+strings.ToLower(n.key(t, r))])
+		return n.root() && (!t.Rights || len(t.Children) == 0 || n.w.disposable[t.Name+"/"+strings.ToLower(n.key(t, r))])
 	case access.Add:
 		return n.root() || n.own[t.Name+"/"+r.pk(t)]
 	}

@@ -19,6 +19,7 @@ type Reconciled struct {
 	New      []string // tables that are captured for the first time
 	Columns  []string // columns that were not there before, as table.column
 	Widened  []string // tables that go further than before, or with more columns: they are sent again
+	Narrowed []string // tables that went up before, and do not now
 	Missed   []string // tables whose triggers had been missing: changes may have gone by
 }
 
@@ -88,6 +89,8 @@ func (r *reconciler) compareFlow(t *schema.Table, meta *journal.Table) {
 		r.found.New = append(r.found.New, t.Name)
 	case widened(meta.Flow, flow):
 		r.found.Widened = append(r.found.Widened, t.Name)
+	case narrowed(meta.Flow, flow):
+		r.found.Narrowed = append(r.found.Narrowed, t.Name)
 	}
 	markFreed(t, meta, flow)
 	meta.Flow = flow
@@ -101,7 +104,7 @@ func (r *reconciler) compareFlow(t *schema.Table, meta *journal.Table) {
 
 // flowOf returns how a table flows by the profile as it is now.
 func flowOf(j *journal.Journal, t *schema.Table) journal.Flow {
-	f := journal.Flow{Direction: j.Access(t).Direction.String()}
+	f := journal.Flow{Direction: j.Access(t).Flows().String()}
 	for _, c := range t.Columns {
 		switch {
 		case !journal.HasBit(c):
@@ -109,6 +112,9 @@ func flowOf(j *journal.Journal, t *schema.Table) journal.Flow {
 			f.Excluded = append(f.Excluded, c.Name)
 		case j.ExcludedUp(t, c):
 			f.ExcludedUp = append(f.ExcludedUp, c.Name)
+			if released := j.Profile.Released(); len(released) > 0 && j.Secret(t, c) {
+				f.Released = slices.Sorted(slices.Values(released))
+			}
 		}
 	}
 	return f
@@ -121,7 +127,17 @@ func widened(was, is journal.Flow) bool {
 	if known && before.WidensTo(now) || !known && now != access.None {
 		return true
 	}
+	if slices.ContainsFunc(is.Released, func(role string) bool { return !slices.Contains(was.Released, role) }) {
+		return true
+	}
 	return slices.ContainsFunc(was.ExcludedUp, func(c string) bool { return !slices.Contains(is.ExcludedUp, c) && !slices.Contains(is.Excluded, c) })
+}
+
+// narrowed reports whether rows of a table that a child changed went to its parent, and do not now.
+func narrowed(was, is journal.Flow) bool {
+	before, known := access.ParseDirection(was.Direction)
+	now, _ := access.ParseDirection(is.Direction)
+	return known && before.NarrowsTo(now)
 }
 
 // markFreed marks columns that were excluded and are no more: like new ones, they have no versions.

@@ -20,10 +20,11 @@ func (x *exporter) writeConflicts(ctx context.Context) error {
 	})
 }
 
-// sendsConflict reports whether the peer may know of a conflict: a record holds a value, which goes no further than its column does.
+// sendsConflict reports whether the peer may know of a conflict: a record holds a value, which goes no further than its column does. One
+// of a secret goes nowhere: it may be of a row that has lost its role.
 func (t *table) sendsConflict(c journal.Conflict) bool {
 	return t.rules.SendsConflict(c.Deletion) &&
-		(c.Column == "" || slices.ContainsFunc(t.columns, func(k *schema.Column) bool { return k.Name == c.Column }))
+		(c.Column == "" || slices.ContainsFunc(t.columns, func(k *schema.Column) bool { return k.Name == c.Column && t.rules.Withholds()&t.meta.Bit(k.Name) == 0 }))
 }
 
 func (x *exporter) writeConflict(t *table, c journal.Conflict) error {

@@ -35,6 +35,8 @@ type table struct {
 	rules   access.Rules
 	columns []*schema.Column
 	mask    merge.Mask           // a row's existence and columns
+	secret  []bool               // by column: goes with rows that are released alone; nil: there is none
+	release map[int64]bool       // the integers of those rows
 	kept    map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
 	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
 }
@@ -83,6 +85,11 @@ func (p *plan) addTables(ctx context.Context) error {
 				return err
 			}
 		}
+		if t.secret != nil {
+			if err := p.findReleased(ctx, t); err != nil {
+				return err
+			}
+		}
 		if t.rules.Sends() || t.kept != nil {
 			p.tables = append(p.tables, t)
 		}
@@ -95,12 +102,13 @@ func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 	excluded := out.rules.SendsNot()
 	for _, c := range p.j.Columns(t) {
 		bit := meta.Bit(c.Name)
-		if excluded&bit != 0 && p.j.ExcludedUp(t, c) {
+		if excluded&bit != 0 && (p.j.Secret(t, c) || p.peer.Role == access.Parent && p.j.ExcludedUp(t, c)) {
 			continue
 		}
 		out.columns = append(out.columns, c)
 		out.mask |= bit
 	}
+	out.markSecrets(p.j)
 	return out
 }
 

@@ -49,6 +49,7 @@ func (x *exporter) writeBlock(ctx context.Context, t *table, p *portion, deferTo
 	if len(p.rows) == 0 {
 		return nil
 	}
+	t.withhold(p)
 	f, err := x.out.current()
 	if err != nil {
 		return err
@@ -191,9 +192,9 @@ func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows) {
 	link := &x.peer.Link
 	for i, known := range p.known {
 		groups, _ := known.Outgoing(x.peer.ID)
-		n := 0
+		n, sent := 0, t.sent(p.rows[i])
 		for _, g := range groups {
-			if g.Mask &= t.mask; g.Mask == 0 {
+			if g.Mask &= sent; g.Mask == 0 {
 				continue
 			}
 			n++

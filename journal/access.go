@@ -1,14 +1,22 @@
 package journal
 
 import (
+	"slices"
+
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/schema"
 )
 
 // Access returns what the profile says of who may send what of a table, in the bits of its columns. A table that the journal does
-// not know has no bits. It looks at every pattern of the profile: ask once for a table, not for a row.
+// not know has no bits. It looks at every pattern of the profile for columns: ask once for a table, not for a row.
 func (j *Journal) Access(t *schema.Table) access.Table {
-	a := access.Table{Direction: j.Profile.Direction(t.Name), Rights: j.Profile.Rights(t.Name)}
+	a := access.Table{Direction: t.Direction, Rights: t.Rights, Code: t.Code}
+	switch released := j.Profile.Released(); {
+	case slices.Contains(released, schema.AllRoles):
+		a.Secrets = access.AllSecrets
+	case len(released) > 0:
+		a.Secrets = access.SomeSecrets
+	}
 	jt := j.Tables[t.Name]
 	if jt == nil {
 		return a
@@ -16,6 +24,9 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 	for _, c := range t.Columns {
 		if j.ExcludedUp(t, c) {
 			a.ExcludedUp |= jt.Bit(c.Name)
+		}
+		if j.Secret(t, c) {
+			a.Secret |= jt.Bit(c.Name)
 		}
 		if c.InsertOnly {
 			a.InsertOnly |= jt.Bit(c.Name)
@@ -27,5 +38,11 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 // ExcludedUp reports whether the profile leaves a column out of what goes to a parent. Columns past the 62nd share a bit: who acts on
 // [access.Rules.SendsNot] or [access.Rules.TakesNot] asks this too.
 func (j *Journal) ExcludedUp(t *schema.Table, c *schema.Column) bool {
-	return j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeUp
+	x := j.Profile.Excluded(t.Name, c.Name)
+	return x == schema.ExcludeUp || x == schema.ExcludeSecret
+}
+
+// Secret reports whether a column's values go to children as far as they are released, and nowhere else.
+func (j *Journal) Secret(t *schema.Table, c *schema.Column) bool {
+	return j.Profile.Excluded(t.Name, c.Name) == schema.ExcludeSecret
 }

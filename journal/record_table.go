@@ -19,6 +19,7 @@ type flowRecord struct {
 	Direction  string   `json:"direction,omitempty"`
 	ExcludedUp []string `json:"excluded_up,omitempty"`
 	Excluded   []string `json:"excluded,omitempty"`
+	Released   []string `json:"released,omitempty"`
 }
 
 func encodeColumns(columns []Column) ([]byte, error) {
@@ -42,11 +43,11 @@ func decodeColumns(b []byte) ([]Column, error) {
 }
 
 func encodeFlow(f Flow) ([]byte, error) {
-	return encodeRecord("flow of a table", flowRecord{recordVersion, f.Direction, f.ExcludedUp, f.Excluded})
+	return encodeRecord("flow of a table", flowRecord{recordVersion, f.Direction, f.ExcludedUp, f.Excluded, f.Released})
 }
 
 func decodeFlow(b []byte) (Flow, error) {
 	var r flowRecord
 	err := decodeRecord("flow of a table", recordVersion, b, &r)
-	return Flow{r.Direction, r.ExcludedUp, r.Excluded}, err
+	return Flow{r.Direction, r.ExcludedUp, r.Excluded, r.Released}, err
 }

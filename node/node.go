@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/omsync/omsync/capture"
@@ -214,6 +215,9 @@ func (n *Node) Reconcile(ctx context.Context) error {
 	}
 	for _, t := range f.Missed {
 		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)
+	}
+	if len(f.Narrowed) > 0 {
+		n.Journal.Warn("%s: what a clinic changes in these tables does not go to its parent any more; to send it as before, name them in your profile under [direction], in both, at both ends of the link", strings.Join(f.Narrowed, ", "))
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ func build(c *Catalogue, p *Profile) {
 	}
 	c.decideReplicated(p)
 	c.collectChildren()
+	c.decideDirections(p)
 	c.order = orderTables(c.Tables)
 	p.addNotes(c)
 	slices.Sort(c.Notes)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+
+	"github.com/omsync/omsync/access"
 )
 
 // Querier is the part of *sql.DB, *sql.Conn and *sql.Tx that [Read] needs.
@@ -65,6 +67,14 @@ type Table struct {
 	// "not InnoDB: …", "no usable key: …", "lost reference: …".
 	Replicated bool
 	Why        string
+
+	// Direction is which way rows go between a parent and a child: as the profile says of the table by name, or else as its default:
+	// both ways, or where the profile names owners, both ways for what belongs to one of these and down for the rest.
+	// Down by that last rule, it is DownByDefault. Of Code only what goes down or not at all is left of what the profile says.
+	Direction     access.Direction
+	DownByDefault bool
+	Rights        bool // its rows give people rights over the data
+	Code          bool // the application runs what its rows hold
 
 	// Children are the references to this table, by table and column. One that is not the Ref of its column (a second
 	// foreign key on it, or a foreign key to a column that is no key) does not say how the value is sent, only what the

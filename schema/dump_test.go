@@ -20,7 +20,17 @@ func dump(c *Catalogue, p *Profile) string {
 		if !t.Replicated {
 			fmt.Fprintf(&b, "; stays: %s", t.Why)
 		} else {
-			fmt.Fprintf(&b, "; %s, depth %d", p.Direction(t.Name), t.Depth)
+			fmt.Fprintf(&b, "; %s", t.Direction)
+			if t.DownByDefault {
+				b.WriteString(" by default")
+			}
+			if t.Rights {
+				b.WriteString(", rights")
+			}
+			if t.Code {
+				b.WriteString(", code")
+			}
+			fmt.Fprintf(&b, ", depth %d", t.Depth)
 		}
 		if t.Integer == nil {
 			fmt.Fprintf(&b, "; known by (%s)", names(t.LocalColumns))
@@ -102,8 +112,11 @@ func dumpColumn(b *strings.Builder, c *Column, p *Profile) {
 	if c.InsertOnly {
 		b.WriteString(" [insert only]")
 	}
-	if p.Excluded(c.Table.Name, c.Name) == ExcludeUp {
+	switch p.Excluded(c.Table.Name, c.Name) {
+	case ExcludeUp:
 		b.WriteString(" [not up]")
+	case ExcludeSecret:
+		b.WriteString(" [secret]")
 	}
 	b.WriteByte('\n')
 }

@@ -26,21 +26,11 @@ always = ["allergy_status"]
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, table := range []string{"patient", "concept", "provider", "location", "clinic_printer"} {
-		fmt.Printf("%s: %v\n", table, p.Direction(table))
-	}
 	fmt.Println("values that never leave:", p.Excluded("patient", "allergy_status") == schema.ExcludeAlways)
-	fmt.Println("values kept from the parent:", p.Excluded("users", "password") == schema.ExcludeUp)
-	fmt.Println("rows that give people rights:", p.Rights("user_role"))
+	fmt.Println("secrets:", p.Excluded("users", "password") == schema.ExcludeSecret)
 	// Output:
-	// patient: both
-	// concept: down
-	// provider: add
-	// location: both
-	// clinic_printer: none
 	// values that never leave: true
-	// values kept from the parent: true
-	// rows that give people rights: true
+	// secrets: true
 }
 
 // A profile that cannot be meant says on which line.

@@ -2,10 +2,8 @@ package schema
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/omsync/omsync/internal/tomlfile"
 )
@@ -51,6 +49,11 @@ type layer struct {
 		Add    []string `toml:"add"`
 		None   []string `toml:"none"`
 		Rights []string `toml:"rights"`
+
+		Owners  []string `toml:"owners"` // nil: not said
+		NotBy   []string `toml:"not_by"`
+		Code    []string `toml:"code"`
+		NotCode []string `toml:"not_code"`
 	} `toml:"direction"`
 	Key         map[string][]string               `toml:"key"`
 	Natural     map[string][]string               `toml:"natural"`
@@ -59,7 +62,21 @@ type layer struct {
 	Undeclared  map[string]map[string]string      `toml:"undeclared"`
 	Conditional map[string]map[string]conditional `toml:"conditional"`
 	Filter      map[string]rowFilter              `toml:"filter"`
+	Secret      map[string]secret                 `toml:"secret"`
+	Names       map[string]loginNames             `toml:"names"`
 	Reindex     *reindex                          `toml:"reindex"`
+}
+
+type secret struct {
+	Columns []string `toml:"columns"`
+	Roles   string   `toml:"roles"`
+	Row     string   `toml:"row"`
+	Role    string   `toml:"role"`
+}
+
+type loginNames struct {
+	Columns  []string `toml:"columns"`
+	Numbered []string `toml:"numbered"`
 }
 
 type exclude struct {
@@ -123,7 +140,7 @@ func checkTables(f *tomlfile.File) error {
 			table = len(key) <= 2
 		case "conditional":
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
-		case "key", "natural", "exclude", "filter":
+		case "key", "natural", "exclude", "filter", "secret", "names":
 			table = len(key) == 1
 		}
 		if table && e.Kind != tomlfile.Table {
@@ -131,69 +148,6 @@ func checkTables(f *tomlfile.File) error {
 		}
 	}
 	return nil
-}
-
-// check returns the first rule that cannot be meant, and its key.
-func (l *layer) check() (tomlfile.Key, error) {
-	lists := []struct {
-		key  tomlfile.Key
-		list []string
-	}{
-		{tomlfile.Key{"never"}, l.Never}, {tomlfile.Key{"travel"}, l.Travel},
-		{tomlfile.Key{"direction", "both"}, l.Direction.Both}, {tomlfile.Key{"direction", "down"}, l.Direction.Down},
-		{tomlfile.Key{"direction", "add"}, l.Direction.Add}, {tomlfile.Key{"direction", "none"}, l.Direction.None},
-		{tomlfile.Key{"direction", "rights"}, l.Direction.Rights},
-	}
-	said := map[string]string{} // by question (never or travel; which direction): table → list
-	for _, x := range lists {
-		if slices.Contains(x.list, "") {
-			return x.key, errors.New("an empty table name")
-		}
-		question := map[string]string{"never": "travel", "rights": "rights"}[x.key[len(x.key)-1]]
-		if question == "" {
-			question = x.key[0]
-		}
-		for _, table := range x.list {
-			id := question + " " + strings.ToLower(table)
-			if before := said[id]; before != "" {
-				return x.key, fmt.Errorf("table %s is named twice: under %s and %s", table, before, x.key)
-			}
-			said[id] = x.key.String()
-		}
-	}
-	for _, section := range []struct {
-		name string
-		keys map[string][]string
-	}{{"key", l.Key}, {"natural", l.Natural}} {
-		for table, columns := range section.keys {
-			if len(columns) == 0 || slices.Contains(columns, "") {
-				return tomlfile.Key{section.name, table}, fmt.Errorf("the key of table %s names no column", table)
-			}
-		}
-	}
-	for table, columns := range l.Undeclared {
-		for column, text := range columns {
-			if _, ok := parseUsual(text); !ok {
-				return tomlfile.Key{"undeclared", table, column}, fmt.Errorf("%q names no table: write \"TABLE\", or \"TABLE where COLUMN else TABLE\"", text)
-			}
-		}
-	}
-	for table, columns := range l.Conditional {
-		for column, c := range columns {
-			if c.Column == "" || len(c.Targets) == 0 {
-				return tomlfile.Key{"conditional", table, column}, errors.New("a conditional reference needs column (what decides) and targets")
-			}
-		}
-	}
-	for table, f := range l.Filter {
-		if f.Column == "" {
-			return tomlfile.Key{"filter", table}, errors.New("a filter needs column")
-		}
-	}
-	if r := l.Reindex; r != nil && (r.Table == "" || r.Column == "" || r.Value == "" || r.Blank == "" || len(r.When) == 0 || slices.Contains(r.When, "")) {
-		return tomlfile.Key{"reindex"}, errors.New("reindex needs table, column and value (which row), blank (the column to empty) and when (which tables)")
-	}
-	return nil, nil
 }
 
 // tomlKey writes a name as a TOML key.

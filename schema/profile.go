@@ -3,18 +3,19 @@ package schema
 import (
 	"math"
 	"strings"
-
-	"github.com/omsync/omsync/access"
 )
 
 // Profile says of a data model what its database does not. It is data: a TOML file, documented in profiles/none.toml. Table
 // names in it may hold `*` for any run of characters and are compared without case. What a later file says stands before an
 // earlier one, and within a file an exact name before a pattern, a longer pattern before a shorter one.
 //
-// A nil *Profile says nothing: every table is sent both ways.
+// Which way a table goes follows from the profile and from what the table refers to: see [Table.Direction]. A nil *Profile says
+// nothing: every table is sent both ways.
 type Profile struct {
 	Name   string
 	layers []*layer // a user's file after the built-in one that it corrects
+
+	released []string // see Release
 }
 
 // Exclusion says in which files the values of a column are left out.
@@ -24,6 +25,7 @@ const (
 	ExcludeNever  Exclusion = iota
 	ExcludeUp               // left out of what a child sends to its parent
 	ExcludeAlways           // never leaves the database
+	ExcludeSecret           // goes to a child alone, of those rows that [Profile.Release] lets go
 )
 
 // RowFilter names rows that are never sent, by the value of one column.
@@ -38,35 +40,9 @@ func (f *RowFilter) Match(value string) bool {
 	return f != nil && matchesAny(f.Patterns, value) && !matchesAny(f.Except, value)
 }
 
-// Direction returns the table's default direction: [access.Both] where the profile does not name it, [access.None] for one that is
-// never replicated.
-func (p *Profile) Direction(table string) access.Direction {
-	if p.never(table) {
-		return access.None
-	}
-	d, _ := lookup(p, table, func(l *layer, found func(string, access.Direction)) {
-		for d, patterns := range map[access.Direction][]string{access.Both: l.Direction.Both, access.Down: l.Direction.Down, access.Add: l.Direction.Add, access.None: l.Direction.None} {
-			for _, pattern := range patterns {
-				found(pattern, d)
-			}
-		}
-	})
-	return d
-}
-
-// Rights reports whether rows of the table give people rights over the data: they are never sent up by any exception.
-func (p *Profile) Rights(table string) bool {
-	rights, _ := lookup(p, table, func(l *layer, found func(string, bool)) {
-		for _, pattern := range l.Direction.Rights {
-			found(pattern, true)
-		}
-	})
-	return rights
-}
-
-// Excluded returns in which files values of a column are left out.
+// Excluded returns in which files values of a column are left out. What a file excludes, or says not to exclude, stands before secrets.
 func (p *Profile) Excluded(table, column string) Exclusion {
-	x, _ := lookup(p, table, func(l *layer, found func(string, Exclusion)) {
+	x, ok := lookup(p, table, func(l *layer, found func(string, Exclusion)) {
 		for pattern, e := range l.Exclude {
 			for x, columns := range map[Exclusion][]string{ExcludeNever: e.Never, ExcludeUp: e.Up, ExcludeAlways: e.Always} {
 				if containsFold(columns, column) {
@@ -75,6 +51,9 @@ func (p *Profile) Excluded(table, column string) Exclusion {
 			}
 		}
 	})
+	if s := p.Secret(table); !ok && s != nil && containsFold(s.Columns, column) {
+		return ExcludeSecret
+	}
 	return x
 }
 

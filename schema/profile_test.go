@@ -73,11 +73,28 @@ func TestDocumentedProfile(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, strings.Join(example, "\n"))
 	}
-	if p.Direction("audit_log") != access.None || p.Direction("audit_reason") != access.Both || p.Direction("staff") != access.Add || p.Direction("other") != access.Both {
-		t.Error("directions")
+	for table, want := range map[string]access.Direction{"audit_log": access.None, "audit_reason": access.Both, "staff": access.Add, "other": access.Both} {
+		if got, _ := p.named(table); got != want {
+			t.Errorf("%s goes %s, want %s", table, got, want)
+		}
 	}
-	if !p.Rights("role") || p.Rights("staff") {
+	if owners, apart := p.owners(); !slices.Equal(owners, []string{"customer"}) || !slices.Equal(apart, []string{"login"}) {
+		t.Errorf("owners %q, not by %q", owners, apart)
+	}
+	if !p.rights("role") || p.rights("staff") {
 		t.Error("rights")
+	}
+	if !p.code("script_a") || p.code("script_log") || p.code("staff") {
+		t.Error("code")
+	}
+	if s := p.Secret("LOGIN"); s == nil || !slices.Equal(s.Columns, []string{"pin"}) || s.Roles != "login_role" || s.Row != "login_id" || s.Role != "role" || p.Secret("staff") != nil {
+		t.Errorf("secrets %+v", s)
+	}
+	if p.Excluded("login", "PIN") != ExcludeSecret || !p.HasSecrets() {
+		t.Error("pin is no secret")
+	}
+	if n := p.Names("login"); n == nil || !slices.Equal(n.Columns, []string{"name", "number"}) || !slices.Equal(n.Numbered, []string{"number"}) || p.Names("staff") != nil {
+		t.Errorf("names %+v", n)
 	}
 	if p.Excluded("STAFF", "Password") != ExcludeUp || p.Excluded("staff", "last_login") != ExcludeAlways || p.Excluded("staff", "salt") != ExcludeNever {
 		t.Error("exclusions")
@@ -97,19 +114,9 @@ func TestDocumentedProfile(t *testing.T) {
 
 func TestOpenMRSProfile(t *testing.T) {
 	p := builtin(t, "openmrs")
-	for table, want := range map[string]access.Direction{
-		"obs": access.Both, "patient": access.Both, "some_module_table": access.Both, "concept_proposal": access.Both, "concept_proposal_tag_map": access.Both,
-		"concept": access.Down, "concept_reference_range": access.Down, "user_role": access.Down, "visit_attribute_type": access.Down, "order_frequency": access.Down, "global_property": access.Down,
-		"users": access.Add, "provider": access.Add, "location": access.Add,
-		"scheduler_task_config": access.None, "sym_data": access.None, "SYM_DATA": access.None, "idgen_seq_id_gen": access.None, "shedlock": access.None,
-	} {
-		if got := p.Direction(table); got != want {
-			t.Errorf("%s: %s, want %s", table, got, want)
-		}
-	}
 	for _, column := range []string{"password", "salt", "secret_question", "secret_answer", "activation_key"} {
-		if p.Excluded("users", column) != ExcludeUp {
-			t.Errorf("users.%s may go up", column)
+		if p.Excluded("users", column) != ExcludeSecret {
+			t.Errorf("users.%s is no secret", column)
 		}
 	}
 	if p.Excluded("users", "username") != ExcludeNever {
@@ -123,12 +130,6 @@ func TestOpenMRSProfile(t *testing.T) {
 	}
 	if p.RowFilter("obs").Match("x") {
 		t.Error("obs has no filter")
-	}
-	// What gives rights never goes up by default.
-	for _, table := range []string{"role", "privilege", "role_privilege", "role_role", "user_role", "user_property", "global_property"} {
-		if !p.Rights(table) || p.Direction(table) != access.Down {
-			t.Errorf("%s: rights %t, %s", table, p.Rights(table), p.Direction(table))
-		}
 	}
 }
 
@@ -150,11 +151,11 @@ except = ["core.started"]`), builtin(t, "openmrs"))
 		t.Fatal(err)
 	}
 	for table, want := range map[string]access.Direction{"obs": access.None, "idgen_identifier_source": access.Both, "idgen_log_entry": access.None, "location": access.Both, "location_tag": access.Both, "locate": access.Down, "concept": access.None, "concept_name": access.Down} {
-		if got := p.Direction(table); got != want {
+		if got, _ := p.named(table); got != want {
 			t.Errorf("%s: %s, want %s", table, got, want)
 		}
 	}
-	if p.Excluded("users", "password") != ExcludeNever || p.Excluded("users", "salt") != ExcludeUp {
+	if p.Excluded("users", "password") != ExcludeNever || p.Excluded("users", "salt") != ExcludeSecret {
 		t.Error("exclusions of users")
 	}
 	f := p.RowFilter("global_property")
@@ -163,11 +164,12 @@ except = ["core.started"]`), builtin(t, "openmrs"))
 			t.Errorf("%s: stays %t", value, !want)
 		}
 	}
-	if b := builtin(t, "openmrs"); b.RowFilter("global_property").Match("site.name") || b.Direction("obs") != access.Both {
+	if b := builtin(t, "openmrs"); b.RowFilter("global_property").Match("site.name") || b.never("obs") {
 		t.Error("a user's file changes the built-in profile")
 	}
 	var none *Profile
-	if none.Direction("x") != access.Both || none.Excluded("x", "y") != ExcludeNever || none.RowFilter("x").Match("v") || none.Rights("x") || none.NaturalKey("x") != nil {
+	if d, named := none.named("x"); d != access.Both || named || none.Excluded("x", "y") != ExcludeNever || none.RowFilter("x").Match("v") || none.rights("x") || none.code("x") ||
+		none.NaturalKey("x") != nil || none.Secret("x") != nil || none.Names("x") != nil || none.HasSecrets() || none.Released() != nil {
 		t.Error("a nil profile says something")
 	}
 }
@@ -374,7 +376,8 @@ func FuzzParseProfile(f *testing.F) {
 			}
 			return
 		}
-		p.Direction("x")
+		p.named("x")
+		p.owners()
 		p.RowFilter("x").Match("y")
 		p.Excluded("x", "y")
 	})

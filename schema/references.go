@@ -187,6 +187,8 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	}{
 		{"never", l.Never}, {"travel", l.Travel}, {"direction.both", l.Direction.Both}, {"direction.down", l.Direction.Down},
 		{"direction.add", l.Direction.Add}, {"direction.none", l.Direction.None}, {"direction.rights", l.Direction.Rights},
+		{"direction.owners", l.Direction.Owners}, {"direction.not_by", l.Direction.NotBy},
+		{"direction.code", l.Direction.Code}, {"direction.not_code", l.Direction.NotCode},
 	} {
 		for _, pattern := range list.patterns {
 			see(pattern, list.where)
@@ -218,5 +220,14 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	}
 	for pattern, f := range l.Filter {
 		see(pattern, "filter", f.Column)
+	}
+	for pattern, s := range l.Secret {
+		see(pattern, "secret", s.Columns...)
+		if s.Roles != "" {
+			see(s.Roles, "secret", s.Row, s.Role)
+		}
+	}
+	for pattern, n := range l.Names {
+		see(pattern, "names", n.Columns...)
 	}
 }

@@ -203,7 +203,7 @@ func (s *Site) shared(other *Site) Dumped {
 	d := s.Dump()
 	for name := range d {
 		there := other.J.Catalogue.Table(name)
-		if there == nil || !there.Replicated || s.Profile.Direction(name) == access.None || other.Profile.Direction(name) == access.None {
+		if there == nil || !there.Replicated || s.J.Catalogue.Table(name).Direction == access.None || there.Direction == access.None {
 			delete(d, name)
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/omsync/omsync/internal/failure"
@@ -32,8 +33,11 @@ type Config struct {
 	PartSize     string            `toml:"part_size"`
 	MaxFile      string            `toml:"max_file"`
 	HorizonYears *int              `toml:"horizon_years"`
-	Links        []Link            `toml:"link"`
-	Serve        Serve             `toml:"serve"`
+
+	UserSecretsToChildren []string `toml:"user_secrets_to_children"`
+
+	Links []Link `toml:"link"`
+	Serve Serve  `toml:"serve"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
 }
@@ -101,6 +105,9 @@ func (c *Config) Check() error {
 	if c.HorizonYears != nil && (*c.HorizonYears < 1 || *c.HorizonYears > MaxHorizonYears) {
 		return fmt.Errorf("horizon_years is %d: write a number from 1 to %d", *c.HorizonYears, MaxHorizonYears)
 	}
+	if slices.Contains(c.UserSecretsToChildren, "") {
+		return errors.New(`user_secrets_to_children names a role without a name: write ["ROLE", ...], or ["all"] for every user`)
+	}
 	for i := range c.Links {
 		if err := c.Links[i].Check(); err != nil {
 			return err
@@ -146,19 +153,30 @@ func (c *Config) Path(p string) string {
 // ReadProfile returns the profile that the configuration names.
 func (c *Config) ReadProfile() (*schema.Profile, error) {
 	p, err := schema.Builtin(c.Profile)
-	if err != nil || c.ProfileFile == "" {
-		return p, err
+	if err != nil {
+		return nil, err
+	}
+	if c.ProfileFile == "" {
+		p.Release(c.UserSecretsToChildren)
+		return p, nil
 	}
 	path := c.Path(c.ProfileFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the profile: %w", err)
 	}
-	return schema.ParseProfile(path, data, p)
+	if p, err = schema.ParseProfile(path, data, p); err != nil {
+		return nil, err
+	}
+	p.Release(c.UserSecretsToChildren)
+	return p, nil
 }
 
-// CheckProfile returns an error for a reindex that the profile says nothing of.
+// CheckProfile returns an error for a reindex or secrets of users that the profile says nothing of.
 func (c *Config) CheckProfile(p *schema.Profile) error {
+	if len(c.UserSecretsToChildren) > 0 && !p.HasSecrets() {
+		return fmt.Errorf("%s: user_secrets_to_children: the profile %s has no section [secret]", filepath.Join(c.Home, Name), p.Name)
+	}
 	if !c.Hooks.Reindex {
 		return nil
 	}

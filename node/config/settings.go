@@ -23,6 +23,7 @@ func Settings() []Setting {
 		{"part_size", "", "full loads are split into files of about this size; without it they are not split"},
 		{"max_file", "64GiB", "largest file that is fetched over a link"},
 		{"horizon_years", "10", "how many years later than this computer's clock the stamps of a child may be"},
+		{"user_secrets_to_children", "", "the roles of users whose passwords and secret questions go to children, or all; without it nobody's do"},
 		{"link.url", "", "a way to exchange files: https://HOST:PORT, usb:/PATH, folder:/PATH or s3://BUCKET/PREFIX?endpoint=https://HOST"},
 		{"link.peer", "", "of a server: the node that it is"},
 		{"link.peers", "", "of a store: the nodes that use it; without it all do"},

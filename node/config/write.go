@@ -30,6 +30,9 @@ const template = `# Configuration of an omsync node. It is read at every run: ed
 # How many years later than this computer's clock the stamps of a child may be: files with later ones are refused.
 # horizon_years = 10
 
+# The roles of users whose passwords and secret questions go to children. Without it, nobody's do. Children never send any.
+# user_secrets_to_children = ["Clinic administrator"]
+
 # What is done after an import that changed rows: a command, with JSON on its standard input that says which tables. It is
 # tried again at the next run until it ends with 0. reindex lets OpenMRS build its search index anew at its next start.
 # [hooks]
