@@ -43,18 +43,17 @@ func (t *sentTable) isBeside(i int) bool {
 	return false
 }
 
-// withoutKeys decides about a column of which only this node knows that it refers to rows: its numbers are the sender's, and may be
-// those of other rows here. It reports whether the column is to be left out; a table that has no row without it is left out itself.
+// withoutKeys does what becomes of a column that holds the sender's numbers, and of its table. It reports whether the column is left out.
 func (v *resolver) withoutKeys(t *sentTable, st *schema.Table, c *schema.Column) bool {
-	const update = "give it this program too, and run omsync export --full there"
-	switch {
-	case c.Ref.When != nil || c.Ref.ByName():
+	const update = "it sends the table again once it runs this program too"
+	switch c.WithoutKeys() {
+	case schema.TakeValues:
 		return false
-	case c.Nullable:
+	case schema.LeaveColumn:
 		v.notes.add("%s.%s refers to %s, and %s sends numbers of its own for it: left out; %s", st.Name, c.Name, c.Ref.To.Name, v.peer.Name, update)
-		return true
+	default:
+		t.why = v.peer.Name + " sends numbers of its own in " + st.Name + "." + c.Name + ", which refers to " + c.Ref.To.Name + "; " + update
 	}
-	t.why = v.peer.Name + " sends numbers of its own in " + st.Name + "." + c.Name + ", which refers to " + c.Ref.To.Name + "; " + update
 	return true
 }
 

@@ -172,9 +172,7 @@ func TestPeerThatDoesNotKnowOfReferences(t *testing.T) {
 		// What the message says to do.
 		hub.Profile = clinic.Profile
 		hub.Follow()
-		for _, f := range hub.Export(clinic, sites.Full) {
-			clinic.Import(f)
-		}
+		sites.ExchangeTwice(hub, clinic)
 		if got := toWhom(clinic); got != "to Amara, Amara, Aziz; to Aziz, Aziz, -" {
 			t.Errorf("letters after the hub has the program too: %s", got)
 		}

@@ -96,15 +96,12 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 		case c.Excluded != "":
 			v.notes.add("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Excluded)
 			continue
-		case !sent.Ref && c.Ref != nil && t.hasBeside(i):
-		case !sent.Ref && c.Ref != nil && c.Ref.Beside:
-			if v.withoutKeys(t, st, c) {
-				continue
-			}
-		case sent.Ref != (c.Ref != nil):
+		case sent.Ref && c.Ref == nil, !sent.Ref && c.Ref != nil && !c.Ref.Beside && !t.hasBeside(i):
 			return fmt.Errorf("%w: %s.%s is a reference on one side only: use the same profile on both sides", ErrSchemas, t.Name, sent.Name)
 		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.ExcludedUp(st, c):
 			v.notes.add("%s may not send the column %s.%s: left out", v.peer.Name, st.Name, c.Name)
+			continue
+		case !sent.Ref && c.Ref != nil && !t.hasBeside(i) && v.withoutKeys(t, st, c):
 			continue
 		}
 		t.columns[i] = c

@@ -72,3 +72,23 @@ func (c *Column) numbersRows(exact bool) bool {
 	}
 	return c.AutoIncrement
 }
+
+// Without is what becomes of a column's values from a peer that does not know that they refer to rows.
+type Without uint8
+
+const (
+	TakeValues  Without = iota // they are what they are
+	LeaveColumn                // they are numbers of rows there, and of other rows here
+	LeaveTable                 // likewise, and no row is whole without
+)
+
+// WithoutKeys says what becomes of the values of a reference that only the profile knows, where no keys come with them.
+func (c *Column) WithoutKeys() Without {
+	switch {
+	case c.Ref == nil || c.Ref.When != nil || c.Ref.ByName():
+		return TakeValues
+	case c.Nullable:
+		return LeaveColumn
+	}
+	return LeaveTable
+}

@@ -166,14 +166,40 @@ func TestConditionTarget(t *testing.T) {
 	}
 }
 
+// A peer that does not know of a reference sends its own numbers.
+func TestWithoutKeys(t *testing.T) {
+	ward := &Table{Name: "ward"}
+	ward.Integer = &Column{Table: ward, Name: "ward_id"}
+	name := &Column{Table: ward, Name: "name"}
+	for _, x := range []struct {
+		what string
+		c    Column
+		want Without
+	}{
+		{"no reference", Column{}, TakeValues},
+		{"a setting that may hold a number", Column{Ref: &Ref{When: &Condition{}}}, TakeValues},
+		{"one that may be empty", Column{Nullable: true, Ref: &Ref{When: &Condition{}}}, TakeValues},
+		{"a name", Column{Nullable: true, Ref: &Ref{To: ward, ToColumn: name}}, TakeValues},
+		{"a number that may be empty", Column{Nullable: true, Ref: &Ref{To: ward, ToColumn: ward.Integer}}, LeaveColumn},
+		{"a number", Column{Ref: &Ref{To: ward, ToColumn: ward.Integer}}, LeaveTable},
+	} {
+		if got := x.c.WithoutKeys(); got != x.want {
+			t.Errorf("%s: %d, want %d", x.what, got, x.want)
+		}
+	}
+}
+
 func TestUndeclaredMutants(t *testing.T) {
-	mutation.Check(t, "^(TestUndeclared|TestConditionTarget)$",
+	mutation.Check(t, "^(TestUndeclared|TestConditionTarget|TestWithoutKeys)$",
 		mutation.Mutant{Rule: "a foreign key of the database stands before the data model", File: "undeclared.go", Old: "p == nil || len(col.links) > 0", New: "p == nil"},
 		mutation.Mutant{Rule: "what the server counts up is no guess", File: "undeclared.go", Old: "len(ix.columns) > 1 || c.AutoIncrement", New: "len(ix.columns) > 1"},
 		mutation.Mutant{Rule: "a part of a key is no guess", File: "undeclared.go", Old: "len(ix.columns) > 1 || c.AutoIncrement", New: "c.AutoIncrement"},
 		mutation.Mutant{Rule: "rows with a uuid are not known by a number", File: "undeclared.go", Old: `len(ix.columns) == 1 && c.Table.Column("uuid") != nil || `, New: ""},
 		mutation.Mutant{Rule: "what the model says in full counts for keys", File: "undeclared.go", Old: "!exact && (len", New: "(len"},
 		mutation.Mutant{Rule: "data models change", File: "undeclared.go", Old: `u.where != "" && t.Column(u.where) == nil`, New: "false"},
+		mutation.Mutant{Rule: "another node's number is not taken", File: "undeclared.go", Old: "case c.Nullable:\n\t\treturn LeaveColumn", New: "case c.Nullable:\n\t\treturn TakeValues"},
+		mutation.Mutant{Rule: "a row without what it must have is none", File: "undeclared.go", Old: "\t}\n\treturn LeaveTable", New: "\t}\n\treturn LeaveColumn"},
+		mutation.Mutant{Rule: "settings and names mean the same everywhere", File: "undeclared.go", Old: "case c.Ref == nil || c.Ref.When != nil || c.Ref.ByName():", New: "case c.Ref == nil:"},
 		mutation.Mutant{Rule: "whole values first", File: "catalogue.go", Old: "if matches(p.Value, format)", New: "if false"},
 		mutation.Mutant{Rule: "the exact pattern first", File: "references.go", Old: "cmp.Compare(specificity(b.Value), specificity(a.Value))", New: "cmp.Compare(specificity(a.Value), specificity(b.Value))"},
 	)
