@@ -335,7 +335,7 @@ func (b *returningRows) row(ctx context.Context, l *localTable, d journal.Delete
 				r.values[at], _ = v.value(c.Ref, i)
 				continue
 			}
-			r.pending = append(r.pending, b.im.patchFor(l, d.Key, reference{c, i}))
+			r.pending = append(r.pending, b.im.patchFor(l, d.Key, reference{column: c, to: i}))
 			if !c.Nullable {
 				r.values[at] = []byte("0")
 			}

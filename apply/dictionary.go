@@ -282,7 +282,7 @@ func (v *resolver) checkTarget(c *schema.Column, r uint32) error {
 		return nil
 	}
 	if c.Ref.When != nil {
-		for _, t := range c.Ref.When.Targets {
+		for _, t := range c.Ref.Targets() {
 			if t.Root == root.Root {
 				return nil
 			}

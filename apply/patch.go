@@ -18,6 +18,7 @@ type patch struct {
 	key    string
 	column *schema.Column
 	to     *target
+	plain  []byte // what the column gets if the row does not come; nil: the row is set aside
 }
 
 // target is a row that is referred to, as it can be found again once the dictionary is another one.
@@ -88,7 +89,7 @@ func (w *writer) patchLater(r *row) error {
 
 // size is about what a patch takes, with its target if that was not counted yet.
 func (p *patch) size() int {
-	n := patchCost + len(p.key) + len(p.at.Key)
+	n := patchCost + len(p.key) + len(p.at.Key) + len(p.plain)
 	if !p.to.counted {
 		p.to.counted = true
 		n += patchCost + len(p.to.key)
@@ -168,6 +169,10 @@ func (w *writer) fillSome(ctx context.Context, phase phase, patches []patch, to 
 				order = append(order, p.column)
 			}
 			ready[p.column] = append(ready[p.column], i)
+		case phase == finishing && p.plain != nil:
+			if err := w.fillOne(ctx, p, p.plain); err != nil {
+				return err
+			}
 		case phase == finishing:
 			why, err := w.resolver.refersNowhere(ctx, p.column, p.to.root, p.to.key)
 			if err != nil {
@@ -209,7 +214,8 @@ func (w *writer) fill(ctx context.Context, c *schema.Column, patches []patch, to
 	l := patches[which[0]].l
 	if l.Integer == nil || c.Ref.When != nil || c.Ref.ToColumn != c.Ref.To.Integer { // what refers by name holds the sender's text
 		for _, i := range which {
-			if err := w.fillOne(ctx, patches[i], to[i]); err != nil {
+			value, _ := w.resolver.value(c.Ref, to[i])
+			if err := w.fillOne(ctx, patches[i], value); err != nil {
 				return err
 			}
 		}
@@ -236,9 +242,8 @@ func (w *writer) fill(ctx context.Context, c *schema.Column, patches []patch, to
 }
 
 // fillOne writes one column of one row.
-func (w *writer) fillOne(ctx context.Context, p patch, to uint32) error {
+func (w *writer) fillOne(ctx context.Context, p patch, value []byte) error {
 	c := p.column
-	value, _ := w.resolver.value(c.Ref, to)
 	b := c.AppendLiteral([]byte("UPDATE "+schema.Quote(p.l.Name)+" SET "+schema.Quote(c.Name)+" = "), value)
 	b = p.l.whereRow(append(append(b, p.l.unmoved("")...), " WHERE "...), p.at)
 	_, err := w.s.exec(ctx, b)

@@ -31,6 +31,7 @@ type block struct {
 type reference struct {
 	column *schema.Column
 	to     uint32
+	plain  []byte // the value that came beside the key
 }
 
 // readRows brings in rows of one table.
@@ -40,6 +41,7 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 		im.notes.add("rows of %q are left out: %s", t.Name, t.why)
 		return nil
 	}
+	t.joinBeside(b)
 	w := &block{Rows: b, t: t, keyedRows: keyedRows{l: t.local}, n: len(b.Keys), pending: map[int][]reference{}, filtered: map[int]bool{}}
 	if !w.l.rules.Takes() && !w.l.rules.ReturnsRows() {
 		w.l.count.Refused += int64(w.n)
@@ -167,7 +169,11 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 				ok = false
 			}
 			if !ok {
-				w.pending[i] = append(w.pending[i], reference{c, r})
+				p := reference{column: c, to: r}
+				if sent.Bytes != nil {
+					p.plain = sent.Bytes[i]
+				}
+				w.pending[i] = append(w.pending[i], p)
 				continue
 			}
 			out[i] = value

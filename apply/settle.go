@@ -238,7 +238,7 @@ func (im *importer) changedRow(w *block, i int, f found, groups []merge.Group, w
 // patchFor is a reference to be filled in once its row is here. It holds the key, not its place in the dictionary, which the
 // batch may empty in between.
 func (im *importer) patchFor(l *localTable, key string, p reference) patch {
-	return patch{l: l, key: key, column: p.column, to: im.resolver.target(p.to)}
+	return patch{l: l, key: key, column: p.column, to: im.resolver.target(p.to), plain: p.plain}
 }
 
 // mask is what of a row came with a version, apart from its existence.

@@ -20,6 +20,7 @@ type sentTable struct {
 	keys    *localTable      // where its rows are looked up by their keys; nil: nowhere
 	keyAt   []int            // by key column here: its place in Table.Key
 	columns []*schema.Column // parallel to Table.Columns; nil: not here
+	beside  map[int]int      // by column: the column that has the keys of its values
 	why     string           // why its rows cannot be applied
 }
 
@@ -107,9 +108,12 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 	}
 	t.local = v.table(st)
 	t.keys = t.local
+	t.findBeside()
 	for i, sent := range t.Columns {
 		c := st.Column(sent.Name)
 		switch {
+		case c == nil && t.isBeside(i):
+			continue
 		case c == nil:
 			v.notes.add("the column %s.%q is not here: its values are left out until it is", st.Name, sent.Name)
 			continue
@@ -119,8 +123,13 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.ExcludedUp(st, c):
 			v.notes.add("%s may not send the column %s.%s: left out", v.peer.Name, st.Name, c.Name)
 			continue
+		case !sent.Ref && c.Ref != nil && c.Ref.Beside && !t.hasBeside(i) && v.withoutKeys(t, st, c):
+			continue
 		}
 		t.columns[i] = c
+	}
+	if t.why != "" {
+		t.local = nil
 	}
 	return nil
 }

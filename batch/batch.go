@@ -73,6 +73,10 @@ type Column struct {
 	Slot uint8 // bit of the version masks, 1 to MaxSlot, which columns may share; 0: no version
 }
 
+// BesideSuffix ends the name of a column that has the keys of what another column, of the name before the suffix, refers to. That one has
+// plain values: a reader that does not know of the reference takes those, and leaves out the column that it does not have.
+const BesideSuffix = "#key"
+
 // Table describes a table. Root is the table whose rows' keys these are: Name,
 // unless the key is an ancestor's.
 type Table struct {

@@ -19,7 +19,7 @@ type Reconciled struct {
 	Triggers []string // tables whose triggers were made or made again
 	New      []string // tables that are captured for the first time
 	Columns  []string // columns that were not there before, as table.column
-	Widened  []string // tables that go further than before, or with more columns: they are sent again
+	Widened  []string // tables that go further than before, with more columns, or with keys where numbers were sent: they are sent again
 	Narrowed []string // tables that went up before, and do not now
 	Missed   []string // tables whose triggers had been missing: changes may have gone by
 }
@@ -157,6 +157,9 @@ func (r *reconciler) compareFlow(t *schema.Table, meta *journal.Table) {
 func flowOf(j *journal.Journal, t *schema.Table) journal.Flow {
 	f := journal.Flow{Direction: j.Access(t).Flows().String()}
 	for _, c := range t.Columns {
+		if c.Ref != nil && c.Ref.Beside && !c.Key && c.Excluded == "" {
+			f.Beside = append(f.Beside, c.Name)
+		}
 		switch {
 		case !journal.HasBit(c):
 		case c.Excluded != "":
@@ -171,11 +174,14 @@ func flowOf(j *journal.Journal, t *schema.Table) journal.Flow {
 	return f
 }
 
-// widened reports whether a table goes further than it did, or with more columns.
+// widened reports whether a table goes further than it did, or with more columns, or with keys where numbers were sent.
 func widened(was, is journal.Flow) bool {
 	before, known := access.ParseDirection(was.Direction)
 	now, _ := access.ParseDirection(is.Direction)
 	if known && before.WidensTo(now) || !known && now != access.None {
+		return true
+	}
+	if slices.ContainsFunc(is.Beside, func(c string) bool { return !slices.Contains(was.Beside, c) }) {
 		return true
 	}
 	if slices.ContainsFunc(is.Released, func(role string) bool { return !slices.Contains(was.Released, role) }) {

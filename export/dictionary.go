@@ -75,7 +75,10 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 	}
 	if sent := d.plan.known[t]; sent != nil { // otherwise only references to its rows go
 		for _, c := range sent.columns {
-			described.Columns = append(described.Columns, batch.Column{Name: c.Name, Kind: kind(c), Ref: c.Ref != nil, Slot: slot(sent.meta, c)})
+			described.Columns = append(described.Columns, batch.Column{Name: c.Name, Kind: kind(c), Ref: c.Ref != nil && !c.Ref.Beside, Slot: slot(sent.meta, c)})
+		}
+		for _, c := range beside(sent) {
+			described.Columns = append(described.Columns, batch.Column{Name: c.Name + batch.BesideSuffix, Ref: true})
 		}
 	}
 	n, err := d.w.Table(described)

@@ -95,6 +95,7 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	if deferTo != nil {
 		deferTo.takeAhead(t, p, b)
 	}
+	partBeside(t, b)
 	x.addVersions(t, p, b, keys)
 	keepRows(b, func(i int) bool { return keys[i] != "" })
 	return b, nil

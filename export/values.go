@@ -15,7 +15,11 @@ func (x *exporter) values(ctx context.Context, dict *dictionary, t *table, c *sc
 	case c.Ref == nil:
 		return batch.Values{Bytes: values}, nil
 	case c.Ref.When == nil && c.Ref.ByName():
-		return dict.names(c.Ref.To, values)
+		out, err := dict.names(c.Ref.To, values)
+		if c.Ref.Beside && !c.Key {
+			out.Bytes = values
+		}
+		return out, err
 	}
 	targets, err := x.targets(ctx, t, c, p, values)
 	if err != nil {
@@ -42,9 +46,35 @@ func (x *exporter) values(ctx context.Context, dict *dictionary, t *table, c *sc
 			out.Bytes[i] = values[i]
 		case values[i] != nil:
 			out.Refs[i] = dict.index(to, values[i])
+			if out.Refs[i] == batch.RefNowhere && c.Ref.When != nil && c.Ref.Beside {
+				out.Refs[i] = batch.RefNull // what may be a number and finds no row was none
+			}
 		}
 	}
+	if c.Ref.Beside && !c.Key {
+		out.Bytes = values
+	}
 	return out, nil
+}
+
+// beside returns the columns of a table whose keys are sent beside their values, in order.
+func beside(t *table) (out []*schema.Column) {
+	for _, c := range t.columns {
+		if c.Ref != nil && c.Ref.Beside {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// partBeside puts the keys of such columns into columns of their own, behind the others.
+func partBeside(t *table, b *batch.Rows) {
+	for i, c := range t.columns {
+		if c.Ref != nil && c.Ref.Beside {
+			b.Columns = append(b.Columns, batch.Values{Refs: b.Columns[i].Refs})
+			b.Columns[i].Refs = nil
+		}
+	}
 }
 
 // targets returns which table each row's value refers to; nil for a plain value.

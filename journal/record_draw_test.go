@@ -82,7 +82,7 @@ func drawColumns(t *rapid.T) (columns []Column) {
 }
 
 func drawFlow(t *rapid.T) Flow {
-	return Flow{Direction: rapid.SampledFrom([]string{"", "both", "down", "add", "none"}).Draw(t, "direction"), ExcludedUp: drawNames(t), Excluded: drawNames(t), Released: drawNames(t)}
+	return Flow{Direction: rapid.SampledFrom([]string{"", "both", "down", "add", "none"}).Draw(t, "direction"), ExcludedUp: drawNames(t), Excluded: drawNames(t), Released: drawNames(t), Beside: drawNames(t)}
 }
 
 func drawHeard(t *rapid.T) features.Heard {

@@ -20,6 +20,7 @@ type flowRecord struct {
 	ExcludedUp []string `json:"excluded_up,omitempty"`
 	Excluded   []string `json:"excluded,omitempty"`
 	Released   []string `json:"released,omitempty"`
+	Beside     []string `json:"beside,omitempty"`
 }
 
 func encodeColumns(columns []Column) ([]byte, error) {
@@ -43,11 +44,11 @@ func decodeColumns(b []byte) ([]Column, error) {
 }
 
 func encodeFlow(f Flow) ([]byte, error) {
-	return encodeRecord("flow of a table", flowRecord{recordVersion, f.Direction, f.ExcludedUp, f.Excluded, f.Released})
+	return encodeRecord("flow of a table", flowRecord{recordVersion, f.Direction, f.ExcludedUp, f.Excluded, f.Released, f.Beside})
 }
 
 func decodeFlow(b []byte) (Flow, error) {
 	var r flowRecord
 	err := decodeRecord("flow of a table", recordVersion, b, &r)
-	return Flow{r.Direction, r.ExcludedUp, r.Excluded, r.Released}, err
+	return Flow{r.Direction, r.ExcludedUp, r.Excluded, r.Released, r.Beside}, err
 }

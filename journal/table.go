@@ -37,6 +37,7 @@ type Flow struct {
 	ExcludedUp []string // columns that are left out of what goes to a parent
 	Excluded   []string // columns that never travel
 	Released   []string // roles of rows whose secrets go to children
+	Beside     []string // columns whose references only the profile knows
 }
 
 // Bit returns the column's bit as a mask, 0 if it has none.

@@ -17,7 +17,7 @@ func TestTables(t *testing.T) {
 	check(t, SaveColumns(ctx, db, w))
 	w.Fresh = false
 	w.Assign("note", "text")
-	w.Flow = Flow{"down", []string{"note"}, []string{"secret"}, []string{"Boss"}}
+	w.Flow = Flow{"down", []string{"note"}, []string{"secret"}, []string{"Boss"}, []string{"ward_id"}}
 	w.Default = merge.Group{Mask: ^merge.Mask(0), Version: stamped(7, "siaya", 8, 9)}
 	check(t, SaveTable(ctx, db, w))
 	check(t, SaveDefault(ctx, db, w, a))

@@ -172,7 +172,7 @@ func (c *Column) resolve(seen []*Column) *Ref {
 			return l
 		}
 		if far := l.ToColumn.resolve(append(seen, c)); far != nil && far.When == nil {
-			return &Ref{From: c, To: far.To, ToColumn: far.ToColumn}
+			return &Ref{From: c, To: far.To, ToColumn: far.ToColumn, Beside: l.Beside || far.Beside}
 		}
 		if l.ToColumn.isNumber() && lost == nil {
 			lost = l

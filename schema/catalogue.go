@@ -198,6 +198,9 @@ type Ref struct {
 	OnDelete string     // CASCADE, SET NULL, SET DEFAULT or RESTRICT (for NO ACTION too); empty if not declared
 	OnUpdate string     // likewise
 	When     *Condition // nil: always
+	// Beside says that the key of the row is sent in a column of its own, beside the value: only the profile knows of the reference,
+	// and a peer with an earlier program takes the value for a plain one.
+	Beside bool
 }
 
 // ByName reports whether the column holds the name that is the key of the row it refers to, and not an integer.
@@ -232,6 +235,14 @@ type Condition struct {
 	Lookup       *Table
 	LookupColumn *Column
 	Targets      map[string]*Table // by the last part of a dotted name: "Concept"
+	Patterns     []Pattern         // for whole values; they stand before Targets, and an earlier one before a later one
+}
+
+// Pattern says which table values refer to where the deciding column holds one that Value fits, with `*` for any run of characters
+// and without case.
+type Pattern struct {
+	Value string
+	To    *Table // nil: none, they are plain
 }
 
 // Decides returns the column, in the table that the reference is in, whose value decides: Via, or LookupColumn where the row itself does.
@@ -245,6 +256,11 @@ func (c *Condition) Decides() *Column {
 // Target returns the table that a value refers to where LookupColumn holds format, or nil if it is a plain value there.
 // Class names are compared by what follows the last dot: "org.openmrs.Concept" finds "Concept".
 func (c *Condition) Target(format string) *Table {
+	for _, p := range c.Patterns {
+		if matches(p.Value, format) {
+			return p.To
+		}
+	}
 	return c.Targets[format[strings.LastIndexByte(format, '.')+1:]]
 }
 

@@ -54,6 +54,13 @@ func (l *layer) checkSections() (tomlfile.Key, error) {
 			}
 		}
 	}
+	for table, columns := range l.Undeclared {
+		for column, text := range columns {
+			if _, ok := parseUsual(text); !ok {
+				return tomlfile.Key{"undeclared", table, column}, fmt.Errorf("%q names no table: write \"TABLE\", or \"TABLE where COLUMN else TABLE\"", text)
+			}
+		}
+	}
 	for table, columns := range l.Conditional {
 		for column, c := range columns {
 			if c.Column == "" || len(c.Targets) == 0 {

@@ -98,7 +98,11 @@ func dumpColumn(b *strings.Builder, c *Column, p *Profile) {
 				fmt.Fprintf(b, " (%s)", a)
 			}
 		}
-		if !slices.ContainsFunc(r.Targets()[0].Children, func(x *Ref) bool { return x == r }) {
+		if r.Beside {
+			b.WriteString(" beside")
+		}
+		setting := r.When != nil && r.Beside // keeps no row
+		if !setting && !slices.ContainsFunc(r.Targets()[0].Children, func(x *Ref) bool { return x == r }) {
 			b.WriteString(" MISSING IN CHILDREN")
 		}
 	}

@@ -22,7 +22,7 @@ func (c *Catalogue) Fingerprint() string {
 		columns := slices.SortedFunc(slices.Values(t.Columns), func(a, b *Column) int { return cmp.Compare(a.Name, b.Name) })
 		for _, col := range columns {
 			fmt.Fprintf(h, "column %q %q nullable=%t key=%t withheld=%t\n", col.Name, col.FullType, col.Nullable, col.Key, col.Excluded != "")
-			if col.Ref != nil {
+			if col.Ref != nil && !col.Ref.Beside {
 				writeTargets(h, col.Ref)
 			}
 		}
@@ -38,6 +38,13 @@ func writeTargets(w io.Writer, r *Ref) {
 	names := []string{}
 	for name, t := range r.When.Targets {
 		names = append(names, fmt.Sprintf("when %q to %q\n", name, t.Name))
+	}
+	for _, p := range r.When.Patterns {
+		to := ""
+		if p.To != nil {
+			to = p.To.Name
+		}
+		names = append(names, fmt.Sprintf("when like %q to %q\n", p.Value, to))
 	}
 	slices.Sort(names)
 	for _, n := range names {

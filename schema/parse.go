@@ -59,6 +59,7 @@ type layer struct {
 	Natural     map[string][]string               `toml:"natural"`
 	Exclude     map[string]exclude                `toml:"exclude"`
 	References  map[string]map[string]string      `toml:"references"`
+	Undeclared  map[string]map[string]string      `toml:"undeclared"`
 	Conditional map[string]map[string]conditional `toml:"conditional"`
 	Filter      map[string]rowFilter              `toml:"filter"`
 	Secret      map[string]secret                 `toml:"secret"`
@@ -87,6 +88,7 @@ type exclude struct {
 type conditional struct {
 	Via     string            `toml:"via"`
 	Column  string            `toml:"column"`
+	Beside  bool              `toml:"beside"`
 	Targets map[string]string `toml:"targets"`
 }
 
@@ -134,7 +136,7 @@ func checkTables(f *tomlfile.File) error {
 	for _, e := range f.Entries() {
 		key, table := e.Key, false
 		switch key[0] {
-		case "references":
+		case "references", "undeclared":
 			table = len(key) <= 2
 		case "conditional":
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"

@@ -36,6 +36,8 @@ func TestParseErrors(t *testing.T) {
 		"never = []\n[reindex]\ntable = \"a\"\nwhen = []": "profile mine: line 2: reindex needs table, column and value (which row)",
 		"[reindex]\ntables = \"a\"":                       "profile mine: line 2: unknown key reindex.tables",
 		"reindex = true":                                  "line 1",
+		"\n[undeclared.a]\nb = \"c or d\"":                "profile mine: line 3: \"c or d\" names no table",
+		"[undeclared]\na = \"b\"":                         "line 2: undeclared.a must be a table of keys and values, not a string",
 		"[key]\n\"a.b c\" = []":                           "line 2: the key of table a.b c names no column",
 	} {
 		p, err := ParseProfile("mine", []byte(text), nil)

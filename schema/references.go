@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -16,11 +17,13 @@ func (p *Profile) addReferences(c *Catalogue) {
 			}
 			target, exact, builtin, ok := p.reference(t.Name, col.Name)
 			switch {
-			case !ok || !exact && len(col.links) > 0:
+			case !ok:
+				p.addUndeclared(c, col)
+			case !exact && len(col.links) > 0:
 			case target == "":
 				col.plain = true
 			default:
-				p.addReference(c, col, target, builtin)
+				p.addReference(c, col, target, false, builtin)
 			}
 		}
 	}
@@ -55,8 +58,9 @@ func (p *Profile) reference(table, column string) (target string, exact, builtin
 	return r.target, r.exact, r.builtin, ok
 }
 
-// addReference links a column to the row number of another table, or to the column that is its whole key.
-func (p *Profile) addReference(c *Catalogue, col *Column, target string, builtin bool) {
+// addReference links a column to the row number of another table, or to the column that is its whole key. beside: as one that is sent
+// beside the value.
+func (p *Profile) addReference(c *Catalogue, col *Column, target string, beside, builtin bool) {
 	to := c.Table(target)
 	if to == nil {
 		if !builtin {
@@ -72,7 +76,7 @@ func (p *Profile) addReference(c *Catalogue, col *Column, target string, builtin
 		return
 	}
 	if toColumn != col {
-		col.first(&Ref{To: to, ToColumn: toColumn})
+		col.first(&Ref{To: to, ToColumn: toColumn, Beside: beside})
 	}
 }
 
@@ -123,14 +127,30 @@ func (p *Profile) addConditional(c *Catalogue, col *Column) {
 		}
 		return
 	}
-	for value, name := range r.Targets {
-		if to := c.Table(name); to != nil && (isText(col.Type) || isInteger(col.Type)) {
-			when.Targets[value] = to
+	if isText(col.Type) || isInteger(col.Type) {
+		when.addTargets(c, r.Targets)
+	}
+	if len(when.tables()) > 0 {
+		col.links = slices.Insert(col.links, 0, &Ref{From: col, When: when, Beside: r.Beside})
+	}
+}
+
+// addTargets adds what the profile says of values: of whole ones where it names a dot or a `*`, of their last part otherwise.
+func (w *Condition) addTargets(c *Catalogue, targets map[string]string) {
+	for value, name := range targets {
+		to := c.Table(name)
+		switch {
+		case strings.ContainsAny(value, ".*"):
+			if to != nil || name == "" {
+				w.Patterns = append(w.Patterns, Pattern{value, to})
+			}
+		case to != nil:
+			w.Targets[value] = to
 		}
 	}
-	if len(when.Targets) > 0 {
-		col.links = slices.Insert(col.links, 0, &Ref{From: col, When: when})
-	}
+	slices.SortFunc(w.Patterns, func(a, b Pattern) int {
+		return cmp.Or(cmp.Compare(specificity(b.Value), specificity(a.Value)), strings.Compare(a.Value, b.Value))
+	})
 }
 
 // addNotes notes which names in a user's own files fit no table or column of the database.
@@ -186,6 +206,11 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	for pattern, columns := range l.References {
 		for column := range columns {
 			see(pattern, "references", column)
+		}
+	}
+	for pattern, columns := range l.Undeclared {
+		for column := range columns {
+			see(pattern, "undeclared", column)
 		}
 	}
 	for pattern, columns := range l.Conditional {

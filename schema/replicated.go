@@ -110,17 +110,26 @@ func (col *Column) dropTargets(c *Catalogue) {
 			delete(col.Ref.When.Targets, name)
 		}
 	}
-	if len(col.Ref.When.Targets) == 0 {
+	col.Ref.When.Patterns = slices.DeleteFunc(col.Ref.When.Patterns, func(p Pattern) bool {
+		return p.To != nil && (p.To.Key == KeyNone || p.To.Integer == nil)
+	})
+	if len(col.Ref.Targets()) == 0 {
 		col.Ref = nil
 	}
 }
 
 func (c *Condition) tables() []*Table {
 	var tables []*Table
-	for _, t := range c.Targets {
-		if !slices.Contains(tables, t) {
+	add := func(t *Table) {
+		if t != nil && !slices.Contains(tables, t) {
 			tables = append(tables, t)
 		}
+	}
+	for _, t := range c.Targets {
+		add(t)
+	}
+	for _, p := range c.Patterns {
+		add(p.To)
 	}
 	slices.SortFunc(tables, func(a, b *Table) int { return strings.Compare(a.Name, b.Name) })
 	return tables
@@ -135,7 +144,8 @@ func (c *Catalogue) collectChildren() {
 				refs = append(slices.Clone(refs), col.Ref)
 			}
 			for _, r := range refs {
-				if !r.Declared && r != col.Ref {
+				// A value that may be the number of a row (a setting) keeps no row from being deleted.
+				if !r.Declared && r != col.Ref || r.When != nil && r.Beside {
 					continue
 				}
 				for _, to := range r.Targets() {

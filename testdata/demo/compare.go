@@ -166,7 +166,7 @@ func (s *site) stays(table string) string {
 		return `t.property LIKE '%.started' OR t.property LIKE '%.mandatory' OR t.property LIKE '%database_version' OR t.property LIKE 'scheduler.%'
 			OR t.property IN ('order.nextOrderNumberSeed', 'search.indexVersion', 'obs.complex_obs_dir', 'hl7_archive.dir')`
 	case table == "user_property":
-		return "t.property IN ('loginAttempts', 'lockoutTimestamp') OR " + s.staff()
+		return "t.property IN ('loginAttempts', 'lockoutTimestamp', 'lastLoginTimestamp', 'emrapi.lastViewedPatientIds') OR " + s.staff()
 	case table == "user_role":
 		return s.staff()
 	}
