@@ -53,6 +53,7 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 		return nil, err
 	}
 	filter.Peer = l.peer.ID
+	l.meter = newMeter(l.peer, a.o)
 	var rows []journal.WaitingRow
 	err = journal.Waiting(ctx, s.conn, filter, func(q journal.WaitingRow) error { rows = append(rows, q); return nil })
 	if err != nil || len(rows) == 0 {

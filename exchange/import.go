@@ -39,7 +39,6 @@ type Incoming struct {
 // ImportOptions say which files to take and how.
 type ImportOptions struct {
 	DryRun bool
-	Strict bool // all or nothing: a row that cannot be applied has its file refused, and does not wait
 	// Folder is for files that were found rather than named: those for other nodes are passed over, those that were applied at
 	// an earlier run are not read again, and those that failed are left for a while, or for a person: see [WaitError] and
 	// [AsideError].
@@ -313,7 +312,7 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 // applyOptions are those that do not depend on the file.
 func (r *importRun) applyOptions() apply.Options {
 	return apply.Options{
-		DryRun: r.o.DryRun, Strict: r.o.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
+		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, r.Journal, r.Wait)
 			return err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/omsync/omsync/transport"
 )
@@ -108,6 +109,7 @@ func TestDamagedOutboxIsMadeAnew(t *testing.T) {
 			hub, all := tree(t, "kisumu")
 			kisumu := all["kisumu"]
 			s := &served{t: t, hub: hub, clinic: "kisumu"}
+			kisumu.x.Journal.Now = func() time.Time { return time.Now().Add(time.Hour) } // or the hub's header would show that the load never came
 			kisumu.write("w1", bulk(2*gatherLimit))
 			kisumu.post("hub")
 			kisumu.write("w2", bulk(2*gatherLimit)) // builds on the first

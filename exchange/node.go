@@ -27,6 +27,7 @@ type Node struct {
 	Horizon  time.Duration  // how much later than the clock stamps of a child may be: see apply.Options
 	Keep     time.Duration  // how long rows that an import deletes are kept whole: see apply.Options
 	Quotas   access.Amounts // what each child may use in its life: see apply.Options
+	Strict   bool           // all or nothing: a row that cannot be applied has its file refused, and does not wait
 	Wait     time.Duration  // how long to wait for other runs that hold the database's gate
 	Features features.Known // what this program reads and writes beyond batch format 1
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.

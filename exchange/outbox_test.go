@@ -95,6 +95,7 @@ func TestOutboxDoesNotBuildOnWhatIsElsewhere(t *testing.T) {
 func TestRefusedFilesDoNotPileUp(t *testing.T) {
 	hub, all := tree(t, "kisumu")
 	kisumu := all["kisumu"]
+	hub.x.Strict = true
 	kisumu.deliver(hub)
 	hub.deliver(kisumu)
 	dbtest.Exec(t, hub.DB, "CREATE UNIQUE INDEX once ON ward (note(10))")

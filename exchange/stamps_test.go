@@ -30,6 +30,7 @@ func TestStampsThatAreRefusedStopNobodyElse(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hub, all := tree(t, "kisumu", "stolen")
+			hub.x.Strict = true
 			kisumu, stolen, folder := all["kisumu"], all["stolen"], t.TempDir()
 			hub.write("w-1", "from the hub")
 			rounds(folder, hub, kisumu, stolen)

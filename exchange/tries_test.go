@@ -146,6 +146,7 @@ func TestFileThatEndsTheProgram(t *testing.T) {
 // refusing has a hub that cannot apply what evil sent.
 func refusing(t *testing.T) (hub, evil, kisumu *node, bad string) {
 	hub, all := tree(t, "evil", "kisumu")
+	hub.x.Strict = true
 	evil, kisumu = all["evil"], all["kisumu"]
 	dbtest.Exec(t, hub.DB, "ALTER TABLE ward ADD UNIQUE KEY (note(40))")
 	return refusingRow(t, hub, evil, kisumu)

@@ -1,7 +1,6 @@
 package merge_test
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,18 +55,6 @@ type file struct {
 	records  []record
 	asks     uint64 // the sender's epoch of its request for everything
 	tries    int
-}
-
-// A waiting is a row that waits, and its values.
-type waiting struct {
-	merge.Waiting
-	val [cols]value
-}
-
-// A waitKey says which row waits, and from whom. lost tells those apart that are lost at their sender.
-type waitKey struct {
-	key, peer string
-	lost      int
 }
 
 type end struct {
@@ -285,17 +272,6 @@ func sameRow(a, b merge.Row) bool {
 	return a.Known == b.Known && a.Alive == b.Alive && a.Dead == b.Dead && slices.Equal(a.Groups, b.Groups)
 }
 
-// loseWaiting notes that the rows that wait from a peer may be nowhere else any more.
-func (s *site) loseWaiting(peer string) {
-	for k, q := range s.wait {
-		if k.peer == peer && k.lost == 0 {
-			delete(s.wait, k)
-			q.Lost, k.lost = true, int(s.w.id())
-			s.wait[k] = q
-		}
-	}
-}
-
 func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
@@ -314,104 +290,6 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 		}
 	}
 	return wrote
-}
-
-// take settles a row that came, or lets it wait, in place of an earlier one that waits.
-func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote bool) {
-	r.Ack = im.RowAck(r.Ack)
-	q := waiting{im.Waiting(r.Incoming), r.val}
-	k := waitKey{r.key, from, 0}
-	if earlier, ok := s.wait[k]; ok {
-		q.Waiting = q.After(earlier.Waiting)
-		delete(s.wait, k)
-	}
-	settled, wrote := s.settle(r.key, from, q, im, stays)
-	if !settled {
-		s.wait[k] = q
-	}
-	return wrote
-}
-
-// retryAlone tries what waits again, with no file at hand.
-func (s *site) retryAlone() {
-	s.seal()
-	if s.retry(&merge.Import{Self: s.name, Epoch: s.next(), Valid: true, OwnResent: func(e uint64) bool { return s.resent[e] }}) {
-		s.commit()
-	}
-}
-
-// retry settles what waits and can be settled now, until there is no more of it.
-func (s *site) retry(im *merge.Import) (wrote bool) {
-	for again := true; again; {
-		again = false
-		keys := slices.SortedFunc(maps.Keys(s.wait), func(a, b waitKey) int {
-			return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.peer, b.peer), cmp.Compare(a.lost, b.lost))
-		})
-		for _, k := range keys {
-			l := s.links[k.peer]
-			of := *im
-			of.Peer, of.FromParent, of.Acked = l.peer, k.peer == s.parent, l.Acked.Epoch
-			of.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), of.FromParent)
-			settled, changed := s.settle(k.key, k.peer, s.wait[k], &of, false)
-			if settled {
-				delete(s.wait, k)
-				again = true
-			}
-			wrote = wrote || changed
-		}
-	}
-	return wrote
-}
-
-// settle brings a row in. It answers false, and changes nothing, if what it refers to is not here, the database does not take it, or a
-// stamp is too late.
-func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool) (settled, wrote bool) {
-	e := s.rows[key]
-	for _, g := range append(slices.Clone(q.Groups), merge.SentGroup{Sent: q.Dead}) {
-		if !s.w.noHorizon && !im.Takes(e.Row, g.Stamp) {
-			if from != s.w.broken && !s.w.mending {
-				s.w.blame(fmt.Sprintf("an honest stamp is not taken: %s from %s at %s", key, from, s.name))
-			}
-			return false, false
-		}
-	}
-	c := merge.Compare{Greater: func(bit int) bool { return q.val[bit] > e.val[bit] }}
-	for i := range q.val {
-		if q.val[i] == e.val[i] {
-			c.Equal |= 1 << i
-		}
-	}
-	rules := im.Of(q.Waiting)
-	out := rules.Settle(e.Row, q.Incoming, s.w.policy, c, stays)
-	val, here := e.val, e.here
-	switch out.Action {
-	case merge.Insert:
-		here, val = true, [cols]value{}
-		fallthrough
-	case merge.Update:
-		for i := range val {
-			if out.Write&(1<<i) != 0 {
-				val[i] = q.val[i]
-			}
-		}
-	case merge.Delete:
-		here, val = false, [cols]value{}
-	}
-	if here && (!s.refers(key, val[1]) || s.w.blocked[[2]string{s.name, key}] && (val != e.val || !e.here)) {
-		return false, false
-	}
-	for _, l := range out.Conflicts {
-		wrote = s.note(sentRow{key: key, val: q.val}, e, l, im.Epoch) || wrote
-	}
-	if !out.Changed {
-		if out.Action != merge.Keep || !sameRow(out.Row, e.Row) {
-			s.w.blame("unchanged, but " + key + " is not what it was")
-		}
-		return true, wrote
-	}
-	e.Row, e.here, e.val = out.Row, here, val
-	s.rows[key] = e
-	return true, true
 }
 
 // references lists which rows that are here refer to the rows that are to go.

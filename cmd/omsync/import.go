@@ -67,7 +67,7 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 		}
 	}
 	x := exchanging(cmd.ErrOrStderr(), n)
-	x.Accept = o.accept
+	x.Accept, x.Strict = o.accept, o.strict
 	run := &importing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), dryRun: o.dryRun, json: o.json, applied: map[string]bool{}}
 	begin := func() error { return n.Reconcile(ctx) }
 	if err := run.withHook(ctx, func() error { return o.run(ctx, x, args, begin, run) }); err != nil {
@@ -85,7 +85,7 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 
 // run imports what the command line says.
 func (o *importOptions) run(ctx context.Context, x *exchange.Node, args []string, begin func() error, run *importing) error {
-	if o.from == "" && len(args) == 0 && !o.dryRun && !o.strict {
+	if o.from == "" && len(args) == 0 && !o.dryRun {
 		_, err := x.ImportInbox(ctx, nil, begin, run.print)
 		return err
 	}
@@ -107,7 +107,7 @@ func (o *importOptions) run(ctx context.Context, x *exchange.Node, args []string
 			return err
 		}
 	}
-	return x.Import(ctx, files, exchange.ImportOptions{DryRun: o.dryRun, Strict: o.strict, Folder: len(args) == 0}, begin, run.print)
+	return x.Import(ctx, files, exchange.ImportOptions{DryRun: o.dryRun, Folder: len(args) == 0}, begin, run.print)
 }
 
 // openFile opens a regular file: a pipe cannot be read twice.

@@ -75,6 +75,8 @@ func TestWhatWaits(t *testing.T) {
 	profile, err := n.ReadProfile()
 	nodetest.Check(t, err)
 	n.Journal.Profile = profile
+	_, n.Journal.Catalogue, err = n.ReadCatalogue(ctx)
+	nodetest.Check(t, err)
 	peers[0].Role = access.Parent
 	if waiting, err := n.Journal.CountWaiting(ctx, n.DB, peers[0]); err != nil || waiting != 0 {
 		t.Errorf("%d rows that only flow down wait for a parent, %v", waiting, err)
