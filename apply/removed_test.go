@@ -126,3 +126,39 @@ func TestNothingIsKept(t *testing.T) {
 		t.Errorf("gaps: %s", got)
 	}
 }
+
+// A row that the application deletes while a file is on its way that needs it comes back too: the import asks for a seal first.
+func TestRowDeletedJustNowReturns(t *testing.T) {
+	hub, kisumu, migori := returnNetwork(t)
+	kisumu.Exec("INSERT INTO visit (type_id, uuid) SELECT type_id, 'v-1' FROM visit_type WHERE uuid = 't-3'")
+	up := kisumu.Export(hub)[0]
+	hub.Exec("START TRANSACTION", "DELETE FROM visit_type WHERE uuid = 't-3'", "DELETE FROM visit_type WHERE uuid = 't-1'", "DELETE FROM family", "COMMIT")
+	hub.Import(up)
+	sites.ExchangeTwice(hub, kisumu, migori)
+	for _, s := range []*sites.Site{hub, kisumu, migori} {
+		shows(t, s, typesOf, "t-1 outpatient print(1) NULL f-1", "t-2 other NULL NULL NULL", "t-3 dental NULL t-1 NULL")
+	}
+	sites.Quiet(t, hub, kisumu, migori)
+	sites.Same(t, hub, kisumu)
+	sites.Same(t, hub, migori)
+}
+
+// What the server deletes by cascade is kept too, and comes back.
+func TestCascadedRowReturns(t *testing.T) {
+	schema := append([]string{}, returnSchema...)
+	for i, ddl := range schema {
+		schema[i] = strings.Replace(ddl, "REFERENCES family (family_id)", "REFERENCES family (family_id) ON DELETE CASCADE", 1)
+	}
+	hub, clinic := sites.New(t, "hub", returnProfile, schema...), sites.New(t, "clinic", returnProfile, schema...)
+	hub.Exec("INSERT INTO family (name, uuid) VALUES ('care', 'f-1')", "INSERT INTO visit_type (name, code, family_id, uuid) VALUES ('outpatient', 'é', 1, 't-1')")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO visit (type_id, uuid) SELECT type_id, 'v-1' FROM visit_type")
+	hub.Exec("DELETE FROM family")
+	sites.ExchangeTwice(hub, clinic)
+	shows(t, hub, typesOf, "t-1 outpatient é NULL f-1")
+	sites.Quiet(t, hub, clinic)
+	sites.Same(t, hub, clinic)
+}

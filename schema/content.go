@@ -46,8 +46,7 @@ func ContentSQL(columns []*Column, value func(*Column) string) string {
 func SizeSQL(columns []*Column, value func(*Column) string) string {
 	sum := "0"
 	for _, c := range columns {
-		switch keyPartKind(c) {
-		case keyText, keyBytes, keyOther:
+		if kind := keyPartKind(c); kind == keyText || kind == keyBytes || c.Type == "json" {
 			sum += " + IFNULL(LENGTH(" + value(c) + "), 0)"
 		}
 	}
