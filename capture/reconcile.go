@@ -58,10 +58,18 @@ func WrongTriggers(ctx context.Context, j *journal.Journal) ([]string, error) {
 	if len(fresh) > 0 {
 		return fresh, nil
 	}
-	missing, outdated, err := trigger.Compare(ctx, j.DB, j.Catalogue, slices.Collect(maps.Values(j.Tables)))
+	missing, outdated, err := trigger.Compare(ctx, j.DB, j.Catalogue, watched(j))
 	wrong := append(missing, outdated...)
 	slices.Sort(wrong)
 	return slices.Compact(wrong), err
+}
+
+// watched returns the journal's tables for the triggers, those marked that are written whole when the application deletes of them.
+func watched(j *journal.Journal) []*journal.Table {
+	for _, t := range j.Replicated() {
+		j.Tables[t.Name].Whole = j.KeepsWhole(t)
+	}
+	return slices.Collect(maps.Values(j.Tables))
 }
 
 // warnNarrowed tells of tables that go up no more: a site may have relied on it.
@@ -210,7 +218,7 @@ func markFreed(t *schema.Table, meta *journal.Table, is journal.Flow) {
 
 // installTriggers makes the triggers that are missing or outdated, and notes the tables whose changes may have gone by.
 func (r *reconciler) installTriggers(ctx context.Context) error {
-	tables := slices.Collect(maps.Values(r.j.Tables))
+	tables := watched(r.j)
 	missing, outdated, err := trigger.Compare(ctx, r.j.DB, r.j.Catalogue, tables)
 	if err != nil {
 		return err

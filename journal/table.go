@@ -29,6 +29,8 @@ type Table struct {
 	// Fresh: what the table held when it was first found has no versions yet.
 	Fresh bool
 	Flow  Flow // how the table flowed when it was last looked at
+	// Whole: what the application deletes of it, the triggers write whole. It is not stored.
+	Whole bool
 }
 
 // A Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.
