@@ -166,11 +166,14 @@ func (w *writer) renumber(ctx context.Context, l *localTable, r *row) (bool, err
 	if err != nil || !taken {
 		return false, err
 	}
-	if l.Integer.AutoIncrement {
-		r.integer = 0
-		return true, nil
+	highest, err := w.highestInteger(ctx, l)
+	if err != nil {
+		return false, err
 	}
-	r.integer, err = w.nextInteger(ctx, l)
+	r.integer = access.IntegersApart(1, r.integer, highest, mostOf(l.Integer))
+	if r.integer == 0 && !l.Integer.AutoIncrement {
+		r.integer, err = w.nextInteger(ctx, l)
+	}
 	r.values[l.place[l.Integer]] = strconv.AppendInt(nil, r.integer, 10)
 	return true, err
 }
