@@ -114,7 +114,7 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 	default:
 		r.at = journal.Row{Int: sqldb.Int(r.values[l.place[l.Integer]])}
 	}
-	l.highest = max(l.highest, r.at.Int)
+	l.noteHighest(r.at.Int)
 	if r.entry != 0 && w.resolver.keys.at(r.entry).root == l {
 		if err := w.resolver.identify(l, r.entry, r.at, r.values); err != nil {
 			return err

@@ -74,9 +74,12 @@ func (im *importer) giveIntegers(ctx context.Context, w *block) error {
 // integer. It locks nothing: who inserts a row beside this import is told from it by the server.
 func (v *resolver) takenIntegers(ctx context.Context, l *localTable, integers []int64) (map[int64]bool, error) {
 	taken := map[int64]bool{}
+	if err := v.findHighest(ctx, l); err != nil {
+		return nil, err
+	}
 	var rows []journal.Row
 	for _, n := range integers {
-		if n > 0 && !(l.emptyAtStart && n > l.highest) { // above all rows, if this import has put in them all
+		if n > 0 && (n <= l.highest || l.apartFrom != 0 && n >= l.apartFrom) {
 			rows = append(rows, journal.Row{Int: n})
 		}
 	}
@@ -103,6 +106,48 @@ func (v *resolver) takenIntegers(ctx context.Context, l *localTable, integers []
 	return taken, nil
 }
 
+// findHighest finds out, once for each table, above which integer nothing of it is known.
+func (v *resolver) findHighest(ctx context.Context, l *localTable) error {
+	if l.highestKnown {
+		return nil
+	}
+	l.highestKnown = true
+	if l.emptyAtStart { // what this import has put in is counted
+		return nil
+	}
+	here, err := v.s.number(ctx, highestSQL(l))
+	if err != nil {
+		return err
+	}
+	versions, err := journal.HighestVersions(ctx, v.s.conn, l.journal.ID)
+	if err != nil {
+		return err
+	}
+	u, err := v.unsealed(ctx, l)
+	if err != nil {
+		return err
+	}
+	l.highest = max(l.highest, here, versions)
+	for r := range u.rows {
+		l.highest = max(l.highest, r.Int)
+	}
+	return nil
+}
+
+// noteHighest counts the integer of a row that this import has put in.
+func (l *localTable) noteHighest(n int64) {
+	if l.apartFrom == 0 || n < l.apartFrom {
+		l.highest = max(l.highest, n)
+	}
+}
+
+// noteApart notes that rows get integers apart from the others, from one on: what is between them is free.
+func (l *localTable) noteApart(first int64) {
+	if first != 0 && (l.apartFrom == 0 || first < l.apartFrom) {
+		l.apartFrom = first
+	}
+}
+
 // numberApart gives integers far from the sender's to rows that cannot keep theirs (0 in kept).
 func (w *writer) numberApart(ctx context.Context, l *localTable, sent, kept []int64) error {
 	var without int
@@ -123,6 +168,7 @@ func (w *writer) numberApart(ctx context.Context, l *localTable, sent, kept []in
 		return err
 	}
 	next := access.IntegersApart(without, highestSent, here, mostOf(l.Integer))
+	l.noteApart(next)
 	for i := range kept {
 		if next != 0 && kept[i] == 0 {
 			kept[i] = next
@@ -152,8 +198,12 @@ func (w *writer) passIntegers(ctx context.Context, l *localTable, integers []int
 
 // highestInteger reads the highest integer of a table, 0 if there is none above.
 func (w *writer) highestInteger(ctx context.Context, l *localTable) (int64, error) {
-	n, err := w.s.number(ctx, fmt.Sprintf("SELECT IFNULL(MAX(%s), 0) FROM %s", schema.Quote(l.Integer.Name), schema.Quote(l.Name)))
+	n, err := w.s.number(ctx, highestSQL(l))
 	return max(n, 0), err
+}
+
+func highestSQL(l *localTable) string {
+	return fmt.Sprintf("SELECT IFNULL(MAX(%s), 0) FROM %s", schema.Quote(l.Integer.Name), schema.Quote(l.Name))
 }
 
 // renumber gives another integer to a new row if a row beside it has taken its own. It reports whether it did.
@@ -171,6 +221,7 @@ func (w *writer) renumber(ctx context.Context, l *localTable, r *row) (bool, err
 		return false, err
 	}
 	r.integer = access.IntegersApart(1, r.integer, highest, mostOf(l.Integer))
+	l.noteApart(r.integer)
 	if r.integer == 0 && !l.Integer.AutoIncrement {
 		r.integer, err = w.nextInteger(ctx, l)
 	}
