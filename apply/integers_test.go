@@ -285,3 +285,23 @@ func TestIntegerOfARowThatWaits(t *testing.T) {
 		t.Errorf("after they waited the concept is %d and the drug %d", c, d)
 	}
 }
+
+// Of a row that went unseen, or that no seal has seen go, versions are stored under its integer: no other row gets it.
+func TestIntegerOfWhatIsNoMore(t *testing.T) {
+	list := numberedSites(t, "hub", "clinic")
+	hub, clinic := list[0], list[1]
+	connect(list)
+	hub.Exec("INSERT INTO concept VALUES (1, 'a', 'c-1')")
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO concept VALUES (50, 'own', 'own-50'), (51, 'own too', 'own-51'), (90, 'own three', 'own-90')")
+	clinic.Seal()
+	clinic.Exec("SET @omsync_quiet = 1", "DELETE FROM concept WHERE concept_id = 50", "SET @omsync_quiet = NULL", "DELETE FROM concept WHERE concept_id = 51")
+	hub.Exec("INSERT INTO concept VALUES (50, 'b', 'c-50'), (51, 'c', 'c-51'), (52, 'd', 'c-52')")
+	clinic.Import(hub.Export(clinic)[0])
+	got := integersOf(clinic, "concept")
+	if got["c-50"] < 1000 || got["c-51"] < 1000 || got["c-52"] != 52 {
+		t.Errorf("concepts: %v", got)
+	}
+	sites.ExchangeTwice(hub, clinic)
+	sites.Quiet(t, hub, clinic)
+}
