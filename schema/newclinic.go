@@ -101,6 +101,7 @@ func (n *newClinic) incomplete() bool {
 type Distinct struct {
 	Columns []string
 	Voided  string // rows in which this column is not 0 do not count; empty: all count
+	Of      string // the values are one where this column is one too; empty: never
 	// A row counts only where the row of another table to which its column Via refers has another value in Unless than Is, and where
 	// the column Beside has Local, rows with different values in Place are different. All may be empty.
 	Via, Unless, Is, Beside, Local, Place string
@@ -111,6 +112,7 @@ type Distinct struct {
 type distinct struct {
 	Columns []string `toml:"columns"`
 	Voided  string   `toml:"voided"`
+	Of      string   `toml:"of"`
 	Via     string   `toml:"via"`
 	Unless  string   `toml:"unless"`
 	Is      string   `toml:"is"`

@@ -167,12 +167,12 @@ func fill(t *testing.T, hub *sites.Site, version string) {
 func checkClinic(t *testing.T, s *sites.Site, written *clinic.Written) {
 	t.Helper()
 	for query, want := range map[string]string{
-		"SELECT COUNT(*) FROM patient":                                                                                                                 "0",
-		"SELECT COUNT(*) FROM liquibasechangelog WHERE ID IN ('1', '2') AND FILENAME = 'core.xml'":                                                                                                      "2",
+		"SELECT COUNT(*) FROM patient": "0",
+		"SELECT COUNT(*) FROM liquibasechangelog WHERE ID IN ('1', '2') AND FILENAME = 'core.xml'":                                                     "2",
 		"SELECT AUTHOR FROM liquibasechangelog WHERE ID = '1'":                                                                                         "o'm",
 		"SELECT CONCAT(LOCKED, IFNULL(LOCKGRANTED, '-'), IFNULL(LOCKEDBY, '-')) FROM liquibasechangeloglock":                                           "0--",
-		"SELECT GROUP_CONCAT(name) FROM scheduler_task_config WHERE uuid LIKE 'task-%' AND last_execution_time IS NULL":                                                       "Close visits",
-		"SELECT GROUP_CONCAT(value) FROM scheduler_task_config_property WHERE name IN ('a', 'b')":                                                                               "taken",
+		"SELECT GROUP_CONCAT(name) FROM scheduler_task_config WHERE uuid LIKE 'task-%' AND last_execution_time IS NULL":                                "Close visits",
+		"SELECT GROUP_CONCAT(value) FROM scheduler_task_config_property WHERE name IN ('a', 'b')":                                                      "taken",
 		"SELECT GROUP_CONCAT(property ORDER BY property) FROM global_property WHERE uuid LIKE 'g-%'":                                                   "x.database_version,x.started,x.words",
 		"SELECT property_value FROM global_property WHERE property = 'x.words'":                                                                        "it's \\ \n é",
 		"SELECT COUNT(*) FROM users WHERE system_id IN ('admin', 'daemon')":                                                                            "2",
