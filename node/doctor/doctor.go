@@ -81,7 +81,7 @@ func failed(err error) Finding {
 
 // server tries what omsync needs of the server and of its account.
 func server(ctx context.Context, n *node.Node) (Finding, error) {
-	return Finding{What: "all that omsync needs"}, preflight.Check(ctx, n.DB, n.Database)
+	return Finding{What: "nothing lacks"}, preflight.Check(ctx, n.DB, n.Database)
 }
 
 func triggers(ctx context.Context, n *node.Node) (Finding, error) {
