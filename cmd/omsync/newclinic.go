@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -78,7 +79,7 @@ func (o *newClinicOptions) readPassword(cmd *cobra.Command) (password string, ma
 		return password, false, clinic.CheckPassword(password)
 	}
 	if in := cmd.InOrStdin(); isTerminal(in) {
-		password, err = askTwice(cmd.ErrOrStderr(), in.(*os.File), "administrator's password at the new clinic (nothing: one is made): ")
+		password, err = askTwice(cmd.Context(), cmd.ErrOrStderr(), in.(*os.File), "administrator's password at the new clinic (nothing: one is made): ")
 		if err != nil || password != "" {
 			return password, false, err
 		}
@@ -87,16 +88,10 @@ func (o *newClinicOptions) readPassword(cmd *cobra.Command) (password string, ma
 	return password, true, err
 }
 
-// askTwice reads a password that nobody sees, twice, until it can be one and both are the same.
-func askTwice(out io.Writer, in *os.File, question string) (string, error) {
-	read := func(question string) (string, error) {
-		fmt.Fprint(out, question)
-		b, err := term.ReadPassword(int(in.Fd()))
-		fmt.Fprintln(out)
-		return string(b), err
-	}
+// askTwice reads a password twice, until it can be one and both are the same. An empty one is an answer.
+func askTwice(ctx context.Context, out io.Writer, in *os.File, question string) (string, error) {
 	for {
-		first, err := read(question)
+		first, err := readHidden(ctx, out, in, question)
 		if err != nil || first == "" {
 			return "", err
 		}
@@ -104,12 +99,39 @@ func askTwice(out io.Writer, in *os.File, question string) (string, error) {
 			fmt.Fprintf(out, "omsync: %v\n", err)
 			continue
 		}
-		switch second, err := read("once more: "); {
+		switch second, err := readHidden(ctx, out, in, "once more: "); {
 		case err != nil:
 			return "", err
 		case first == second:
 			return first, nil
 		}
 		fmt.Fprintln(out, "omsync: these were not the same")
+	}
+}
+
+// readHidden reads a line from a terminal that does not show it.
+func readHidden(ctx context.Context, out io.Writer, in *os.File, question string) (string, error) {
+	fd := int(in.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(out, question)
+	defer fmt.Fprintln(out)
+	type answer struct {
+		line []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() { // the read cannot be interrupted
+		line, err := term.ReadPassword(fd)
+		got <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		term.Restore(fd, before)
+		return "", ctx.Err()
+	case a := <-got:
+		return string(a.line), a.err
 	}
 }

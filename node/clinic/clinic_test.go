@@ -16,10 +16,12 @@ import (
 	"testing"
 
 	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/openmrs"
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/node/clinic"
+	"github.com/omsync/omsync/node/preflight"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -251,5 +253,31 @@ func TestPassword(t *testing.T) {
 		if clinic.CheckPassword(p) == nil {
 			t.Errorf("%q is taken", p)
 		}
+	}
+}
+
+// What an account may not see is said, with the statement that helps.
+func TestRights(t *testing.T) {
+	hub := sites.New(t, "hub", "openmrs", openmrs.Schema("1.9")...)
+	hub.Exec("SET foreign_key_checks = 0",
+		"INSERT INTO users (user_id, system_id, username, creator, date_created, person_id, uuid) VALUES (1, 'admin', '', 1, '2020-01-01', 1, 'u-1')",
+		"CREATE VIEW a_view AS SELECT property FROM global_property")
+	user := "cl" + hub.Database[len(hub.Database)-8:]
+	hub.Exec("CREATE USER '"+user+"'@'localhost' IDENTIFIED BY 'x'", "GRANT "+preflight.AllPrivileges+" ON `"+hub.Database+"`.* TO '"+user+"'@'localhost'")
+	t.Cleanup(func() { hub.DB.Exec("DROP USER '" + user + "'@'localhost'") })
+	poor := *hub
+	poor.DSN = strings.Replace(hub.DSN, "root@", user+":x@", 1)
+	_, err := write(t, &poor, io.Discard, clinic.Options{Password: "x"})
+	var f *failure.Failure
+	if !errors.As(err, &f) || !strings.Contains(f.Hint, "GRANT SHOW VIEW ON") {
+		t.Fatalf("%v", err)
+	}
+	hub.Exec("GRANT SHOW VIEW ON `" + hub.Database + "`.* TO '" + user + "'@'localhost'")
+	if _, err := write(t, &poor, io.Discard, clinic.Options{Password: "x"}); err != nil {
+		t.Error(err)
+	}
+	hub.Exec("CREATE PROCEDURE a_procedure () SELECT 1", "GRANT EXECUTE ON `"+hub.Database+"`.* TO '"+user+"'@'localhost'")
+	if _, err := write(t, &poor, io.Discard, clinic.Options{Password: "x"}); !errors.As(err, &f) || !strings.Contains(f.Hint, "SHOW_ROUTINE") {
+		t.Errorf("%v", err)
 	}
 }
