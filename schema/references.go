@@ -230,6 +230,11 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	for pattern, n := range l.Names {
 		see(pattern, "names", n.Columns...)
 	}
+	l.tablesOfCommands(see)
+}
+
+// tablesOfCommands calls see for those tables that only single commands look at.
+func (l *layer) tablesOfCommands(see func(pattern, where string, columns ...string)) {
 	for pattern, d := range l.Distinct {
 		see(pattern, "distinct", d.Columns...)
 	}
