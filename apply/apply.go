@@ -65,8 +65,8 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 		var aside *asideError
 		var many *DeletionsError
 		switch {
-		case errors.As(err, &aside) && n < maxAsideAttempts:
-			a.letWait(aside)
+		case errors.As(err, &aside) && n <= maxAsideAttempts:
+			a.letWait(aside, n == maxAsideAttempts)
 		case errors.Is(err, errNewHistory) && a.gate == gateShared:
 			a.gate = gateAlone
 		case errors.Is(err, errUnsealed) && o.Seal != nil && n < maxAttempts:
@@ -86,7 +86,8 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 }
 
 // maxAsideAttempts is how often an import is tried because rows turn out not to be applicable: each try finds all that it can, but rows
-// that refer in a circle to such ones may show one after the other.
+// that refer in a circle to such ones may show one after the other. The last try writes none before what it refers to is here: those of a
+// circle wait, and are tried again together.
 const maxAsideAttempts = 8
 
 // pause waits a random moment before the next try: two that wait for each other must not meet again.
@@ -104,10 +105,12 @@ type attempt struct {
 	gate   gateMode
 	extent extent
 	aside  map[asideKey]*cause // rows that cannot be applied
+	last   bool                // no row is written any more before what it refers to is here
 }
 
-// letWait notes what a try found out.
-func (a *attempt) letWait(e *asideError) {
+// letWait notes what a try found out. last: the next try is the last one.
+func (a *attempt) letWait(e *asideError, last bool) {
+	a.last = last
 	if a.aside == nil {
 		a.aside = map[asideKey]*cause{}
 	}
@@ -119,7 +122,7 @@ func (a *attempt) asides() *asides {
 	if a.o.Strict {
 		return nil
 	}
-	return &asides{known: a.aside, late: map[asideKey]*cause{}}
+	return &asides{known: a.aside, late: map[asideKey]*cause{}, last: a.last}
 }
 
 // gateMode is how an import holds the gate.

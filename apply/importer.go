@@ -31,6 +31,7 @@ type importer struct {
 	deferredDeletes []*deletion // of rows that something here still referred to
 
 	settledWaiting []uint64 // rows that waited and need not any more
+	triedWaiting   []uint64 // rows that go on waiting, for the same
 	deletions      map[*localTable]*deletionCounts
 	deletionsOf    []*localTable // the tables of these, in order
 

@@ -19,13 +19,14 @@ import (
 // Retry tries rows of one peer again that wait, those that the filter chooses: in one transaction, as [Import] does. What still cannot be
 // applied goes on waiting. It returns nil if there are none. Errors: as of Import.
 func Retry(ctx context.Context, j *journal.Journal, peer string, filter journal.WaitingFilter, o Options) (*Report, error) {
+	o.AcceptDeletions = true // they were counted when they came
 	a := attempt{j: j, o: o}
 	for n := 1; ; n++ {
 		report, err := a.retry(ctx, peer, filter)
 		var aside *asideError
 		switch {
-		case errors.As(err, &aside) && n < maxAsideAttempts:
-			a.letWait(aside)
+		case errors.As(err, &aside) && n <= maxAsideAttempts:
+			a.letWait(aside, n == maxAsideAttempts)
 		case errors.Is(err, errUnsealed) && o.Seal != nil && n < maxAttempts:
 			if err := o.Seal(ctx); err != nil {
 				return nil, err
@@ -33,7 +34,7 @@ func Retry(ctx context.Context, j *journal.Journal, peer string, filter journal.
 		case sqldb.IsLockConflict(err) && n < maxAttempts && ctx.Err() == nil:
 			pause(ctx, n)
 		default:
-			return report, err
+			return report, a.stop(ctx, err)
 		}
 	}
 }
@@ -106,7 +107,9 @@ func (im *importer) readWaitingRows(ctx context.Context, rows []journal.WaitingR
 		byNumber[im.j.Tables[t.Name].ID] = t
 	}
 	rows = slices.DeleteFunc(rows, func(q journal.WaitingRow) bool { return byNumber[q.Table] == nil }) // the table is gone for now
-	shape := func(q journal.WaitingRow) string {                                                        // rows of one shape are one block
+	shapes := map[uint64]string{}
+	shape := func(q journal.WaitingRow) string { return shapes[q.ID] }
+	shapeOf := func(q journal.WaitingRow) string { // rows of one shape are one block
 		names := []string{fmt.Sprint(q.Alive, " ", q.Lost)}
 		for _, c := range byNumber[q.Table].Columns {
 			if _, ok := q.Content[c.Name]; ok {
@@ -114,6 +117,9 @@ func (im *importer) readWaitingRows(ctx context.Context, rows []journal.WaitingR
 			}
 		}
 		return strings.Join(names, "\x00")
+	}
+	for _, q := range rows {
+		shapes[q.ID] = shapeOf(q)
 	}
 	slices.SortStableFunc(rows, func(a, b journal.WaitingRow) int {
 		return cmp.Or(compareBool(a.Alive, b.Alive), cmp.Compare(byNumber[a.Table].Position, byNumber[b.Table].Position), cmp.Compare(shape(a), shape(b)))
@@ -244,6 +250,10 @@ func (im *importer) retryDeletions(ctx context.Context, w *block, rows []journal
 		return err
 	}
 	for i := range rows {
+		if l.keeps(found.keys[i], found.found[i], columns) {
+			im.settledWaiting = append(im.settledWaiting, rows[i].ID)
+			continue
+		}
 		d := &deletion{l: l, key: found.keys[i], known: found.known[i], hasEntry: found.hasEntry[i], changes: found.changes[i], columns: columns,
 			deleted: rows[i].Dead, waiting: &rows[i], retried: true}
 		d.row, d.isHere = found.found[i]

@@ -81,6 +81,11 @@ func (im *importer) countBefore(ctx context.Context, l *localTable, c *deletionC
 		if c.Earlier, err = journal.RecentDeletions(ctx, im.resolver.s.conn, l.journal.ID, im.peer.ID, im.j.Now().Add(-deletionsWindow)); err != nil {
 			return err
 		}
+		waiting, err := journal.CountWaitingDeletions(ctx, im.resolver.s.conn, im.peer.ID, l.journal.ID)
+		if err != nil {
+			return err
+		}
+		c.Earlier = append(c.Earlier, waiting)
 	}
 	if c.Left > 0 || c.Few() {
 		return nil

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -14,6 +15,7 @@ import (
 type asides struct {
 	known map[asideKey]*cause // by earlier tries
 	late  map[asideKey]*cause // by this one, when it had begun to write them
+	last  bool                // no row is written before what it refers to is here
 }
 
 type asideKey struct{ table, key string } // the key canonical
@@ -106,7 +108,7 @@ func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*ca
 			continue
 		}
 		to := im.resolver.keys.at(p.to)
-		if !p.column.Ref.Patched() || to.root == nil || im.known(to.root, to.canonical()) != nil {
+		if im.writer.aside.last || !p.column.Ref.Patched() || to.root == nil || im.known(to.root, to.canonical()) != nil {
 			return im.resolver.refersNowhere(ctx, p.column, to.root, to.key)
 		}
 	}
@@ -130,7 +132,7 @@ func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error
 	q, waited := w.waited(i)
 	now := im.j.Now().UnixMicro()
 	if w.retried {
-		return journal.TriedWaiting(ctx, im.writer.s.conn, q.ID, why.reason(w.l, e.key), now)
+		return im.triedInVain(ctx, &q, why.reason(w.l, e.key), now)
 	}
 	row := journal.WaitingRow{Peer: im.peer.ID, Table: w.l.journal.ID, Key: w.keys[i], Waiting: im.rules.Waiting(im.incomingAlone(w, i)), Content: im.resolver.content(w, i),
 		Reason: why.reason(w.l, e.key), Since: now, Tried: now}
@@ -151,6 +153,15 @@ func (im *importer) noteWaiting(l *localTable, why string) {
 	}
 }
 
+// triedInVain notes that a row goes on waiting: most for what they waited for before.
+func (im *importer) triedInVain(ctx context.Context, q *journal.WaitingRow, why journal.Reason, now int64) error {
+	if why == q.Reason {
+		im.triedWaiting = append(im.triedWaiting, q.ID)
+		return nil
+	}
+	return journal.TriedWaiting(ctx, im.writer.s.conn, q.ID, why, now)
+}
+
 // waitDeletion sets a deletion aside.
 func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) error {
 	if im.writer.aside == nil {
@@ -158,7 +169,7 @@ func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) e
 	}
 	now := im.j.Now().UnixMicro()
 	if d.retried {
-		return journal.TriedWaiting(ctx, im.writer.s.conn, d.waiting.ID, why.reason(d.l, d.key), now)
+		return im.triedInVain(ctx, d.waiting, why.reason(d.l, d.key), now)
 	}
 	row := journal.WaitingRow{Peer: im.peer.ID, Table: d.l.journal.ID, Key: d.key, Waiting: im.rules.Waiting(im.incoming(d)), Reason: why.reason(d.l, d.key), Since: now, Tried: now}
 	im.noteWaiting(d.l, row.Reason.Text)
@@ -245,12 +256,21 @@ func (v *resolver) addKeyContent(out journal.Content, l *localTable, i uint32) {
 // Bounds of what waits from one peer. What a file needs beyond has it refused whole: no peer fills this node's disk, nor its time.
 const (
 	MaxWaitingRows  = 100_000
-	MaxWaitingBytes = 256 << 20
+	MaxWaitingBytes = 64 << 20
 	waitingPortion  = 1 << 20 // bytes held before they are stored
 )
 
 // keepWaiting stores a row that waits, soon.
 func (w *writer) keepWaiting(ctx context.Context, row journal.WaitingRow) error {
+	names := []string{row.Dead.Author}
+	for _, g := range row.Groups {
+		names = append(names, g.Author)
+	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" })
+	if err := w.addAuthors(ctx, names); err != nil { // what is wrong with them is so now, and must not come up when the row is tried again
+		return err
+	}
 	w.waiting = append(w.waiting, row)
 	w.waitingBytes += 500
 	for name, v := range row.Content {
@@ -311,6 +331,9 @@ func (w *writer) noteArrived(l *localTable, key string) {
 
 // dropSettled forgets the rows that waited and are settled.
 func (im *importer) dropSettled(ctx context.Context) error {
+	if err := journal.TouchWaiting(ctx, im.writer.s.conn, im.triedWaiting, im.j.Now().UnixMicro()); err != nil {
+		return err
+	}
 	if len(im.settledWaiting) == 0 {
 		return nil
 	}

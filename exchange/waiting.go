@@ -7,11 +7,18 @@ import (
 
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 )
 
-// retryAtOnce is how many rows of a peer that wait are tried again in one transaction; arrivedAtOnce of how many keys those are looked for
-// that wait for them.
-const retryAtOnce, arrivedAtOnce = 200, 1000
+// Bounds of what is tried again of one peer's rows: in one transaction those that were not tried for longest, and those that wait for a row
+// that has come; and in one run.
+const (
+	retryAtOnce   = 200
+	arrivedAtOnce = 1000
+	retryBytes    = 4 << 20
+	retriedInARun = 10_000
+	retriesOfARun = 40
+)
 
 // noteArrived remembers what came in that others wait for.
 func (r *importRun) noteArrived(p *apply.Report) {
@@ -34,32 +41,95 @@ func (r *importRun) retry(ctx context.Context) error {
 		return err
 	}
 	peers = slices.DeleteFunc(peers, func(p *journal.Peer) bool { return !p.State.Exchanges() })
-	for again := true; again; {
-		again = false
+	rows := map[merge.Peer]int{} // tried in this run
+	for round := 0; round < retriesOfARun; round++ {
 		arrived := r.arrived
 		r.arrived = nil
-		filters := []journal.WaitingFilter{{LongestUntried: true, Limit: retryAtOnce}}
+		filters := []journal.WaitingFilter{{LongestUntried: true, Limit: retryAtOnce, MaxBytes: retryBytes}}
 		for table, keys := range arrived {
 			for part := range slices.Chunk(keys, arrivedAtOnce) {
-				filters = append(filters, journal.WaitingFilter{AwaitedTable: table, AwaitedKeys: part})
+				filters = append(filters, journal.WaitingFilter{AwaitedTable: table, AwaitedKeys: part, Limit: arrivedAtOnce, MaxBytes: retryBytes})
 			}
 		}
+		again := false
 		for _, p := range peers {
 			for _, f := range filters {
-				n, err := r.retrySome(ctx, p.Name, f)
+				if rows[p.ID] >= retriedInARun {
+					break
+				}
+				f.Peer = p.ID
+				ids, err := journal.WaitingIDs(ctx, r.Journal.DB, f)
+				if err != nil {
+					return err
+				}
+				if len(ids) == 0 {
+					continue
+				}
+				rows[p.ID] += len(ids)
+				n, err := r.retrySome(ctx, p, ids)
 				if err != nil {
 					return err
 				}
 				again = again || n > 0
 			}
 		}
+		if !again {
+			break
+		}
 	}
 	return nil
 }
 
-// retrySome tries some rows of a peer again, and returns how many wait no more.
-func (r *importRun) retrySome(ctx context.Context, peer string, f journal.WaitingFilter) (int64, error) {
-	report, err := apply.Retry(ctx, r.Journal, peer, f, r.applyOptions())
+// retrySome tries some rows of a peer again, and returns how many wait no more. What is wrong with some of them is no reason for anything
+// else to stop: they are found by halving, and their turn comes after all others'.
+func (r *importRun) retrySome(ctx context.Context, p *journal.Peer, ids []uint64) (int64, error) {
+	n, err := r.retryOnce(ctx, p, ids)
+	if err == nil || ctx.Err() != nil || r.Journal.DB.PingContext(ctx) != nil {
+		return n, err
+	}
+	r.Journal.Warn("rows of %s that wait could not be tried again: %v", p.Name, err)
+	h := halving{run: r, peer: p, tries: maxHalved}
+	err = h.retry(ctx, ids)
+	return n + h.done, err
+}
+
+// maxHalved is how often rows are tried in a run to find those that cannot be.
+const maxHalved = 32
+
+// halving looks for rows that cannot be tried again.
+type halving struct {
+	run   *importRun
+	peer  *journal.Peer
+	tries int // that are left
+	done  int64
+}
+
+// retry tries rows of which some cannot be tried, in halves.
+func (h *halving) retry(ctx context.Context, ids []uint64) error {
+	if len(ids) <= 1 || h.tries <= 0 {
+		return journal.TouchWaiting(ctx, h.run.Journal.DB, ids, h.run.Journal.Now().UnixMicro())
+	}
+	half := len(ids) / 2
+	for _, some := range [][]uint64{ids[:half], ids[half:]} {
+		h.tries--
+		n, err := h.run.retryOnce(ctx, h.peer, some)
+		h.done += n
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		if err := h.retry(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// retryOnce tries some rows of a peer again in one transaction.
+func (r *importRun) retryOnce(ctx context.Context, p *journal.Peer, ids []uint64) (int64, error) {
+	report, err := apply.Retry(ctx, r.Journal, p.Name, journal.WaitingFilter{IDs: ids}, r.applyOptions())
 	if errors.Is(err, journal.ErrBusy) { // the next run does it
 		return 0, nil
 	}
@@ -86,11 +156,19 @@ func (n *Node) RetryWaiting(ctx context.Context, f journal.WaitingFilter, each f
 		if !p.State.Exchanges() || f.Peer != 0 && f.Peer != p.ID {
 			continue
 		}
-		done, err := run.retrySome(ctx, p.Name, f)
+		of := f
+		of.Peer = p.ID
+		ids, err := journal.WaitingIDs(ctx, n.Journal.DB, of)
 		if err != nil {
 			return sum, err
 		}
-		sum += done
+		for some := range slices.Chunk(ids, retryAtOnce) {
+			done, err := run.retrySome(ctx, p, some)
+			if err != nil {
+				return sum, err
+			}
+			sum += done
+		}
 	}
 	return sum, run.retry(ctx)
 }

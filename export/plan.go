@@ -76,7 +76,7 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 		return nil, errors.New("no peer of that name: see omsync peer list")
 	}
 	var full bool
-	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full, SinceSent: o.SinceSent})
+	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
 	if unread != nil {
 		return nil, unread
 	}

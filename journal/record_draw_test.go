@@ -18,7 +18,7 @@ func drawLink(t *rapid.T) merge.Link {
 	is := func() bool { return rapid.Bool().Draw(t, "is") }
 	l := merge.Link{Number: number(), PeerNumber: number(), History: number(), Applied: drawPosition(t), Acked: drawPosition(t), Behind: is(), HeaderDue: is(), Missing: drawPosition(t),
 		Receiving:  merge.Receiving{ID: number(), Part: part(), Upto: drawPosition(t), Start: number(), First: number()},
-		Sending:    merge.Sending{ID: number(), Upto: drawPosition(t), Done: is(), Missing: is(), Bytes: rapid.Int64().Draw(t, "bytes"), Again: rapid.Byte().Draw(t, "again")},
+		Sending:    merge.Sending{ID: number(), Upto: drawPosition(t), Done: is(), Missing: is(), Bytes: rapid.Int64().Draw(t, "bytes"), Again: rapid.Byte().Draw(t, "again"), At: rapid.Int64().Draw(t, "at")},
 		LastHeader: merge.LastHeader{History: number(), PeerNumber: number(), PeerHistory: number(), Applied: drawPosition(t), At: rapid.Int64().Draw(t, "at")}}
 	for range rapid.IntRange(0, 3).Draw(t, "retired") {
 		if l.Retired == nil {

@@ -45,6 +45,7 @@ type sendingRecord struct {
 	Missing bool           `json:"missing"`
 	Bytes   int64          `json:"bytes,omitempty"`
 	Again   uint8          `json:"again,omitempty"`
+	MadeAt  int64          `json:"made_at,omitempty"`
 }
 
 type headerRecord struct {
@@ -62,7 +63,7 @@ func encodeLink(l *merge.Link) ([]byte, error) {
 		Applied: positionRecord(l.Applied), Acknowledged: positionRecord(l.Acked), PeerBehind: l.Behind, HeaderDue: l.HeaderDue,
 		Missing:   positionRecord(l.Missing),
 		Receiving: receivingRecord{l.Receiving.ID, l.Receiving.Part, positionRecord(l.Receiving.Upto), l.Receiving.Start, l.Receiving.First},
-		Sending:   sendingRecord{l.Sending.ID, positionRecord(l.Sending.Upto), l.Sending.Done, l.Sending.Missing, l.Sending.Bytes, l.Sending.Again},
+		Sending:   sendingRecord{l.Sending.ID, positionRecord(l.Sending.Upto), l.Sending.Done, l.Sending.Missing, l.Sending.Bytes, l.Sending.Again, l.Sending.At},
 		LastHeader: headerRecord{l.LastHeader.History, l.LastHeader.PeerNumber, l.LastHeader.PeerHistory,
 			positionRecord(l.LastHeader.Applied), l.LastHeader.At},
 	}
@@ -84,7 +85,7 @@ func decodeLink(b []byte) (merge.Link, error) {
 		Receiving: merge.Receiving{ID: r.Receiving.Load, Part: r.Receiving.Part, Upto: merge.Position(r.Receiving.Upto),
 			Start: r.Receiving.StartEpoch, First: r.Receiving.FirstEpoch},
 		Sending: merge.Sending{ID: r.Sending.Load, Upto: merge.Position(r.Sending.Upto), Done: r.Sending.Done, Missing: r.Sending.Missing,
-			Bytes: r.Sending.Bytes, Again: r.Sending.Again},
+			Bytes: r.Sending.Bytes, Again: r.Sending.Again, At: r.Sending.MadeAt},
 		LastHeader: merge.LastHeader{History: r.LastHeader.History, PeerNumber: r.LastHeader.PeerNumber,
 			PeerHistory: r.LastHeader.PeerHistory, Applied: merge.Position(r.LastHeader.Applied), At: r.LastHeader.SentAt},
 	}

@@ -51,6 +51,9 @@ const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, version
 // waitingPortion is how many bytes of rows that wait are written at once, but for one that is longer alone.
 const waitingPortion = 1 << 20
 
+// isDeletion is the condition that what waits is a deletion: see waitingRecord.
+const isDeletion = `LOCATE('"alive":false', versions) > 0`
+
 // PutWaiting stores rows that wait, in place of those of the same peer and key that are not lost at it. It returns how many bytes they take.
 func PutWaiting(ctx context.Context, q sqldb.DB, rows []WaitingRow) (size int64, err error) {
 	const head = "REPLACE INTO omsync_waiting (peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries) VALUES "
@@ -111,8 +114,9 @@ type WaitingFilter struct {
 	AwaitedTable   uint16
 	AwaitedKeys    []string
 	NotLost        bool
-	LongestUntried bool // in order of when they were tried, the longest ago first
-	Limit          int  // 0: all
+	LongestUntried bool  // in order of when they were tried, the longest ago first
+	Limit          int   // 0: all
+	MaxBytes       int64 // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
 }
 
 func (f *WaitingFilter) where() string {
@@ -157,13 +161,7 @@ func appendKeys(b []byte, keys []string) []byte {
 
 // Waiting hands the rows that wait to f. f must not use q.
 func Waiting(ctx context.Context, q sqldb.DB, filter WaitingFilter, f func(WaitingRow) error) error {
-	query := "SELECT " + waitingColumns + " FROM omsync_waiting" + filter.where()
-	if query += " ORDER BY id"; filter.LongestUntried {
-		query = strings.TrimSuffix(query, "id") + "tried_at, id"
-	}
-	if filter.Limit > 0 {
-		query += fmt.Sprint(" LIMIT ", filter.Limit)
-	}
+	query := "SELECT " + waitingColumns + " FROM omsync_waiting" + filter.where() + filter.order()
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		w := WaitingRow{ID: sqldb.Uint(r[0]), Peer: merge.Peer(sqldb.Uint(r[1])), Table: uint16(sqldb.Uint(r[2])), Key: whole(r[3:]),
 			Since: sqldb.Int(r[13]), Tried: sqldb.Int(r[14]), Tries: int(sqldb.Int(r[15]))}
@@ -231,9 +229,13 @@ func WaitingSince(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16
 	return out, nil
 }
 
-// LoseWaiting notes that a peer may not have the rows any more that wait from it.
+// LoseWaiting notes that a peer may not have the rows any more that wait from it. Deletions that wait are forgotten: nobody is to make them
+// for it.
 func LoseWaiting(ctx context.Context, q sqldb.DB, peer merge.Peer) error {
-	if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND lost = 0", peer)); err != nil {
+	err := sqldb.Exec(ctx, q,
+		fmt.Sprintf("DELETE FROM omsync_waiting WHERE peer_id = %d AND lost = 0 AND "+isDeletion, peer),
+		fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND lost = 0", peer))
+	if err != nil {
 		return fmt.Errorf("count rows that wait as made here: %w", err)
 	}
 	return nil
@@ -299,4 +301,53 @@ func AnyWaiting(ctx context.Context, q sqldb.DB) (found bool, err error) {
 // Reasons returns all kinds of reasons.
 func Reasons() []ReasonCode {
 	return []ReasonCode{WaitsForRow, WaitsForUnique, WaitsForValue, WaitsForStamp, WaitsForSchema}
+}
+
+// CountWaitingDeletions returns how many deletions of rows of a table wait that a peer sent.
+func CountWaitingDeletions(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16) (n int64, err error) {
+	query := fmt.Sprintf(`SELECT COUNT(*) FROM omsync_waiting WHERE peer_id = %d AND table_id = %d AND `+isDeletion, peer, table)
+	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
+	if err != nil {
+		return 0, fmt.Errorf("count deletions that wait: %w", err)
+	}
+	return n, nil
+}
+
+// WaitingIDs returns the numbers of rows that wait.
+func WaitingIDs(ctx context.Context, q sqldb.DB, f WaitingFilter) (ids []uint64, err error) {
+	var sum int64
+	err = sqldb.Each(ctx, q, "SELECT id, LENGTH(content) + LENGTH(versions) FROM omsync_waiting"+f.where()+f.order(), func(r []sql.RawBytes) error {
+		if sum += sqldb.Int(r[1]); len(ids) == 0 || f.MaxBytes == 0 || sum <= f.MaxBytes {
+			ids = append(ids, sqldb.Uint(r[0]))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read rows that wait: %w", err)
+	}
+	return ids, nil
+}
+
+// TouchWaiting notes that rows were tried again, whatever came of it: their turn comes after that of all others.
+func TouchWaiting(ctx context.Context, q sqldb.DB, ids []uint64, now int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	f := WaitingFilter{IDs: ids}
+	if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_waiting SET tried_at = %d, tries = tries + 1%s", now, f.where())); err != nil {
+		return fmt.Errorf("note that rows were tried: %w", err)
+	}
+	return nil
+}
+
+// order is the end of a query: the order, and how many.
+func (f *WaitingFilter) order() string {
+	out := " ORDER BY id"
+	if f.LongestUntried {
+		out = " ORDER BY tried_at, id"
+	}
+	if f.Limit > 0 {
+		out += fmt.Sprint(" LIMIT ", f.Limit)
+	}
+	return out
 }

@@ -73,6 +73,7 @@ type Sending struct {
 	Missing bool  // the peer says that it lacks parts of it, or all of it
 	Bytes   int64 // size of its files; 0: unknown
 	Again   uint8 // how often it was made because the one before seemed lost
+	At      int64 // when it was made, in microseconds since 1970 UTC by this node's clock
 }
 
 // LastHeader is what the last header to a peer said of this node, and when.
@@ -118,8 +119,9 @@ func (l *Link) Loading() bool { return l.Sending.Done && l.Sending.Upto.Epoch > 
 
 // ExportRequest is what the user wants of an export.
 type ExportRequest struct {
-	Full      bool // a full load, whatever is acknowledged
-	SinceSent bool // build on the last batch made, acknowledged or not: for a link that runs one way
+	Full      bool  // a full load, whatever is acknowledged
+	SinceSent bool  // build on the last batch made, acknowledged or not: for a link that runs one way
+	Now       int64 // in microseconds since 1970 UTC by this node's clock; 0: no load has to wait for its time
 }
 
 // PlanExport returns what the header of the next batch for a peer says, and whether it is a full load (Base is the beginning). The
@@ -136,7 +138,7 @@ func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool)
 	made := l.Loading()
 	last := len(l.ExportEnds) - 1
 	switch {
-	case want.Full || made && l.Sending.Missing:
+	case want.Full || made && l.Sending.Missing && l.Sending.mayGoAgain(want.Now):
 		h.Base = Position{}
 	case want.SinceSent && !l.Behind && last >= 0 && l.ExportEnds[last].Epoch > l.Acked.Epoch:
 		h.Base, h.Ahead = l.ExportEnds[last], true
@@ -156,6 +158,26 @@ func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool)
 	return h, h.Base == Position{}
 }
 
+// mayGoAgain reports whether a load that the peer says it lacks is made again now: the first time at once, then an hour after the one
+// before, then once a day. A load costs much, and to say that it is missing nothing.
+func (s *Sending) mayGoAgain(now int64) bool {
+	if now == 0 || now < s.At { // the clock was set back
+		return true
+	}
+	return now-s.At >= againAfter(s.Again)
+}
+
+// againAfter is how long after a load that seemed lost so often the next is made, in microseconds.
+func againAfter(again uint8) int64 {
+	switch again {
+	case 0:
+		return 0
+	case 1:
+		return Day / 24
+	}
+	return Day
+}
+
 // HeaderIsDue reports whether a header with no rows should go to the peer: it does not know yet what is applied here, or the last
 // one is a day old (or from the future: the clock was set back). now is in microseconds since 1970 UTC.
 func HeaderIsDue(own *History, l *Link, now int64) bool {
@@ -171,7 +193,7 @@ func (own *History) header(l *Link, at int64) LastHeader {
 // header says. size is that of the file in bytes, now is in microseconds since 1970 UTC.
 func RecordExport(own *History, l *Link, h Header, size, now int64) {
 	if h.Base == (Position{}) {
-		next := Sending{ID: h.Load, Upto: h.Upto, Done: h.Load == 0 || h.Last, Bytes: size, Again: l.Sending.Again}
+		next := Sending{ID: h.Load, Upto: h.Upto, Done: h.Load == 0 || h.Last, Bytes: size, Again: l.Sending.Again, At: now}
 		switch {
 		case h.Load != 0 && h.Load == l.Sending.ID: // a further part
 			next.Bytes += l.Sending.Bytes

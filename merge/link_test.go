@@ -598,3 +598,33 @@ func TestLoadUnderWayIsNotLost(t *testing.T) {
 		}
 	}
 }
+
+// A peer says again and again that it lacks the load. The load is made again at once, then an hour after that, then once a day; and a header
+// that says so once more is not answered, or both ends would go on for ever.
+func TestMissingLoadGoesAgainInItsTime(t *testing.T) {
+	hub, clinic := newSide(1, 10), newSide(2, 20)
+	hub.change()
+	hub.receive(clinic.export(merge.ExportRequest{}))
+	hub.export(merge.ExportRequest{})
+	for i, wait := range []int64{0, merge.Day / 24, merge.Day, merge.Day} {
+		lacks := clinic.export(merge.ExportRequest{})
+		lacks.At, lacks.Missing = 0, hub.link.Sending.Upto
+		hub.receive(lacks)
+		hub.link.HeaderDue = false
+		hub.receive(lacks)
+		if hub.link.HeaderDue {
+			t.Errorf("load %d: what was known is answered", i)
+		}
+		if wait > 0 {
+			hub.now += wait - 1
+			if _, full := merge.PlanExport(&hub.history, &hub.link, merge.ExportRequest{Now: hub.now}); full {
+				t.Errorf("load %d: made again before its time", i)
+			}
+			hub.now++
+		}
+		if _, full := merge.PlanExport(&hub.history, &hub.link, merge.ExportRequest{Now: hub.now}); !full {
+			t.Errorf("load %d: not made again", i)
+		}
+		hub.export(merge.ExportRequest{})
+	}
+}

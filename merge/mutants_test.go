@@ -66,6 +66,8 @@ var mutants = []mutant{
 
 	{"parts are applied in order", "receive.go", "h.Load == l.Receiving.ID && h.Part == l.Receiving.Part+1:", "true:", 5000, ""},
 	{"only the last part is acknowledged", "receive.go", "func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {\n\tif h.Load != 0 && !h.Last {", "func RecordImport(l *Link, h Header, epoch uint64, wrote bool) {\n\tif false {", 5000, ""},
+	{"a load that is missing has its time", "link.go", "return now-s.At >= againAfter(s.Again)", "return true", 0, "TestMissingLoadGoesAgainInItsTime"},
+	{"what is known to be missing is not answered", "receive.go", "if h.Ack == l.Acked && l.Sending.Missing {", "if false {", 0, "TestMissingLoadGoesAgainInItsTime"},
 	{"a load that never came is made anew", "receive.go", "if d.Valid && l.loadIsLost(&h) {", "if false {", 0, "TestLostLoad"},
 	{"a load under way is not made anew", "receive.go", "h.LoadHave != 0 && h.LoadHave == s.ID", "false", 0, "TestLoadUnderWayIsNotLost"},
 	{"a large load has a day", "receive.go", "case s.Bytes == 0 || s.Bytes > smallLoad || s.Again > 1:", "case s.Again > 1:", 0, "TestLostLoad"},

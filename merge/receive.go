@@ -170,6 +170,9 @@ func (l *Link) readMissing(h Header) {
 	case h.Missing == l.Sending.Upto && l.Sending.Done:
 		// The load is made anew, but not for a peer that says less than it once did: it may have been restored, and what it
 		// needs to notice that is a batch that starts where it said it was.
+		if h.Ack == l.Acked && l.Sending.Missing {
+			return // it is known, and the load is made again in its time: to answer would have both go on for ever
+		}
 		if h.Ack == l.Acked {
 			l.Sending.Missing = true
 		} else {

@@ -150,6 +150,7 @@ func (s *site) seal() {
 func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	s.seal()
 	l := s.links[to]
+	ask.Now = s.w.clockOfHeaders(s.name)
 	h, full := merge.PlanExport(&s.history, &l.Link, ask)
 	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
 	whole := &file{src: s.name, dst: to, head: h, again: s.resent, size: []int64{1, 1 << 40}[s.epoch()%2]}

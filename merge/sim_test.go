@@ -88,7 +88,7 @@ func schedule(seed int64, talk func(string, ...any)) string {
 	}
 	w.tell("-- quiet")
 	clear(w.blocked)
-	return w.check(w.quiet(r, 60))
+	return w.check(w.quiet(r, 120))
 }
 
 // breakClock sets a clock quite wrong, at times. One that is in the far future is the root's alone, whose stamps everybody takes, and only where

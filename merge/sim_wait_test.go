@@ -26,6 +26,9 @@ func (s *site) loseWaiting(peer string) {
 	for k, q := range s.wait {
 		if k.peer == peer && k.lost == 0 {
 			delete(s.wait, k)
+			if !q.Alive {
+				continue // nobody is to make a deletion for it
+			}
 			q.Lost, k.lost = true, int(s.w.id())
 			s.wait[k] = q
 		}

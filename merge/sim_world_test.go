@@ -280,6 +280,9 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string
 	stuck = map[[2]string]bool{}
 	for round := 0; round < limit; round++ {
 		w.now++
+		if round%12 == 11 {
+			w.day += merge.Day // a load that seemed lost before is made again in its time
+		}
 		moved := false
 		for _, l := range w.links {
 			files := w.files[l]
@@ -308,11 +311,25 @@ func (w *world) quiet(r *rand.Rand, limit int) (silent bool, stuck map[[2]string
 				moved = true
 			}
 		}
+		if !moved && w.loadsWait() {
+			w.day += merge.Day
+			continue
+		}
 		if !moved {
 			return true, nil
 		}
 	}
 	return false, stuck
+}
+
+// loadsWait reports whether some load that a peer says it lacks has to wait before it is made again.
+func (w *world) loadsWait() bool {
+	for _, l := range w.links {
+		if e := w.sites[l[0]].links[l[1]]; e.Loading() && e.Sending.Missing {
+			return true
+		}
+	}
+	return false
 }
 
 // ---- restores

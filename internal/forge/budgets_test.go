@@ -145,7 +145,7 @@ func TestBudgets(t *testing.T) {
 			s.Item(forge.Block(0, n, 2, thief, epoch, values...)...)
 			s.Item(forge.Reset)
 		}},
-		{"references to rows that never come", "more than 100000 rows, or 256 MiB, of kisumu wait then", func(s *forge.Stream) {
+		{"references to rows that never come", "more than 100000 rows, or 64 MiB, of kisumu wait then", func(s *forge.Stream) {
 			s.Item(site...)
 			s.Item(forge.Table, 1, "visit", "visit", uuid, []any{forge.Column("site_id", 0, true, 1)})
 			const n = 4000
