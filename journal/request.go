@@ -94,6 +94,7 @@ func RequestResend(ctx context.Context, q sqldb.DB, tables, lost []string, epoch
 			}
 			p.Lost[t] = epoch
 		}
+		p.Link.HeaderDue = true // there may be nothing else to send: the table is empty
 		if err := SavePeer(ctx, q, p); err != nil {
 			return err
 		}
