@@ -144,6 +144,11 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 		}
 		l.peer.Answered[t.Name] = r.Epoch
 		l.peer.Ask(t.Name, r.Lost)
+		if r.Lost { // what waits of it is nowhere else
+			if err := journal.LoseWaitingOf(ctx, l.s.conn, l.peer.ID, t.ID); err != nil {
+				return err
+			}
+		}
 	}
 	now := l.j.Now().UnixMicro()
 	due := l.peer.AskedFor(func(last int64) bool { return access.Resends(last, now) })

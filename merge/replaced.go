@@ -18,3 +18,17 @@ type TableSigns struct {
 func (s TableSigns) Replaced() bool {
 	return s.Remade && !s.JournalToo && (s.Bare || s.Retriggered) && !s.Copied
 }
+
+// FoundAgain returns what counts as known of a row after its table was replaced: of one that is here, versions of time 0; of one that is
+// not, its deletion, if that was known, and nothing otherwise: a peer has it, or nobody.
+//
+// The simulation shows by it that the rule is right. A node does the same to all rows in SQL, by journal.Forget and a default version.
+func (m Stamper) FoundAgain(prev Row, here bool, columns Mask) Row {
+	switch {
+	case here:
+		return m.Found(columns)
+	case prev.Known && !prev.Alive:
+		return prev
+	}
+	return Row{}
+}
