@@ -87,7 +87,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 
 // maxAsideAttempts is how often an import is tried because rows turn out not to be applicable: each try finds all that it can, but rows
 // that refer in a circle to such ones may show one after the other.
-const maxAsideAttempts = 64
+const maxAsideAttempts = 8
 
 // pause waits a random moment before the next try: two that wait for each other must not meet again.
 func pause(ctx context.Context, n int) {

@@ -1,7 +1,7 @@
 package apply_test
 
 import (
-	"errors"
+	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/apply"
@@ -58,8 +58,8 @@ func TestSignedNonsenseBesideValues(t *testing.T) {
 			f := forge(t, hub.Export(clinic)[0], c.items)
 			_, err := clinic.ImportErr(f, func(o *apply.Options) { o.Verify = func(*batch.Header, []byte, []byte) error { return nil } })
 			if c.want == "" {
-				if !errors.Is(err, batch.ErrCorrupt) {
-					t.Errorf("error %v, want one of a damaged file", err)
+				if err == nil || !strings.Contains(err.Error(), "the schemas differ: its person_id refers to concept") {
+					t.Errorf("error %v, want one of another table", err)
 				}
 				return
 			}

@@ -106,17 +106,17 @@ func TestSignedNonsense(t *testing.T) {
 		}, apply.ErrSchemas, ""},
 		{"a reference where a value is due", func(w *batch.Writer) error {
 			return wardRows(w, ward(batch.Column{Name: "name", Slot: 1, Ref: true}), []string{"w-1"}, batch.Values{Refs: []uint32{batch.FirstRef}})
-		}, apply.ErrSchemas, ""},
+		}, nil, "the schemas differ: its name refers to ward"},
 		{"a value where a reference is due", func(w *batch.Writer) error {
 			return wardRows(w, batch.Table{Name: "bed", Root: "bed", Key: uuid, Columns: []batch.Column{{Name: "ward_id", Slot: 1}}}, []string{"b-1"}, text("1"))
-		}, apply.ErrSchemas, ""},
+		}, nil, "its ward_id comes as a number"},
 		{"a plain number in a reference", func(w *batch.Writer) error {
 			return wardRows(w, batch.Table{Name: "bed", Root: "bed", Key: uuid, Columns: []batch.Column{{Name: "ward_id", Slot: 1, Ref: true}}}, []string{"b-7"}, batch.Values{Bytes: [][]byte{[]byte("101")}})
 		}, batch.ErrCorrupt, "ward_id"},
 		{"a reference to a row of another table", func(w *batch.Writer) error {
 			bed := batch.Table{Name: "bed", Root: "bed", Key: uuid, Columns: []batch.Column{{Name: "ward_id", Slot: 1, Ref: true}}}
 			return wardRows(w, bed, []string{"b-7"}, batch.Values{Refs: []uint32{batch.FirstRef}})
-		}, batch.ErrCorrupt, "refers to a row of bed"},
+		}, nil, "its ward_id refers to bed at the sender"},
 		{"a plain number in a key made of references", func(w *batch.Writer) error {
 			return wardRows(w, batch.Table{Name: "tag", Root: "tag", Key: []batch.Column{{Name: "ward_id", Ref: true}, {Name: "name"}}, Columns: []batch.Column{{Name: "note", Slot: 1}}},
 				[]string{"100"}, text("x"), text("n"))

@@ -230,14 +230,9 @@ func (w *writer) targetsOf(ctx context.Context, l *localTable, c *schema.Column,
 	}
 	place, decides := l.place[c], l.place[when.Decides()]
 	for i, v := range values {
-		if isNumber(v[place]) && v[decides] != nil {
+		if journal.IsNumber(v[place]) && v[decides] != nil {
 			out[i] = when.Target(says[c](string(v[decides])))
 		}
 	}
 	return out, nil
-}
-
-// isNumber reports whether a value of a conditional reference can be a row's integer.
-func isNumber(v []byte) bool {
-	return len(v) > 0 && len(v) <= 18 && !slices.ContainsFunc(v, func(c byte) bool { return c < '0' || c > '9' })
 }

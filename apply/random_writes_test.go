@@ -99,7 +99,6 @@ func (n *actor) remove(t *schema.Table, r record) {
 		for _, c := range n.children(t, r) {
 			from := c.ref.From
 			if c.ref.OnDelete == "CASCADE" && n.w.chance(50) && n.mayDelete(from.Table, c.row) && len(n.children(from.Table, c.row)) == 0 {
-				n.keep(from.Table, c.row)
 				continue
 			}
 			if from.Nullable && !from.Key && n.mayUpdate(from.Table, c.row) && (n.w.chance(50) || seen[from.Table.Name+"/"+c.row.pk(from.Table)]) {
@@ -124,17 +123,9 @@ func (n *actor) remove(t *schema.Table, r record) {
 			n.do("UPDATE "+schema.Quote(s.t.Name)+" SET "+schema.Quote(s.set.Name)+" = NULL"+s.r.where(s.t), s.t)
 			continue
 		}
-		n.keep(s.t, s.r)
 		if !n.do("DELETE FROM "+schema.Quote(s.t.Name)+s.r.where(s.t), cascaded(s.t)...) {
 			return
 		}
-	}
-}
-
-// keep keeps a row whole that the application is about to delete in a table that only flows down, as a node does.
-func (n *actor) keep(t *schema.Table, r record) {
-	if n.direction(t) == access.Down && !t.Rights && !t.Code {
-		n.Keep(t.Name, strings.TrimPrefix(strings.TrimSuffix(r.where(t), " LIMIT 1"), " WHERE "))
 	}
 }
 

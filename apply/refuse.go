@@ -51,6 +51,9 @@ func (w *writer) setAside(l *localTable, key string, why *cause) error {
 	if w.aside == nil {
 		return &rowError{fmt.Errorf("%s, row %s: %w", l.Name, printable(l.Table, key), why)}
 	}
+	if len(w.aside.late) >= MaxWaitingRows {
+		return (&waitingRoom{rows: MaxWaitingRows + 1}).check(w.resolver.peer.Name)
+	}
 	w.aside.late[asideKey{l.Name, journal.Canonical(l.Table, key)}] = why
 	return nil
 }

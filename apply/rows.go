@@ -228,11 +228,14 @@ func (v *resolver) referencesUnknownHere(ctx context.Context, w *block, c *schem
 			out[i] = sent.Bytes[i]
 		case r >= batch.FirstRef:
 			e := v.keys.at(r)
-			if e.state != here {
+			switch {
+			case e.root != nil && isInteger(c) != (e.root.Integer != nil):
+				w.differ(i, &cause{error: &otherTable{c, e.root}, code: journal.WaitsForSchema, column: c.Name})
+			case e.state != here:
 				w.differ(i, refersNowhere(c, e.root, e.key))
-				continue
+			default:
+				out[i] = e.inherited().value(e.root)
 			}
-			out[i] = e.inherited().value(e.root)
 		}
 	}
 	if len(keys) > 0 {
@@ -241,6 +244,15 @@ func (v *resolver) referencesUnknownHere(ctx context.Context, w *block, c *schem
 	}
 	w.values[w.l.place[c]] = out
 	return nil
+}
+
+// isInteger reports whether a column can hold the integer of a row.
+func isInteger(c *schema.Column) bool {
+	switch c.Type {
+	case "tinyint", "smallint", "mediumint", "int", "bigint":
+		return true
+	}
+	return false
 }
 
 // differ notes why a row cannot be applied as the schemas are.

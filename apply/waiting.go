@@ -242,10 +242,10 @@ func (v *resolver) addKeyContent(out journal.Content, l *localTable, i uint32) {
 	}
 }
 
-// Bounds of what waits from one peer.
+// Bounds of what waits from one peer. What a file needs beyond has it refused whole: no peer fills this node's disk, nor its time.
 const (
-	MaxWaitingRows  = 1_000_000
-	MaxWaitingBytes = 1 << 30
+	MaxWaitingRows  = 100_000
+	MaxWaitingBytes = 256 << 20
 	waitingPortion  = 1 << 20 // bytes held before they are stored
 )
 
@@ -270,17 +270,29 @@ func (w *writer) saveWaiting(ctx context.Context) error {
 	if len(w.waiting) == 0 {
 		return nil
 	}
-	if err := journal.PutWaiting(ctx, w.s.conn, w.waiting); err != nil {
-		return err
+	if w.room == nil {
+		rows, bytes, err := journal.WaitingSize(ctx, w.s.conn, w.resolver.peer.ID)
+		if err != nil {
+			return err
+		}
+		w.room = &waitingRoom{rows, bytes}
 	}
-	peer := w.waiting[0].Peer
-	w.waiting, w.waitingBytes = nil, 0
-	rows, bytes, err := journal.WaitingSize(ctx, w.s.conn, peer)
+	size, err := journal.PutWaiting(ctx, w.s.conn, w.waiting)
 	if err != nil {
 		return err
 	}
-	if rows > MaxWaitingRows || bytes > MaxWaitingBytes {
-		return &rowError{fmt.Errorf("%d rows (%d MiB) of %s wait already, and there is no room for more: see omsync quarantine list", rows, bytes>>20, w.resolver.peer.Name)}
+	w.room.rows += int64(len(w.waiting))
+	w.room.bytes += size
+	w.waiting, w.waitingBytes = nil, 0
+	return w.room.check(w.resolver.peer.Name)
+}
+
+// waitingRoom counts what waits from a peer: rows that take the place of others twice, which is found out when it matters.
+type waitingRoom struct{ rows, bytes int64 }
+
+func (r *waitingRoom) check(peer string) error {
+	if r.rows > MaxWaitingRows || r.bytes > MaxWaitingBytes {
+		return &rowError{fmt.Errorf("more than %d rows, or %d MiB, of %s wait then: look at omsync quarantine list, and mend what they wait for or drop them", MaxWaitingRows, MaxWaitingBytes>>20, peer)}
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type writer struct {
 	aside        *asides              // nil: rows may not wait
 	waiting      []journal.WaitingRow // not stored yet
 	waitingBytes int
+	room         *waitingRoom // what is taken of what may wait; nil: not asked yet
 
 	awaited map[uint16]bool     // tables of which rows are waited for
 	arrived map[uint16][]string // keys of rows of them that came, canonical

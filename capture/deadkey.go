@@ -63,15 +63,11 @@ func deadValues(t *schema.Table, r journal.Row, d journal.Death) (map[string]*st
 // others since, in whatever order the application deleted them (without foreign key checks also the referred row first).
 func (s *sealer) deadReference(ctx context.Context, ref *schema.Ref, value string, d journal.Death) (*string, error) {
 	r := journal.Row{Int: sqldb.Int([]byte(value))}
-	for _, f := range s.folded[ref.To] {
-		if f.Row != r {
-			continue
-		}
-		for _, a := range f.Deaths { // else the first that ended after the row did; a cascade logs the referring rows first or last
-			if d.First && a.First || a.ID > d.ID || len(f.Deaths) == 1 {
-				key, err := s.deadKey(ctx, ref.To, r, a)
-				return &key, err
-			}
+	deaths := s.foldedAt(ref.To, r)
+	for _, a := range deaths { // else the first that ended after the row did; a cascade logs the referring rows first or last
+		if d.First && a.First || a.ID > d.ID || len(deaths) == 1 {
+			key, err := s.deadKey(ctx, ref.To, r, a)
+			return &key, err
 		}
 	}
 	found, err := rowkey.Of(ctx, s.snap, ref.To, []journal.Row{r})

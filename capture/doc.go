@@ -14,7 +14,8 @@
 //	    read the rows' entries and keys as they are now
 //	    find the keys of the rows that were deleted, and where those keys live on
 //	    stamp: what was inserted or returned, what was edited, what moved to another local key, what was deleted
-//	  on the gate's connection: write entries and tombstones, delete the changes that were read, commit
+//	  on the gate's connection: write entries and tombstones, keep what deleted rows held where the triggers wrote it (removed.go),
+//	    delete the changes that were read, commit
 //
 // The snapshot is from before that commit, so whoever reads it lays the seal over it ([Snapshot], [SealedTable]).
 //

@@ -62,10 +62,18 @@ func WrongTriggers(ctx context.Context, j *journal.Journal) ([]string, error) {
 	if len(fresh) > 0 {
 		return fresh, nil
 	}
-	missing, outdated, err := trigger.Compare(ctx, j.DB, j.Catalogue, slices.Collect(maps.Values(j.Tables)))
+	missing, outdated, err := trigger.Compare(ctx, j.DB, j.Catalogue, watched(j))
 	wrong := append(missing, outdated...)
 	slices.Sort(wrong)
 	return slices.Compact(wrong), err
+}
+
+// watched returns the journal's tables for the triggers, those marked that are written whole when the application deletes of them.
+func watched(j *journal.Journal) []*journal.Table {
+	for _, t := range j.Replicated() {
+		j.Tables[t.Name].Whole = j.KeepsWhole(t)
+	}
+	return slices.Collect(maps.Values(j.Tables))
 }
 
 // warnNarrowed tells of tables that go up no more: a site may have relied on it.
@@ -214,8 +222,8 @@ func markFreed(t *schema.Table, meta *journal.Table, is journal.Flow) {
 	}
 }
 
-// metas are the journal's tables.
-func (r *reconciler) metas() []*journal.Table { return slices.Collect(maps.Values(r.j.Tables)) }
+// metas are the journal's tables, as the triggers need them.
+func (r *reconciler) metas() []*journal.Table { return watched(r.j) }
 
 // installTriggers makes the triggers that are missing or outdated, and notes the tables whose changes may have gone by.
 func (r *reconciler) installTriggers(ctx context.Context) error {

@@ -91,6 +91,9 @@ func (s *Snapshot) seal(ctx context.Context, j *journal.Journal, gate sqldb.DB) 
 	if err != nil {
 		return err
 	}
+	if err := w.keepRemoved(ctx, gate, changes, s.sealed); err != nil {
+		return err
+	}
 	ids := make([]uint64, len(changes))
 	for i, c := range changes {
 		ids[i] = c.ID
@@ -134,8 +137,9 @@ type sealer struct {
 	j       *journal.Journal
 	snap    sqldb.DB
 	stamper merge.Stamper
-	more    bool                                // the log has more changes than this seal reads
-	folded  map[*schema.Table][]*journal.Folded // by seal, before the first table
+	more    bool                                              // the log has more changes than this seal reads
+	folded  map[*schema.Table][]*journal.Folded               // by seal, before the first table
+	deaths  map[*schema.Table]map[journal.Row][]journal.Death // of them, by foldedAt
 }
 
 // seal makes versions of the changes, table by table.

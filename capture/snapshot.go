@@ -81,6 +81,7 @@ type SealedTable struct {
 	replaced []journal.Row                 // rows that had entries before
 	dead     []journal.Tombstone           // by key
 	back     []string                      // keys that have a tombstone and live again
+	removed  []removedRow                  // those of dead, to be kept whole if the triggers wrote them
 }
 
 // Groups returns the versions of a row, where groups are those in its entry: nil if it has none.

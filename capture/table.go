@@ -36,6 +36,9 @@ type ending struct {
 	at  int64 // µs since 1970 UTC
 	row journal.Row
 	was merge.Row
+
+	last journal.Row // which row it was that had the key last
+	how  journal.Death
 }
 
 // table makes versions of a table's changes.
@@ -111,6 +114,9 @@ func (x *tableSealer) findEnded(ctx context.Context) error {
 			e, other := x.ended[key]
 			first := !other || rowkey.Compare(f.Row, e.row) <= 0
 			e.at = max(e.at, d.At)
+			if !other || d.ID > e.how.ID {
+				e.last, e.how = f.Row, d
+			}
 			if first {
 				e.row = f.Row
 			}
@@ -288,6 +294,7 @@ func (x *tableSealer) stampDeletions() {
 			continue // a peer's later deletion came meanwhile
 		}
 		x.out.dead = append(x.out.dead, journal.Tombstone{Key: key, Version: dead})
+		x.out.removed = append(x.out.removed, removedRow{row: e.last, death: e.how, Deleted: journal.Deleted{Key: key, AddedBy: addedBy(e.was), Version: dead, DeletedAt: x.j.Now().UnixMicro()}})
 	}
 	slices.SortFunc(x.out.dead, func(a, b journal.Tombstone) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -21,11 +21,14 @@ func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.
 	}
 	defer inbox.Close()
 	files, err := wantedIn(ctx, inbox, want)
-	if err != nil || len(files) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	r := &inboxRun{node: n, inbox: inbox, latest: map[string]int64{}}
 	err = n.Import(ctx, files, ImportOptions{Folder: true}, begin, func(res *Result) error {
+		if res.Waited {
+			return each(res)
+		}
 		if err := r.sort(ctx, res); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 
 // retryAtOnce is how many rows of a peer that wait are tried again in one transaction; arrivedAtOnce of how many keys those are looked for
 // that wait for them.
-const retryAtOnce, arrivedAtOnce = 1000, 1000
+const retryAtOnce, arrivedAtOnce = 200, 1000
 
 // noteArrived remembers what came in that others wait for.
 func (r *importRun) noteArrived(p *apply.Report) {

@@ -40,6 +40,12 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 	return a
 }
 
+// KeepsWhole reports whether rows of a table that the application deletes are to be kept whole: those that a peer's rows may refer to and
+// that come back then.
+func (j *Journal) KeepsWhole(t *schema.Table) bool {
+	return t.Replicated && !j.KeepNone && access.On(j.Access(t), 0, access.Child).ReturnsRows()
+}
+
 // ExcludedUp reports whether the profile leaves a column out of what goes to a parent. Columns past the 62nd share a bit: who acts on
 // [access.Rules.SendsNot] or [access.Rules.TakesNot] asks this too.
 func (j *Journal) ExcludedUp(t *schema.Table, c *schema.Column) bool {

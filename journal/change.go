@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -67,8 +68,11 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 // fires a trigger (MDEV sources, close_thread_tables; tried on 10.11), and so there is one on omsync_capture that does nothing, and this
 // statement, which touches no row, uses eight handles: others, as a backup, may have left some too. Without the trigger, and on MySQL,
 // it is without effect; so is an error.
-func letGo(ctx context.Context, q sqldb.DB) {
-	q.ExecContext(ctx, "DELETE a FROM omsync_capture a, omsync_capture b, omsync_capture c, omsync_capture d, omsync_capture e, omsync_capture f, omsync_capture g, omsync_capture h WHERE FALSE")
+func letGo(ctx context.Context, q sqldb.DB) { letGoOf(ctx, q, "omsync_capture") }
+
+// letGoOf does the same for another table that triggers write to.
+func letGoOf(ctx context.Context, q sqldb.DB, table string) {
+	q.ExecContext(ctx, strings.ReplaceAll("DELETE a FROM t a, t b, t c, t d, t e, t f, t g, t h WHERE FALSE", "t ", table+" "))
 }
 
 // CountChanges returns the number of changes not sealed yet.

@@ -56,6 +56,14 @@
 //	column_mask   of an update: the columns that it changed
 //	changed_at    DATETIME(6), UTC, by the server's clock
 //
+// omsync_removed: what rows held that the application deleted since the last seal, of some tables: see schema.ContentSQL.
+//
+//	id            order of the deletions
+//	table_id      omsync_table.id
+//	local_id, local_key   the row, as in omsync_capture
+//	removed_at    changed_at of its deletion there
+//	content       its values
+//
 // omsync_version: versions of live rows. A row of this table is a group: some columns of a row, and the version that they share. The
 // groups of a row are its entry. A live row of a captured table that has no entry has its table's default version, but:
 //   - if it is new and not sealed yet, it has no version yet;

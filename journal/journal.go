@@ -20,6 +20,7 @@ type Journal struct {
 	Authors   *Authors
 	Now       func() time.Time
 	Warn      func(format string, args ...any) // what a person should know; never a patient's data
+	KeepNone  bool                             // of what the application deletes nothing is to be kept
 }
 
 // Load returns what a command needs of a node's database. Errors: [ErrNone] if it is no node, a *[FormatError] if its tables are of

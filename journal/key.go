@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -127,6 +128,11 @@ func FilteredOut(t *schema.Table, f *schema.RowFilter, key string) (stays, known
 		}
 	}
 	return false, false
+}
+
+// IsNumber reports whether a value of a conditional reference can be a row's integer.
+func IsNumber(v []byte) bool {
+	return len(v) > 0 && len(v) <= 18 && !slices.ContainsFunc(v, func(c byte) bool { return c < '0' || c > '9' })
 }
 
 // Discriminator returns a function that says of values of a condition's deciding column what they mean: themselves, or what the

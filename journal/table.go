@@ -30,6 +30,8 @@ type Table struct {
 	Fresh bool
 	Flow  Flow // how the table flowed when it was last looked at
 	Made  Made // which table it was then
+	// Whole: what the application deletes of it, the triggers write whole. It is not stored.
+	Whole bool
 }
 
 // A Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.

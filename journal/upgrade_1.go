@@ -28,6 +28,7 @@ func stepsFrom1() []upgradeStep {
 	}
 	return append(steps,
 		upgradeStep{"write the records anew", 1, recordsFrom1},
+		upgradeStep{"make omsync_removed, which triggers write to", 1, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_removed") }},
 		upgradeStep{"replace the triggers", 1, replaceTriggers},
 		upgradeStep{"move the changes", 1, moveChanges},
 		upgradeStep{"drop omsync_change", 1, dropChange},

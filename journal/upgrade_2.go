@@ -6,7 +6,7 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Format 3 keeps what imports delete, rows that wait, what each peer has used of its quotas, which rows were kept back from a peer, and when
+// Format 3 keeps what is deleted, rows that wait, what each peer has used of its quotas, which rows were kept back from a peer, and when
 // the application's tables were made.
 
 func stepsFrom2() []upgradeStep {
@@ -18,6 +18,7 @@ func stepsFrom2() []upgradeStep {
 			return u.try(ctx, tableTrials())
 		}},
 		{"claim the tables of format 2", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+2) }},
+		{"make omsync_removed", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_removed") }},
 		{"make omsync_deleted", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_deleted") }},
 		{"make omsync_waiting", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_waiting") }},
 		{"make omsync_unsent", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_unsent") }},

@@ -48,33 +48,56 @@ const (
 
 const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, versions, content, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries"
 
-// PutWaiting stores rows that wait, in place of those of the same peer and key that are not lost at it.
-func PutWaiting(ctx context.Context, q sqldb.DB, rows []WaitingRow) error {
-	for _, w := range rows {
-		if err := putWaiting(ctx, q, w); err != nil {
-			return fmt.Errorf("set a row aside: %w", err)
+// waitingPortion is how many bytes of rows that wait are written at once, but for one that is longer alone.
+const waitingPortion = 1 << 20
+
+// PutWaiting stores rows that wait, in place of those of the same peer and key that are not lost at it. It returns how many bytes they take.
+func PutWaiting(ctx context.Context, q sqldb.DB, rows []WaitingRow) (size int64, err error) {
+	const head = "REPLACE INTO omsync_waiting (peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries) VALUES "
+	b := []byte(head)
+	for i, w := range rows {
+		versions, err := encodeWaiting(w.Waiting)
+		if err != nil {
+			return 0, err
 		}
+		content, err := encodeContent(w.Content)
+		if err != nil {
+			return 0, err
+		}
+		size += int64(len(versions) + len(content))
+		if len(b) > len(head) {
+			b = append(b, ',')
+		}
+		b = w.literal(b, versions, content)
+		if i < len(rows)-1 && len(b) < waitingPortion {
+			continue
+		}
+		if err := sqldb.Exec(ctx, q, string(b)); err != nil {
+			return 0, fmt.Errorf("set rows aside: %w", err)
+		}
+		b = b[:len(head)]
 	}
-	return nil
+	return size, nil
 }
 
-func putWaiting(ctx context.Context, q sqldb.DB, w WaitingRow) error {
-	versions, err := encodeWaiting(w.Waiting)
-	if err != nil {
-		return err
-	}
-	content, err := encodeContent(w.Content)
-	if err != nil {
-		return err
-	}
-	var whole any
+// literal appends a row as it is stored.
+func (w *WaitingRow) literal(b, versions, content []byte) []byte {
+	b = fmt.Appendf(b, "(%d,%d,", w.Peer, w.Table)
+	b = append(sqldb.Binary(b, indexed(w.Key)), ',')
 	if len(w.Key) > longest {
-		whole = w.Key
+		b = append(sqldb.Binary(b, w.Key), ',')
+	} else {
+		b = append(b, "NULL,"...)
 	}
-	_, err = q.ExecContext(ctx, "REPLACE INTO omsync_waiting (peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries) "+
-		"VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", w.Peer, w.Table, indexed(w.Key), whole, versions, content, w.Waiting.Since(), string(w.Reason.Code), w.Reason.Column,
-		w.Reason.AwaitedTable, indexed(w.Reason.AwaitedKey), w.Reason.Text, w.Since, w.Tried, w.Tries)
-	return err
+	b = sqldb.AppendString(append(b, "0,_binary"...), versions)
+	b = sqldb.AppendString(append(b, ",_binary"...), content)
+	b = fmt.Appendf(b, ",%d,", w.Waiting.Since())
+	b = append(sqldb.Binary(b, string(w.Reason.Code)), ',')
+	b = append(sqldb.Binary(b, w.Reason.Column), ',')
+	b = fmt.Appendf(b, "%d,", w.Reason.AwaitedTable)
+	b = append(sqldb.Binary(b, indexed(w.Reason.AwaitedKey)), ',')
+	b = sqldb.AppendString(append(b, "_binary"...), []byte(w.Reason.Text))
+	return fmt.Appendf(b, ",%d,%d,%d)", w.Since, w.Tried, w.Tries)
 }
 
 // WaitingFilter chooses rows that wait. A zero field chooses all.

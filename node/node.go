@@ -162,7 +162,7 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	case n.Journal.Self != n.Node:
 		return n.stranger(fmt.Sprintf("%s says %s", config.Name, n.Node), n.Journal.Self)
 	}
-	n.Journal.Warn = l.Warn
+	n.Journal.Warn, n.Journal.KeepNone = l.Warn, n.Keep() < 0
 	return nil
 }
 

@@ -122,6 +122,9 @@ func TestLockTables(t *testing.T) {
 			if _, err := journal.Changes(t.Context(), w.db, 10); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := journal.RemovedRows(t.Context(), w.db, 0, 10); err != nil {
+				t.Fatal(err)
+			}
 			dbtest.Exec(t, w.app, "LOCK TABLES "+lock, statement, "UNLOCK TABLES")
 		}
 	}

@@ -4,7 +4,8 @@
 //	on every replicated table
 //	  AFTER INSERT    insert, local key
 //	  AFTER UPDATE    update, local key, which columns (by exact value); if the key changed: delete and insert
-//	  AFTER DELETE    delete, local key, what identified the row elsewhere
+//	  AFTER DELETE    delete, local key, what identified the row elsewhere; in some tables (journal.Table.Whole) what it held, into
+//	                  omsync_removed
 //	on a table whose foreign keys cascade, which fires no triggers
 //	  BEFORE DELETE, BEFORE UPDATE    the same for every row that the cascade is about to change
 //

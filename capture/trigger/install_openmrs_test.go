@@ -18,7 +18,7 @@ func TestInstallOnOpenMRS(t *testing.T) {
 	for version, cascading := range map[string]string{"2.6": "patient bu, person bu, users bd", "1.9": "patient bu, person bu"} {
 		t.Run(version, func(t *testing.T) {
 			w := &watched{t: t, server: dbtest.Server(t)}
-			name, _ := w.server.Database(t, append(openmrs.Schema(version), changeTable)...)
+			name, _ := w.server.Database(t, append(openmrs.Schema(version), changeTable, removedTable)...)
 			w.db = w.server.Open(t, name)
 			w.app = w.conn()
 			p, err := schema.Builtin("openmrs")

@@ -92,9 +92,9 @@ func deleteBody(t *schema.Table, m *journal.Table) string {
 		return fmt.Sprintf(`BEGIN
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' BEGIN END;
   IF @omsync_quiet IS NULL THEN
-    INSERT INTO omsync_capture (table_id, operation, %s, changed_at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));
+    INSERT INTO omsync_capture (table_id, operation, %s, changed_at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));%s
   END IF;
-END`, local, m.ID, journal.OpDelete, old)
+END`, local, m.ID, journal.OpDelete, old, contentBlock(t, m, "    "))
 	}
 	return fmt.Sprintf(`BEGIN
   DECLARE o_lost TINYINT DEFAULT 0;
@@ -103,9 +103,9 @@ END`, local, m.ID, journal.OpDelete, old)
     INSERT INTO omsync_capture (table_id, operation, %s, deleted_key, changed_at) VALUES (%d, %d, %s, %s, UTC_TIMESTAMP(6));
     IF o_lost THEN
       INSERT INTO omsync_capture (table_id, operation, %[1]s, changed_at) VALUES (%[2]d, %[3]d, %[4]s, UTC_TIMESTAMP(6));
-    END IF;
+    END IF;%[6]s
   END IF;
-END`, local, m.ID, journal.OpDelete, old, key)
+END`, local, m.ID, journal.OpDelete, old, key, contentBlock(t, m, "    "))
 }
 
 func updateBody(t *schema.Table, m *journal.Table) string {
@@ -132,14 +132,14 @@ func updateBody(t *schema.Table, m *journal.Table) string {
     IF o_moved THEN
       INSERT INTO omsync_capture (table_id, operation, %s, deleted_key, changed_at) VALUES
         (%d, %d, %s, %s, UTC_TIMESTAMP(6)),
-        (%[5]d, %[9]d, %[10]s, NULL, UTC_TIMESTAMP(6));
+        (%[5]d, %[9]d, %[10]s, NULL, UTC_TIMESTAMP(6));%[12]s
     ELSEIF o_mask THEN
       INSERT INTO omsync_capture (table_id, operation, %[4]s, column_mask, changed_at) VALUES (%[5]d, %[11]d, %[10]s, o_mask, UTC_TIMESTAMP(6));
     END IF;
   END IF;
 END`, allColumns, mask, strings.Join(keys, "\n      AND "), localColumn(t),
 		m.ID, journal.OpDelete, localSQL(t, columnOf("OLD")), rowKeySQL(t, columnOf("OLD")),
-		journal.OpInsert, localSQL(t, columnOf("NEW")), journal.OpUpdate)
+		journal.OpInsert, localSQL(t, columnOf("NEW")), journal.OpUpdate, contentBlock(t, m, "      "))
 }
 
 // columnOf gives the expression of a column of OLD, NEW or a table alias.

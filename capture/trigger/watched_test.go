@@ -17,6 +17,9 @@ const changeTable = `CREATE TABLE omsync_capture (id BIGINT UNSIGNED NOT NULL AU
 	table_id SMALLINT UNSIGNED NOT NULL, operation TINYINT UNSIGNED NOT NULL, local_id BIGINT NULL, local_key VARBINARY(700) NULL, deleted_key VARBINARY(255) NULL,
 	column_mask BIGINT UNSIGNED NOT NULL DEFAULT 0, changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB`
 
+const removedTable = `CREATE TABLE omsync_removed (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	table_id SMALLINT UNSIGNED NOT NULL, local_id BIGINT NULL, local_key VARBINARY(700) NULL, removed_at DATETIME(6) NOT NULL, content LONGBLOB NOT NULL) ENGINE=InnoDB`
+
 // watched is a database under capture, with one connection that plays the application.
 type watched struct {
 	t      testing.TB
@@ -32,7 +35,7 @@ type watched struct {
 func watch(t testing.TB, profile string, ddl ...string) *watched {
 	t.Helper()
 	server := dbtest.Server(t)
-	name, _ := server.Database(t, append([]string{changeTable}, ddl...)...)
+	name, _ := server.Database(t, append([]string{changeTable, removedTable}, ddl...)...)
 	w := &watched{t: t, server: server, db: server.Open(t, name)}
 	w.app = w.conn()
 	w.read(name, profile)
@@ -75,7 +78,7 @@ func (w *watched) catalogue(name string, p *schema.Profile) {
 		}
 		m := w.meta(t.Name)
 		if m == nil {
-			m = &journal.Table{ID: uint16(len(w.metas) + 1), Name: t.Name}
+			m = &journal.Table{ID: uint16(len(w.metas) + 1), Name: t.Name, Whole: true}
 			w.metas = append(w.metas, m)
 			w.byID[m.ID] = m
 		}

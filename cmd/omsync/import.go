@@ -73,7 +73,7 @@ func runImport(cmd *cobra.Command, g *global, o *importOptions, args []string) e
 	if err := run.withHook(ctx, func() error { return o.run(ctx, x, args, begin, run) }); err != nil {
 		return err
 	}
-	if run.files == 0 && !o.json {
+	if run.files == 0 && run.retried == 0 && !o.json {
 		where := o.from
 		if where == "" {
 			where = "the inbox"

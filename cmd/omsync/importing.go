@@ -27,6 +27,7 @@ type importing struct {
 	conflicts int
 	refused   int64
 	aside     int64 // rows that wait
+	retried   int64 // rows that waited and do no more
 	errs      failure.List
 }
 
@@ -146,6 +147,7 @@ func waitingText(n int64) string {
 // printWaited prints what came of rows that waited.
 func (r *importing) printWaited(p *apply.Report) error {
 	r.conflicts += p.Conflicts
+	r.retried += p.Retried
 	r.aside = max(0, r.aside-p.Retried)
 	r.done = append(r.done, hook.Imported("", p))
 	if r.json {
@@ -237,7 +239,8 @@ func (r *importing) end() error {
 	}
 	switch {
 	case r.aside > 0:
-		return failure.Coded(failure.Conflicts, "done; %s cannot be applied yet and waits: see omsync quarantine list", count(r.aside, "row"))
+		waits := map[bool]string{true: "waits", false: "wait"}[r.aside == 1]
+		return failure.Coded(failure.Conflicts, "done; %s cannot be applied yet and %s: see omsync quarantine list", count(r.aside, "row"), waits)
 	case r.conflicts > 0:
 		return failure.Coded(failure.Conflicts, "done; %s %s: values that lost against newer ones are kept", count(int64(r.conflicts), "conflict"), done)
 	case r.refused > 0:

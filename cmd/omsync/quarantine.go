@@ -29,8 +29,8 @@ func newQuarantine(g *global) *cobra.Command {
 		Use:   "quarantine",
 		Short: "List, show, retry and drop rows that came and cannot be applied yet",
 		Long: `A row that cannot be applied waits, and the rest of its file is applied. It waits for a row that it refers to
-(reference), for a value that another row has and only one may have (unique), for a column that takes its value (value), or for a
-clock (stamp). Each import tries it again; its sender's next version of the row takes its place.`,
+(reference), for a value that another row has and only one may have (unique), for a column that takes its value (value), for a clock
+(stamp), or for one version of the application at both sites (schema). Each import tries it again; its sender's next version of the row takes its place.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -43,7 +43,7 @@ func (o *waitingChoice) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.peer, "peer", "", "only rows that this peer sent")
 	f.StringVar(&o.table, "table", "", "only rows of this table")
-	f.StringVar(&o.reason, "reason", "", "only rows that wait for this reason: reference, unique, value or stamp")
+	f.StringVar(&o.reason, "reason", "", "only rows that wait for this reason: reference, unique, value, stamp or schema")
 }
 
 // filter returns what the flags and numbers choose. Without any it chooses all.
@@ -66,7 +66,7 @@ func (o *waitingChoice) filter(ctx context.Context, n *node.Node, ids []string) 
 		f.Table = t.ID
 	}
 	if f.Reason = journal.ReasonCode(o.reason); o.reason != "" && !slices.Contains(journal.Reasons(), f.Reason) {
-		return f, fmt.Errorf("no row waits for the reason %s: it is reference, unique, value or stamp", failure.Printable(o.reason))
+		return f, fmt.Errorf("no row waits for the reason %s: it is reference, unique, value, stamp or schema", failure.Printable(o.reason))
 	}
 	for _, s := range ids {
 		id, err := strconv.ParseUint(s, 10, 64)

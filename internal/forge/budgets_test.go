@@ -118,7 +118,7 @@ func TestBudgets(t *testing.T) {
 				s.Item(forge.Block(0, 2, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), 52<<20-1000)))...)
 				s.Item(forge.Reset)
 			}},
-		{"a value that is longer", "max_allowed_packet", func(s *forge.Stream) {
+		{"a value that is longer", "batch is cut short", func(s *forge.Stream) {
 			s.Item(note...)
 			s.Item(forge.Keys, 0, 2, 1, []any{[]any{forge.Int, forge.Run(1, 1)}})
 			s.Item(forge.Block(0, 1, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), batch.MaxValue)))...)
@@ -145,7 +145,7 @@ func TestBudgets(t *testing.T) {
 			s.Item(forge.Block(0, n, 2, thief, epoch, values...)...)
 			s.Item(forge.Reset)
 		}},
-		{"references to rows that never come", excess, func(s *forge.Stream) {
+		{"references to rows that never come", "more than 100000 rows, or 256 MiB, of kisumu wait then", func(s *forge.Stream) {
 			s.Item(site...)
 			s.Item(forge.Table, 1, "visit", "visit", uuid, []any{forge.Column("site_id", 0, true, 1)})
 			const n = 4000

@@ -304,6 +304,11 @@ func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jo
 	var done []hook.File
 	_, err := x.ImportInbox(ctx, func(_ string, h *batch.Header) bool { j := jobs[h.Sender]; return j != nil && j.imports },
 		func() error { return nil }, func(r *exchange.Result) error {
+			if r.Waited {
+				w.log.Info("rows that waited are applied", "peer", r.Report.Sender, "rows", r.Report.Retried)
+				done = append(done, hook.Imported("", r.Report))
+				return nil
+			}
 			receipt := w.receipt(r)
 			if r.Header == nil {
 				return nil
@@ -348,6 +353,6 @@ func (w *worker) receipt(r *exchange.Result) web.Receipt {
 	}
 	p := r.Report
 	w.log.Info("imported", "peer", p.Sender, "file", r.Name, "outcome", p.Outcome, "inserted", p.Inserted, "updated", p.Updated, "deleted", p.Deleted,
-		"unchanged", p.Unchanged, "refused", p.Refused, "conflicts", p.Conflicts, "why", p.Why)
+		"unchanged", p.Unchanged, "refused", p.Refused, "waiting", p.Waiting, "conflicts", p.Conflicts, "why", p.Why)
 	return web.Receipt{Outcome: p.Outcome, Why: p.Why}
 }

@@ -152,6 +152,10 @@ func (m model) value(c column) (expression string, ok bool) {
 			ELSE %s END`, whens.String(), name), true
 	case c.path() == "person_attribute_type.foreign_key":
 		return fmt.Sprintf("CASE t.format%s ELSE %s END", whens.String(), name), true
+	case c.path() == "global_property.property_value": // some settings hold the number of a concept
+		return fmt.Sprintf("CASE WHEN t.property LIKE 'concept.%%' AND %[1]s REGEXP '^[0-9]+$' THEN COALESCE(%[2]s, %[1]s) ELSE %[1]s END", name, m.uuidOf("concept.concept_id", name, 0)), true
+	case c.path() == "user_property.property_value":
+		return fmt.Sprintf("CASE WHEN t.property = 'defaultLocation' THEN COALESCE(%[2]s, %[1]s) ELSE %[1]s END", name, m.uuidOf("location.location_id", name, 0)), true
 	case c.kind == "float":
 		return name + " * 1e0", true // as text a float loses digits
 	}
