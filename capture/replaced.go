@@ -114,8 +114,19 @@ func (r *reconciler) saveMade(ctx context.Context) error {
 			}
 		}
 	}
+	for name, meta := range r.j.Tables { // a table that is gone is another when it is back, also within a second
+		if _, there := made[name]; !there && meta.Made.Table != "" && meta.Made.Table != gone {
+			meta.Made.Table = gone
+			if err := journal.SaveMade(ctx, r.j.DB, meta); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
+
+// gone stands in place of the time when a table was made that is not there now.
+const gone = "gone"
 
 // findAgain has the rows of a table that is another than before count as found: see [merge.TableSigns.Replaced]. One that is empty is
 // filled by the first load that comes, as if it were new.
