@@ -118,6 +118,9 @@ func line(table access.Table, role access.Role) string {
 	if r.SendsAllRows() {
 		sends = "all"
 	}
+	if all := r.TakesRow(live(0), access.Added{}); all != r.TakesAllRows() {
+		return "takes all rows is wrong"
+	}
 	takes := "no"
 	if r.Takes() {
 		takes = "yes"

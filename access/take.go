@@ -7,6 +7,9 @@ func (r Rules) Takes() bool {
 	return r.table.Direction != None && (r.up || r.table.Direction != Down)
 }
 
+// TakesAllRows reports whether the peer may change every row of the table, so that it can give back one that is lost here.
+func (r Rules) TakesAllRows() bool { return r.Takes() && (r.up || r.table.Direction == Both) }
+
 // Added says who had added a row that was deleted here, if that is known: see journal.Deleted.
 type Added struct {
 	Known bool

@@ -134,11 +134,7 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 	if v != merge.Apply && v != merge.Covered {
 		return nil
 	}
-	for _, s := range l.header.Requests {
-		r, ok := journal.ParseResendRequest(s)
-		if !ok {
-			continue
-		}
+	for _, r := range journal.ParseResendRequests(l.header.Requests) {
 		t := l.sends(r.Table)
 		if t == nil || r.Epoch <= l.peer.Answered[t.Name] {
 			continue // an older request may come again, in a file that was late
@@ -147,7 +143,12 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 			l.peer.Answered = map[string]uint64{}
 		}
 		l.peer.Answered[t.Name] = r.Epoch
-		l.peer.Ask(t.Name)
+		l.peer.Ask(t.Name, r.Lost)
+		if r.Lost { // what waits of it is nowhere else
+			if err := journal.LoseWaitingOf(ctx, l.s.conn, l.peer.ID, t.ID); err != nil {
+				return err
+			}
+		}
 	}
 	now := l.j.Now().UnixMicro()
 	due := l.peer.AskedFor(func(last int64) bool { return access.Resends(last, now) })

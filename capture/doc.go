@@ -22,7 +22,8 @@
 //	reconcile (reconcile.go)
 //	  give new tables numbers, new columns bits
 //	  compare the triggers; make what is missing or outdated
-//	  if a table is new, goes further than before or was without triggers, behind the gate (restamp.go)
+//	  note which tables were dropped and made again (replaced.go)
+//	  if a table is new, goes further than before, was without triggers or was made again, behind the gate (restamp.go)
 //	    give versions to what the triggers have not seen; ask the peers for those tables
 //
 // It promises: every committed change is stamped exactly once, by a seal or by the import that meets it before one does, whatever

@@ -22,6 +22,7 @@ type Reconciled struct {
 	Widened  []string // tables that go further than before, with more columns, or with keys where numbers were sent: they are sent again
 	Narrowed []string // tables that went up before, and do not now
 	Missed   []string // tables whose triggers had been missing: changes may have gone by
+	Replaced []string // tables that were dropped and made again: what peers have of them counts
 }
 
 // Reconcile brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the names of the
@@ -37,10 +38,13 @@ func reconcile(ctx context.Context, r *reconciler, wait time.Duration) (*Reconci
 	if err := r.installTriggers(ctx); err != nil {
 		return nil, err
 	}
-	if len(r.changed)+len(r.found.Missed) > 0 {
+	if len(r.changed)+len(r.found.Missed)+len(r.found.Replaced) > 0 {
 		if err := r.restamp(ctx, wait); err != nil {
 			return &r.found, err
 		}
+	}
+	if err := r.saveMade(ctx); err != nil {
+		return &r.found, err
 	}
 	r.warnNarrowed()
 	return &r.found, nil
@@ -87,6 +91,8 @@ type reconciler struct {
 	found   Reconciled
 	changed []*schema.Table // those whose line in the journal is to be written
 	asked   []string        // tables that every peer is to send again, for new columns of theirs
+
+	others map[string][]uint16 // by table: the numbers of those of which it was a copy's
 }
 
 // register gives new tables and columns their numbers and bits, and compares how tables flow with how they flowed.
@@ -216,11 +222,16 @@ func markFreed(t *schema.Table, meta *journal.Table, is journal.Flow) {
 	}
 }
 
+// metas are the journal's tables, as the triggers need them.
+func (r *reconciler) metas() []*journal.Table { return watched(r.j) }
+
 // installTriggers makes the triggers that are missing or outdated, and notes the tables whose changes may have gone by.
 func (r *reconciler) installTriggers(ctx context.Context) error {
-	tables := watched(r.j)
-	missing, outdated, err := trigger.Compare(ctx, r.j.DB, r.j.Catalogue, tables)
+	found, err := trigger.Look(ctx, r.j.DB, r.j.Catalogue, r.metas())
 	if err != nil {
+		return err
+	}
+	if err := r.findReplaced(ctx, found); err != nil {
 		return err
 	}
 	c, err := r.j.DB.Conn(ctx)
@@ -231,15 +242,10 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 	if err := trigger.Guard(ctx, c, r.j.Catalogue.Database); err != nil {
 		return err
 	}
-	if len(missing)+len(outdated) > 0 {
-		if r.found.Triggers, err = trigger.Install(ctx, c, r.j.Catalogue, tables); err != nil {
+	if slices.ContainsFunc(found, func(f trigger.Found) bool { return f.Missing || f.Outdated }) {
+		if r.found.Triggers, err = trigger.Install(ctx, c, r.j.Catalogue, r.metas()); err != nil {
 			return err
 		}
 	}
-	for _, t := range r.j.Replicated() {
-		if !r.j.Tables[t.Name].Fresh && (r.missed || slices.Contains(missing, t.Name)) {
-			r.found.Missed = append(r.found.Missed, t.Name)
-		}
-	}
-	return nil
+	return r.sortMissed(ctx, found)
 }

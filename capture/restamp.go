@@ -31,7 +31,7 @@ func (r *reconciler) restamp(ctx context.Context, wait time.Duration) error {
 	if err := r.reload(ctx, gate); err != nil {
 		return err
 	}
-	epoch, err := journal.NextEpoch(ctx, gate, len(r.found.Missed)+len(r.found.Widened) > 0, r.j.Now())
+	epoch, err := journal.NextEpoch(ctx, gate, len(r.found.Missed)+len(r.found.Replaced)+len(r.found.Widened) > 0, r.j.Now())
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,18 @@ func (r *reconciler) restamp(ctx context.Context, wait time.Duration) error {
 		}
 	}
 	for _, name := range r.found.Missed {
-		if err := s.touchAll(ctx, r.j.Catalogue.Table(name)); err != nil {
+		if err := s.touchAll(ctx, r.j.Catalogue.Table(name), r.others[name]); err != nil {
+			return err
+		}
+	}
+	for _, name := range r.found.Replaced {
+		if err := s.findAgain(ctx, r.j.Catalogue.Table(name)); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Concat(r.found.Missed, r.found.Replaced) {
+		r.j.Tables[name].Made = journal.Made{}
+		if err := journal.SaveMade(ctx, gate, r.j.Tables[name]); err != nil {
 			return err
 		}
 	}
@@ -57,12 +68,12 @@ func (r *reconciler) restamp(ctx context.Context, wait time.Duration) error {
 		}
 	}
 	for _, t := range r.changed {
-		stamped := slices.Contains(r.found.Missed, t.Name) || slices.Contains(r.found.New, t.Name)
+		stamped := slices.Contains(slices.Concat(r.found.Missed, r.found.New, r.found.Replaced), t.Name)
 		if err := s.newColumns(ctx, t, stamped); err != nil {
 			return err
 		}
 	}
-	if err := journal.RequestResend(ctx, gate, r.resendRequests(), epoch.Epoch); err != nil {
+	if err := journal.RequestResend(ctx, gate, r.resendRequests(), r.found.Replaced, epoch.Epoch); err != nil {
 		return err
 	}
 	_, err = gate.ExecContext(ctx, "COMMIT")
@@ -89,7 +100,7 @@ func (r *reconciler) reload(ctx context.Context, q sqldb.DB) (err error) {
 
 // resendRequests lists the tables that every peer is to send again.
 func (r *reconciler) resendRequests() []string {
-	out := slices.Concat(r.found.Missed, r.found.New, r.asked)
+	out := slices.Concat(r.found.Missed, r.found.Replaced, r.found.New, r.asked)
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -120,9 +131,15 @@ func (s *restamper) firstSeen(ctx context.Context, t *schema.Table) error {
 // touchAll stamps every row of a table one above its version, because changes may have gone by unseen: never by the clock, which would
 // beat edits that others made meanwhile. What has an entry and no row any more is forgotten; the peers are asked for the table, which
 // brings back a deletion that was not seen.
-func (s *restamper) touchAll(ctx context.Context, t *schema.Table) error {
+//
+// others are the numbers under which triggers noted changes of the table while it was a copy beside the one before it: of these, what
+// deleted a row that is gone counts.
+func (s *restamper) touchAll(ctx context.Context, t *schema.Table, others []uint16) error {
 	meta := s.j.Tables[t.Name]
-	err := journal.DropVersionsWithoutRow(ctx, s.gate, t, meta.ID)
+	err := journal.MoveDeletions(ctx, s.gate, t, others, meta.ID)
+	if err == nil {
+		err = journal.DropVersionsWithoutRow(ctx, s.gate, t, meta.ID)
+	}
 	if err == nil {
 		err = journal.TouchVersions(ctx, s.gate, meta.ID, s.stamper, s.j.Authors)
 	}
@@ -146,7 +163,7 @@ func (s *restamper) stampReturned(ctx context.Context, t *schema.Table) error {
 		return nil
 	}
 	id := s.j.Tables[t.Name].ID
-	dead, err := journal.NewerTombstones(ctx, s.gate, id, 0, noPeer, s.j.Authors)
+	dead, err := journal.NewerTombstones(ctx, s.gate, id, 0, merge.NoPeer, s.j.Authors)
 	if err != nil || len(dead) == 0 {
 		return err
 	}
@@ -172,9 +189,6 @@ func (s *restamper) stampReturned(ctx context.Context, t *schema.Table) error {
 	}
 	return journal.DropTombstones(ctx, s.gate, id, back)
 }
-
-// noPeer is the number of no peer: what is asked of it came from elsewhere.
-const noPeer merge.Peer = 0xffff
 
 // newColumns saves a table's line in the journal, and gives versions to what its new columns hold, unless all of the table was just
 // stamped.

@@ -16,7 +16,7 @@ func (x *exporter) writeDeletions(ctx context.Context) error {
 		if !t.rules.Sends() {
 			continue
 		}
-		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, t.base(x.head.Base.Epoch), x.peer.ID, x.j.Authors)
+		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, t.base(x.head.Base.Epoch), t.knows, x.j.Authors)
 		if err != nil {
 			return err
 		}

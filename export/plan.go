@@ -44,6 +44,7 @@ type table struct {
 	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
 	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
 	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+	knows   merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
 }
 
 // base is the epoch from which on the peer lacks what there is of the table.
@@ -139,7 +140,10 @@ func (p *plan) addTables(ctx context.Context) error {
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name),
-		owed: p.peer.Owes(t.Name, p.head.Base.Epoch)}
+		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), knows: p.peer.ID}
+	if out.owed != 0 && p.peer.Owed[t.Name].Lost {
+		out.knows = merge.NoPeer
+	}
 	excluded := out.rules.SendsNot()
 	for _, c := range p.j.Columns(t) {
 		bit := meta.Bit(c.Name)

@@ -39,7 +39,7 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 	lacksDefault := r.lacks(knownBy(nil, r.t.meta.Default)) // all rows but those with an entry
 	var list []journal.Row
 	if !lacksDefault {
-		newer, err := journal.Newer(ctx, r.snap, r.t.meta.ID, r.t.base(r.head.Base.Epoch), r.peer.ID)
+		newer, err := journal.Newer(ctx, r.snap, r.t.meta.ID, r.t.base(r.head.Base.Epoch), r.t.knows)
 		if err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func knownBy(groups []merge.Group, ofRest merge.Group) merge.Row {
 
 // lacks reports whether the peer lacks something of a row.
 func (r *reader) lacks(known merge.Row) bool {
-	return known.NewerThan(r.t.base(r.head.Base.Epoch), r.peer.ID)
+	return known.NewerThan(r.t.base(r.head.Base.Epoch), r.t.knows)
 }
 
 // stays reports whether the profile keeps a row here, by its key columns and those that are sent.

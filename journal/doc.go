@@ -43,6 +43,7 @@
 //	unversioned   1: what it held when it was first found has no versions yet
 //	default_mask, default_time, default_author, default_epoch, default_origin
 //	              version of the rows without an entry in omsync_version, with exceptions: see there; NULL mask: there is none
+//	made          which table it was when last looked at: see Made; NULL: nobody knows
 //
 // omsync_capture: what the triggers wrote since the last seal, one row for each row that a statement changed.
 //

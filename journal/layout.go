@@ -73,6 +73,7 @@ func layouts() []layout {
   default_author SMALLINT UNSIGNED NULL,
   default_epoch BIGINT UNSIGNED NULL,
   default_origin SMALLINT UNSIGNED NULL,
+  made BLOB NULL,
   UNIQUE KEY (name)`},
 		{"omsync_capture", `  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   table_id SMALLINT UNSIGNED NOT NULL,

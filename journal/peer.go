@@ -25,6 +25,7 @@ type Peer struct {
 	// Requested is tables to ask the peer for, with this node's epoch of the request; Answered the peer's epochs of its own requests
 	// that were read; Owed what it is sent for that.
 	Requested, Answered        map[string]uint64
+	Lost                       map[string]uint64 // those of Requested that this node has lost
 	Owed                       map[string]Owed
 	Used                       access.Used    // of its quotas
 	Heard                      features.Heard // what the peer's headers said that its program reads
@@ -70,7 +71,7 @@ func (p *Peer) decode(link, asked, heard, used []byte) (err error) {
 	if asked != nil {
 		var again requests
 		again, err = decodeRequests(asked)
-		p.Requested, p.Answered, p.Owed = again.requested, again.answered, again.owed
+		p.Requested, p.Answered, p.Lost, p.Owed = again.requested, again.answered, again.lost, again.owed
 	}
 	if err == nil {
 		p.Heard, err = decodeHeard(heard)
@@ -164,7 +165,7 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	again, err := encodeRequests(requests{p.Requested, p.Answered, p.Owed})
+	again, err := encodeRequests(requests{p.Requested, p.Answered, p.Lost, p.Owed})
 	if err != nil {
 		return err
 	}

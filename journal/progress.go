@@ -9,6 +9,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -33,32 +34,36 @@ func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (total 
 			err = sqldb.Each(ctx, q, fmt.Sprintf(query, args...), func(r []sql.RawBytes) error { total += sqldb.Int(r[0]); return nil })
 		}
 	}
-	var ids, whole []string // tables of which what is new waits, and those that are owed to the peer
+	var ids, whole, lost []string // tables of which what is new waits, those that are owed to the peer, and of these those that it lost
 	for _, t := range j.Replicated() {
 		if !access.On(j.Access(t), p.ID, p.Role).Sends() {
 			continue
 		}
 		jt := j.Tables[t.Name]
 		owed := p.Owes(t.Name, acked) != 0
-		if owed {
+		gone := owed && p.Owed[t.Name].Lost
+		if gone {
+			lost = append(lost, fmt.Sprint(jt.ID))
+		} else if owed {
 			whole = append(whole, fmt.Sprint(jt.ID))
 		} else {
 			ids = append(ids, fmt.Sprint(jt.ID))
 		}
-		if jt.Default.Mask != 0 && (owed || jt.Default.Epoch > acked) && jt.Default.From != p.ID { // rows without an entry of their own
+		if jt.Default.Mask != 0 && (owed || jt.Default.Epoch > acked) && (gone || jt.Default.From != p.ID) { // rows without an entry of their own
 			add("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d)", schema.Quote(t.Name), jt.ID)
 		}
 	}
 	for _, some := range []struct {
-		ids  []string
-		base uint64
-	}{{ids, acked}, {whole, 0}} {
+		ids   []string
+		base  uint64
+		knows merge.Peer
+	}{{ids, acked, p.ID}, {whole, 0, p.ID}, {lost, 0, merge.NoPeer}} {
 		if len(some.ids) == 0 {
 			continue
 		}
 		in := strings.Join(some.ids, ",")
-		add("SELECT COUNT(DISTINCT table_id, local_id, local_key) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, p.ID)
-		add("SELECT COUNT(*) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, p.ID)
+		add("SELECT COUNT(DISTINCT table_id, local_id, local_key) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, some.knows)
+		add("SELECT COUNT(*) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, some.knows)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("count what waits for %s: %w", p.Name, err)

@@ -52,12 +52,12 @@ func drawRequests(t *rapid.T) requests {
 		}
 		return m
 	}
-	q := requests{requested: draw(), answered: draw()}
+	q := requests{requested: draw(), answered: draw(), lost: draw()}
 	for _, name := range drawNames(t) {
 		if q.owed == nil {
 			q.owed = map[string]Owed{}
 		}
-		q.owed[name] = Owed{Epoch: rapid.Uint64().Draw(t, "epoch"), At: rapid.Int64().Draw(t, "at"), Again: rapid.Bool().Draw(t, "again")}
+		q.owed[name] = Owed{Epoch: rapid.Uint64().Draw(t, "epoch"), At: rapid.Int64().Draw(t, "at"), Again: rapid.Bool().Draw(t, "again"), Lost: rapid.Bool().Draw(t, "lost")}
 	}
 	return q
 }
@@ -83,6 +83,10 @@ func drawColumns(t *rapid.T) (columns []Column) {
 
 func drawFlow(t *rapid.T) Flow {
 	return Flow{Direction: rapid.SampledFrom([]string{"", "both", "down", "add", "none"}).Draw(t, "direction"), ExcludedUp: drawNames(t), Excluded: drawNames(t), Released: drawNames(t), Beside: drawNames(t)}
+}
+
+func drawMade(t *rapid.T) Made {
+	return Made{Table: drawName(t), Triggers: drawName(t), Journal: drawName(t), Replaced: rapid.Bool().Draw(t, "replaced"), LastChange: rapid.Uint64().Draw(t, "change")}
 }
 
 func drawHeard(t *rapid.T) features.Heard {

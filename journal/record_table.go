@@ -23,6 +23,16 @@ type flowRecord struct {
 	Beside     []string `json:"beside,omitempty"`
 }
 
+// madeRecord says which table it was when it was last looked at, as omsync_table.made holds it.
+type madeRecord struct {
+	Version    int    `json:"version"`
+	Table      string `json:"table,omitempty"`
+	Triggers   string `json:"triggers,omitempty"`
+	Journal    string `json:"journal,omitempty"`
+	Replaced   bool   `json:"replaced,omitempty"`
+	LastChange uint64 `json:"last_change,omitempty"`
+}
+
 func encodeColumns(columns []Column) ([]byte, error) {
 	r := columnsRecord{Version: recordVersion}
 	for _, c := range columns {
@@ -51,4 +61,14 @@ func decodeFlow(b []byte) (Flow, error) {
 	var r flowRecord
 	err := decodeRecord("flow of a table", recordVersion, b, &r)
 	return Flow{r.Direction, r.ExcludedUp, r.Excluded, r.Released, r.Beside}, err
+}
+
+func encodeMade(m Made) ([]byte, error) {
+	return encodeRecord("making of a table", madeRecord{recordVersion, m.Table, m.Triggers, m.Journal, m.Replaced, m.LastChange})
+}
+
+func decodeMade(b []byte) (Made, error) {
+	var r madeRecord
+	err := decodeRecord("making of a table", recordVersion, b, &r)
+	return Made{r.Table, r.Triggers, r.Journal, r.Replaced, r.LastChange}, err
 }

@@ -53,6 +53,7 @@ func forms() []form {
 		formOf("requests", encodeRequests, decodeRequests, requestsOfFormat1, rapid.Custom(drawRequests), `{"version":1,"wants":{"person":3}}`),
 		formOf("columns", encodeColumns, decodeColumns, columnsOfFormat1, rapid.Custom(drawColumns), `{"version":1,"columns":[{"name":"a","bit":1,"b":2}]}`),
 		formOf("flow", encodeFlow, decodeFlow, flowOfFormat1, rapid.Custom(drawFlow), `{"version":1,"held":[]}`),
+		formOf("made", encodeMade, decodeMade, nil, rapid.Custom(drawMade), `{"version":1,"created":""}`),
 		formOf("heard", encodeHeard, decodeHeard, nil, rapid.Custom(drawHeard), `{"version":1,"history":1,"features":[]}`),
 		formOf("content", encodeContent, decodeContent, nil, rapid.Custom(drawContent), `{"version":1,"references":{"a":{"table":"b","key":"c","text":"d"}}}`),
 		formOf("used", encodeUsed, decodeUsed, nil, rapid.Custom(drawUsed), `{"version":1,"stopped":{"quota":"authors","why":""}}`),
@@ -66,6 +67,7 @@ func later() map[string]any {
 	return map[string]any{
 		"used": access.Used{Amounts: access.Amounts{access.Authors: 12, access.ConflictBytes: 1<<64 - 1},
 			Stopped: &access.OverQuota{Quota: access.Authors, Used: 12, More: 1<<64 - 2, Limit: 13}},
+		"made":  Made{Table: "2026-05-01 10:00:00", Triggers: "2026-05-01 10:00:01.25", Journal: "2026-05-01 09:00:00", Replaced: true, LastChange: 1<<64 - 1},
 		"heard": features.Heard{Reads: []string{"rows-that-wait", "routes"}, History: 1<<64 - 1, Epoch: 1<<64 - 2, Time: 1779494400000000},
 		"content": Content{"name": {Text: &plain}, "note": {}, "scan": {Text: &bytes}, "ward_id": {Text: &key, Table: "ward_tag"},
 			"value": {Text: &binaryKey, Table: "concept"}},

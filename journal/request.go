@@ -16,18 +16,45 @@ import (
 type ResendRequest struct {
 	Table string
 	Epoch uint64
+	Lost  bool // the asker has lost the table, and is to be sent what came from it too
 }
 
-func (a ResendRequest) String() string { return a.Table + "#" + strconv.FormatUint(a.Epoch, 10) }
+// lostSuffix is what follows a request for a table that the asker has lost. It goes beside the request without it, which alone an earlier
+// program understands.
+const lostSuffix = "#lost"
+
+func (a ResendRequest) String() string {
+	s := a.Table + "#" + strconv.FormatUint(a.Epoch, 10)
+	if a.Lost {
+		s += lostSuffix
+	}
+	return s
+}
 
 // ParseResendRequest returns the request that String wrote.
 func ParseResendRequest(s string) (ResendRequest, bool) {
+	s, lost := strings.CutSuffix(s, lostSuffix)
 	i := strings.LastIndexByte(s, '#')
 	if i <= 0 {
 		return ResendRequest{}, false
 	}
 	n, err := strconv.ParseUint(s[i+1:], 10, 64)
-	return ResendRequest{s[:i], n}, err == nil && n > 0
+	return ResendRequest{s[:i], n, lost}, err == nil && n > 0
+}
+
+// ParseResendRequests returns the requests among texts, those for lost tables first.
+func ParseResendRequests(texts []string) (lost []ResendRequest) {
+	var other []ResendRequest
+	for _, s := range texts {
+		switch r, ok := ParseResendRequest(s); {
+		case !ok:
+		case r.Lost:
+			lost = append(lost, r)
+		default:
+			other = append(other, r)
+		}
+	}
+	return append(lost, other...)
 }
 
 // ResendRequests returns what the peer is to be asked for, in order: it has not acknowledged the epoch of the request yet.
@@ -35,15 +62,18 @@ func (p *Peer) ResendRequests() []string {
 	var out []string
 	for t, e := range p.Requested {
 		if p.Link.Acked.Epoch < e {
-			out = append(out, ResendRequest{t, e}.String())
+			out = append(out, ResendRequest{t, e, false}.String())
+			if p.Lost[t] == e {
+				out = append(out, ResendRequest{t, e, true}.String())
+			}
 		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-// RequestResend notes, for every peer, tables to be asked for.
-func RequestResend(ctx context.Context, q sqldb.DB, tables []string, epoch uint64) error {
+// RequestResend notes, for every peer, tables to be asked for; those in lost are lost here.
+func RequestResend(ctx context.Context, q sqldb.DB, tables, lost []string, epoch uint64) error {
 	if len(tables) == 0 {
 		return nil
 	}
@@ -58,6 +88,13 @@ func RequestResend(ctx context.Context, q sqldb.DB, tables []string, epoch uint6
 		for _, t := range tables {
 			p.Requested[t] = epoch
 		}
+		for _, t := range lost {
+			if p.Lost == nil {
+				p.Lost = map[string]uint64{}
+			}
+			p.Lost[t] = epoch
+		}
+		p.Link.HeaderDue = true // there may be nothing else to send: the table is empty
 		if err := SavePeer(ctx, q, p); err != nil {
 			return err
 		}
@@ -84,13 +121,14 @@ func RecordResend(ctx context.Context, q sqldb.DB, epoch uint64) error {
 	return nil
 }
 
-// Ask notes that the peer asks for a table.
-func (p *Peer) Ask(table string) {
+// Ask notes that the peer asks for a table; lost: which it has lost.
+func (p *Peer) Ask(table string, lost bool) {
 	if p.Owed == nil {
 		p.Owed = map[string]Owed{}
 	}
 	o := p.Owed[table]
-	o.Again = true
+	pending := o.Again || p.Link.Acked.Epoch < o.Epoch
+	o.Again, o.Lost = true, lost || o.Lost && pending
 	p.Owed[table] = o
 }
 
@@ -109,7 +147,7 @@ func (p *Peer) AskedFor(due func(last int64) bool) (tables []string) {
 // Owe settles that the peer is sent tables whole: by each batch that starts before this node's epoch, until it has applied one.
 func (p *Peer) Owe(tables []string, epoch uint64, now int64) {
 	for _, t := range tables {
-		p.Owed[t] = Owed{Epoch: epoch, At: now}
+		p.Owed[t] = Owed{Epoch: epoch, At: now, Lost: p.Owed[t].Lost}
 	}
 }
 

@@ -25,13 +25,34 @@ func TestResend(t *testing.T) {
 
 func TestAsk(t *testing.T) {
 	for _, name := range []string{"person", "odd#name"} {
-		if a, ok := ParseResendRequest(ResendRequest{name, 12}.String()); !ok || a != (ResendRequest{name, 12}) {
-			t.Errorf("%+v, %v", a, ok)
+		for _, lost := range []bool{false, true} {
+			if a, ok := ParseResendRequest(ResendRequest{name, 12, lost}.String()); !ok || a != (ResendRequest{name, 12, lost}) {
+				t.Errorf("%+v, %v", a, ok)
+			}
 		}
 	}
-	for _, s := range []string{"", "person", "#3", "person#", "person#x", "person#0"} {
+	for _, s := range []string{"", "person", "#3", "person#", "person#x", "person#0", "person#0#lost", "person#lost", "#lost"} {
 		if a, ok := ParseResendRequest(s); ok {
 			t.Errorf("%q passed as %+v", s, a)
 		}
 	}
+}
+
+// A request for a table that is lost goes beside one that every program reads, and is read before it. What is owed for it is so until it
+// was applied, also if the peer asks again for another reason.
+func TestAskForALostTable(t *testing.T) {
+	p := &Peer{Requested: map[string]uint64{"bed": 4, "ward": 7}, Lost: map[string]uint64{"bed": 3, "ward": 7}}
+	texts := p.ResendRequests()
+	same(t, "requests", texts, []string{"bed#4", "ward#7", "ward#7#lost"})
+	same(t, "read", ParseResendRequests(append(texts, "reads:x", "ward#9")), []ResendRequest{{"ward", 7, true}, {"bed", 4, false}, {"ward", 7, false}, {"ward", 9, false}})
+	always := func(int64) bool { return true }
+	p.Ask("ward", true)
+	p.Owe(p.AskedFor(always), 5, 1)
+	same(t, "owed", p.Owed["ward"], Owed{Epoch: 5, At: 1, Lost: true})
+	p.Ask("ward", false)
+	p.Owe(p.AskedFor(always), 6, 2)
+	same(t, "owed still", p.Owed["ward"], Owed{Epoch: 6, At: 2, Lost: true})
+	p.Link.Acked.Epoch = 6
+	p.Ask("ward", false)
+	same(t, "asked anew", p.Owed["ward"], Owed{Epoch: 6, At: 2, Again: true})
 }

@@ -29,6 +29,7 @@ type Table struct {
 	// Fresh: what the table held when it was first found has no versions yet.
 	Fresh bool
 	Flow  Flow // how the table flowed when it was last looked at
+	Made  Made // which table it was then
 	// Whole: what the application deletes of it, the triggers write whole. It is not stored.
 	Whole bool
 }
@@ -76,7 +77,7 @@ func (t *Table) Assign(column, typ string) bool {
 // LoadTables returns all tables, by name.
 func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table, error) {
 	out := map[string]*Table{}
-	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow " +
+	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow, made " +
 		"FROM omsync_table"
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		t := &Table{ID: uint16(sqldb.Uint(r[0])), Name: string(r[1])}
@@ -90,6 +91,11 @@ func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table,
 		t.Fresh = sqldb.Int(r[8]) != 0
 		if r[9] != nil {
 			if t.Flow, err = decodeFlow(r[9]); err != nil {
+				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
+			}
+		}
+		if r[10] != nil {
+			if t.Made, err = decodeMade(r[10]); err != nil {
 				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 			}
 		}

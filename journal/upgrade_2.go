@@ -6,7 +6,8 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Format 3 keeps what is deleted, rows that wait, what each peer has used of its quotas, and which rows were kept back from a peer.
+// Format 3 keeps what is deleted, rows that wait, what each peer has used of its quotas, which rows were kept back from a peer, and when
+// the application's tables were made.
 
 func stepsFrom2() []upgradeStep {
 	return []upgradeStep{
@@ -23,6 +24,9 @@ func stepsFrom2() []upgradeStep {
 		{"make omsync_unsent", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_unsent") }},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
+		}},
+		{"add when a table was made", 2, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_table"), "made")
 		}},
 		{"set the format 3", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 3) }},
 	}

@@ -168,14 +168,34 @@ func TouchVersions(ctx context.Context, q sqldb.DB, tbl uint16, s merge.Stamper,
 	return sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, origin = 0 WHERE table_id = %d", a.ID(s.Self), s.Epoch, tbl))
 }
 
-// DropVersionsWithoutRow forgets the entries of a table's rows that are there no more. The caller holds the gate.
+// DropVersionsWithoutRow forgets the entries of a table's rows that are there no more, but for those whose deletion was captured and is
+// not sealed. The caller holds the gate.
 func DropVersionsWithoutRow(ctx context.Context, q sqldb.DB, t *schema.Table, tbl uint16) error {
-	same := schema.LocalKeySQL(t, "t.") + " = v.local_key"
-	if t.Integer != nil {
-		same = "t." + schema.Quote(t.Integer.Name) + " = v.local_id"
+	return sqldb.Exec(ctx, q, fmt.Sprintf("DELETE v FROM omsync_version v LEFT JOIN %s t ON %s "+
+		"LEFT JOIN (SELECT DISTINCT IFNULL(local_id, 0) AS local_id, IFNULL(local_key, '') AS local_key FROM omsync_capture WHERE table_id = %d AND operation = %d) c "+
+		"ON c.local_id = v.local_id AND c.local_key = v.local_key WHERE v.table_id = %[3]d AND t.%[5]s IS NULL AND c.local_id IS NULL",
+		schema.Quote(t.Name), sameRow(t, "v."), tbl, OpDelete, schema.Quote(t.LocalColumns[0].Name)))
+}
+
+// MoveDeletions has captured deletions of other tables, by their numbers, count as those of a table that was their copy, where the row is
+// there no more. The rest of what was captured of them is not of this table: the copy was filled then. The caller holds the gate.
+func MoveDeletions(ctx context.Context, q sqldb.DB, t *schema.Table, from []uint16, to uint16) error {
+	for _, n := range from {
+		err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_capture c LEFT JOIN %s t ON %s SET c.table_id = %d WHERE c.table_id = %d AND c.operation = %d AND t.%s IS NULL",
+			schema.Quote(t.Name), sameRow(t, "c."), to, n, OpDelete, schema.Quote(t.LocalColumns[0].Name)))
+		if err != nil {
+			return fmt.Errorf("find what was deleted in %s: %w", t.Name, err)
+		}
 	}
-	return sqldb.Exec(ctx, q, fmt.Sprintf("DELETE v FROM omsync_version v LEFT JOIN %s t ON %s WHERE v.table_id = %d AND t.%s IS NULL",
-		schema.Quote(t.Name), same, tbl, schema.Quote(t.LocalColumns[0].Name)))
+	return nil
+}
+
+// sameRow is the condition that a row t of the table is the one that a row of omsync's, with that prefix, names.
+func sameRow(t *schema.Table, prefix string) string {
+	if t.Integer != nil {
+		return "t." + schema.Quote(t.Integer.Name) + " = " + prefix + "local_id"
+	}
+	return schema.LocalKeySQL(t, "t.") + " = " + prefix + "local_key"
 }
 
 func appendVersion(b []byte, v merge.Version, a *Authors) []byte {

@@ -241,6 +241,14 @@ func LoseWaiting(ctx context.Context, q sqldb.DB, peer merge.Peer) error {
 	return nil
 }
 
+// LoseWaitingOf is LoseWaiting for one table: its sender has lost it.
+func LoseWaitingOf(ctx context.Context, q sqldb.DB, peer merge.Peer, tbl uint16) error {
+	if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND table_id = %d AND lost = 0", peer, tbl)); err != nil {
+		return fmt.Errorf("count rows that wait as made here: %w", err)
+	}
+	return nil
+}
+
 // Awaited returns the tables of which rows are waited for.
 func Awaited(ctx context.Context, q sqldb.DB) (map[uint16]bool, error) {
 	out := map[uint16]bool{}

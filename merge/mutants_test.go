@@ -116,6 +116,14 @@ var mutants = []mutant{
 	{"what came blind is settled blind", "wait.go", "out.Applied, out.Valid, out.FirstMeeting = 0, !w.Blind, w.Newest", "out.Applied, out.Valid, out.FirstMeeting = 0, true, w.Newest", 0, "TestWaitingIsSettledAsItCame"},
 	{"what came at a first meeting is settled so", "wait.go", "!w.Blind, w.Newest", "!w.Blind, false", 0, "TestWaitingIsSettledAsItCame"},
 	{"what was sent again is settled so", "wait.go", "return slices.Contains(w.Resent, epoch)", "return false", 0, "TestWaitingIsSettledAsItCame"},
+	{"a table that was altered is the same", "replaced.go", "(s.Bare || s.Retriggered)", "true", 0, "TestReplaced"},
+	{"a table whose triggers were dropped is the same", "replaced.go", "return s.Remade && ", "return ", 0, "TestReplaced"},
+	{"a dump brings triggers too", "replaced.go", "(s.Bare || s.Retriggered)", "s.Bare", 0, "TestReplaced"},
+	{"a database that was put back whole fits its versions", "replaced.go", " && !s.JournalToo", "", 0, "TestReplaced"},
+	{"a copy holds what the table held", "replaced.go", " && !s.Copied", "", 0, "TestReplaced"},
+	{"rows of a table that was replaced count as found", "replaced.go", "return m.Found(columns)", "return m.Touch(prev)", 0, "TestLostTable"},
+	{"what is gone with a table was not deleted", "replaced.go", "\treturn Row{}\n", "\treturn m.Delete(prev, 0)\n", 0, "TestLostTable"},
+	{"deletions outlive a table", "replaced.go", "prev.Known && !prev.Alive", "false", 0, "TestFoundAgain"},
 	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
 }
 

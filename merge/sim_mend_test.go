@@ -208,6 +208,14 @@ func (s *site) answer(f *file, v merge.Verdict) {
 	}
 	s.answered[f.src] = f.asks
 	s.sendAgain()
+	if f.lost {
+		s.loseWaiting(f.src)
+		s.owes = maps.Clone(s.owes)
+		if s.owes == nil {
+			s.owes = map[string]uint64{}
+		}
+		s.owes[f.src] = s.epoch()
+	}
 }
 
 // sendAgain gives every version a new epoch.

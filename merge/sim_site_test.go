@@ -54,6 +54,7 @@ type file struct {
 	rows     []sentRow
 	records  []record
 	asks     uint64 // the sender's epoch of its request for everything
+	lost     bool   // which it has lost
 	tries    int
 }
 
@@ -80,6 +81,8 @@ type site struct {
 
 	asked    uint64            // the epoch in which every peer was asked to send all again; 0: never
 	answered map[string]uint64 // what peers asked for and got
+	lost     uint64            // asked, if that was for what was lost
+	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
 }
 
 func newSite(w *world, name, parent string) *site {
@@ -155,11 +158,15 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
 	whole := &file{src: s.name, dst: to, head: h, again: s.resent, size: []int64{1, 1 << 40}[s.epoch()%2]}
 	if l.Acked.Epoch < s.asked {
-		whole.asks = s.asked
+		whole.asks, whole.lost = s.asked, s.asked == s.lost
 	}
 	for _, k := range s.keys() {
 		e := s.rows[k]
-		if !e.NewerThan(h.Base.Epoch, l.peer) {
+		knows := l.peer
+		if s.owes[to] > h.Base.Epoch {
+			knows = merge.NoPeer
+		}
+		if !e.NewerThan(h.Base.Epoch, knows) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}

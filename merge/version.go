@@ -39,6 +39,9 @@ func (a Stamp) compare(b Stamp) int {
 // A Peer is the number that this node gave to a peer, never used again for another; 0 is nobody, for what was made here.
 type Peer uint32
 
+// NoPeer is the number of no peer: what is asked of it came from elsewhere.
+const NoPeer Peer = 0xffff
+
 // A Version is a stamp and how it came to this node: in which of the node's own epochs, and from which peer.
 type Version struct {
 	Stamp

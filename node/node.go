@@ -215,6 +215,9 @@ func (n *Node) Reconcile(ctx context.Context) error {
 	for _, t := range f.Missed {
 		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)
 	}
+	for _, t := range f.Replaced {
+		n.Journal.Warn("%s was dropped and made again: its rows count as old, and the peers are asked for what they have of it", t)
+	}
 	return nil
 }
 

@@ -61,23 +61,16 @@ func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*j
 // trigger is not there at all, so that changes went by; outdated are those with a trigger of another text or one too
 // many. A table can be both. It needs the TRIGGER privilege: without it triggers cannot be seen and all are missing.
 func Compare(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) (missing, outdated []string, err error) {
-	plans, err := planTables(ctx, q, cat, metas)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, w := range plans {
-		stale := map[string]bool{}
-		for _, x := range w.stale {
-			stale[x.event] = true
+	found, err := Look(ctx, q, cat, metas)
+	for _, f := range found {
+		if f.Missing {
+			missing = append(missing, f.Table)
 		}
-		if w.altered || slices.ContainsFunc(w.missing, func(x trigger) bool { return !stale[x.Event] }) {
-			missing = append(missing, w.table)
-		}
-		if len(w.stale) > 0 {
-			outdated = append(outdated, w.table)
+		if f.Outdated {
+			outdated = append(outdated, f.Table)
 		}
 	}
-	return missing, outdated, nil
+	return missing, outdated, err
 }
 
 // Remove drops every trigger of ours in database: those named omsync_*. c must not be in a transaction.
@@ -109,6 +102,7 @@ type existing struct {
 	event       string // "AFTER INSERT" and so on
 	definer     string // the account as whom it runs, as user@host
 	body        string
+	created     string // when; "" where the server does not say
 }
 
 func (x existing) ours() bool { return strings.HasPrefix(x.name, triggerPrefix) }
@@ -127,6 +121,7 @@ type tablePlan struct {
 	missing []trigger
 	stale   []existing
 	others  []existing // the application's
+	there   []existing // all
 	altered bool       // a trigger of ours has another text than its name says: changes may have gone by
 }
 
@@ -161,6 +156,7 @@ func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, me
 		if err != nil {
 			return nil, err
 		}
+		w.there = on[t.Name]
 		out = append(out, w)
 	}
 	return out, nil
@@ -207,7 +203,7 @@ func planTable(ctx context.Context, able *definers, table string, want []trigger
 
 // listTriggers returns all triggers of the database that the account can see, by table and name.
 func listTriggers(ctx context.Context, q schema.Querier, database string) ([]existing, error) {
-	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation), definer, action_statement
+	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation), definer, action_statement, IFNULL(created, '')
 		FROM information_schema.triggers WHERE event_object_schema = ? ORDER BY event_object_table, trigger_name`, database)
 	if err != nil {
 		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
@@ -216,7 +212,7 @@ func listTriggers(ctx context.Context, q schema.Querier, database string) ([]exi
 	var out []existing
 	for rows.Next() {
 		var x existing
-		if err := rows.Scan(&x.name, &x.table, &x.event, &x.definer, &x.body); err != nil {
+		if err := rows.Scan(&x.name, &x.table, &x.event, &x.definer, &x.body, &x.created); err != nil {
 			return nil, err
 		}
 		out = append(out, x)
