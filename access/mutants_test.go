@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policy|Directions|States|Quotas|Resends|Deletions)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policy|Directions|States|Quotas|Resends|Deletions|Integers)",
 		mutation.Mutant{Rule: "what only flows down is not sent up", File: "send.go", Old: "&& !(r.up && r.table.Direction == Down)", New: ""},
 		mutation.Mutant{Rule: "what flows neither way is not sent", File: "send.go", Old: "return r.table.Direction != None &&", New: "return"},
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:", New: "case false:"},
@@ -56,6 +56,18 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "no counted name of another may be equal that is its only one", File: "names.go", Old: "&& !other.Only", New: ""},
 		mutation.Mutant{Rule: "a counted name has digits", File: "names.go", Old: "if c < '0' || c > '9' {", New: "if c > '9' {"},
 		mutation.Mutant{Rule: "what flows down goes by the parent", File: "take.go", Old: "if r.table.Direction == Down {", New: "if false {"},
+		mutation.Mutant{Rule: "integers do not go up", File: "integers.go", Old: "!r.up && r.table.Direction == Down", New: "r.table.Direction == Down"},
+		mutation.Mutant{Rule: "integers go where nobody below adds rows", File: "integers.go", Old: "!r.up && r.table.Direction == Down", New: "!r.up && r.table.Direction != None"},
+		mutation.Mutant{Rule: "a child's integers count for nothing", File: "integers.go", Old: "return r.up && r.table.Direction == Down", New: "return r.table.Direction == Down"},
+		mutation.Mutant{Rule: "a parent's integers count where nobody adds rows", File: "integers.go", Old: "return r.up && r.table.Direction == Down", New: "return r.up"},
+		mutation.Mutant{Rule: "the counter is not used up", File: "integers.go", Old: "return most / 2", New: "return most"},
+		mutation.Mutant{Rule: "an integer is positive", File: "integers.go", Old: "n < 1 || ", New: ""},
+		mutation.Mutant{Rule: "a taken integer is not given", File: "integers.go", Old: "|| taken(n)", New: ""},
+		mutation.Mutant{Rule: "an integer is given once", File: "integers.go", Old: "|| given[n] ", New: ""},
+		mutation.Mutant{Rule: "who cannot keep its integer goes far away", File: "integers.go", Old: "max(highestHere, highestSent) + apart", New: "max(highestHere, highestSent) + 1"},
+		mutation.Mutant{Rule: "who goes away goes above all rows here", File: "integers.go", Old: "max(highestHere, highestSent) + apart", New: "highestSent + apart"},
+		mutation.Mutant{Rule: "who goes away has room", File: "integers.go", Old: "if first > highestKept(most)-int64(n) {", New: "if false {"},
+		mutation.Mutant{Rule: "the counter is raised once", File: "integers.go", Old: "|| highestHere >= highestSent+apart/2", New: ""},
 		mutation.Mutant{Rule: "a quota ends at its limit", File: "quota.go", Old: "more <= limit-used", New: "more <= limit+1-used"},
 		mutation.Mutant{Rule: "a quota reaches to its limit", File: "quota.go", Old: "more <= limit-used", New: "more < limit-used"},
 		mutation.Mutant{Rule: "what is used above a limit leaves no room", File: "quota.go", Old: "used <= limit && ", New: ""},

@@ -53,6 +53,13 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 		}
 		return k.inserted(rows, id)
 	}
+	if len(rows) == 1 && k.inserted != nil && sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry {
+		if again, err := w.renumber(ctx, k.l, rows[0]); err != nil {
+			return err
+		} else if again {
+			return w.insertAlike(ctx, k.writes, rows)
+		}
+	}
 	switch {
 	case len(rows) > 1 && aboutRows(err):
 		half := len(rows) / 2

@@ -2,20 +2,49 @@ package apply
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
 
-// insert writes new rows and finds out their integers.
+// insert writes new rows and finds out their integers: first those that have theirs, so that the server gives the others higher ones.
 func (w *writer) insert(ctx context.Context, q *writes) error {
+	var without []*row
+	with := q.insert
+	if q.l.serverNumbers() {
+		with = nil
+		for _, r := range q.insert {
+			if r.integer != 0 {
+				with = append(with, r)
+			} else {
+				without = append(without, r)
+			}
+		}
+	}
+	for _, rows := range [][]*row{with, without} {
+		if len(rows) == 0 {
+			continue
+		}
+		if err := w.insertAlike(ctx, q, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serverNumbers reports whether the server gives integers to new rows that bring none.
+func (l *localTable) serverNumbers() bool {
+	return l.Integer != nil && l.Integer.AutoIncrement && l.Integer.Local
+}
+
+// insertAlike writes new rows that all have integers, or none.
+func (w *writer) insertAlike(ctx context.Context, q *writes, rows []*row) error {
 	l := q.l
 	var places []int
 	head := []byte("INSERT INTO " + schema.Quote(l.Name) + " (")
 	for at, c := range l.written {
-		if c.AutoIncrement && c.Local {
+		if c.AutoIncrement && c.Local && !(c == l.Integer && rows[0].integer != 0) {
 			continue
 		}
 		if len(places) > 0 {
@@ -47,7 +76,7 @@ func (w *writer) insert(ctx context.Context, q *writes) error {
 		}
 		return nil
 	}
-	return w.writeBulk(ctx, &bulk{writes: q, head: head, literal: literal, inserted: inserted}, q.insert)
+	return w.writeBulk(ctx, &bulk{writes: q, head: head, literal: literal, inserted: inserted}, rows)
 }
 
 // unset is what a column gets for which nothing came: its default, or what MySQL gives where there is none.
@@ -80,11 +109,12 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 	switch {
 	case l.Integer == nil:
 		r.at = l.localRow(r)
-	case l.Integer.AutoIncrement && l.Integer.Local:
+	case l.serverNumbers() && r.integer == 0:
 		r.at = journal.Row{Int: id}
 	default:
 		r.at = journal.Row{Int: sqldb.Int(r.values[l.place[l.Integer]])}
 	}
+	l.noteHighest(r.at.Int)
 	if r.entry != 0 && w.resolver.keys.at(r.entry).root == l {
 		if err := w.resolver.identify(l, r.entry, r.at, r.values); err != nil {
 			return err
@@ -133,11 +163,11 @@ func (l *localTable) localRow(r *row) journal.Row {
 // nextInteger gives the next integer of a table for which the server gives none.
 func (w *writer) nextInteger(ctx context.Context, l *localTable) (int64, error) {
 	if l.nextInteger == 0 {
-		n, err := w.s.number(ctx, fmt.Sprintf("SELECT IFNULL(MAX(%s), 0) FROM %s", schema.Quote(l.Integer.Name), schema.Quote(l.Name)))
+		n, err := w.highestInteger(ctx, l)
 		if err != nil {
 			return 0, err
 		}
-		l.nextInteger = max(n, 0)
+		l.nextInteger = n
 	}
 	l.nextInteger++
 	return l.nextInteger, nil

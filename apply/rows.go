@@ -25,6 +25,7 @@ type block struct {
 	filtered map[int]bool   // rows that the profile keeps where they are
 	retried  bool           // the rows have waited, and are tried again
 	decided  []decision     // by row
+	integers []int64        // by row, of new ones that bring theirs; 0: the server gives one; nil: to all
 }
 
 // reference is a column that refers to a row which is not here yet.

@@ -38,6 +38,9 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 	if err := im.bringBackFor(ctx, w); err != nil {
 		return err
 	}
+	if err := im.giveIntegers(ctx, w); err != nil {
+		return err
+	}
 	q := &writes{l: w.l}
 	for i := range w.n {
 		if w.decided[i].taken {
@@ -182,10 +185,15 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 	l := w.l
 	r := &row{entry: w.Keys[i], key: im.resolver.keys.at(w.Keys[i]).key, groups: out.Row.Groups, wasDead: w.known[i].Known,
 		values: make([][]byte, len(l.written)), unset: make([]bool, len(l.written))}
+	if w.integers != nil {
+		r.integer = w.integers[i]
+	}
 	for at, c := range l.written {
 		switch {
 		case c.Key:
 			r.values[at] = key[slices.Index(l.KeyColumns, c)]
+		case c == l.Integer && c.Local && r.integer != 0:
+			r.values[at] = strconv.AppendInt(nil, r.integer, 10)
 		case c.AutoIncrement && c.Local:
 			r.unset[at] = true
 		case c == l.Integer && c.Local:
@@ -193,7 +201,7 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 			if err != nil {
 				return nil, err
 			}
-			r.values[at] = strconv.AppendInt(nil, n, 10)
+			r.integer, r.values[at] = n, strconv.AppendInt(nil, n, 10)
 		case w.values[at] == nil || out.Write&l.bits[at] == 0:
 			r.unset[at] = true
 		default:

@@ -41,6 +41,9 @@ type localTable struct {
 	filled       bool         // this import has put rows into it
 	bulkVersion  *merge.Group // the default version that this import gives it
 	nextInteger  int64        // the last one given, where the server gives none
+	highest      int64        // integer above which nothing is known, once highestKnown, apart from apartFrom and what is above it
+	highestKnown bool
+	apartFrom    int64 // 0: there is none
 
 	named    map[string]bool      // keys of rows that were deleted here and that the sender may only name: counted as refused
 	returned int                  // rows that came back as they were here
@@ -112,6 +115,11 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 	for i, sent := range t.Columns {
 		c := st.Column(sent.Name)
 		switch {
+		case t.isInteger(i):
+			if t.local.keepsIntegers() {
+				t.columns[i] = st.Integer
+			}
+			continue
 		case c == nil && t.isBeside(i):
 			continue
 		case c == nil:

@@ -77,6 +77,10 @@ type Column struct {
 // plain values: a reader that does not know of the reference takes those, and leaves out the column that it does not have.
 const BesideSuffix = "#key"
 
+// IntegerColumn is the name of a column that has the sender's own integers of the rows, without references or a version. A reader that does
+// not know it leaves it out.
+const IntegerColumn = "#integer"
+
 // Table describes a table. Root is the table whose rows' keys these are: Name,
 // unless the key is an ancestor's.
 type Table struct {

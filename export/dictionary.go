@@ -80,6 +80,9 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 		for _, c := range beside(sent) {
 			described.Columns = append(described.Columns, batch.Column{Name: c.Name + batch.BesideSuffix, Ref: true})
 		}
+		if sent.sendsIntegers() {
+			described.Columns = append(described.Columns, batch.Column{Name: batch.IntegerColumn, Kind: batch.KindInt})
+		}
 	}
 	n, err := d.w.Table(described)
 	if err != nil {

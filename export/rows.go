@@ -96,6 +96,7 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 		deferTo.takeAhead(t, p, b)
 	}
 	partBeside(t, b)
+	addIntegers(t, p, b)
 	x.addVersions(t, p, b, keys)
 	keepRows(b, func(i int) bool { return keys[i] != "" })
 	return b, nil

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -75,6 +76,25 @@ func partBeside(t *table, b *batch.Rows) {
 			b.Columns[i].Refs = nil
 		}
 	}
+}
+
+// sendsIntegers reports whether rows go with their integers here.
+func (t *table) sendsIntegers() bool {
+	return t.Integer != nil && t.Integer.Local && t.rules.SendsIntegers()
+}
+
+// addIntegers puts them into a column of their own, behind all others.
+func addIntegers(t *table, p *portion, b *batch.Rows) {
+	if !t.sendsIntegers() {
+		return
+	}
+	values, arena := make([][]byte, len(p.rows)), make([]byte, 0, 12*len(p.rows))
+	for i, r := range p.rows {
+		start := len(arena)
+		arena = strconv.AppendInt(arena, r.Int, 10)
+		values[i] = arena[start:len(arena):len(arena)]
+	}
+	b.Columns = append(b.Columns, batch.Values{Bytes: values})
 }
 
 // targets returns which table each row's value refers to; nil for a plain value.

@@ -26,3 +26,15 @@ func AnyVersionsOrChanges(ctx context.Context, q sqldb.DB, tbl uint16) (bool, er
 	}
 	return false, nil
 }
+
+// HighestVersions returns the highest local id of a table of which versions are stored; 0: there is none above.
+func HighestVersions(ctx context.Context, q sqldb.DB, tbl uint16) (n int64, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT IFNULL(MAX(local_id), 0) FROM omsync_version WHERE table_id = %d", tbl), func(r []sql.RawBytes) error {
+		n = sqldb.Int(r[0])
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for versions: %w", err)
+	}
+	return max(n, 0), nil
+}

@@ -173,7 +173,8 @@ type Column struct {
 	Key bool // one of the table's KeyColumns
 	// UUIDColumn marks the uuid of the row, whether or not it is the key.
 	UUIDColumn bool
-	// Local marks a number that means nothing elsewhere: an own integer primary key or AUTO_INCREMENT. It is never sent.
+	// Local marks a number that means nothing elsewhere: an own integer primary key or AUTO_INCREMENT. It is never sent as a value;
+	// where rows only flow down, new ones may keep it (see access.Rules.SendsIntegers).
 	Local bool
 	// InsertOnly marks a column that comes with an insert and is left alone afterwards: the uuid of rows matched by name.
 	InsertOnly bool

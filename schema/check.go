@@ -84,6 +84,14 @@ func (l *layer) checkSections() (tomlfile.Key, error) {
 			return tomlfile.Key{"names", table}, errors.New("names need columns, and numbered may only name some of them")
 		}
 	}
+	for table, d := range l.Distinct {
+		if slices.Contains(d.Columns, "") || (d.Via == "") != (d.Unless == "") || (d.Via == "") && d.Beside != "" || (d.Beside == "") != (d.Place == "") {
+			return tomlfile.Key{"distinct", table}, errors.New("distinct needs columns, and may have via with unless, and then beside with place")
+		}
+	}
+	if n := l.NewClinic; n != nil && n.incomplete() {
+		return tomlfile.Key{"new_clinic"}, errors.New("a new clinic's rows need a column under only, and its account table, names, first, password and salt")
+	}
 	if r := l.Reindex; r != nil && (r.Table == "" || r.Column == "" || r.Value == "" || r.Blank == "" || len(r.When) == 0 || slices.Contains(r.When, "")) {
 		return tomlfile.Key{"reindex"}, errors.New("reindex needs table, column and value (which row), blank (the column to empty) and when (which tables)")
 	}

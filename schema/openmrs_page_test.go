@@ -77,6 +77,19 @@ func TestOpenMRSPage(t *testing.T) {
 			}
 		}
 	}
+	n, beginning := p.NewClinic(), text["To begin a clinic"]
+	for table := range n.Only {
+		n.Rows = append(n.Rows, table)
+	}
+	for table := range n.With {
+		n.Rows = append(n.Rows, table)
+	}
+	compare(t, "To begin a clinic", firstCells(beginning), append(append(n.Rows, n.Account), n.People...))
+	for _, name := range slices.Concat(n.Only["global_property"].Although, n.Only["scheduler_task_config"].Take, n.Only["jobrunr_metadata"].Take, n.Also) {
+		if !strings.Contains(beginning, "`"+name+"`") {
+			t.Errorf("To begin a clinic does not name %s", name)
+		}
+	}
 	references := text["References that no foreign key declares"]
 	for column := range l.Undeclared["*"] {
 		if !strings.Contains(references, "`"+column+"`") {

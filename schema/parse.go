@@ -65,6 +65,8 @@ type layer struct {
 	Secret      map[string]secret                 `toml:"secret"`
 	Names       map[string]loginNames             `toml:"names"`
 	Reindex     *reindex                          `toml:"reindex"`
+	NewClinic   *newClinic                        `toml:"new_clinic"`
+	Distinct    map[string]distinct               `toml:"distinct"`
 }
 
 type secret struct {
@@ -140,8 +142,10 @@ func checkTables(f *tomlfile.File) error {
 			table = len(key) <= 2
 		case "conditional":
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
-		case "key", "natural", "exclude", "filter", "secret", "names":
+		case "key", "natural", "exclude", "filter", "secret", "names", "distinct":
 			table = len(key) == 1
+		case "new_clinic":
+			table = len(key) == 1 || len(key) == 2 && slices.Contains([]string{"with", "only", "set", "account"}, key[1])
 		}
 		if table && e.Kind != tomlfile.Table {
 			return &tomlfile.Error{Line: e.Line, Key: key, Message: fmt.Sprintf("%s must be a table of keys and values, not a %s", key, e.Kind)}

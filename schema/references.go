@@ -230,4 +230,20 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	for pattern, n := range l.Names {
 		see(pattern, "names", n.Columns...)
 	}
+	l.tablesOfCommands(see)
+}
+
+// tablesOfCommands calls see for those tables that only single commands look at.
+func (l *layer) tablesOfCommands(see func(pattern, where string, columns ...string)) {
+	for pattern, d := range l.Distinct {
+		see(pattern, "distinct", d.Columns...)
+	}
+	if l.NewClinic != nil {
+		for table, r := range l.NewClinic.Only {
+			see(table, "new_clinic.only", r.Column)
+		}
+		for table, column := range l.NewClinic.With {
+			see(table, "new_clinic.with", column)
+		}
+	}
 }

@@ -1,0 +1,121 @@
+// Package doctor looks for what is wrong at a node, or will be: what others cannot take, and what the application fails on.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/preflight"
+)
+
+// Level says how much a finding matters.
+type Level string
+
+const (
+	OK   Level = "ok"
+	Warn Level = "warn" // somebody should know
+	Fail Level = "fail" // somebody has to do something
+)
+
+// Finding is what a check found.
+type Finding struct {
+	Check string `json:"check"`
+	Level Level  `json:"level"`
+	What  string `json:"what"`
+	Do    string `json:"do,omitempty"` // what to do about it
+}
+
+// check is one thing that is looked at. A finding without a level is fine.
+type check struct {
+	name string
+	look func(ctx context.Context, n *node.Node) (Finding, error)
+}
+
+// checks returns all of them, those first without which the others mean little.
+func checks() []check {
+	return []check{
+		{"account and server", server},
+		{"triggers", triggers},
+		{"triggers of the application", writers},
+		{"tables", tables},
+		{"rows without a key", nameless},
+		{"names to log in", names},
+		{"values that must be different", distinct},
+	}
+}
+
+// Examine runs all checks. A check that cannot be made has failed. The error is the context's.
+func Examine(ctx context.Context, n *node.Node) ([]Finding, error) {
+	var out []Finding
+	for _, c := range checks() {
+		f, err := c.look(ctx, n)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			f = failed(err)
+		}
+		if f.Level == "" {
+			f.Level = OK
+		}
+		f.Check = c.name
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// failed is the finding of an error.
+func failed(err error) Finding {
+	f := Finding{Level: Fail, What: err.Error()}
+	var hinted *failure.Failure
+	if errors.As(err, &hinted) {
+		f.Do = hinted.Hint
+	}
+	return f
+}
+
+// server tries what omsync needs of the server and of its account.
+func server(ctx context.Context, n *node.Node) (Finding, error) {
+	return Finding{What: "nothing lacks"}, preflight.Check(ctx, n.DB, n.Database)
+}
+
+func triggers(ctx context.Context, n *node.Node) (Finding, error) {
+	wrong, err := n.WrongTriggers(ctx)
+	if err != nil || len(wrong) == 0 {
+		return Finding{What: "as they should be"}, err
+	}
+	return Finding{Level: Fail, What: "not as they should be, so that changes may be missed: " + strings.Join(wrong, ", "), Do: "omsync init makes them anew, and these tables are sent again"}, nil
+}
+
+func writers(ctx context.Context, n *node.Node) (Finding, error) {
+	found, err := capture.Writers(ctx, n.DB, n.Journal.Catalogue)
+	if err != nil || len(found) == 0 {
+		return Finding{What: "none writes to a table that is exchanged"}, err
+	}
+	return Finding{Level: Warn, What: "they write to tables that are exchanged, also when omsync brings a row: " + strings.Join(found, "; "), Do: "let them do nothing where @omsync_quiet is not NULL"}, nil
+}
+
+func tables(_ context.Context, n *node.Node) (Finding, error) {
+	bad := node.NotExchanged(n.Journal.Catalogue)
+	if len(bad) == 0 {
+		return Finding{What: fmt.Sprintf("%d are exchanged", len(n.Journal.Replicated()))}, nil
+	}
+	var lines []string
+	for _, t := range bad {
+		lines = append(lines, t.Name+": "+t.Why)
+	}
+	return Finding{Level: Warn, What: "not exchanged: " + strings.Join(lines, "; "), Do: "mend them, or name them under never in a profile file"}, nil
+}
+
+func nameless(ctx context.Context, n *node.Node) (Finding, error) {
+	found, err := node.Nameless(ctx, n.DB, n.Journal.Catalogue)
+	if err != nil || len(found) == 0 {
+		return Finding{What: "none"}, err
+	}
+	return Finding{Level: Warn, What: "they stay here, with what refers to them: " + strings.Join(found, "; "), Do: "give each a key of its own, the same at every site that has the row"}, nil
+}
