@@ -131,3 +131,32 @@ func onDisk(t *testing.T, dir string) (sum int64) {
 	}
 	return sum
 }
+
+// TestClientIsToldOfRoom has the disk fill while a client sends: it hears why, stops, and goes on when there is room.
+func TestClientIsToldOfRoom(t *testing.T) {
+	var d disk
+	h := webtest.NewHub(t, func(o *server.Options) { o.Room = d.room })
+	data := webtest.Content(1, 8<<20)
+	c := h.Client("kisumu", nil)
+	d.Store(64 << 20)
+	d.shrink = 2 << 20
+	err := c.Put(t.Context(), "a.omsync", bytes.NewReader(data), int64(len(data)), nil)
+	if p := webtest.Status(t, err); p.Type != "full" || !errors.Is(err, transport.ErrFull) {
+		t.Errorf("the disk fills: %v", err)
+	}
+	came := onDisk(t, h.Dir)
+	if came == 0 || came >= int64(len(data)) {
+		t.Errorf("%d bytes came", came)
+	}
+	d.shrink = 0
+	d.Store(64 << 20)
+	first := int64(-1)
+	err = c.Put(t.Context(), "a.omsync", bytes.NewReader(data), int64(len(data)), func(done int64) {
+		if first < 0 {
+			first = done
+		}
+	})
+	if err != nil || first != came || !bytes.Equal(h.Stored("a.omsync"), data) {
+		t.Errorf("later, from byte %d on in place of %d: %v", first, came, err)
+	}
+}
