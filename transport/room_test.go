@@ -2,6 +2,8 @@ package transport
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -25,5 +27,21 @@ func TestRoomFor(t *testing.T) {
 		if (err == nil) != c.fits || err != nil && !errors.Is(err, ErrFull) {
 			t.Errorf("%d bytes, where %d of %d are free: %v", c.more, c.free, c.all, err)
 		}
+	}
+}
+
+func TestRoomIn(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, all, ok := diskRoom(f)
+	if left, told := RoomIn(dir); told != ok || ok && (left > all-reserve(all) || left < -reserve(all)) {
+		t.Errorf("%d bytes are left of %d, told: %t, %t", left, all, told, ok)
+	}
+	if _, told := RoomIn(filepath.Join(dir, "none")); told {
+		t.Error("a folder that is not there tells")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/web"
+	"github.com/omsync/omsync/transport/web/upload"
 )
 
 // fail answers with a problem, if nothing was answered yet.
@@ -49,8 +50,11 @@ func toProblem(err error) *web.Problem {
 			p = &web.Problem{Status: http.StatusInternalServerError, Type: p.Type, Detail: p.Detail}
 		}
 		return p
-	case errors.Is(err, transport.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, upload.ErrFull), errors.Is(err, transport.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return web.NewProblem(http.StatusInsufficientStorage, web.TypeFull, "no room left on the server: free some space there")
+	case errors.Is(err, upload.ErrShare):
+		return web.NewProblem(http.StatusInsufficientStorage, web.TypeFull,
+			"no room on the server for so much of one node: send smaller files, or free some space there")
 	case errors.Is(err, transport.ErrTooLarge), errors.Is(err, syscall.EFBIG):
 		return web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "the file is larger than the server's file system takes")
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/omsync/omsync/internal/durable"
+	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/web"
 	"github.com/omsync/omsync/transport/web/upload"
 )
@@ -120,6 +121,9 @@ func (s *Server) publish(ctx context.Context, u upload.Upload) error {
 
 // copy brings the file into the inbox from another file system.
 func (s *Server) copy(ctx context.Context, u upload.Upload) error {
+	if left, ok := transport.RoomIn(s.o.Inbox.Path()); ok && u.Length > left {
+		return transport.ErrFull
+	}
 	from, err := s.uploads.Read(u)
 	if err != nil {
 		return err

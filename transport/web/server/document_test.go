@@ -211,18 +211,19 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 	for what, most := range map[string]string{
 		"a file": fmt.Sprintf("%d GiB, or `max_file` of the hub", file>>30),
-		"what a node may have there, unfinished or not imported": "twice as much",
-		"unfinished uploads of a node":                           fmt.Sprint(upload.MaxUploads),
-		"body of a `PATCH` without `Content-Digest":              fmt.Sprintf("none up to %d KiB", web.MaxDigested>>10),
-		"Upload-Metadata":                                        fmt.Sprintf("%d KiB", web.MaxMetadata>>10),
-		"header of a request or an answer":                       fmt.Sprintf("%d KiB", web.MaxHeader>>10),
-		"a request to join":                                      fmt.Sprintf("%d KiB", web.MaxJoin>>10),
-		"a file that comes along with a receipt":                 fmt.Sprintf("%d KiB", web.MaxInline>>10),
-		"all of them":                                            fmt.Sprintf("%d MiB", web.MaxInlineAll>>20),
-		"difference of the clocks":                               httpsig.ClockSlack.String(),
-		"nonces of a node in 10 minutes":                         fmt.Sprint(httpsig.MaxNonces),
-		"requests at once":                                       fmt.Sprint(requests),
-		"of one node":                                            fmt.Sprint(ofOne),
+		"what a node may have there, unfinished or not imported":       "twice as much",
+		"the same, of the room beside the reserve and others' uploads": map[int]string{4: "a quarter"}[upload.NodeShare],
+		"unfinished uploads of a node":                                 fmt.Sprint(upload.MaxUploads),
+		"body of a `PATCH` without `Content-Digest":                    fmt.Sprintf("none up to %d KiB", web.MaxDigested>>10),
+		"Upload-Metadata":                        fmt.Sprintf("%d KiB", web.MaxMetadata>>10),
+		"header of a request or an answer":       fmt.Sprintf("%d KiB", web.MaxHeader>>10),
+		"a request to join":                      fmt.Sprintf("%d KiB", web.MaxJoin>>10),
+		"a file that comes along with a receipt": fmt.Sprintf("%d KiB", web.MaxInline>>10),
+		"all of them":                            fmt.Sprintf("%d MiB", web.MaxInlineAll>>20),
+		"difference of the clocks":               httpsig.ClockSlack.String(),
+		"nonces of a node in 10 minutes":         fmt.Sprint(httpsig.MaxNonces),
+		"requests at once":                       fmt.Sprint(requests),
+		"of one node":                            fmt.Sprint(ofOne),
 	} {
 		are = append(are, what+": "+most)
 	}

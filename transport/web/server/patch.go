@@ -42,6 +42,9 @@ func (s *Server) patch(c *call, id string) error {
 		return web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge,
 			"the file was announced with %d bytes: this is more", u.Length)
 	}
+	if err := s.uploads.Fits(c.r.ContentLength); err != nil {
+		return err
+	}
 	end, err := s.receive(c, u, at, want)
 	c.Header().Set("Upload-Offset", strconv.FormatInt(end, 10))
 	if err != nil {
@@ -87,7 +90,7 @@ func (s *Server) receive(c *call, u upload.Upload, at int64, want []byte) (end i
 		sum = sha256.New()
 	}
 	c.read()
-	end, whole, cut, err := c.copyBody(f, at, sum)
+	end, whole, cut, err := c.copyBody(reserving{f, s.uploads}, at, sum)
 	superseded := c.stop()
 	if whole && sum != nil && !bytes.Equal(sum.Sum(nil), want) {
 		f.Close()
@@ -111,6 +114,19 @@ func (s *Server) receive(c *call, u upload.Upload, at int64, want []byte) (end i
 		return end, web.NewProblem(http.StatusRequestTimeout, web.TypeSlow, "no byte came for %v: go on at byte %d", c.stall, end)
 	}
 	return end, web.NewProblem(http.StatusBadRequest, web.TypeCut, "the body was cut off: go on at byte %d", end)
+}
+
+// reserving is a part that leaves the reserve of its disk free, whoever else writes to the disk meanwhile.
+type reserving struct {
+	upload.Part
+	store *upload.Store
+}
+
+func (r reserving) WriteAt(p []byte, off int64) (int, error) {
+	if err := r.store.Fits(int64(len(p))); err != nil {
+		return 0, err
+	}
+	return r.Part.WriteAt(p, off)
 }
 
 // copyBody writes the body to a file from at on, and to sum if that is not nil. It returns where the file ends then, whether the

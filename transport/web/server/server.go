@@ -40,6 +40,9 @@ type Options struct {
 	// its parents. It should be on the file system of the Inbox, or every file is copied.
 	Uploads string
 	Inbox   *transport.Folder
+	// Room returns how many bytes uploads may still take, less than 0 where the reserve of the disk is used up; told: the disk tells.
+	// nil: as transport.RoomIn says of Uploads.
+	Room func() (left int64, told bool)
 	// Outbox opens the folder with a node's mail; the server closes it. fs.ErrNotExist: no mail.
 	Outbox func(node string) (*transport.Folder, error)
 
@@ -112,6 +115,10 @@ func (o *Options) setDefaults() {
 	if o.StallTimeout <= 0 {
 		o.StallTimeout = time.Minute
 	}
+	if o.Room == nil {
+		folder := o.Uploads
+		o.Room = func() (int64, bool) { return transport.RoomIn(folder) }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -127,7 +134,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	o.setDefaults()
-	uploads, err := upload.Open(o.Uploads)
+	uploads, err := upload.Open(o.Uploads, o.Room)
 	if err != nil {
 		return nil, err
 	}

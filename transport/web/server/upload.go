@@ -137,11 +137,11 @@ func (s *Server) create(c *call, _ string) error {
 	return s.answerOffset(c, u, at, http.StatusCreated, nil)
 }
 
-// begin notes an upload, if the node may have so much here.
+// begin notes an upload, if the node may have so much here and the disk has room for it.
 func (s *Server) begin(ctx context.Context, u upload.Upload) error {
-	err := s.uploads.Begin(u, func() (int64, error) {
+	err := s.uploads.Begin(u, func() (upload.Quota, error) {
 		waiting, err := s.waiting(ctx, u.Node)
-		return s.o.MaxPartial - waiting, err
+		return upload.Quota{Most: s.o.MaxPartial, Waiting: waiting}, err
 	})
 	if errors.Is(err, upload.ErrQuota) {
 		return web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeQuota,

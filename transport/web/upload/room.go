@@ -19,14 +19,20 @@ const (
 // ErrQuota means that a node has too many uploads, or too large ones, that are not complete.
 var ErrQuota = errors.New("too many bytes or uploads that are not complete")
 
-// makeRoom sees that a node may begin another upload: all together may have so many bytes. Those that nobody went on with for
+// Quota is what a node may have, in bytes.
+type Quota struct {
+	Most    int64 // for its uploads and what waits, together
+	Waiting int64 // files of the node that are complete and still on the disk
+}
+
+// makeRoom sees that a node may begin another upload beside its own and beside others'. Those of its own that nobody went on with for
 // YieldTime make room for it.
-func (s *Store) makeRoom(u Upload, most int64) error {
+func (s *Store) makeRoom(u Upload, q Quota) error {
 	entries, err := fs.ReadDir(s.root.FS(), u.Node)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	sum, count := u.Length, 1
+	has, count := usage{announced: u.Length, come: s.Size(u.Node, u.ID()), waiting: q.Waiting}, 1
 	var old []Upload
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), ".info")
@@ -38,22 +44,64 @@ func (s *Store) makeRoom(u Upload, most int64) error {
 			s.Drop(u.Node, id)
 			continue
 		}
-		sum += other.Length
+		has.announced += other.Length
+		has.come += s.Size(u.Node, id)
 		count++
 		if s.quietTime(u.Node, id) > YieldTime {
 			old = append(old, other)
 		}
 	}
-	for _, o := range old {
-		if sum <= most && count <= MaxUploads {
-			break
-		}
-		s.Drop(o.Node, o.ID())
-		sum -= o.Length
-		count--
+	if has.others, err = s.toCome(u.Node); err != nil {
+		return err
 	}
-	if sum > most || count > MaxUploads {
-		return ErrQuota
+	left, told := s.Room() // last: what came since is no room any more
+	check := func() error {
+		switch {
+		case has.announced+has.waiting > q.Most || count > MaxUploads:
+			return ErrQuota
+		case told:
+			return checkShare(left, has)
+		}
+		return nil
+	}
+	drop := 0
+	for err = check(); err != nil && drop < len(old); err = check() {
+		come := s.Size(u.Node, old[drop].ID())
+		has.announced -= old[drop].Length
+		has.come -= come
+		left += come
+		count--
+		drop++
+	}
+	if err != nil { // and nothing is dropped in vain
+		return err
+	}
+	for _, o := range old[:drop] {
+		s.Drop(o.Node, o.ID())
+	}
+	return nil
+}
+
+// toCome returns how many bytes are still to come of uploads of other nodes than one. Those that nobody went on with for YieldTime
+// do not count, or what was once announced would hold its room for KeepTime.
+func (s *Store) toCome(but string) (sum int64, err error) {
+	infos, err := fs.Glob(s.root.FS(), "*/*.info")
+	for _, name := range infos {
+		node, id, _ := strings.Cut(strings.TrimSuffix(name, ".info"), "/")
+		if node == but || s.quietTime(node, id) > YieldTime {
+			continue
+		}
+		if u, err := s.Load(node, id); err == nil {
+			sum += max(u.Length-s.Size(node, id), 0)
+		}
+	}
+	return sum, err
+}
+
+// Fits returns [ErrFull] if so many bytes more would leave less than the disk's reserve.
+func (s *Store) Fits(more int64) error {
+	if left, told := s.Room(); told && more > 0 && more > left {
+		return ErrFull
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ type Part interface {
 type Store struct {
 	// OpenPart opens the part of an upload, which it makes if there is none. Tests put a disk that is full in its place.
 	OpenPart func(u Upload) (Part, error)
+	// Room returns how many bytes may still be written to the disk, less than 0 where its reserve is used up; told: the disk tells.
+	Room func() (left int64, told bool)
 
 	root *os.Root
 	path string
@@ -39,8 +41,8 @@ type Store struct {
 	swept time.Time
 }
 
-// Open opens a folder, which it makes if only the last part of its path is missing.
-func Open(path string) (*Store, error) {
+// Open opens a folder, which it makes if only the last part of its path is missing. room: see [Store].
+func Open(path string, room func() (left int64, told bool)) (*Store, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("make folder for uploads: %w", err)
 	}
@@ -48,23 +50,23 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open folder for uploads: %w", err)
 	}
-	s := &Store{root: root, path: path, locks: map[string]*lock{}}
+	s := &Store{Room: room, root: root, path: path, locks: map[string]*lock{}}
 	s.OpenPart = func(u Upload) (Part, error) {
 		return root.OpenFile(partName(u.Node, u.ID()), os.O_RDWR|os.O_CREATE, 0o666)
 	}
 	return s, nil
 }
 
-// Begin notes an upload. mayHave is asked, while no other begins, how many bytes the node's uploads may have together. [ErrQuota]:
-// that is not enough.
-func (s *Store) Begin(u Upload, mayHave func() (int64, error)) error {
+// Begin notes an upload. mayHave is asked, while no other begins, how many bytes the node may have. [ErrQuota]: that is not enough.
+// [ErrFull] and [ErrShare]: the disk has not enough, with what was announced before, for all or for one node.
+func (s *Store) Begin(u Upload, mayHave func() (Quota, error)) error {
 	s.beginning.Lock()
 	defer s.beginning.Unlock()
-	most, err := mayHave()
+	q, err := mayHave()
 	if err != nil {
 		return err
 	}
-	if err := s.makeRoom(u, most); err != nil {
+	if err := s.makeRoom(u, q); err != nil {
 		return err
 	}
 	return s.save(infoName(u.Node, u.ID()), u)
