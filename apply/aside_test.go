@@ -1,9 +1,11 @@
 package apply_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sites"
 )
 
@@ -233,5 +235,50 @@ func TestWaitingRowOfARestoredSender(t *testing.T) {
 	allSettled(t, hub, clinic)
 	if n := hub.One("SELECT COUNT(*) FROM ward WHERE uuid = 'w-9'"); n != "1" {
 		t.Errorf("%s rows at the hub that was restored", n)
+	}
+}
+
+// Keys of 40,000 bytes, of a row and of what it refers to, are cut in what is said of the row, and the row waits like others.
+func TestRowsWithLongKeysWait(t *testing.T) {
+	hub, clinic, f := wardPair(t)
+	waits(hub, clinic)
+	long := strings.Repeat("k", 40_000)
+	uuid := []batch.Column{{Name: "uuid"}}
+	forged := forge(t, f, func(w *batch.Writer) error {
+		n, err := w.Table(batch.Table{Name: "ward", Root: "ward", Key: uuid})
+		if err != nil {
+			return err
+		}
+		if _, err := w.Keys(n, []batch.Values{{Bytes: [][]byte{[]byte(long)}}}); err != nil {
+			return err
+		}
+		bed := batch.Table{Name: "bed", Root: "bed", Key: uuid, Columns: []batch.Column{{Name: "ward_id", Slot: 1, Ref: true}}}
+		return wardRows(w, bed, []string{long}, batch.Values{Refs: []uint32{batch.FirstRef}})
+	})
+	r, err := clinic.ImportErr(forged, signed)
+	if err != nil || r.Waiting != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	text := clinic.One("SELECT text FROM omsync_waiting")
+	if !strings.Contains(text, "kkk…") || !strings.Contains(text, "neither here nor in the batch") || len(text) > 1000 {
+		t.Errorf("%d bytes: %.1200s", len(text), text)
+	}
+}
+
+// The type of a column may be a long list: what is said of a row that waits is cut.
+func TestReasonsAreShort(t *testing.T) {
+	hub, clinic, f := wardPair(t)
+	waits(hub, clinic)
+	clinic.Import(f)
+	var words []string
+	for i := range 500 {
+		words = append(words, fmt.Sprintf("'a word of the list %d'", i))
+	}
+	clinic.Exec("ALTER TABLE ward MODIFY name ENUM ('maternity', 'theatre', 'surgery', " + strings.Join(words, ",") + ") NULL")
+	clinic.Follow()
+	hub.Exec("UPDATE ward SET name = 'not in it' WHERE uuid = 'w-1'")
+	hub.Send(clinic)
+	if got := clinic.Query("SELECT text FROM omsync_waiting"); len(got) != 1 || len(got[0][0]) > 1000 || !strings.HasSuffix(got[0][0], "…") {
+		t.Errorf("%.2000q", got)
 	}
 }

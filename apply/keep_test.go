@@ -143,7 +143,7 @@ func TestKeptRowsAreForgotten(t *testing.T) {
 	count("0", "where nothing is kept")
 }
 
-// A row whose record would be too long is deleted and not kept, and the report says so. Others are kept in portions.
+// A row whose record would be too long is deleted and not kept, and the report says so; it counts as deleted. Others are kept in portions.
 func TestLongRowsAreKept(t *testing.T) {
 	hub, clinic := keptPair(t, "INSERT INTO patient (name, note, uuid) VALUES ('a', REPEAT('n', 3000000), 'p-1'), ('b', REPEAT('n', 3000001), 'p-2'), ('c', 'short', 'p-3')",
 		"INSERT INTO patient (name, note, uuid) VALUES ('d', REPEAT('\\n', 8400000), 'p-4')")
@@ -156,6 +156,10 @@ func TestLongRowsAreKept(t *testing.T) {
 		if _, ok := kept(t, hub, "patient", key); ok != want {
 			t.Errorf("%s is kept: %t", key, ok)
 		}
+	}
+	counted, err := journal.RecentDeletions(t.Context(), hub.DB, hub.J.Tables["patient"].ID, hub.Peer(clinic).ID, time.Now().Add(-time.Hour))
+	if err != nil || fmt.Sprint(counted) != "[4]" {
+		t.Errorf("counted: %v, %v", counted, err)
 	}
 }
 

@@ -34,9 +34,13 @@ type cause struct {
 
 func (c *cause) Unwrap() error { return c.error }
 
+// maxReason is how many bytes the text of a reason has that is stored: types of columns stand in it, which may be long lists.
+const maxReason = 1000
+
 // reason is a cause as it is stored, of a row of a table.
 func (c *cause) reason(l *localTable, key string) journal.Reason {
-	r := journal.Reason{Code: c.code, Column: c.column, AwaitedKey: c.key, Text: fmt.Sprintf("%s, row %s: %v", l.Name, printable(l.Table, key), c.error)}
+	text := fmt.Sprintf("%s, row %s: %v", l.Name, printable(l.Table, key), c.error)
+	r := journal.Reason{Code: c.code, Column: c.column, AwaitedKey: c.key, Text: journal.Cut(text, maxReason)}
 	if c.table != nil && c.table.journal != nil {
 		r.AwaitedTable = c.table.journal.ID
 	}

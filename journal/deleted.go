@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,59 +31,102 @@ const deletedPortion = 1 << 20
 const deletedColumns = "row_key, whole_key, time, author, epoch, origin, added_by, deleted_at, content"
 
 // KeepDeleted keeps rows of a table that are deleted in the transaction under way. It returns how many were too long to be kept, see
-// [MaxContent]. The authors of the deletions must have their numbers.
+// [MaxContent]: of these only that they were deleted, so that they count (see [RecentDeletions], [DeletedAuthors]). The authors of the
+// deletions must have their numbers.
 func KeepDeleted(ctx context.Context, q sqldb.DB, tbl uint16, rows []Deleted, a *Authors) (tooLong int, err error) {
-	const head = "INSERT INTO omsync_deleted (table_id, row_key, whole_key, content, added_by, deleted_at, time, author, epoch, origin) VALUES "
-	b, n := []byte(head), 0
-	write := func() error {
-		if n == 0 {
-			return nil
+	k := deletedWriter{q: q, tbl: tbl, authors: a}
+	for i := range rows {
+		if err := k.add(ctx, &rows[i]); err != nil {
+			return 0, fmt.Errorf("keep rows that are deleted: %w", err)
 		}
-		err := sqldb.Exec(ctx, q, string(b))
-		if n == 1 && sqldb.ErrorNumber(err) == sqldb.ErrTooBigRow {
-			tooLong, err = tooLong+1, nil
-		}
-		b, n = b[:len(head)], 0
-		return err
 	}
-	for _, d := range rows {
-		content, err := encodeContent(d.Content)
-		if err != nil {
-			return 0, err
-		}
-		if long, err := tooLongToKeep(ctx, q, content); err != nil {
-			return 0, err
-		} else if long {
-			tooLong++
-			continue
-		}
-		if len(b)+2*len(content) > deletedPortion { // a literal has up to two bytes for each
-			if err := write(); err != nil {
-				return 0, fmt.Errorf("keep rows that are deleted: %w", err)
-			}
-		}
-		if n > 0 {
-			b = append(b, ',')
-		}
-		n++
-		b = fmt.Appendf(b, "(%d,", tbl)
-		b = append(sqldb.Binary(b, indexed(d.Key)), ',')
-		if len(d.Key) > longest {
-			b = append(sqldb.Binary(b, d.Key), ',')
-		} else {
-			b = append(b, "NULL,"...)
-		}
-		b = sqldb.AppendString(append(b, "_binary"...), content)
-		b = fmt.Appendf(b, ",%d,%d,", d.AddedBy, d.DeletedAt)
-		if b = appendVersion(b, d.Version, a); b == nil {
-			return 0, fmt.Errorf("keep rows that are deleted: no number for the author %q", d.Author)
-		}
-		b = append(b, ')')
-	}
-	if err := write(); err != nil {
+	if err := k.write(ctx); err != nil {
 		return 0, fmt.Errorf("keep rows that are deleted: %w", err)
 	}
-	return tooLong, nil
+	return k.tooLong, nil
+}
+
+// A deletedWriter writes rows into omsync_deleted, in portions.
+type deletedWriter struct {
+	q       sqldb.DB
+	tbl     uint16
+	authors *Authors
+	b       []byte   // rows that are not written yet, with commas between them
+	n       int      // how many
+	last    *Deleted // the last of them
+	tooLong int
+}
+
+// add takes a row, and writes those before it if they are a portion together.
+func (k *deletedWriter) add(ctx context.Context, d *Deleted) error {
+	content, err := encodeContent(d.Content)
+	if err != nil {
+		return err
+	}
+	long, err := tooLongToKeep(ctx, k.q, content)
+	if err != nil {
+		return err
+	}
+	if long {
+		k.tooLong++
+		if content, err = encodeTooLong(); err != nil {
+			return err
+		}
+	}
+	if len(k.b)+2*len(content) > deletedPortion { // a literal has up to two bytes for each
+		if err := k.write(ctx); err != nil {
+			return err
+		}
+	}
+	return k.put(d, content)
+}
+
+func (k *deletedWriter) put(d *Deleted, content []byte) error {
+	b := k.b
+	if k.n > 0 {
+		b = append(b, ',')
+	}
+	b = fmt.Appendf(b, "(%d,", k.tbl)
+	b = append(sqldb.Binary(b, indexed(d.Key)), ',')
+	if len(d.Key) > longest {
+		b = append(sqldb.Binary(b, d.Key), ',')
+	} else {
+		b = append(b, "NULL,"...)
+	}
+	b = sqldb.AppendString(append(b, "_binary"...), content)
+	b = fmt.Appendf(b, ",%d,%d,", d.AddedBy, d.DeletedAt)
+	if b = appendVersion(b, d.Version, k.authors); b == nil {
+		return fmt.Errorf("no number for the author %q", d.Author)
+	}
+	k.b, k.n, k.last = append(b, ')'), k.n+1, d
+	return nil
+}
+
+// write writes what was added since the last time. A row that the server does not take by itself is too long.
+func (k *deletedWriter) write(ctx context.Context) error {
+	if k.n == 0 {
+		return nil
+	}
+	err := k.insert(ctx)
+	if k.n == 1 && sqldb.ErrorNumber(err) == sqldb.ErrTooBigRow {
+		k.tooLong++
+		k.b, k.n = k.b[:0], 0
+		var content []byte
+		if content, err = encodeTooLong(); err != nil {
+			return err
+		}
+		if err = k.put(k.last, content); err != nil {
+			return err
+		}
+		err = k.insert(ctx)
+	}
+	k.b, k.n = k.b[:0], 0
+	return err
+}
+
+func (k *deletedWriter) insert(ctx context.Context) error {
+	const head = "INSERT INTO omsync_deleted (table_id, row_key, whole_key, content, added_by, deleted_at, time, author, epoch, origin) VALUES "
+	return sqldb.Exec(ctx, k.q, head+string(k.b))
 }
 
 func tooLongToKeep(ctx context.Context, q sqldb.DB, content []byte) (bool, error) {
@@ -97,8 +141,8 @@ func tooLongToKeep(ctx context.Context, q sqldb.DB, content []byte) (bool, error
 	return int64(len(content)) > min(MaxContent, packet/2-1<<13), nil
 }
 
-// DeletedRows returns what is kept of rows with these keys: of each the last deletion. The caller bounds how many it asks for: all that is
-// found is held.
+// DeletedRows returns what is kept of rows with these keys: of each the last deletion, and nothing of a row that was too long to be kept
+// then. The caller bounds how many it asks for: all that is found is held.
 func DeletedRows(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors) (map[string]Deleted, error) {
 	out := make(map[string]Deleted, len(keys))
 	return out, EachDeleted(ctx, q, tbl, keys, a, func(d Deleted) error {
@@ -124,7 +168,8 @@ func EachDeleted(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *
 	return readDeleted(ctx, q, ids, a, func(_ uint16, d Deleted) error { return f(d) })
 }
 
-// DeletedAuthors returns who had added the rows with these keys that were deleted, by what is kept of the last deletion of each.
+// DeletedAuthors returns who had added the rows with these keys that were deleted, by the last deletion of each. It knows that of rows too
+// that were too long to be kept.
 func DeletedAuthors(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) (map[string]merge.Peer, error) {
 	out, last := map[string]merge.Peer{}, map[string]uint64{}
 	err := chunks(keys, func(part []string) error {
@@ -147,7 +192,7 @@ func DeletedAuthors(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) 
 const deletedPage = 1000
 
 // DeletedBy hands to f what is kept of rows that came to be deleted by a peer (0: by this node's application) in this node's epochs from
-// first to last, in the order of the deletions, with the number of their table. f may use q itself.
+// first to last, in the order of the deletions, with the number of their table. Rows that were too long to be kept are not among them. f may use q itself.
 func DeletedBy(ctx context.Context, q sqldb.DB, by merge.Peer, first, last uint64, a *Authors, f func(tbl uint16, d Deleted) error) error {
 	for after := uint64(0); ; {
 		var ids []uint64
@@ -185,7 +230,9 @@ func readDeleted(ctx context.Context, q sqldb.DB, ids []uint64, a *Authors, f fu
 		err = sqldb.Each(ctx, q, "SELECT "+deletedColumns+", table_id FROM omsync_deleted WHERE id IN ("+list(ids[:n])+") ORDER BY id", func(r []sql.RawBytes) error {
 			d := Deleted{Key: whole(r), Version: version(r[2:], a), AddedBy: merge.Peer(sqldb.Uint(r[6])), DeletedAt: sqldb.Int(r[7])}
 			var err error
-			d.Content, err = decodeContent(r[8])
+			if d.Content, err = decodeContent(r[8]); errors.Is(err, errTooLong) {
+				return nil
+			}
 			page = append(page, numbered{uint16(sqldb.Uint(r[9])), d})
 			return err
 		})

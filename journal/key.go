@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/schema"
@@ -162,8 +164,11 @@ func Identity(t *schema.Table, prefix string) string {
 	return "0, " + schema.LocalKeySQL(t, prefix)
 }
 
-// PrintableKey returns a key as people can read it, with nothing in it that a terminal obeys or that is about a patient. Of a key that
-// is not a uuid, only the uuids in it.
+// maxPrinted is how many bytes a key has that people read: three uuids and some.
+const maxPrinted = 120
+
+// PrintableKey returns a key as people can read it, with nothing in it that a terminal obeys, that changes the order of what stands
+// beside it, or that is about a patient, and at most 120 bytes long. Of a key that is not a uuid, only the uuids in it.
 func PrintableKey(t *schema.Table, key string) string {
 	t = t.Root
 	parts, ok := SplitKey(key, len(t.KeyColumns))
@@ -179,7 +184,7 @@ func PrintableKey(t *schema.Table, key string) string {
 			out = append(out, PrintableKey(c.Ref.To, *parts[i]))
 		case c.UUIDColumn:
 			out = append(out, strings.Map(func(r rune) rune {
-				if r < ' ' || r == 0x7f {
+				if !unicode.IsPrint(r) {
 					return -1
 				}
 				return r
@@ -188,5 +193,18 @@ func PrintableKey(t *schema.Table, key string) string {
 			out = append(out, "*")
 		}
 	}
-	return strings.Join(out, "/")
+	return Cut(strings.Join(out, "/"), maxPrinted)
+}
+
+// Cut returns a text, and of one with more bytes than limit as much of its beginning as has room beside "…".
+func Cut(text string, limit int) string {
+	const more = "…"
+	if len(text) <= limit {
+		return text
+	}
+	n := max(limit-len(more), 0)
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n] + more
 }

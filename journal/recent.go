@@ -10,8 +10,8 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// RecentDeletions returns how many rows of a table each import from a peer deleted since a time, in the order of the imports. What was
-// not kept (see [KeepDeleted]) is not counted.
+// RecentDeletions returns how many rows of a table each import from a peer deleted since a time, in the order of the imports. Rows that
+// were too long to be kept count too; where a node keeps nothing, none does.
 func RecentDeletions(ctx context.Context, q sqldb.DB, tbl uint16, peer merge.Peer, since time.Time) (imports []int64, err error) {
 	query := fmt.Sprintf("SELECT COUNT(*) FROM omsync_deleted FORCE INDEX (deleted_at) WHERE deleted_at > %d AND table_id = %d AND origin = %d GROUP BY epoch ORDER BY epoch",
 		since.UnixMicro(), tbl, peer)

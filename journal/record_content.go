@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"maps"
 	"unicode/utf8"
 )
@@ -22,7 +23,11 @@ type contentRecord struct {
 	Values     map[string]*string         `json:"values,omitempty"` // null: NULL
 	Bytes      map[string][]byte          `json:"bytes,omitempty"`
 	References map[string]referenceRecord `json:"references,omitempty"`
+	TooLong    bool                       `json:"too_long,omitempty"` // the values were too long to be kept: there is nothing else
 }
+
+// errTooLong is what decodeContent returns of a row whose values were too long to be kept.
+var errTooLong = errors.New("the row was too long to be kept")
 
 type referenceRecord struct {
 	Table    string `json:"table"`
@@ -49,6 +54,11 @@ func encodeContent(c Content) ([]byte, error) {
 	return encodeRecord("row that was deleted", r)
 }
 
+// encodeTooLong is the record of a row whose values were too long to be kept.
+func encodeTooLong() ([]byte, error) {
+	return encodeRecord("row that was deleted", contentRecord{Version: recordVersion, TooLong: true})
+}
+
 // put puts a value into a map, which it makes with the first one.
 func put[T any](m *map[string]T, name string, value T) {
 	if *m == nil {
@@ -61,6 +71,9 @@ func decodeContent(b []byte) (Content, error) {
 	var r contentRecord
 	if err := decodeRecord("row that was deleted", recordVersion, b, &r); err != nil {
 		return nil, err
+	}
+	if r.TooLong {
+		return nil, errTooLong
 	}
 	if len(r.Values)+len(r.Bytes)+len(r.References) == 0 {
 		return nil, nil

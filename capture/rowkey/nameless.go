@@ -111,6 +111,9 @@ func readRows(ctx context.Context, q sqldb.DB, t *schema.Table, query string) (o
 	return out, nil
 }
 
+// maxNamed is how many bytes a message has of what one row is known by.
+const maxNamed = 120
+
 // Named returns what to call rows in a message: how many there are, and the first three by what this database knows them by.
 func Named(t *schema.Table, rows []journal.Row) string {
 	var some []string
@@ -123,7 +126,7 @@ func Named(t *schema.Table, rows []journal.Row) string {
 		if err != nil {
 			continue
 		}
-		some = append(some, fmt.Sprintf("%q", values))
+		some = append(some, journal.Cut(fmt.Sprintf("%q", values), maxNamed))
 	}
 	by := "the primary key"
 	if t.Integer != nil {
