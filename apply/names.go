@@ -82,14 +82,33 @@ func (n *nameCheck) run(ctx context.Context) error {
 		return batch.Excess("more than %d names that its rows of %s have are others' too", maxSharedNames, n.l.Name)
 	}
 	for _, users := range shared {
-		for _, u := range users {
-			for _, other := range users {
-				if u.id != other.id && access.NameTaken(u.use, other.use) {
-					if err := n.w.setAside(n.l, u.key, n.taken(u, other)); err != nil {
-						return err
-					}
-					break
-				}
+		if err := n.setAside(ctx, users); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setAside sets aside those of the rows with one name that must not come with it. Of the rows that use it in the same way, two stand for
+// all, the second for when the first is the row itself: a file may bring very many.
+func (n *nameCheck) setAside(ctx context.Context, users []*nameUser) error {
+	var others []*nameUser
+	same := map[access.NameUse]int{}
+	for _, u := range users {
+		use := u.use
+		use.New = false
+		if same[use]++; same[use] <= 2 {
+			others = append(others, u)
+		}
+	}
+	for _, u := range users {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		taken := func(other *nameUser) bool { return u.id != other.id && access.NameTaken(u.use, other.use) }
+		if i := slices.IndexFunc(others, taken); i >= 0 {
+			if err := n.w.setAside(n.l, u.key, n.taken(u, others[i])); err != nil {
+				return err
 			}
 		}
 	}
@@ -114,7 +133,8 @@ type nameUser struct {
 	use    access.NameUse
 }
 
-// shared finds the names that a row which came has in common with another, one more than may be at most, and the rows that have them.
+// shared finds the names that a row which came has in common with another, one more than may be at most, and rows that have them: all
+// that came, and of the others one for each way to use the name.
 func (n *nameCheck) shared(ctx context.Context) ([][]*nameUser, error) {
 	var out [][]*nameUser
 	last := ""
@@ -141,37 +161,58 @@ func (n *nameCheck) shared(ctx context.Context) ([][]*nameUser, error) {
 	return out, nil
 }
 
+// maxNamed is how many rows that came with names a query lists. If more came, it takes any row for one.
+const maxNamed = 10_000
+
 // query asks for the uses of shared names: a name, a row's integer and uuid, in which column it has the name, and whether it has another
-// name in another column.
+// name in another column. Where not all rows are taken for such that came, at most two others have a name read, however many have it: one
+// that uses it as a name that is counted, beside another name, and one that does not.
 func (n *nameCheck) query() string {
 	id, table, key := schema.Quote(n.l.Integer.Name), schema.Quote(n.l.Name), "''"
 	if n.l.Key == schema.KeyUUID {
 		key = schema.Quote(n.l.KeyColumns[0].Name)
 	}
+	came := n.came(id)
 	var names, uses []string
 	for i, c := range n.columns {
-		other := "0"
-		for _, o := range n.columns {
-			if o != c {
-				other += fmt.Sprintf(" OR IFNULL(%s <> '' AND %[1]s <> %s, 0)", n.compared(o), n.compared(c))
-			}
+		other := n.other(c)
+		counted := "0"
+		if n.counted[i] {
+			counted = other
 		}
 		from := fmt.Sprintf("FROM %s WHERE %s <> ''", table, schema.Quote(c.Name))
-		names = append(names, fmt.Sprintf("SELECT %s AS id, %s AS name %s", id, n.compared(c), from))
-		uses = append(uses, fmt.Sprintf("SELECT %s AS id, %s AS row_key, %s AS name, %d AS at, %s AS other %s", id, key, n.compared(c), i, other, from))
-	}
-	came := "1"
-	if len(n.l.newNames) <= 10_000 { // or else any name that two rows have is looked at
-		var ids []string
-		for i := range n.l.newNames {
-			ids = append(ids, fmt.Sprint(i))
-		}
-		came = "id IN (" + strings.Join(ids, ",") + ")"
+		names = append(names, fmt.Sprintf("SELECT %s AS id, %s AS name, %s AS counted, %s AS came %s", id, n.compared(c), counted, came, from))
+		uses = append(uses, fmt.Sprintf("SELECT %s AS id, %s AS row_key, %s AS name, %d AS at, %s AS other, %s AS came %s", id, key, n.compared(c), i, other, came, from))
 	}
 	const union = " UNION ALL "
-	return fmt.Sprintf("SELECT s.name, u.id, u.row_key, u.at, u.other FROM "+
-		"(SELECT MIN(name) AS name FROM (%s) n GROUP BY n.name HAVING COUNT(DISTINCT id) > 1 AND MAX(%s) = 1 LIMIT %d) s "+
-		"STRAIGHT_JOIN (%s) u ON u.name = s.name ORDER BY s.name, u.id, u.at", strings.Join(names, union), came, maxSharedNames+1, strings.Join(uses, union))
+	return fmt.Sprintf("SELECT s.name, u.id, u.row_key, u.at, u.other FROM (SELECT MIN(name) AS name, "+
+		"MIN(IF(came OR counted, NULL, id)) AS one, MIN(IF(came OR NOT counted, NULL, id)) AS two "+
+		"FROM (%s) n GROUP BY n.name HAVING COUNT(DISTINCT id) > 1 AND MAX(came) = 1 LIMIT %d) s "+
+		"STRAIGHT_JOIN (%s) u ON u.name = s.name WHERE u.came OR u.id = s.one OR u.id = s.two ORDER BY s.name, u.id, u.at",
+		strings.Join(names, union), maxSharedNames+1, strings.Join(uses, union))
+}
+
+// came is whether a row came with names, in SQL, by its integer.
+func (n *nameCheck) came(id string) string {
+	if len(n.l.newNames) > maxNamed {
+		return "1"
+	}
+	var ids []string
+	for i := range n.l.newNames {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	return "(" + id + " IN (" + strings.Join(ids, ",") + "))"
+}
+
+// other is whether a row has another name than that in a column, in SQL.
+func (n *nameCheck) other(c *schema.Column) string {
+	other := "(0"
+	for _, o := range n.columns {
+		if o != c {
+			other += fmt.Sprintf(" OR IFNULL(%s <> '' AND %[1]s <> %s, 0)", n.compared(o), n.compared(c))
+		}
+	}
+	return other + ")"
 }
 
 // taken is the reason of a row with a name that another has.

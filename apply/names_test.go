@@ -177,3 +177,36 @@ func TestManySharedNames(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// However many users have one counted system id, each file is looked at in a moment: neither those that it brings nor those that are
+// here are compared in pairs.
+func TestManyUsersOfOneName(t *testing.T) {
+	hub, kisumu, siaya := loginNetwork(t)
+	const many = 20_000
+	for _, s := range []*sites.Site{kisumu, siaya} {
+		var users []string
+		for i := range many {
+			users = append(users, fmt.Sprintf("('1-2', '%s%d', 'u-%[1]s%[2]d')", s.Name, i))
+		}
+		s.Exec("INSERT INTO users (system_id, username, uuid) VALUES " + strings.Join(users, ","))
+		f := s.Export(hub)[0]
+		start := time.Now()
+		hub.Import(f)
+		t.Logf("%d users came in %v", many, time.Since(start))
+	}
+	kisumu.Exec("INSERT INTO users (system_id, username, uuid) VALUES ('1-2', 'eve', 'u-eve')")
+	f := kisumu.Export(hub)[0]
+	start := time.Now()
+	hub.Import(f)
+	took := time.Since(start)
+	t.Logf("one more came in %v", took)
+	if took > 5*time.Second {
+		t.Error("that is too long")
+	}
+	shows(t, hub, "SELECT COUNT(*) FROM users WHERE system_id = '1-2'", fmt.Sprint(2*many+1))
+	hub.Exec("INSERT INTO users (system_id, username, uuid) VALUES ('1-2', NULL, 'u-last')") // who has no other name
+	kisumu.Exec("INSERT INTO users (system_id, username, uuid) VALUES ('1-2', 'zoe', 'u-zoe')")
+	if _, err := hub.ImportErr(kisumu.Export(hub)[0]); err == nil || !strings.Contains(err.Error(), "that the row u-last here has already") {
+		t.Errorf("beside one whose only name it is: %v", err)
+	}
+}
