@@ -21,17 +21,24 @@ const maxSharedNames = 1000
 // nameCost is about what is held of a row that came with a name.
 const nameCost = 48
 
+// newNames are the names of a row that must be nobody else's.
+type newNames struct {
+	columns merge.Mask // in which it comes with them
+	returns bool       // it was deleted here, and comes back
+}
+
 // noteNames notes the rows of a block that came with names, once they are written: that they are nobody else's can only be told when the
 // batch is in, because one row may give a name up and another take it.
 func (w *writer) noteNames(q *writes) error {
 	for _, r := range slices.Concat(q.insert, q.update) {
-		if r.names == 0 || r.at.Int == 0 { // of a row that is deferred, its integer comes later
+		if r.names.columns == 0 || r.at.Int == 0 { // of a row that is deferred, its integer comes later
 			continue
 		}
 		if q.l.newNames == nil {
-			q.l.newNames = map[int64]merge.Mask{}
+			q.l.newNames = map[int64]newNames{}
 		}
-		q.l.newNames[r.at.Int] |= r.names
+		noted := q.l.newNames[r.at.Int]
+		q.l.newNames[r.at.Int] = newNames{noted.columns | r.names.columns, noted.returns || r.names.returns}
 		if err := w.hold(nameCost); err != nil {
 			return err
 		}
@@ -150,7 +157,9 @@ func (n *nameCheck) shared(ctx context.Context) ([][]*nameUser, error) {
 		}
 		u := (*users)[len(*users)-1]
 		u.column = n.columns[at].Name
-		u.use.New = u.use.New || n.l.newNames[id]&n.l.journal.Bit(u.column) != 0
+		came := n.l.newNames[id]
+		u.use.New = u.use.New || came.columns&n.l.journal.Bit(u.column) != 0
+		u.use.Returns = came.returns
 		u.use.Counted = u.use.Counted && n.counted[at]
 		u.use.Only = u.use.Only && sqldb.Int(r[4]) == 0
 		return nil
@@ -220,6 +229,10 @@ func (n *nameCheck) taken(u, other *nameUser) *cause {
 	which := "another row here"
 	if other.key != "" {
 		which = "the row " + printable(n.l.Table, other.key) + " here"
+	}
+	if u.use.Returns {
+		return &cause{error: fmt.Errorf("it does not come back, because its %s is now that of %s (its %s), and people log in by that", u.column, which, other.column),
+			code: journal.WaitsForUnique, column: u.column}
 	}
 	err := fmt.Errorf("%s sends it with a %s that %s has already (in its %s), and people log in by that: give one of the two another, best at %[1]s, and export there again",
 		n.w.resolver.peer.Name, u.column, which, other.column)

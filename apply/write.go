@@ -84,7 +84,7 @@ type row struct {
 	changed []bool   // of one that is here: to be written
 	groups  []merge.Group
 	wasDead bool
-	names   merge.Mask // columns in which it comes with a name that must be nobody else's
+	names   newNames
 
 	pending []patch // references to be filled in later, until patchLater hands them to the writer
 }
