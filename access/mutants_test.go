@@ -56,6 +56,8 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "both must be counted", File: "names.go", Old: "other.Counted && ", New: ""},
 		mutation.Mutant{Rule: "no counted name may be equal that is the only one", File: "names.go", Old: "&& !row.Only", New: ""},
 		mutation.Mutant{Rule: "no counted name of another may be equal that is its only one", File: "names.go", Old: "&& !other.Only", New: ""},
+		mutation.Mutant{Rule: "a counted name is in the way of the same with a dash", File: "names.go", Old: "row.Undashed == other.Undashed && ", New: ""},
+		mutation.Mutant{Rule: "counted names that both have a dash may be equal", File: "names.go", Old: "row.Undashed == other.Undashed", New: "!row.Undashed && !other.Undashed"},
 		mutation.Mutant{Rule: "a counted name has digits", File: "names.go", Old: "if c < '0' || c > '9' {", New: "if c > '9' {"},
 		mutation.Mutant{Rule: "what flows down goes by the parent", File: "take.go", Old: "if r.table.Direction == Down {", New: "if false {"},
 		mutation.Mutant{Rule: "a quota ends at its limit", File: "quota.go", Old: "more <= limit-used", New: "more <= limit+1-used"},

@@ -137,7 +137,16 @@ type nameUser struct {
 	id     int64
 	key    string
 	column string // of those, one
+	dashed bool   // in which it has the name with a dash
 	use    access.NameUse
+}
+
+// in is the column, as a message names it.
+func (u *nameUser) in() string {
+	if u.dashed {
+		return u.column + " (without its dash)"
+	}
+	return u.column
 }
 
 // shared finds the names that a row which came has in common with another, one more than may be at most, and rows that have them: all
@@ -151,16 +160,16 @@ func (n *nameCheck) shared(ctx context.Context) ([][]*nameUser, error) {
 			out, last = append(out, nil), name
 		}
 		users := &out[len(out)-1]
-		id, at := sqldb.Int(r[1]), int(sqldb.Int(r[3]))
+		id, at, undashed := sqldb.Int(r[1]), int(sqldb.Int(r[3])), sqldb.Int(r[5]) != 0
 		if i := len(*users) - 1; i < 0 || (*users)[i].id != id {
-			*users = append(*users, &nameUser{id: id, key: string(r[2]), use: access.NameUse{Counted: access.Counted(name), Only: true}})
+			*users = append(*users, &nameUser{id: id, key: string(r[2]), use: access.NameUse{Counted: access.Counted(name), Undashed: undashed, Only: true}})
 		}
 		u := (*users)[len(*users)-1]
-		u.column = n.columns[at].Name
+		u.column, u.dashed = n.columns[at].Name, undashed
 		came := n.l.newNames[id]
 		u.use.New = u.use.New || came.columns&n.l.journal.Bit(u.column) != 0
 		u.use.Returns = came.returns
-		u.use.Counted = u.use.Counted && n.counted[at]
+		u.use.Counted = u.use.Counted && n.counted[at] && u.use.Undashed == undashed
 		u.use.Only = u.use.Only && sqldb.Int(r[4]) == 0
 		return nil
 	})
@@ -173,9 +182,9 @@ func (n *nameCheck) shared(ctx context.Context) ([][]*nameUser, error) {
 // maxNamed is how many rows that came with names a query lists. If more came, it takes any row for one.
 const maxNamed = 10_000
 
-// query asks for the uses of shared names: a name, a row's integer and uuid, in which column it has the name, and whether it has another
-// name in another column. Where not all rows are taken for such that came, at most two others have a name read, however many have it: one
-// that uses it as a name that is counted, beside another name, and one that does not.
+// query asks for the uses of shared names: a name, a row's integer and uuid, in which column it has the name, whether it has another name
+// in another column, and whether it has this one with a dash. Where not all rows are taken for such that came, at most three others have
+// a name read, however many have it: one for each way to use it. Names that all have with a dash are looked at with their dash alone.
 func (n *nameCheck) query() string {
 	id, table, key := schema.Quote(n.l.Integer.Name), schema.Quote(n.l.Name), "''"
 	if n.l.Key == schema.KeyUUID {
@@ -183,21 +192,25 @@ func (n *nameCheck) query() string {
 	}
 	came := n.came(id)
 	var names, uses []string
+	add := func(at int, name, counted string, undashed int, where string) {
+		names = append(names, fmt.Sprintf("SELECT %s AS id, %s AS name, %s AS counted, %d AS undashed, %s AS came FROM %s WHERE %s", id, name, counted, undashed, came, table, where))
+		uses = append(uses, fmt.Sprintf("SELECT %s AS id, %s AS row_key, %s AS name, %d AS at, %s AS other, %d AS undashed, %s AS came FROM %s WHERE %s",
+			id, key, name, at, n.other(n.columns[at]), undashed, came, table, where))
+	}
 	for i, c := range n.columns {
-		other := n.other(c)
-		counted := "0"
-		if n.counted[i] {
-			counted = other
+		name, column := n.compared(c), schema.Quote(c.Name)
+		if !n.counted[i] {
+			add(i, name, "0", 0, column+" <> ''")
+			continue
 		}
-		from := fmt.Sprintf("FROM %s WHERE %s <> ''", table, schema.Quote(c.Name))
-		names = append(names, fmt.Sprintf("SELECT %s AS id, %s AS name, %s AS counted, %s AS came %s", id, n.compared(c), counted, came, from))
-		uses = append(uses, fmt.Sprintf("SELECT %s AS id, %s AS row_key, %s AS name, %d AS at, %s AS other, %s AS came %s", id, key, n.compared(c), i, other, came, from))
+		add(i, name, n.other(c), 0, column+" <> ''")
+		add(i, "REPLACE("+name+", '-', '')", n.other(c), 1, column+" REGEXP '^[0-9]+-[0-9] *$'")
 	}
 	const union = " UNION ALL "
-	return fmt.Sprintf("SELECT s.name, u.id, u.row_key, u.at, u.other FROM (SELECT MIN(name) AS name, "+
-		"MIN(IF(came OR counted, NULL, id)) AS one, MIN(IF(came OR NOT counted, NULL, id)) AS two "+
-		"FROM (%s) n GROUP BY n.name HAVING COUNT(DISTINCT id) > 1 AND MAX(came) = 1 LIMIT %d) s "+
-		"STRAIGHT_JOIN (%s) u ON u.name = s.name WHERE u.came OR u.id = s.one OR u.id = s.two ORDER BY s.name, u.id, u.at",
+	return fmt.Sprintf("SELECT s.name, u.id, u.row_key, u.at, u.other, u.undashed FROM (SELECT MIN(name) AS name, "+
+		"MIN(IF(came OR counted, NULL, id)) AS one, MIN(IF(came OR NOT counted OR undashed, NULL, id)) AS two, MIN(IF(came OR NOT counted OR NOT undashed, NULL, id)) AS three "+
+		"FROM (%s) n GROUP BY n.name HAVING COUNT(DISTINCT id) > 1 AND MAX(came) = 1 AND MIN(undashed) = 0 LIMIT %d) s "+
+		"STRAIGHT_JOIN (%s) u ON u.name = s.name WHERE u.came OR u.id IN (s.one, s.two, s.three) ORDER BY s.name, u.id, u.at",
 		strings.Join(names, union), maxSharedNames+1, strings.Join(uses, union))
 }
 
@@ -231,10 +244,10 @@ func (n *nameCheck) taken(u, other *nameUser) *cause {
 		which = "the row " + printable(n.l.Table, other.key) + " here"
 	}
 	if u.use.Returns {
-		return &cause{error: fmt.Errorf("it does not come back, because its %s is now that of %s (its %s), and people log in by that", u.column, which, other.column),
+		return &cause{error: fmt.Errorf("it does not come back, because its %s is now that of %s (its %s), and people log in by that", u.in(), which, other.in()),
 			code: journal.WaitsForUnique, column: u.column}
 	}
 	err := fmt.Errorf("%s sends it with a %s that %s has already (in its %s), and people log in by that: give one of the two another, best at %[1]s, and export there again",
-		n.w.resolver.peer.Name, u.column, which, other.column)
+		n.w.resolver.peer.Name, u.in(), which, other.in())
 	return &cause{error: err, code: journal.WaitsForUnique, column: u.column}
 }
