@@ -17,15 +17,19 @@ func (r Rules) NewNames(alive bool, changed merge.Mask) merge.Mask {
 
 // NameUse is how a row uses a name that another row has too.
 type NameUse struct {
-	New     bool // it comes with this name now: see [Rules.NewNames]
-	Counted bool // the name is one that the application counts at each site by itself, and in such a column
-	Only    bool // the row has no other name
+	New      bool // it comes with this name now: see [Rules.NewNames]
+	Counted  bool // the name is one that the application counts at each site by itself, and in such a column
+	Undashed bool // the row has the name with a dash before the last digit: who logs in may leave out that of a counted name
+	Only     bool // the row has no other name
+	Returns  bool // the row was deleted here, and comes back because others refer to it (see [Rules.Returns])
 }
 
 // NameTaken reports whether a row must not come with a name, because another has it: who has that name could not log in any more.
-// Names that two sites counted alike are nobody's intention, and do no harm as long as both rows have another name.
+// Names that two sites counted alike are nobody's intention, and do no harm as long as both rows have another name; but 125 is in
+// the way of 12-5, as the application finds both for 125. Who was deleted
+// comes back with its names as they were, if nobody took them: whoever has one stays, also if it comes at the same time.
 func NameTaken(row, other NameUse) bool {
-	return row.New && !(row.Counted && other.Counted && !row.Only && !other.Only)
+	return row.New && (row.Returns || !other.Returns) && !(row.Counted && other.Counted && row.Undashed == other.Undashed && !row.Only && !other.Only)
 }
 
 // Counted reports whether a name looks like one that an application counts: digits, and perhaps a dash with a check digit.

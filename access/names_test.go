@@ -76,6 +76,42 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
+// Who was deleted and comes back has no claim to a name beside one who comes with it, and none beside one who has it.
+func TestNameTakenOnReturn(t *testing.T) {
+	for _, x := range []struct{ row, other, otherNew, want bool }{
+		{row: true, other: false, otherNew: false, want: true},
+		{row: true, other: false, otherNew: true, want: true},
+		{row: true, other: true, otherNew: true, want: true},
+		{row: false, other: true, otherNew: true, want: false},
+		{row: false, other: false, otherNew: true, want: true},
+	} {
+		if got := access.NameTaken(access.NameUse{New: true, Returns: x.row}, access.NameUse{New: x.otherNew, Returns: x.other}); got != x.want {
+			t.Errorf("returns: %t, the other: %t (new: %t): taken: %t", x.row, x.other, x.otherNew, got)
+		}
+	}
+	counted := access.NameUse{New: true, Returns: true, Counted: true}
+	if access.NameTaken(counted, access.NameUse{Counted: true}) {
+		t.Error("a counted name keeps a row away that has another")
+	}
+}
+
+// Two that are counted may be equal, with a dash or without, but not one with it and one without.
+func TestNameTakenWithoutDash(t *testing.T) {
+	for _, x := range []struct{ counted, undashed, otherCounted, otherUndashed, want bool }{
+		{true, false, true, false, false},
+		{true, true, true, true, false},
+		{true, true, true, false, true},
+		{true, false, true, true, true},
+		{false, false, true, true, true},
+		{true, true, false, false, true},
+	} {
+		row, other := access.NameUse{New: true, Counted: x.counted, Undashed: x.undashed}, access.NameUse{Counted: x.otherCounted, Undashed: x.otherUndashed}
+		if got := access.NameTaken(row, other); got != x.want {
+			t.Errorf("%+v beside %+v: taken: %t", row, other, got)
+		}
+	}
+}
+
 func TestCounted(t *testing.T) {
 	for name, want := range map[string]bool{"12-5": true, "1": true, "120": true, "0-0": true, "": false, "-5": false, "12-": false, "12-55": false, "admin": false, "1a-5": false, "12-a": false, "١٢-5": false, "12–5": false} {
 		if got := access.Counted(name); got != want {

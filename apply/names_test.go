@@ -45,11 +45,19 @@ func TestNamesOfOthersAreRefused(t *testing.T) {
 		{"the system id of another", "INSERT INTO users (system_id, username, uuid) VALUES ('admin', 'eve', 'u-9')", "system_id", "u-admin", "UPDATE users SET system_id = 'eve' WHERE uuid = 'u-9'"},
 		{"a counted system id that is the other's only name", "INSERT INTO users (system_id, username, uuid) VALUES ('3-4', 'eve', 'u-9')", "system_id", "u-ben", "UPDATE users SET system_id = '9-2' WHERE uuid = 'u-9'"},
 		{"a counted system id that is its only name", "INSERT INTO users (system_id, username, uuid) VALUES ('2-6', NULL, 'u-9')", "system_id", "u-ann", "UPDATE users SET username = 'eve' WHERE uuid = 'u-9'"},
+		{"a system id that is another's name with a dash", "INSERT INTO users (system_id, username, uuid) VALUES ('12-5', 'eve', 'u-9')", "system_id (without its dash)", "u-cid", "UPDATE users SET system_id = '9-2' WHERE uuid = 'u-9'"},
+		{"a name that is another's system id without its dash", "INSERT INTO users (system_id, username, uuid) VALUES ('9-2', '26', 'u-9')", "username", "u-ann", "UPDATE users SET username = 'eve' WHERE uuid = 'u-9'"},
+		{"a system id that is another's without its dash", "INSERT INTO users (system_id, username, uuid) VALUES ('26', 'eve', 'u-9')", "system_id", "u-ann", "UPDATE users SET system_id = '9-2' WHERE uuid = 'u-9'"},
+		{"a system id that is another's with a dash", "INSERT INTO users (system_id, username, uuid) VALUES ('7-7', 'eve', 'u-9')", "system_id (without its dash)", "u-dot", "UPDATE users SET system_id = '9-2' WHERE uuid = 'u-9'"},
+		{"the equal system id of one with the other form as name", "INSERT INTO users (system_id, username, uuid) VALUES ('15-1', 'eve', 'u-9')", "system_id (without its dash)", "u-eli", "UPDATE users SET system_id = '9-2' WHERE uuid = 'u-9'"},
+		{"two of one file, one with a dash", "INSERT INTO users (system_id, username, uuid) VALUES ('9-3', 'eve', 'u-8'), ('9-4', '93', 'u-9')", "system_id (without its dash)", "u-9", "UPDATE users SET username = 'eva' WHERE uuid = 'u-9'"},
 		{"two of one file", "INSERT INTO users (system_id, username, uuid) VALUES ('9-2', 'eve', 'u-8'), ('9-3', 'Eve', 'u-9')", "username", "u-", "UPDATE users SET username = 'eva' WHERE uuid = 'u-9'"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
 			hub, kisumu, siaya := loginNetwork(t)
+			hub.Exec("INSERT INTO users (system_id, username, uuid) VALUES ('70-1', '125', 'u-cid'), ('77', 'dot', 'u-dot'), ('15-1', '151', 'u-eli')")
+			sites.ExchangeTwice(hub, kisumu, siaya)
 			kisumu.Exec(x.attack)
 			siaya.Exec("INSERT INTO users (system_id, username, uuid) VALUES ('40-1', 'zoe', 'u-zoe')")
 			users := hub.One("SELECT COUNT(*) FROM users")
@@ -109,7 +117,7 @@ func TestHonestNames(t *testing.T) {
 	}
 	sites.ExchangeTwice(hub, kisumu, siaya)
 	for _, s := range []*sites.Site{kisumu, siaya} {
-		s.Exec(fmt.Sprintf("INSERT INTO users (system_id, username, uuid) VALUES ('8-3', 'of %s', 'u-8-%[1]s'), ('', NULL, 'u-none-%[1]s')", s.Name))
+		s.Exec(fmt.Sprintf("INSERT INTO users (system_id, username, uuid) VALUES ('8-3', 'of %s', 'u-8-%[1]s'), ('88', '%[1]s 88', 'u-88-%[1]s'), ('', NULL, 'u-none-%[1]s')", s.Name))
 	}
 	sites.ExchangeTwice(hub, kisumu, siaya)
 	shows(t, hub, "SELECT COUNT(*), COUNT(DISTINCT username) FROM users WHERE system_id = '8-3'", "2 2")
@@ -175,5 +183,41 @@ func TestManySharedNames(t *testing.T) {
 	t.Logf("refused in %v", time.Since(start))
 	if err == nil || !strings.Contains(err.Error(), "more than 1000 names that its rows of users have are others' too") {
 		t.Error(err)
+	}
+}
+
+// However many users have one counted system id, each file is looked at in a moment: neither those that it brings nor those that are
+// here are compared in pairs.
+func TestManyUsersOfOneName(t *testing.T) {
+	hub, kisumu, siaya := loginNetwork(t)
+	const many = 20_000
+	for _, s := range []*sites.Site{kisumu, siaya} {
+		var users []string
+		for i := range many {
+			users = append(users, fmt.Sprintf("('1-2', '%s%d', 'u-%[1]s%[2]d')", s.Name, i))
+		}
+		s.Exec("INSERT INTO users (system_id, username, uuid) VALUES " + strings.Join(users, ","))
+		f := s.Export(hub)[0]
+		start := time.Now()
+		hub.Import(f)
+		t.Logf("%d users came in %v", many, time.Since(start))
+	}
+	var took [2]time.Duration
+	for i, user := range []string{"'own', 'amy', 'u-amy'", "'1-2', 'eve', 'u-eve'"} {
+		kisumu.Exec("INSERT INTO users (system_id, username, uuid) VALUES (" + user + ")")
+		f := kisumu.Export(hub)[0]
+		start := time.Now()
+		hub.Import(f)
+		took[i] = time.Since(start)
+	}
+	t.Logf("one with an id of her own came in %v, one more with theirs in %v", took[0], took[1])
+	if took[1] > 4*took[0]+time.Second {
+		t.Error("that is too long")
+	}
+	shows(t, hub, "SELECT COUNT(*) FROM users WHERE system_id = '1-2'", fmt.Sprint(2*many+1))
+	hub.Exec("INSERT INTO users (system_id, username, uuid) VALUES ('1-2', NULL, 'u-last')") // who has no other name
+	kisumu.Exec("INSERT INTO users (system_id, username, uuid) VALUES ('1-2', 'zoe', 'u-zoe')")
+	if _, err := hub.ImportErr(kisumu.Export(hub)[0]); err == nil || !strings.Contains(err.Error(), "that the row u-last here has already") {
+		t.Errorf("beside one whose only name it is: %v", err)
 	}
 }

@@ -151,9 +151,11 @@ func (v *resolver) refersNowhere(ctx context.Context, c *schema.Column, root *lo
 	if !ok {
 		return refersNowhere(c, root, key), nil
 	}
-	why := v.stayedAway[rowName{root, canonical}]
-	if why == "" {
-		why = "nothing is kept of it"
+	why := "nothing is kept of it"
+	if s := v.stayedAway[rowName{root, canonical}]; s != "" {
+		why = s
+	} else if c := v.aside.cause(root, canonical); c != nil { // it had come back in an earlier try, and could not stay
+		why = c.Error()
 	}
 	if !root.rules.ReturnsRows() {
 		why = "rows that give rights or are code come back by nobody's file"

@@ -127,13 +127,13 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		if err != nil {
 			return err
 		}
-		r.names = l.rules.NewNames(false, 0)
+		r.names.columns = l.rules.NewNames(false, 0)
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
 		if write := im.written(w, i); write != 0 {
 			r := im.changedRow(w, i, f, out.Row.Groups, write)
-			r.names = l.rules.NewNames(true, write&^w.compare(i, f).Equal)
+			r.names.columns = l.rules.NewNames(true, write&^w.compare(i, f).Equal)
 			q.update = append(q.update, r)
 			count.Updated++
 		}

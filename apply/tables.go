@@ -45,9 +45,9 @@ type localTable struct {
 	highestKnown bool
 	apartFrom    int64 // 0: there is none
 
-	named    map[string]bool      // keys of rows that were deleted here and that the sender may only name: counted as refused
-	returned int                  // rows that came back as they were here
-	newNames map[int64]merge.Mask // rows that this import gave names to, by which people log in, and in which columns
+	named    map[string]bool    // keys of rows that were deleted here and that the sender may only name: counted as refused
+	returned int                // rows that came back as they were here
+	newNames map[int64]newNames // rows that this import gave names to, by which people log in
 
 	count TableReport
 }

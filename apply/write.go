@@ -84,8 +84,8 @@ type row struct {
 	changed []bool   // of one that is here: to be written
 	groups  []merge.Group
 	wasDead bool
-	integer int64      // of a new one: what it gets; 0: the server gives it
-	names   merge.Mask // columns in which it comes with a name that must be nobody else's
+	integer int64 // of a new one: what it gets; 0: the server gives it
+	names   newNames
 
 	pending []patch // references to be filled in later, until patchLater hands them to the writer
 }
