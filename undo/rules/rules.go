@@ -31,24 +31,29 @@ const (
 	Shared                // they added it, and others have changed it since: it stays
 )
 
-// Row returns what came of a row, and of one that they changed the columns that are theirs.
+// Row returns what came of a row, and of one that they changed the columns that are theirs. A row of which something was here before is
+// none that they added, whatever its existence says: who stamps that anew must not have it deleted everywhere.
 func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	var theirs merge.Mask
-	others := false
+	others, before := false, false
 	for _, g := range r.Groups {
-		if s.Theirs(g.Version) {
+		switch {
+		case s.Theirs(g.Version):
 			theirs |= g.Mask
-		} else {
-			others = others || g.From != s.Peer
+		case g.Epoch < s.First || g.From == s.Peer:
+			before = true
+		default:
+			others = true
 		}
 	}
+	columns := theirs &^ merge.Existence
 	switch {
-	case theirs&merge.Existence != 0 && others:
+	case theirs&merge.Existence != 0 && !before && others:
 		return Shared, 0
-	case theirs&merge.Existence != 0:
+	case theirs&merge.Existence != 0 && !before:
 		return Added, 0
-	case theirs != 0:
-		return Changed, theirs
+	case columns != 0:
+		return Changed, columns
 	}
 	return Untouched, 0
 }

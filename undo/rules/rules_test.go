@@ -45,6 +45,7 @@ func TestTheirs(t *testing.T) {
 func TestRow(t *testing.T) {
 	theirs, before := version(5000, "kisumu", 11, peer), version(500, "kisumu", 5, peer)
 	ours, thirds := version(5000, "hub", 12, 0), version(5000, "migori", 12, third)
+	old := version(500, "migori", 9, third)
 	const existence, a, b = merge.Existence, merge.Mask(2), merge.Mask(4)
 	group := func(m merge.Mask, v merge.Version) merge.Group { return merge.Group{Mask: m, Version: v} }
 	for _, c := range []struct {
@@ -57,7 +58,11 @@ func TestRow(t *testing.T) {
 		{"made here", []merge.Group{group(existence|a|b, ours)}, Untouched, 0},
 		{"added before", []merge.Group{group(existence|a|b, before)}, Untouched, 0},
 		{"added", []merge.Group{group(existence|a|b, theirs)}, Added, 0},
-		{"added, with an old column", []merge.Group{group(existence|a, theirs), group(b, before)}, Added, 0},
+		{"its own of before, stamped anew", []merge.Group{group(existence|a, theirs), group(b, before)}, Changed, a},
+		{"another's of before, stamped anew", []merge.Group{group(existence|a, theirs), group(b, old)}, Changed, a},
+		{"that, and changed here", []merge.Group{group(existence, theirs), group(a, old), group(b, ours)}, Untouched, 0},
+		{"its existence alone", []merge.Group{group(existence, theirs), group(a|b, old)}, Untouched, 0},
+		{"its own that was only sent again", []merge.Group{group(existence|a, theirs), group(b, version(500, "kisumu", 15, peer))}, Changed, a},
 		{"added, and changed here", []merge.Group{group(existence|a, theirs), group(b, ours)}, Shared, 0},
 		{"added, and changed by another", []merge.Group{group(existence|a, theirs), group(b, thirds)}, Shared, 0},
 		{"changed", []merge.Group{group(existence|a, ours), group(b, theirs)}, Changed, b},
