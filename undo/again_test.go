@@ -37,3 +37,20 @@ func TestUndoOthersRowsStampedAnew(t *testing.T) {
 	sites.Same(t, n.hub, n.honest)
 	sites.Quiet(t, n.all()...)
 }
+
+// Rows of others that the thief deletes and sends anew are as they were when it deleted them first, whatever it did with them since.
+func TestUndoOthersRowsSentAnew(t *testing.T) {
+	n := newWards(t)
+	before, since := n.hub.Dump(), time.Now()
+	for _, q := range []string{"DELETE FROM ward", "INSERT INTO ward (uuid, name) VALUES ('a', 'thiefs'), ('b', 'hubs'), ('c', 'thiefs')", "DELETE FROM ward WHERE uuid <> 'a'"} {
+		n.thief.Exec(q)
+		for _, f := range n.thief.Export(n.hub) {
+			n.hub.Import(f, accept)
+		}
+	}
+	expect(t, n.undo(since, false), map[string][6]int64{"ward": {0, 0, 1, 0, 2, 0}})
+	sites.Differ(t, "before", before, "hub", n.hub.Dump())
+	sites.ExchangeTwice(n.all()...)
+	sites.Same(t, n.hub, n.thief)
+	sites.Same(t, n.hub, n.honest)
+}

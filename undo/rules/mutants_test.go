@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(Theirs|Row|Before|Stay)",
+	mutation.Check(t, "^Test(Theirs|Row|LaterCopy|Before|Stay)",
 		mutation.Mutant{Rule: "what came earlier stays", File: "rules.go", Old: "v.Epoch < s.First || ", New: ""},
 		mutation.Mutant{Rule: "what came in the first epoch counts", File: "rules.go", Old: "v.Epoch < s.First", New: "v.Epoch <= s.First"},
 		mutation.Mutant{Rule: "what was only sent again came earlier", File: "rules.go", Old: " || s.Resent(v.Epoch) && v.Time < s.Time", New: ""},
@@ -22,6 +22,8 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "what others have of before says so", File: "rules.go", Old: "case g.Epoch < s.First || g.From == s.Peer:", New: "case g.From == s.Peer:"},
 		mutation.Mutant{Rule: "what was only sent again says so", File: "rules.go", Old: "case g.Epoch < s.First || g.From == s.Peer:", New: "case g.Epoch < s.First:"},
 		mutation.Mutant{Rule: "a row's existence is no column", File: "rules.go", Old: "theirs &^ merge.Existence", New: "theirs"},
+		mutation.Mutant{Rule: "what the peer sent anew is not what was there", File: "rules.go", Old: "return addedBy != s.Peer", New: "return true"},
+		mutation.Mutant{Rule: "what others have sent anew is", File: "rules.go", Old: "return addedBy != s.Peer", New: "return false"},
 		mutation.Mutant{Rule: "what others say was here counts for nothing", File: "rules.go", Old: "l.Here && ", New: ""},
 		mutation.Mutant{Rule: "only what lost to the value that is there now", File: "rules.go", Old: " && l.Winner == now", New: ""},
 		mutation.Mutant{Rule: "the last of them", File: "rules.go", Old: "lost[found].Loser.Before(l.Loser)", New: "false"},

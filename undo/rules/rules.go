@@ -58,6 +58,10 @@ func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	return Untouched, 0
 }
 
+// LaterCopy reports whether of the copies of one row, in the order of its deletions by the peer, a later one with this who had added the row
+// is put in place rather than an earlier one. What the peer sent after it had deleted the row is not what was there before.
+func (s Since) LaterCopy(addedBy merge.Peer) bool { return addedBy != s.Peer }
+
 // Lost is a value that lost, as a conflict record keeps it.
 type Lost struct {
 	Winner, Loser merge.Stamp

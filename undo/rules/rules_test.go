@@ -76,6 +76,14 @@ func TestRow(t *testing.T) {
 	}
 }
 
+func TestLaterCopy(t *testing.T) {
+	for by, want := range map[merge.Peer]bool{0: true, third: true, peer: false} {
+		if got := since().LaterCopy(by); got != want {
+			t.Errorf("added by %d: %t", by, got)
+		}
+	}
+}
+
 func TestBefore(t *testing.T) {
 	now, other := merge.Stamp{Time: 50, Author: "kisumu"}, merge.Stamp{Time: 40, Author: "kisumu"}
 	lost := func(winner merge.Stamp, loser int64, here bool) Lost {
