@@ -26,6 +26,8 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "what others have sent anew is", File: "rules.go", Old: "return addedBy != s.Peer", New: "return false"},
 		mutation.Mutant{Rule: "what others say was here counts for nothing", File: "rules.go", Old: "l.Here && ", New: ""},
 		mutation.Mutant{Rule: "only what lost to the value that is there now", File: "rules.go", Old: " && l.Winner == now", New: ""},
+		mutation.Mutant{Rule: "the peer's own was not there before", File: "rules.go", Old: "found < 0 || lost[found].Loser.Author != s.Name", New: "true"},
+		mutation.Mutant{Rule: "what the peer's own had beaten was", File: "rules.go", Old: "now = lost[found].Loser\n", New: "return -1\n"},
 		mutation.Mutant{Rule: "the last of them", File: "rules.go", Old: "lost[found].Loser.Before(l.Loser)", New: "false"},
 		mutation.Mutant{Rule: "what is referred to stays", File: "rules.go", Old: "range next[i] {", New: "range next[i][:0] {"},
 	)

@@ -68,16 +68,22 @@ type Lost struct {
 	Here          bool // this node recorded it: what others say was here counts for nothing
 }
 
-// Before returns which of the values that a column lost was there before the one that is there now, which has this stamp; -1: that is
-// not known.
-func Before(now merge.Stamp, lost []Lost) int {
-	found := -1
-	for i, l := range lost {
-		if l.Here && l.Winner == now && (found < 0 || lost[found].Loser.Before(l.Loser)) {
-			found = i
+// Before returns which of the values that a column lost was there before what the peer made of it. now is the stamp of the value that is
+// there; -1: that is not known. A loser that is the peer's own was not there before: what that one beat may have been.
+func (s Since) Before(now merge.Stamp, lost []Lost) int {
+	for range lost { // a chain is no longer, even if what is recorded goes round
+		found := -1
+		for i, l := range lost {
+			if l.Here && l.Winner == now && (found < 0 || lost[found].Loser.Before(l.Loser)) {
+				found = i
+			}
 		}
+		if found < 0 || lost[found].Loser.Author != s.Name {
+			return found
+		}
+		now = lost[found].Loser
 	}
-	return found
+	return -1
 }
 
 // Stay reports which of n rows that were to go stay, because a row that stays refers to them. refs has pairs: the row that refers, -1 for

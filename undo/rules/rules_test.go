@@ -89,6 +89,9 @@ func TestBefore(t *testing.T) {
 	lost := func(winner merge.Stamp, loser int64, here bool) Lost {
 		return Lost{winner, merge.Stamp{Time: loser, Author: "hub"}, here}
 	}
+	own := func(winner merge.Stamp, loser int64) Lost {
+		return Lost{winner, merge.Stamp{Time: loser, Author: "kisumu"}, true}
+	}
 	for _, c := range []struct {
 		what string
 		lost []Lost
@@ -98,9 +101,13 @@ func TestBefore(t *testing.T) {
 		{"it lost to what is there now", []Lost{lost(now, 10, true)}, 0},
 		{"it lost to something else", []Lost{lost(other, 10, true)}, -1},
 		{"another node says so", []Lost{lost(now, 10, false)}, -1},
+		{"the peer's own", []Lost{own(now, 40)}, -1},
+		{"the peer's own, that beat another's", []Lost{own(now, 40), lost(other, 20, true)}, 1},
+		{"that only another node tells of", []Lost{own(now, 40), lost(other, 20, false)}, -1},
+		{"the peer's own that go round", []Lost{own(now, 40), own(other, 50)}, -1},
 		{"the last of several", []Lost{lost(now, 10, true), lost(now, 30, true), lost(now, 20, true), lost(other, 45, true)}, 1},
 	} {
-		if got := Before(now, c.lost); got != c.want {
+		if got := since().Before(now, c.lost); got != c.want {
 			t.Errorf("%s: %d", c.what, got)
 		}
 	}
