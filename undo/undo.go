@@ -122,6 +122,7 @@ func (u *undoing) run(ctx context.Context) error {
 		u.putBackReturned,
 		u.putBack,
 		u.remove,
+		u.forgetWaiting,
 	} {
 		if err := step(ctx); err != nil {
 			return err
