@@ -50,7 +50,7 @@ func (u *undoing) findDeleted(ctx context.Context) error {
 			n++
 		}
 		if c.last = d.Stamp; n > maxRows {
-			return fmt.Errorf("more than %d rows were deleted since then: choose a later time", maxRows)
+			return fmt.Errorf("more than %d rows were deleted since then: take back some tables first (--table), or choose a later time", maxRows)
 		}
 		kept[t][d.Key] = c
 		return nil

@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Peer   *journal.Peer
 	Since  time.Time
+	Tables []string                    // only these; empty: all
 	DryRun bool                        // do it all, report, and take it back
 	Wait   time.Duration               // how long to wait for the gate
 	Seal   func(context.Context) error // seals what the application changed
@@ -28,7 +29,7 @@ type Options struct {
 // maxAttempts is how often it is tried when the application was in the way.
 const maxAttempts = 8
 
-// maxRows is how many rows of one table are taken back at once, and how many that were deleted.
+// maxRows is how many rows of one table are taken back at once, and how many that were deleted, of all tables that are asked for.
 const maxRows = 1_000_000
 
 // errChanged means that the application changed a row meanwhile: a seal must come first.

@@ -9,8 +9,7 @@ import (
 
 // Rows of the thief that wait are forgotten; those that waited before stay.
 func TestUndoForgetsRowsThatWait(t *testing.T) {
-	ddl := []string{ward, `CREATE TABLE bed (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, ward_id INT NOT NULL, FOREIGN KEY (ward_id) REFERENCES ward (id)) ENGINE=InnoDB`}
-	n := &network{t, sites.New(t, "hub", "none", ddl...), sites.New(t, "thief", "none", ddl...), nil}
+	n := &network{t, sites.New(t, "hub", "none", ward, bed), sites.New(t, "thief", "none", ward, bed), nil}
 	n.hub.Waits = true
 	n.hub.Exec("INSERT INTO ward (uuid, name) VALUES ('a', 'hubs')")
 	n.hub.Init()

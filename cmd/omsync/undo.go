@@ -20,6 +20,7 @@ import (
 
 type undoOptions struct {
 	peer, since       string
+	tables            []string
 	dryRun, yes, list bool
 	json              bool
 }
@@ -37,6 +38,9 @@ Some things stay, and are counted: a row that it added and that others' rows ref
 of which nobody knows what was there before, which is known only where the two were in conflict; and a deleted row that is no
 longer kept, or refers to one that is not here. --list names each row.
 
+With --table it is done in some tables only, where all at once is too much: deleted rows come back if what they refer to is here, so
+take tables first that others refer to; an added row goes when nothing refers to it any more, so take the same ones once more at the end.
+
 Since when counts by the clock of this computer, and by when a file was applied here. TIME is 2026-11-20,
 "2026-11-20 14:00", 14:00 (today), or how long ago: 90m, 12h, 3d, 2w. On a terminal you are asked before anything is changed; a
 script says --yes.`,
@@ -46,6 +50,7 @@ script says --yes.`,
 	f := cmd.Flags()
 	f.StringVar(&o.peer, "peer", "", "from which peer")
 	f.StringVar(&o.since, "since", "", "since when")
+	f.StringArrayVar(&o.tables, "table", nil, "only in this table; may be given several times")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and change nothing")
 	f.BoolVar(&o.yes, "yes", false, "do it without asking")
 	f.BoolVar(&o.list, "list", false, "name each row")
@@ -82,7 +87,7 @@ func runUndo(cmd *cobra.Command, g *global, o *undoOptions) error {
 		n.Journal.Warn("%s is not suspended: what it sends goes on to be applied. First: omsync --home %s peer suspend %s", p.Name, n.Home, p.Name)
 	}
 	wait := n.Exchange().Wait
-	options := undo.Options{Peer: p, Since: since, DryRun: true, Wait: wait, Seal: func(ctx context.Context) error {
+	options := undo.Options{Peer: p, Since: since, Tables: o.tables, DryRun: true, Wait: wait, Seal: func(ctx context.Context) error {
 		_, err := capture.Seal(ctx, n.Journal, wait)
 		return err
 	}}
