@@ -112,8 +112,8 @@ type WaitingFilter struct {
 	AwaitedKeys    []string
 	NotLost        bool
 	Since          int64 // µs since 1970 UTC: those that wait since then
-	LongestUntried bool // in order of when they were tried, the longest ago first
-	Limit          int  // 0: all
+	LongestUntried bool  // in order of when they were tried, the longest ago first
+	Limit          int   // 0: all
 }
 
 func (f *WaitingFilter) where() string {
