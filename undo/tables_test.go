@@ -28,3 +28,16 @@ func TestUndoTablesInTurn(t *testing.T) {
 	sites.ExchangeTwice(n.hub, n.thief)
 	sites.Same(t, n.hub, n.thief)
 }
+
+// What undo deletes is kept whole.
+func TestUndoKeepsWhatItDeletes(t *testing.T) {
+	n := newWards(t)
+	since := time.Now()
+	n.thief.Exec("INSERT INTO ward (uuid, name) VALUES ('x', 'of that day'), ('y', NULL)")
+	n.thief.Send(n.hub)
+	expect(t, n.undo(since, false), map[string][6]int64{"ward": {2, 0, 0, 0, 0, 0}})
+	n.hub.Seal()
+	if got := n.hub.One("SELECT GROUP_CONCAT(row_key, ' ', origin, ' ', added_by, ' ', content LIKE '%of that day%' ORDER BY row_key) FROM omsync_deleted"); got != "x 0 1 1,y 0 1 0" {
+		t.Errorf("kept are %s", got)
+	}
+}
