@@ -19,6 +19,11 @@
 //	Down        all                   nothing, but rows whose deletion it refused
 //	Add         all                   rows that it added, and rows whose deletion it refused
 //	None        nothing               nothing
+//	Up          nothing, but what a   all
+//	            child has lost
+//
+// Up is the mirror of Down: what the child sends wins, whatever was done to the row at the parent. A child that was restored, or is set
+// up anew, is sent what it had added itself, and nothing of others.
 //
 // A row whose deletion was refused, because something that may go up refers to it, goes up whatever the direction, so that the parent,
 // which has deleted it, can have it again: of what the child sends of it, a parent of today takes only that it is meant, see
@@ -59,14 +64,15 @@ const (
 	Down                  // from parent to child alone
 	Add                   // down; a child may add rows, and change or delete those that it added
 	None                  // neither way, though captured
+	Up                    // from child to parent alone
 )
 
 // String returns the direction as a profile says it.
-func (d Direction) String() string { return [...]string{"both", "down", "add", "none"}[d] }
+func (d Direction) String() string { return [...]string{"both", "down", "add", "none", "up"}[d] }
 
 // ParseDirection reads what String returns; false if it is something else.
 func ParseDirection(s string) (d Direction, ok bool) {
-	for d := Both; d <= None; d++ {
+	for d := Both; d <= Up; d++ {
 		if d.String() == s {
 			return d, true
 		}
@@ -76,11 +82,13 @@ func ParseDirection(s string) (d Direction, ok bool) {
 
 // WidensTo reports whether rows that stayed where they were may go now, where a table had direction d and has another: the table is
 // sent again then.
-func (d Direction) WidensTo(now Direction) bool { return now != d && d != Both && now != None }
+func (d Direction) WidensTo(now Direction) bool {
+	return now.goesDown() && !d.goesDown() || now.goesUp() > d.goesUp()
+}
 
 // NarrowsTo reports whether rows that a child adds or changes went up where a table had direction d, and do not where it has another.
 func (d Direction) NarrowsTo(now Direction) bool {
-	return (d == Both || d == Add) && (now == Down || now == None)
+	return d.goesUp() > nothing && now.goesUp() == nothing
 }
 
 // Table is what the profile says of a table.
@@ -89,10 +97,12 @@ type Table struct {
 	Rights     bool       // its rows give people rights: they never go up by any exception
 	Code       bool       // the application runs what its rows hold: nothing of it ever goes up
 	ExcludedUp merge.Mask // columns whose values never go up
-	InsertOnly merge.Mask // columns whose values come with a new row alone
-	Secret     merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
-	Secrets    Secrets
-	Names      merge.Mask // columns by which people log in, by any of them
+	// ExcludedDown is columns whose values do not go down on this link.
+	ExcludedDown merge.Mask
+	InsertOnly   merge.Mask // columns whose values come with a new row alone
+	Secret       merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
+	Secrets      Secrets
+	Names        merge.Mask // columns by which people log in, by any of them
 }
 
 // Secrets says whose values of secret columns go to children.
@@ -104,10 +114,10 @@ const (
 	AllSecrets                 // everybody's
 )
 
-// Flows returns the direction that counts: of code, what might go up goes down only.
+// Flows returns the direction that counts: of code nothing goes up.
 func (t Table) Flows() Direction {
-	if t.Code && (t.Direction == Both || t.Direction == Add) {
-		return Down
+	if t.Code {
+		return Meet(t.Direction, Down)
 	}
 	return t.Direction
 }

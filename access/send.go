@@ -4,7 +4,7 @@ import "github.com/omsync/omsync/merge"
 
 // Sends reports whether rows and deletions of the table go to the peer at all.
 func (r Rules) Sends() bool {
-	return r.table.Direction != None && !(r.up && r.table.Direction == Down)
+	return r.table.Direction != None && !(r.up && r.table.Direction == Down) && !(!r.up && r.table.Direction == Up)
 }
 
 // SendsKept reports whether rows whose deletion by the peer was refused here go to it, though otherwise they may not: see
@@ -18,6 +18,8 @@ func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	switch {
 	case r.table.Direction == None:
 		return false
+	case r.table.Direction == Up:
+		return r.up || row.CameFrom(r.peer)
 	case !r.up || r.table.Direction == Both || kept:
 		return true
 	}
@@ -25,7 +27,9 @@ func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 }
 
 // SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.
-func (r Rules) SendsAllRows() bool { return r.Sends() && (!r.up || r.table.Direction == Both) }
+func (r Rules) SendsAllRows() bool {
+	return r.Sends() && (!r.up || r.table.Direction == Both || r.table.Direction == Up)
+}
 
 // SendsNot returns the columns that are left out of what goes to the peer, of every row.
 func (r Rules) SendsNot() merge.Mask {
@@ -33,9 +37,9 @@ func (r Rules) SendsNot() merge.Mask {
 	case r.up:
 		return r.table.ExcludedUp
 	case r.table.Secrets == NoSecrets:
-		return r.table.Secret
+		return r.table.Secret | r.table.ExcludedDown
 	}
-	return 0
+	return r.table.ExcludedDown
 }
 
 // Withholds returns the columns that are left out of a row besides, if it is not released. Where that is nothing, nobody need find out
@@ -53,12 +57,14 @@ func (r Rules) SendsConflict(deletion bool) bool {
 	return r.Sends() || deletion && r.table.Direction == Down && !r.table.staysPut()
 }
 
-// NeverSent returns what of a row here never goes to the peer: of what only flows down and of the parent's own rows all, and columns
-// that never go up. See [merge.Incoming.NeverSent].
+// NeverSent returns what of a row here never goes to the peer: of what only flows the other way and of the parent's own rows all, and columns
+// that never go there. See [merge.Incoming.NeverSent].
 func (r Rules) NeverSent(row merge.Row) merge.Mask {
 	switch {
+	case !r.up && r.table.Direction == Up:
+		return ^merge.Mask(0)
 	case !r.up:
-		return 0
+		return r.table.ExcludedDown
 	case r.table.Direction == Down || r.table.Direction == Add && row.Alive && row.CameFrom(r.peer):
 		return ^merge.Mask(0)
 	}

@@ -4,11 +4,13 @@ import "github.com/omsync/omsync/merge"
 
 // Takes reports whether the peer may send anything of the table.
 func (r Rules) Takes() bool {
-	return r.table.Direction != None && (r.up || r.table.Direction != Down)
+	return r.table.Direction != None && (r.up || r.table.Direction != Down) && !(r.up && r.table.Direction == Up)
 }
 
 // TakesAllRows reports whether the peer may change every row of the table, so that it can give back one that is lost here.
-func (r Rules) TakesAllRows() bool { return r.Takes() && (r.up || r.table.Direction == Both) }
+func (r Rules) TakesAllRows() bool {
+	return r.Takes() && (r.up || r.table.Direction == Both || r.table.Direction == Up)
+}
 
 // Added says who had added a row that was deleted here, if that is known: see journal.Deleted.
 type Added struct {
@@ -53,7 +55,7 @@ func (r Rules) RemembersRefused() bool { return r.up && !r.SendsAllRows() }
 // TakesNot returns the columns that are left out of what comes from the peer.
 func (r Rules) TakesNot() merge.Mask {
 	if r.up {
-		return 0
+		return r.table.ExcludedDown
 	}
 	return r.table.ExcludedUp
 }
@@ -67,10 +69,13 @@ func (r Rules) TakesConflict(deletion bool) bool {
 func (r Rules) Writes() merge.Mask { return ^r.table.InsertOnly }
 
 // Policy returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
-// parent's, whatever a child did to it.
+// parent's, whatever a child did to it, and what only flows up the child's.
 func (r Rules) Policy(configured merge.Policy) merge.Policy {
-	if r.table.Direction == Down {
+	switch r.table.Direction {
+	case Down:
 		return merge.Parent
+	case Up:
+		return merge.Child
 	}
 	return configured
 }

@@ -156,6 +156,8 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 		}
 	}
 	switch i := item.(type) {
+	case *batch.RulesItem:
+		return im.takeRules(ctx, i)
 	case *batch.TableItem:
 		return im.resolver.describe(i)
 	case *batch.KeysItem:

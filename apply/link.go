@@ -166,11 +166,14 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 // sends returns the table of that name if its rows go to the sender of the batch, otherwise nil.
 func (l *peerLink) sends(name string) *journal.Table {
 	t := l.j.Catalogue.Named(name)
-	if t == nil || !t.Replicated || !access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends() {
+	if t == nil || !t.Replicated || !sendsSome(l.j.On(t, l.peer)) {
 		return nil
 	}
 	return l.j.Tables[t.Name]
 }
+
+// sendsSome reports whether rows of a table go to the peer, if it asks for them.
+func sendsSome(r access.Rules) bool { return r.Sends() || r.SendsBack() }
 
 // recordImport notes that the batch was applied.
 func (l *peerLink) recordImport() {

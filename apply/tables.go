@@ -128,7 +128,7 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 		case c.Excluded != "":
 			v.notes.add("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Excluded)
 			continue
-		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.ExcludedUp(st, c):
+		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.LeftOut(st, v.peer, false)(c):
 			v.notes.add("%s may not send the column %s.%s: left out", v.peer.Name, st.Name, c.Name)
 			continue
 		case !sent.Ref && c.Ref != nil && c.Ref.Beside && !t.hasBeside(i) && v.withoutKeys(t, st, c):
@@ -160,7 +160,7 @@ func (v *resolver) table(st *schema.Table) *localTable {
 	}
 	if l.journal != nil {
 		l.mask = v.j.Mask(st)
-		l.rules = access.On(v.j.Access(st), v.peer.ID, v.peer.Role)
+		l.rules = v.j.On(st, v.peer)
 		l.filter = v.j.Profile.RowFilter(st.Name)
 		l.count.Table = st.Name
 		v.exchanged = append(v.exchanged, l)

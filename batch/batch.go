@@ -166,4 +166,5 @@ const (
 	itemRows
 	itemDeletions
 	itemRecords
+	itemRules
 )

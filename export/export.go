@@ -77,12 +77,18 @@ func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*
 			snap.Close()
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
-		released := p.released()
-		if len(released) == 0 || again { // what comes in between goes with the next export
+		released, changed := p.released(), p.rulesChanged()
+		if len(released) == 0 && !changed || again { // what comes in between goes with the next export
 			return p, nil
 		}
 		snap.Close()
-		if err := p.release(ctx, released, o); err != nil {
+		if len(released) > 0 {
+			err = p.release(ctx, released, o)
+		}
+		if err == nil && changed {
+			err = p.followRules(ctx, o)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
 	}
@@ -113,7 +119,7 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 		}
 	}
 	if x.out.file == nil {
-		if !always && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
+		if !always && x.told == nil && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
 			return nil
 		}
 		if err := x.out.beginAlone(); err != nil {

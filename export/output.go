@@ -69,6 +69,9 @@ func (o *output) begin(last bool) error {
 		return err
 	}
 	o.file.dict = newDictionary(o.plan, o.file.w)
+	if o.plan.told != nil {
+		return o.file.w.Rules(o.plan.told)
+	}
 	return nil
 }
 

@@ -27,8 +27,9 @@ type plan struct {
 	resent   []uint64       // epochs that only send again, those of owed tables too
 	tables   []*table       // those whose rows go, referred ones first
 	known    map[*schema.Table]*table
-	left     leftOut // what no batch takes
-	unsent   *unsent // rows that stay here for now
+	left     leftOut          // what no batch takes
+	told     *batch.RulesItem // how tables may go, for a peer that has not heard it; nil: it has, or is not told
+	unsent   *unsent          // rows that stay here for now
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -44,6 +45,7 @@ type table struct {
 	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
 	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
 	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+	back    bool                 // rows that the peer had added go back to it, and nothing else: see access.Rules.SendsBack
 	knows   merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
 }
 
@@ -100,6 +102,7 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	}
 	slices.Sort(p.resent)
 	p.resent = slices.Compact(p.resent)
+	p.told = p.rulesToTell()
 	return p, p.findUnsent(ctx)
 }
 
@@ -131,7 +134,7 @@ func (p *plan) addTables(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.rules.Sends() || t.kept != nil {
+		if t.rules.Sends() || t.kept != nil || t.back {
 			p.tables = append(p.tables, t)
 		}
 	}
@@ -139,15 +142,19 @@ func (p *plan) addTables(ctx context.Context) error {
 }
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
-	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name),
+	out := &table{Table: t, meta: meta, rules: p.j.On(t, p.peer), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name),
 		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), knows: p.peer.ID}
 	if out.owed != 0 && p.peer.Owed[t.Name].Lost {
 		out.knows = merge.NoPeer
 	}
-	excluded := out.rules.SendsNot()
+	out.back = out.rules.SendsBack() && (p.head.Base == merge.Position{} || out.owed != 0 && out.knows == merge.NoPeer)
+	if out.back {
+		out.knows = merge.NoPeer
+	}
+	excluded, left := out.rules.SendsNot(), p.j.LeftOut(t, p.peer, true)
 	for _, c := range p.j.Columns(t) {
 		bit := meta.Bit(c.Name)
-		if excluded&bit != 0 && (p.j.Secret(t, c) || p.peer.Role == access.Parent && p.j.ExcludedUp(t, c)) {
+		if excluded&bit != 0 && left(c) {
 			continue
 		}
 		out.columns = append(out.columns, c)

@@ -20,7 +20,7 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if t.owed == 0 && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
+		if t.owed == 0 && !t.back && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
 			continue
 		}
 		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {

@@ -46,8 +46,20 @@ func (j *Journal) KeepsWhole(t *schema.Table) bool {
 	return t.Replicated && !j.KeepNone && access.On(j.Access(t), 0, access.Child).ReturnsRows()
 }
 
-// ExcludedUp reports whether the profile leaves a column out of what goes to a parent. Columns past the 62nd share a bit: who acts on
-// [access.Rules.SendsNot] or [access.Rules.TakesNot] asks this too.
+// LeftOut returns whether a column is left out of what is sent to a peer, or of what is taken from it, by name: columns past the 62nd share
+// a bit, and who acts on [access.Rules.SendsNot] or [access.Rules.TakesNot] asks this too.
+func (j *Journal) LeftOut(t *schema.Table, p *Peer, sent bool) func(*schema.Column) bool {
+	w, _ := j.Way(t, p)
+	up := sent == (p.Role == access.Parent)
+	return func(c *schema.Column) bool {
+		if up {
+			return j.ExcludedUp(t, c) || named(w.NotUp, c)
+		}
+		return sent && j.Secret(t, c) || named(w.NotDown, c)
+	}
+}
+
+// ExcludedUp reports whether the profile leaves a column out of what goes to a parent.
 func (j *Journal) ExcludedUp(t *schema.Table, c *schema.Column) bool {
 	x := j.Profile.Excluded(t.Name, c.Name)
 	return x == schema.ExcludeUp || x == schema.ExcludeSecret

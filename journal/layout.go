@@ -158,6 +158,8 @@ func layouts() []layout {
   acked_at BIGINT NULL,
   applied_at BIGINT NULL,
   KEY (name)`},
+		{"omsync_rule", `  peer_id SMALLINT UNSIGNED NOT NULL PRIMARY KEY,
+  rules MEDIUMBLOB NOT NULL`},
 		{"omsync_import", `  peer_id SMALLINT UNSIGNED NOT NULL,
   sender_epoch BIGINT UNSIGNED NOT NULL,
   sender_token BIGINT UNSIGNED NOT NULL,

@@ -29,10 +29,12 @@ type Peer struct {
 	Owed                       map[string]Owed
 	Used                       access.Used    // of its quotas
 	Heard                      features.Heard // what the peer's headers said that its program reads
+	Rules                      Rules          // what may go of which table on this link: SavePeer does not write it
 	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
-const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard, used"
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard, used, " +
+	"(SELECT rules FROM omsync_rule r WHERE r.peer_id = omsync_peer.id), (SELECT rules FROM omsync_rule r WHERE r.peer_id = 0)"
 
 // Peers returns the peers that are not removed, by name. Link.Imports is left out: LoadImports reads it.
 func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
@@ -58,7 +60,7 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: access.Role(r[2]), State: access.State(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
-		return p.decode(r[5], r[9], r[10], r[11])
+		return p.decode(r[5], r[9], r[10], r[11], r[12], r[13])
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read omsync_peer: %w", err)
@@ -67,7 +69,7 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 }
 
 // decode fills in what the records of a peer say. An error says what a person can do.
-func (p *Peer) decode(link, asked, heard, used []byte) (err error) {
+func (p *Peer) decode(link, asked, heard, used, rules, forAll []byte) (err error) {
 	if asked != nil {
 		var again requests
 		again, err = decodeRequests(asked)
@@ -78,6 +80,14 @@ func (p *Peer) decode(link, asked, heard, used []byte) (err error) {
 	}
 	if err == nil {
 		p.Used, err = decodeUsed(used)
+	}
+	if err == nil {
+		p.Rules, err = decodeRules(rules)
+	}
+	if err == nil && p.Role == access.Child {
+		var all Rules
+		all, err = decodeRules(forAll)
+		p.Rules.ForAll = all.Said
 	}
 	if p.Used.Stopped != nil {
 		p.Used.Stopped.Peer = p.Name

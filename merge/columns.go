@@ -28,7 +28,7 @@ func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare
 			rest &^= both
 			s.policy, s.ack = policy, in.Ack
 			s.settleVersions(both&^in.NeverSent, l.Version, g.Sent)
-			s.policy, s.ack = Parent, 0
+			s.policy, s.ack = im.senders(), 0
 			s.settleVersions(both&in.NeverSent, l.Version, g.Sent)
 		}
 		s.groups = append(s.groups, Group{rest, l.Version})
@@ -44,6 +44,14 @@ func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare
 	}
 	out.Changed = !slices.Equal(out.Row.Groups, Normalise(local.Groups))
 	return out
+}
+
+// senders returns the policy by which the sender's value wins.
+func (im *Import) senders() Policy {
+	if im.FromParent {
+		return Parent
+	}
+	return Child
 }
 
 // greaterColumns returns the columns whose incoming bytes are greater.

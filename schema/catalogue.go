@@ -91,6 +91,7 @@ type Table struct {
 	// Down by that last rule, it is DownByDefault. Of Code only what goes down or not at all is left of what the profile says.
 	Direction     access.Direction
 	DownByDefault bool
+	DirectionHere bool // a file of this node's own, not the built-in profile, says it by name
 	Rights        bool // its rows give people rights over the data
 	Code          bool // the application runs what its rows hold
 
@@ -258,7 +259,7 @@ func (c *Condition) Decides() *Column {
 // Class names are compared by what follows the last dot: "org.openmrs.Concept" finds "Concept".
 func (c *Condition) Target(format string) *Table {
 	for _, p := range c.Patterns {
-		if matches(p.Value, format) {
+		if access.Matches(p.Value, format) {
 			return p.To
 		}
 	}

@@ -18,6 +18,7 @@ func (l *layer) check() (tomlfile.Key, error) {
 		{tomlfile.Key{"never"}, l.Never}, {tomlfile.Key{"travel"}, l.Travel},
 		{tomlfile.Key{"direction", "both"}, l.Direction.Both}, {tomlfile.Key{"direction", "down"}, l.Direction.Down},
 		{tomlfile.Key{"direction", "add"}, l.Direction.Add}, {tomlfile.Key{"direction", "none"}, l.Direction.None},
+		{tomlfile.Key{"direction", "up"}, l.Direction.Up},
 		{tomlfile.Key{"direction", "rights"}, l.Direction.Rights},
 		{tomlfile.Key{"direction", "owners"}, l.Direction.Owners}, {tomlfile.Key{"direction", "not_by"}, l.Direction.NotBy},
 		{tomlfile.Key{"direction", "code"}, l.Direction.Code}, {tomlfile.Key{"direction", "not_code"}, l.Direction.NotCode},

@@ -13,12 +13,26 @@ func (p *Profile) named(table string) (access.Direction, bool) {
 		return access.None, true
 	}
 	return lookup(p, table, func(l *layer, found func(string, access.Direction)) {
-		for d, patterns := range map[access.Direction][]string{access.Both: l.Direction.Both, access.Down: l.Direction.Down, access.Add: l.Direction.Add, access.None: l.Direction.None} {
+		for d, patterns := range map[access.Direction][]string{access.Both: l.Direction.Both, access.Down: l.Direction.Down, access.Add: l.Direction.Add,
+			access.None: l.Direction.None, access.Up: l.Direction.Up} {
 			for _, pattern := range patterns {
 				found(pattern, d)
 			}
 		}
 	})
+}
+
+// namedHere reports whether a file of this node's own gives the table its direction by name.
+func (p *Profile) namedHere(table string) bool {
+	if p == nil {
+		return false
+	}
+	for _, l := range p.layers {
+		if _, ok := (&Profile{layers: []*layer{l}}).named(table); ok && !l.builtin {
+			return true
+		}
+	}
+	return false
 }
 
 // rights reports whether rows of the table give people rights over the data.
@@ -70,6 +84,7 @@ func (c *Catalogue) decideDirections(p *Profile) {
 		if !named && len(owners) > 0 && !belongs[t] {
 			d, t.DownByDefault = access.Down, true
 		}
+		t.DirectionHere = p.namedHere(t.Name)
 		t.Rights, t.Code = p.rights(t.Name), p.code(t.Name)
 		t.Direction = d
 		if flows := (access.Table{Direction: d, Code: t.Code}).Flows(); flows != d {
@@ -109,7 +124,7 @@ func (c *Catalogue) belonging(p *Profile) map[*Table]bool {
 	for len(found) > 0 {
 		t := found[0]
 		found = found[1:]
-		if d, _ := p.named(t.Name); d != access.Both && !matchesAny(owners, t.Name) || matchesAny(apart, t.Name) {
+		if d, _ := p.named(t.Name); d != access.Both && d != access.Up && !matchesAny(owners, t.Name) || matchesAny(apart, t.Name) {
 			continue
 		}
 		for _, from := range referring[t] {
@@ -140,7 +155,7 @@ func (c *Catalogue) noteNeeded(t *Table) {
 	var up []string
 	for _, r := range t.Children {
 		from := r.From.Table
-		if from != t && from.Replicated && (from.Direction == access.Both || from.Direction == access.Add) && r.From.Excluded == "" && !slices.Contains(up, from.Name) {
+		if from != t && from.Replicated && (from.Direction == access.Both || from.Direction == access.Add || from.Direction == access.Up) && r.From.Excluded == "" && !slices.Contains(up, from.Name) {
 			up = append(up, from.Name)
 		}
 	}

@@ -48,6 +48,7 @@ type layer struct {
 		Down   []string `toml:"down"`
 		Add    []string `toml:"add"`
 		None   []string `toml:"none"`
+		Up     []string `toml:"up"`
 		Rights []string `toml:"rights"`
 
 		Owners  []string `toml:"owners"` // nil: not said

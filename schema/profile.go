@@ -1,8 +1,9 @@
 package schema
 
 import (
-	"math"
 	"strings"
+
+	"github.com/omsync/omsync/access"
 )
 
 // Profile says of a data model what its database does not. It is data: a TOML file, documented in profiles/none.toml. Table
@@ -124,10 +125,10 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	for i := len(p.layers) - 1; i >= 0 && !ok; i-- {
 		best, by := -1, ""
 		say(p.layers[i], func(pattern string, v T) {
-			if !matches(pattern, table) {
+			if !access.Matches(pattern, table) {
 				return
 			}
-			if s := specificity(pattern); s > best || s == best && pattern < by {
+			if s := access.Specificity(pattern); s > best || s == best && pattern < by {
 				value, ok, best, by = v, true, s, pattern
 			}
 		})
@@ -135,39 +136,9 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	return value, ok
 }
 
-// specificity ranks patterns: names without a `*` first, then by what they spell out.
-func specificity(pattern string) int {
-	if !strings.Contains(pattern, "*") {
-		return math.MaxInt
-	}
-	return len(pattern) - strings.Count(pattern, "*")
-}
-
-// matches compares s with a pattern in which `*` stands for any run of characters, without case.
-func matches(pattern, s string) bool {
-	parts := strings.Split(strings.ToLower(pattern), "*")
-	s = strings.ToLower(s)
-	if len(parts) == 1 {
-		return s == parts[0]
-	}
-	last := len(parts) - 1
-	if !strings.HasPrefix(s, parts[0]) {
-		return false
-	}
-	s = s[len(parts[0]):]
-	for _, part := range parts[1:last] {
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(part):]
-	}
-	return strings.HasSuffix(s, parts[last])
-}
-
 func matchesAny(patterns []string, s string) bool {
 	for _, p := range patterns {
-		if matches(p, s) {
+		if access.Matches(p, s) {
 			return true
 		}
 	}

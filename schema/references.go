@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/omsync/omsync/access"
 )
 
 // addReferences adds the references that only the profile knows to the columns' links. One for a table named in full stands
@@ -149,7 +151,7 @@ func (w *Condition) addTargets(c *Catalogue, targets map[string]string) {
 		}
 	}
 	slices.SortFunc(w.Patterns, func(a, b Pattern) int {
-		return cmp.Or(cmp.Compare(specificity(b.Value), specificity(a.Value)), strings.Compare(a.Value, b.Value))
+		return cmp.Or(cmp.Compare(access.Specificity(b.Value), access.Specificity(a.Value)), strings.Compare(a.Value, b.Value))
 	})
 }
 
@@ -162,7 +164,7 @@ func (p *Profile) addNotes(c *Catalogue) {
 		l.tables(func(pattern, where string, columns ...string) {
 			found := false
 			for _, t := range c.Tables {
-				if !matches(pattern, t.Name) {
+				if !access.Matches(pattern, t.Name) {
 					continue
 				}
 				found = true
@@ -186,7 +188,7 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 		patterns []string
 	}{
 		{"never", l.Never}, {"travel", l.Travel}, {"direction.both", l.Direction.Both}, {"direction.down", l.Direction.Down},
-		{"direction.add", l.Direction.Add}, {"direction.none", l.Direction.None}, {"direction.rights", l.Direction.Rights},
+		{"direction.add", l.Direction.Add}, {"direction.none", l.Direction.None}, {"direction.up", l.Direction.Up}, {"direction.rights", l.Direction.Rights},
 		{"direction.owners", l.Direction.Owners}, {"direction.not_by", l.Direction.NotBy},
 		{"direction.code", l.Direction.Code}, {"direction.not_code", l.Direction.NotCode},
 	} {
