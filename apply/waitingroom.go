@@ -1,10 +1,12 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 )
 
@@ -27,17 +29,23 @@ func (w *writer) keepWaiting(ctx context.Context, row journal.WaitingRow) error 
 		return err
 	}
 	w.waiting = append(w.waiting, row)
-	w.waitingBytes += 500
-	for name, v := range row.Content {
-		w.waitingBytes += 50 + len(name)
-		if v.Text != nil {
-			w.waitingBytes += len(*v.Text)
-		}
-	}
+	w.waitingBytes += contentBytes(row)
 	if w.waitingBytes < waitingPortion {
 		return nil
 	}
 	return w.saveWaiting(ctx)
+}
+
+// contentBytes is how many bytes a row takes that waits, about.
+func contentBytes(row journal.WaitingRow) int {
+	n := 500
+	for name, v := range row.Content {
+		n += 50 + len(name)
+		if v.Text != nil {
+			n += len(*v.Text)
+		}
+	}
+	return n
 }
 
 // saveWaiting stores the rows that wait. A peer of which too many wait is stopped: its file is refused whole.
@@ -53,6 +61,9 @@ func (w *writer) saveWaiting(ctx context.Context) error {
 		w.room = &waitingRoom{rows, bytes}
 	}
 	size, err := journal.PutWaiting(ctx, w.s.conn, w.waiting)
+	if tooLarge(err) || sqldb.ErrorNumber(err) == sqldb.ErrTooBigRow {
+		return tooLongToWait(w.waiting, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -60,6 +71,13 @@ func (w *writer) saveWaiting(ctx context.Context) error {
 	w.room.bytes += size
 	w.waiting, w.waitingBytes = nil, 0
 	return w.room.check(w.resolver.peer.Name)
+}
+
+// tooLongToWait refuses the file because of the longest of these rows, which the server does not store.
+func tooLongToWait(rows []journal.WaitingRow, err error) error {
+	longest := slices.MaxFunc(rows, func(a, b journal.WaitingRow) int { return cmp.Compare(contentBytes(a), contentBytes(b)) })
+	return &rowError{fmt.Errorf("%s; it is too long to wait here until then (%w): raise max_allowed_packet on this server, or on MySQL 5.6 innodb_log_file_size, and import again",
+		longest.Reason.Text, withoutValues(err))}
 }
 
 // waitingRoom counts what waits from a peer: rows that take the place of others twice, which is found out when it matters.
