@@ -198,7 +198,7 @@ func (h *held) byKey(x *table) map[string]*row {
 func (h *held) ids(r *row) (out [2]string) {
 	for site := range out {
 		key, _ := h.keyOf(r, r.t.identityAt(site))
-		out[site] = r.t.names[0] + "/" + key
+		out[site] = strings.ToLower(r.t.names[0]) + "/" + key
 	}
 	return out
 }

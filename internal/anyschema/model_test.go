@@ -245,6 +245,9 @@ func (m *model) drawReferences(t *rapid.T, x *table) {
 		if slices.Contains(x.pk, c) {
 			c.null = false
 		}
+		if target.null && !c.null {
+			r.onUpdate = "" // the server takes no NULL that would be handed on
+		}
 		c.ref = r
 		if !r.declared && (c.typ.kind == "integer") != (target.typ.kind == "integer") {
 			c.ref = nil
