@@ -148,7 +148,11 @@ func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (m
 	out := map[string]journal.Row{}
 	c := t.KeyColumns[0]
 	query := "SELECT " + journal.Identity(t, "") + ", " + schema.Quote(c.Name) + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IN ("
-	for some := range slices.Chunk(uuids, rowsAtOnce) {
+	var forms []string
+	for _, u := range uuids {
+		forms = append(forms, c.Spellings(u)...)
+	}
+	for some := range slices.Chunk(forms, rowsAtOnce) {
 		b := []byte(query)
 		for i, u := range some {
 			if i > 0 {

@@ -135,7 +135,8 @@ func (h *held) keyOf(r *row, columns []*column) (key string, ok bool) {
 		}
 		parts = append(parts, v)
 	}
-	return strings.Join(parts, "\x1f"), true
+	key = strings.Join(parts, "\x1f")
+	return key, key != "" // a row that is one empty text stays where it is
 }
 
 // stay finds the rows that stay where they are: without a name, or referring to one that stays.

@@ -99,7 +99,7 @@ func uuid(c *column, n int, capitals bool) string {
 	s := fmt.Sprintf("%08x-aaaa-4bbb-8ccc-%012x", n*2654435761%(1<<32), n)
 	switch {
 	case c.typ.kind == "bytes":
-		return fmt.Sprintf("x'%032x'", n)
+		return fmt.Sprintf("x'%08x41e4ff00%016x'", n*2654435761%(1<<32), n)
 	case capitals:
 		s = strings.ToUpper(s)
 	}

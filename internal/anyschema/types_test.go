@@ -67,7 +67,7 @@ var (
 		{decl: "BIT(12)", kind: "bit", key: []string{"0", "1", "2", "255", "256", "4095"}},
 		{decl: "BIT(64)", kind: "bit", key: []string{"0", "1", "18446744073709551615", "9223372036854775808"}},
 		{decl: "BINARY(16)", kind: "bytes", key: []string{"x'00'", "x'01'", "x'ff'", "x'000102030405060708090a0b0c0d0e0f'", "x'61'", "x'41'", "x'2c1f1e'"}},
-		{decl: "VARBINARY(20)", kind: "bytes", key: []string{"x'00'", "x'01'", "x'ff'", "x'6120'", "x'61'", "x'41'"}, plain: []string{"''"}},
+		{decl: "VARBINARY(20)", kind: "bytes", key: []string{"x'00'", "x'01'", "x'ff'", "x'6120'", "x'61'", "x'41'", "x'1e4e'", "x'1e1e4e'"}, plain: []string{"''"}},
 	}
 	long = []*typ{ // no keys
 		{decl: "TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci", kind: "text", plain: []string{"'a'", "''", "REPEAT('é', 3000)", "'😀'", "'A'"}},
