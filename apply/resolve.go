@@ -121,6 +121,9 @@ func (v *resolver) find(ctx context.Context, l *localTable, keys []uint32, lock 
 		}
 	}
 	return out, v.lookUp(ctx, l, l.KeyColumns, values, lock, columns, func(n int, f found) {
+		if !l.isRow(values[n], f.row) {
+			return
+		}
 		if before, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
 			v.noteTwice(l, keys[at[n]])
 			if rowkey.Compare(before.row, f.row) < 0 {
@@ -129,6 +132,12 @@ func (v *resolver) find(ctx context.Context, l *localTable, keys []uint32, lock 
 		}
 		out[at[n]] = f
 	})
+}
+
+// isRow reports whether a row that was found is the one with these key values. Where all columns together are the key, a collation takes
+// other rows for equal, which differ in small letters and capitals, say: these are rows of their own.
+func (l *localTable) isRow(key [][]byte, found journal.Row) bool {
+	return l.Key != schema.KeyAll || len(l.LocalColumns) != len(l.KeyColumns) || found.Key == schema.LocalKey(l.Table, key)
 }
 
 func (v *resolver) noteTwice(l *localTable, key uint32) {
