@@ -194,6 +194,8 @@ func PrintableKey(t *schema.Table, key string) string {
 			out = append(out, "NULL")
 		case c.Ref != nil && c.Ref.To != nil:
 			out = append(out, PrintableKey(c.Ref.To, *parts[i]))
+		case c.UUIDColumn && c.Charset == "":
+			out = append(out, fmt.Sprintf("%x", *parts[i]))
 		case c.UUIDColumn:
 			out = append(out, strings.Map(func(r rune) rune {
 				if !unicode.IsPrint(r) {

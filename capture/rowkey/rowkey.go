@@ -115,7 +115,8 @@ func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string)
 	out := make(map[string]*string, len(values))
 	if ref.ByName() {
 		for _, v := range values {
-			out[v] = &v
+			key := journal.JoinKey([]*string{&v})
+			out[v] = &key
 		}
 		return out, nil
 	}

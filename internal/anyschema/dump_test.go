@@ -127,7 +127,7 @@ func (h *held) keyOf(r *row, columns []*column) (key string, ok bool) {
 			if v, ok = h.keyOf(to, to.t.identity); !ok {
 				return "", false
 			}
-		case c == r.t.uuid:
+		case c == r.t.uuid && c.typ.text:
 			v = strings.ToLower(v)
 		}
 		if here && len(r.t.identity) > 1 {
