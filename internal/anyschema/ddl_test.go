@@ -28,6 +28,9 @@ func (x *table) create(site int) string {
 	for _, u := range x.uniques {
 		parts = append(parts, "UNIQUE KEY "+quote(indexName(u))+" ("+list(u, func(c *column) string { return quote(c.name) })+")")
 	}
+	if x.indexed {
+		parts = append(parts, "KEY "+quote("n_uuid")+" ("+quote("uuid")+")")
+	}
 	for i, c := range x.columns {
 		switch {
 		case c.auto && (len(x.pk) > 1 || len(x.pk) == 0):

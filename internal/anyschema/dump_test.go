@@ -19,13 +19,14 @@ type row struct {
 
 // held is what a site holds.
 type held struct {
-	rows map[*table][]*row
+	rows  map[*table][]*row
+	twice map[string]bool // keys, with their tables, that several rows have of which nobody can say here which is the first
 	at   map[*column]map[string]*row // by what a reference may hold
 }
 
 // read reads all tables of a site that travel.
 func (a *actor) read() *held {
-	h := &held{rows: map[*table][]*row{}, at: map[*column]map[string]*row{}}
+	h := &held{twice: map[string]bool{}, rows: map[*table][]*row{}, at: map[*column]map[string]*row{}}
 	for _, x := range a.w.m.tables {
 		for _, v := range a.everything(x) {
 			r := &row{t: x, values: map[*column]string{}}
@@ -104,6 +105,9 @@ func (h *held) name(x *table) {
 		}
 		if seen[r.key] && !x.whole {
 			r.named = false
+			if x.integer() == nil { // the first is so by the text of its local key
+				h.twice[x.names[0]+"/"+r.key] = true
+			}
 		}
 		seen[r.key] = true
 	}
@@ -241,7 +245,9 @@ func (w *world) compare() (out []difference) {
 		w.compared += len(a)
 		for _, key := range union(a, b) {
 			p, q := a[key], b[key]
-			switch {
+			switch id := x.names[0] + "/" + key; {
+			case hub.twice[id] || clinic.twice[id]:
+				continue
 			case q == nil:
 				out = append(out, difference{hub.ids(p), fmt.Sprintf("%s %q is at the hub alone: %.300q", x.names[0], key, hub.shown(p))})
 				continue

@@ -20,6 +20,7 @@ type table struct {
 	uniques [][]*column // other unique indexes
 	key     []*column   // named by the profile
 
+	indexed   bool // the uuid has an index that is not unique
 	partition string
 	trigger   string // of the application, body of BEFORE INSERT and BEFORE UPDATE
 	audit     bool   // AFTER triggers of the application that write to a table of its own
@@ -127,6 +128,9 @@ func drawTable(t *rapid.T, m *model, n int) *table {
 		c := x.add("id", pick(t, integers, "integer"))
 		c.auto = chance(t, 80, "auto")
 		x.pk = []*column{c}
+		if chance(t, 10, "partitions") { // no other unique index, no foreign keys
+			x.partition = pick(t, []string{" PARTITION BY HASH (`id`) PARTITIONS 3", " PARTITION BY RANGE (`id`) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN (60), PARTITION c VALUES LESS THAN MAXVALUE)"}, "how")
+		}
 	case 3:
 		x.pk = []*column{x.add("id", anyKeyType(t))}
 	case 4:
@@ -146,7 +150,9 @@ func drawTable(t *rapid.T, m *model, n int) *table {
 		}
 		x.uuid = x.add("uuid", y)
 		x.uuid.null = chance(t, 20, "null")
-		if !chance(t, 15, "not unique") {
+		if x.partition != "" || chance(t, 15, "not unique") {
+			x.indexed = chance(t, 60, "index")
+		} else {
 			x.uniques = append(x.uniques, []*column{x.uuid})
 		}
 	}
@@ -194,7 +200,7 @@ func (x *table) drawColumn(t *rapid.T, m *model, i int) {
 	if len(c.typ.key) == 0 && c.typ.kind != "integer" {
 		return
 	}
-	if chance(t, 10, "unique") {
+	if x.partition == "" && chance(t, 10, "unique") {
 		x.uniques = append(x.uniques, []*column{c})
 	}
 }
@@ -216,8 +222,17 @@ func (m *model) drawReferences(t *rapid.T, x *table) {
 			continue
 		}
 		target := pick(t, at, "column")
+		if x.partition != "" || to.partition != "" {
+			target = at[0]
+		}
 		c := &column{t: x, name: fmt.Sprintf("r%d", i), typ: target.typ}
 		r := &reference{to: target, declared: target != to.pk[0] || !chance(t, 25, "undeclared")}
+		if x.partition != "" || to.partition != "" {
+			r.declared = false
+			if target != to.pk[0] {
+				continue
+			}
+		}
 		r.onDelete = pick(t, []string{"", "CASCADE", "SET NULL", "RESTRICT"}, "on delete")
 		r.onUpdate = pick(t, []string{"", "CASCADE", ""}, "on update")
 		back := to.number >= x.number
@@ -236,7 +251,7 @@ func (m *model) drawReferences(t *rapid.T, x *table) {
 			if r.onDelete == "SET NULL" {
 				r.onDelete = ""
 			}
-		case chance(t, 10, "unique"):
+		case x.partition == "" && chance(t, 10, "unique"):
 			x.uniques = append(x.uniques, []*column{c})
 		}
 		if target.unique() && target.null && !c.null { // the row may have none
