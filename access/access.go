@@ -18,12 +18,15 @@
 //	Both        all                   all
 //	Down        all                   nothing, but rows whose deletion it refused
 //	Add         all                   rows that it added, and rows whose deletion it refused
-//	None        nothing               nothing
+//	Own         all but rows that     rows that it added, and rows whose deletion it refused
+//	            another child added
 //	Up          nothing, but what a   all
 //	            child has lost
+//	None        nothing               nothing
 //
 // Up is the mirror of Down: what the child sends wins, whatever was done to the row at the parent. A child that was restored, or is set
-// up anew, is sent what it had added itself, and nothing of others.
+// up anew, is sent what it had added itself, and nothing of others: see [Rules.GoesBack]. Where the table holds people ([Way].Staff), the
+// parent also sends those who work for it, because what goes down names them.
 //
 // A row whose deletion was refused, because something that may go up refers to it, goes up whatever the direction, so that the parent,
 // which has deleted it, can have it again: of what the child sends of it, a parent of today takes only that it is meant, see
@@ -65,14 +68,15 @@ const (
 	Add                   // down; a child may add rows, and change or delete those that it added
 	None                  // neither way, though captured
 	Up                    // from child to parent alone
+	Own                   // as Add, but a child gets nothing that another child added
 )
 
 // String returns the direction as a profile says it.
-func (d Direction) String() string { return [...]string{"both", "down", "add", "none", "up"}[d] }
+func (d Direction) String() string { return [...]string{"both", "down", "add", "none", "up", "own"}[d] }
 
 // ParseDirection reads what String returns; false if it is something else.
 func ParseDirection(s string) (d Direction, ok bool) {
-	for d := Both; d <= Up; d++ {
+	for d := Both; d <= Own; d++ {
 		if d.String() == s {
 			return d, true
 		}
@@ -83,7 +87,7 @@ func ParseDirection(s string) (d Direction, ok bool) {
 // WidensTo reports whether rows that stayed where they were may go now, where a table had direction d and has another: the table is
 // sent again then.
 func (d Direction) WidensTo(now Direction) bool {
-	return now.goesDown() && !d.goesDown() || now.goesUp() > d.goesUp()
+	return now.goesDown() > d.goesDown() || now.goesUp() > d.goesUp()
 }
 
 // NarrowsTo reports whether rows that a child adds or changes went up where a table had direction d, and do not where it has another.
@@ -99,6 +103,7 @@ type Table struct {
 	ExcludedUp merge.Mask // columns whose values never go up
 	// ExcludedDown is columns whose values do not go down on this link.
 	ExcludedDown merge.Mask
+	Staff        bool       // of Up: rows of people who work for the parent go down all the same
 	InsertOnly   merge.Mask // columns whose values come with a new row alone
 	Secret       merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
 	Secrets      Secrets
@@ -130,6 +135,7 @@ type Rules struct {
 	table Table
 	peer  merge.Peer
 	up    bool // the peer is this node's parent
+	ends  Ends
 }
 
 // On returns the rules of a table on the link to a peer.

@@ -7,36 +7,44 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// much is how much of a table goes up.
+// much is how much of a table goes one way.
 type much uint8
 
 const (
-	nothing   much = iota
-	childsOwn      // what the child added
+	nothing much = iota
+	some         // up: what the child added; down: what no other child did
 	everything
 )
 
-func (d Direction) goesDown() bool { return d == Both || d == Down || d == Add }
+func (d Direction) goesDown() much {
+	switch d {
+	case Both, Down, Add:
+		return everything
+	case Own:
+		return some
+	}
+	return nothing
+}
 
 func (d Direction) goesUp() much {
 	switch d {
 	case Both, Up:
 		return everything
-	case Add:
-		return childsOwn
+	case Add, Own:
+		return some
 	}
 	return nothing
 }
 
 // Meet returns the widest direction in which no more goes than in each of two.
 func Meet(a, b Direction) Direction {
-	down, up := a.goesDown() && b.goesDown(), min(a.goesUp(), b.goesUp())
-	for _, d := range []Direction{Both, Add, Down, Up} {
-		if d.goesDown() == down && d.goesUp() == up {
+	down, up := min(a.goesDown(), b.goesDown()), min(a.goesUp(), b.goesUp())
+	for _, d := range []Direction{Both, Add, Down, Own, Up} {
+		if d.goesDown() <= down && d.goesUp() <= up {
 			return d
 		}
 	}
-	return None // also for what a child added, up alone: there is no such direction
+	return None // also for some rows one way and none the other: there is no such direction
 }
 
 // A Way is what may go of one table over a link, beside what holds of the table on every link.
@@ -45,6 +53,7 @@ type Way struct {
 	NotUp     []string // columns whose values do not go up
 	NotDown   []string // and not down
 	Rows      []Rows   // rows that stay where they are
+	Staff     bool     // where rows go up only, those of people who work for the parent go down all the same
 }
 
 // Rows names rows of a table by the value of one column.
@@ -54,12 +63,12 @@ type Rows struct {
 
 // meet returns the widest way in which no more goes than in each of two.
 func (w Way) meet(o Way) Way {
-	return Way{Meet(w.Direction, o.Direction), union(w.NotUp, o.NotUp), union(w.NotDown, o.NotDown), unionRows(w.Rows, o.Rows)}
+	return Way{Meet(w.Direction, o.Direction), union(w.NotUp, o.NotUp), union(w.NotDown, o.NotDown), unionRows(w.Rows, o.Rows), w.Staff && o.Staff}
 }
 
 // Equal reports whether two ways are the same, whatever the order of columns.
 func (w Way) Equal(o Way) bool {
-	return w.Direction == o.Direction && slices.Equal(union(w.NotUp, nil), union(o.NotUp, nil)) &&
+	return w.Direction == o.Direction && w.Staff == o.Staff && slices.Equal(union(w.NotUp, nil), union(o.NotUp, nil)) &&
 		slices.Equal(union(w.NotDown, nil), union(o.NotDown, nil)) && slices.Equal(unionRows(w.Rows, nil), unionRows(o.Rows, nil))
 }
 
@@ -83,10 +92,12 @@ func (w Way) WidensTo(now Way) Widening {
 	rows := lacks(w.Rows, now.Rows)
 	down, up := now.Direction.goesDown(), now.Direction.goesUp()
 	return Widening{
-		Down: down && (!w.Direction.goesDown() || rows || lacks(w.NotDown, now.NotDown)),
+		Down: down > nothing && (down > w.Direction.goesDown() || rows || lacks(w.NotDown, now.NotDown)) || now.sendsStaff() && !w.sendsStaff() && w.Direction.goesDown() == nothing,
 		Up:   up > nothing && (up > w.Direction.goesUp() || rows || lacks(w.NotUp, now.NotUp)),
 	}
 }
+
+func (w Way) sendsStaff() bool { return w.Staff && w.Direction == Up }
 
 // NarrowsTo reports in which ways less goes than before.
 func (w Way) NarrowsTo(now Way) Widening { return now.WidensTo(w) }
@@ -98,45 +109,17 @@ func lacks[T comparable](a, b []T) bool {
 
 // On returns the table as it goes over a link, where bits finds the bits of columns that the way names.
 func (t Table) On(w Way, bits func(columns []string) merge.Mask) Table {
-	t.Direction = w.Direction
+	t.Direction, t.Staff = w.Direction, w.Staff
 	t.ExcludedUp |= bits(w.NotUp)
 	t.ExcludedDown |= bits(w.NotDown)
 	return t
 }
 
-// SendsBack reports whether the peer, once it has lost the table, is sent the rows that it had added (see [Rules.SendsRow]), though nothing
-// else of the table goes to it.
-func (r Rules) SendsBack() bool { return !r.up && r.table.Direction == Up }
-
-// TakesBack reports whether rows of the table are taken from the peer only as far as they came from this node: see [Rules.Back].
-func (r Rules) TakesBack() bool { return r.up && r.table.Direction == Up }
-
-// Back returns, where [Rules.TakesBack], those versions of a row that are taken: of a row that is not known here, and that this node or one
-// below it added, all; of another those that this node made, and may have lost since. Epoch 0 says that a version came from here.
-func (r Rules) Back(row merge.Row, groups []merge.SentGroup, self string) (taken []merge.SentGroup) {
-	if !row.Known {
-		ours := slices.ContainsFunc(groups, func(g merge.SentGroup) bool {
-			return g.Mask&merge.Existence != 0 && (g.Epoch == 0 || g.Author == self)
-		})
-		if ours {
-			return groups
-		}
-		return nil
-	}
-	for _, g := range groups {
-		if g.Author == self {
-			taken = append(taken, g)
-		}
-	}
-	return taken
-}
-
 // Cuts reports in which ways rows of a table go whose references find nothing there, where those that they refer to go the way of to: these
 // go neither that way, nor the other.
 func (w Way) Cuts(to Way) Widening {
-	t := to.Direction
 	return Widening{
-		Down: w.Direction.goesDown() && !t.goesDown(),
-		Up:   w.Direction.goesUp() > nothing && t == None,
+		Down: w.Direction.goesDown() > nothing && to.Direction.goesDown() == nothing && !(to.sendsStaff() && w.Direction.goesDown() > nothing),
+		Up:   w.Direction.goesUp() > nothing && to.Direction == None,
 	}
 }

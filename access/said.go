@@ -42,13 +42,13 @@ type Link struct {
 	Told    map[string]Way // what the peer, as parent, told of tables, by their names in small letters; nil: nothing
 }
 
-// Way returns the way of a table on the link, and whose word it is. profile is the direction by the profile; named: a file of this node's
+// Way returns the way of a table on the link, and whose word it is. profile is the way by the profile; named: a file of this node's
 // own names the table, so that its word counts beside what the parent tells.
 //
 // To a child goes what was said for that child, or else for all, or else by the profile. What a parent has told stands in the place of the
 // profile that came with the program; what is said here beside it counts as far as less goes by it.
-func (l Link) Way(table string, profile Direction, named bool) (Way, Source) {
-	way, source := Way{Direction: profile}, Profile
+func (l Link) Way(table string, profile Way, named bool) (Way, Source) {
+	way, source := profile, Profile
 	if l.Role == Child {
 		if d, ok := direction(l.ForAll, table); ok {
 			way.Direction, source = d, ForAll
@@ -61,7 +61,7 @@ func (l Link) Way(table string, profile Direction, named bool) (Way, Source) {
 	if told, ok := l.Told[strings.ToLower(table)]; ok {
 		way, source = told, Told
 		if named {
-			way.Direction = Meet(told.Direction, profile)
+			way.Direction = Meet(told.Direction, profile.Direction)
 		}
 		if way.Direction != told.Direction {
 			source = Stricter
@@ -97,7 +97,7 @@ func direction(said []Said, table string) (d Direction, ok bool) {
 
 // parts returns what is said of columns and rows of a table, as a way.
 func parts(said []Said, table string) Way {
-	w := Way{Direction: Both}
+	w := Way{Direction: Both, Staff: true}
 	for _, s := range said {
 		switch {
 		case s.Column == "" || !Matches(s.Tables, table):
@@ -109,7 +109,7 @@ func parts(said []Said, table string) Way {
 			if s.Direction.goesUp() == nothing {
 				w.NotUp = append(w.NotUp, strings.ToLower(s.Column))
 			}
-			if !s.Direction.goesDown() {
+			if s.Direction.goesDown() == nothing {
 				w.NotDown = append(w.NotDown, strings.ToLower(s.Column))
 			}
 		}

@@ -4,32 +4,53 @@ import "github.com/omsync/omsync/merge"
 
 // Sends reports whether rows and deletions of the table go to the peer at all.
 func (r Rules) Sends() bool {
-	return r.table.Direction != None && !(r.up && r.table.Direction == Down) && !(!r.up && r.table.Direction == Up)
+	return r.going() > nothing
+}
+
+// going is how much goes to the peer, coming how much comes.
+func (r Rules) going() much {
+	if r.up {
+		return r.table.Direction.goesUp()
+	}
+	return r.table.Direction.goesDown()
+}
+
+func (r Rules) coming() much {
+	if r.up {
+		return r.table.Direction.goesDown()
+	}
+	return r.table.Direction.goesUp()
 }
 
 // SendsKept reports whether rows whose deletion by the peer was refused here go to it, though otherwise they may not: see
 // [Rules.SendsRow].
 func (r Rules) SendsKept() bool {
-	return r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.staysPut()
+	return r.up && r.table.Direction.returns() && !r.table.staysPut()
 }
 
-// SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept].
+// SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept]. See
+// [Rules.GoesBack] and [Rules.SendsStaff] for rows that go although it says no.
 func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	switch {
 	case r.table.Direction == None:
 		return false
-	case r.table.Direction == Up:
-		return r.up || row.CameFrom(r.peer)
-	case !r.up || r.table.Direction == Both || kept:
+	case kept && r.up || r.going() == everything:
 		return true
+	case r.going() == nothing:
+		return false
+	case r.up:
+		return !row.CameFrom(r.peer)
 	}
-	return r.table.Direction == Add && !row.CameFrom(r.peer)
+	return r.own(row.AddedBy(), row.AddedAs())
+}
+
+// SendsDeletion reports whether the deletion of a row goes to the peer.
+func (r Rules) SendsDeletion(dead merge.Version) bool {
+	return r.going() == everything || r.going() == some && (r.up || r.own(dead.From, dead.Author))
 }
 
 // SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.
-func (r Rules) SendsAllRows() bool {
-	return r.Sends() && (!r.up || r.table.Direction == Both || r.table.Direction == Up)
-}
+func (r Rules) SendsAllRows() bool { return r.going() == everything }
 
 // SendsNot returns the columns that are left out of what goes to the peer, of every row.
 func (r Rules) SendsNot() merge.Mask {
@@ -52,21 +73,22 @@ func (r Rules) Withholds() merge.Mask {
 }
 
 // SendsConflict reports whether the peer may know of a conflict in the table: its record holds a value, which goes no further
-// than its column does (see [Rules.SendsNot]). That a deletion lost goes up with the row that stayed.
+// than its column does (see [Rules.SendsNot]). Where not every row goes down, no record does: it does not say whose the row was. That a
+// deletion lost goes up with the row that stayed.
 func (r Rules) SendsConflict(deletion bool) bool {
-	return r.Sends() || deletion && r.table.Direction == Down && !r.table.staysPut()
+	return r.going() == everything || r.up && r.Sends() || deletion && r.SendsKept()
 }
 
-// NeverSent returns what of a row here never goes to the peer: of what only flows the other way and of the parent's own rows all, and columns
+// NeverSent returns what of a row here never goes to the peer: of what only flows the other way, and of rows that do not go, all, and columns
 // that never go there. See [merge.Incoming.NeverSent].
 func (r Rules) NeverSent(row merge.Row) merge.Mask {
 	switch {
-	case !r.up && r.table.Direction == Up:
-		return ^merge.Mask(0)
-	case !r.up:
-		return r.table.ExcludedDown
-	case r.table.Direction == Down || r.table.Direction == Add && row.Alive && row.CameFrom(r.peer):
+	case r.table.Direction == None:
+	case r.going() == nothing, r.going() == some && row.Alive && !r.SendsRow(row, false):
 		return ^merge.Mask(0)
 	}
-	return r.table.ExcludedUp
+	if r.up {
+		return r.table.ExcludedUp
+	}
+	return r.table.ExcludedDown
 }

@@ -2,15 +2,11 @@ package access
 
 import "github.com/omsync/omsync/merge"
 
-// Takes reports whether the peer may send anything of the table.
-func (r Rules) Takes() bool {
-	return r.table.Direction != None && (r.up || r.table.Direction != Down) && !(r.up && r.table.Direction == Up)
-}
+// Takes reports whether the peer may send anything of the table. See [Rules.TakesBack] for what is taken although it says no.
+func (r Rules) Takes() bool { return r.coming() > nothing }
 
 // TakesAllRows reports whether the peer may change every row of the table, so that it can give back one that is lost here.
-func (r Rules) TakesAllRows() bool {
-	return r.Takes() && (r.up || r.table.Direction == Both || r.table.Direction == Up)
-}
+func (r Rules) TakesAllRows() bool { return r.coming() == everything || r.up && r.coming() > nothing }
 
 // Added says who had added a row that was deleted here, if that is known: see journal.Deleted.
 type Added struct {
@@ -25,7 +21,7 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 	switch {
 	case !r.Takes():
 		return false
-	case r.up || r.table.Direction != Add:
+	case r.TakesAllRows():
 		return true
 	case row.Alive:
 		return row.CameFrom(r.peer)
@@ -34,13 +30,16 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 }
 
 // AsksWhoAdded reports whether TakesRow goes by who had added a deleted row.
-func (r Rules) AsksWhoAdded() bool { return !r.up && r.table.Direction == Add }
+func (r Rules) AsksWhoAdded() bool { return !r.up && r.coming() == some }
+
+// returns reports whether rows that a parent deleted may have to come back for what goes up and refers to them.
+func (d Direction) returns() bool { return d.goesDown() > nothing && d.goesUp() < everything }
 
 // ReturnsRows reports whether a row of the table that was deleted here may come back because a row that is taken from the peer refers
 // to it, though the peer may not send it: as it was here, whatever the peer says of it. Rows that give people rights never do, nor
 // does code.
 func (r Rules) ReturnsRows() bool {
-	return !r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.staysPut()
+	return !r.up && r.table.Direction.returns() && !r.table.staysPut()
 }
 
 // Returns reports whether that is so of a row that had been added by this one: what the peer may send itself, it sends.

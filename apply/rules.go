@@ -24,7 +24,7 @@ func (im *importer) takeRules(ctx context.Context, i *batch.RulesItem) error {
 			im.notes.add("%s says of %q that it goes %q, which this omsync does not know: nothing of it goes until omsync is updated", im.peer.Name, r.Table, r.Direction)
 			d = access.None
 		}
-		w := access.Way{Direction: d, NotUp: lower(r.NotUp), NotDown: lower(r.NotDown)}
+		w := access.Way{Direction: d, Staff: r.Staff, NotUp: lower(r.NotUp), NotDown: lower(r.NotDown)}
 		for _, s := range r.Rows {
 			w.Rows = append(w.Rows, access.Rows{Column: strings.ToLower(s.Column), Pattern: s.Pattern})
 		}
@@ -40,6 +40,19 @@ func (im *importer) takeRules(ctx context.Context, i *batch.RulesItem) error {
 	}
 	im.peer.Rules.Told = told
 	return journal.SaveRules(ctx, im.writer.s.conn, im.peer)
+}
+
+// takesBack reports whether a row of a table that goes up only is taken from the parent: what this node had lost, and who works for the
+// parent. Of the versions that came those are left that are taken. What waited was taken when it came.
+func (im *importer) takesBack(w *block, i int) bool {
+	if !w.l.rules.TakesBack() {
+		return false
+	}
+	if w.retried {
+		return true
+	}
+	w.groups[i] = w.l.rules.Back(w.known[i], w.groups[i])
+	return len(w.groups[i]) > 0
 }
 
 func lower(names []string) (out []string) {

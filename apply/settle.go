@@ -78,7 +78,7 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 		cmp = w.compare(i, f)
 	}
 	by, is := added[w.keys[i]]
-	if !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
+	if !im.takesBack(w, i) && !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
 		im.noLongerWaits(w, i)
 		if isHere && w.mask(i)&^cmp.Equal == 0 { // it says what is here anyway
 			count.Unchanged++

@@ -29,7 +29,7 @@ type localTable struct {
 	*schema.Table
 	journal *journal.Table         // nil: it is not exchanged, and keys are looked up in it alone
 	rules   access.Rules           // on the link to the sender
-	filter  *schema.RowFilter      // of rows that stay where they are
+	filters journal.Filters        // of rows that stay where they are
 	written []*schema.Column       // all columns but generated ones: what is read of a row to be updated, and written back
 	bits    []merge.Mask           // their bits
 	place   map[*schema.Column]int // their places in written
@@ -163,7 +163,7 @@ func (v *resolver) table(st *schema.Table) *localTable {
 	if l.journal != nil {
 		l.mask = v.j.Mask(st)
 		l.rules = v.j.On(st, v.peer)
-		l.filter = v.j.Profile.RowFilter(st.Name)
+		l.filters = v.j.Filters(st, v.peer)
 		l.count.Table = st.Name
 		v.exchanged = append(v.exchanged, l)
 	}

@@ -21,7 +21,8 @@ type RulesItem struct {
 // TableRule is what applies to one table.
 type TableRule struct {
 	Table     string
-	Direction string   // both, down, add, none or up
+	Direction string   // both, down, add, none, up or own
+	Staff     bool     // where rows go up only, those of people who work for the sender go down all the same
 	NotUp     []string // columns whose values do not go up
 	NotDown   []string // and not down
 	Rows      []RowRule
@@ -80,9 +81,14 @@ func (w *Writer) Rules(i *RulesItem) error {
 	p.list(2, itemRules)
 	p.array(len(i.Tables))
 	for _, t := range i.Tables {
-		p.array(5)
+		p.array(6)
 		p.text(t.Table)
 		p.text(t.Direction)
+		staff := uint64(0)
+		if t.Staff {
+			staff = 1
+		}
+		p.uint(staff)
 		for _, list := range [][]string{t.NotUp, t.NotDown} {
 			p.array(len(list))
 			for _, c := range list {
@@ -123,8 +129,8 @@ func (r *Reader) readRules() *RulesItem {
 		if r.in.err != nil {
 			return nil
 		}
-		r.array("rule", 5, 5)
-		t := TableRule{Table: r.text("table name", MaxName), Direction: r.text("direction", MaxName)}
+		r.array("rule", 6, 6)
+		t := TableRule{Table: r.text("table name", MaxName), Direction: r.text("direction", MaxName), Staff: r.uint("staff", 1) == 1}
 		t.NotUp, t.NotDown = names("columns"), names("columns")
 		n := r.array("rows that stay", 0, MaxRuleParts)
 		if parts += n; parts > MaxRuleParts {

@@ -25,7 +25,7 @@ func (p *plan) rulesToTell() *batch.RulesItem {
 	ways := p.j.Ways(p.peer)
 	for _, name := range slices.Sorted(maps.Keys(ways)) {
 		w := ways[name]
-		r := batch.TableRule{Table: name, Direction: w.Direction.String(), NotUp: w.NotUp, NotDown: w.NotDown}
+		r := batch.TableRule{Table: name, Direction: w.Direction.String(), Staff: w.Staff, NotUp: w.NotUp, NotDown: w.NotDown}
 		for _, s := range w.Rows {
 			r.Rows = append(r.Rows, batch.RowRule(s))
 		}

@@ -35,18 +35,20 @@ type plan struct {
 // table is what goes to the peer of one table that the journal knows.
 type table struct {
 	*schema.Table
-	meta    *journal.Table
-	rules   access.Rules
-	columns []*schema.Column
-	mask    merge.Mask           // a row's existence and columns
-	secret  []bool               // by column: goes with rows that are released alone; nil: there is none
-	release map[int64]bool       // the integers of those rows
-	kept    map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
-	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
-	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
-	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
-	back    bool                 // rows that the peer had added go back to it, and nothing else: see access.Rules.SendsBack
-	knows   merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
+	meta     *journal.Table
+	rules    access.Rules
+	columns  []*schema.Column
+	lookedAt []*schema.Column     // columns that are not sent, and that the filters look at
+	mask     merge.Mask           // a row's existence and columns
+	secret   []bool               // by column: goes with rows that are released alone; nil: there is none
+	release  map[int64]bool       // the integers of those rows
+	kept     map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
+	filters  journal.Filters      // of rows that stay here
+	waiting  map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
+	owed     uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+	lost     bool                 // the peer has nothing of the table, or has lost it
+	staff    *staff               // rows that go although the table goes up only; nil: there are none
+	knows    merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
 }
 
 // base is the epoch from which on the peer lacks what there is of the table.
@@ -134,21 +136,20 @@ func (p *plan) addTables(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.rules.Sends() || t.kept != nil || t.back {
+		if t.rules.Sends() || t.kept != nil || t.rules.SendsBack() {
 			p.tables = append(p.tables, t)
 		}
 	}
-	return nil
+	return p.findStaff(ctx)
 }
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
-	out := &table{Table: t, meta: meta, rules: p.j.On(t, p.peer), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name),
+	out := &table{Table: t, meta: meta, rules: p.j.On(t, p.peer), mask: merge.Existence, filters: p.j.Filters(t, p.peer),
 		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), knows: p.peer.ID}
 	if out.owed != 0 && p.peer.Owed[t.Name].Lost {
 		out.knows = merge.NoPeer
 	}
-	out.back = out.rules.SendsBack() && (p.head.Base == merge.Position{} || out.owed != 0 && out.knows == merge.NoPeer)
-	if out.back {
+	if out.lost = p.head.Base == (merge.Position{}) || out.owed != 0 && out.knows == merge.NoPeer; out.lost && out.rules.SendsBack() {
 		out.knows = merge.NoPeer
 	}
 	excluded, left := out.rules.SendsNot(), p.j.LeftOut(t, p.peer, true)
@@ -159,6 +160,11 @@ func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 		}
 		out.columns = append(out.columns, c)
 		out.mask |= bit
+	}
+	for _, c := range out.filters.Columns(t) {
+		if !slices.Contains(out.columns, c) && !slices.Contains(t.KeyColumns, c) {
+			out.lookedAt = append(out.lookedAt, c)
+		}
 	}
 	out.markSecrets(p.j)
 	return out

@@ -20,7 +20,7 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if t.owed == 0 && !t.back && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
+		if t.owed == 0 && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
 			continue
 		}
 		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {
@@ -183,7 +183,7 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []string) {
 	link := &x.peer.Link
 	for i, known := range p.known {
-		groups, _ := t.as(known).Outgoing(x.peer.ID)
+		groups := t.outgoing(known, x.peer.ID)
 		n, sent := 0, t.sent(p.rows[i])
 		for _, g := range groups {
 			if g.Mask &= sent; g.Mask == 0 {

@@ -30,6 +30,8 @@ type Peer struct {
 	Used                       access.Used    // of its quotas
 	Heard                      features.Heard // what the peer's headers said that its program reads
 	Rules                      Rules          // what may go of which table on this link: SavePeer does not write it
+	Before                     []merge.Peer   // peers of the same name that were removed
+	Parents                    []merge.Peer   // this node's parent, and those that it had
 	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
@@ -62,10 +64,28 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 		out = append(out, p)
 		return p.decode(r[5], r[9], r[10], r[11], r[12], r[13])
 	})
+	if err == nil && len(out) > 0 {
+		err = findOthers(ctx, q, out)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read omsync_peer: %w", err)
 	}
 	return out, nil
+}
+
+// findOthers fills in the peers that matter for whose a row is: those of the same name before, and this node's parents.
+func findOthers(ctx context.Context, q sqldb.DB, peers []*Peer) error {
+	return sqldb.Each(ctx, q, "SELECT id, name, role, state FROM omsync_peer", func(r []sql.RawBytes) error {
+		id, name, removed := merge.Peer(sqldb.Uint(r[0])), string(r[1]), access.State(r[3]) == access.Removed
+		for _, p := range peers {
+			if access.Role(r[2]) == access.Parent {
+				p.Parents = append(p.Parents, id)
+			} else if removed && p.Name == name && p.Role == access.Child && p.ID != id {
+				p.Before = append(p.Before, id)
+			}
+		}
+		return nil
+	})
 }
 
 // decode fills in what the records of a peer say. An error says what a person can do.

@@ -23,6 +23,7 @@ type saidRecord struct {
 
 type wayRecord struct {
 	Direction string       `json:"direction"`
+	Staff     bool         `json:"staff,omitempty"`
 	NotUp     []string     `json:"not_up,omitempty"`
 	NotDown   []string     `json:"not_down,omitempty"`
 	Rows      []rowsRecord `json:"rows,omitempty"`
@@ -45,7 +46,7 @@ func encodeRules(r Rules) ([]byte, error) {
 func waysRecord(ways map[string]access.Way) map[string]wayRecord {
 	out := make(map[string]wayRecord, len(ways))
 	for t, w := range ways {
-		r := wayRecord{Direction: w.Direction.String(), NotUp: w.NotUp, NotDown: w.NotDown}
+		r := wayRecord{Direction: w.Direction.String(), Staff: w.Staff, NotUp: w.NotUp, NotDown: w.NotDown}
 		for _, s := range w.Rows {
 			r.Rows = append(r.Rows, rowsRecord(s))
 		}
@@ -78,7 +79,7 @@ func waysOf(records map[string]wayRecord) map[string]access.Way {
 	}
 	out := make(map[string]access.Way, len(records))
 	for t, r := range records {
-		w := access.Way{Direction: directionOf(r.Direction), NotUp: r.NotUp, NotDown: r.NotDown}
+		w := access.Way{Direction: directionOf(r.Direction), Staff: r.Staff, NotUp: r.NotUp, NotDown: r.NotDown}
 		for _, s := range r.Rows {
 			w.Rows = append(w.Rows, access.Rows(s))
 		}

@@ -68,15 +68,60 @@ func (p *Peer) link() access.Link {
 
 // Way returns what may go of a table on the link to a peer, and whose word that is. Of code nothing goes up, whatever is said.
 func (j *Journal) Way(t *schema.Table, p *Peer) (access.Way, access.Source) {
-	w, source := p.link().Way(t.Name, t.Direction, t.DirectionHere)
+	w, source := p.link().Way(t.Name, access.Way{Direction: t.Direction, Staff: t.Staff}, t.DirectionHere)
 	w.Direction = access.Table{Direction: w.Direction, Code: t.Code}.Flows()
 	return w, source
+}
+
+// Filters returns what names the rows of a table that stay where they are on the link to a peer: by the profile, and by what was said or told.
+func (j *Journal) Filters(t *schema.Table, p *Peer) (out Filters) {
+	if f := j.Profile.RowFilter(t.Name); f != nil {
+		out = append(out, f)
+	}
+	w, _ := j.Way(t, p)
+	for _, r := range w.Rows {
+		out = append(out, &schema.RowFilter{Column: r.Column, Patterns: []string{r.Pattern}})
+	}
+	return out
+}
+
+// Filters name rows that stay where they are: those that any of them does.
+type Filters []*schema.RowFilter
+
+// Columns returns the columns of a table that the filters look at.
+func (f Filters) Columns(t *schema.Table) (out []*schema.Column) {
+	for _, f := range f {
+		if c := t.Column(f.Column); c != nil && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Match reports whether a row with that value in a column stays.
+func (f Filters) Match(c *schema.Column, value string) bool {
+	return slices.ContainsFunc(f, func(f *schema.RowFilter) bool { return strings.EqualFold(f.Column, c.Name) && f.Match(value) })
+}
+
+// FilteredOut reports whether the filters keep the row of a key where it is, and whether the key alone says so: if not, only the row
+// itself tells.
+func (f Filters) FilteredOut(t *schema.Table, key string) (stays, known bool) {
+	known = true
+	for _, f := range f {
+		s, k := FilteredOut(t, f, key)
+		if s {
+			return true, true
+		}
+		known = known && k
+	}
+	return false, known
 }
 
 // On returns the rules of a table on the link to a peer. Ask once for a table, not for a row.
 func (j *Journal) On(t *schema.Table, p *Peer) access.Rules {
 	w, _ := j.Way(t, p)
-	return access.On(j.Access(t).On(w, func(columns []string) merge.Mask { return j.bits(t, columns) }), p.ID, p.Role)
+	ends := access.Ends{Self: j.Self, Peer: p.Name, Before: p.Before, Parents: p.Parents}
+	return access.On(j.Access(t).On(w, func(columns []string) merge.Mask { return j.bits(t, columns) }), p.ID, p.Role).Between(ends)
 }
 
 func (j *Journal) bits(t *schema.Table, columns []string) (m merge.Mask) {

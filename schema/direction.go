@@ -35,6 +35,16 @@ func (p *Profile) namedHere(table string) bool {
 	return false
 }
 
+// staff reports whether the table has people who may work for the parent, or what belongs to these.
+func (p *Profile) staff(table string) bool {
+	staff, _ := lookup(p, table, func(l *layer, found func(string, bool)) {
+		for _, pattern := range l.Direction.Staff {
+			found(pattern, true)
+		}
+	})
+	return staff
+}
+
 // rights reports whether rows of the table give people rights over the data.
 func (p *Profile) rights(table string) bool {
 	rights, _ := lookup(p, table, func(l *layer, found func(string, bool)) {
@@ -77,7 +87,7 @@ func (p *Profile) owners() (owners, apart []string) {
 
 // decideDirections decides which way each table goes, what gives rights and what is code.
 func (c *Catalogue) decideDirections(p *Profile) {
-	owners, _ := p.owners()
+	owners, apart := p.owners()
 	belongs := c.belonging(p)
 	for _, t := range c.Tables {
 		d, named := p.named(t.Name)
@@ -85,6 +95,7 @@ func (c *Catalogue) decideDirections(p *Profile) {
 			d, t.DownByDefault = access.Down, true
 		}
 		t.DirectionHere = p.namedHere(t.Name)
+		t.Staff, t.NamesStaff = p.staff(t.Name), matchesAny(apart, t.Name)
 		t.Rights, t.Code = p.rights(t.Name), p.code(t.Name)
 		t.Direction = d
 		if flows := (access.Table{Direction: d, Code: t.Code}).Flows(); flows != d {

@@ -53,6 +53,7 @@ type layer struct {
 
 		Owners  []string `toml:"owners"` // nil: not said
 		NotBy   []string `toml:"not_by"`
+		Staff   []string `toml:"staff"`
 		Code    []string `toml:"code"`
 		NotCode []string `toml:"not_code"`
 	} `toml:"direction"`

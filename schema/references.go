@@ -189,7 +189,7 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	}{
 		{"never", l.Never}, {"travel", l.Travel}, {"direction.both", l.Direction.Both}, {"direction.down", l.Direction.Down},
 		{"direction.add", l.Direction.Add}, {"direction.none", l.Direction.None}, {"direction.up", l.Direction.Up}, {"direction.rights", l.Direction.Rights},
-		{"direction.owners", l.Direction.Owners}, {"direction.not_by", l.Direction.NotBy},
+		{"direction.owners", l.Direction.Owners}, {"direction.not_by", l.Direction.NotBy}, {"direction.staff", l.Direction.Staff},
 		{"direction.code", l.Direction.Code}, {"direction.not_code", l.Direction.NotCode},
 	} {
 		for _, pattern := range list.patterns {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/mutation"
 	"github.com/omsync/omsync/internal/openmrs"
 )
