@@ -22,36 +22,45 @@ func (s Said) About(o Said) bool {
 type Source uint8
 
 const (
-	Profile  Source = iota // the profile of this node
-	ForAll                 // what was said here for all children
-	ForPeer                // what was said here for this peer
-	Told                   // what the parent said
-	Stricter               // the parent's word, and this node's own, which lets less go
+	Profile    Source = iota // the profile of this node
+	AllPreset                // the preset that was chosen here for all children
+	ForAll                   // what was said here for all children
+	PeerPreset               // the preset that was chosen here for this peer
+	ForPeer                  // what was said here for this peer
+	Told                     // what the parent said
+	Stricter                 // the parent's word, and this node's own, which lets less go
 )
 
 // String returns the source in words.
 func (s Source) String() string {
-	return [...]string{"profile", "set for all children", "set for this peer", "the parent's rules", "stricter here than the parent's rules"}[s]
+	return [...]string{"profile", "preset for all children", "set for all children", "preset for this peer", "set for this peer", "the parent's rules", "stricter here than the parent's rules"}[s]
 }
 
 // A Link is all that decides what may go over the link to one peer.
 type Link struct {
-	Role    Role           // of the peer
-	ForAll  []Said         // what was said here for all children
-	ForPeer []Said         // what was said here for this peer
-	Told    map[string]Way // what the peer, as parent, told of tables, by their names in small letters; nil: nothing
+	Role              Role           // of the peer
+	AllPreset, Preset Preset         // chosen here for all children, and for this peer
+	ForAll            []Said         // what was said here for all children
+	ForPeer           []Said         // what was said here for this peer
+	Told              map[string]Way // what the peer, as parent, told of tables, by their names in small letters; nil: nothing
 }
 
 // Way returns the way of a table on the link, and whose word it is. profile is the way by the profile; named: a file of this node's
-// own names the table, so that its word counts beside what the parent tells.
+// own names the table, so that its word counts beside what the parent tells. owned: see [Preset.Direction].
 //
 // To a child goes what was said for that child, or else for all, or else by the profile. What a parent has told stands in the place of the
 // profile that came with the program; what is said here beside it counts as far as less goes by it.
-func (l Link) Way(table string, profile Way, named bool) (Way, Source) {
+func (l Link) Way(table string, profile Way, named, owned bool) (Way, Source) {
 	way, source := profile, Profile
 	if l.Role == Child {
+		if l.AllPreset != NoPreset {
+			way.Direction, source = l.AllPreset.Direction(profile.Direction, owned), AllPreset
+		}
 		if d, ok := direction(l.ForAll, table); ok {
 			way.Direction, source = d, ForAll
+		}
+		if l.Preset != NoPreset {
+			way.Direction, source = l.Preset.Direction(profile.Direction, owned), PeerPreset
 		}
 		if d, ok := direction(l.ForPeer, table); ok {
 			way.Direction, source = d, ForPeer
@@ -79,7 +88,9 @@ func (l Link) Way(table string, profile Way, named bool) (Way, Source) {
 }
 
 // Silent reports whether nothing was said or told of any table.
-func (l Link) Silent() bool { return len(l.ForAll)+len(l.ForPeer) == 0 && l.Told == nil }
+func (l Link) Silent() bool {
+	return len(l.ForAll)+len(l.ForPeer)+len(l.AllPreset)+len(l.Preset) == 0 && l.Told == nil
+}
 
 // direction returns what is said of a table: by its name, or else by the pattern that spells out most.
 func direction(said []Said, table string) (d Direction, ok bool) {

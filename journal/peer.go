@@ -107,7 +107,7 @@ func (p *Peer) decode(link, asked, heard, used, rules, forAll []byte) (err error
 	if err == nil && p.Role == access.Child {
 		var all Rules
 		all, err = decodeRules(forAll)
-		p.Rules.ForAll = all.Said
+		p.Rules.ForAll, p.Rules.AllPreset = all.Said, all.Preset
 	}
 	if p.Used.Stopped != nil {
 		p.Used.Stopped.Peer = p.Name

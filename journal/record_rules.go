@@ -5,6 +5,7 @@ import "github.com/omsync/omsync/access"
 // rulesRecord is a [Rules] as omsync_rule.rules holds it.
 type rulesRecord struct {
 	Version int                  `json:"version"`
+	Preset  string               `json:"preset,omitempty"`
 	Said    []saidRecord         `json:"said,omitempty"`
 	Told    map[string]wayRecord `json:"told,omitempty"`
 	IsTold  bool                 `json:"is_told,omitempty"`
@@ -35,7 +36,7 @@ type rowsRecord struct {
 }
 
 func encodeRules(r Rules) ([]byte, error) {
-	out := rulesRecord{Version: recordVersion, Told: waysRecord(r.Told), IsTold: r.Told != nil, Epoch: r.Epoch, Offered: r.Offered,
+	out := rulesRecord{Version: recordVersion, Preset: string(r.Preset), Told: waysRecord(r.Told), IsTold: r.Told != nil, Epoch: r.Epoch, Offered: r.Offered,
 		Seen: waysRecord(r.Seen), Allowed: waysRecord(r.Allowed)}
 	for _, s := range r.Said {
 		out.Said = append(out.Said, saidRecord{s.Tables, s.Column, s.Pattern, s.Direction.String()})
@@ -61,7 +62,7 @@ func decodeRules(b []byte) (Rules, error) {
 	}
 	var r rulesRecord
 	err := decodeRecord("rules of a link", recordVersion, b, &r)
-	out := Rules{Epoch: r.Epoch, Offered: r.Offered, Seen: waysOf(r.Seen), Allowed: waysOf(r.Allowed)}
+	out := Rules{Preset: access.Preset(r.Preset), Epoch: r.Epoch, Offered: r.Offered, Seen: waysOf(r.Seen), Allowed: waysOf(r.Allowed)}
 	if r.IsTold {
 		if out.Told = waysOf(r.Told); out.Told == nil {
 			out.Told = map[string]access.Way{}

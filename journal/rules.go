@@ -15,34 +15,35 @@ import (
 
 // Rules is what was said, and told, of the tables on the link to a peer, and how they went when that was last looked at.
 type Rules struct {
-	ForAll  []access.Said         // here, for all children; nil for a parent
-	Said    []access.Said         // here, for this peer
-	Told    map[string]access.Way // by the peer, as parent, by names of tables in small letters; nil: nothing
-	Epoch   uint64                // a child is told what applies to it by each batch that starts before this epoch; 0: it is told nothing
-	Offered bool                  // the child's program could be told, when that was last looked at
-	Seen    map[string]access.Way // how tables went when that was last looked at; nil: never
-	Allowed map[string]access.Way // how they might have gone by the parent's word alone
+	AllPreset access.Preset         // chosen here for all children; none for a parent
+	Preset    access.Preset         // chosen here for this peer
+	ForAll    []access.Said         // here, for all children; nil for a parent
+	Said      []access.Said         // here, for this peer
+	Told      map[string]access.Way // by the peer, as parent, by names of tables in small letters; nil: nothing
+	Epoch     uint64                // a child is told what applies to it by each batch that starts before this epoch; 0: it is told nothing
+	Offered   bool                  // the child's program could be told, when that was last looked at
+	Seen      map[string]access.Way // how tables went when that was last looked at; nil: never
+	Allowed   map[string]access.Way // how they might have gone by the parent's word alone
 }
 
 // forAllChildren stands in the place of a peer's number for what was said for all children.
 const forAllChildren merge.Peer = 0
 
-// RulesForAll returns what was said for all children. lock: to the transaction's end.
-func RulesForAll(ctx context.Context, q sqldb.DB) (said []access.Said, err error) {
-	err = sqldb.Each(ctx, q, "SELECT rules FROM omsync_rule WHERE peer_id = 0", func(r []sql.RawBytes) error {
-		rules, err := decodeRules(r[0])
-		said = rules.Said
+// RulesForAll returns what was said and chosen for all children.
+func RulesForAll(ctx context.Context, q sqldb.DB) (r Rules, err error) {
+	err = sqldb.Each(ctx, q, "SELECT rules FROM omsync_rule WHERE peer_id = 0", func(v []sql.RawBytes) (err error) {
+		r, err = decodeRules(v[0])
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read omsync_rule: %w", err)
+		return Rules{}, fmt.Errorf("read omsync_rule: %w", err)
 	}
-	return said, nil
+	return r, nil
 }
 
 // SaveRulesForAll writes what is said for all children. The caller holds the gate alone.
-func SaveRulesForAll(ctx context.Context, q sqldb.DB, said []access.Said) error {
-	return saveRules(ctx, q, forAllChildren, Rules{Said: said})
+func SaveRulesForAll(ctx context.Context, q sqldb.DB, said []access.Said, preset access.Preset) error {
+	return saveRules(ctx, q, forAllChildren, Rules{Said: said, Preset: preset})
 }
 
 // SaveRules writes the rules of the link to a peer, of whom the caller has locked the row. ForAll is left out.
@@ -63,12 +64,12 @@ func saveRules(ctx context.Context, q sqldb.DB, peer merge.Peer, r Rules) error 
 
 // link returns the link to the peer as the rules read it.
 func (p *Peer) link() access.Link {
-	return access.Link{Role: p.Role, ForAll: p.Rules.ForAll, ForPeer: p.Rules.Said, Told: p.Rules.Told}
+	return access.Link{Role: p.Role, AllPreset: p.Rules.AllPreset, Preset: p.Rules.Preset, ForAll: p.Rules.ForAll, ForPeer: p.Rules.Said, Told: p.Rules.Told}
 }
 
 // Way returns what may go of a table on the link to a peer, and whose word that is. Of code nothing goes up, whatever is said.
 func (j *Journal) Way(t *schema.Table, p *Peer) (access.Way, access.Source) {
-	w, source := p.link().Way(t.Name, access.Way{Direction: t.Direction, Staff: t.Staff}, t.DirectionHere)
+	w, source := p.link().Way(t.Name, access.Way{Direction: t.Direction, Staff: t.Staff}, t.DirectionHere, t.Owned)
 	w.Direction = access.Table{Direction: w.Direction, Code: t.Code}.Flows()
 	return w, source
 }
@@ -201,5 +202,5 @@ func (j *Journal) CompareRules(p *Peer) Compared {
 
 // TellsRules reports whether the peer is to be told what applies to it: a child, of which something was said here, now or once.
 func (p *Peer) TellsRules() bool {
-	return p.Role == access.Child && (len(p.Rules.ForAll)+len(p.Rules.Said) > 0 || p.Rules.Epoch != 0)
+	return p.Role == access.Child && (!p.link().Silent() || p.Rules.Epoch != 0)
 }

@@ -88,13 +88,14 @@ func (p *Profile) owners() (owners, apart []string) {
 // decideDirections decides which way each table goes, what gives rights and what is code.
 func (c *Catalogue) decideDirections(p *Profile) {
 	owners, apart := p.owners()
-	belongs := c.belonging(p)
+	belongs, owned := c.belonging(p, false), c.belonging(p, true)
 	for _, t := range c.Tables {
 		d, named := p.named(t.Name)
 		if !named && len(owners) > 0 && !belongs[t] {
 			d, t.DownByDefault = access.Down, true
 		}
 		t.DirectionHere = p.namedHere(t.Name)
+		t.Owned = owned[t] && !matchesAny(apart, t.Name)
 		t.Staff, t.NamesStaff = p.staff(t.Name), matchesAny(apart, t.Name)
 		t.Rights, t.Code = p.rights(t.Name), p.code(t.Name)
 		t.Direction = d
@@ -115,8 +116,8 @@ func (c *Catalogue) decideDirections(p *Profile) {
 // belonging finds the tables whose rows belong to an owner's: the owners, and whatever refers to one that belongs, with a column that may
 // be NULL too (a note may be about a patient, a visit or an observation). A reference that holds in some rows only does not count, nor
 // does one by way of a table that the profile says is apart (everything names the user who made it, and a user is a person), or that
-// a child may not change.
-func (c *Catalogue) belonging(p *Profile) map[*Table]bool {
+// a child may not change, unless all are asked for.
+func (c *Catalogue) belonging(p *Profile, all bool) map[*Table]bool {
 	owners, apart := p.owners()
 	belongs := map[*Table]bool{}
 	var found []*Table
@@ -135,7 +136,7 @@ func (c *Catalogue) belonging(p *Profile) map[*Table]bool {
 	for len(found) > 0 {
 		t := found[0]
 		found = found[1:]
-		if d, _ := p.named(t.Name); d != access.Both && d != access.Up && !matchesAny(owners, t.Name) || matchesAny(apart, t.Name) {
+		if d, _ := p.named(t.Name); !all && d != access.Both && d != access.Up && !matchesAny(owners, t.Name) || matchesAny(apart, t.Name) {
 			continue
 		}
 		for _, from := range referring[t] {

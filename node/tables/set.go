@@ -49,7 +49,16 @@ const wait = 2 * time.Minute
 
 // Apply notes what a person said: for the peer of that name, or for all children. The caller has the node's lock.
 func Apply(ctx context.Context, n *node.Node, peer string, wishes []Wish, dryRun bool) (*Set, error) {
-	for _, w := range wishes {
+	return apply(ctx, n, peer, &setting{wishes: wishes}, dryRun)
+}
+
+// Choose notes a preset, as Apply does.
+func Choose(ctx context.Context, n *node.Node, peer string, preset access.Preset, dryRun bool) (*Set, error) {
+	return apply(ctx, n, peer, &setting{preset: preset}, dryRun)
+}
+
+func apply(ctx context.Context, n *node.Node, peer string, s *setting, dryRun bool) (*Set, error) {
+	for _, w := range s.wishes {
 		if err := w.check(n.Journal.Catalogue); err != nil {
 			return nil, err
 		}
@@ -63,7 +72,7 @@ func Apply(ctx context.Context, n *node.Node, peer string, wishes []Wish, dryRun
 		return nil, err
 	}
 	defer c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-	s := &setting{n: n, q: c, wishes: wishes, set: &Set{Changes: []Change{}, DryRun: dryRun}}
+	s.n, s.q, s.set = n, c, &Set{Changes: []Change{}, DryRun: dryRun}
 	if peer == "" {
 		err = s.forAll(ctx)
 	} else {
@@ -81,6 +90,7 @@ type setting struct {
 	n      *node.Node
 	q      sqldb.DB
 	wishes []Wish
+	preset access.Preset // none: the wishes alone
 	set    *Set
 	counts map[string]int64
 }
@@ -95,22 +105,22 @@ func (s *setting) forAll(ctx context.Context) error {
 		return failure.Hinted(errors.New("this node has no children, and what is set without --peer is for children"),
 			"--peer %s, to let less go between this node and its parent", parents[0].Name)
 	}
-	said, err := journal.RulesForAll(ctx, s.q)
+	all, err := journal.RulesForAll(ctx, s.q)
 	if err != nil {
 		return err
 	}
-	said = add(said, s.wishes)
+	said, preset := s.after(all)
 	for _, p := range peers {
 		if p.Role != access.Child {
 			continue
 		}
 		after := *p
-		after.Rules.ForAll = said
+		after.Rules.ForAll, after.Rules.AllPreset = said, preset
 		if err := s.compare(ctx, p, &after); err != nil {
 			return err
 		}
 	}
-	return journal.SaveRulesForAll(ctx, s.q, said)
+	return journal.SaveRulesForAll(ctx, s.q, said, preset)
 }
 
 func (s *setting) forPeer(ctx context.Context, name string) error {
@@ -121,12 +131,24 @@ func (s *setting) forPeer(ctx context.Context, name string) error {
 	if p == nil {
 		return s.n.NoPeer(name)
 	}
+	if p.Role == access.Parent && s.preset != access.NoPreset {
+		return failure.Hinted(fmt.Errorf("%s is this node's parent, and what kind of network this is the parent says", p.Name),
+			"omsync tables set --peer %s TABLE=DIRECTION lets less go between the two", p.Name)
+	}
 	after := *p
-	after.Rules.Said = add(p.Rules.Said, s.wishes)
+	after.Rules.Said, after.Rules.Preset = s.after(p.Rules)
 	if err := s.compare(ctx, p, &after); err != nil {
 		return err
 	}
 	return journal.SaveRules(ctx, s.q, &after)
+}
+
+// after returns what is said, and the preset, once this is done. A preset takes the place of the directions that were set before it.
+func (s *setting) after(before journal.Rules) ([]access.Said, access.Preset) {
+	if s.preset == access.NoPreset {
+		return add(before.Said, s.wishes), before.Preset
+	}
+	return slices.DeleteFunc(slices.Clone(before.Said), func(said access.Said) bool { return said.Column == "" }), s.preset
 }
 
 // add returns what is said once something more is said.
