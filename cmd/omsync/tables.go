@@ -1,25 +1,125 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/tables"
 )
 
 func newTables(g *global) *cobra.Command {
+	o := &tablesOptions{}
 	cmd := &cobra.Command{
 		Use:   "tables",
-		Short: "Say which tables go where, and change that",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Short: "List which tables go where, and change that",
+		Long: `List every table: its rows, rows that came and wait, the last change, which way it goes on which link, or why it does not travel.
+omsync tables set and omsync tables preset change which way tables go; omsync peer rules NAME says why.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTables(cmd, g, o) },
 	}
-	cmd.AddCommand(newTablesSet(g))
+	cmd.Flags().StringVar(&o.peer, "peer", "", "on the link to this peer alone")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	cmd.AddCommand(newTablesSet(g), newTablesPreset(g))
+	return cmd
+}
+
+func runTables(cmd *cobra.Command, g *global, o *tablesOptions) error {
+	n, err := g.open(cmd, node.Read)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := n.Load(cmd.Context(), listener(cmd.ErrOrStderr())); err != nil {
+		return err
+	}
+	list, err := tables.List(cmd.Context(), n, o.peer)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if o.asJSON {
+		for _, t := range list {
+			if err := printJSON(out, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TABLE\tROWS\tWAITING\tLAST CHANGE\tGOES")
+	for _, t := range list {
+		if t.Stays != "" {
+			fmt.Fprintf(w, "%s\t\t\t\tnowhere: %s\n", t.Table, t.Stays)
+			continue
+		}
+		changed := "-"
+		if t.Changed != nil {
+			changed = t.Changed.Format("2006-01-02 15:04")
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", t.Table, t.Rows, t.Waiting, changed, waysText(t.Links))
+	}
+	return w.Flush()
+}
+
+// waysText says how a table goes on several links: the way of most of them first, without their names.
+func waysText(links []tables.OnLink) string {
+	names, order := map[string][]string{}, []string{}
+	for _, l := range links {
+		if names[l.Way] == nil {
+			order = append(order, l.Way)
+		}
+		names[l.Way] = append(names[l.Way], l.Peer)
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return len(names[b]) - len(names[a]) })
+	out := order[0]
+	for _, way := range order[1:] {
+		some := names[way]
+		if len(some) > 3 {
+			some = append(slices.Clone(some[:3]), fmt.Sprintf("and %d others", len(some)-3))
+		}
+		out += fmt.Sprintf("; %s: %s", strings.Join(some, ", "), way)
+	}
+	return out
+}
+
+func newTablesPreset(g *global) *cobra.Command {
+	o := &tablesOptions{}
+	cmd := &cobra.Command{
+		Use:   "preset collect|share|mirror",
+		Short: "Choose what kind of network this is, for one child or for all",
+		Long: `Choose which way all tables go between this node and its children, or one child, by what the profile says of them. A table that is
+new later goes by the preset too.
+
+  collect  patients and what belongs to them go up and to no other clinic; what this node decides goes down; the accounts, places
+           and people that a clinic adds go up, and to no other clinic
+  share    as the profile says: all sites have all patients
+  mirror   the child is a copy of this node: nothing goes up
+
+A preset takes the place of directions that were set before it for the same children; what is set after it counts. A child hears of it in its next
+file. What is at a child already stays there.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(access.Presets(), access.Preset(args[0])) {
+				return failure.Hinted(errors.New("say which preset"), "omsync tables preset collect, share or mirror")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return setTables(cmd, g, o, func(ctx context.Context, n *node.Node) (*tables.Set, error) {
+				return tables.Choose(ctx, n, o.peer, access.Preset(args[0]), o.dry)
+			})
+		},
+	}
+	o.flags(cmd)
 	return cmd
 }
 
@@ -31,6 +131,7 @@ type tablesOptions struct {
 func (o *tablesOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.peer, "peer", "", "on the link to this peer alone (default: to all children)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "one JSON object")
+	cmd.Flags().BoolVar(&o.dry, "dry-run", false, "say what would change, and change nothing")
 }
 
 func newTablesSet(g *global) *cobra.Command {
@@ -43,6 +144,7 @@ a full name counts before a pattern, and what is set for one peer before what is
 
   both   both ways                     up     from child to parent alone; the child's value always wins there
   down   from parent to child alone    add    down, and a child may add rows, and change those that it added
+  own    as add, but a child gets nothing that another child added
   none   neither way                   default  as if nothing had been set
 
 TABLE.COLUMN=DIRECTION is about a column (both, down, up, none), 'TABLE[COLUMN=VALUE]=none' about rows that stay where they are.
@@ -59,7 +161,6 @@ PARENT, less can be let go than the parent says, and never more.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runTablesSet(cmd, g, o, args) },
 	}
 	o.flags(cmd)
-	cmd.Flags().BoolVar(&o.dry, "dry-run", false, "say what would change, and change nothing")
 	return cmd
 }
 
@@ -72,10 +173,12 @@ func runTablesSet(cmd *cobra.Command, g *global, o *tablesOptions, args []string
 		}
 		wishes = append(wishes, w)
 	}
-	return setTables(cmd, g, o, wishes)
+	return setTables(cmd, g, o, func(ctx context.Context, n *node.Node) (*tables.Set, error) {
+		return tables.Apply(ctx, n, o.peer, wishes, o.dry)
+	})
 }
 
-func setTables(cmd *cobra.Command, g *global, o *tablesOptions, wishes []tables.Wish) error {
+func setTables(cmd *cobra.Command, g *global, o *tablesOptions, change func(context.Context, *node.Node) (*tables.Set, error)) error {
 	n, err := g.open(cmd, node.Change)
 	if err != nil {
 		return err
@@ -84,7 +187,7 @@ func setTables(cmd *cobra.Command, g *global, o *tablesOptions, wishes []tables.
 	if err := n.Load(cmd.Context(), listener(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
-	set, err := tables.Apply(cmd.Context(), n, o.peer, wishes, o.dry)
+	set, err := change(cmd.Context(), n)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ var may = map[string][]string{
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic": {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/doctor": {"access", "capture", "internal/failure", "internal/sqldb", "node", "node/preflight", "schema"},
-	"node/tables": {"access", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
+	"node/tables": {"access", "features", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
 	"node/status": {"access", "exchange", "exchange/attempts", "features", "journal", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
