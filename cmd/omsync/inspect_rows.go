@@ -61,6 +61,16 @@ type conflictText struct {
 	At     string     `json:"at"`
 }
 
+// ruleLine is how a table may go, by the word of the sender.
+type ruleLine struct {
+	Table     string          `json:"rule"`
+	Direction string          `json:"direction"`
+	Staff     bool            `json:"staff,omitempty"`
+	NotUp     []string        `json:"not_up,omitempty"`
+	NotDown   []string        `json:"not_down,omitempty"`
+	Rows      []batch.RowRule `json:"rows_that_stay,omitempty"`
+}
+
 func (p *itemPrinter) print(item any) error {
 	switch it := item.(type) {
 	case *batch.TableItem:
@@ -93,6 +103,12 @@ func (p *itemPrinter) print(item any) error {
 		}
 	case *batch.Records:
 		return p.records(it)
+	case *batch.RulesItem:
+		for _, t := range it.Tables {
+			if err := printJSON(p.w, ruleLine(t)); err != nil {
+				return err
+			}
+		}
 	default:
 		return fmt.Errorf("item of an unknown kind, %T", item)
 	}
