@@ -119,7 +119,7 @@ func (t Table) On(w Way, bits func(columns []string) merge.Mask) Table {
 // go neither that way, nor the other.
 func (w Way) Cuts(to Way) Widening {
 	return Widening{
-		Down: w.Direction.goesDown() > nothing && to.Direction.goesDown() == nothing && !(to.sendsStaff() && w.Direction.goesDown() > nothing),
+		Down: w.Direction.goesDown() > nothing && to.Direction.goesDown() == nothing && !to.sendsStaff(),
 		Up:   w.Direction.goesUp() > nothing && to.Direction == None,
 	}
 }
