@@ -46,6 +46,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "what a clinic deletes of what it sends wins", File: "take.go", Old: "case Up:\n\t\treturn merge.Child", New: "case Up:\n\t\treturn merge.Parent"},
 		mutation.Mutant{Rule: "what goes further is sent again", File: "access.go", Old: "return now.goesDown() > d.goesDown() ||", New: "return"},
 		mutation.Mutant{Rule: "what goes up no more is told of", File: "access.go", Old: "d.goesUp() > nothing && now.goesUp() == nothing", New: "d.goesUp() > now.goesUp()"},
+		mutation.Mutant{Rule: "what was sent back is seen", File: "send.go", Old: "never &^= g.Mask &^ merge.Existence", New: "never &^= 0"},
 		mutation.Mutant{Rule: "a site set up anew has its rows", File: "ends.go", Old: "slices.Contains(r.ends.Before, from) || ", New: ""},
 		mutation.Mutant{Rule: "a site restored has its rows", File: "ends.go", Old: " || from == 0 && author == r.ends.Peer && author != \"\"", New: ""},
 		mutation.Mutant{Rule: "an author's name alone makes no row a peer's", File: "ends.go", Old: "from == 0 && author == r.ends.Peer", New: "author == r.ends.Peer"},

@@ -79,11 +79,24 @@ func (r Rules) SendsConflict(deletion bool) bool {
 	return r.going() == everything || r.up && r.Sends() || deletion && r.SendsKept()
 }
 
+// neverSentBack is NeverSent where rows go up only: of what came from the peer before it lost all, it may have been sent back some.
+func (r Rules) neverSentBack(row merge.Row) merge.Mask {
+	never := ^merge.Mask(0)
+	for _, g := range row.Groups {
+		if r.peers(g.From, g.Author) {
+			never &^= g.Mask &^ merge.Existence
+		}
+	}
+	return never | r.table.ExcludedDown
+}
+
 // NeverSent returns what of a row here never goes to the peer: of what only flows the other way, and of rows that do not go, all, and columns
 // that never go there. See [merge.Incoming.NeverSent].
 func (r Rules) NeverSent(row merge.Row) merge.Mask {
 	switch {
 	case r.table.Direction == None:
+	case r.SendsBack():
+		return r.neverSentBack(row)
 	case r.going() == nothing, r.going() == some && row.Alive && !r.SendsRow(row, false):
 		return ^merge.Mask(0)
 	}
