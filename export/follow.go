@@ -37,7 +37,7 @@ func (p *plan) rulesToTell() *batch.RulesItem {
 // rulesChanged reports whether something of what may go to the peer is not as it was when that was last looked at.
 func (p *plan) rulesChanged() bool {
 	c := p.j.CompareRules(p.peer)
-	return c.Changed || p.canTell(p.peer) && (!p.peer.Rules.Offered || p.peer.Rules.Epoch == 0) || !p.canTell(p.peer) && p.peer.Rules.Offered
+	return c.Changed || p.canTell(p.peer) && (!p.peer.Rules.Offered || p.peer.Rules.Epoch == 0 || p.peer.Rules.History != p.history.ID) || !p.canTell(p.peer) && p.peer.Rules.Offered
 }
 
 // followRules has the peer sent whole what goes to it since now, and asked for what is taken from it since now; and notes how tables go. A
@@ -72,7 +72,7 @@ func (p *plan) followRules(ctx context.Context, o Options) error {
 			peer.Rules.Epoch = at.Epoch
 		}
 	}
-	peer.Rules.Seen, peer.Rules.Allowed, peer.Rules.Offered = c.Now, c.Allowed, tell
+	peer.Rules.Seen, peer.Rules.Allowed, peer.Rules.Offered, peer.Rules.History = c.Now, c.Allowed, tell, p.history.ID
 	if err := journal.SaveRules(ctx, gate, peer); err != nil {
 		return err
 	}

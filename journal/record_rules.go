@@ -10,6 +10,7 @@ type rulesRecord struct {
 	Told    map[string]wayRecord `json:"told,omitempty"`
 	IsTold  bool                 `json:"is_told,omitempty"`
 	Epoch   uint64               `json:"epoch,omitempty"`
+	History uint64               `json:"history,omitempty"`
 	Offered bool                 `json:"offered,omitempty"`
 	Seen    map[string]wayRecord `json:"seen,omitempty"`
 	Allowed map[string]wayRecord `json:"allowed,omitempty"`
@@ -36,7 +37,7 @@ type rowsRecord struct {
 }
 
 func encodeRules(r Rules) ([]byte, error) {
-	out := rulesRecord{Version: recordVersion, Preset: string(r.Preset), Told: waysRecord(r.Told), IsTold: r.Told != nil, Epoch: r.Epoch, Offered: r.Offered,
+	out := rulesRecord{Version: recordVersion, Preset: string(r.Preset), Told: waysRecord(r.Told), IsTold: r.Told != nil, Epoch: r.Epoch, History: r.History, Offered: r.Offered,
 		Seen: waysRecord(r.Seen), Allowed: waysRecord(r.Allowed)}
 	for _, s := range r.Said {
 		out.Said = append(out.Said, saidRecord{s.Tables, s.Column, s.Pattern, s.Direction.String()})
@@ -62,7 +63,7 @@ func decodeRules(b []byte) (Rules, error) {
 	}
 	var r rulesRecord
 	err := decodeRecord("rules of a link", recordVersion, b, &r)
-	out := Rules{Preset: access.Preset(r.Preset), Epoch: r.Epoch, Offered: r.Offered, Seen: waysOf(r.Seen), Allowed: waysOf(r.Allowed)}
+	out := Rules{Preset: access.Preset(r.Preset), Epoch: r.Epoch, History: r.History, Offered: r.Offered, Seen: waysOf(r.Seen), Allowed: waysOf(r.Allowed)}
 	if r.IsTold {
 		if out.Told = waysOf(r.Told); out.Told == nil {
 			out.Told = map[string]access.Way{}

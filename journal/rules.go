@@ -21,6 +21,7 @@ type Rules struct {
 	Said      []access.Said         // here, for this peer
 	Told      map[string]access.Way // by the peer, as parent, by names of tables in small letters; nil: nothing
 	Epoch     uint64                // a child is told what applies to it by each batch that starts before this epoch; 0: it is told nothing
+	History   uint64                // this node's, when that was last looked at: one that was restored tells its children again
 	Offered   bool                  // the child's program could be told, when that was last looked at
 	Seen      map[string]access.Way // how tables went when that was last looked at; nil: never
 	Allowed   map[string]access.Way // how they might have gone by the parent's word alone
