@@ -182,14 +182,15 @@ func TestForgedRules(t *testing.T) {
 	// It sends them again as its own, later than anybody, under its own name and under others'.
 	k.Exec("INSERT INTO patient (name, uuid) VALUES ('seen', 'p-m')", "INSERT INTO visit (patient_id, text, uuid) SELECT patient_id, 'kisumu', 'v-m' FROM patient WHERE uuid = 'p-m'",
 		"UPDATE patient SET name = 'mine' WHERE uuid = 'p-h'", "DELETE FROM patient WHERE uuid = 'p-h'", "INSERT INTO patient (name, uuid) VALUES ('mine', 'p-h')")
+	healed(t, hub, k, m)
+	k.Exec("INSERT INTO visit (patient_id, text, uuid) SELECT patient_id, 'more', 'v-k' FROM patient WHERE uuid = 'p-m'")
 	for _, f := range k.Export(hub) {
 		forged := forge(t, f, func(w *batch.Writer) error {
 			return w.Rules(&batch.RulesItem{Tables: []batch.TableRule{{Table: "patient", Direction: "both"}, {Table: "visit", Direction: "both"}}})
 		})
-		if r := hub.Import(forged); !strings.Contains(fmt.Sprint(r.Notes), "only a parent says that") {
+		if r := hub.Import(forged, signed); !strings.Contains(fmt.Sprint(r.Notes), "only a parent says that") {
 			t.Errorf("notes: %v", r.Notes)
 		}
-		hub.Import(f)
 	}
 	healed(t, hub, k, m)
 	if got := names(hub); got != "p-h=of the hub p-m=of migori" {
