@@ -55,12 +55,13 @@ func (p *portion) copy(v sql.RawBytes) []byte {
 // read; but many that are not may be too much for a block together.
 const partBytes = batch.MaxBlock / 2
 
-// split hands on the portion, cut where its values would be too many bytes for a block.
+// split hands on the portion, cut where its values would be too many bytes for a block, or its versions too many.
 func (p *portion) split(f func(*portion) error) error {
 	for from := 0; from < len(p.rows); {
-		to, sum := from+1, p.sizes[from]
-		for to < len(p.rows) && sum+p.sizes[to] <= partBytes {
+		to, sum, versions := from+1, p.sizes[from], p.versions(from)
+		for to < len(p.rows) && sum+p.sizes[to] <= partBytes && versions+p.versions(to) <= batch.MaxVersions {
 			sum += p.sizes[to]
+			versions += p.versions(to)
 			to++
 		}
 		if err := f(p.part(from, to, sum)); err != nil {
@@ -69,6 +70,20 @@ func (p *portion) split(f func(*portion) error) error {
 		from = to
 	}
 	return nil
+}
+
+// versions returns how many versions a row has in a file, at most.
+func (p *portion) versions(i int) (n int) {
+	for _, g := range p.known[i].Groups {
+		if !g.IsWide() {
+			n++
+			continue
+		}
+		for range g.Words() {
+			n++
+		}
+	}
+	return n
 }
 
 // part is some rows of a portion, whose values have so many bytes.

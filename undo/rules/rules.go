@@ -37,20 +37,20 @@ func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	others := false
 	for _, g := range r.Groups {
 		if s.Theirs(g.Version) {
-			theirs |= g.Mask
+			theirs = theirs.Or(g.Mask)
 		} else {
 			others = others || g.From != s.Peer
 		}
 	}
 	switch {
-	case theirs&merge.Existence != 0 && others:
-		return Shared, 0
-	case theirs&merge.Existence != 0:
-		return Added, 0
-	case theirs != 0:
+	case theirs.Has(merge.Existence) && others:
+		return Shared, merge.Mask{}
+	case theirs.Has(merge.Existence):
+		return Added, merge.Mask{}
+	case !theirs.IsEmpty():
 		return Changed, theirs
 	}
-	return Untouched, 0
+	return Untouched, merge.Mask{}
 }
 
 // Lost is a value that lost, as a conflict record keeps it.
