@@ -42,7 +42,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a child's excluded columns are not taken", File: "take.go", Old: "\treturn r.table.ExcludedUp", New: "\treturn 0"},
 		mutation.Mutant{Rule: "a child that may only add gives nothing back", File: "take.go", Old: "r.Takes() && (r.up || r.table.Direction == Both)", New: "r.Takes()"},
 		mutation.Mutant{Rule: "a child records nothing of what only flows down", File: "take.go", Old: "return r.Takes() || deletion && ", New: "return r.Takes() || "},
-		mutation.Mutant{Rule: "columns that come with a new row alone stay", File: "take.go", Old: "return ^r.table.InsertOnly", New: "return ^merge.Mask(0)"},
+		mutation.Mutant{Rule: "columns that come with a new row alone stay", File: "take.go", Old: "return columns.Without(r.table.InsertOnly)", New: "return columns"},
 		mutation.Mutant{Rule: "a refused deletion is remembered for the row to return", File: "take.go", Old: "return r.up && !r.SendsAllRows()", New: "return r.up"},
 		mutation.Mutant{Rule: "with a suspended peer nothing is exchanged", File: "access.go", Old: "return s == Active", New: "return s != Removed"},
 		mutation.Mutant{Rule: "what goes further is sent again", File: "access.go", Old: "return now != d && d != Both && now != None", New: "return d == None && now != None"},

@@ -92,7 +92,7 @@ func TestRecordsGoNoFurtherThanTheirColumns(t *testing.T) {
 		for table, columns := range map[string][]string{"role": {"v", "", "uuid"}, "users": {"password", "id", "no\x1b[31m"}} {
 			described := make([]batch.Column, len(columns))
 			for i, c := range columns {
-				if described[i] = (batch.Column{Name: c, Slot: uint8(i + 1)}); c == "" {
+				if described[i] = (batch.Column{Name: c, Slot: uint16(i + 1)}); c == "" {
 					described[i].Name = "w"
 				}
 			}

@@ -87,7 +87,7 @@ func TestKeyBounds(t *testing.T) {
 
 // TestHeld holds a block, with the keys before it, to their bound.
 func TestHeld(t *testing.T) {
-	s := newState()
+	s := newState(testHeader())
 	s.dictBytes = MaxHeld - MaxValue - 2*cellCost
 	if err := s.count(&volume{sum: MaxValue, longest: MaxValue}, 2, 0); err != nil {
 		t.Error(err)
@@ -158,7 +158,7 @@ func TestQuotas(t *testing.T) {
 		{valueQuota, func(s *state, n uint64) { s.valueBytes = n }},
 	} {
 		limit := c.quota.base + size*c.quota.perByte
-		s := newState()
+		s := newState(testHeader())
 		if c.set(&s, limit); s.checkQuotas(size) != nil {
 			t.Errorf("%s: %d refused", c.quota.what, limit)
 		}

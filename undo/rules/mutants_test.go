@@ -17,7 +17,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a restore hides nothing", File: "rules.go", Old: " || v.From == 0 && v.Author == s.Name", New: ""},
 		mutation.Mutant{Rule: "what is made here is nobody else's", File: "rules.go", Old: "v.From == 0 && v.Author == s.Name", New: "v.From == 0"},
 		mutation.Mutant{Rule: "what another passed on is not theirs", File: "rules.go", Old: "v.From == 0 && v.Author == s.Name", New: "v.Author == s.Name"},
-		mutation.Mutant{Rule: "a row that others changed stays", File: "rules.go", Old: "case theirs&merge.Existence != 0 && others:", New: "case false:"},
+		mutation.Mutant{Rule: "a row that others changed stays", File: "rules.go", Old: "case theirs.Has(merge.Existence) && others:", New: "case false:"},
 		mutation.Mutant{Rule: "the peer's own older values do not keep it", File: "rules.go", Old: "others || g.From != s.Peer", New: "true"},
 		mutation.Mutant{Rule: "what others say was here counts for nothing", File: "rules.go", Old: "l.Here && ", New: ""},
 		mutation.Mutant{Rule: "only what lost to the value that is there now", File: "rules.go", Old: " && l.Winner == now", New: ""},
