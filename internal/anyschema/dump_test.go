@@ -20,8 +20,8 @@ type row struct {
 // held is what a site holds.
 type held struct {
 	rows  map[*table][]*row
-	twice map[string]bool // keys, with their tables, that several rows have of which nobody can say here which is the first
-	at   map[*column]map[string]*row // by what a reference may hold
+	twice map[string]bool             // keys, with their tables, that several rows have of which nobody can say here which is the first
+	at    map[*column]map[string]*row // by what a reference may hold
 }
 
 // read reads all tables of a site that travel.
