@@ -182,7 +182,7 @@ func TestNotesAreFew(t *testing.T) {
 	r, err := clinic.ImportErr(forge(t, f, func(w *batch.Writer) error {
 		ward := batch.Table{Name: "ward", Root: "ward", Key: []batch.Column{{Name: "uuid"}}}
 		for i := range 150 {
-			ward.Columns = append(ward.Columns, batch.Column{Name: fmt.Sprintf("\x1b[31m%d", i), Slot: uint8(1 + i%63)})
+			ward.Columns = append(ward.Columns, batch.Column{Name: fmt.Sprintf("\x1b[31m%d", i), Slot: uint16(1 + i%63)})
 		}
 		_, err := w.Table(ward)
 		return err
