@@ -25,6 +25,7 @@ const (
 	MaxBlockRows  = 1 << 12                        // rows of one block, keys of one Keys call
 	MaxBlockCells = 1 << 21                        // rows times columns of one block
 	MaxVersions   = 1 << 18                        // version groups of one block
+	MaxWideMasks  = 1 << 16                        // those of them whose masks are of slots above 62: see ManyColumns
 	MaxValue      = 64 << 20                       // bytes of one value
 	MaxBlock      = 64 << 20                       // bytes of the values of one block, its longest not counted
 	MaxNote       = 4096                           // bytes of the note of a conflict record

@@ -58,11 +58,13 @@ const partBytes = batch.MaxBlock / 2
 // split hands on the portion, cut where its values would be too many bytes for a block, or its versions too many.
 func (p *portion) split(f func(*portion) error) error {
 	for from := 0; from < len(p.rows); {
-		to, sum, versions := from+1, p.sizes[from], p.versions(from)
-		for to < len(p.rows) && sum+p.sizes[to] <= partBytes && versions+p.versions(to) <= batch.MaxVersions {
-			sum += p.sizes[to]
-			versions += p.versions(to)
-			to++
+		to, sum, versions, wide := from, 0, 0, 0
+		for ; to < len(p.rows); to++ {
+			n, w := p.versions(to)
+			if to > from && (sum+p.sizes[to] > partBytes || versions+n > batch.MaxVersions || wide+w > batch.MaxWideMasks) {
+				break
+			}
+			sum, versions, wide = sum+p.sizes[to], versions+n, wide+w
 		}
 		if err := f(p.part(from, to, sum)); err != nil {
 			return err
@@ -72,8 +74,8 @@ func (p *portion) split(f func(*portion) error) error {
 	return nil
 }
 
-// versions returns how many versions a row has in a file, at most.
-func (p *portion) versions(i int) (n int) {
+// versions returns how many versions a row has in a file, and how many of them have masks of slots above 62, at most each.
+func (p *portion) versions(i int) (n, wide int) {
 	for _, g := range p.known[i].Groups {
 		if !g.IsWide() {
 			n++
@@ -81,9 +83,10 @@ func (p *portion) versions(i int) (n int) {
 		}
 		for range g.Words() {
 			n++
+			wide++
 		}
 	}
-	return n
+	return n, wide
 }
 
 // part is some rows of a portion, whose values have so many bytes.

@@ -42,7 +42,7 @@ func TestPrintableKey(t *testing.T) {
 		table.Root = table
 		return table
 	}
-	uuid := &schema.Column{Name: "uuid", UUIDColumn: true}
+	uuid := &schema.Column{Name: "uuid", UUIDColumn: true, Charset: "utf8mb4"}
 	ward := root(uuid)
 	label := root(&schema.Column{Name: "ward_id", Ref: &schema.Ref{To: ward}}, &schema.Column{Name: "name"}, uuid)
 	u := "0e4b1cfa-6a2b-4c0e-9a1d-2f3c4b5a6978"

@@ -23,7 +23,9 @@ func ShareBit(groups []SentGroup) []SentGroup {
 			shared.Mask = Bit(SharedBit)
 			g.Mask = Bits(g.Word())
 		}
-		out = append(out, g)
+		if !g.IsEmpty() {
+			out = append(out, g)
+		}
 	}
 	return joinSent(append(out, shared))
 }

@@ -12,8 +12,9 @@ func Heard(h *batch.Header) features.Heard {
 	return features.Heard{Reads: h.Reads(), History: h.History, Epoch: h.Upto.Epoch, Time: h.Time}
 }
 
-// Requests returns the requests of a header: for these tables, with what this program reads, and with what may be used in the batch. Where there is no room for all, what the batch needs comes first, for its reader must know; what this program
-// reads comes last: a peer that hears of no feature is sent none.
+// Requests returns the requests of a header: for these tables, with what this program reads, and with what may be used in the batch. Where
+// there is no room for all, what the batch needs comes first, for its reader must know; what this program reads comes last: a peer
+// that hears of no feature is sent none.
 func Requests(tables []string, known, used features.Known) []string {
 	var needs []string
 	for _, f := range used {
