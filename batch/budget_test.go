@@ -181,7 +181,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // TestCounts reads what the quotas count.
 func TestCounts(t *testing.T) {
-	stream, err := contents([]any{personTable(), keysOf(0, 2, Values{Bytes: texts("abc", "def")}), &ResetItem{}, keysOf(0, 2, Values{Bytes: texts("ghi")}),
+	stream, err := contents(testHeader(), []any{personTable(), keysOf(0, 2, Values{Bytes: texts("abc", "def")}), &ResetItem{}, keysOf(0, 2, Values{Bytes: texts("ghi")}),
 		&Rows{Table: 0, Keys: []uint32{2}, Columns: []Values{{Bytes: texts("Jane")}, {}}, Masks: []uint64{1}, Times: []int64{1}, Authors: []string{"x"}, Epochs: []uint64{1}}})
 	if err != nil {
 		t.Fatal(err)

@@ -251,7 +251,7 @@ func TestStreamIsCBOR(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(t interface{ Fatal(...any) }, items []any) {
-		stream, err := contents(items)
+		stream, err := contents(testHeader(), items)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,8 +281,7 @@ func TestStreamIsCBOR(t *testing.T) {
 }
 
 // contents returns the stream of items inside a batch, header included.
-func contents(items []any) ([]byte, error) {
-	h := testHeader()
+func contents(h *Header, items []any) ([]byte, error) {
 	b, err := write(h, items)
 	if err != nil {
 		return nil, err
