@@ -10,7 +10,7 @@ import (
 func TestChanges(t *testing.T) {
 	ctx := t.Context()
 	db, _ := newNode(t)
-	dbtest.Exec(t, db, "INSERT INTO omsync_capture VALUES (3, 5, 1, -7, NULL, NULL, 0, '1970-01-01 00:00:00.000009'), (4, 6, 3, NULL, 'k', 'u', 0, '1970-01-01 00:00:01'), (9, 5, 2, 8, NULL, NULL, 18446744073709551614, '1970-01-01 00:00:02'), " +
+	dbtest.Exec(t, db, "INSERT INTO omsync_capture VALUES (3, 5, 1, -7, NULL, NULL, 0, '1970-01-01 00:00:00.000009'), (4, 6, 3, NULL, 'k', 'u', 0, '1970-01-01 00:00:01'), (9, 5, 2, 8, NULL, NULL, 18446744073709551614, '1970-01-01 00:00:02'), "+
 		"(10, 7, 2, 8, NULL, NULL, 6, '1970-01-01 00:00:02'), (11, 7, 4, 8, NULL, NULL, 9223372036854775809, '1970-01-01 00:00:02'), (12, 7, 2, 8, NULL, NULL, 9223372036854775808, '1970-01-01 00:00:02')")
 	u := "u"
 	want := []Change{
