@@ -39,7 +39,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a child brings back only what it added", File: "take.go", Old: "return !added.Known || added.By == r.peer", New: "return true"},
 		mutation.Mutant{Rule: "a child's own row may come back", File: "take.go", Old: "return !added.Known || added.By == r.peer", New: "return !added.Known"},
 		mutation.Mutant{Rule: "where nobody knows whose a deleted row was it counts as new", File: "take.go", Old: "return !added.Known || added.By == r.peer", New: "return added.Known && added.By == r.peer"},
-		mutation.Mutant{Rule: "a child's excluded columns are not taken", File: "take.go", Old: "\treturn r.table.ExcludedUp", New: "\treturn 0"},
+		mutation.Mutant{Rule: "a child's excluded columns are not taken", File: "take.go", Old: "\treturn r.table.ExcludedUp", New: "\treturn merge.Mask{}"},
 		mutation.Mutant{Rule: "a child that may only add gives nothing back", File: "take.go", Old: "r.Takes() && (r.up || r.table.Direction == Both)", New: "r.Takes()"},
 		mutation.Mutant{Rule: "a child records nothing of what only flows down", File: "take.go", Old: "return r.Takes() || deletion && ", New: "return r.Takes() || "},
 		mutation.Mutant{Rule: "columns that come with a new row alone stay", File: "take.go", Old: "return columns.Without(r.table.InsertOnly)", New: "return columns"},
