@@ -49,7 +49,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "what goes up no more is told of", File: "access.go", Old: "(d == Both || d == Add) && (now == Down || now == None)", New: "d == Both && now == Down"},
 		mutation.Mutant{Rule: "a parent's names are taken", File: "names.go", Old: "case r.up:", New: "case false:"},
 		mutation.Mutant{Rule: "all names of a newcomer count", File: "names.go", Old: "case !alive:", New: "case false:"},
-		mutation.Mutant{Rule: "names that were equal before stay", File: "names.go", Old: "changed & r.table.Names", New: "r.table.Names"},
+		mutation.Mutant{Rule: "names that were equal before stay", File: "names.go", Old: "changed.And(r.table.Names)", New: "r.table.Names"},
 		mutation.Mutant{Rule: "who does not come with the name keeps it", File: "names.go", Old: "return row.New && ", New: "return "},
 		mutation.Mutant{Rule: "who comes back gives way", File: "names.go", Old: "(row.Returns || !other.Returns) && ", New: ""},
 		mutation.Mutant{Rule: "of two that come back, neither takes the other's name", File: "names.go", Old: "row.Returns || ", New: ""},
