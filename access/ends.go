@@ -72,11 +72,11 @@ func (r Rules) StaffDeletion(dead merge.Version) bool {
 // Theirs returns versions of a row that the peer added as they go back to it: it is told that the row is its own.
 func (r Rules) Theirs(groups []merge.SentGroup) (out []merge.SentGroup) {
 	for _, g := range groups {
-		if own := g.Mask & merge.Existence; own != 0 {
-			out = append(out, merge.SentGroup{Mask: own, Sent: merge.Sent{Stamp: g.Stamp}})
-			g.Mask &^= own
+		if g.Mask.Has(merge.Existence) {
+			out = append(out, merge.SentGroup{Mask: merge.Bit(merge.Existence), Sent: merge.Sent{Stamp: g.Stamp}})
+			g.Mask = g.Mask.Columns()
 		}
-		if g.Mask != 0 {
+		if !g.Mask.IsEmpty() {
 			out = append(out, g)
 		}
 	}
@@ -92,7 +92,7 @@ func (r Rules) TakesBack() bool { return r.up && r.table.Direction == Up }
 func (r Rules) Back(row merge.Row, groups []merge.SentGroup) (taken []merge.SentGroup) {
 	if !row.Known || !row.Alive {
 		ours := slices.ContainsFunc(groups, func(g merge.SentGroup) bool {
-			return g.Mask&merge.Existence != 0 && (g.Epoch == 0 || g.Author == r.ends.Self)
+			return g.Mask.Has(merge.Existence) && (g.Epoch == 0 || g.Author == r.ends.Self)
 		})
 		if ours || r.table.Staff {
 			return groups

@@ -110,8 +110,8 @@ func lacks[T comparable](a, b []T) bool {
 // On returns the table as it goes over a link, where bits finds the bits of columns that the way names.
 func (t Table) On(w Way, bits func(columns []string) merge.Mask) Table {
 	t.Direction, t.Staff = w.Direction, w.Staff
-	t.ExcludedUp |= bits(w.NotUp)
-	t.ExcludedDown |= bits(w.NotDown)
+	t.ExcludedUp = t.ExcludedUp.Or(bits(w.NotUp))
+	t.ExcludedDown = t.ExcludedDown.Or(bits(w.NotDown))
 	return t
 }
 

@@ -77,9 +77,9 @@ func TestWayOfParts(t *testing.T) {
 	if !w.Equal(want) {
 		t.Errorf("got %+v", w)
 	}
-	var bits merge.Mask = 1
-	table := access.Table{ExcludedUp: 1 << 5}.On(w, func(columns []string) merge.Mask { bits <<= len(columns); return bits })
-	if table.Direction != access.Both || table.ExcludedUp != 1<<5|1<<2 || table.ExcludedDown != 1<<4 {
+	bit := 0
+	table := access.Table{ExcludedUp: merge.Bit(5)}.On(w, func(columns []string) merge.Mask { bit += len(columns); return merge.Bit(bit) })
+	if table.Direction != access.Both || table.ExcludedUp != merge.Bits(1<<5|1<<2) || table.ExcludedDown != merge.Bit(4) {
 		t.Errorf("got %+v", table)
 	}
 }
@@ -185,8 +185,8 @@ func TestSaidAbout(t *testing.T) {
 func TestTheirs(t *testing.T) {
 	r := access.On(access.Table{Direction: access.Up}, peer, access.Child).Between(ends)
 	v := merge.Sent{Stamp: merge.Stamp{Time: 4, Author: "x"}, Epoch: 6}
-	got := r.Theirs([]merge.SentGroup{{Mask: merge.Existence | 6, Sent: v}, {Mask: 8, Sent: v}})
-	want := []merge.SentGroup{{Mask: merge.Existence, Sent: merge.Sent{Stamp: v.Stamp}}, {Mask: 6, Sent: v}, {Mask: 8, Sent: v}}
+	got := r.Theirs([]merge.SentGroup{{Mask: merge.Bits(7), Sent: v}, {Mask: merge.Bit(3), Sent: v}})
+	want := []merge.SentGroup{{Mask: merge.Bit(merge.Existence), Sent: merge.Sent{Stamp: v.Stamp}}, {Mask: merge.Bits(6), Sent: v}, {Mask: merge.Bit(3), Sent: v}}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v", got)
 	}
@@ -224,7 +224,7 @@ func TestDeletionsGoBack(t *testing.T) {
 
 // The parent's staff are the parent's at the child; without staff nothing of the parent's is.
 func TestStaffIsTaken(t *testing.T) {
-	others := []merge.SentGroup{{Mask: merge.Existence | 2, Sent: merge.Sent{Stamp: merge.Stamp{Time: 9, Author: "hub"}, Epoch: 9}}}
+	others := []merge.SentGroup{{Mask: merge.Bits(3), Sent: merge.Sent{Stamp: merge.Stamp{Time: 9, Author: "hub"}, Epoch: 9}}}
 	for _, staff := range []bool{true, false} {
 		r := access.On(access.Table{Direction: access.Up, Staff: staff}, peer, access.Parent).Between(ends)
 		for row, want := range map[string]bool{"none": staff, "peer": staff, "own": false} {

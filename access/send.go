@@ -58,7 +58,7 @@ func (r Rules) SendsNot() merge.Mask {
 	case r.up:
 		return r.table.ExcludedUp
 	case r.table.Secrets == NoSecrets:
-		return r.table.Secret | r.table.ExcludedDown
+		return r.table.Secret.Or(r.table.ExcludedDown)
 	}
 	return r.table.ExcludedDown
 }
@@ -67,7 +67,7 @@ func (r Rules) SendsNot() merge.Mask {
 // which rows are. They are left out of the records of its conflicts whether it is or not.
 func (r Rules) Withholds() merge.Mask {
 	if r.up || r.table.Secrets != SomeSecrets {
-		return 0
+		return merge.Mask{}
 	}
 	return r.table.Secret
 }
@@ -81,13 +81,13 @@ func (r Rules) SendsConflict(deletion bool) bool {
 
 // neverSentBack is NeverSent where rows go up only: of what came from the peer before it lost all, it may have been sent back some.
 func (r Rules) neverSentBack(row merge.Row) merge.Mask {
-	never := ^merge.Mask(0)
+	never := merge.Everything()
 	for _, g := range row.Groups {
 		if r.peers(g.From, g.Author) {
-			never &^= g.Mask &^ merge.Existence
+			never = never.Without(g.Mask.Columns())
 		}
 	}
-	return never | r.table.ExcludedDown
+	return never.Or(r.table.ExcludedDown)
 }
 
 // NeverSent returns what of a row here never goes to the peer: of what only flows the other way, and of rows that do not go, all, and columns
@@ -98,7 +98,7 @@ func (r Rules) NeverSent(row merge.Row) merge.Mask {
 	case r.SendsBack():
 		return r.neverSentBack(row)
 	case r.going() == nothing, r.going() == some && row.Alive && !r.SendsRow(row, false):
-		return ^merge.Mask(0)
+		return merge.Everything()
 	}
 	if r.up {
 		return r.table.ExcludedUp

@@ -23,15 +23,28 @@ type Feature struct {
 // Known is the features that a program reads.
 type Known []Feature
 
-// Rules is the feature of batches that tell a child how tables may go.
-const Rules = "rules"
+// Features of batches.
+const (
+	// ManyColumns is of a file that has a version of its own for each column of a table with more than 62.
+	ManyColumns = "many-columns"
+	// Rules is of a file that tells a child how tables may go.
+	Rules = "rules"
+)
 
 // Present returns what this program reads beyond batch format 1.
-func Present() Known { return Known{{Name: Rules, Since: "0.1.0"}} }
+func Present() Known {
+	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}}
+}
 
 // Has reports whether a feature is among them.
 func (k Known) Has(name string) bool {
 	return slices.ContainsFunc(k, func(f Feature) bool { return f.Name == name })
+}
+
+// Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
+// than 62 columns.
+func (k Known) Needed(wide bool) Known {
+	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool { return f.Name == ManyColumns && !wide })
 }
 
 // Names returns the names of the features, sorted.

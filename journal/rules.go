@@ -126,17 +126,19 @@ func (j *Journal) On(t *schema.Table, p *Peer) access.Rules {
 	return access.On(j.Access(t).On(w, func(columns []string) merge.Mask { return j.bits(t, columns) }), p.ID, p.Role).Between(ends)
 }
 
-func (j *Journal) bits(t *schema.Table, columns []string) (m merge.Mask) {
+func (j *Journal) bits(t *schema.Table, columns []string) merge.Mask {
+	var m merge.MaskBuilder
 	jt := j.Tables[t.Name]
 	if jt == nil || len(columns) == 0 {
-		return 0
+		return m.Mask()
 	}
+	bits := jt.bits()
 	for _, c := range t.Columns {
-		if named(columns, c) {
-			m |= jt.Bit(c.Name)
+		if bit := bits[c.Name]; bit != 0 && named(columns, c) {
+			m.Add(bit)
 		}
 	}
-	return m
+	return m.Mask()
 }
 
 func named(columns []string, c *schema.Column) bool {

@@ -4,7 +4,7 @@ package merge
 // "": nobody knows.
 func (r Row) AddedAs() string {
 	for _, g := range r.Groups {
-		if g.Mask&Existence != 0 {
+		if g.Mask.Has(Existence) {
 			return g.Author
 		}
 	}

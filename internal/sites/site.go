@@ -30,7 +30,7 @@ type Site struct {
 	J        *journal.Journal // nil before Init; replace its Now for a node with a wrong clock
 	Profile  *schema.Profile
 	Warnings []string       // what the node had to say
-	Features features.Known // what its program reads and writes beyond batch format 1
+	Features features.Known // what the node reads and writes; nil: it is as omsync was before there was any feature
 	Waits    bool           // rows that cannot be applied wait; otherwise an import is all or nothing
 
 	t        testing.TB
@@ -51,7 +51,7 @@ func New(t testing.TB, name, profile string, ddl ...string) *Site {
 // NewOn is New on a server of the test's own.
 func NewOn(t testing.TB, server *dbtest.ServerInfo, name, profile string, ddl ...string) *Site {
 	t.Helper()
-	s := &Site{Name: name, t: t}
+	s := &Site{Name: name, Features: features.Present(), t: t}
 	s.Database, s.DSN = server.Database(t, ddl...)
 	s.DB = server.Open(t, s.Database)
 	var err error
