@@ -131,6 +131,11 @@
 //	applied_epoch the peer's epoch up to which everything is applied here; a copy too
 //	sent_at, acked_at, applied_at   when a batch was made last, acknowledged and applied; NULL: never
 //
+// omsync_rule: what was said of tables, and how they went.
+//
+//	peer_id       omsync_peer.id; 0: for all children
+//	rules         record of Rules
+//
 // omsync_import: the ends of the batches that were applied, for the case that their sender is restored.
 //
 //	peer_id       omsync_peer.id of the sender
