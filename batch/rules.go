@@ -3,6 +3,7 @@ package batch
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Limits of what a parent tells of tables.
@@ -11,6 +12,13 @@ const (
 	MaxPattern   = 255     // bytes of a pattern
 	MaxRuleBytes = 4 << 20 // of all texts together
 )
+
+// Rules is the feature of files that may have a [RulesItem].
+const Rules = "rules"
+
+func (h *Header) hasRules() bool {
+	return slices.ContainsFunc(h.Needs(), func(n Need) bool { return n.Feature == Rules })
+}
 
 // RulesItem is how tables may go over the link between the sender, a parent,
 // and the receiver. It stands before all other items.
@@ -71,6 +79,8 @@ func (w *Writer) Rules(i *RulesItem) error {
 	switch {
 	case w.err != nil:
 		return w.err
+	case !w.mayRule:
+		return errors.New("the header does not say that the batch has rules")
 	case w.items != 0:
 		return errors.New("rules stand before all other items")
 	}
@@ -106,6 +116,10 @@ func (w *Writer) Rules(i *RulesItem) error {
 }
 
 func (r *Reader) readRules() *RulesItem {
+	if !r.mayRule {
+		r.fail("rules in a batch that does not say that it has some")
+		return nil
+	}
 	if r.items != 0 {
 		r.fail("rules after other items")
 		return nil

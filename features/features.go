@@ -27,7 +27,7 @@ type Known []Feature
 const (
 	// ManyColumns is of a file that has a version of its own for each column of a table with more than 62.
 	ManyColumns = "many-columns"
-	// Rules is of a file that tells a child how tables may go.
+	// Rules is of a file that tells a child how tables may go: see batch.Rules.
 	Rules = "rules"
 )
 
