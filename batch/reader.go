@@ -146,8 +146,7 @@ func (r *Reader) Next() (any, error) {
 
 func (r *Reader) item() any {
 	r.budget = MaxHeld - r.dictBytes
-	size := r.array("item", 1, 13)
-	kind := r.uint("item type", itemRules)
+	size, kind := r.array("item", 1, 13), r.uint("item type", itemRules)
 	if r.in.err != nil {
 		return nil
 	}
