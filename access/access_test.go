@@ -260,9 +260,9 @@ func records(may func(deletion bool) bool) string {
 func TestWhatIsSentIsTaken(t *testing.T) {
 	sender := ends
 	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None, access.Up, access.Own} {
-		for _, kind := range []access.Table{{}, {Rights: true}, {Code: true}, {Rights: true, Code: true}} {
+		for _, kind := range []access.Table{{}, {Rights: true}, {Code: true}, {Rights: true, Code: true}, {Secrets: access.AllSecrets}} {
 			for _, ends := range [][2]access.Role{{access.Parent, access.Child}, {access.Child, access.Parent}} {
-				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly, ExcludedDown: insertOnly}
+				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly, ExcludedDown: insertOnly, Secrets: kind.Secrets}
 				from, to := access.On(table, peer, ends[0]).Between(sender), access.On(table, peer, ends[1])
 				name := fmt.Sprintf("%s, rights %t, code %t, to the %s", d, kind.Rights, kind.Code, ends[0])
 				if from.SendsRow(live(0), false) && !to.TakesRow(merge.Row{}, access.Added{}) {
