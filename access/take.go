@@ -26,7 +26,7 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 	case r.up || r.table.Direction != Add:
 		return true
 	case row.Alive:
-		return row.CameFrom(r.peer)
+		return row.WasAddedBy(r.peer)
 	}
 	return !added.Known || added.By == r.peer
 }
@@ -66,11 +66,28 @@ func (r Rules) TakesConflict(deletion bool) bool {
 // Writes returns the columns of a row here that a peer may change: all but those that come with a new row alone.
 func (r Rules) Writes() merge.Mask { return ^r.table.InsertOnly }
 
-// Policy returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
+// Policies returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
 // parent's, whatever a child did to it.
-func (r Rules) Policy(configured merge.Policy) merge.Policy {
+func (r Rules) Policies(configured merge.Policies) merge.Policies {
 	if r.table.Direction == Down {
-		return merge.Parent
+		return merge.All(merge.Parent)
 	}
 	return configured
 }
+
+// SaysWhose returns what versions of a live row that the peer sent say of who added it, as far as that is believed: under Add, where it
+// matters. A parent decides it. A child is believed that a new row is not its own, which only takes something from it.
+func (r Rules) SaysWhose(groups []merge.SentGroup) merge.Whose {
+	if r.table.Direction != Add {
+		return merge.Unsaid
+	}
+	whose := merge.SaysWhose(groups)
+	if !r.up && whose == merge.Theirs {
+		return merge.Unsaid
+	}
+	return whose
+}
+
+// Answers reports whether a peer whose version of a row, or whose deletion of it, is refused here is sent the row as it is here: it could
+// have added the row, and believes that it did. What only flows down it does not send, if it has the same profile.
+func (r Rules) Answers() bool { return r.AsksWhoAdded() }

@@ -16,8 +16,8 @@ const (
 )
 
 // settleColumns settles a row that is alive here and there, each pair of groups at once.
-func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare) Outcome {
-	s := settling{im: im, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
+func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Compare) Outcome {
+	s := settling{im: im, in: &in, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
 	for _, l := range local.Groups {
 		rest := l.Mask
 		for _, g := range in.Groups {
@@ -26,8 +26,14 @@ func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare
 				continue
 			}
 			rest &^= both
-			s.policy, s.ack = policy, in.Ack
-			s.settleVersions(both&^in.NeverSent, l.Version, g.Sent)
+			s.ack = in.Ack
+			sent := both &^ in.NeverSent
+			s.policy = Parent
+			s.settleVersions(sent&policies.Parent, l.Version, g.Sent)
+			s.policy = Child
+			s.settleVersions(sent&policies.Child, l.Version, g.Sent)
+			s.policy = Newest
+			s.settleVersions(sent&^(policies.Parent|policies.Child), l.Version, g.Sent)
 			s.policy, s.ack = Parent, 0
 			s.settleVersions(both&in.NeverSent, l.Version, g.Sent)
 		}
@@ -38,6 +44,7 @@ func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare
 		s.groups = append(s.groups, Group{g.Mask &^ known, im.received(g.Sent)})
 		s.write |= g.Mask &^ known &^ (c.Equal | Existence)
 	}
+	added(s.groups, im.adder(local, &in))
 	out := Outcome{Row: Row{Known: true, Alive: true, Groups: Normalise(s.groups)}, Write: s.write, Conflicts: s.conflicts}
 	if out.Write != 0 {
 		out.Action = Update
@@ -62,6 +69,7 @@ func greaterColumns(m Mask, greater func(int) bool) (out Mask) {
 // settling is the settling of one row that is alive here and there.
 type settling struct {
 	im        *Import
+	in        *Incoming
 	compare   Compare
 	policy    Policy
 	ack       uint64
@@ -93,18 +101,26 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		return
 	}
 	im := s.im
-	conflict := !equal && im.isNews(in.Epoch) && !im.seenBySender(local, s.ack, in.Stamp)
+	news := im.isNews(in.Epoch)
+	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp)
 	policy := s.policy
-	if im.FirstMeeting || !im.Valid || im.PeerResent != nil && im.PeerResent(in.Epoch) || im.OwnResent != nil && im.OwnResent(local.Epoch) {
+	alone, resent := s.in.sendersAlone(), im.resent(in.Epoch)
+	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
 		policy = Newest
 	}
 	chosen := choose(policy, local.Stamp, in.Stamp, equal, conflict, later, im.FromParent)
+	if news && !resent && !equal && im.insists(s.in, local) {
+		chosen = restampIncoming
+		if later {
+			chosen = takeIncoming
+		}
+	}
 	out := local
 	switch chosen {
 	case takeIncoming:
 		out = im.received(in)
 	case restampIncoming:
-		out = im.stamper().above(local.Stamp)
+		out = im.above(local.Stamp, s.in)
 	case restampLocal:
 		out = im.stamper().above(in.Stamp)
 	}

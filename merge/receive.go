@@ -36,7 +36,8 @@ type Decision struct {
 // is to be called before RecordImport.
 func (l *Link) Import(h Header, d Decision) Import {
 	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
-		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch}
+		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch,
+		Older: l.Receiving.ID != 0 && l.Receiving.ID != h.Load && l.Receiving.Upto.Epoch > h.Upto.Epoch}
 }
 
 // Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the

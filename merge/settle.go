@@ -2,7 +2,7 @@ package merge
 
 import "slices"
 
-// A Policy decides conflicts of one table; everything else goes by the later stamp under any policy, and so do deletions.
+// A Policy decides conflicts of a column; everything else goes by the later stamp under any policy, and so do deletions.
 type Policy uint8
 
 const (
@@ -10,6 +10,50 @@ const (
 	Parent               // what came over the link to the parent wins, and over a link to a child what is here
 	Child                // the other way round
 )
+
+// Policies say which policy a table's columns have: the parent's or the child's value wins in these, the later stamp in all others.
+type Policies struct{ Parent, Child Mask }
+
+// All returns the same policy for all columns.
+func All(p Policy) Policies {
+	switch p {
+	case Parent:
+		return Policies{Parent: ^Mask(0)}
+	case Child:
+		return Policies{Child: ^Mask(0)}
+	}
+	return Policies{}
+}
+
+// Set gives columns a policy.
+func (p *Policies) Set(columns Mask, policy Policy) {
+	p.Parent &^= columns
+	p.Child &^= columns
+	switch policy {
+	case Parent:
+		p.Parent |= columns
+	case Child:
+		p.Child |= columns
+	}
+}
+
+// Under returns the policies of a child whose parent has those of above: the parent's decide, or each of the two would go on insisting on
+// its own. Where the parent has none the child's do: with the later stamp at one end, what the other does ends.
+func (p Policies) Under(above Policies) Policies {
+	has := above.Parent | above.Child
+	return Policies{p.Parent&^has | above.Parent, p.Child&^has | above.Child}
+}
+
+// Of returns the policy of one column.
+func (p Policies) Of(column Mask) Policy {
+	switch {
+	case p.Parent&column != 0:
+		return Parent
+	case p.Child&column != 0:
+		return Child
+	}
+	return Newest
+}
 
 // An Import is what the rules need to know of the import under way. [Link.Import] fills in what the link and the header say.
 type Import struct {
@@ -25,6 +69,7 @@ type Import struct {
 	// stamp decides under every policy.
 	FirstMeeting bool
 	FromParent   bool // the sender is this node's parent
+	Older        bool // parts of a load are here that reaches further: what of the batch is news may be older than what is here
 
 	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]
 	MaxAck  uint64 // of this node's epochs, the last one that the header vouches for: see [Import.RowAck]
@@ -36,6 +81,7 @@ type Import struct {
 	waited      bool   // the row has waited, see [Import.Of]
 	waitedSince uint64 // Acked when it came
 	lost        bool   // the row that waited is lost at its sender, which so has seen nothing
+	brought     Peer   // the sender of such a row, where Peer is nobody
 }
 
 // An Incoming is a row of a batch.
@@ -45,10 +91,37 @@ type Incoming struct {
 	Dead   Sent        // of a deletion
 	Ack    uint64      // what of this node's epochs the sender had applied to this row: the header's, if the row has none of its own
 	// NeverSent is what this node never sends to the sender: whatever it acknowledged, it has seen nothing of that, and its value
-	// wins conflicts. With Existence among it the row is the sender's alone: edits made here do not let it outlive a deletion,
-	// unless it stays for those that refer to it.
+	// wins conflicts. With Existence among it the row is the sender's alone: what the sender says of it that is new wins, whatever was
+	// done to it here, and edits made here do not let it outlive a deletion, unless it stays for those that refer to it.
 	NeverSent Mask
+	Whose     Whose // of a live row: what the sender says of whose it is, as far as that is believed
 }
+
+// Whose is what the sender of a row says of who added it.
+type Whose uint8
+
+const (
+	Unsaid Whose = iota // or not believed: it is as it was known here, and the sender's if it is new
+	Theirs              // the sender's, or it came to the sender from elsewhere
+	Ours                // it came to the sender from this node
+)
+
+// SaysWhose returns what versions as they were sent say of who added the row: the epoch of its existence is 0 if its receiver did.
+func SaysWhose(groups []SentGroup) Whose {
+	for _, g := range groups {
+		switch {
+		case g.Mask&Existence == 0:
+		case g.Epoch == 0:
+			return Ours
+		default:
+			return Theirs
+		}
+	}
+	return Unsaid
+}
+
+// sendersAlone reports whether the row is the sender's, and nothing of it goes there.
+func (in *Incoming) sendersAlone() bool { return in.NeverSent&Existence != 0 }
 
 // ack returns what of this node's epochs the sender can have applied to these columns.
 func (in *Incoming) ack(m Mask) uint64 {
@@ -96,8 +169,10 @@ type Conflict struct {
 	Loser, Winner Stamp
 }
 
-func (im *Import) stamper() Stamper         { return Stamper{im.Self, im.Epoch} }
-func (im *Import) received(s Sent) Version  { return Version{s.Stamp, im.Epoch, im.Peer} }
+func (im *Import) stamper() Stamper { return Stamper{im.Self, im.Epoch} }
+func (im *Import) received(s Sent) Version {
+	return Version{Stamp: s.Stamp, Epoch: im.Epoch, From: im.Peer}
+}
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
 // seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a
@@ -114,9 +189,40 @@ func (im *Import) seenBySender(v Version, ack uint64, in Stamp) bool {
 // either what its header says, or what the load reaches that the sender is receiving.
 func (im *Import) RowAck(ack uint64) uint64 { return min(ack, im.MaxAck) }
 
+// adder returns who added a row that is alive here now and came from the sender. That does not change while it lives, but for what a
+// sender says that is believed: see [Whose].
+func (im *Import) adder(local Row, in *Incoming) Peer {
+	added, ok := local.existence()
+	ok = ok && local.Alive
+	switch {
+	case in.Whose == Theirs:
+		return im.Peer
+	case in.Whose == Ours && (!ok || added.addedBy() == im.Peer):
+		return 0
+	case ok:
+		return added.addedBy()
+	case im.lost:
+		return im.brought
+	}
+	return im.Peer
+}
+
+// added writes into versions of a live row who added it.
+func added(groups []Group, by Peer) []Group {
+	for i := range groups {
+		if groups[i].Mask&Existence != 0 {
+			groups[i].Version = groups[i].by(by)
+		}
+	}
+	return groups
+}
+
 // Outlives reports whether the local row is above the deletion: some version of it, or of a row that is the sender's alone that of
-// its existence. If so, Settle keeps the row alive.
+// its existence, but for one that the sender added. If so, Settle keeps the row alive.
 func (im *Import) Outlives(local Row, in Incoming) bool {
+	if in.sendersAlone() && local.WasAddedBy(im.Peer) && !im.Older {
+		return false
+	}
 	return slices.ContainsFunc(local.Groups, func(g Group) bool {
 		return in.Dead.Before(g.Stamp) && (in.NeverSent&Existence == 0 || g.Mask&Existence != 0)
 	})
@@ -127,7 +233,7 @@ func (im *Import) Outlives(local Row, in Incoming) bool {
 //
 // A taken version keeps its stamp and counts as from the sender. What Settle stamps anew, to settle a dispute that the stamps
 // alone would settle otherwise, is an edit made here: it goes to everybody, the sender included.
-func (im *Import) Settle(local Row, in Incoming, policy Policy, c Compare, stays bool) Outcome {
+func (im *Import) Settle(local Row, in Incoming, policies Policies, c Compare, stays bool) Outcome {
 	switch {
 	case !local.Known && in.Alive:
 		return Outcome{Row: im.arrivingRow(in, Stamp{}), Action: Insert, Write: in.columns(), Changed: true}
@@ -144,7 +250,7 @@ func (im *Import) Settle(local Row, in Incoming, policy Policy, c Compare, stays
 	case !in.Alive:
 		return im.remove(local, in, stays)
 	}
-	return im.settleColumns(local, in, policy, c)
+	return im.settleColumns(local, in, policies, c)
 }
 
 func (in *Incoming) columns() Mask {
@@ -162,17 +268,28 @@ func (im *Import) arrivingRow(in Incoming, deletion Stamp) Row {
 	for _, g := range in.Groups {
 		v := im.received(g.Sent)
 		if deletion != (Stamp{}) && !deletion.Before(g.Stamp) {
-			v = im.stamper().above(deletion)
+			v = im.above(deletion, &in)
 		}
 		groups = append(groups, Group{g.Mask, v})
 	}
-	return Row{Known: true, Alive: true, Groups: Normalise(groups)}
+	return Row{Known: true, Alive: true, Groups: Normalise(added(groups, im.adder(Row{}, &in)))}
+}
+
+// above returns a version that beats s: made here, so that it goes to everybody; of a row that is the sender's alone as from the sender,
+// whose next version of it wins whatever its stamp.
+func (im *Import) above(s Stamp, in *Incoming) Version {
+	v := im.stamper().above(s)
+	if in.sendersAlone() {
+		v.From = im.Peer
+	}
+	return v
 }
 
 // revive settles a row that is dead here and alive there: one version above the deletion brings it back whole.
 func (im *Import) revive(local Row, in Incoming) Outcome {
 	best := Stamp{}
 	var news Mask
+	resent := false
 	for _, g := range in.Groups {
 		if best.Before(g.Stamp) {
 			best = g.Stamp
@@ -180,8 +297,9 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 		if im.isNews(g.Epoch) {
 			news |= g.Mask
 		}
+		resent = resent || im.resent(g.Epoch)
 	}
-	if local.Dead.Before(best) {
+	if local.Dead.Before(best) || news != 0 && !resent && im.insists(&in, local.Dead) {
 		out := Outcome{Row: im.arrivingRow(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
 		if !im.seenBySender(local.Dead, in.ack(Existence), local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
@@ -196,6 +314,15 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	}
 	return out
 }
+
+// insists reports whether the row is the sender's alone, so that what is new of it is here as it is there, whatever stamps say. What came
+// from the sender in a load that reaches further is not older.
+func (im *Import) insists(in *Incoming, local Version) bool {
+	return in.sendersAlone() && !(im.Older && local.From == im.Peer)
+}
+
+// resent reports whether an epoch of the sender only sends again.
+func (im *Import) resent(epoch uint64) bool { return im.PeerResent != nil && im.PeerResent(epoch) }
 
 // remove settles a row that is alive here and deleted there.
 func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {

@@ -14,12 +14,12 @@ type Stamper struct {
 // any, so there is always room. Only a database from before that was so can hold the highest time that a batch may have: what is made
 // on that gets no higher one, or nothing of it could be sent any more.
 func (m Stamper) version(at, above int64) Version {
-	return Version{Stamp{min(max(min(at, ceiling), above+1), maxTime), m.Self}, m.Epoch, 0}
+	return Version{Stamp: Stamp{min(max(min(at, ceiling), above+1), maxTime), m.Self}, Epoch: m.Epoch}
 }
 
 // Found returns the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.
 func (m Stamper) Found(columns Mask) Row {
-	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, Version{Stamp{0, m.Self}, m.Epoch, 0}}}}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, Version{Stamp: Stamp{0, m.Self}, Epoch: m.Epoch}}}}
 }
 
 // Insert returns the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or

@@ -47,6 +47,31 @@ type Version struct {
 	Stamp
 	Epoch uint64
 	From  Peer
+	Added Adder // of the version of a row's existence: see [Row.AddedBy]
+}
+
+// An Adder says who added a row, where the version of its existence alone does not say so any more: it was stamped anew since, or the peer
+// that it came from was restored. The zero Adder says that the version does.
+type Adder struct {
+	Stored bool
+	Peer   Peer // 0: it was made here
+}
+
+// addedBy returns who added the row of whose existence v is the version.
+func (v Version) addedBy() Peer {
+	if v.Added.Stored {
+		return v.Added.Peer
+	}
+	return v.From
+}
+
+// by returns v as the version of the existence of a row that p added.
+func (v Version) by(p Peer) Version {
+	v.Added = Adder{v.From != p || v.Added.Stored, p}
+	if !v.Added.Stored {
+		v.Added = Adder{}
+	}
+	return v
 }
 
 // A Sent is a version as it is sent: Epoch is the sender's, or 0 if the sender has it from the receiver.
@@ -81,6 +106,9 @@ next:
 	for _, g := range groups {
 		if g.Mask == 0 {
 			continue
+		}
+		if g.Mask&Existence == 0 {
+			g.Added = Adder{}
 		}
 		for i := range out {
 			if out[i].Version == g.Version {
