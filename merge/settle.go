@@ -68,8 +68,8 @@ type Import struct {
 	// FirstMeeting: nothing was applied yet one way or the other. Nobody knows then what the sender had seen, so the later
 	// stamp decides under every policy.
 	FirstMeeting bool
-	FromParent   bool // the sender is this node's parent
-	Older        bool // parts of a load are here that reaches further: what of the batch is news may be older than what is here
+	FromParent   bool   // the sender is this node's parent
+	Further      uint64 // this node's epoch since which what came from the sender came in parts of a load that reaches further than this batch; 0: there is none
 
 	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]
 	MaxAck  uint64 // of this node's epochs, the last one that the header vouches for: see [Import.RowAck]
@@ -220,7 +220,7 @@ func added(groups []Group, by Peer) []Group {
 // Outlives reports whether the local row is above the deletion: some version of it, or of a row that is the sender's alone that of
 // its existence, but for one that the sender added. If so, Settle keeps the row alive.
 func (im *Import) Outlives(local Row, in Incoming) bool {
-	if in.sendersAlone() && local.WasAddedBy(im.Peer) && !im.Older {
+	if v, _ := local.existence(); local.WasAddedBy(im.Peer) && im.insists(&in, v) {
 		return false
 	}
 	return slices.ContainsFunc(local.Groups, func(g Group) bool {
@@ -315,11 +315,17 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	return out
 }
 
-// insists reports whether the row is the sender's alone, so that what is new of it is here as it is there, whatever stamps say. What came
-// from the sender in a load that reaches further is not older.
+// insists reports whether the row is the sender's alone, so that what is new of it is here as it is there, whatever stamps say. Stamps say
+// it of a version that is here as the sender had it. What the sender insisted on in parts of a load that reaches further is newer.
 func (im *Import) insists(in *Incoming, local Version) bool {
-	return in.sendersAlone() && !(im.Older && local.From == im.Peer)
+	if !in.sendersAlone() {
+		return false
+	}
+	return local.From != im.Peer || im.insisted(local) && (im.Further == 0 || local.Epoch < im.Further)
 }
+
+// insisted reports whether the sender insisted on a version before: see [Import.above].
+func (im *Import) insisted(v Version) bool { return v.From == im.Peer && v.Author == im.Self }
 
 // resent reports whether an epoch of the sender only sends again.
 func (im *Import) resent(epoch uint64) bool { return im.PeerResent != nil && im.PeerResent(epoch) }

@@ -127,7 +127,56 @@ func addSchedule(seed int64, talk func(string, ...any)) (refused int, fault stri
 			refused += len(rows)
 		}
 	}
-	return refused, w.check(silent, stuck)
+	if fault := w.check(silent, stuck); fault != "" {
+		return refused, fault
+	}
+	return refused, w.checkAdders()
+}
+
+// checkAdders: each site knows whose a row is that one site alone inserted, whatever was refused, stamped anew and sent again.
+func (w *world) checkAdders() string {
+	by := map[string]string{}
+	for _, a := range w.inserts {
+		if was, ok := by[a.key]; ok && was != a.site {
+			by[a.key] = ""
+		} else {
+			by[a.key] = a.site
+		}
+	}
+	for key, site := range by {
+		if site == "" || w.restores > 0 {
+			continue
+		}
+		for _, n := range w.names {
+			s := w.sites[n]
+			if e := s.rows[key]; e.here && e.Alive && s.peerNamed(e.AddedBy()) != s.towards(site) {
+				return fmt.Sprintf("another's row: %s at %s is of %q, and %s inserted it", key, n, s.peerNamed(e.AddedBy()), site)
+			}
+		}
+	}
+	return ""
+}
+
+func (s *site) peerNamed(p merge.Peer) string {
+	for n, l := range s.links {
+		if l.peer == p {
+			return n
+		}
+	}
+	return ""
+}
+
+// towards returns the neighbour by way of which another site is reached; "" for the site itself.
+func (s *site) towards(other string) string {
+	if other == s.name {
+		return ""
+	}
+	for at := other; at != ""; at = s.w.sites[at].parent {
+		if s.w.sites[at].parent == s.name {
+			return at
+		}
+	}
+	return s.parent
 }
 
 // addApplication does something to a row that is not deleted for good. What two sites added is not deleted: a child that goes on with its own
