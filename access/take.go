@@ -31,8 +31,8 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 	return !added.Known || added.By == r.peer
 }
 
-// AsksWhoAdded reports whether TakesRow goes by who had added a deleted row.
-func (r Rules) AsksWhoAdded() bool { return !r.up && r.table.Direction == Add }
+// AsksWhoAdded reports whether it matters who had added a row that was deleted here: for TakesRow, and if it comes back.
+func (r Rules) AsksWhoAdded() bool { return r.table.Direction == Add }
 
 // ReturnsRows reports whether a row of the table that was deleted here may come back because a row that is taken from the peer refers
 // to it, though the peer may not send it: as it was here, whatever the peer says of it. Rows that give people rights never do, nor
@@ -90,4 +90,4 @@ func (r Rules) SaysWhose(groups []merge.SentGroup) merge.Whose {
 
 // Answers reports whether a peer whose version of a row, or whose deletion of it, is refused here is sent the row as it is here: it could
 // have added the row, and believes that it did. What only flows down it does not send, if it has the same profile.
-func (r Rules) Answers() bool { return r.AsksWhoAdded() }
+func (r Rules) Answers() bool { return !r.up && r.table.Direction == Add }

@@ -39,7 +39,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	in := im.incomingAlone(w, i)
 	q, waited := w.waited(i)
 	if !waited {
-		in.NeverSent = w.l.rules.NeverSent(known)
+		in.NeverSent = w.l.rules.NeverSent(known, in.Whose)
 		return in, &im.rules
 	}
 	if !w.retried {
@@ -47,7 +47,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	}
 	rules := im.rules.Of(q.Waiting)
 	in = q.Incoming
-	in.NeverSent = w.l.rules.NeverSent(known)
+	in.NeverSent = w.l.rules.NeverSent(known, in.Whose)
 	return in, &rules
 }
 
@@ -182,6 +182,9 @@ func (im *importer) incomingAlone(w *block, i int) merge.Incoming {
 	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ackOf(w.l, row)}
 	if w.Acks != nil && !im.unsent[w.l.journal.ID][row] {
 		in.Ack = im.rules.RowAck(w.Acks[i])
+	}
+	if !w.retried {
+		in.Whose = w.l.rules.SaysWhose(w.groups[i])
 	}
 	return in
 }

@@ -294,7 +294,7 @@ func (x *tableSealer) stampDeletions() {
 			continue // a peer's later deletion came meanwhile
 		}
 		x.out.dead = append(x.out.dead, journal.Tombstone{Key: key, Version: dead})
-		x.out.removed = append(x.out.removed, removedRow{row: e.last, death: e.how, Deleted: journal.Deleted{Key: key, AddedBy: addedBy(e.was), Version: dead, DeletedAt: x.j.Now().UnixMicro()}})
+		x.out.removed = append(x.out.removed, removedRow{row: e.last, death: e.how, Deleted: journal.Deleted{Key: key, AddedBy: e.was.AddedBy(), Version: dead, DeletedAt: x.j.Now().UnixMicro()}})
 	}
 	slices.SortFunc(x.out.dead, func(a, b journal.Tombstone) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -43,7 +43,7 @@ func Integers[T int64 | uint64](b []byte, numbers []T) []byte {
 	return b
 }
 
-const versionColumns = "v.column_mask, v.time, v.author, v.epoch, v.origin"
+const versionColumns = "v.column_mask, v.time, v.author, v.epoch, v.origin, v.added_by"
 
 // Versions returns the entries of some rows of a table. Rows without an entry are not in the answer: the table's default
 // is theirs.
@@ -129,7 +129,7 @@ func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries
 		return fmt.Errorf("replace versions: %w", err)
 	}
 	err = chunks(entries, func(part []Entry) error {
-		b := []byte("INSERT INTO omsync_version (table_id, local_id, local_key, column_mask, time, author, epoch, origin) VALUES ")
+		b := []byte("INSERT INTO omsync_version (table_id, local_id, local_key, column_mask, time, author, epoch, origin, added_by) VALUES ")
 		n := len(b)
 		for _, e := range part {
 			for _, g := range e.Groups {
@@ -148,7 +148,7 @@ func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries
 				if b = appendVersion(b, g.Version, a); b == nil {
 					return fmt.Errorf("no number for the author %q", g.Author)
 				}
-				b = append(b, ')')
+				b = append(appendAdder(append(b, ','), g), ')')
 			}
 		}
 		if len(b) == n {
@@ -165,7 +165,7 @@ func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries
 // TouchVersions stamps every entry of a table one above what it was, as the stamper's own: it is merge.Stamper.Touch for all entries
 // at once. The caller holds the gate.
 func TouchVersions(ctx context.Context, q sqldb.DB, tbl uint16, s merge.Stamper, a *Authors) error {
-	return sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, origin = 0 WHERE table_id = %d", a.ID(s.Self), s.Epoch, tbl))
+	return sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, "+keepAdder+", origin = 0 WHERE table_id = %d", a.ID(s.Self), s.Epoch, tbl))
 }
 
 // DropVersionsWithoutRow forgets the entries of a table's rows that are there no more, but for those whose deletion was captured and is
@@ -197,6 +197,17 @@ func sameRow(t *schema.Table, prefix string) string {
 	}
 	return schema.LocalKeySQL(t, "t.") + " = " + prefix + "local_key"
 }
+
+// appendAdder appends who added a row, if a group has its existence and stores that.
+func appendAdder(b []byte, g merge.Group) []byte {
+	if g.Mask&merge.Existence == 0 || !g.Added.Stored {
+		return append(b, "NULL"...)
+	}
+	return strconv.AppendUint(b, uint64(g.Added.Peer), 10)
+}
+
+// keepAdder is an assignment for an UPDATE of omsync_version, to stand before one of the origin: who added a row stays.
+const keepAdder = "added_by = IF(column_mask & 1, IFNULL(added_by, origin), NULL)"
 
 func appendVersion(b []byte, v merge.Version, a *Authors) []byte {
 	id := a.ID(v.Author)

@@ -11,6 +11,19 @@ const (
 	Child                // the other way round
 )
 
+// String returns the policy as a configuration says it.
+func (p Policy) String() string { return [...]string{"newest", "parent", "child"}[p] }
+
+// ParsePolicy reads what String returns; false if it is something else.
+func ParsePolicy(s string) (Policy, bool) {
+	for p := Newest; p <= Child; p++ {
+		if p.String() == s {
+			return p, true
+		}
+	}
+	return Newest, false
+}
+
 // Policies say which policy a table's columns have: the parent's or the child's value wins in these, the later stamp in all others.
 type Policies struct{ Parent, Child Mask }
 
@@ -189,17 +202,19 @@ func (im *Import) seenBySender(v Version, ack uint64, in Stamp) bool {
 // either what its header says, or what the load reaches that the sender is receiving.
 func (im *Import) RowAck(ack uint64) uint64 { return min(ack, im.MaxAck) }
 
-// adder returns who added a row that is alive here now and came from the sender. That does not change while it lives, but for what a
-// sender says that is believed: see [Whose].
+// adder returns who added a row that is alive here now and came from the sender. That does not change while it lives, nor if it comes back
+// where that is still known, but for what a sender says that is believed: see [Whose].
 func (im *Import) adder(local Row, in *Incoming) Peer {
-	added, ok := local.existence()
-	ok = ok && local.Alive
+	added, known := local.existence()
+	if !local.Alive {
+		added, known = local.Dead, local.Dead.Added.Stored
+	}
 	switch {
 	case in.Whose == Theirs:
 		return im.Peer
-	case in.Whose == Ours && (!ok || added.addedBy() == im.Peer):
+	case in.Whose == Ours && (!known || added.addedBy() == im.Peer):
 		return 0
-	case ok:
+	case known:
 		return added.addedBy()
 	case im.lost:
 		return im.brought
@@ -236,7 +251,7 @@ func (im *Import) Outlives(local Row, in Incoming) bool {
 func (im *Import) Settle(local Row, in Incoming, policies Policies, c Compare, stays bool) Outcome {
 	switch {
 	case !local.Known && in.Alive:
-		return Outcome{Row: im.arrivingRow(in, Stamp{}), Action: Insert, Write: in.columns(), Changed: true}
+		return Outcome{Row: im.arrivingRow(Row{}, in), Action: Insert, Write: in.columns(), Changed: true}
 	case !local.Known:
 		// A deletion of a row never seen here is kept: the row itself may still come, by another way or in an older file.
 		return Outcome{Row: Row{Known: true, Dead: im.received(in.Dead)}, Changed: true}
@@ -263,7 +278,8 @@ func (in *Incoming) columns() Mask {
 
 // arrivingRow returns the versions of a row that comes in whole. What is not above the deletion that it comes back from is stamped
 // above it, or that deletion would take the column, and the row with it, somewhere else.
-func (im *Import) arrivingRow(in Incoming, deletion Stamp) Row {
+func (im *Import) arrivingRow(local Row, in Incoming) Row {
+	deletion := local.Dead.Stamp
 	groups := make([]Group, 0, len(in.Groups))
 	for _, g := range in.Groups {
 		v := im.received(g.Sent)
@@ -272,7 +288,7 @@ func (im *Import) arrivingRow(in Incoming, deletion Stamp) Row {
 		}
 		groups = append(groups, Group{g.Mask, v})
 	}
-	return Row{Known: true, Alive: true, Groups: Normalise(added(groups, im.adder(Row{}, &in)))}
+	return Row{Known: true, Alive: true, Groups: Normalise(added(groups, im.adder(local, &in)))}
 }
 
 // above returns a version that beats s: made here, so that it goes to everybody; of a row that is the sender's alone as from the sender,
@@ -300,7 +316,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 		resent = resent || im.resent(g.Epoch)
 	}
 	if local.Dead.Before(best) || news != 0 && !resent && im.insists(&in, local.Dead) {
-		out := Outcome{Row: im.arrivingRow(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
+		out := Outcome{Row: im.arrivingRow(local, in), Action: Insert, Write: in.columns(), Changed: true}
 		if !im.seenBySender(local.Dead, in.ack(Existence), local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}

@@ -88,6 +88,9 @@ func (s *site) retry(im *merge.Import) (wrote bool) {
 // stamp is too late. file: it comes in a file, which says what policies its sender has.
 func (s *site) settle(key, from string, q waiting, im *merge.Import, file, stays bool) (settled, wrote bool) {
 	e := s.rows[key]
+	if e.Known && !e.Alive {
+		e.Dead.Added = merge.Adder{Stored: s.added[key].Known, Peer: s.added[key].By}
+	}
 	if !s.rules(from).TakesRow(e.Row, s.added[key]) {
 		return true, s.refuse(key, from, q, im)
 	}

@@ -47,7 +47,7 @@ type Version struct {
 	Stamp
 	Epoch uint64
 	From  Peer
-	Added Adder // of the version of a row's existence: see [Row.AddedBy]
+	Added Adder // of the version of a row's existence: see [Row.AddedBy]; of a deletion, who had added the row, if that is known
 }
 
 // An Adder says who added a row, where the version of its existence alone does not say so any more: it was stamped anew since, or the peer

@@ -67,7 +67,7 @@ func (s *Site) Export(to *Site, opts ...func(*export.Options)) []*File {
 func (s *Site) ExportErr(to *Site, opts ...func(*export.Options)) ([]*File, error) {
 	var files []*File
 	o := export.Options{
-		Wait: Wait,
+		Wait: Wait, Policies: s.Policies,
 		Create: func(name string) (export.File, error) {
 			return &memory{name: name, done: &files, f: &File{From: s, To: to}}, nil
 		},
@@ -145,8 +145,8 @@ func (s *Site) Retry() error {
 
 func (s *Site) applyOptions(opts ...func(*apply.Options)) apply.Options {
 	o := apply.Options{
-		Strict: !s.Waits,
-		Wait:   Wait,
+		Strict: !s.Waits, Policies: s.Policies,
+		Wait: Wait,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, s.J, Wait)
 			return err
