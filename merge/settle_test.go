@@ -26,13 +26,13 @@ func live(groups ...merge.Group) merge.Row {
 	return merge.Row{Known: true, Alive: true, Groups: groups}
 }
 
-// versionOf is the version of one bit; ok is false if it has none.
 // by is the version of the existence of a row that p added, and that says another.
 func by(v merge.Version, p merge.Peer) merge.Version {
 	v.Added = merge.Adder{Stored: true, Peer: p}
 	return v
 }
 
+// versionOf is the version of one bit; ok is false if it has none.
 func versionOf(r merge.Row, bit int) (v merge.Version, ok bool) {
 	for _, g := range r.Groups {
 		if g.Mask&(1<<bit) != 0 {
@@ -124,7 +124,7 @@ func TestSettleGroupsAsColumns(t *testing.T) {
 			merge.Compare{Equal: equal, Greater: func(bit int) bool { return greater&(1<<bit) != 0 }}, false)
 		changed := false
 		for bit := 1; bit <= wide; bit++ {
-			alone := im.Settle(live(one(local.Groups, bit)...), merge.Incoming{Alive: true, Groups: sendGroups(one(in, bit)), Ack: ack}, policies,
+			alone := im.Settle(live(one(local.Groups, bit)...), merge.Incoming{Alive: true, Groups: sendGroups(one(in, bit)), Ack: ack}, merge.All(policies.Of(1<<bit)),
 				merge.Compare{Equal: equal >> bit & 1 << 1, Greater: func(int) bool { return greater&(1<<bit) != 0 }}, false)
 			a, aok := versionOf(alone.Row, 1)
 			w, wok := versionOf(whole.Row, bit)

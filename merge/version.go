@@ -65,6 +65,11 @@ func (v Version) addedBy() Peer {
 	return v.From
 }
 
+// equal reports whether two versions are one, whoever added their rows.
+func (v Version) equal(o Version) bool {
+	return v.Stamp == o.Stamp && v.Epoch == o.Epoch && v.From == o.From
+}
+
 // by returns v as the version of the existence of a row that p added.
 func (v Version) by(p Peer) Version {
 	v.Added = Adder{v.From != p || v.Added.Stored, p}
@@ -111,8 +116,11 @@ next:
 			g.Added = Adder{}
 		}
 		for i := range out {
-			if out[i].Version == g.Version {
+			if out[i].equal(g.Version) {
 				out[i].Mask |= g.Mask
+				if g.Mask&Existence != 0 {
+					out[i].Added = g.Added
+				}
 				continue next
 			}
 		}
