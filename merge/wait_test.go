@@ -124,6 +124,9 @@ func TestWaitingThatIsLost(t *testing.T) {
 			t.Errorf("it comes from %d in %d", g.From, g.Epoch)
 		}
 	}
+	if o.Row.AddedBy() != 7 {
+		t.Errorf("added by %d", o.Row.AddedBy())
+	}
 	local := known(15, 150)
 	local.Groups[0].From = 7
 	if got := conflicts(im, w, local); got != 4 {
