@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
+
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
@@ -56,8 +58,12 @@ func (c *Config) PolicyRules() ([]PolicyRule, error) {
 			add(name+"."+column, columns[column])
 		}
 	}
-	slices.SortFunc(out, func(a, b PolicyRule) int { return cmp.Compare(a.Name, b.Name) })
+	sortPolicies(out)
 	return out, errors.Join(errs...)
+}
+
+func sortPolicies(rules []PolicyRule) {
+	slices.SortFunc(rules, func(a, b PolicyRule) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // PolicyOf returns what decides a conflict in a column, by the most specific of the rules, and that rule's name: one for a column before one
@@ -65,7 +71,7 @@ func (c *Config) PolicyRules() ([]PolicyRule, error) {
 func PolicyOf(rules []PolicyRule, table, column string) (merge.Policy, string) {
 	var best *PolicyRule
 	for i, r := range rules {
-		if !schema.Matches(r.table, table) || r.column != "" && !schema.Matches(r.column, column) {
+		if !r.Fits(table, column) {
 			continue
 		}
 		if best == nil || comparePolicies(r, *best) > 0 {
@@ -103,20 +109,56 @@ func (c *Config) checkPolicies(cat *schema.Catalogue) error {
 	return nil
 }
 
-// Misses returns of what a rule is that the database does not have; "" if it has something that the rule fits.
+// Fits reports whether a rule is about a column.
+func (r PolicyRule) Fits(table, column string) bool {
+	return schema.Matches(r.table, table) && (r.column == "" || schema.Matches(r.column, column))
+}
+
+// Misses returns of what a rule is that the database does not have, with names that it may have meant; "" if it has something that the rule
+// fits.
 func (r PolicyRule) Misses(cat *schema.Catalogue) string {
+	var tables, columns []string
 	fits := false
 	for _, t := range cat.Tables {
+		tables = append(tables, t.Name)
 		if !schema.Matches(r.table, t.Name) {
 			continue
 		}
 		fits = true
-		if r.column == "" || slices.ContainsFunc(t.Columns, func(k *schema.Column) bool { return schema.Matches(r.column, k.Name) }) {
-			return ""
+		for _, c := range t.Columns {
+			if r.Fits(t.Name, c.Name) {
+				return ""
+			}
+			columns = append(columns, c.Name)
 		}
 	}
 	if fits {
-		return fmt.Sprintf("the column %s, which the database does not have", r.Name)
+		return fmt.Sprintf("the column %s, which the database does not have%s", r.Name, meant(r.column, columns))
 	}
-	return fmt.Sprintf("the table %s, which the database does not have", r.table)
+	return fmt.Sprintf("the table %s, which the database does not have%s", r.table, meant(r.table, tables))
+}
+
+// meant asks whether names that are near to one were meant: the nearest three; "" if none is near.
+func meant(name string, names []string) string {
+	name = strings.ToLower(name)
+	distance := func(other string) int {
+		other = strings.ToLower(other)
+		d := levenshtein.ComputeDistance(name, other)
+		if strings.HasPrefix(other, name) || strings.HasPrefix(name, other) {
+			d = min(d, 2) // a part of it, or more than it
+		}
+		return d
+	}
+	var near []string
+	for _, other := range names {
+		if distance(other) <= 2 && len(name) > 2 {
+			near = append(near, other)
+		}
+	}
+	slices.SortFunc(near, func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b)) })
+	near = slices.Compact(near)
+	if len(near) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %s?", strings.Join(near[:min(len(near), 3)], " or "))
 }
