@@ -145,6 +145,9 @@ func (s *site) seal() {
 		e := s.rows[c.key]
 		switch c.kind {
 		case 'n':
+			if e.Known && !e.Alive {
+				e.Dead.Added = merge.Adder{Stored: s.added[c.key].Known, Peer: s.added[c.key].By}
+			}
 			e.Row = m.Insert(e.Row, allColumns, c.time)
 		case 'e':
 			e.Row = m.Edit(e.Row, c.mask, c.time)

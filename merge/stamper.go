@@ -23,9 +23,16 @@ func (m Stamper) Found(columns Mask) Row {
 }
 
 // Insert returns the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or
-// nothing; the new versions are above all of it, as a row that returns has to beat its own deletion elsewhere.
+// nothing; the new versions are above all of it, as a row that returns has to beat its own deletion elsewhere. Who had added it still has,
+// if that is known.
 func (m Stamper) Insert(prev Row, columns Mask, at int64) Row {
-	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, m.version(at, prev.highest().Time)}}}
+	v := m.version(at, prev.highest().Time)
+	if was, ok := prev.existence(); ok {
+		v = v.by(was.addedBy())
+	} else if prev.Dead.Added.Stored {
+		v = v.by(prev.Dead.Added.Peer)
+	}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, v}}}
 }
 
 // Edit stamps the columns that the application changed, and only them: two sites may edit two columns of one row. A column

@@ -15,10 +15,11 @@ type Since struct {
 // its stamp tells. What the peer made counts as theirs also where it counts as made here, as it does once the peer says that it was
 // restored.
 func (s Since) Theirs(v merge.Version) bool {
-	if v.Epoch < s.First || s.Resent(v.Epoch) && v.Time < s.Time {
-		return false
-	}
-	return v.From == s.Peer || v.From == 0 && v.Author == s.Name
+	return s.isSince(v) && (v.From == s.Peer || v.From == 0 && v.Author == s.Name)
+}
+
+func (s Since) isSince(v merge.Version) bool {
+	return v.Epoch >= s.First && !(s.Resent(v.Epoch) && v.Time < s.Time)
 }
 
 // Fate is what came of a row that is alive.
@@ -28,21 +29,29 @@ const (
 	Untouched Fate = iota // nothing of it is theirs
 	Changed               // some of its values are theirs
 	Added                 // all of it is theirs: it goes
-	Shared                // they added it, and others have changed it since: it stays
+	Shared                // they added it, maybe before, and others have changed it since: it stays
 )
 
-// Row returns what came of a row, and of one that they changed the columns that are theirs.
+// Row returns what came of a row, and of one that they changed the columns that are theirs. A row that another added is another's, also if
+// they stamped it anew, as a node does that keeps a row over a deletion or missed changes.
 func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	var theirs merge.Mask
-	others := false
+	others, restamped := false, false
 	for _, g := range r.Groups {
-		if s.Theirs(g.Version) {
-			theirs |= g.Mask
-		} else {
+		existence := g.Mask&merge.Existence != 0
+		switch {
+		case !s.Theirs(g.Version):
 			others = others || g.From != s.Peer
+			restamped = restamped || existence && r.WasAddedBy(s.Peer) && s.isSince(g.Version)
+		case existence && g.Added.Stored && g.Added.Peer != s.Peer: // they only stamped it anew
+			theirs |= g.Mask &^ merge.Existence
+		default:
+			theirs |= g.Mask
 		}
 	}
 	switch {
+	case restamped:
+		return Shared, 0
 	case theirs&merge.Existence != 0 && others:
 		return Shared, 0
 	case theirs&merge.Existence != 0:
