@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"github.com/omsync/omsync/batch"
@@ -160,11 +161,13 @@ func (d *dictionary) names(t *schema.Table, values [][]byte) (batch.Values, erro
 		if v == nil {
 			continue
 		}
-		if !d.plan.sendsKey(t, string(v), "references to rows") {
+		name := string(v)
+		key := journal.JoinKey([]*string{&name})
+		if !d.plan.sendsKey(t, key, "references to rows") {
 			out.Refs[i] = batch.RefNowhere
 			continue
 		}
-		index, err := d.indexes(t, []string{string(v)})
+		index, err := d.indexes(t, []string{key})
 		if err != nil {
 			return out, err
 		}
@@ -227,7 +230,7 @@ func (d *dictionary) keyColumn(c *schema.Column, p int, parts [][]*string) (batc
 // addRows returns the indexes of rows that were just read, and takes their keys into the dictionary. A row with the key "" has none: 0.
 func (d *dictionary) addRows(t *schema.Table, rows []journal.Row, keys []string) ([]uint32, error) {
 	if t.Integer == nil {
-		return d.indexes(t, keys)
+		return d.addNamed(t, keys)
 	}
 	byInteger := d.byInteger.of(t.Root)
 	var missing []string
@@ -253,6 +256,21 @@ func (d *dictionary) addRows(t *schema.Table, rows []journal.Row, keys []string)
 			if t != t.Root {
 				d.exists.of(t).set(r.Int, present)
 			}
+		}
+	}
+	return out, nil
+}
+
+// addNamed is addRows for a table whose rows have no integers.
+func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) {
+	indexes, err := d.indexes(t, slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return key == "" }))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]uint32, len(keys))
+	for i, key := range keys {
+		if key != "" {
+			out[i], indexes = indexes[0], indexes[1:]
 		}
 	}
 	return out, nil

@@ -29,38 +29,44 @@ const (
 	Untouched Fate = iota // nothing of it is theirs
 	Changed               // some of its values are theirs
 	Added                 // all of it is theirs: it goes
-	Shared                // they added it, maybe before, and others have changed it since: it stays
+	Shared                // they added it, and others have changed it, or stamped it anew, since: it stays
 )
 
-// Row returns what came of a row, and of one that they changed the columns that are theirs. A row that another added is another's, also if
-// they stamped it anew, as a node does that keeps a row over a deletion or missed changes.
+// Row returns what came of a row, and of one that they changed the columns that are theirs. A row that another added, or of which something
+// was here before, is none that they added, whatever its existence says: who stamps that anew must not have it deleted everywhere.
 func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	var theirs merge.Mask
-	others, restamped := false, false
+	others, before, restamped := false, false, false
 	for _, g := range r.Groups {
 		existence := g.Mask&merge.Existence != 0
 		switch {
-		case !s.Theirs(g.Version):
-			others = others || g.From != s.Peer
-			restamped = restamped || existence && r.WasAddedBy(s.Peer) && s.isSince(g.Version)
-		case existence && g.Added.Stored && g.Added.Peer != s.Peer: // they only stamped it anew
-			theirs |= g.Mask &^ merge.Existence
-		default:
+		case s.Theirs(g.Version):
 			theirs |= g.Mask
+			before = before || existence && g.Added.Stored && g.Added.Peer != s.Peer // they only stamped it anew
+		case g.Epoch < s.First || g.From == s.Peer:
+			before = true
+		default:
+			others = true
+			restamped = restamped || existence && r.WasAddedBy(s.Peer) && s.isSince(g.Version)
 		}
 	}
+	columns := theirs &^ merge.Existence
 	switch {
-	case restamped:
+	case restamped && !before:
 		return Shared, 0
-	case theirs&merge.Existence != 0 && others:
+	case theirs&merge.Existence != 0 && !before && others:
 		return Shared, 0
-	case theirs&merge.Existence != 0:
+	case theirs&merge.Existence != 0 && !before:
 		return Added, 0
-	case theirs != 0:
-		return Changed, theirs
+	case columns != 0:
+		return Changed, columns
 	}
 	return Untouched, 0
 }
+
+// LaterCopy reports whether of the copies of one row, in the order of its deletions by the peer, a later one with this who had added the row
+// is put in place rather than an earlier one. What the peer sent after it had deleted the row is not what was there before.
+func (s Since) LaterCopy(addedBy merge.Peer) bool { return addedBy != s.Peer }
 
 // Lost is a value that lost, as a conflict record keeps it.
 type Lost struct {
@@ -68,16 +74,22 @@ type Lost struct {
 	Here          bool // this node recorded it: what others say was here counts for nothing
 }
 
-// Before returns which of the values that a column lost was there before the one that is there now, which has this stamp; -1: that is
-// not known.
-func Before(now merge.Stamp, lost []Lost) int {
-	found := -1
-	for i, l := range lost {
-		if l.Here && l.Winner == now && (found < 0 || lost[found].Loser.Before(l.Loser)) {
-			found = i
+// Before returns which of the values that a column lost was there before what the peer made of it. now is the stamp of the value that is
+// there; -1: that is not known. A loser that is the peer's own was not there before: what that one beat may have been.
+func (s Since) Before(now merge.Stamp, lost []Lost) int {
+	for range lost { // a chain is no longer, even if what is recorded goes round
+		found := -1
+		for i, l := range lost {
+			if l.Here && l.Winner == now && (found < 0 || lost[found].Loser.Before(l.Loser)) {
+				found = i
+			}
 		}
+		if found < 0 || lost[found].Loser.Author != s.Name {
+			return found
+		}
+		now = lost[found].Loser
 	}
-	return found
+	return -1
 }
 
 // Stay reports which of n rows that were to go stay, because a row that stays refers to them. refs has pairs: the row that refers, -1 for
