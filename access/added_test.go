@@ -36,7 +36,7 @@ func TestWhoAdded(t *testing.T) {
 			t.Errorf("%s: sent %t", c.what, got)
 		}
 		if got := parent.NeverSent(c.row, merge.Unsaid); got != c.never {
-			t.Errorf("%s: never sent %b", c.what, got)
+			t.Errorf("%s: never sent %v", c.what, got)
 		}
 	}
 	for _, c := range []struct {
@@ -45,7 +45,7 @@ func TestWhoAdded(t *testing.T) {
 		want  merge.Mask
 	}{{live(0), merge.Theirs, all}, {live(peer), merge.Ours, upOnly}, {dead, merge.Theirs, all}, {merge.Row{}, merge.Unsaid, upOnly}} {
 		if got := parent.NeverSent(c.row, c.whose); got != c.want {
-			t.Errorf("%+v, whose the parent says it is (%d): never sent %b", c.row, c.whose, got)
+			t.Errorf("%+v, whose the parent says it is (%d): never sent %v", c.row, c.whose, got)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func TestWhoAdded(t *testing.T) {
 // A parent is believed in whose a row is, and a child in that one is not its own; where it does not matter nobody is asked.
 func TestSaysWhose(t *testing.T) {
 	said := func(epoch uint64) []merge.SentGroup {
-		return []merge.SentGroup{{Mask: 2, Sent: merge.Sent{Epoch: 5 - epoch}}, {Mask: merge.Existence, Sent: merge.Sent{Epoch: epoch}}}
+		return []merge.SentGroup{{Mask: merge.Bits(2), Sent: merge.Sent{Epoch: 5 - epoch}}, {Mask: merge.Bit(merge.Existence), Sent: merge.Sent{Epoch: epoch}}}
 	}
 	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
 		for _, role := range []access.Role{access.Parent, access.Child} {

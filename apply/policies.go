@@ -17,9 +17,11 @@ func (v *resolver) saysPolicy(t *sentTable, i int) bool {
 	switch c := l.Column(name); {
 	case !known:
 	case name == "":
-		t.policies.Set(l.mask&^merge.Existence, policy)
+		t.policies.Set(l.mask.Columns(), policy)
 	case c != nil:
-		t.policies.Set(l.journal.Bit(c.Name), policy)
+		if bit := l.journal.Bit(c.Name); bit > 0 {
+			t.policies.Set(merge.Bit(bit), policy)
+		}
 	}
 	return true
 }

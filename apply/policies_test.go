@@ -23,7 +23,7 @@ func policies(rules ...string) func(*journal.Table) merge.Policies {
 			table, column, _ := strings.Cut(name, ".")
 			for _, c := range t.Columns {
 				if table == t.Name && (column == "" || column == c.Name) {
-					out.Set(t.Bit(c.Name), policy)
+					out.Set(merge.Bit(c.Bit), policy)
 				}
 			}
 		}

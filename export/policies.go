@@ -5,24 +5,18 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// tellPolicies settles by which columns, without values, a child is told the policies of a table. Those of whole tables take one.
+// tellPolicies settles by which columns, without values, a child is told the policies of a table. One for all columns takes one.
 func (t *table) tellPolicies(p merge.Policies) {
-	all := t.mask &^ merge.Existence
 	for _, policy := range []merge.Policy{merge.Parent, merge.Child} {
-		var has merge.Mask
+		var has []string
 		for _, c := range t.columns {
-			if bit := t.meta.Bit(c.Name); bit != 0 && p.Of(bit) == policy {
-				has |= bit
+			if bit := t.meta.Bit(c.Name); bit > 0 && p.Of(bit) == policy {
+				has = append(has, batch.PolicyColumn(c.Name, policy.String()))
 			}
 		}
-		if has != 0 && has == all {
-			t.policies = []string{batch.PolicyColumn("", policy.String())}
-			return
+		if len(has) > 0 && len(has) == len(t.columns) {
+			has = []string{batch.PolicyColumn("", policy.String())}
 		}
-		for _, c := range t.columns {
-			if has&t.meta.Bit(c.Name) != 0 {
-				t.policies = append(t.policies, batch.PolicyColumn(c.Name, policy.String()))
-			}
-		}
+		t.policies = append(t.policies, has...)
 	}
 }

@@ -17,7 +17,7 @@ type waitingRecord struct {
 }
 
 type groupRecord struct {
-	Mask uint64 `json:"mask"`
+	Mask uint64 `json:"mask"` // a word: see merge.Mask.Words
 	stampRecord
 }
 
@@ -34,7 +34,9 @@ func whoseNames() map[merge.Whose]string {
 func encodeWaiting(w merge.Waiting) ([]byte, error) {
 	r := waitingRecord{Version: recordVersion, Alive: w.Alive, RowAck: w.Ack, Resent: w.Resent, Acked: w.Acked, Newest: w.Newest, Blind: w.Blind, Whose: whoseNames()[w.Whose]}
 	for _, g := range w.Groups {
-		r.Groups = append(r.Groups, groupRecord{uint64(g.Mask), stampRecord{g.Time, g.Author, g.Epoch}})
+		for word := range g.Words() {
+			r.Groups = append(r.Groups, groupRecord{word, stampRecord{g.Time, g.Author, g.Epoch}})
+		}
 	}
 	if !w.Alive {
 		r.Deletion = &stampRecord{w.Dead.Time, w.Dead.Author, w.Dead.Epoch}
@@ -54,8 +56,9 @@ func decodeWaiting(b []byte) (merge.Waiting, error) {
 		}
 	}
 	for _, g := range r.Groups {
-		w.Groups = append(w.Groups, merge.SentGroup{Mask: merge.Mask(g.Mask), Sent: sentOf(g.stampRecord)})
+		w.Groups = append(w.Groups, merge.SentGroup{Mask: merge.FromWord(g.Mask), Sent: sentOf(g.stampRecord)})
 	}
+	w.Groups = merge.Join(w.Groups)
 	if r.Deletion != nil {
 		w.Dead = sentOf(*r.Deletion)
 	}

@@ -16,7 +16,7 @@ func Rejoin(ctx context.Context, q sqldb.DB, peer merge.Peer, after, epoch uint6
 		"UPDATE omsync_version SET " + keepAdder + ", origin = 0, epoch = %d WHERE origin = %d AND epoch > %d",
 		"UPDATE omsync_version v JOIN (SELECT DISTINCT table_id, local_id, local_key FROM omsync_version WHERE epoch = %[1]d AND origin = 0) w " +
 			"ON w.table_id = v.table_id AND w.local_id = v.local_id AND w.local_key = v.local_key " +
-			"SET v.added_by = v.origin WHERE v.origin = %[2]d AND v.column_mask & 1 AND v.added_by IS NULL AND v.epoch <= %[3]d",
+			"SET v.added_by = v.origin WHERE v.origin = %[2]d AND v." + hasExistence + " AND v.added_by IS NULL AND v.epoch <= %[3]d",
 		"UPDATE omsync_tombstone SET origin = 0, epoch = %d WHERE origin = %d AND epoch > %d",
 		"UPDATE omsync_conflict SET origin = 0, epoch = %d WHERE origin = %d AND epoch > %d",
 		"UPDATE omsync_table SET default_added_by = IFNULL(default_added_by, default_origin), default_origin = 0, default_epoch = %d WHERE default_mask IS NOT NULL AND default_origin = %d AND default_epoch > %d",

@@ -167,7 +167,7 @@ func Resend(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors)
 			return fmt.Errorf("send %s again: %w", t.Name, err)
 		}
 	}
-	if t.Default.Mask == 0 {
+	if t.Default.IsEmpty() {
 		return nil
 	}
 	t.Default.Epoch = epoch

@@ -27,7 +27,7 @@ func stepsFrom2() []upgradeStep {
 		}},
 		{"make omsync_refused", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_refused") }},
 		{"add when a table was made, and who added rows of its default version", 2, func(ctx context.Context, u *upgrade) error {
-			return u.add(ctx, layoutOf("omsync_table"), "made", "default_added_by")
+			return u.add(ctx, layoutOf("omsync_table"), "made", "default_added_by", "default_more")
 		}},
 		{"add who added rows", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_version"), "added_by")

@@ -1,9 +1,6 @@
 package merge
 
-import (
-	"math/bits"
-	"slices"
-)
+import "slices"
 
 // A choice says which of two versions of a column stays, and with what stamp.
 type choice uint8
@@ -18,35 +15,30 @@ const (
 // settleColumns settles a row that is alive here and there, each pair of groups at once.
 func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Compare) Outcome {
 	s := settling{im: im, in: &in, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
+	meetings(local.Groups, in.Groups, func(l *Group, g *SentGroup, both Mask) {
+		s.ack = in.Ack
+		sent := both.Without(in.NeverSent)
+		s.policy = Parent
+		s.settleVersions(sent.And(policies.Parent), l.Version, g.Sent)
+		s.policy = Child
+		s.settleVersions(sent.And(policies.Child), l.Version, g.Sent)
+		s.policy = Newest
+		s.settleVersions(sent.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
+		s.policy, s.ack = Parent, 0
+		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
+	})
+	comes := MaskOf(in.Groups)
 	for _, l := range local.Groups {
-		rest := l.Mask
-		for _, g := range in.Groups {
-			both := l.Mask & g.Mask
-			if both == 0 {
-				continue
-			}
-			rest &^= both
-			s.ack = in.Ack
-			sent := both &^ in.NeverSent
-			s.policy = Parent
-			s.settleVersions(sent&policies.Parent, l.Version, g.Sent)
-			s.policy = Child
-			s.settleVersions(sent&policies.Child, l.Version, g.Sent)
-			s.policy = Newest
-			s.settleVersions(sent&^(policies.Parent|policies.Child), l.Version, g.Sent)
-			s.policy, s.ack = Parent, 0
-			s.settleVersions(both&in.NeverSent, l.Version, g.Sent)
-		}
-		s.groups = append(s.groups, Group{rest, l.Version})
+		s.groups = append(s.groups, Group{l.Without(comes), l.Version})
 	}
 	known := local.mask()
 	for _, g := range in.Groups { // what has no version here is below every stamp
-		s.groups = append(s.groups, Group{g.Mask &^ known, im.received(g.Sent)})
-		s.write |= g.Mask &^ known &^ (c.Equal | Existence)
+		s.groups = append(s.groups, Group{g.Without(known), im.received(g.Sent)})
 	}
+	s.write = s.write.Or(comes.Without(known).Columns().Without(c.Equal))
 	added(s.groups, im.adder(local, &in))
 	out := Outcome{Row: Row{Known: true, Alive: true, Groups: Normalise(s.groups)}, Write: s.write, Conflicts: s.conflicts}
-	if out.Write != 0 {
+	if !out.Write.IsEmpty() {
 		out.Action = Update
 	}
 	out.Changed = !slices.Equal(out.Row.Groups, Normalise(local.Groups))
@@ -54,16 +46,17 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 }
 
 // greaterColumns returns the columns whose incoming bytes are greater.
-func greaterColumns(m Mask, greater func(int) bool) (out Mask) {
+func greaterColumns(m Mask, greater func(int) bool) Mask {
 	if greater == nil {
-		return 0
+		return Mask{}
 	}
-	for ; m != 0; m &= m - 1 {
-		if bit := bits.TrailingZeros64(uint64(m)); greater(bit) {
-			out |= 1 << bit
+	var b MaskBuilder
+	for bit := range m.All() {
+		if greater(bit) {
+			b.Add(bit)
 		}
 	}
-	return out
+	return b.Mask()
 }
 
 // settling is the settling of one row that is alive here and there.
@@ -81,23 +74,23 @@ type settling struct {
 // settleVersions settles columns that have one version here and one there.
 func (s *settling) settleVersions(both Mask, local Version, in Sent) {
 	c := s.compare
-	equal := c.Equal | Existence
+	equal := c.Equal.WithExistence()
 	later := local.Before(in.Stamp)
-	s.settleValues(both&equal, true, local, in, later)
-	differ := both &^ equal
+	s.settleValues(both.And(equal), true, local, in, later)
+	differ := both.Without(equal)
 	if local.Stamp != in.Stamp {
 		s.settleValues(differ, false, local, in, later)
 		return
 	}
 	greater := greaterColumns(differ, c.Greater)
 	s.settleValues(greater, false, local, in, true)
-	s.settleValues(differ&^greater, false, local, in, false)
+	s.settleValues(differ.Without(greater), false, local, in, false)
 }
 
 // settleValues settles columns that have one version here and one there, and whose values all are equal or all differ. later: the
 // incoming version is the later one.
 func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, later bool) {
-	if m == 0 {
+	if m.IsEmpty() {
 		return
 	}
 	im := s.im
@@ -131,7 +124,7 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	s.groups = append(s.groups, Group{m, out})
 	taken := chosen == takeIncoming || chosen == restampIncoming
 	if taken && !equal {
-		s.write |= m
+		s.write = s.write.Or(m)
 	}
 	if conflict {
 		c := Conflict{Mask: m, Incoming: !taken, Loser: in.Stamp, Winner: local.Stamp}

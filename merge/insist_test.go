@@ -9,7 +9,8 @@ import (
 // What a parent says anew of a row that is its alone is here as it is there, whatever was done to it here and whatever the stamps say. The
 // stamps are only asked where both had the version from the parent.
 func TestParentInsists(t *testing.T) {
-	const column = merge.Mask(2)
+	column := merge.Bit(1)
+	none := merge.Mask{}
 	var again uint64 = 7 // the parent's epoch that only sends again
 	type outcome struct {
 		write merge.Mask
@@ -27,17 +28,17 @@ func TestParentInsists(t *testing.T) {
 	}{
 		{"a later edit made here", version(50, "c", 3, 0), sentVersion(10, "h", 6), false, 0, outcome{column, 9, 1, 51}},
 		{"an earlier edit made here", version(5, "c", 3, 0), sentVersion(10, "h", 6), false, 0, outcome{column, 9, 1, 10}},
-		{"what is no news", version(50, "c", 3, 0), sentVersion(10, "h", 4), false, 0, outcome{0, 3, 0, 50}},
-		{"what was only sent again", version(50, "c", 3, 0), sentVersion(10, "h", again), false, 0, outcome{0, 3, 0, 50}},
-		{"what came from the parent later", version(50, "h", 3, 1), sentVersion(10, "h", 6), false, 0, outcome{0, 3, 1, 50}},
+		{"what is no news", version(50, "c", 3, 0), sentVersion(10, "h", 4), false, 0, outcome{none, 3, 0, 50}},
+		{"what was only sent again", version(50, "c", 3, 0), sentVersion(10, "h", again), false, 0, outcome{none, 3, 0, 50}},
+		{"what came from the parent later", version(50, "h", 3, 1), sentVersion(10, "h", 6), false, 0, outcome{none, 3, 1, 50}},
 		{"what the parent insisted on before", version(50, "c", 3, 1), sentVersion(10, "h", 6), false, 0, outcome{column, 9, 1, 51}},
 		{"what it insisted on in an earlier load", version(50, "c", 3, 1), sentVersion(10, "h", 6), false, 4, outcome{column, 9, 1, 51}},
-		{"what it insisted on in a load that reaches further", version(50, "c", 5, 1), sentVersion(10, "h", 6), false, 4, outcome{0, 5, 1, 50}},
-		{"the same that it insisted on before", version(50, "c", 3, 1), sentVersion(10, "h", 6), true, 0, outcome{0, 9, 1, 50}},
-		{"the same as an edit made here", version(50, "c", 3, 0), sentVersion(10, "h", 6), true, 0, outcome{0, 3, 0, 50}},
+		{"what it insisted on in a load that reaches further", version(50, "c", 5, 1), sentVersion(10, "h", 6), false, 4, outcome{none, 5, 1, 50}},
+		{"the same that it insisted on before", version(50, "c", 3, 1), sentVersion(10, "h", 6), true, 0, outcome{none, 9, 1, 50}},
+		{"the same as an edit made here", version(50, "c", 3, 0), sentVersion(10, "h", 6), true, 0, outcome{none, 3, 0, 50}},
 	} {
 		im := merge.Import{Self: "c", Peer: 1, Epoch: 9, Applied: 5, Valid: true, FromParent: true, Further: c.further, PeerResent: func(e uint64) bool { return e == again }}
-		in := merge.Incoming{Alive: true, NeverSent: ^merge.Mask(0), Groups: []merge.SentGroup{{Mask: column, Sent: c.sent}}}
+		in := merge.Incoming{Alive: true, NeverSent: merge.Everything(), Groups: []merge.SentGroup{{Mask: column, Sent: c.sent}}}
 		compare := merge.Compare{}
 		if c.equal {
 			compare.Equal = column
@@ -53,16 +54,16 @@ func TestParentInsists(t *testing.T) {
 // A parent that deletes a row of its own, or has one that was deleted here, is followed whatever the stamps say.
 func TestParentInsistsOnWhatIsAndIsNot(t *testing.T) {
 	im := merge.Import{Self: "c", Peer: 1, Epoch: 9, Applied: 5, Valid: true, FromParent: true, PeerResent: func(e uint64) bool { return e == 7 }}
-	all := ^merge.Mask(0)
+	all := merge.Everything()
 	for _, c := range []struct {
 		name     string
 		row      merge.Row
 		epoch    uint64
 		outlives bool
 	}{
-		{"the parent's row, stamped later here", live(merge.Group{Mask: 3, Version: by(version(50, "c", 3, 0), 1)}), 6, false},
-		{"the parent's row, as it came", live(merge.Group{Mask: 3, Version: version(50, "h", 3, 1)}), 6, true},
-		{"a row of this node's", live(merge.Group{Mask: 3, Version: version(50, "c", 3, 0)}), 6, true},
+		{"the parent's row, stamped later here", live(merge.Group{Mask: merge.Bits(3), Version: by(version(50, "c", 3, 0), 1)}), 6, false},
+		{"the parent's row, as it came", live(merge.Group{Mask: merge.Bits(3), Version: version(50, "h", 3, 1)}), 6, true},
+		{"a row of this node's", live(merge.Group{Mask: merge.Bits(3), Version: version(50, "c", 3, 0)}), 6, true},
 	} {
 		if got := im.Outlives(c.row, merge.Incoming{Dead: sentVersion(10, "h", c.epoch), NeverSent: all}); got != c.outlives {
 			t.Errorf("%s outlives its deletion: %t", c.name, got)
@@ -70,7 +71,7 @@ func TestParentInsistsOnWhatIsAndIsNot(t *testing.T) {
 	}
 	dead := merge.Row{Known: true, Dead: version(50, "c", 3, 0)}
 	for epoch, want := range map[uint64]merge.Action{6: merge.Insert, 4: merge.Keep, 7: merge.Keep} {
-		out := im.Settle(dead, merge.Incoming{Alive: true, NeverSent: all, Groups: []merge.SentGroup{{Mask: 3, Sent: sentVersion(10, "h", epoch)}}}, merge.Policies{}, merge.Compare{}, false)
+		out := im.Settle(dead, merge.Incoming{Alive: true, NeverSent: all, Groups: []merge.SentGroup{{Mask: merge.Bits(3), Sent: sentVersion(10, "h", epoch)}}}, merge.Policies{}, merge.Compare{}, false)
 		if out.Action != want {
 			t.Errorf("the parent's row of its epoch %d, deleted here: action %d, want %d", epoch, out.Action, want)
 		}
@@ -83,7 +84,7 @@ func TestParentInsistsOnWhatIsAndIsNot(t *testing.T) {
 // Who added a row is what is known here, but for what a sender says that is believed.
 func TestWhoseIsSaid(t *testing.T) {
 	known := func(p merge.Peer) merge.Row {
-		return live(merge.Group{Mask: 3, Version: by(version(5, "x", 3, 2), p)})
+		return live(merge.Group{Mask: merge.Bits(3), Version: by(version(5, "x", 3, 2), p)})
 	}
 	deleted := func(a merge.Adder) merge.Row {
 		r := merge.Row{Known: true, Dead: version(5, "x", 3, 2)}
@@ -110,7 +111,7 @@ func TestWhoseIsSaid(t *testing.T) {
 		{"one that was made here and comes back", deleted(merge.Adder{Stored: true}), merge.Unsaid, 0},
 	} {
 		im := merge.Import{Self: "c", Peer: 1, Epoch: 9, Applied: 5, Valid: true}
-		in := merge.Incoming{Alive: true, Whose: c.whose, Groups: []merge.SentGroup{{Mask: 3, Sent: sentVersion(10, "x", 6)}}}
+		in := merge.Incoming{Alive: true, Whose: c.whose, Groups: []merge.SentGroup{{Mask: merge.Bits(3), Sent: sentVersion(10, "x", 6)}}}
 		out := im.Settle(c.row, in, merge.Policies{}, merge.Compare{}, false)
 		if got := out.Row.AddedBy(); !out.Row.Alive || got != c.want {
 			t.Errorf("%s: added by %d, want %d", c.name, got, c.want)

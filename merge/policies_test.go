@@ -8,7 +8,7 @@ import (
 
 // Columns of one row, of one version at either end, go each by its own policy.
 func TestPoliciesOfColumns(t *testing.T) {
-	const newest, parent, child = merge.Mask(2), merge.Mask(4), merge.Mask(8)
+	newest, parent, child := merge.Bit(1), merge.Bit(2), merge.Bit(3)
 	var p merge.Policies
 	p.Set(parent, merge.Parent)
 	p.Set(child, merge.Child)
@@ -19,30 +19,30 @@ func TestPoliciesOfColumns(t *testing.T) {
 		write      merge.Mask
 	}{
 		{"the parent's earlier version", true, 10, parent},
-		{"the parent's later version", true, 30, newest | parent},
+		{"the parent's later version", true, 30, set(newest, parent)},
 		{"a child's earlier version", false, 10, child},
-		{"a child's later version", false, 30, newest | child},
+		{"a child's later version", false, 30, set(newest, child)},
 	} {
 		im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: c.fromParent}
-		columns := newest | parent | child
+		columns := set(newest, parent, child)
 		in := merge.Incoming{Alive: true, Ack: 2, Groups: []merge.SentGroup{{Mask: columns, Sent: sentVersion(c.time, "z", 5)}}}
 		out := im.Settle(live(merge.Group{Mask: columns, Version: version(20, "h", 3, 0)}), in, p, merge.Compare{}, false)
 		if out.Write != c.write {
-			t.Errorf("%s: written %b, want %b", c.name, out.Write, c.write)
+			t.Errorf("%s: written %v, want %v", c.name, out.Write, c.write)
 		}
 		var lost merge.Mask
 		for _, k := range out.Conflicts {
-			if k.Incoming == (k.Mask&out.Write != 0) {
+			if k.Incoming == k.Mask.Meets(out.Write) {
 				t.Errorf("%s: what was lost is the wrong side's: %+v", c.name, k)
 			}
-			lost |= k.Mask
+			lost = lost.Or(k.Mask)
 		}
 		if lost != columns {
-			t.Errorf("%s: recorded %b", c.name, lost)
+			t.Errorf("%s: recorded %v", c.name, lost)
 		}
 		for bit := 1; bit < cols; bit++ {
 			v, _ := versionOf(out.Row, bit)
-			if wins := out.Write&(1<<bit) != 0; wins && v.Time <= 20 || !wins && v.Time <= c.time && v.Time < 20 {
+			if wins := out.Write.Has(bit); wins && v.Time <= 20 || !wins && v.Time <= c.time && v.Time < 20 {
 				t.Errorf("%s: what stays of %d is stamped %d", c.name, bit, v.Time)
 			}
 		}
@@ -51,14 +51,14 @@ func TestPoliciesOfColumns(t *testing.T) {
 
 // What the parent has a policy for goes by the parent's, and all else by the child's own.
 func TestPoliciesUnder(t *testing.T) {
-	own := merge.Policies{Parent: 2 | 4, Child: 8 | 16}
-	above := merge.Policies{Parent: 8, Child: 4}
-	if got, want := own.Under(above), (merge.Policies{Parent: 2 | 8, Child: 4 | 16}); got != want {
+	own := merge.Policies{Parent: merge.Bits(2 | 4), Child: merge.Bits(8 | 16)}
+	above := merge.Policies{Parent: merge.Bits(8), Child: merge.Bits(4)}
+	if got, want := own.Under(above), (merge.Policies{Parent: merge.Bits(2 | 8), Child: merge.Bits(4 | 16)}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	for bit, want := range map[merge.Mask]merge.Policy{2: merge.Parent, 16: merge.Child, 32: merge.Newest} {
+	for bit, want := range map[int]merge.Policy{1: merge.Parent, 4: merge.Child, 5: merge.Newest} {
 		if got := own.Of(bit); got != want {
-			t.Errorf("%b goes by %s, want %s", bit, got, want)
+			t.Errorf("%d goes by %s, want %s", bit, got, want)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func TestPolicyNames(t *testing.T) {
 		if got, ok := merge.ParsePolicy(name); !ok || got != policy || got.String() != name {
 			t.Errorf("%s is %v, %t", name, got, ok)
 		}
-		if p := merge.All(policy); p.Of(2) != policy || p.Of(1<<63) != policy {
+		if p := merge.All(policy); p.Of(1) != policy || p.Of(merge.MaxBit) != policy {
 			t.Errorf("all columns under %s: %+v", name, p)
 		}
 	}
@@ -81,12 +81,12 @@ func TestPolicyNames(t *testing.T) {
 
 // Who added a row stays what it is, whatever is done to the versions of the row.
 func TestWhoAdded(t *testing.T) {
-	row := live(merge.Group{Mask: 1 | 2, Version: version(5, "a", 3, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 4, 2)})
+	row := live(merge.Group{Mask: merge.Bits(1 | 2), Version: version(5, "a", 3, 1)}, merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 4, 2)})
 	m := merge.Stamper{Self: "h", Epoch: 9}
-	mended, _ := m.Mend(live(merge.Group{Mask: 3, Version: version(1<<60, "a", 3, 1)}), 1<<50, 1_800_000_000_000_000)
+	mended, _ := m.Mend(live(merge.Group{Mask: merge.Bits(3), Version: version(1<<60, "a", 3, 1)}), 1<<50, 1_800_000_000_000_000)
 	for name, got := range map[string]merge.Row{
 		"touched":   m.Touch(row),
-		"edited":    m.Edit(row, 2, 50),
+		"edited":    m.Edit(row, merge.Bits(2), 50),
 		"sent anew": row.Resend(9),
 		"reclaimed": row.Reclaim(1, 0, 9),
 		"mended":    mended,

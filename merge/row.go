@@ -42,25 +42,17 @@ func (r Row) Outgoing(p Peer) (groups []SentGroup, dead Sent) {
 	if !r.Alive {
 		return nil, r.Dead.outgoing(p)
 	}
-	groups = make([]SentGroup, 0, len(r.Groups))
-next:
+	groups = make([]SentGroup, 0, len(r.Groups)+1)
 	for _, g := range r.Groups {
-		s, existence := g.outgoing(p), g.Mask&Existence
-		if existence != 0 && (g.addedBy() == p) != (g.From == p) {
-			groups = append(groups, SentGroup{existence, g.existenceTo(p)})
-			g.Mask &^= existence
+		if g.Has(Existence) && (g.addedBy() == p) != (g.From == p) {
+			groups = append(groups, SentGroup{Bit(Existence), g.existenceTo(p)})
+			g.Mask = g.Columns()
 		}
-		for i := range groups {
-			if groups[i].Sent == s {
-				groups[i].Mask |= g.Mask
-				continue next
-			}
-		}
-		if g.Mask != 0 {
-			groups = append(groups, SentGroup{g.Mask, s})
+		if !g.IsEmpty() {
+			groups = append(groups, SentGroup{g.Mask, g.outgoing(p)})
 		}
 	}
-	return groups, Sent{}
+	return joinSent(groups), Sent{}
 }
 
 func (v Version) existenceTo(p Peer) Sent {
@@ -126,7 +118,7 @@ func (r Row) rewrite(f func(Version) Version) Row {
 		groups := make([]Group, len(r.Groups))
 		for i, g := range r.Groups {
 			v := f(g.Version)
-			if g.Mask&Existence != 0 { // who added the row stays
+			if g.Has(Existence) { // who added the row stays
 				v = v.by(g.addedBy())
 			}
 			groups[i] = Group{g.Mask, v}
@@ -148,13 +140,7 @@ func (r Row) highest() Stamp {
 }
 
 // mask returns what has a version.
-func (r Row) mask() Mask {
-	var m Mask
-	for _, g := range r.Groups {
-		m |= g.Mask
-	}
-	return m
-}
+func (r Row) mask() Mask { return MaskOf(r.Groups) }
 
 // AddedBy returns the peer that added a live row, or that brought it first; 0: it was made here, or nobody knows. It stays whatever happens
 // to the row's versions, until the row is deleted.
@@ -178,7 +164,7 @@ func (r Row) CameFrom(p Peer) bool {
 
 func (r Row) existence() (v Version, ok bool) {
 	for _, g := range r.Groups {
-		if g.Mask&Existence != 0 {
+		if g.Has(Existence) {
 			return g.Version, true
 		}
 	}

@@ -31,38 +31,38 @@ type Policies struct{ Parent, Child Mask }
 func All(p Policy) Policies {
 	switch p {
 	case Parent:
-		return Policies{Parent: ^Mask(0)}
+		return Policies{Parent: Everything()}
 	case Child:
-		return Policies{Child: ^Mask(0)}
+		return Policies{Child: Everything()}
 	}
 	return Policies{}
 }
 
 // Set gives columns a policy.
 func (p *Policies) Set(columns Mask, policy Policy) {
-	p.Parent &^= columns
-	p.Child &^= columns
+	p.Parent = p.Parent.Without(columns)
+	p.Child = p.Child.Without(columns)
 	switch policy {
 	case Parent:
-		p.Parent |= columns
+		p.Parent = p.Parent.Or(columns)
 	case Child:
-		p.Child |= columns
+		p.Child = p.Child.Or(columns)
 	}
 }
 
 // Under returns the policies of a child whose parent has those of above: the parent's decide, or each of the two would go on insisting on
 // its own. Where the parent has none the child's do: with the later stamp at one end, what the other does ends.
 func (p Policies) Under(above Policies) Policies {
-	has := above.Parent | above.Child
-	return Policies{p.Parent&^has | above.Parent, p.Child&^has | above.Child}
+	has := above.Parent.Or(above.Child)
+	return Policies{p.Parent.Without(has).Or(above.Parent), p.Child.Without(has).Or(above.Child)}
 }
 
-// Of returns the policy of one column.
-func (p Policies) Of(column Mask) Policy {
+// Of returns the policy of the column with a bit.
+func (p Policies) Of(bit int) Policy {
 	switch {
-	case p.Parent&column != 0:
+	case p.Parent.Has(bit):
 		return Parent
-	case p.Child&column != 0:
+	case p.Child.Has(bit):
 		return Child
 	}
 	return Newest
@@ -123,7 +123,7 @@ const (
 func SaysWhose(groups []SentGroup) Whose {
 	for _, g := range groups {
 		switch {
-		case g.Mask&Existence == 0:
+		case !g.Has(Existence):
 		case g.Epoch == 0:
 			return Ours
 		default:
@@ -134,11 +134,11 @@ func SaysWhose(groups []SentGroup) Whose {
 }
 
 // sendersAlone reports whether the row is the sender's, and nothing of it goes there.
-func (in *Incoming) sendersAlone() bool { return in.NeverSent&Existence != 0 }
+func (in *Incoming) sendersAlone() bool { return in.NeverSent.Has(Existence) }
 
 // ack returns what of this node's epochs the sender can have applied to these columns.
 func (in *Incoming) ack(m Mask) uint64 {
-	if in.NeverSent&m != 0 {
+	if in.NeverSent.Meets(m) {
 		return 0
 	}
 	return in.Ack
@@ -225,7 +225,7 @@ func (im *Import) adder(local Row, in *Incoming) Peer {
 // added writes into versions of a live row who added it.
 func added(groups []Group, by Peer) []Group {
 	for i := range groups {
-		if groups[i].Mask&Existence != 0 {
+		if groups[i].Has(Existence) {
 			groups[i].Version = groups[i].by(by)
 		}
 	}
@@ -239,7 +239,7 @@ func (im *Import) Outlives(local Row, in Incoming) bool {
 		return false
 	}
 	return slices.ContainsFunc(local.Groups, func(g Group) bool {
-		return in.Dead.Before(g.Stamp) && (in.NeverSent&Existence == 0 || g.Mask&Existence != 0)
+		return in.Dead.Before(g.Stamp) && (!in.NeverSent.Has(Existence) || g.Has(Existence))
 	})
 }
 
@@ -269,11 +269,7 @@ func (im *Import) Settle(local Row, in Incoming, policies Policies, c Compare, s
 }
 
 func (in *Incoming) columns() Mask {
-	var m Mask
-	for _, g := range in.Groups {
-		m |= g.Mask
-	}
-	return m &^ Existence
+	return MaskOf(in.Groups).Columns()
 }
 
 // arrivingRow returns the versions of a row that comes in whole. What is not above the deletion that it comes back from is stamped
@@ -311,20 +307,20 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 			best = g.Stamp
 		}
 		if im.isNews(g.Epoch) {
-			news |= g.Mask
+			news = news.Or(g.Mask)
 		}
 		resent = resent || im.resent(g.Epoch)
 	}
-	if local.Dead.Before(best) || news != 0 && !resent && im.insists(&in, local.Dead) {
+	if local.Dead.Before(best) || !news.IsEmpty() && !resent && im.insists(&in, local.Dead) {
 		out := Outcome{Row: im.arrivingRow(local, in), Action: Insert, Write: in.columns(), Changed: true}
-		if !im.seenBySender(local.Dead, in.ack(Existence), local.Dead.Stamp) {
-			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
+		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), local.Dead.Stamp) {
+			out.Conflicts = []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
 	}
 	out := Outcome{Row: local}
 	for _, g := range in.Groups {
-		if news&(g.Mask|Existence) != 0 {
+		if news.Meets(g.WithExistence()) {
 			out.Conflicts = append(out.Conflicts, Conflict{Mask: g.Mask, Incoming: true, Loser: g.Stamp, Winner: local.Dead.Stamp})
 		}
 	}
@@ -358,7 +354,7 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 		})
 		out := Outcome{Row: kept, Changed: !slices.Equal(kept.Groups, Normalise(local.Groups))}
 		if im.isNews(in.Dead.Epoch) {
-			out.Conflicts = []Conflict{{Mask: Existence, Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
+			out.Conflicts = []Conflict{{Mask: Bit(Existence), Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
 		}
 		return out
 	}
@@ -367,16 +363,16 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	for _, g := range local.Groups {
 		switch {
 		case !im.seenBySender(g.Version, in.Ack, g.Stamp):
-			unseen |= g.Mask
+			unseen = unseen.Or(g.Mask)
 		case g.Time > 0 && !im.seenBySender(g.Version, 0, g.Stamp): // an edit; what was there before anybody was a node is no loss
-			unseen |= g.Mask & in.NeverSent
+			unseen = unseen.Or(g.And(in.NeverSent))
 		}
 	}
 	for _, g := range local.Groups {
-		if unseen&(g.Mask|Existence) != 0 {
+		if unseen.Meets(g.WithExistence()) {
 			m := g.Mask
-			if unseen&Existence == 0 {
-				m &= unseen
+			if !unseen.Has(Existence) {
+				m = m.And(unseen)
 			}
 			out.Conflicts = append(out.Conflicts, Conflict{Mask: m, Loser: g.Stamp, Winner: in.Dead.Stamp})
 		}

@@ -200,6 +200,6 @@ func (w *world) addApplication(r *rand.Rand, site, key string) {
 	case x < .4 && !adders["deleted"]:
 		w.insert(site, key, 0)
 	case s.mayEdit(key):
-		w.edit(site, key, merge.Mask(2)<<r.Intn(cols-1), 0)
+		w.edit(site, key, merge.Bit(1+r.Intn(cols-1)), 0)
 	}
 }

@@ -19,7 +19,7 @@ func (m Stamper) version(at, above int64) Version {
 
 // Found returns the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.
 func (m Stamper) Found(columns Mask) Row {
-	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, Version{Stamp: Stamp{0, m.Self}, Epoch: m.Epoch}}}}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), Version{Stamp: Stamp{0, m.Self}, Epoch: m.Epoch}}}}
 }
 
 // Insert returns the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or
@@ -32,7 +32,7 @@ func (m Stamper) Insert(prev Row, columns Mask, at int64) Row {
 	} else if prev.Dead.Added.Stored {
 		v = v.by(prev.Dead.Added.Peer)
 	}
-	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, v}}}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), v}}}
 }
 
 // Edit stamps the columns that the application changed, and only them: two sites may edit two columns of one row. A column
@@ -41,15 +41,15 @@ func (m Stamper) Edit(prev Row, columns Mask, at int64) Row {
 	var groups []Group
 	var born int64
 	for _, g := range prev.Groups {
-		if g.Mask&Existence != 0 {
+		if g.Has(Existence) {
 			born = g.Time
 		}
-		if both := g.Mask & columns; both != 0 {
+		if both := g.And(columns); !both.IsEmpty() {
 			groups = append(groups, Group{both, m.version(at, g.Time)})
 		}
-		groups = append(groups, Group{g.Mask &^ columns, g.Version})
+		groups = append(groups, Group{g.Without(columns), g.Version})
 	}
-	if rest := columns &^ prev.mask(); rest != 0 {
+	if rest := columns.Without(prev.mask()); !rest.IsEmpty() {
 		groups = append(groups, Group{rest, m.version(at, born)})
 	}
 	return Row{Known: true, Alive: true, Groups: Normalise(groups)}

@@ -235,7 +235,7 @@ func (n *Node) policies() func(*journal.Table) merge.Policies {
 	return func(t *journal.Table) (p merge.Policies) {
 		for _, c := range t.Columns {
 			policy, _ := config.PolicyOf(rules, t.Name, c.Name)
-			p.Set(1<<c.Bit, policy)
+			p.Set(merge.Bit(c.Bit), policy)
 		}
 		return p
 	}

@@ -27,7 +27,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "but not one that was here before", File: "rules.go", Old: "case restamped && !before:", New: "case restamped:"},
 		mutation.Mutant{Rule: "if it was stamped since", File: "rules.go", Old: " && s.isSince(g.Version)", New: ""},
 		mutation.Mutant{Rule: "what another added and stamped is not theirs", File: "rules.go", Old: "existence && r.WasAddedBy(s.Peer)", New: "existence"},
-		mutation.Mutant{Rule: "a row's existence is no column", File: "rules.go", Old: "theirs &^ merge.Existence", New: "theirs"},
+		mutation.Mutant{Rule: "a row's existence is no column", File: "rules.go", Old: "theirs.Columns()", New: "theirs"},
 		mutation.Mutant{Rule: "what the peer sent anew is not what was there", File: "rules.go", Old: "return addedBy != s.Peer", New: "return true"},
 		mutation.Mutant{Rule: "what others have sent anew is", File: "rules.go", Old: "return addedBy != s.Peer", New: "return false"},
 		mutation.Mutant{Rule: "what others say was here counts for nothing", File: "rules.go", Old: "l.Here && ", New: ""},

@@ -38,10 +38,10 @@ func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	var theirs merge.Mask
 	others, before, restamped := false, false, false
 	for _, g := range r.Groups {
-		existence := g.Mask&merge.Existence != 0
+		existence := g.Has(merge.Existence)
 		switch {
 		case s.Theirs(g.Version):
-			theirs |= g.Mask
+			theirs = theirs.Or(g.Mask)
 			before = before || existence && g.Added.Stored && g.Added.Peer != s.Peer // they only stamped it anew
 		case g.Epoch < s.First || g.From == s.Peer:
 			before = true
@@ -50,18 +50,18 @@ func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 			restamped = restamped || existence && r.WasAddedBy(s.Peer) && s.isSince(g.Version)
 		}
 	}
-	columns := theirs &^ merge.Existence
+	columns := theirs.Columns()
 	switch {
 	case restamped && !before:
-		return Shared, 0
-	case theirs&merge.Existence != 0 && !before && others:
-		return Shared, 0
-	case theirs&merge.Existence != 0 && !before:
-		return Added, 0
-	case columns != 0:
+		return Shared, merge.Mask{}
+	case theirs.Has(merge.Existence) && !before && others:
+		return Shared, merge.Mask{}
+	case theirs.Has(merge.Existence) && !before:
+		return Added, merge.Mask{}
+	case !columns.IsEmpty():
 		return Changed, columns
 	}
-	return Untouched, 0
+	return Untouched, merge.Mask{}
 }
 
 // LaterCopy reports whether of the copies of one row, in the order of its deletions by the peer, a later one with this who had added the row

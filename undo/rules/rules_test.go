@@ -52,7 +52,7 @@ func TestRow(t *testing.T) {
 	theirs, before := version(5000, "kisumu", 11, peer), version(500, "kisumu", 5, peer)
 	ours, thirds := version(5000, "hub", 12, 0), version(5000, "migori", 12, third)
 	old := version(500, "migori", 9, third)
-	const existence, a, b = merge.Existence, merge.Mask(2), merge.Mask(4)
+	existence, a, b, none := merge.Bit(merge.Existence), merge.Bit(1), merge.Bit(100), merge.Mask{}
 	group := func(m merge.Mask, v merge.Version) merge.Group { return merge.Group{Mask: m, Version: v} }
 	for _, c := range []struct {
 		what   string
@@ -60,34 +60,34 @@ func TestRow(t *testing.T) {
 		fate   Fate
 		mask   merge.Mask
 	}{
-		{"no versions", nil, Untouched, 0},
-		{"made here", []merge.Group{group(existence|a|b, ours)}, Untouched, 0},
-		{"added before", []merge.Group{group(existence|a|b, before)}, Untouched, 0},
-		{"added", []merge.Group{group(existence|a|b, theirs)}, Added, 0},
-		{"its own of before, stamped anew", []merge.Group{group(existence|a, theirs), group(b, before)}, Changed, a},
-		{"another's of before, stamped anew", []merge.Group{group(existence|a, theirs), group(b, old)}, Changed, a},
-		{"that, and changed here", []merge.Group{group(existence, theirs), group(a, old), group(b, ours)}, Untouched, 0},
-		{"its existence alone", []merge.Group{group(existence, theirs), group(a|b, old)}, Untouched, 0},
-		{"its own that was only sent again", []merge.Group{group(existence|a, theirs), group(b, version(500, "kisumu", 15, peer))}, Changed, a},
-		{"added, and changed here", []merge.Group{group(existence|a, theirs), group(b, ours)}, Shared, 0},
-		{"added, and changed by another", []merge.Group{group(existence|a, theirs), group(b, thirds)}, Shared, 0},
-		{"changed", []merge.Group{group(existence|a, ours), group(b, theirs)}, Changed, b},
-		{"its own of before, changed", []merge.Group{group(existence|a, before), group(b, theirs)}, Changed, b},
-		{"another's, stamped anew", []merge.Group{group(existence|a|b, by(theirs, third))}, Changed, a | b},
-		{"made here, stamped anew", []merge.Group{group(existence|a, by(theirs, 0)), group(b, ours)}, Changed, a},
-		{"another's, whose existence alone is stamped anew", []merge.Group{group(existence, by(theirs, third)), group(a|b, thirds)}, Untouched, 0},
-		{"added, and stored as theirs", []merge.Group{group(existence|a|b, by(theirs, peer))}, Added, 0},
-		{"added, and stamped anew here", []merge.Group{group(existence|a|b, by(ours, peer))}, Shared, 0},
-		{"added, and stamped anew by another", []merge.Group{group(existence, by(thirds, peer)), group(a|b, theirs)}, Shared, 0},
-		{"added before, and its existence stamped anew here", []merge.Group{group(existence, by(ours, peer)), group(a|b, before)}, Untouched, 0},
-		{"added, and stamped anew by another that only sends it again", []merge.Group{group(existence|a|b, by(version(500, "migori", 15, third), peer))}, Untouched, 0},
-		{"made here, stamped anew by another", []merge.Group{group(existence|a|b, by(thirds, 0))}, Untouched, 0},
-		{"added and stamped anew before", []merge.Group{group(existence|a|b, by(version(500, "hub", 5, 0), peer))}, Untouched, 0},
-		{"changed twice", []merge.Group{group(existence, ours), group(a, theirs), group(b, version(6000, "kisumu", 13, peer))}, Changed, a | b},
+		{"no versions", nil, Untouched, none},
+		{"made here", []merge.Group{group(existence.Or(a).Or(b), ours)}, Untouched, none},
+		{"added before", []merge.Group{group(existence.Or(a).Or(b), before)}, Untouched, none},
+		{"added", []merge.Group{group(existence.Or(a).Or(b), theirs)}, Added, none},
+		{"its own of before, stamped anew", []merge.Group{group(existence.Or(a), theirs), group(b, before)}, Changed, a},
+		{"another's of before, stamped anew", []merge.Group{group(existence.Or(a), theirs), group(b, old)}, Changed, a},
+		{"that, and changed here", []merge.Group{group(existence, theirs), group(a, old), group(b, ours)}, Untouched, none},
+		{"its existence alone", []merge.Group{group(existence, theirs), group(a.Or(b), old)}, Untouched, none},
+		{"its own that was only sent again", []merge.Group{group(existence.Or(a), theirs), group(b, version(500, "kisumu", 15, peer))}, Changed, a},
+		{"added, and changed here", []merge.Group{group(existence.Or(a), theirs), group(b, ours)}, Shared, none},
+		{"added, and changed by another", []merge.Group{group(existence.Or(a), theirs), group(b, thirds)}, Shared, none},
+		{"changed", []merge.Group{group(existence.Or(a), ours), group(b, theirs)}, Changed, b},
+		{"its own of before, changed", []merge.Group{group(existence.Or(a), before), group(b, theirs)}, Changed, b},
+		{"another's, stamped anew", []merge.Group{group(existence.Or(a).Or(b), by(theirs, third))}, Changed, a.Or(b)},
+		{"made here, stamped anew", []merge.Group{group(existence.Or(a), by(theirs, 0)), group(b, ours)}, Changed, a},
+		{"another's, whose existence alone is stamped anew", []merge.Group{group(existence, by(theirs, third)), group(a.Or(b), thirds)}, Untouched, none},
+		{"added, and stored as theirs", []merge.Group{group(existence.Or(a).Or(b), by(theirs, peer))}, Added, none},
+		{"added, and stamped anew here", []merge.Group{group(existence.Or(a).Or(b), by(ours, peer))}, Shared, none},
+		{"added, and stamped anew by another", []merge.Group{group(existence, by(thirds, peer)), group(a.Or(b), theirs)}, Shared, none},
+		{"added before, and its existence stamped anew here", []merge.Group{group(existence, by(ours, peer)), group(a.Or(b), before)}, Untouched, none},
+		{"added, and stamped anew by another that only sends it again", []merge.Group{group(existence.Or(a).Or(b), by(version(500, "migori", 15, third), peer))}, Untouched, none},
+		{"made here, stamped anew by another", []merge.Group{group(existence.Or(a).Or(b), by(thirds, 0))}, Untouched, none},
+		{"added and stamped anew before", []merge.Group{group(existence.Or(a).Or(b), by(version(500, "hub", 5, 0), peer))}, Untouched, none},
+		{"changed twice", []merge.Group{group(existence, ours), group(a, theirs), group(b, version(6000, "kisumu", 13, peer))}, Changed, a.Or(b)},
 	} {
 		fate, mask := since().Row(merge.Row{Known: true, Alive: true, Groups: c.groups})
 		if fate != c.fate || mask != c.mask {
-			t.Errorf("%s: %d, %b", c.what, fate, mask)
+			t.Errorf("%s: %d, %v", c.what, fate, mask)
 		}
 	}
 }
