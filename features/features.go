@@ -23,8 +23,16 @@ type Feature struct {
 // Known is the features that a program reads.
 type Known []Feature
 
-// Present returns what this program reads beyond batch format 1: nothing yet. The first feature is added here.
-func Present() Known { return nil }
+// Resolutions is what people decided about conflicts: conflict records with a note that says so.
+const Resolutions = "resolutions"
+
+// Present returns what this program reads beyond batch format 1. A feature is added here.
+func Present() Known { return Known{{Name: Resolutions, Since: "0.1.0"}} }
+
+// Has reports whether a feature is among them.
+func (k Known) Has(name string) bool {
+	return slices.ContainsFunc(k, func(f Feature) bool { return f.Name == name })
+}
 
 // Names returns the names of the features, sorted.
 func (k Known) Names() []string {

@@ -6,7 +6,7 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Format 3 keeps what is deleted, rows that wait, what each peer has used of its quotas, which rows were kept back from a peer, and when
+// Format 3 keeps what is deleted, rows that wait, what each peer has used of its quotas, which rows were kept back from a peer, what people decided about conflicts, and when
 // the application's tables were made.
 
 func stepsFrom2() []upgradeStep {
@@ -22,6 +22,10 @@ func stepsFrom2() []upgradeStep {
 		{"make omsync_deleted", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_deleted") }},
 		{"make omsync_waiting", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_waiting") }},
 		{"make omsync_unsent", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_unsent") }},
+		{"make omsync_resolution", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
+		{"add over which link a conflict came", 2, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_conflict"), "peer_id")
+		}},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
 		}},

@@ -1,0 +1,13 @@
+package access
+
+import "github.com/omsync/omsync/merge"
+
+// TakesResolution reports whether the peer may settle conflicts of a row: one that it may change itself. What was decided above counts
+// for every row. added is as in [Rules.TakesRow].
+func (r Rules) TakesResolution(row merge.Row, added Added) bool { return r.TakesRow(row, added) }
+
+// Resolves reports whether a conflict about these columns of a row may be settled here, on the link to the peer: what is decided below
+// must reach the parent, or the two would differ until the parent's next change. Towards a child everything may.
+func (r Rules) Resolves(row merge.Row, columns merge.Mask) bool {
+	return !r.up || r.SendsRow(row, false) && columns&r.SendsNot() == 0
+}
