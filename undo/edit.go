@@ -192,7 +192,7 @@ func (e *Editor) Confirm(ctx context.Context, t *schema.Table, at journal.Row, c
 // Insert inserts a row that was deleted again. Errors: *[NotTaken].
 func (e *Editor) Insert(ctx context.Context, t *schema.Table, key string, content journal.Content) error {
 	tbl := e.u.table(t)
-	tbl.deleted = []*revived{{t: tbl, key: key, content: content}}
+	tbl.deleted = []*revived{{t: tbl, key: key, held: content}}
 	if err := e.u.insertDeleted(ctx); err != nil {
 		return err
 	}
