@@ -78,10 +78,54 @@ func (x *deciding) bringBack(ctx context.Context) error {
 		return err
 	}
 	if err := x.e.Insert(ctx, x.t, x.conflict.Key, content); err != nil {
-		return fmt.Errorf("the row of %s (%s) cannot come back: %w. Nothing was changed", x.t.Name, journal.PrintableKey(x.t, x.conflict.Key), err)
+		return fmt.Errorf("%s: it cannot come back: %w. Nothing was changed", x.rowText(), err)
 	}
 	x.done.Inserted = true
 	return nil
+}
+
+// deleteRow deletes the row, unless others refer to it. The seal keeps it whole.
+func (x *deciding) deleteRow(ctx context.Context) error {
+	gone := journal.Conflict{Table: x.t.Name, Key: x.conflict.Key, Loser: highest(x.row.Known.Groups)}
+	if err := x.putReplaced(ctx, []journal.Conflict{gone}); err != nil {
+		return err
+	}
+	if err := x.e.Delete(ctx, x.t, x.row.At); err != nil {
+		return fmt.Errorf("%s: it cannot be deleted: %w. Nothing was changed", x.rowText(), err)
+	}
+	x.done.Deleted = true
+	return nil
+}
+
+// highest returns the latest stamp of a row.
+func highest(groups []merge.Group) (s merge.Stamp) {
+	for _, g := range groups {
+		if s.Before(g.Stamp) {
+			s = g.Stamp
+		}
+	}
+	return s
+}
+
+// insertAgain inserts a row that the decision had deleted.
+func (x *deciding) insertAgain(ctx context.Context) error {
+	content, err := x.content(ctx)
+	if err != nil {
+		return err
+	}
+	if content == nil {
+		return fmt.Errorf("%s: the decision had deleted it, and it is not kept here: take the decision back where the row is kept", x.rowText())
+	}
+	if err := x.e.Insert(ctx, x.t, x.conflict.Key, content); err != nil {
+		return fmt.Errorf("%s: it cannot come back: %w. Nothing was changed", x.rowText(), err)
+	}
+	x.done.Inserted = true
+	return nil
+}
+
+// rowText names the row in messages.
+func (x *deciding) rowText() string {
+	return fmt.Sprintf("%s, row %s", x.t.Name, journal.PrintableKey(x.t, x.conflict.Key))
 }
 
 // tookLost reports whether one of the decisions that are taken back had taken what lost.
@@ -104,8 +148,11 @@ func (x *deciding) reverse(ctx context.Context) error {
 		return err
 	}
 	for _, r := range x.chosen {
-		if _, back := replaced[replacedBy{"", r.Resolution.Stamp}]; back && x.row.Known.Alive {
+		if _, back := replaced[replacedBy{"", true, r.Resolution.Stamp}]; back && x.row.Known.Alive {
 			return x.removeAgain(ctx, r)
+		}
+		if _, deleted := replaced[replacedBy{"", false, r.Resolution.Stamp}]; deleted && !x.row.Known.Alive {
+			return x.insertAgain(ctx)
 		}
 	}
 	set := map[*schema.Column]*string{}
@@ -114,7 +161,7 @@ func (x *deciding) reverse(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		before, known := replaced[replacedBy{r.Column, r.Resolution.Stamp}]
+		before, known := replaced[replacedBy{r.Column, false, r.Resolution.Stamp}]
 		switch action, why := rules.Reverse(r, s, known); action {
 		case rules.Refuse:
 			return x.refusedUndo(r, why)
@@ -126,14 +173,14 @@ func (x *deciding) reverse(ctx context.Context) error {
 		}
 	}
 	if err := x.e.Set(ctx, x.t, x.row.At, set); err != nil {
-		return fmt.Errorf("the value of before of %s (%s) cannot be put back: %w. Nothing was changed", x.t.Name, journal.PrintableKey(x.t, x.conflict.Key), err)
+		return fmt.Errorf("%s: the value of before cannot be put back: %w. Nothing was changed", x.rowText(), err)
 	}
 	return nil
 }
 
 // refusedUndo says why a decision is not taken back.
 func (x *deciding) refusedUndo(r rules.Record, why rules.Reason) error {
-	row := fmt.Sprintf("%s, row %s", x.t.Name, journal.PrintableKey(x.t, x.conflict.Key))
+	row := x.rowText()
 	if why == rules.NotThere {
 		return fmt.Errorf("%s: it has no column %s any more, so the decision cannot be taken back", row, r.Column)
 	}
@@ -142,7 +189,7 @@ func (x *deciding) refusedUndo(r rules.Record, why rules.Reason) error {
 
 // removeAgain deletes a row that the decision had brought back, unless somebody has changed it since or refers to it.
 func (x *deciding) removeAgain(ctx context.Context, r rules.Record) error {
-	row := fmt.Sprintf("%s, row %s", x.t.Name, journal.PrintableKey(x.t, x.conflict.Key))
+	row := x.rowText()
 	if !rules.Untouched(x.row.Known, r.Resolution.Stamp) {
 		return fmt.Errorf("%s: the decision had brought it back, and somebody has changed it since: it stays", row)
 	}
@@ -153,10 +200,11 @@ func (x *deciding) removeAgain(ctx context.Context, r rules.Record) error {
 	return nil
 }
 
-// replacedBy says which column's value a decision replaced; "": the deletion of the row.
+// replacedBy says which column's value a decision replaced; "": the row that it deleted, or the deletion of one that it brought back.
 type replacedBy struct {
-	column string
-	by     merge.Stamp
+	column   string
+	deletion bool
+	by       merge.Stamp
 }
 
 // replaced returns the records of what decisions replaced.
@@ -165,10 +213,10 @@ func (x *deciding) replaced(ctx context.Context) (map[replacedBy]uint64, error) 
 	f := journal.ConflictFilter{Table: x.conflict.Table, Key: x.conflict.Key}
 	err := journal.ConflictRecords(ctx, x.e.DB(), f, func(r journal.ConflictRecord) error {
 		if r.Resolution.How == merge.Replaced {
-			out[replacedBy{r.Column, r.Winner}] = r.ID
+			out[replacedBy{r.Column, r.Deletion, r.Winner}] = r.ID
 		}
 		for _, c := range x.chosen { // a value that had lost elsewhere already, so that its record was there
-			if at := (replacedBy{c.Column, c.Resolution.Stamp}); c.Column == r.Column && c.Column != "" && r.Loser == c.Winner && out[at] == 0 {
+			if at := (replacedBy{c.Column, false, c.Resolution.Stamp}); c.Column == r.Column && c.Column != "" && r.Loser == c.Winner && out[at] == 0 {
 				out[at] = r.ID
 			}
 		}

@@ -26,6 +26,8 @@ func (x *deciding) edit(ctx context.Context) error {
 			return x.refused(r, why)
 		case rules.BringBack:
 			back = true
+		case rules.Delete:
+			return x.deleteRow(ctx)
 		case rules.Confirm:
 			confirmed |= x.j.Tables[x.t.Name].Bit(r.Column)
 		case rules.Set:
@@ -42,7 +44,7 @@ func (x *deciding) edit(ctx context.Context) error {
 		}
 	}
 	if err := x.e.Set(ctx, x.t, x.row.At, set); err != nil {
-		return fmt.Errorf("the lost value of %s (%s) cannot be taken: %w. Nothing was changed", x.t.Name, journal.PrintableKey(x.t, x.conflict.Key), err)
+		return fmt.Errorf("%s: the lost value cannot be taken: %w. Nothing was changed", x.rowText(), err)
 	}
 	if confirmed != 0 {
 		return x.e.Confirm(ctx, x.t, x.row.At, confirmed)
@@ -85,10 +87,8 @@ func stampOf(groups []merge.Group, bit merge.Mask) merge.Stamp {
 
 // refused says why a decision cannot be carried out, and what can be done.
 func (x *deciding) refused(r rules.Record, why rules.Reason) error {
-	row := fmt.Sprintf("%s, row %s", x.t.Name, journal.PrintableKey(x.t, x.conflict.Key))
+	row := x.rowText()
 	switch why {
-	case rules.Deletes:
-		return fmt.Errorf("%s: what lost is its deletion, and omsync deletes no row that somebody has kept. If it is to go, delete it in the application, then: omsync conflicts dismiss %d", row, x.d.ID)
 	case rules.Gone:
 		return fmt.Errorf("%s: it is gone here, and not kept whole, so it cannot come back from here. Where it was deleted by an import it is kept: try it there, or: omsync conflicts dismiss %d", row, x.d.ID)
 	case rules.Changed:

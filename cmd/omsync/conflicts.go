@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,14 +109,14 @@ func runConflictsList(cmd *cobra.Command, g *global, o *conflictsFilter) error {
 		}
 		return nil
 	}
-	if err := printConflicts(out, l, o.all); err != nil {
+	if err := printConflicts(out, l); err != nil {
 		return err
 	}
-	return printListing(cmd.ErrOrStderr(), l, o)
+	return printListing(cmd.ErrOrStderr(), l)
 }
 
 // printListing says what the list leaves out.
-func printListing(w io.Writer, l *conflicts.Listing, o *conflictsFilter) error {
+func printListing(w io.Writer, l *conflicts.Listing) error {
 	if len(l.Conflicts) == 0 {
 		if _, err := fmt.Fprintln(w, "no conflicts to show"); err != nil {
 			return err
@@ -270,15 +269,16 @@ func runDecide(cmd *cobra.Command, g *global, args []string, d conflicts.Decisio
 // doneText says what a decision did.
 func doneText(d conflicts.Decision, done *conflicts.Done) string {
 	what := map[merge.How]string{merge.TookLost: "took the lost value", merge.TookKept: "took the kept value", merge.Dismissed: "dismissed", merge.Open: "open again"}[d.How]
-	text := fmt.Sprintf("conflict %d: %s", d.ID, what)
+	about := done.Table
 	if len(done.Columns) > 0 {
-		text += " of " + done.Table + "." + strings.Join(done.Columns, ", ")
+		about += "." + strings.Join(done.Columns, ", ")
 	}
+	text := fmt.Sprintf("conflict %d (%s): %s", d.ID, about, what)
 	switch {
 	case done.Inserted:
 		text += "; the row is back"
 	case done.Deleted:
-		text += "; the row that had come back is deleted again"
+		text += "; the row is deleted"
 	case d.How == merge.Open && len(done.Set) > 0:
 		text += "; the value of before is back"
 	}
@@ -289,14 +289,14 @@ func doneText(d conflicts.Decision, done *conflicts.Done) string {
 }
 
 // printConflicts prints a line for each conflict.
-func printConflicts(out io.Writer, l *conflicts.Listing, all bool) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+func printConflicts(out io.Writer, l *conflicts.Listing) error {
+	w := newTable(out)
 	for i, e := range l.Conflicts {
 		if i == 0 {
-			fmt.Fprintln(w, "CONFLICT\tTABLE\tCOLUMNS\tROW\tLOST\tKEPT\tLINK\tSTATE")
+			fmt.Fprintln(w, "CONFLICT\tTABLE\tCOLUMNS\tLOST\tKEPT\tLINK\tSTATE\tROW")
 		}
 		x := entryJSON(e)
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, failure.Printable(x.Table), failure.Printable(strings.Join(x.Columns, ", ")), failure.Printable(x.Row), x.lost(), x.kept(), x.Link, x.State)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, failure.Printable(x.Table), failure.Printable(journal.Cut(strings.Join(x.Columns, ", "), maxCell)), x.Lost.text(), x.Kept.text(), x.Link, x.State, failure.Printable(x.Row))
 	}
 	return w.Flush()
 }

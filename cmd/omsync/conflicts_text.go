@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/omsync/omsync/conflicts"
@@ -109,9 +108,6 @@ func entryJSON(e *conflicts.Entry) conflictJSON {
 	return out
 }
 
-func (x conflictJSON) lost() string { return x.Lost.text() }
-func (x conflictJSON) kept() string { return x.Kept.text() }
-
 func viewJSON(v *conflicts.View) conflictJSON {
 	out := entryJSON(&v.Entry)
 	for _, c := range v.Columns {
@@ -133,8 +129,8 @@ func printView(out io.Writer, v *conflicts.View) error {
 	if x.Link != "" {
 		fmt.Fprintf(out, "came over the link to %s, %s\n", x.Link, conflicts.Time(x.Came.UnixMicro()))
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "COLUMN\tLOST (%s)\tKEPT (%s)\n", x.lost(), x.kept())
+	w := newTable(out)
+	fmt.Fprintf(w, "COLUMN\tLOST (%s)\tKEPT (%s)\n", x.Lost.text(), x.Kept.text())
 	for _, c := range x.Values {
 		name := c.Column
 		switch {

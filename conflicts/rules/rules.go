@@ -159,6 +159,7 @@ const (
 	Confirm          // the value stays, with a new stamp: so a decision elsewhere that differs meets it
 	Set              // the value that lost is put in its place
 	BringBack        // the row was deleted and is inserted again
+	Delete           // the row is deleted, unless another refers to it
 	Refuse           // it cannot be decided like this: see the reason
 )
 
@@ -167,7 +168,6 @@ type Reason uint8
 
 const (
 	NoReason Reason = iota
-	Deletes         // what lost is the deletion of a row that is here: omsync deletes nothing that somebody has kept
 	Gone            // there is no such row, and nobody knows how it was
 	Changed         // the value is no longer the one that had been kept: somebody has changed it since
 	NotThere        // the column is not there any more
@@ -191,10 +191,9 @@ func Decide(r Record, how merge.How, s State) (Action, Reason) {
 			return Confirm, NoReason
 		}
 		return Nothing, NoReason
+	case r.Deletion && s.Alive:
+		return Delete, NoReason
 	case r.Deletion:
-		if s.Alive {
-			return Refuse, Deletes
-		}
 		return Nothing, NoReason
 	case !s.Alive && !s.Kept:
 		return Refuse, Gone
