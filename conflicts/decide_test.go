@@ -165,7 +165,7 @@ func TestDecide(t *testing.T) {
 
 // Two people decide at once at two sites, and differently: all sites end equal, and what was not taken is an open conflict.
 func TestDecideAtOnce(t *testing.T) {
-	n := newNetwork(t, "")
+	n := newNetwork(t, "none")
 	n.kisumu.Exec("UPDATE ward SET name = 'of kisumu' WHERE uuid = 'a'")
 	n.hub.Exec("UPDATE ward SET name = 'of the hub' WHERE uuid = 'a'")
 	n.same()
@@ -190,7 +190,7 @@ func TestDecideAtOnce(t *testing.T) {
 
 // A row that was deleted comes back whole, at the site that keeps it, and goes again when that is taken back.
 func TestDecideDeleted(t *testing.T) {
-	n := newNetwork(t, "")
+	n := newNetwork(t, "none")
 	n.kisumu.Exec("UPDATE ward SET size = 7 WHERE uuid = 'a'")
 	n.kisumu.Seal()
 	n.hub.Exec("DELETE FROM ward WHERE uuid = 'a'") // later than all of it
@@ -223,7 +223,7 @@ func TestDecideDeleted(t *testing.T) {
 
 // A deletion that lost may be taken: the row goes, unless others refer to it, and comes back when that is taken back.
 func TestDecideDeletion(t *testing.T) {
-	n := newNetwork(t, "")
+	n := newNetwork(t, "none")
 	n.kisumu.Exec("DELETE FROM ward WHERE uuid = 'a'")
 	n.kisumu.Seal()
 	n.hub.Exec("UPDATE ward SET size = 7 WHERE uuid = 'a'", "INSERT INTO bed (uuid, ward_id) SELECT 'bed', id FROM ward WHERE uuid = 'a'")
