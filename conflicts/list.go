@@ -2,8 +2,6 @@ package conflicts
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/omsync/omsync/conflicts/rules"
@@ -30,17 +28,10 @@ type Filter struct {
 // Entry is one conflict of a list.
 type Entry struct {
 	*rules.Conflict
-	Open bool
-	Row  string                            // whose row it is, in words
-	Link string                            // the peer over whose link it came; "": an earlier omsync recorded it, or it was decided here
-	ByID map[uint64]journal.ConflictRecord // its records, without values
-}
-
-// Earlier counts the rows of a table of which values from before their node was one lost.
-type Earlier struct {
-	Table  string
-	Rows   int
-	Values int
+	State string                            // see [rules.Conflict.State]
+	Row   string                            // whose row it is, in words
+	Link  string                            // the peer over whose link it came; "": an earlier omsync recorded it, or it was decided here
+	ByID  map[uint64]journal.ConflictRecord // its records, without values
 }
 
 // Listing is what List found.
@@ -49,12 +40,15 @@ type Listing struct {
 	Open      int  // how many are open
 	More      bool // there are more than the limit
 	Cut       bool // there are more records than a list looks at
-	Earlier   []Earlier
+	Earlier   []journal.EarlierConflicts // what the list leaves out of before; nothing if it is of one patient
 }
 
 // List returns the conflicts that a filter chooses, the newest first.
 func List(ctx context.Context, q sqldb.DB, j *journal.Journal, f Filter) (*Listing, error) {
-	filter := journal.ConflictFilter{Table: f.Table, Peer: f.Peer, Limit: maxRecords + 1}
+	filter := journal.ConflictFilter{Table: f.Table, Peer: f.Peer, Limit: maxRecords + 1, When: journal.Later}
+	if f.Earlier {
+		filter.When = journal.Earlier
+	}
 	if !f.Since.IsZero() {
 		first, err := journal.FirstEpoch(ctx, q, f.Since)
 		if err != nil || first == 0 {
@@ -86,15 +80,9 @@ func List(ctx context.Context, q sqldb.DB, j *journal.Journal, f Filter) (*Listi
 	if err != nil {
 		return nil, err
 	}
-	earlier := map[string]*Earlier{}
 	for _, c := range rules.Group(records) {
-		kind := c.Kind()
-		if kind == rules.Earlier && !f.Earlier {
-			count(earlier, c)
-			continue
-		}
 		open := c.Open(f.OpenSince.UnixMicro())
-		if f.Earlier != (kind == rules.Earlier) || !f.Earlier && !open && !f.All {
+		if f.Earlier && c.Kind() != rules.Earlier || !f.Earlier && !open && !f.All {
 			continue
 		}
 		if mine, err := patient(ctx, c); err != nil || !mine {
@@ -110,7 +98,7 @@ func List(ctx context.Context, q sqldb.DB, j *journal.Journal, f Filter) (*Listi
 			out.More = true
 			continue
 		}
-		e := &Entry{Conflict: c, Open: open, ByID: map[uint64]journal.ConflictRecord{}}
+		e := &Entry{Conflict: c, State: c.State(f.OpenSince.UnixMicro()), ByID: map[uint64]journal.ConflictRecord{}}
 		for _, r := range c.Records {
 			e.ByID[r.ID] = byID[r.ID]
 			e.Link = peers[byID[r.ID].Over]
@@ -122,8 +110,11 @@ func List(ctx context.Context, q sqldb.DB, j *journal.Journal, f Filter) (*Listi
 			return nil, err
 		}
 	}
-	out.Earlier = sorted(earlier)
-	return out, nil
+	if f.Earlier || f.Patient != "" {
+		return out, nil
+	}
+	out.Earlier, err = journal.CountEarlier(ctx, q, filter)
+	return out, err
 }
 
 // CountOpen returns how many conflicts are open that came here since a time. more: there are more than are looked at.
@@ -133,7 +124,7 @@ func CountOpen(ctx context.Context, q sqldb.DB, j *journal.Journal, since time.T
 		return 0, false, err
 	}
 	var records []rules.Record
-	err = journal.ConflictRecords(ctx, q, journal.ConflictFilter{Since: first, Limit: maxRecords + 1}, func(r journal.ConflictRecord) error {
+	err = journal.ConflictRecords(ctx, q, journal.ConflictFilter{Since: first, Limit: maxRecords + 1, When: journal.Later}, func(r journal.ConflictRecord) error {
 		records = append(records, recordOf(j, r))
 		return nil
 	})
@@ -146,23 +137,6 @@ func CountOpen(ctx context.Context, q sqldb.DB, j *journal.Journal, since time.T
 		}
 	}
 	return open, len(records) > maxRecords, nil
-}
-
-func count(of map[string]*Earlier, c *rules.Conflict) {
-	e := of[c.Table]
-	if e == nil {
-		e = &Earlier{Table: c.Table}
-		of[c.Table] = e
-	}
-	e.Rows++
-	e.Values += len(c.Records)
-}
-
-func sorted(of map[string]*Earlier) (out []Earlier) {
-	for _, table := range slices.Sorted(maps.Keys(of)) {
-		out = append(out, *of[table])
-	}
-	return out
 }
 
 // peerNames returns the names of all peers, of those that were removed too.

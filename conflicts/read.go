@@ -2,6 +2,7 @@ package conflicts
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/omsync/omsync/conflicts/rules"
@@ -31,7 +32,7 @@ func read(ctx context.Context, q sqldb.DB, j *journal.Journal, id uint64) (*rule
 	}
 	byID := map[uint64]journal.ConflictRecord{}
 	var records []rules.Record
-	f := journal.ConflictFilter{Table: one.Table, Key: one.Key, Loser: &one.Loser}
+	f := journal.ConflictFilter{Table: one.Table, Key: one.Key, Loser: &one.Loser, Limit: maxRecords}
 	err = journal.ConflictRecords(ctx, q, f, func(r journal.ConflictRecord) error {
 		byID[r.ID] = r
 		records = append(records, recordOf(j, r))
@@ -47,5 +48,5 @@ func read(ctx context.Context, q sqldb.DB, j *journal.Journal, id uint64) (*rule
 			}
 		}
 	}
-	return nil, nil, journal.ErrNoConflict
+	return nil, nil, fmt.Errorf("conflict %d is one of more than %d about one version of one row: look at omsync_conflict, where they came from", id, maxRecords)
 }

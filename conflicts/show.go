@@ -48,7 +48,7 @@ func Show(ctx context.Context, q sqldb.DB, j *journal.Journal, id uint64, openSi
 	if err != nil {
 		return nil, err
 	}
-	v := &View{Entry: Entry{Conflict: c, Open: c.Open(openSince), ByID: byID}}
+	v := &View{Entry: Entry{Conflict: c, State: c.State(openSince), ByID: byID}}
 	l := newLabels(q, j)
 	if v.Row, err = l.of(ctx, c.Table, c.Key); err != nil {
 		return nil, err

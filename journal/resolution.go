@@ -32,8 +32,18 @@ type ConflictFilter struct {
 	Winner merge.Stamp  // what they lost to
 	Values bool         // with their values
 	Limit  int          // the newest so many
+	When   When
 	Loser  *merge.Stamp // what lost
 }
+
+// When chooses records by what lost.
+type When uint8
+
+const (
+	Any     When = iota
+	Later        // it was made since its node is one
+	Earlier      // it is from before
+)
 
 // ConflictRecords hands to f the records that a filter chooses, the newest first. f may not use q.
 func ConflictRecords(ctx context.Context, q sqldb.DB, f ConflictFilter, each func(ConflictRecord) error) error {
@@ -68,6 +78,12 @@ func ConflictRecords(ctx context.Context, q sqldb.DB, f ConflictFilter, each fun
 		b = fmt.Appendf(b, " AND c.loser_time = %d", f.Loser.Time)
 		text("loser_author", f.Loser.Author)
 	}
+	switch f.When {
+	case Later:
+		b = append(b, " AND c.loser_time > 0"...)
+	case Earlier:
+		b = append(b, " AND c.loser_time = 0"...)
+	}
 	b = append(b, " ORDER BY c.id DESC"...)
 	if f.Limit > 0 {
 		b = fmt.Appendf(b, " LIMIT %d", f.Limit)
@@ -86,6 +102,32 @@ func ConflictRecords(ctx context.Context, q sqldb.DB, f ConflictFilter, each fun
 		return fmt.Errorf("read conflicts: %w", err)
 	}
 	return nil
+}
+
+// EarlierConflicts counts what lost of rows from before their node was one and nobody has decided about.
+type EarlierConflicts struct {
+	Table        string
+	Rows, Values int64
+}
+
+// CountEarlier counts, by table, what a filter chooses of it. ID, Winner, Loser, Limit and When of the filter choose nothing.
+func CountEarlier(ctx context.Context, q sqldb.DB, f ConflictFilter) (out []EarlierConflicts, err error) {
+	b := fmt.Appendf(nil, "SELECT c.table_name, COUNT(DISTINCT c.row_key), COUNT(*) FROM omsync_conflict c LEFT JOIN omsync_resolution r ON r.digest = c.digest"+
+		" WHERE c.loser_time = 0 AND c.epoch >= %d AND (r.digest IS NULL OR r.resolution = '%s')", f.Since, merge.Open)
+	if f.Table != "" {
+		b = sqldb.Binary(append(b, " AND c.table_name = "...), f.Table)
+	}
+	if f.Peer != 0 {
+		b = fmt.Appendf(b, " AND c.peer_id = %d", f.Peer)
+	}
+	err = sqldb.Each(ctx, q, string(b)+" GROUP BY c.table_name ORDER BY c.table_name", func(r []sql.RawBytes) error {
+		out = append(out, EarlierConflicts{string(r[0]), sqldb.Int(r[1]), sqldb.Int(r[2])})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count conflicts: %w", err)
+	}
+	return out, nil
 }
 
 // ErrNoConflict means that no record has the number.

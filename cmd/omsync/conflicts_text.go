@@ -46,7 +46,7 @@ type conflictJSON struct {
 	Kept    versionJSON  `json:"kept"`
 	Link    string       `json:"link,omitempty"`
 	Came    time.Time    `json:"came"`
-	State   string       `json:"state"` // open, settled, or old
+	State   string       `json:"state"` // open, settled, old, bookkeeping, or earlier: from before omsync was there
 	Decided *decidedJSON `json:"decided,omitempty"`
 	Values  []columnJSON `json:"values,omitempty"`
 }
@@ -81,7 +81,7 @@ func decidedOf(r merge.Resolution) *decidedJSON {
 }
 
 func entryJSON(e *conflicts.Entry) conflictJSON {
-	out := conflictJSON{ID: e.ID(), Table: e.Table, Key: e.Key, Row: e.Row, Lost: versionOf(e.Loser), Kept: versionOf(e.Records[0].Winner), Link: e.Link, State: "old"}
+	out := conflictJSON{ID: e.ID(), Table: e.Table, Key: e.Key, Row: e.Row, Lost: versionOf(e.Loser), Kept: versionOf(e.Records[0].Winner), Link: e.Link, State: e.State}
 	folded := e.Folded()
 	for _, r := range e.Records {
 		name := r.Column
@@ -98,12 +98,6 @@ func entryJSON(e *conflicts.Entry) conflictJSON {
 		}
 	}
 	out.Came = time.UnixMicro(e.Records[0].Came).UTC()
-	switch {
-	case e.Open:
-		out.State = "open"
-	case e.Settled():
-		out.State = "settled"
-	}
 	out.Decided = decidedOf(e.Records[0].Resolution)
 	return out
 }

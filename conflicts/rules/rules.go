@@ -129,6 +129,21 @@ func (c *Conflict) Open(since int64) bool {
 	return c.Kind() == Matters && !c.Settled() && slices.ContainsFunc(c.Records, func(r Record) bool { return r.Came >= since })
 }
 
+// State is what a conflict is to people now: open, settled, or why it is neither, for what came before a time: bookkeeping, earlier, old.
+func (c *Conflict) State(since int64) string {
+	switch kind := c.Kind(); {
+	case c.Open(since):
+		return "open"
+	case c.Settled():
+		return "settled"
+	case kind == OnlyBookkeeping:
+		return "bookkeeping"
+	case kind == Earlier:
+		return "earlier"
+	}
+	return "old"
+}
+
 // Choose returns the records that a decision is about: those of one column, or if it is "" all of which nobody has decided yet; with
 // those that are folded under them once nothing else that matters is left. decided: those that somebody has decided about instead, for a
 // decision to be taken back.
