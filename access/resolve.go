@@ -11,3 +11,9 @@ func (r Rules) TakesResolution(row merge.Row, added Added) bool { return r.Takes
 func (r Rules) Resolves(row merge.Row, columns merge.Mask) bool {
 	return !r.up || r.SendsRow(row, false) && columns&r.SendsNot() == 0
 }
+
+// TakesLost reports whether values that lost, of which the peer told, may be put into columns of a row: what a peer may not write itself
+// does not get in by the record of a conflict either. added is as in [Rules.TakesRow].
+func (r Rules) TakesLost(row merge.Row, columns merge.Mask, added Added) bool {
+	return r.TakesRow(row, added) && columns&^r.Writes() == 0
+}

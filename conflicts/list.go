@@ -37,9 +37,9 @@ type Entry struct {
 // Listing is what List found.
 type Listing struct {
 	Conflicts []*Entry
-	Open      int  // how many are open
-	More      bool // there are more than the limit
-	Cut       bool // there are more records than a list looks at
+	Open      int                        // how many are open
+	More      bool                       // there are more than the limit
+	Cut       bool                       // there are more records than a list looks at
 	Earlier   []journal.EarlierConflicts // what the list leaves out of before; nothing if it is of one patient
 }
 

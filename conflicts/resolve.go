@@ -151,6 +151,30 @@ func (x *deciding) check(ctx context.Context) error {
 		}
 		return fmt.Errorf("a change of this row of %s does not go to %s, whose value would come again: decide it there (omsync conflicts, at %[2]s)", x.t.Name, p.Name)
 	}
+	return x.told(ctx, peers)
+}
+
+// told returns an error if a value that lost would be taken of which a peer told that may not write it.
+func (x *deciding) told(ctx context.Context, peers []*journal.Peer) error {
+	if x.d.How != merge.TookLost {
+		return nil
+	}
+	meta := x.j.Tables[x.t.Name]
+	var added access.Added
+	if !x.row.Known.Alive {
+		by, err := journal.DeletedAuthors(ctx, x.e.DB(), meta.ID, []string{x.conflict.Key})
+		if err != nil {
+			return err
+		}
+		added.By, added.Known = by[x.conflict.Key]
+	}
+	for _, r := range x.chosen {
+		for _, p := range peers {
+			if p.ID == x.records[r.ID].Over && !access.On(x.j.Access(x.t), p.ID, p.Role).TakesLost(x.row.Known, meta.Bit(r.Column), added) {
+				return fmt.Errorf("%s: the record came from %s, which may not change that itself: if its value is right, write it in the application, and then: omsync conflicts dismiss %d", x.rowText(), p.Name, x.d.ID)
+			}
+		}
+	}
 	return nil
 }
 

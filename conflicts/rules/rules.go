@@ -198,6 +198,12 @@ type State struct {
 	AnyValue bool        // whoever decides knows that it was changed since
 }
 
+// IsKept reports whether a value with this stamp is the one that was kept: it has the winner's stamp, or if that is no later, the
+// stamp just above the loser's that the node which settled the conflict gave it.
+func (r Record) IsKept(now merge.Stamp) bool {
+	return now == r.Winner || r.Winner.Time <= r.Loser.Time && now.Time == r.Loser.Time+1
+}
+
 // Decide returns what a decision does about a record. how is merge.TookLost or merge.TookKept.
 func Decide(r Record, how merge.How, s State) (Action, Reason) {
 	switch {
@@ -220,7 +226,7 @@ func Decide(r Record, how merge.How, s State) (Action, Reason) {
 		return Refuse, NotThere
 	case s.Equal:
 		return Confirm, NoReason
-	case s.Stamp != r.Winner && !s.AnyValue:
+	case !r.IsKept(s.Stamp) && !s.AnyValue:
 		return Refuse, Changed
 	}
 	return Set, NoReason
