@@ -10,9 +10,13 @@ import (
 	"github.com/omsync/omsync/journal"
 )
 
+// Before reports whether the time of a stamp says that the value was there before its node was one. Where two such values meet, the one
+// that stays has a stamp just above the other's.
+func Before(µs int64) bool { return µs < time.Second.Microseconds() }
+
 // Time is a time of a stamp as people read it, by this computer's zone.
 func Time(µs int64) string {
-	if µs == 0 {
+	if Before(µs) {
 		return "before omsync"
 	}
 	return time.UnixMicro(µs).Local().Format("2006-01-02 15:04")

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -25,14 +26,14 @@ type Conflict struct {
 	Over               merge.Peer // the peer in whose batch it was noticed or came; 0: an earlier omsync recorded it, or a decision made here
 }
 
-// Digest returns what stands for a record everywhere, 16 bytes.
+// Digest returns what stands for a record everywhere, 16 bytes: at servers that write names of tables in small letters, too.
 func (c Conflict) Digest() string {
 	h := sha256.New()
 	value := "NULL"
 	if c.Value != nil {
-		value = strconv.Quote(*c.Value)
+		value = strconv.QuoteToASCII(*c.Value)
 	}
-	fmt.Fprintf(h, "%q %q %q %d %q %s", c.Table, c.Key, c.Column, c.Loser.Time, c.Loser.Author, value)
+	fmt.Fprintf(h, "%+q %+q %+q %d %+q %s", strings.ToLower(c.Table), c.Key, strings.ToLower(c.Column), c.Loser.Time, c.Loser.Author, value)
 	return string(h.Sum(nil)[:16])
 }
 

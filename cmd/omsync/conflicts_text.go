@@ -20,7 +20,7 @@ type versionJSON struct {
 
 func versionOf(s merge.Stamp) versionJSON {
 	v := versionJSON{By: s.Author}
-	if s.Time != 0 {
+	if !conflicts.Before(s.Time) {
 		at := time.UnixMicro(s.Time).UTC()
 		v.At = &at
 	}
