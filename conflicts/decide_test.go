@@ -243,3 +243,23 @@ func TestDecideDeletion(t *testing.T) {
 		t.Errorf("taken back: %s", got)
 	}
 }
+
+// A peer whose program knows of no decisions gets the edit alone, and goes on.
+func TestDecideWithAnOldPeer(t *testing.T) {
+	n := newNetwork(t, "none")
+	n.kisumu.Features = nil
+	n.same()
+	n.kisumu.Exec("UPDATE ward SET name = 'of kisumu' WHERE uuid = 'a'")
+	n.hub.Exec("UPDATE ward SET name = 'of the hub' WHERE uuid = 'a'")
+	n.same()
+	mustDecide(n.hub, t, only(n.hub, t), merge.TookLost)
+	n.same()
+	if got := n.kisumu.One("SELECT name FROM ward WHERE uuid = 'a'"); got != "of kisumu" {
+		t.Errorf("kisumu: %s", got)
+	}
+	if got := n.kisumu.One("SELECT COUNT(*) FROM omsync_resolution"); got != "0" {
+		t.Errorf("%s decisions came to kisumu", got)
+	}
+	nothingOpen(t, n.hub, n.migori)
+	only(n.kisumu, t)
+}
