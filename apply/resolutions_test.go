@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sites"
 )
@@ -33,7 +34,7 @@ func TestForgedResolutions(t *testing.T) {
 		return []byte(hub.One("SELECT digest FROM omsync_conflict WHERE table_name = '" + table + "' AND row_key = '" + key + "' AND loser_author <> 'hub' LIMIT 1"))
 	}
 	ward, bed := digest("ward", "w-1"), digest("bed", "b-1")
-	clinic.Exec("INSERT INTO ward (uuid) VALUES ('w-9')")
+	clinic.Exec("INSERT INTO ward (uuid, name) VALUES ('w-9', 'a')")
 	f := clinic.Export(hub)[0]
 	now := time.Now().UnixMicro()
 	for _, c := range []struct {
@@ -70,7 +71,7 @@ func TestForgedResolutions(t *testing.T) {
 			return w.Records(&batch.Records{Table: n, Keys: []uint32{first}, Columns: []string{"name"}, Values: [][]byte{c.value}, LostTimes: []int64{5}, LostAuthors: []string{"clinic"},
 				WonTimes: []int64{c.time}, WonAuthors: []string{c.author}, At: []int64{c.time}, Epochs: []uint64{1000}, Notes: []string{"resolution:" + c.how}})
 		}), signed)
-		if errors.Is(err, batch.ErrCorrupt) != c.corrupt || err != nil && !c.corrupt || err == nil && r.Conflicts != 0 {
+		if errors.Is(err, batch.ErrCorrupt) != c.corrupt || err != nil && !c.corrupt || err == nil && (r.Conflicts != 0 || r.Outcome != apply.Applied) {
 			t.Errorf("%s: %+v, %v", c.says, r, err)
 		}
 		if got := hub.One("SELECT COUNT(*) FROM omsync_resolution WHERE resolution <> 'open'"); got != c.taken {

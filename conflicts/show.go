@@ -37,7 +37,9 @@ type Column struct {
 }
 
 // Kept reports whether the value here is the one that had been kept.
-func (c *Column) Kept() bool { return c.Here && (rules.Record{Loser: c.Loser, Winner: c.Winner}).IsKept(c.NowStamp) }
+func (c *Column) Kept() bool {
+	return c.Here && (rules.Record{Loser: c.Loser, Winner: c.Winner}).IsKept(c.NowStamp)
+}
 
 // Show returns a conflict by the number of one of its records. Errors: [journal.ErrNoConflict].
 func Show(ctx context.Context, q sqldb.DB, j *journal.Journal, id uint64, openSince int64) (*View, error) {
