@@ -92,9 +92,9 @@ func (x *deciding) refused(r rules.Record, why rules.Reason) error {
 	case rules.Gone:
 		return fmt.Errorf("%s: it is gone here, and not kept whole, so it cannot come back from here. Where it was deleted by an import it is kept: try it there, or: omsync conflicts dismiss %d", row, x.d.ID)
 	case rules.Changed:
-		return fmt.Errorf("%s: its %s was changed again since (%s), so neither of the two values is there. Look at it (omsync conflicts show %d), and take the lost value all the same with --anyway", row, r.Column, said(stampOf(x.row.Known.Groups, x.j.Tables[x.t.Name].Bit(r.Column))), x.d.ID)
+		return fmt.Errorf("%s: its %s was changed again since (%s), so neither of the two values is there. Look at it (omsync conflicts show %d), and take the lost value all the same with --anyway", row, plain(r.Column), said(stampOf(x.row.Known.Groups, x.j.Tables[x.t.Name].Bit(r.Column))), x.d.ID)
 	case rules.NotThere:
-		return fmt.Errorf("%s: it has no column %s any more. Take the other columns one by one with --column, or: omsync conflicts dismiss %d", row, r.Column, x.d.ID)
+		return fmt.Errorf("%s: it has no column %s any more. Take the other columns one by one with --column, or: omsync conflicts dismiss %d", row, plain(r.Column), x.d.ID)
 	}
 	return fmt.Errorf("%s: it cannot be decided", row)
 }

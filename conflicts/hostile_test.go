@@ -94,9 +94,10 @@ func TestHostileRecords(t *testing.T) {
 			t.Errorf("%s: %v", c.says, err)
 		case c.refused != "":
 			refused(t, err, c.refused)
-			if err != nil && len(err.Error()) > 2000 {
-				t.Errorf("%s: an error of %d bytes", c.says, len(err.Error()))
+			if err != nil && (len(err.Error()) > 2000 || strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) })) {
+				t.Errorf("%s: an error of %d bytes: %.200q", c.says, len(err.Error()), err)
 			}
+			refused(t, decide(n.hub, t, id, merge.TookLost, func(d *conflicts.Decision) { d.Column = "other" }), "is not about the column other")
 			if err := decide(n.hub, t, id, merge.TookKept); err != nil {
 				t.Errorf("%s: keep: %v", c.says, err)
 			}

@@ -122,7 +122,7 @@ func columnList(rs []rules.Record) string {
 	for _, r := range rs {
 		switch {
 		case r.Column != "":
-			names = append(names, r.Column)
+			names = append(names, plain(r.Column))
 		case r.Deletion:
 			names = append(names, "the row's deletion")
 		default:
@@ -183,7 +183,7 @@ func (x *deciding) carryOut(ctx context.Context) (err error) {
 	switch {
 	case x.d.How == merge.Dismissed:
 	case x.t == nil && x.d.How == merge.TookLost, x.t == nil && x.d.How == merge.Open && x.tookLost():
-		return fmt.Errorf("%s: %w: dismiss the conflict, or take the kept value", x.conflict.Table, errNotHere)
+		return fmt.Errorf("%s: %w: dismiss the conflict, or take the kept value", plain(x.conflict.Table), errNotHere)
 	case x.t == nil:
 	case x.d.How == merge.Open:
 		err = x.reverse(ctx)
