@@ -28,10 +28,10 @@ type ConflictFilter struct {
 	Table  string
 	Key    string // canonical; with Table
 	Peer   merge.Peer
-	Since  uint64       // this node's epochs from this one on
-	Winner merge.Stamp  // what they lost to
-	Values bool         // with their values
-	Limit  int          // the newest so many
+	Since  uint64      // this node's epochs from this one on
+	Winner merge.Stamp // what they lost to
+	Values bool        // with their values
+	Limit  int         // the newest so many
 	When   When
 	Loser  *merge.Stamp // what lost
 }
