@@ -9,11 +9,11 @@ func (r Rules) TakesResolution(row merge.Row, added Added) bool { return r.Takes
 // Resolves reports whether a conflict about these columns of a row may be settled here, on the link to the peer: what is decided below
 // must reach the parent, or the two would differ until the parent's next change. Towards a child everything may.
 func (r Rules) Resolves(row merge.Row, columns merge.Mask) bool {
-	return !r.up || r.SendsRow(row, false) && columns&r.SendsNot() == 0
+	return !r.up || r.SendsRow(row, false) && !columns.Meets(r.SendsNot())
 }
 
 // TakesLost reports whether values that lost, of which the peer told, may be put into columns of a row: what a peer may not write itself
 // does not get in by the record of a conflict either. added is as in [Rules.TakesRow].
 func (r Rules) TakesLost(row merge.Row, columns merge.Mask, added Added) bool {
-	return r.TakesRow(row, added) && columns&^r.Writes() == 0
+	return r.TakesRow(row, added) && r.Writes(columns) == columns
 }

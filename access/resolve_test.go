@@ -8,10 +8,10 @@ import (
 
 // Who may change a row may settle its conflicts, and no record lets in what its teller may not write.
 func TestResolve(t *testing.T) {
-	const name, password, created merge.Mask = 2, 4, 8
+	name, password, created := merge.Bit(1), merge.Bit(2), merge.Bit(3)
 	const child, other merge.Peer = 1, 2
 	row := func(from merge.Peer) merge.Row {
-		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Existence, Version: merge.Version{From: from}}}}
+		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Bit(merge.Existence), Version: merge.Version{From: from}}}}
 	}
 	for _, c := range []struct {
 		says             string
@@ -24,7 +24,7 @@ func TestResolve(t *testing.T) {
 		{"both ways, from a child", Both, Child, row(other), name, true, true, true},
 		{"both ways, from a child, a column that only comes with a new row", Both, Child, row(other), created, true, false, true},
 		{"both ways, from the parent", Both, Parent, row(other), name, true, true, true},
-		{"both ways, from the parent, a column that never goes up", Both, Parent, row(other), name | password, true, true, false},
+		{"both ways, from the parent, a column that never goes up", Both, Parent, row(other), name.Or(password), true, true, false},
 		{"down, from a child", Down, Child, row(0), name, false, false, true},
 		{"down, from the parent", Down, Parent, row(child), name, true, true, false},
 		{"add, the child's own row", Add, Child, row(child), name, true, true, true},

@@ -184,7 +184,7 @@ func (x *deciding) refusedUndo(r rules.Record, why rules.Reason) error {
 	if why == rules.NotThere {
 		return fmt.Errorf("%s: it has no column %s any more, so the decision cannot be taken back", row, plain(r.Column))
 	}
-	return fmt.Errorf("%s: its %s was changed again since the decision (%s): change it in the application", row, plain(r.Column), said(stampOf(x.row.Known.Groups, x.j.Tables[x.t.Name].Bit(r.Column))))
+	return fmt.Errorf("%s: its %s was changed again since the decision (%s): change it in the application", row, plain(r.Column), said(stampOf(x.row.Known.Groups, x.bit(r.Column))))
 }
 
 // removeAgain deletes a row that the decision had brought back, unless somebody has changed it since or refers to it.

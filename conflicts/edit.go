@@ -29,7 +29,7 @@ func (x *deciding) edit(ctx context.Context) error {
 		case rules.Delete:
 			return x.deleteRow(ctx)
 		case rules.Confirm:
-			confirmed |= x.j.Tables[x.t.Name].Bit(r.Column)
+			confirmed = confirmed.Or(x.bit(r.Column))
 		case rules.Set:
 			set[c] = value
 			x.done.Set = append(x.done.Set, r.Column)
@@ -46,7 +46,7 @@ func (x *deciding) edit(ctx context.Context) error {
 	if err := x.e.Set(ctx, x.t, x.row.At, set); err != nil {
 		return fmt.Errorf("%s: the lost value cannot be taken: %w. Nothing was changed", x.rowText(), err)
 	}
-	if confirmed != 0 {
+	if !confirmed.IsEmpty() {
 		return x.e.Confirm(ctx, x.t, x.row.At, confirmed)
 	}
 	return nil
@@ -62,7 +62,7 @@ func (x *deciding) state(ctx context.Context, r rules.Record) (c *schema.Column,
 	if r.Column == "" {
 		return nil, nil, s, nil
 	}
-	if c = x.t.Column(r.Column); c == nil || c.Generated || x.j.Tables[x.t.Name].Bit(c.Name) == 0 {
+	if c = x.t.Column(r.Column); c == nil || c.Generated || x.bit(c.Name).IsEmpty() {
 		return nil, nil, s, nil
 	}
 	s.Column = true
@@ -71,14 +71,14 @@ func (x *deciding) state(ctx context.Context, r rules.Record) (c *schema.Column,
 	}
 	now := x.row.Values[c]
 	s.Equal = (now == nil) == (value == nil) && (now == nil || *now == *value)
-	s.Stamp = stampOf(x.row.Known.Groups, x.j.Tables[x.t.Name].Bit(c.Name))
+	s.Stamp = stampOf(x.row.Known.Groups, x.bit(c.Name))
 	return c, value, s, nil
 }
 
 // stampOf returns the stamp of a column.
 func stampOf(groups []merge.Group, bit merge.Mask) merge.Stamp {
 	for _, g := range groups {
-		if g.Mask&bit != 0 {
+		if g.Mask.Meets(bit) {
 			return g.Stamp
 		}
 	}
@@ -92,7 +92,7 @@ func (x *deciding) refused(r rules.Record, why rules.Reason) error {
 	case rules.Gone:
 		return fmt.Errorf("%s: it is gone here, and not kept whole, so it cannot come back from here. Where it was deleted by an import it is kept: try it there, or: omsync conflicts dismiss %d", row, x.d.ID)
 	case rules.Changed:
-		return fmt.Errorf("%s: its %s was changed again since (%s), so neither of the two values is there. Look at it (omsync conflicts show %d), and take the lost value all the same with --anyway", row, plain(r.Column), said(stampOf(x.row.Known.Groups, x.j.Tables[x.t.Name].Bit(r.Column))), x.d.ID)
+		return fmt.Errorf("%s: its %s was changed again since (%s), so neither of the two values is there. Look at it (omsync conflicts show %d), and take the lost value all the same with --anyway", row, plain(r.Column), said(stampOf(x.row.Known.Groups, x.bit(r.Column))), x.d.ID)
 	case rules.NotThere:
 		return fmt.Errorf("%s: it has no column %s any more. Take the other columns one by one with --column, or: omsync conflicts dismiss %d", row, plain(r.Column), x.d.ID)
 	}
@@ -106,7 +106,7 @@ func said(s merge.Stamp) string { return fmt.Sprintf("%s, %s", s.Author, Time(s.
 func (x *deciding) keepReplaced(ctx context.Context, set map[*schema.Column]*string) error {
 	var cs []journal.Conflict
 	for c := range set {
-		loser := stampOf(x.row.Known.Groups, x.j.Tables[x.t.Name].Bit(c.Name))
+		loser := stampOf(x.row.Known.Groups, x.bit(c.Name))
 		cs = append(cs, journal.Conflict{Table: x.t.Name, Key: x.conflict.Key, Column: c.Name, Value: x.row.Values[c], Loser: loser})
 	}
 	return x.putReplaced(ctx, cs)

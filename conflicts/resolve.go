@@ -143,7 +143,7 @@ func (x *deciding) check(ctx context.Context) error {
 	}
 	var columns merge.Mask
 	for _, r := range x.chosen {
-		columns |= x.j.Tables[x.t.Name].Bit(r.Column)
+		columns = columns.Or(x.bit(r.Column))
 	}
 	for _, p := range peers {
 		if p.State == access.Removed || access.On(x.j.Access(x.t), p.ID, p.Role).Resolves(x.row.Known, columns) {
@@ -170,7 +170,7 @@ func (x *deciding) told(ctx context.Context, peers []*journal.Peer) error {
 	}
 	for _, r := range x.chosen {
 		for _, p := range peers {
-			if p.ID == x.records[r.ID].Over && !access.On(x.j.Access(x.t), p.ID, p.Role).TakesLost(x.row.Known, meta.Bit(r.Column), added) {
+			if p.ID == x.records[r.ID].Over && !access.On(x.j.Access(x.t), p.ID, p.Role).TakesLost(x.row.Known, x.bit(r.Column), added) {
 				return fmt.Errorf("%s: the record came from %s, which may not change that itself: if its value is right, write it in the application, and then: omsync conflicts dismiss %d", x.rowText(), p.Name, x.d.ID)
 			}
 		}
@@ -210,4 +210,14 @@ func (x *deciding) record(ctx context.Context) error {
 		put(x.records[r.ID].Digest, x.d.How)
 	}
 	return journal.PutResolutions(ctx, x.e.DB(), out)
+}
+
+// bit returns the mask of a column alone; of none, the empty one.
+func (x *deciding) bit(column string) merge.Mask { return bitOf(x.j.Tables[x.t.Name], column) }
+
+func bitOf(t *journal.Table, column string) merge.Mask {
+	if bit := t.Bit(column); bit != merge.Existence {
+		return merge.Bit(bit)
+	}
+	return merge.Mask{}
 }

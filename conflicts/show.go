@@ -78,7 +78,7 @@ func Show(ctx context.Context, q sqldb.DB, j *journal.Journal, id uint64, openSi
 			column = t.Column(r.Column)
 		}
 		if row.Known.Alive && column != nil && slices.Contains(j.Columns(t), column) {
-			x.Here, x.Now, x.NowStamp = true, row.Values[column], stampOf(row.Known.Groups, j.Tables[t.Name].Bit(column.Name))
+			x.Here, x.Now, x.NowStamp = true, row.Values[column], stampOf(row.Known.Groups, bitOf(j.Tables[t.Name], column.Name))
 		}
 		if x.LostRow, err = l.referred(ctx, column, x.Value); err == nil {
 			x.NowRow, err = l.referred(ctx, column, x.Now)

@@ -251,10 +251,16 @@ func NoteEdit(ctx context.Context, q sqldb.DB, tbl uint16, r Row, columns merge.
 	if r.Key != "" {
 		local, value = "local_key", sqldb.Binary(nil, r.Key)
 	}
-	err := sqldb.Exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_capture (table_id, operation, %s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6))",
-		local, tbl, OpUpdate, value, uint64(columns)))
-	if err != nil {
-		return fmt.Errorf("note an edit: %w", err)
+	for word := range columns.Words() {
+		op := OpUpdate
+		if merge.FromWord(word).IsWide() {
+			op = opUpdateMore
+		}
+		err := sqldb.Exec(ctx, q, fmt.Sprintf("INSERT INTO omsync_capture (table_id, operation, %s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6))",
+			local, tbl, op, value, word))
+		if err != nil {
+			return fmt.Errorf("note an edit: %w", err)
+		}
 	}
 	return nil
 }

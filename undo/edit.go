@@ -115,7 +115,7 @@ func (l *looking) find(ctx context.Context, t *schema.Table, key string, columns
 		return nil, err
 	}
 	out.Known = merge.Row{Known: true, Alive: true, Groups: versions[r]}
-	if out.Known.Groups == nil && meta.Default.Mask != 0 {
+	if out.Known.Groups == nil && !meta.Default.Mask.IsEmpty() {
 		out.Known.Groups = []merge.Group{meta.Default}
 	}
 	return out, nil

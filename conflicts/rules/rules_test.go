@@ -197,8 +197,8 @@ func TestReverseRules(t *testing.T) {
 			t.Errorf("%s: action %d, reason %d", c.says, action, why)
 		}
 	}
-	one := merge.Group{Mask: 1, Version: merge.Version{Stamp: later}}
-	two := merge.Group{Mask: 2, Version: merge.Version{Stamp: kept}}
+	one := merge.Group{Mask: merge.Bit(0), Version: merge.Version{Stamp: later}}
+	two := merge.Group{Mask: merge.Bit(1), Version: merge.Version{Stamp: kept}}
 	for _, c := range []struct {
 		row  merge.Row
 		want bool

@@ -30,7 +30,7 @@ type Site struct {
 	J        *journal.Journal // nil before Init; replace its Now for a node with a wrong clock
 	Profile  *schema.Profile
 	Warnings []string       // what the node had to say
-	Features features.Known // what its program reads and writes
+	Features features.Known // what the node reads and writes; nil: it is as omsync was before there was any feature
 	Waits    bool           // rows that cannot be applied wait; otherwise an import is all or nothing
 
 	t        testing.TB
