@@ -226,8 +226,11 @@ const unknownTable = "?"
 func (v *resolver) reference(i uint32) journal.Value {
 	e := v.keys.at(i)
 	key, table := e.key, unknownTable
-	if e.root != nil {
+	switch {
+	case e.root != nil:
 		table = e.root.Name
+	case e.rare != nil && e.key != "":
+		table = e.rare.table
 	}
 	return journal.Value{Text: &key, Table: table}
 }
@@ -337,7 +340,7 @@ func (im *importer) dropSettled(ctx context.Context) error {
 	if len(im.settledWaiting) == 0 {
 		return nil
 	}
-	_, err := journal.DropWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
+	_, err := journal.ForgetWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
 	im.settledWaiting = nil
 	return err
 }

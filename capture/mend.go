@@ -128,7 +128,7 @@ func (m *mender) dropWaiting(ctx context.Context) (tables []string, err error) {
 			m.waiting += c.Rows
 		}
 	}
-	_, err = journal.DropWaiting(ctx, m.gate, f)
+	_, err = journal.ForgetWaiting(ctx, m.gate, f)
 	return tables, err
 }
 

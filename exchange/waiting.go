@@ -153,7 +153,7 @@ func (n *Node) RetryWaiting(ctx context.Context, f journal.WaitingFilter, each f
 	}
 	var sum int64
 	for _, p := range peers {
-		if !p.State.Exchanges() || f.Peer != 0 && f.Peer != p.ID {
+		if f.Peer != 0 && f.Peer != p.ID {
 			continue
 		}
 		of := f
@@ -161,6 +161,10 @@ func (n *Node) RetryWaiting(ctx context.Context, f journal.WaitingFilter, each f
 		ids, err := journal.WaitingIDs(ctx, n.Journal.DB, of)
 		if err != nil {
 			return sum, err
+		}
+		if len(ids) > 0 && !p.State.Exchanges() {
+			n.Journal.Warn("%d rows of %s that wait are not tried while it is suspended: omsync peer resume %[2]s", len(ids), p.Name)
+			continue
 		}
 		for some := range slices.Chunk(ids, retryAtOnce) {
 			done, err := run.retrySome(ctx, p, some)

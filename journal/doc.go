@@ -113,6 +113,12 @@
 //	tried_at      when it was last tried
 //	tries         how often it was tried again
 //
+// omsync_dropped: rows that waited and that somebody dropped (see DroppedRow), with the columns of omsync_waiting and
+//
+//	dropped_at    when
+//	dropped_by    who: the account of the operating system, or the command
+//	why           in their words
+//
 // omsync_peer: the peers, and the state of the links to them.
 //
 //	id            the peer's number, never used again for another

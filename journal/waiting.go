@@ -46,6 +46,9 @@ const (
 	WaitsForSchema ReasonCode = "schema"    // a column is a reference on one side only, or refers to another table there
 )
 
+// waitingStored is the columns of a row that waits but for its number.
+const waitingStored = "peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries"
+
 const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, versions, content, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries"
 
 // waitingPortion is how many bytes of rows that wait are written at once, but for one that is longer alone.
@@ -109,11 +112,13 @@ type WaitingFilter struct {
 	Table  uint16
 	Reason ReasonCode
 	IDs    []uint64
+	After  uint64   // those with a higher number
 	Keys   []string // canonical
 	// AwaitedKeys chooses those that wait for rows of AwaitedTable with these keys, canonical.
 	AwaitedTable   uint16
 	AwaitedKeys    []string
 	NotLost        bool
+	Removed        bool // those whose sender was removed
 	LongestUntried bool  // in order of when they were tried, the longest ago first
 	Limit          int   // 0: all
 	MaxBytes       int64 // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
@@ -138,11 +143,17 @@ func (f *WaitingFilter) where() string {
 		}
 		b = fmt.Appendf(nil, string(b)+")", ids...)
 	}
+	if f.After > 0 {
+		b = fmt.Appendf(b, " AND id > %d", f.After)
+	}
 	if f.Keys != nil {
 		b = appendKeys(append(b, " AND row_key IN ("...), f.Keys)
 	}
 	if f.AwaitedKeys != nil {
 		b = appendKeys(fmt.Appendf(b, " AND awaited_table = %d AND awaited_key IN (", f.AwaitedTable), f.AwaitedKeys)
+	}
+	if f.Removed {
+		b = append(b, " AND peer_id IN (SELECT id FROM omsync_peer WHERE state = 'removed')"...)
 	}
 	if f.NotLost {
 		b = append(b, " AND lost = 0"...)
@@ -163,15 +174,8 @@ func appendKeys(b []byte, keys []string) []byte {
 func Waiting(ctx context.Context, q sqldb.DB, filter WaitingFilter, f func(WaitingRow) error) error {
 	query := "SELECT " + waitingColumns + " FROM omsync_waiting" + filter.where() + filter.order()
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-		w := WaitingRow{ID: sqldb.Uint(r[0]), Peer: merge.Peer(sqldb.Uint(r[1])), Table: uint16(sqldb.Uint(r[2])), Key: whole(r[3:]),
-			Since: sqldb.Int(r[13]), Tried: sqldb.Int(r[14]), Tries: int(sqldb.Int(r[15]))}
-		w.Reason = Reason{ReasonCode(r[8]), string(r[9]), uint16(sqldb.Uint(r[10])), string(r[11]), string(r[12])}
-		var err error
-		if w.Waiting, err = decodeWaiting(r[6]); err != nil {
-			return err
-		}
-		w.Lost = sqldb.Uint(r[5]) != 0
-		if w.Content, err = decodeContent(r[7]); err != nil {
+		w, err := waitingRow(r)
+		if err != nil {
 			return err
 		}
 		return f(w)
@@ -182,8 +186,21 @@ func Waiting(ctx context.Context, q sqldb.DB, filter WaitingFilter, f func(Waiti
 	return nil
 }
 
-// DropWaiting forgets rows that wait, and returns how many.
-func DropWaiting(ctx context.Context, q sqldb.DB, filter WaitingFilter) (int64, error) {
+// waitingRow reads waitingColumns.
+func waitingRow(r []sql.RawBytes) (w WaitingRow, err error) {
+	w = WaitingRow{ID: sqldb.Uint(r[0]), Peer: merge.Peer(sqldb.Uint(r[1])), Table: uint16(sqldb.Uint(r[2])), Key: whole(r[3:]),
+		Since: sqldb.Int(r[13]), Tried: sqldb.Int(r[14]), Tries: int(sqldb.Int(r[15]))}
+	w.Reason = Reason{ReasonCode(r[8]), string(r[9]), uint16(sqldb.Uint(r[10])), string(r[11]), string(r[12])}
+	if w.Waiting, err = decodeWaiting(r[6]); err != nil {
+		return w, err
+	}
+	w.Lost = sqldb.Uint(r[5]) != 0
+	w.Content, err = decodeContent(r[7])
+	return w, err
+}
+
+// ForgetWaiting forgets rows that wait, and returns how many.
+func ForgetWaiting(ctx context.Context, q sqldb.DB, filter WaitingFilter) (int64, error) {
 	r, err := q.ExecContext(ctx, "DELETE FROM omsync_waiting"+filter.where())
 	if err != nil {
 		return 0, fmt.Errorf("forget rows that wait: %w", err)
@@ -234,7 +251,8 @@ func WaitingSince(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16
 func LoseWaiting(ctx context.Context, q sqldb.DB, peer merge.Peer) error {
 	err := sqldb.Exec(ctx, q,
 		fmt.Sprintf("DELETE FROM omsync_waiting WHERE peer_id = %d AND lost = 0 AND "+isDeletion, peer),
-		fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND lost = 0", peer))
+		fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND lost = 0", peer),
+		fmt.Sprintf("UPDATE omsync_dropped SET lost = id WHERE peer_id = %d AND lost = 0", peer))
 	if err != nil {
 		return fmt.Errorf("count rows that wait as made here: %w", err)
 	}
@@ -243,7 +261,10 @@ func LoseWaiting(ctx context.Context, q sqldb.DB, peer merge.Peer) error {
 
 // LoseWaitingOf is LoseWaiting for one table: its sender has lost it.
 func LoseWaitingOf(ctx context.Context, q sqldb.DB, peer merge.Peer, tbl uint16) error {
-	if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND table_id = %d AND lost = 0", peer, tbl)); err != nil {
+	err := sqldb.Exec(ctx, q,
+		fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND table_id = %d AND lost = 0", peer, tbl),
+		fmt.Sprintf("UPDATE omsync_dropped SET lost = id WHERE peer_id = %d AND table_id = %d AND lost = 0", peer, tbl))
+	if err != nil {
 		return fmt.Errorf("count rows that wait as made here: %w", err)
 	}
 	return nil
@@ -295,6 +316,15 @@ func WaitingSize(ctx context.Context, q sqldb.DB, peer merge.Peer) (rows, bytes 
 		return 0, 0, fmt.Errorf("count rows that wait: %w", err)
 	}
 	return rows, bytes, nil
+}
+
+// LastWaiting returns the highest number of a row that waits; 0: none does.
+func LastWaiting(ctx context.Context, q sqldb.DB) (id uint64, err error) {
+	err = sqldb.Each(ctx, q, "SELECT IFNULL(MAX(id), 0) FROM omsync_waiting", func(r []sql.RawBytes) error { id = sqldb.Uint(r[0]); return nil })
+	if err != nil {
+		return 0, fmt.Errorf("look for rows that wait: %w", err)
+	}
+	return id, nil
 }
 
 // AnyWaiting reports whether any row waits.

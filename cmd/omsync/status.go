@@ -74,6 +74,9 @@ func printStatus(out io.Writer, s *status.Status) error {
 		fmt.Fprintln(out, troubleText(f))
 	}
 	printQuarantine(out, s.Quarantine)
+	for _, d := range s.Dropped {
+		fmt.Fprintf(out, "%s from %s dropped, the last at %s by %s: omsync quarantine list --dropped\n", count(d.Rows, "row"), d.Peer, d.Last.Local().Format("2006-01-02 15:04"), failure.Printable(d.By))
+	}
 	if len(s.Peers) == 0 && len(s.Links) == 0 {
 		_, err := fmt.Fprintln(out, "no peers yet: omsync peer add CARD --as parent|child")
 		return err
