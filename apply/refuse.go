@@ -110,6 +110,8 @@ func inWords(c *schema.Column, err error) string {
 		return "a trigger of the application refuses it: change the row at the sender, or the trigger here"
 	case sqldb.ErrNoPartition:
 		return "the table has no partition for it: add one"
+	case sqldb.ErrTooBigRow:
+		return "the row is too long for a page or for the redo log of this server: give the table ROW_FORMAT=DYNAMIC, or, where one value alone is long (MySQL 5.6), raise innodb_log_file_size to five times its length"
 	}
 	return "change it at the sender, or the table here"
 }

@@ -34,6 +34,7 @@ type localTable struct {
 	bits    []merge.Mask           // their bits
 	place   map[*schema.Column]int // their places in written
 	mask    merge.Mask             // existence and all columns with versions
+	byName  bool                   // others refer to its rows by name
 
 	touched      bool         // the following is known
 	emptyAtStart bool         // there was nothing in it when it was first touched, and nothing is known of it: nothing need be looked up
@@ -148,6 +149,7 @@ func (v *resolver) table(st *schema.Table) *localTable {
 		return l
 	}
 	l := &localTable{Table: st, journal: v.j.Tables[st.Name], place: map[*schema.Column]int{}}
+	l.byName = slices.ContainsFunc(st.Children, (*schema.Ref).ByName)
 	for _, c := range st.Columns {
 		if c.Generated {
 			continue

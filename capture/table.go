@@ -146,7 +146,7 @@ func (x *tableSealer) findAlive(ctx context.Context) error {
 	}
 	var look []string
 	for key := range x.ended {
-		if _, ok := x.alive[key]; !ok || !x.table.KeyUnique {
+		if _, ok := x.alive[key]; !ok || !x.table.KeyOnce() {
 			look = append(look, key)
 		}
 	}
@@ -259,7 +259,7 @@ func (x *tableSealer) stampMoved(ctx context.Context) error {
 		if groups != nil && (!follows || above(groups, now[0].Stamp)) {
 			continue
 		}
-		if groups == nil && !x.table.KeyUnique && x.meta.Default.Mask != 0 && rowkey.Compare(r, endings[r].row) < 0 {
+		if groups == nil && !x.table.KeyOnce() && x.meta.Default.Mask != 0 && rowkey.Compare(r, endings[r].row) < 0 {
 			continue // it had the key before, and has it still: a second row that had it too is gone
 		}
 		if had[r] != nil {
@@ -277,7 +277,7 @@ func above(groups []merge.Group, s merge.Stamp) bool {
 
 // follows reports whether a row has a key that another row before it had until it was deleted.
 func (x *tableSealer) follows(r journal.Row, e ending) bool {
-	return !x.table.KeyUnique && x.table.Key == schema.KeyUUID && rowkey.Compare(e.row, r) < 0
+	return !x.table.KeyOnce() && x.table.Key == schema.KeyUUID && rowkey.Compare(e.row, r) < 0
 }
 
 // stampDeletions makes tombstones of the keys that ended and live nowhere.

@@ -157,11 +157,13 @@ func (d *dictionary) names(t *schema.Table, values [][]byte) (batch.Values, erro
 		if v == nil {
 			continue
 		}
-		if !d.plan.sendsKey(t, string(v), "references to rows") {
+		name := string(v)
+		key := journal.JoinKey([]*string{&name})
+		if !d.plan.sendsKey(t, key, "references to rows") {
 			out.Refs[i] = batch.RefNowhere
 			continue
 		}
-		index, err := d.indexes(t, []string{string(v)})
+		index, err := d.indexes(t, []string{key})
 		if err != nil {
 			return out, err
 		}

@@ -43,7 +43,7 @@ func (p *portion) copy(v sql.RawBytes) []byte {
 	if v == nil {
 		return nil
 	}
-	if cap(p.arena)-len(p.arena) < len(v) {
+	if p.arena == nil || cap(p.arena)-len(p.arena) < len(v) { // an empty text is no NULL
 		p.arena = make([]byte, 0, max(1<<18, len(v)))
 	}
 	start := len(p.arena)

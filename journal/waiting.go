@@ -118,7 +118,8 @@ type WaitingFilter struct {
 	AwaitedTable   uint16
 	AwaitedKeys    []string
 	NotLost        bool
-	Removed        bool // those whose sender was removed
+	Removed        bool  // those whose sender was removed
+	Since          int64 // µs since 1970 UTC: those that wait since then
 	LongestUntried bool  // in order of when they were tried, the longest ago first
 	Limit          int   // 0: all
 	MaxBytes       int64 // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
@@ -154,6 +155,9 @@ func (f *WaitingFilter) where() string {
 	}
 	if f.Removed {
 		b = append(b, " AND peer_id IN (SELECT id FROM omsync_peer WHERE state = 'removed')"...)
+	}
+	if f.Since != 0 {
+		b = fmt.Appendf(b, " AND since >= %d", f.Since)
 	}
 	if f.NotLost {
 		b = append(b, " AND lost = 0"...)

@@ -73,6 +73,10 @@ type settling struct {
 // settleVersions settles columns that have one version here and one there.
 func (s *settling) settleVersions(both Mask, local Version, in Sent) {
 	c := s.compare
+	if own := both & Existence; own != 0 && s.im.keepsOrigin(local, in) {
+		s.groups = append(s.groups, Group{own, s.im.stamper().above(in.Stamp)})
+		both &^= own
+	}
 	equal := c.Equal | Existence
 	later := local.Before(in.Stamp)
 	s.settleValues(both&equal, true, local, in, later)
@@ -84,6 +88,13 @@ func (s *settling) settleVersions(both Mask, local Version, in Sent) {
 	greater := greaterColumns(differ, c.Greater)
 	s.settleValues(greater, false, local, in, true)
 	s.settleValues(differ&^greater, false, local, in, false)
+}
+
+// keepsOrigin reports whether a later version of the existence of a row that is alive here and there is stamped anew here, rather than
+// taken. Who added a row is told by that version alone: a child could make any row its own by stamping it once more. Of two nodes that
+// added the same row it is the parent that stamps, or they would go on for ever.
+func (im *Import) keepsOrigin(local Version, in Sent) bool {
+	return !im.FromParent && local.From != im.Peer && in.Time > 0 && local.Before(in.Stamp)
 }
 
 // settleValues settles columns that have one version here and one there, and whose values all are equal or all differ. later: the

@@ -251,7 +251,7 @@ func TestTwoNodesEndEqual(t *testing.T) {
 		}
 		take := func(to, from *node, self string) {
 			r := *from // what is sent is what was there before
-			im := merge.Import{Self: self, Peer: 1, Epoch: 20, Valid: true}
+			im := merge.Import{Self: self, Peer: 1, Epoch: 20, Valid: true, FromParent: self == "b"}
 			groups, dead := r.Outgoing(1)
 			c := merge.Compare{Greater: func(bit int) bool { return r.val[bit] > to.val[bit] }}
 			for bit := range r.val {
@@ -292,6 +292,32 @@ func TestTwoNodesEndEqual(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A child that stamps the existence of a row anew does not become the one who added it.
+func TestExistenceKeepsItsOrigin(t *testing.T) {
+	const a = merge.Mask(2)
+	for _, c := range []struct {
+		what       string
+		local      merge.Version
+		in         int64
+		fromParent bool
+		want       merge.Version // of the existence
+	}{
+		{"made here", version(5, "h", 2, 0), 8, false, version(9, "h", 9, 0)},
+		{"from another", version(5, "q", 2, 2), 8, false, version(9, "h", 9, 0)},
+		{"from itself", version(5, "p", 2, 1), 8, false, version(8, "p", 9, 1)},
+		{"an earlier one", version(5, "h", 2, 0), 4, false, version(5, "h", 2, 0)},
+		{"from the parent", version(5, "h", 2, 0), 8, true, version(8, "p", 9, 1)},
+		{"from before both were nodes", version(0, "h", 2, 0), 0, false, version(0, "h", 2, 0)},
+	} {
+		im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: c.fromParent}
+		in := merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Existence | a, Sent: sentVersion(c.in, "p", 7)}}}
+		out := im.Settle(live(merge.Group{Mask: merge.Existence | a, Version: c.local}), in, merge.Newest, merge.Compare{Equal: a}, false)
+		if got, _ := versionOf(out.Row, 0); got != c.want || len(out.Conflicts) > 0 || out.Write != 0 {
+			t.Errorf("%s: %+v in %+v", c.what, got, out)
+		}
+	}
 }
 
 // The cases that random schedules meet too rarely.

@@ -103,7 +103,7 @@ func (u *undoing) before(ctx context.Context, c *schema.Column, now merge.Stamp,
 	for i, l := range lost {
 		records[i] = rules.Lost{Winner: l.Winner, Loser: l.Loser, Here: l.From == 0}
 	}
-	i := rules.Before(now, records)
+	i := u.since.Before(now, records)
 	if i < 0 {
 		return nil, false, nil
 	}
