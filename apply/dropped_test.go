@@ -76,10 +76,14 @@ func narrowClinic(t *testing.T) (hub, clinic *sites.Site) {
 	return hub, clinic
 }
 
-// widen lets the clinic take long names.
-func widen(clinic *sites.Site) {
+// widen lets the clinic take long names, and tries what waits.
+func widen(t *testing.T, clinic *sites.Site) {
+	t.Helper()
 	clinic.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
 	clinic.Follow()
+	if err := clinic.Retry(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What was dropped waits again with what it held, whatever happened since: the sites are equal then, and what is later stays.
@@ -131,7 +135,7 @@ func TestDroppedRows(t *testing.T) {
 			if revived, stay := reviveAll(t, clinic); revived != c.revived || stay != c.stay {
 				t.Errorf("%d wait again, %d stay", revived, stay)
 			}
-			widen(clinic)
+			widen(t, clinic)
 			allSettled(t, hub, clinic)
 			if got := hub.One("SELECT GROUP_CONCAT(name ORDER BY uuid) FROM ward WHERE uuid IN ('w-1', 'w-9')"); got != c.ward {
 				t.Errorf("the rows are %s, want %s", got, c.ward)
@@ -153,7 +157,7 @@ func TestDroppedRowOfARestoredSender(t *testing.T) {
 	hub.Send(clinic)
 	dropAll(t, clinic)
 	restore()
-	widen(clinic)
+	widen(t, clinic)
 	healed(t, hub, clinic)
 	if n := hub.One("SELECT COUNT(*) FROM ward WHERE uuid = 'w-9'"); n != "0" {
 		t.Fatal("what was dropped went back")
@@ -202,7 +206,7 @@ func TestWaitingRowsOfATableThatChanges(t *testing.T) {
 				hub.Send(clinic)
 				clinic.Exec(c.back...)
 				clinic.Exec("DROP TABLE IF EXISTS other_ward")
-				widen(clinic)
+				widen(t, clinic)
 				healed(t, hub, clinic)
 				if err := clinic.Retry(); err != nil {
 					t.Fatal(err)
@@ -263,7 +267,7 @@ func TestNoRoomToSetAside(t *testing.T) {
 		})
 	})
 	reviveAll(t, clinic)
-	widen(clinic)
+	widen(t, clinic)
 	allSettled(t, hub, clinic)
 }
 
@@ -314,7 +318,7 @@ func TestKilledBetweenWaitingAndDropped(t *testing.T) {
 	if cut == 0 {
 		t.Error("nothing was cut off")
 	}
-	widen(clinic)
+	widen(t, clinic)
 	reviveAll(t, clinic)
 	allSettled(t, hub, clinic)
 	if n := clinic.One("SELECT COUNT(*) FROM ward WHERE uuid LIKE 'x-%'"); n != "200" {

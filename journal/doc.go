@@ -113,8 +113,11 @@
 //	tried_at      when it was last tried
 //	tries         how often it was tried again
 //
-// omsync_dropped: rows that waited and that somebody dropped (see DroppedRow), with the columns of omsync_waiting and
+// omsync_dropped: rows that waited and that somebody dropped (see DroppedRow), for some time.
 //
+//	id            number of the record
+//	peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch   as in omsync_waiting
+//	reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries   as in omsync_waiting
 //	dropped_at    when
 //	dropped_by    who: the account of the operating system, or the command
 //	why           in their words
