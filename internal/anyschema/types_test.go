@@ -142,12 +142,31 @@ func (y *typ) same(v string) string {
 		d := json.NewDecoder(strings.NewReader(v))
 		d.UseNumber()
 		if d.Decode(&x) == nil {
-			if b, err := json.Marshal(x); err == nil {
+			if b, err := json.Marshal(short(x)); err == nil {
 				return string(b)
 			}
 		}
 	}
 	return v
+}
+
+// short is a JSON value whose numbers with a point are as short as can be: MySQL keeps 1.50 as 1.5, MariaDB as it was written.
+func short(x any) any {
+	switch x := x.(type) {
+	case json.Number:
+		if f, err := x.Float64(); err == nil && strings.ContainsAny(x.String(), ".eE") {
+			return f
+		}
+	case []any:
+		for i := range x {
+			x[i] = short(x[i])
+		}
+	case map[string]any:
+		for k := range x {
+			x[k] = short(x[k])
+		}
+	}
+	return x
 }
 
 // folded is a value as the column's collation compares it, as far as the values above go.
