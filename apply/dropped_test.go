@@ -42,11 +42,11 @@ func dropAll(t *testing.T, s *sites.Site) (n int64) {
 	return n
 }
 
-// reviveAll has all wait again that was dropped, and tries it. It returns how many rows wait again and how many do not.
-func reviveAll(t *testing.T, s *sites.Site) (revived, stay int64) {
+// undropAll has all wait again that was dropped, and tries it. It returns how many rows.
+func undropAll(t *testing.T, s *sites.Site) (n int64) {
 	t.Helper()
 	err := inTransaction(t.Context(), s, func(tx *sql.Tx) (err error) {
-		revived, stay, err = journal.ReviveDropped(t.Context(), tx, journal.WaitingFilter{})
+		n, err = journal.UndropWaiting(t.Context(), tx, journal.WaitingFilter{})
 		return err
 	})
 	if err == nil {
@@ -55,7 +55,7 @@ func reviveAll(t *testing.T, s *sites.Site) (revived, stay int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return revived, stay
+	return n
 }
 
 // narrowClinic is a pair of sites of which the clinic's ward takes names of 12 characters, and the hub's longer ones. A row waits at the
@@ -91,34 +91,38 @@ func TestDroppedRows(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		since   func(t *testing.T, hub, clinic *sites.Site)
-		revived int64
-		stay    int64
+		undrops int64  // rows that are still dropped then
 		ward    string // w-1 and w-9 at both sites in the end
+		size    string // of w-1
 	}{
-		{"nothing since", func(*testing.T, *sites.Site, *sites.Site) {}, 2, 0, "another of more than twelve,a name of more than twelve"},
+		{"nothing since", func(*testing.T, *sites.Site, *sites.Site) {}, 2, "another of more than twelve,a name of more than twelve", "-"},
 		{"a later version came", func(_ *testing.T, hub, clinic *sites.Site) {
 			hub.Exec("UPDATE ward SET name = 'later' WHERE uuid IN ('w-1', 'w-9')")
 			hub.Send(clinic)
-		}, 2, 0, "later,later"},
+		}, 0, "later,later", "-"},
 		{"a later version waits", func(_ *testing.T, hub, clinic *sites.Site) {
 			hub.Exec("UPDATE ward SET name = 'later and more than twelve' WHERE uuid = 'w-1'")
 			hub.Send(clinic)
-		}, 1, 1, "later and more than twelve,a name of more than twelve"},
+		}, 1, "later and more than twelve,a name of more than twelve", "-"},
+		{"a later version of another column waits", func(_ *testing.T, hub, clinic *sites.Site) {
+			hub.Exec("UPDATE ward SET size = 7 WHERE uuid IN ('w-1', 'w-9')")
+			hub.Send(clinic)
+		}, 0, "another of more than twelve,a name of more than twelve", "7"},
 		{"dropped twice", func(t *testing.T, hub, clinic *sites.Site) {
-			hub.Exec("UPDATE ward SET name = 'later and more than twelve' WHERE uuid = 'w-1'")
+			hub.Exec("UPDATE ward SET size = 7 WHERE uuid = 'w-1'")
 			hub.Send(clinic)
 			if n := dropAll(t, clinic); n != 1 {
 				t.Errorf("%d rows dropped", n)
 			}
-		}, 2, 1, "later and more than twelve,a name of more than twelve"},
+		}, 2, "another of more than twelve,a name of more than twelve", "7"},
 		{"edited here", func(_ *testing.T, hub, clinic *sites.Site) {
 			clinic.Exec("UPDATE ward SET name = 'here' WHERE uuid = 'w-1'")
 			clinic.Send(hub)
-		}, 2, 0, "here,a name of more than twelve"},
+		}, 2, "here,a name of more than twelve", "-"},
 		{"deleted there", func(_ *testing.T, hub, clinic *sites.Site) {
 			hub.Exec("DELETE FROM ward WHERE uuid = 'w-9'")
 			hub.Send(clinic)
-		}, 2, 0, "another of more than twelve"},
+		}, 1, "another of more than twelve", "-"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -126,21 +130,61 @@ func TestDroppedRows(t *testing.T) {
 			if n := dropAll(t, clinic); n != 2 {
 				t.Fatalf("%d rows dropped", n)
 			}
-			if got := waitingRows(clinic); got != "" {
-				t.Fatalf("still waiting: %s", got)
+			if err := clinic.Retry(); err != nil {
+				t.Fatal(err)
 			}
 			sites.Use(t, hub, clinic)
 			clinic.Send(hub) // acknowledges: the rows do not come again by themselves
 			c.since(t, hub, clinic)
-			if revived, stay := reviveAll(t, clinic); revived != c.revived || stay != c.stay {
-				t.Errorf("%d wait again, %d stay", revived, stay)
+			if n := undropAll(t, clinic); n != c.undrops {
+				t.Errorf("%d wait again", n)
 			}
 			widen(t, clinic)
 			allSettled(t, hub, clinic)
 			if got := hub.One("SELECT GROUP_CONCAT(name ORDER BY uuid) FROM ward WHERE uuid IN ('w-1', 'w-9')"); got != c.ward {
 				t.Errorf("the rows are %s, want %s", got, c.ward)
 			}
+			if got := hub.One("SELECT IFNULL(size, '-') FROM ward WHERE uuid = 'w-1'"); got != c.size {
+				t.Errorf("the size is %s, want %s", got, c.size)
+			}
+			// An edit of what waited at the other site is a conflict there; nothing else is one.
+			conflicts := "0"
+			if c.name == "edited here" {
+				conflicts = "1"
+			}
+			if got := hub.One("SELECT COUNT(*) FROM omsync_conflict"); got != conflicts {
+				t.Errorf("%s conflicts at the hub", got)
+			}
 		})
+	}
+}
+
+// A row that was dropped is not tried, though it could be applied now; and it is kept for its time.
+func TestDroppedRowsAreNotTried(t *testing.T) {
+	hub, clinic := narrowClinic(t)
+	dropAll(t, clinic)
+	widen(t, clinic)
+	hub.Exec("INSERT INTO bed (ward_id, uuid) SELECT ward_id, 'b-9' FROM ward WHERE uuid = 'w-9'")
+	hub.Send(clinic)
+	if n := clinic.One("SELECT COUNT(*) FROM ward WHERE uuid = 'w-9'"); n != "0" {
+		t.Error("a row that was dropped was applied")
+	}
+	if n := clinic.One("SELECT COUNT(*) FROM omsync_waiting WHERE dropped_at > 0 AND tries = 0"); n != "2" {
+		t.Errorf("%s rows are kept and were not tried", n)
+	}
+	clinic.Exec("UPDATE omsync_waiting SET dropped_at = dropped_at - 8 * 86400 * 1000000 WHERE dropped_at > 0 AND row_key = 'w-1'")
+	hub.Exec("UPDATE bed SET label = 'x' WHERE uuid = 'b-9'")
+	for _, f := range hub.Export(clinic) {
+		clinic.Import(f, func(o *apply.Options) { o.Keep = time.Hour })
+	}
+	if got := clinic.One("SELECT GROUP_CONCAT(row_key ORDER BY id) FROM omsync_waiting WHERE dropped_at > 0"); got != "w-9" {
+		t.Errorf("kept: %s", got)
+	}
+	if n := undropAll(t, clinic); n != 1 {
+		t.Errorf("%d wait again", n)
+	}
+	if n := clinic.One("SELECT COUNT(*) FROM bed b JOIN ward w ON w.ward_id = b.ward_id WHERE b.uuid = 'b-9' AND w.uuid = 'w-9'"); n != "1" {
+		t.Error("what waited for the row that was dropped is not there")
 	}
 }
 
@@ -162,8 +206,8 @@ func TestDroppedRowOfARestoredSender(t *testing.T) {
 	if n := hub.One("SELECT COUNT(*) FROM ward WHERE uuid = 'w-9'"); n != "0" {
 		t.Fatal("what was dropped went back")
 	}
-	if revived, _ := reviveAll(t, clinic); revived != 1 {
-		t.Errorf("%d rows wait again", revived)
+	if n := undropAll(t, clinic); n != 1 {
+		t.Errorf("%d rows wait again", n)
 	}
 	allSettled(t, hub, clinic)
 	if n := hub.One("SELECT COUNT(*) FROM ward WHERE uuid = 'w-9'"); n != "1" {
@@ -195,7 +239,7 @@ func TestWaitingRowsOfATableThatChanges(t *testing.T) {
 				clinic.Exec(c.change...)
 				clinic.Follow()
 				if dropped {
-					if n, _ := reviveAll(t, clinic); n != 2 {
+					if n := undropAll(t, clinic); n != 2 {
 						t.Errorf("%d rows wait again", n)
 					}
 				}
@@ -236,42 +280,42 @@ func TestNoRoomToSetAside(t *testing.T) {
 	sites.Exchange(hub, clinic)
 	hub.Exec("INSERT INTO ward (name, uuid) VALUES ('a name of more than twelve', 'w-9'), ('short', 'w-8')")
 	f = hub.Export(clinic)[0]
-	full := func(table string, f func() error) {
+	full := func(change string, f func() error) {
 		t.Helper()
-		clinic.Exec("CREATE TRIGGER no_room BEFORE INSERT ON " + table + " FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'")
+		clinic.Exec("CREATE TRIGGER no_room BEFORE " + change + " ON omsync_waiting FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'")
 		before := checksum(clinic, "omsync_epoch", "omsync_peer")
 		if err := f(); err == nil || !sqldb.IsLack(err) {
-			t.Errorf("%s is full: %v", table, err)
+			t.Errorf("no room to %s: %v", change, err)
 		}
 		if after := checksum(clinic, "omsync_epoch", "omsync_peer"); after != before {
-			t.Errorf("%s is full, and the database is another", table)
+			t.Errorf("no room to %s, and the database is another", change)
 		}
 		clinic.Exec("DROP TRIGGER no_room")
 	}
-	full("omsync_waiting", func() error { _, err := clinic.ImportErr(f); return err })
+	full("INSERT", func() error { _, err := clinic.ImportErr(f); return err })
 	clinic.Import(f)
 	if got := waitingRows(clinic); got != "value name w-9" {
 		t.Fatalf("waiting: %s", got)
 	}
-	full("omsync_dropped", func() error {
+	full("UPDATE", func() error {
 		return inTransaction(t.Context(), clinic, func(tx *sql.Tx) error {
 			_, err := journal.DropWaiting(t.Context(), tx, journal.WaitingFilter{}, journal.Dropping{})
 			return err
 		})
 	})
 	dropAll(t, clinic)
-	full("omsync_waiting", func() error {
+	full("UPDATE", func() error {
 		return inTransaction(t.Context(), clinic, func(tx *sql.Tx) error {
-			_, _, err := journal.ReviveDropped(t.Context(), tx, journal.WaitingFilter{})
+			_, err := journal.UndropWaiting(t.Context(), tx, journal.WaitingFilter{})
 			return err
 		})
 	})
-	reviveAll(t, clinic)
+	undropAll(t, clinic)
 	widen(t, clinic)
 	allSettled(t, hub, clinic)
 }
 
-// Dropping, having wait again and trying again are cut off at any moment: each row waits, or has a record, or is applied.
+// Dropping, undoing that and trying again are cut off at any moment: each row waits, is kept as dropped, or is applied.
 func TestKilledBetweenWaitingAndDropped(t *testing.T) {
 	hub, clinic, f := wardPair(t)
 	waits(hub, clinic)
@@ -297,7 +341,7 @@ func TestKilledBetweenWaitingAndDropped(t *testing.T) {
 			})
 		case 1:
 			err = inTransaction(ctx, clinic, func(tx *sql.Tx) error {
-				_, _, err := journal.ReviveDropped(ctx, tx, journal.WaitingFilter{})
+				_, err := journal.UndropWaiting(ctx, tx, journal.WaitingFilter{})
 				return err
 			})
 		case 2:
@@ -310,7 +354,7 @@ func TestKilledBetweenWaitingAndDropped(t *testing.T) {
 			}
 		}
 		idle(t, clinic)
-		if n := clinic.One("SELECT (SELECT COUNT(*) FROM omsync_waiting) + (SELECT COUNT(*) FROM omsync_dropped)"); n != "200" {
+		if n := clinic.One("SELECT COUNT(*) FROM omsync_waiting"); n != "200" {
 			t.Fatalf("after %d: %s rows", i, n)
 		}
 	}
@@ -319,7 +363,7 @@ func TestKilledBetweenWaitingAndDropped(t *testing.T) {
 		t.Error("nothing was cut off")
 	}
 	widen(t, clinic)
-	reviveAll(t, clinic)
+	undropAll(t, clinic)
 	allSettled(t, hub, clinic)
 	if n := clinic.One("SELECT COUNT(*) FROM ward WHERE uuid LIKE 'x-%'"); n != "200" {
 		t.Errorf("%s rows came in", n)

@@ -111,7 +111,7 @@ func (m *mender) found() *Mended {
 // dropWaiting forgets the rows that wait for a clock to reach their stamps, and returns their tables: what they hold comes again, mended, from
 // where it was mended.
 func (m *mender) dropWaiting(ctx context.Context) (tables []string, err error) {
-	f := journal.WaitingFilter{Reason: journal.WaitsForStamp}
+	f := journal.WaitingFilter{Reason: journal.WaitsForStamp, NotDropped: true}
 	names := map[uint16]string{}
 	for name, t := range m.j.Tables {
 		names[t.ID] = name

@@ -9,8 +9,8 @@ import (
 	"github.com/omsync/omsync/journal"
 )
 
-// DropWaiting takes rows from those that wait, and keeps a record of each, with what it holds: as long as deleted rows are kept, but a week at
-// least, and of one peer as much as may wait. It returns how many there were, and how many older records had to go. The lock must be held.
+// DropWaiting has rows wait that nobody tries any more. They are kept as long as deleted rows, but a week at least, and of one peer as much as
+// may wait. It returns how many were dropped, and how many older ones had to go. The lock must be held.
 func (n *Node) DropWaiting(ctx context.Context, f journal.WaitingFilter, d journal.Dropping) (dropped, forgotten int64, err error) {
 	err = n.inTransaction(ctx, func(tx *sql.Tx) error {
 		if dropped, err = journal.DropWaiting(ctx, tx, f, d); err != nil || dropped == 0 {
@@ -35,60 +35,68 @@ func (n *Node) DropWaiting(ctx context.Context, f journal.WaitingFilter, d journ
 	return dropped, forgotten, err
 }
 
-// Revived says what came of rows that were dropped and are to be tried again.
-type Revived struct {
+// Undropped says what came of rows that were dropped and are tried again.
+type Undropped struct {
 	Rows    int64 // wait again, or are applied
-	Stay    int64 // a later version of the row waits, or the row was to be deleted for a sender that may not want that any more
-	Removed int64 // their sender was removed
+	Away    int64 // stay dropped: their sender is suspended, or was removed
 	Applied int64 // wait no more
 }
 
-// RetryDropped has rows wait again that were dropped, and tries them. It calls each with what came of it. The lock must be held.
-func (n *Node) RetryDropped(ctx context.Context, f journal.WaitingFilter, each func(*Result) error) (Revived, error) {
-	var out Revived
+// RetryDropped has rows be tried again that were dropped, now and with each import. It calls each with what came of it. The lock must be held.
+func (n *Node) RetryDropped(ctx context.Context, f journal.WaitingFilter, each func(*Result) error) (Undropped, error) {
+	var out Undropped
+	var ids []uint64
 	peers, err := journal.Peers(ctx, n.Journal.DB)
 	if err != nil {
 		return out, err
 	}
-	chosen, err := journal.CountDroppedOf(ctx, n.Journal.DB, f)
+	f.Dropped = true
+	chosen, err := journal.WaitingIDs(ctx, n.Journal.DB, f)
 	if err != nil {
 		return out, err
 	}
-	last, err := journal.LastWaiting(ctx, n.Journal.DB)
-	if err != nil {
-		return out, err
-	}
-	err = n.inTransaction(ctx, func(tx *sql.Tx) error {
-		for _, p := range peers {
-			if f.Peer != 0 && f.Peer != p.ID {
-				continue
-			}
-			of := f
-			of.Peer = p.ID
-			revived, stay, err := journal.ReviveDropped(ctx, tx, of)
-			if err != nil {
-				return err
-			}
-			out.Rows, out.Stay = out.Rows+revived, out.Stay+stay
-			rows, bytes, err := journal.WaitingSize(ctx, tx, p.ID)
-			if err != nil {
-				return err
-			}
-			if revived > 0 && (rows > apply.MaxWaitingRows || bytes > apply.MaxWaitingBytes) {
-				return fmt.Errorf("more than %d rows, or %d MiB, of %s would wait: nothing was changed; choose fewer rows", apply.MaxWaitingRows, apply.MaxWaitingBytes>>20, p.Name)
-			}
+	for _, p := range peers {
+		if f.Peer != 0 && f.Peer != p.ID || !p.State.Exchanges() {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return Revived{}, err
+		of := f
+		of.Peer = p.ID
+		theirs, err := journal.WaitingIDs(ctx, n.Journal.DB, of)
+		if err != nil {
+			return out, err
+		}
+		ids = append(ids, theirs...)
 	}
-	out.Removed = chosen - out.Rows - out.Stay
-	if out.Rows == 0 {
+	out.Away = int64(len(chosen) - len(ids))
+	if len(ids) == 0 {
 		return out, nil
 	}
-	out.Applied, err = n.RetryWaiting(ctx, journal.WaitingFilter{After: last}, each)
+	which := journal.WaitingFilter{IDs: ids}
+	err = n.inTransaction(ctx, func(tx *sql.Tx) error {
+		if out.Rows, err = journal.UndropWaiting(ctx, tx, which); err != nil {
+			return err
+		}
+		return enoughRoom(ctx, tx, peers)
+	})
+	if err != nil {
+		return Undropped{}, err
+	}
+	out.Applied, err = n.RetryWaiting(ctx, which, each)
 	return out, err
+}
+
+// enoughRoom is nil if no peer has more rows that wait than it may.
+func enoughRoom(ctx context.Context, tx *sql.Tx, peers []*journal.Peer) error {
+	for _, p := range peers {
+		rows, bytes, err := journal.WaitingSize(ctx, tx, p.ID)
+		if err != nil {
+			return err
+		}
+		if rows > apply.MaxWaitingRows || bytes > apply.MaxWaitingBytes {
+			return fmt.Errorf("more than %d rows, or %d MiB, of %s would wait: nothing was changed; choose fewer rows", apply.MaxWaitingRows, apply.MaxWaitingBytes>>20, p.Name)
+		}
+	}
+	return nil
 }
 
 func (n *Node) inTransaction(ctx context.Context, f func(*sql.Tx) error) error {

@@ -112,15 +112,9 @@
 //	since         when the first version of it came that could not be applied
 //	tried_at      when it was last tried
 //	tries         how often it was tried again
-//
-// omsync_dropped: rows that waited and that somebody dropped (see DroppedRow), for some time.
-//
-//	id            number of the record
-//	peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch   as in omsync_waiting
-//	reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries   as in omsync_waiting
-//	dropped_at    when
+//	dropped_at    when somebody dropped it (see [DropWaiting]), by this node's clock; 0: it waits
 //	dropped_by    who: the account of the operating system, or the command
-//	why           in their words
+//	dropped_why   in their words
 //
 // omsync_peer: the peers, and the state of the links to them.
 //

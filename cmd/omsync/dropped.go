@@ -30,17 +30,7 @@ type referedJSON struct {
 	Key   string `json:"key"`
 }
 
-// droppedObject is that of a row that was dropped.
-func (m *names) droppedObject(q journal.DroppedRow, values bool) waitingJSON {
-	out := m.object(q.WaitingRow, values)
-	if out.Peer == "" {
-		out.Peer = "a peer that was removed"
-	}
-	out.Dropped = &droppedJSON{time.UnixMicro(q.At).UTC(), q.By, q.Dropping.Why}
-	return out
-}
-
-// listDropped prints rows that were dropped, the last ones first.
+// listDropped prints rows that were dropped.
 func listDropped(ctx context.Context, out io.Writer, n *node.Node, f journal.WaitingFilter, asJSON bool) error {
 	m, err := readNames(ctx, n)
 	if err != nil {
@@ -48,8 +38,9 @@ func listDropped(ctx context.Context, out io.Writer, n *node.Node, f journal.Wai
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	rows := 0
-	err = journal.Dropped(ctx, n.DB, f, func(q journal.DroppedRow) error {
-		x := m.droppedObject(q, false)
+	f.Dropped = true
+	err = journal.Waiting(ctx, n.DB, f, func(q journal.WaitingRow) error {
+		x := m.object(q, false)
 		if asJSON {
 			return printJSON(out, x)
 		}
@@ -65,20 +56,17 @@ func listDropped(ctx context.Context, out io.Writer, n *node.Node, f journal.Wai
 	return w.Flush()
 }
 
-// retryDropped has rows wait again that were dropped, and says on standard error what came of them.
+// retryDropped has rows be tried again that were dropped, and says on standard error what came of them.
 func retryDropped(ctx context.Context, cmd *cobra.Command, n *exchange.Node, f journal.WaitingFilter, each func(*exchange.Result) error) (int64, error) {
 	got, err := n.RetryDropped(ctx, f, each)
 	out := cmd.ErrOrStderr()
 	if got.Rows > 0 {
 		fmt.Fprintf(out, "%s that had been dropped: %d applied, %d waiting again\n", count(got.Rows, "row"), got.Applied, max(0, got.Rows-got.Applied))
 	}
-	if got.Stay > 0 {
-		fmt.Fprintf(out, "%s left as dropped: a later version of the row waits, or its sender may not want it deleted any more\n", count(got.Stay, "row"))
+	if got.Away > 0 {
+		fmt.Fprintf(out, "%s of a peer that is suspended or was removed not tried: omsync peer resume, or add the peer anew, and it sends what it has\n", count(got.Away, "row"))
 	}
-	if got.Removed > 0 {
-		fmt.Fprintf(out, "%s of a peer that was removed cannot wait again: add the peer anew, and it sends what it has\n", count(got.Removed, "row"))
-	}
-	if err == nil && got == (exchange.Revived{}) {
+	if err == nil && got == (exchange.Undropped{}) {
 		err = failure.Hinted(errors.New("no such row was dropped"), "omsync quarantine list --dropped has their numbers")
 	}
 	return got.Applied, err
@@ -90,10 +78,10 @@ func newQuarantineDrop(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drop ROW...",
 		Short: "Let rows wait no more",
-		Long: `Let rows wait no more: those with these numbers, or all that the flags choose. What they hold is not in the application's tables, and
-the sender does not send it again unless the row changes there. Who dropped which row, and what it held, is kept as long as deleted rows
-(keep_deleted_days), a week at least, and 100,000 rows or 64 MiB of each peer: quarantine list --dropped has them, and quarantine retry
---dropped has them wait again.`,
+		Long: `Let rows wait no more: those with these numbers, or all that the flags choose. They are not tried again, and what they hold is not in
+the application's tables. If the row changes at its sender, its next version takes the place of what was dropped. Until then it is kept, and
+who dropped it, as long as deleted rows are (keep_deleted_days), a week at least, and 100,000 rows or 64 MiB of each peer: quarantine list
+--dropped has them, and quarantine retry --dropped has them wait again.`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if len(ids) == 0 && o.peer == "" && o.table == "" && o.reason == "" {
 				return failure.Hinted(errors.New("drop which rows?"), "give their numbers, or --peer, --table or --reason")

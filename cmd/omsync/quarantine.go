@@ -129,6 +129,12 @@ func readNames(ctx context.Context, n *node.Node) (*names, error) {
 func (m *names) object(q journal.WaitingRow, values bool) waitingJSON {
 	out := waitingJSON{ID: q.ID, Peer: m.peers[uint16(q.Peer)], Table: m.tables[q.Table], Key: q.Key, Reason: string(q.Reason.Code), Column: q.Reason.Column,
 		Awaits: m.tables[q.Reason.AwaitedTable], Deletion: !q.Alive, Lost: q.Lost, Since: time.UnixMicro(q.Since).UTC(), Tried: time.UnixMicro(q.Tried).UTC(), Tries: q.Tries, Why: q.Reason.Text}
+	if out.Peer == "" {
+		out.Peer = "a peer that was removed"
+	}
+	if d := q.Dropped; d.At > 0 {
+		out.Dropped = &droppedJSON{time.UnixMicro(d.At).UTC(), d.By, d.Why}
+	}
 	if !values {
 		return out
 	}
@@ -177,6 +183,7 @@ func newQuarantineList(g *global) *cobra.Command {
 			if o.dropped {
 				return listDropped(cmd.Context(), cmd.OutOrStdout(), n, f, o.json)
 			}
+			f.NotDropped = true
 			return listWaiting(cmd.Context(), cmd.OutOrStdout(), n, f, o.json)
 		},
 	}
@@ -234,17 +241,11 @@ func newQuarantineShow(g *global) *cobra.Command {
 				return err
 			}
 			found := 0
-			if o.dropped {
-				err = journal.Dropped(ctx, n.DB, f, func(q journal.DroppedRow) error {
-					found++
-					return printJSON(cmd.OutOrStdout(), m.droppedObject(q, true))
-				})
-			} else {
-				err = journal.Waiting(ctx, n.DB, f, func(q journal.WaitingRow) error {
-					found++
-					return printJSON(cmd.OutOrStdout(), m.object(q, true))
-				})
-			}
+			f.Dropped, f.NotDropped = o.dropped, !o.dropped
+			err = journal.Waiting(ctx, n.DB, f, func(q journal.WaitingRow) error {
+				found++
+				return printJSON(cmd.OutOrStdout(), m.object(q, true))
+			})
 			if err == nil && found == 0 {
 				err = failure.Hinted(errors.New("no such row waits"), "omsync --home %s quarantine list has their numbers", n.Home)
 			}
