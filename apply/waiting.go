@@ -56,6 +56,12 @@ func (w *keyedRows) waited(i int) (journal.WaitingRow, bool) {
 	return q, ok
 }
 
+// staysDropped reports whether a row was dropped that comes as it was then.
+func (im *importer) staysDropped(w *block, i int) bool {
+	q, waited := w.waited(i)
+	return waited && q.Dropped.At != 0 && !im.rules.News(im.incomingAlone(w, i))
+}
+
 // mustWait returns why a row cannot be applied that needs no more than a look at it; nil if nothing is known against it.
 func (im *importer) mustWait(w *block, i int, rules *merge.Import, known merge.Row) *cause {
 	if why := im.known(w.l, w.keys[i]); why != nil {

@@ -112,6 +112,8 @@ var mutants = []mutant{
 	{"what was news stays news in the sender's next version", "wait.go", "if both == 0 || ", "if true || ", 0, "TestWaitingAfterAnother"},
 	{"the next version has seen no more than the one that waits", "wait.go", "min(w.Ack, earlier.Ack)", "w.Ack", 0, "TestWaitingAfterAnother"},
 	{"the next version knows no more of a restore", "wait.go", "w.Blind || earlier.Blind", "w.Blind", 0, "TestWaitingAfterAnother"},
+	{"what comes again as it was stays dropped", "wait.go", "return im.isNews(in.Dead.Epoch)", "return true", 0, "TestNews"},
+	{"a row that comes again as it was stays dropped", "wait.go", "return slices.ContainsFunc(in.Groups", "return true || slices.ContainsFunc(in.Groups", 0, "TestNews"},
 	{"a row says that a version of it waits", "wait.go", "return first - 1", "return math.MaxUint64", 20000, ""},
 	{"what the sender took while its row waited it has seen", "wait.go", "out.waited, out.waitedSince = true, w.Acked", "", 0, "TestWaitingWhileTheSenderGoesOn"},
 	{"but only what is later", "settle.go", "im.waited && in.Before(v.Stamp)", "im.waited", 0, "TestWaitingWhileTheSenderGoesOn"},
