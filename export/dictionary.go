@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"github.com/omsync/omsync/batch"
@@ -226,7 +227,7 @@ func (d *dictionary) keyColumn(c *schema.Column, p int, parts [][]*string) (batc
 // addRows returns the indexes of rows that were just read, and takes their keys into the dictionary. A row with the key "" has none: 0.
 func (d *dictionary) addRows(t *schema.Table, rows []journal.Row, keys []string) ([]uint32, error) {
 	if t.Integer == nil {
-		return d.indexes(t, keys)
+		return d.addNamed(t, keys)
 	}
 	byInteger := d.byInteger.of(t.Root)
 	var missing []string
@@ -252,6 +253,21 @@ func (d *dictionary) addRows(t *schema.Table, rows []journal.Row, keys []string)
 			if t != t.Root {
 				d.exists.of(t).set(r.Int, present)
 			}
+		}
+	}
+	return out, nil
+}
+
+// addNamed is addRows for a table whose rows have no integers.
+func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) {
+	indexes, err := d.indexes(t, slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return key == "" }))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]uint32, len(keys))
+	for i, key := range keys {
+		if key != "" {
+			out[i], indexes = indexes[0], indexes[1:]
 		}
 	}
 	return out, nil

@@ -20,7 +20,7 @@ type row struct {
 // held is what a site holds.
 type held struct {
 	rows  map[*table][]*row
-	twice map[string]bool             // keys, with their tables, that several rows have of which nobody can say here which is the first
+	twice map[string]bool             // keys, with their tables, that several rows have
 	at    map[*column]map[string]*row // by what a reference may hold
 }
 
@@ -105,9 +105,7 @@ func (h *held) name(x *table) {
 		}
 		if seen[r.key] && !x.whole {
 			r.named = false
-			if x.integer() == nil { // the first is so by the text of its local key
-				h.twice[x.names[0]+"/"+r.key] = true
-			}
+			h.twice[x.names[0]+"/"+r.key] = true
 		}
 		seen[r.key] = true
 	}
@@ -234,8 +232,16 @@ type difference struct {
 	text string
 }
 
+// findTwice takes down which keys several rows have at a site: who is the first of them may change, and what a peer holds is one of them.
+func (w *world) findTwice() {
+	for _, a := range w.actors {
+		maps.Copy(w.twice, a.read().twice)
+	}
+}
+
 // compare lists how the two sites differ.
 func (w *world) compare() (out []difference) {
+	w.findTwice()
 	hub, clinic := w.actors[0].read(), w.actors[1].read()
 	for _, x := range w.m.tables {
 		if x.why != "" {
@@ -246,7 +252,7 @@ func (w *world) compare() (out []difference) {
 		for _, key := range union(a, b) {
 			p, q := a[key], b[key]
 			switch id := x.names[0] + "/" + key; {
-			case hub.twice[id] || clinic.twice[id]:
+			case w.twice[id]:
 				continue
 			case q == nil:
 				out = append(out, difference{hub.ids(p), fmt.Sprintf("%s %q is at the hub alone: %.300q", x.names[0], key, hub.shown(p))})
