@@ -132,6 +132,15 @@
 //	applied_epoch the peer's epoch up to which everything is applied here; a copy too
 //	sent_at, acked_at, applied_at   when a batch was made last, acknowledged and applied; NULL: never
 //
+// omsync_report: what the headers of each peer show and say of it (see Report). A peer without a row has shown and said nothing.
+//
+//	peer_id       omsync_peer.id
+//	clock_ahead   µs by which its clock is ahead of this node's at least; below 0: behind; 0: nothing is known against it
+//	clock_since   when that was first seen
+//	clock_seen    when it was last seen
+//	waits         how many rows of this node wait there, as REASON:ROWS with blanks between
+//	read_at       when the header was read
+//
 // omsync_import: the ends of the batches that were applied, for the case that their sender is restored.
 //
 //	peer_id       omsync_peer.id of the sender

@@ -57,7 +57,7 @@ var may = map[string][]string{
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic": {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/uuids":  {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
-	"node/doctor": {"access", "capture", "capture/rowkey", "internal/failure", "internal/sqldb", "node", "node/preflight", "node/uuids", "schema"},
+	"node/doctor": {"access", "capture", "capture/rowkey", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/status": {"access", "exchange", "exchange/attempts", "features", "journal", "merge", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},

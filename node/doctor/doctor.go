@@ -49,6 +49,7 @@ func checks() []check {
 		{"rows without a key", nameless},
 		{"names to log in", names},
 		{"values that must be different", distinct},
+		{"clocks", clocks},
 	}
 }
 

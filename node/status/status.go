@@ -97,6 +97,10 @@ type Peer struct {
 	Stopped *Stopped `json:"stopped,omitempty"`
 	// Quotas is what the peer has used of its quotas, where that is half or more.
 	Quotas []Quota `json:"quotas,omitempty"`
+	// Clock is how far the peer's clock is off, where its files prove it.
+	Clock *Clock `json:"clock,omitempty"`
+	// There is how many rows of this node wait at the peer, as its last file said.
+	There *There `json:"rows_waiting_there,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 }
@@ -175,8 +179,17 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if err != nil {
 		return nil, err
 	}
+	reports, err := journal.Reports(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range peers {
 		ps := peer(p, s.Sealed, now)
+		for _, r := range reports {
+			if r.Peer == p.ID {
+				ps.report(r)
+			}
+		}
 		ps.Unread, ps.Heard = known.Off(p.Heard), p.Heard.History != 0
 		ps.quotas(p.Used, n.Limits())
 		if ps.Waiting, err = n.Journal.CountWaiting(ctx, n.DB, p); err != nil {
