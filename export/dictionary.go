@@ -3,13 +3,13 @@ package export
 import (
 	"context"
 	"fmt"
-	"math/bits"
 	"slices"
 	"strconv"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -76,7 +76,7 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 	}
 	if sent := d.plan.known[t]; sent != nil { // otherwise only references to its rows go
 		for _, c := range sent.columns {
-			described.Columns = append(described.Columns, batch.Column{Name: c.Name, Kind: kind(c), Ref: c.Ref != nil && !c.Ref.Beside, Slot: slot(sent.meta, c)})
+			described.Columns = append(described.Columns, batch.Column{Name: c.Name, Kind: kind(c), Ref: c.Ref != nil && !c.Ref.Beside, Slot: d.plan.slot(sent.meta, c)})
 		}
 		for _, c := range beside(sent) {
 			described.Columns = append(described.Columns, batch.Column{Name: c.Name + batch.BesideSuffix, Ref: true})
@@ -93,12 +93,13 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 	return n, nil
 }
 
-// slot returns the number of the column's bit, 0 if it has none.
-func slot(meta *journal.Table, c *schema.Column) uint8 {
-	if bit := meta.Bit(c.Name); bit != 0 {
-		return uint8(bits.TrailingZeros64(uint64(bit)))
+// slot returns the column's bit, 0 if it has none. To a peer that knows of 63 bits, columns that have higher ones share the last.
+func (p *plan) slot(meta *journal.Table, c *schema.Column) uint16 {
+	bit := meta.Bit(c.Name)
+	if !p.manyColumns {
+		bit = min(bit, merge.SharedBit)
 	}
-	return 0
+	return uint16(bit)
 }
 
 // kind hints at how a column's values pack.

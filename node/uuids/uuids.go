@@ -231,7 +231,7 @@ func (f *fixing) own(ctx context.Context, t *schema.Table, rows []journal.Row, d
 	var out []journal.Row
 	for _, r := range rows {
 		groups, ok := versions[r]
-		if !ok && meta.Default.Mask != 0 {
+		if !ok && !meta.Default.Mask.IsEmpty() {
 			groups = []merge.Group{meta.Default}
 		}
 		if rules.SendsRow(merge.Row{Known: true, Alive: true, Groups: groups}, false) {
