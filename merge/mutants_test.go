@@ -136,6 +136,11 @@ var mutants = []mutant{
 	{"a clock here that was set back proves nothing", "skew.go", "acked > 0 && acked <= now", "acked > 0", 0, "TestSkew"},
 	{"a skew that a header contradicts is over", "skew.go", "(!known || most >= s.By)", "true", 0, "TestSkew"},
 	{"a skew lasts since it was first seen", "skew.go", "if s.By == 0 || (s.By > 0) != (by > 0) {", "if true {", 0, "TestSkew"},
+	{"of two decisions about a conflict the later stays", "resolution.go", "return r.Stamp.Before(o.Stamp)", "return true", 0, "TestResolutions"},
+	{"of two with one stamp the same stays everywhere", "resolution.go", "return r.How < o.How", "return true", 0, "TestResolutions"},
+	{"who decides is above what was decided", "resolution.go", "now = max(now, r.Time+1)", "", 0, "TestResolutions"},
+	{"a decision that no clock could make is not taken", "resolution.go", "in.Time <= im.Horizon && ", "", 0, "TestResolutionsThatAreNotTaken"},
+	{"what is no decision is not taken", "resolution.go", "in.How.Valid() && ", "", 0, "TestResolutionsThatAreNotTaken"},
 	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
 }
 
