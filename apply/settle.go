@@ -93,6 +93,10 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.
 		}
 		return im.noteNamed(w, i)
 	}
+	if im.staysDropped(w, i) {
+		count.Unchanged++
+		return nil
+	}
 	in, rules := im.incomingRow(w, i, known)
 	if why := im.mustWait(w, i, rules, known); why != nil {
 		return im.wait(ctx, w, i, why)

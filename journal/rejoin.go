@@ -19,6 +19,7 @@ func Rejoin(ctx context.Context, q sqldb.DB, peer merge.Peer, after, epoch uint6
 			"SET v.added_by = v.origin WHERE v.origin = %[2]d AND v." + hasExistence + " AND v.added_by IS NULL AND v.epoch <= %[3]d",
 		"UPDATE omsync_tombstone SET origin = 0, epoch = %d WHERE origin = %d AND epoch > %d",
 		"UPDATE omsync_conflict SET origin = 0, epoch = %d WHERE origin = %d AND epoch > %d",
+		"UPDATE omsync_resolution SET origin = 0, epoch = %d WHERE origin = %d AND epoch > %d",
 		"UPDATE omsync_table SET default_added_by = IFNULL(default_added_by, default_origin), default_origin = 0, default_epoch = %d WHERE default_mask IS NOT NULL AND default_origin = %d AND default_epoch > %d",
 	} {
 		if err := sqldb.Exec(ctx, q, fmt.Sprintf(query, epoch, peer, after)); err != nil {
