@@ -99,7 +99,7 @@ func (r Rules) Back(row merge.Row, groups []merge.SentGroup) (taken []merge.Sent
 		}
 		return nil
 	}
-	if r.table.Staff && row.Alive && row.CameFrom(r.peer) {
+	if r.table.Staff && row.Alive && row.WasAddedBy(r.peer) {
 		return groups
 	}
 	for _, g := range groups {
@@ -112,5 +112,5 @@ func (r Rules) Back(row merge.Row, groups []merge.SentGroup) (taken []merge.Sent
 
 // TakesDeletionBack reports whether, where [Rules.TakesBack], a deletion is taken: this node's own, which it may have lost.
 func (r Rules) TakesDeletionBack(row merge.Row, dead merge.Sent) bool {
-	return dead.Author == r.ends.Self || r.table.Staff && row.Alive && row.CameFrom(r.peer)
+	return dead.Author == r.ends.Self || r.table.Staff && row.Alive && row.WasAddedBy(r.peer)
 }

@@ -28,8 +28,9 @@ func (r Rules) SendsKept() bool {
 	return r.up && r.table.Direction.returns() && !r.table.staysPut()
 }
 
-// SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept]. See
-// [Rules.GoesBack] and [Rules.SendsStaff] for rows that go although it says no.
+// SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept]. Under Add a row
+// that the parent added goes up if its versions were made here anew: the parent was restored and may have lost it, or may have more of it.
+// See [Rules.GoesBack] and [Rules.SendsStaff] for rows that go although it says no.
 func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	switch {
 	case r.table.Direction == None:
@@ -39,7 +40,7 @@ func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	case r.going() == nothing:
 		return false
 	case r.up:
-		return !row.CameFrom(r.peer)
+		return !(row.WasAddedBy(r.peer) && row.CameFrom(r.peer))
 	}
 	return r.own(row.AddedBy(), row.AddedAs())
 }
@@ -91,13 +92,14 @@ func (r Rules) neverSentBack(row merge.Row) merge.Mask {
 }
 
 // NeverSent returns what of a row here never goes to the peer: of what only flows the other way, and of rows that do not go, all, and columns
-// that never go there. See [merge.Incoming.NeverSent].
-func (r Rules) NeverSent(row merge.Row) merge.Mask {
+// that never go there. whose is what the peer says of the row, if it sends it. See [merge.Incoming.NeverSent].
+func (r Rules) NeverSent(row merge.Row, whose merge.Whose) merge.Mask {
+	theirs := whose == merge.Theirs || whose == merge.Unsaid && row.Alive && row.WasAddedBy(r.peer)
 	switch {
 	case r.table.Direction == None:
 	case r.SendsBack():
 		return r.neverSentBack(row)
-	case r.going() == nothing, r.going() == some && row.Alive && !r.SendsRow(row, false):
+	case r.going() == nothing, r.up && r.going() == some && theirs, !r.up && r.going() == some && row.Alive && !r.SendsRow(row, false):
 		return merge.Everything()
 	}
 	if r.up {

@@ -24,13 +24,16 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 	case r.TakesAllRows():
 		return true
 	case row.Alive:
-		return row.CameFrom(r.peer)
+		return row.WasAddedBy(r.peer)
 	}
 	return !added.Known || added.By == r.peer
 }
 
-// AsksWhoAdded reports whether TakesRow goes by who had added a deleted row.
-func (r Rules) AsksWhoAdded() bool { return !r.up && r.coming() == some }
+// AsksWhoAdded reports whether it matters who had added a row that was deleted here: for TakesRow, and if it comes back.
+func (r Rules) AsksWhoAdded() bool { return r.table.Direction.adds() }
+
+// adds reports whether a child may add rows, and change those alone.
+func (d Direction) adds() bool { return d.goesUp() == some }
 
 // returns reports whether rows that a parent deleted may have to come back for what goes up and refers to them.
 func (d Direction) returns() bool { return d.goesDown() > nothing && d.goesUp() < everything }
@@ -67,14 +70,31 @@ func (r Rules) TakesConflict(deletion bool) bool {
 // Writes returns those of some columns of a row here that a peer may change: all but those that come with a new row alone.
 func (r Rules) Writes(columns merge.Mask) merge.Mask { return columns.Without(r.table.InsertOnly) }
 
-// Policy returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
+// Policies returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
 // parent's, whatever a child did to it, and what only flows up the child's.
-func (r Rules) Policy(configured merge.Policy) merge.Policy {
+func (r Rules) Policies(configured merge.Policies) merge.Policies {
 	switch r.table.Direction {
 	case Down:
-		return merge.Parent
+		return merge.All(merge.Parent)
 	case Up:
-		return merge.Child
+		return merge.All(merge.Child)
 	}
 	return configured
 }
+
+// SaysWhose returns what versions of a live row that the peer sent say of who added it, as far as that is believed: under Add, where it
+// matters. A parent decides it. A child is believed that a new row is not its own, which only takes something from it.
+func (r Rules) SaysWhose(groups []merge.SentGroup) merge.Whose {
+	if !r.table.Direction.adds() {
+		return merge.Unsaid
+	}
+	whose := merge.SaysWhose(groups)
+	if !r.up && whose == merge.Theirs {
+		return merge.Unsaid
+	}
+	return whose
+}
+
+// Answers reports whether a peer whose version of a row, or whose deletion of it, is refused here is sent the row as it is here: it could
+// have added the row, and believes that it did. What only flows down it does not send, if it has the same profile.
+func (r Rules) Answers() bool { return !r.up && r.table.Direction.adds() }

@@ -20,7 +20,7 @@ type decision struct {
 
 // settle lets the rules decide row by row, brings back what rows that are taken refer to, and writes what was decided.
 func (im *importer) settle(ctx context.Context, w *block) error {
-	policy := im.policy(w.l)
+	policies := im.policies(w.t)
 	added, err := im.resolver.whoAdded(ctx, w)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			im.noLongerWaits(w, i)
 			continue
 		}
-		if err := im.decide(ctx, w, i, policy, added); err != nil {
+		if err := im.decide(ctx, w, i, policies, added); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (v *resolver) whoAdded(ctx context.Context, w *block) (map[string]merge.Pee
 }
 
 // decide lets the rules decide on one row. One that waits is none that is taken: nothing comes back for it.
-func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Policy, added map[string]merge.Peer) error {
+func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.Policies, added map[string]merge.Peer) error {
 	l, known, count := w.l, w.known[i], &w.l.count
 	f, isHere := w.found[i]
 	var cmp merge.Compare
@@ -78,6 +78,9 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 		cmp = w.compare(i, f)
 	}
 	by, is := added[w.keys[i]]
+	if is && !known.Alive {
+		known.Dead.Added = merge.Adder{Stored: true, Peer: by}
+	}
 	if !im.takesBack(w, i) && !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
 		im.noLongerWaits(w, i)
 		if isHere && w.mask(i).Without(cmp.Equal).IsEmpty() { // it says what is here anyway
@@ -85,13 +88,20 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 			return nil
 		}
 		count.Refused++
+		if isHere {
+			im.writer.answerRefused(l, f.row)
+		}
 		return im.noteNamed(w, i)
+	}
+	if im.staysDropped(w, i) {
+		count.Unchanged++
+		return nil
 	}
 	in, rules := im.incomingRow(w, i, known)
 	if why := im.mustWait(w, i, rules, known); why != nil {
 		return im.wait(ctx, w, i, why)
 	}
-	w.decided[i] = decision{true, rules.Settle(known, in, policy, cmp, false)}
+	w.decided[i] = decision{true, rules.Settle(known, in, policies, cmp, false)}
 	why, err := im.lacks(ctx, w, i, true)
 	if why != nil {
 		w.decided[i].taken = false

@@ -16,12 +16,13 @@ import (
 // sentTable is a table as the batch describes it, beside what it is here.
 type sentTable struct {
 	batch.Table
-	local   *localTable      // nil: not here, or it is not exchanged here
-	keys    *localTable      // where its rows are looked up by their keys; nil: nowhere
-	keyAt   []int            // by key column here: its place in Table.Key
-	columns []*schema.Column // parallel to Table.Columns; nil: not here
-	beside  map[int]int      // by column: the column that has the keys of its values
-	why     string           // why its rows cannot be applied
+	local    *localTable      // nil: not here, or it is not exchanged here
+	keys     *localTable      // where its rows are looked up by their keys; nil: nowhere
+	keyAt    []int            // by key column here: its place in Table.Key
+	columns  []*schema.Column // parallel to Table.Columns; nil: not here
+	beside   map[int]int      // by column: the column that has the keys of its values
+	policies merge.Policies   // that the sender says it has
+	why      string           // why its rows cannot be applied
 }
 
 // localTable is a table as it is here, with what this import knows of it.
@@ -121,7 +122,7 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 				t.columns[i] = st.Integer
 			}
 			continue
-		case c == nil && t.isBeside(i):
+		case c == nil && (t.isBeside(i) || v.saysPolicy(t, i)):
 			continue
 		case c == nil:
 			v.notes.add("the column %s.%q is not here: its values are left out until it is", st.Name, sent.Name)

@@ -38,7 +38,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	in := im.incomingAlone(w, i)
 	q, waited := w.waited(i)
 	if !waited {
-		in.NeverSent = w.l.rules.NeverSent(known)
+		in.NeverSent = w.l.rules.NeverSent(known, in.Whose)
 		return in, &im.rules
 	}
 	if !w.retried {
@@ -46,7 +46,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	}
 	rules := im.rules.Of(q.Waiting)
 	in = q.Incoming
-	in.NeverSent = w.l.rules.NeverSent(known)
+	in.NeverSent = w.l.rules.NeverSent(known, in.Whose)
 	return in, &rules
 }
 
@@ -54,6 +54,12 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 func (w *keyedRows) waited(i int) (journal.WaitingRow, bool) {
 	q, ok := w.earlier[w.keys[i]]
 	return q, ok
+}
+
+// staysDropped reports whether a row was dropped that comes as it was then.
+func (im *importer) staysDropped(w *block, i int) bool {
+	q, waited := w.waited(i)
+	return waited && q.Dropped.At != 0 && !im.rules.News(im.incomingAlone(w, i))
 }
 
 // mustWait returns why a row cannot be applied that needs no more than a look at it; nil if nothing is known against it.
@@ -182,6 +188,9 @@ func (im *importer) incomingAlone(w *block, i int) merge.Incoming {
 	if w.Acks != nil && !im.unsent[w.l.journal.ID][row] {
 		in.Ack = im.rules.RowAck(w.Acks[i])
 	}
+	if !w.retried {
+		in.Whose = w.l.rules.SaysWhose(w.groups[i])
+	}
 	return in
 }
 
@@ -225,8 +234,11 @@ const unknownTable = "?"
 func (v *resolver) reference(i uint32) journal.Value {
 	e := v.keys.at(i)
 	key, table := e.key, unknownTable
-	if e.root != nil {
+	switch {
+	case e.root != nil:
 		table = e.root.Name
+	case e.rare != nil && e.key != "":
+		table = e.rare.table
 	}
 	return journal.Value{Text: &key, Table: table}
 }
@@ -272,7 +284,7 @@ func (im *importer) dropSettled(ctx context.Context) error {
 	if len(im.settledWaiting) == 0 {
 		return nil
 	}
-	_, err := journal.DropWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
+	_, err := journal.ForgetWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
 	im.settledWaiting = nil
 	return err
 }

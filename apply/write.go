@@ -35,6 +35,9 @@ type writer struct {
 	waitingBytes int
 	room         *waitingRoom // what is taken of what may wait; nil: not asked yet
 
+	refused     map[*localTable][]journal.Row // rows that the sender may not change, and is to be sent as they are here
+	refusedRows map[refusedRow]bool
+
 	awaited map[uint16]bool     // tables of which rows are waited for
 	arrived map[uint16][]string // keys of rows of them that came, canonical
 }

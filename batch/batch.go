@@ -1,6 +1,9 @@
 package batch
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Version is the first byte of every batch file of this format.
 const Version = 1
@@ -83,6 +86,18 @@ const BesideSuffix = "#key"
 // not know it leaves it out.
 const IntegerColumn = "#integer"
 
+// policyMark stands in the names of columns that say policies.
+const policyMark = "#policy="
+
+// PolicyColumn returns the name of a column, without values, references or a version, that says by what the sender decides conflicts in a
+// column of the table; "": in all of them. A reader that does not know it leaves it out.
+func PolicyColumn(column, policy string) string { return column + policyMark + policy }
+
+// ParsePolicyColumn reads such a name; false if it is none.
+func ParsePolicyColumn(name string) (column, policy string, ok bool) {
+	return strings.Cut(name, policyMark)
+}
+
 // Table describes a table. Root is the table whose rows' keys these are: Name,
 // unless the key is an ancestor's.
 type Table struct {
@@ -140,6 +155,13 @@ type Records struct {
 	At          []int64 // when it was noticed, microseconds since 1970 UTC
 	Epochs      []uint64
 }
+
+// Remarks that readers know, of conflict records. A record that says what somebody decided about another has the other's digest as its
+// value, the other's stamp as that of the loser, and the decision's as that of the winner.
+const (
+	NoteDeletion   = "deletion"    // what lost is the row's deletion
+	NoteResolution = "resolution:" // and what was decided: lost, kept, dismissed, open, replaced
+)
 
 // TableItem says what a table's number stands for in the items that follow.
 type TableItem struct {

@@ -312,7 +312,7 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 // applyOptions are those that do not depend on the file.
 func (r *importRun) applyOptions() apply.Options {
 	return apply.Options{
-		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
+		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policies: r.Policies, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, r.Journal, r.Wait)
 			return err

@@ -18,7 +18,7 @@ func (r *reader) goes(row journal.Row, known merge.Row) bool {
 	if t.rules.SendsBack() {
 		return t.rules.GoesBack(known, t.lost, t.base(r.head.Base.Epoch)) || t.staff.has(row) && (t.staff.lacked[row] || r.lacks(known))
 	}
-	return r.lacks(known) && (t.rules.SendsAllRows() || t.rules.SendsRow(known, t.kept[row]))
+	return (r.lacks(known) || t.refused[row] != 0) && (t.rules.SendsAllRows() || t.rules.SendsRow(known, t.kept[row]))
 }
 
 // sendsDeletion reports whether a deletion goes to the peer.
@@ -30,8 +30,8 @@ func (p *plan) sendsDeletion(t *table, dead merge.Version) bool {
 }
 
 // outgoing returns a row's versions as they are sent: that a row goes back to who added it is told.
-func (t *table) outgoing(known merge.Row, peer merge.Peer) []merge.SentGroup {
-	groups, _ := t.as(known).Outgoing(peer)
+func (p *plan) outgoing(t *table, row journal.Row, known merge.Row) []merge.SentGroup {
+	groups, _ := p.as(t, row, known).Outgoing(p.peer.ID)
 	if t.rules.GoesBack(known, true, 0) {
 		return t.rules.Theirs(groups)
 	}

@@ -52,6 +52,9 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 		if err != nil {
 			return err
 		}
+		if r.t.refused != nil {
+			newer = r.withRefused(newer)
+		}
 		newer = r.sealed.Rows(newer)
 		if few {
 			if newer, err = r.few(ctx, newer); err != nil {
@@ -207,6 +210,15 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		return read, nil
 	}
 	return read, f(p)
+}
+
+// withRefused adds to rows of the table, in their order, those of which the peer's version was refused.
+func (r *reader) withRefused(rows []journal.Row) []journal.Row {
+	for row := range r.t.refused {
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, rowkey.Compare)
+	return slices.Compact(rows)
 }
 
 // knownBy returns what a row is known by: the groups of its entry, or those of the rows that have none.

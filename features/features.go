@@ -27,24 +27,26 @@ type Known []Feature
 const (
 	// ManyColumns is of a file that has a version of its own for each column of a table with more than 62.
 	ManyColumns = "many-columns"
+	// Resolutions is what people decided about conflicts: conflict records with a note that says so.
+	Resolutions = "resolutions"
 	// Rules is of a file that tells a child how tables may go: see batch.Rules.
 	Rules = "rules"
 )
 
 // Present returns what this program reads beyond batch format 1.
 func Present() Known {
-	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}}
-}
-
-// Has reports whether a feature is among them.
-func (k Known) Has(name string) bool {
-	return slices.ContainsFunc(k, func(f Feature) bool { return f.Name == name })
+	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}}
 }
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
 // than 62 columns.
 func (k Known) Needed(wide bool) Known {
 	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool { return f.Name == ManyColumns && !wide })
+}
+
+// Has reports whether a feature is among them.
+func (k Known) Has(name string) bool {
+	return slices.ContainsFunc(k, func(f Feature) bool { return f.Name == name })
 }
 
 // Names returns the names of the features, sorted.

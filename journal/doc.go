@@ -43,6 +43,7 @@
 //	unversioned   1: what it held when it was first found has no versions yet
 //	default_mask, default_time, default_author, default_epoch, default_origin
 //	              version of the rows without an entry in omsync_version, with exceptions: see there; NULL mask: there is none
+//	default_added_by   of those rows, as added_by in omsync_version
 //	default_more  what the mask of that version has beyond default_mask: more words of it, see merge.Mask.Words, of 8 bytes each, big endian
 //	made          which table it was when last looked at: see Made; NULL: nobody knows
 //
@@ -81,6 +82,7 @@
 //	time, author  the version's stamp; time 0: from before its author became a node
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer it came from
+//	added_by      with bit 0 of the mask: the peer that added the row or brought it first, 0: it was made here; NULL: what origin says
 //
 // omsync_tombstone: versions of deletions.
 //
@@ -114,6 +116,9 @@
 //	since         when the first version of it came that could not be applied
 //	tried_at      when it was last tried
 //	tries         how often it was tried again
+//	dropped_at    when somebody dropped it (see [DropWaiting]), by this node's clock; 0: it waits
+//	dropped_by    who: the account of the operating system, or the command
+//	dropped_why   in their words
 //
 // omsync_peer: the peers, and the state of the links to them.
 //
@@ -136,6 +141,15 @@
 //	peer_id       omsync_peer.id; 0: for all children
 //	rules         record of Rules
 //
+// omsync_report: what the headers of each peer show and say of it (see Report). A peer without a row has shown and said nothing.
+//
+//	peer_id       omsync_peer.id
+//	clock_ahead   µs by which its clock is ahead of this node's at least; below 0: behind; 0: nothing is known against it
+//	clock_since   when that was first seen
+//	clock_seen    when it was last seen
+//	waits         how many rows of this node wait there, as REASON:ROWS with blanks between
+//	read_at       when the header was read
+//
 // omsync_import: the ends of the batches that were applied, for the case that their sender is restored.
 //
 //	peer_id       omsync_peer.id of the sender
@@ -148,6 +162,14 @@
 //	peer_id       omsync_peer.id
 //	table_id      omsync_table.id
 //	local_id, local_key   the row, as in omsync_version
+//
+// omsync_refused: rows that a peer may not change or delete and of which its version, or its deletion, was refused: it is sent them as they
+// are here (see [AddRefused]).
+//
+//	peer_id       omsync_peer.id
+//	table_id      omsync_table.id
+//	local_id, local_key   the row, as in omsync_version
+//	epoch         this node's epoch of the refusal
 //
 // omsync_conflict: values that lost against one whose author had not seen them.
 //
@@ -162,6 +184,15 @@
 //	recorded_at   time
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer that told of it
+//	peer_id       omsync_peer.id of the peer in whose batch it was noticed or came; NULL: an earlier omsync recorded it
+//
+// omsync_resolution: what people decided about conflicts.
+//
+//	digest        that of the conflict record
+//	resolution    lost, kept or dismissed; open: a decision was taken back; replaced: the record is of a value that a decision replaced
+//	time, author  when, and at which node, with its name
+//	epoch         this node's epoch in which it came to be here
+//	origin        the peer that told of it; 0: it was decided here
 //
 // While format 1 is upgraded, row captureStart of omsync_capture is of no table; its operation is afterRestore if the triggers are
 // newer than the tables.

@@ -35,8 +35,12 @@ type Decision struct {
 // Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Horizon, PeerResent and OwnResent. It
 // is to be called before RecordImport.
 func (l *Link) Import(h Header, d Decision) Import {
+	further := uint64(0)
+	if l.Receiving.ID != 0 && l.Receiving.ID != h.Load && l.Receiving.Upto.Epoch > h.Upto.Epoch {
+		further = l.Receiving.First
+	}
 	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
-		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch}
+		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Further: further}
 }
 
 // Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the

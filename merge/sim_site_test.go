@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/merge"
 )
 
@@ -79,6 +80,9 @@ type site struct {
 	links   map[string]*end
 	peers   merge.Peer // the last number given
 
+	refused map[string]map[string]uint64 // by peer and key: rows of which its version was refused here, and the epoch
+	added   map[string]access.Added      // by key: who had added what was deleted here
+
 	asked    uint64            // the epoch in which every peer was asked to send all again; 0: never
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
@@ -86,7 +90,8 @@ type site struct {
 }
 
 func newSite(w *world, name, parent string) *site {
-	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{}}
+	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{},
+		refused: map[string]map[string]uint64{}, added: map[string]access.Added{}}
 	s.history = merge.History{ID: w.id(), Has: s.has}
 	return s
 }
@@ -105,6 +110,10 @@ func (s *site) backup() *site {
 	c.log = slices.Clone(s.log)
 	c.records = maps.Clone(s.records)
 	c.wait = maps.Clone(s.wait)
+	c.added, c.refused = maps.Clone(s.added), map[string]map[string]uint64{}
+	for k, rows := range s.refused {
+		c.refused[k] = maps.Clone(rows)
+	}
 	c.links = map[string]*end{}
 	for k, e := range s.links {
 		x := *e
@@ -136,10 +145,14 @@ func (s *site) seal() {
 		e := s.rows[c.key]
 		switch c.kind {
 		case 'n':
+			if e.Known && !e.Alive {
+				e.Dead.Added = merge.Adder{Stored: s.added[c.key].Known, Peer: s.added[c.key].By}
+			}
 			e.Row = m.Insert(e.Row, merge.Bits(allColumns), c.time)
 		case 'e':
 			e.Row = m.Edit(e.Row, c.mask, c.time)
 		case 'd':
+			s.added[c.key] = access.Added{Known: true, By: e.AddedBy()}
 			e.Row = m.Delete(e.Row, c.time)
 		}
 		s.rows[c.key] = e
@@ -166,10 +179,14 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 		if s.owes[to] > h.Base.Epoch {
 			knows = merge.NoPeer
 		}
-		if !e.NewerThan(h.Base.Epoch, knows) {
+		answer := e.Alive && s.refused[to][k] > h.Base.Epoch
+		if !e.NewerThan(h.Base.Epoch, knows) && !answer || !s.maySend(to, e) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
+		if answer {
+			e.Row = e.Refused(s.refused[to][k], l.peer)
+		}
 		if q, ok := s.wait[waitKey{k, to, 0}]; ok {
 			r.Ack = min(r.Ack, q.Since())
 		}

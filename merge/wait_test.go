@@ -27,7 +27,7 @@ func known(epoch uint64, time int64) merge.Row {
 // conflicts settles the row as one that waited, and returns the columns that are in conflict.
 func conflicts(im merge.Import, w merge.Waiting, local merge.Row) (m merge.Mask) {
 	rules := im.Of(w)
-	for _, c := range rules.Settle(local, w.Incoming, merge.Newest, merge.Compare{}, false).Conflicts {
+	for _, c := range rules.Settle(local, w.Incoming, merge.Policies{}, merge.Compare{}, false).Conflicts {
 		m = m.Or(c.Mask)
 	}
 	return m
@@ -118,11 +118,14 @@ func TestWaitingThatIsLost(t *testing.T) {
 	w := im.Waiting(waited())
 	w.Lost = true
 	rules := im.Of(w)
-	o := rules.Settle(merge.Row{}, w.Incoming, merge.Newest, merge.Compare{}, false)
+	o := rules.Settle(merge.Row{}, w.Incoming, merge.Policies{}, merge.Compare{}, false)
 	for _, g := range o.Row.Groups {
 		if g.From != 0 || g.Epoch != 30 {
 			t.Errorf("it comes from %d in %d", g.From, g.Epoch)
 		}
+	}
+	if o.Row.AddedBy() != 7 {
+		t.Errorf("added by %d", o.Row.AddedBy())
 	}
 	local := known(15, 150)
 	local.Groups[0].From = 7
@@ -159,13 +162,39 @@ func TestWaitingIsSettledAsItCame(t *testing.T) {
 		later := importFrom7()
 		later.FromParent, later.Applied = true, 50
 		rules := later.Of(w)
-		o := rules.Settle(local, w.Incoming, merge.Parent, merge.Compare{}, false)
+		o := rules.Settle(local, w.Incoming, merge.All(merge.Parent), merge.Compare{}, false)
 		var m merge.Mask
 		for _, x := range o.Conflicts {
 			m = m.Or(x.Mask)
 		}
 		if m != c.want || (o.Write.Has(2)) != c.taken {
 			t.Errorf("%s: in conflict %v, written %v", c.name, m, o.Write)
+		}
+	}
+}
+
+// What came before is no news when it comes again; one later version is, and so is all from a sender that does not know of a restore.
+func TestNews(t *testing.T) {
+	im := importFrom7()
+	row, deletion := waited(), merge.Incoming{Dead: merge.Sent{Stamp: merge.Stamp{Time: 3, Author: "a"}, Epoch: 60}}
+	last := uint64(0)
+	for _, g := range row.Groups {
+		last = max(last, g.Epoch)
+	}
+	for _, c := range []struct {
+		applied  uint64
+		valid    bool
+		row, del bool
+	}{
+		{last - 1, true, true, 60 > last-1},
+		{last, true, false, 60 > last},
+		{59, true, last > 59, true},
+		{60, true, last > 60, false},
+		{100, false, true, true},
+	} {
+		im.Applied, im.Valid = c.applied, c.valid
+		if im.News(row) != c.row || im.News(deletion) != c.del {
+			t.Errorf("applied up to %d, valid %t: the row is news: %t, the deletion: %t", c.applied, c.valid, im.News(row), im.News(deletion))
 		}
 	}
 }

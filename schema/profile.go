@@ -125,10 +125,10 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	for i := len(p.layers) - 1; i >= 0 && !ok; i-- {
 		best, by := -1, ""
 		say(p.layers[i], func(pattern string, v T) {
-			if !access.Matches(pattern, table) {
+			if !Matches(pattern, table) {
 				return
 			}
-			if s := access.Specificity(pattern); s > best || s == best && pattern < by {
+			if s := Specificity(pattern); s > best || s == best && pattern < by {
 				value, ok, best, by = v, true, s, pattern
 			}
 		})
@@ -136,9 +136,15 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	return value, ok
 }
 
+// Specificity ranks patterns: see [access.Specificity].
+func Specificity(pattern string) int { return access.Specificity(pattern) }
+
+// Matches compares s with a pattern: see [access.Matches].
+func Matches(pattern, s string) bool { return access.Matches(pattern, s) }
+
 func matchesAny(patterns []string, s string) bool {
 	for _, p := range patterns {
-		if access.Matches(p, s) {
+		if Matches(p, s) {
 			return true
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"github.com/omsync/omsync/access"
 )
 
 // addReferences adds the references that only the profile knows to the columns' links. One for a table named in full stands
@@ -151,7 +149,7 @@ func (w *Condition) addTargets(c *Catalogue, targets map[string]string) {
 		}
 	}
 	slices.SortFunc(w.Patterns, func(a, b Pattern) int {
-		return cmp.Or(cmp.Compare(access.Specificity(b.Value), access.Specificity(a.Value)), strings.Compare(a.Value, b.Value))
+		return cmp.Or(cmp.Compare(Specificity(b.Value), Specificity(a.Value)), strings.Compare(a.Value, b.Value))
 	})
 }
 
@@ -164,7 +162,7 @@ func (p *Profile) addNotes(c *Catalogue) {
 		l.tables(func(pattern, where string, columns ...string) {
 			found := false
 			for _, t := range c.Tables {
-				if !access.Matches(pattern, t.Name) {
+				if !Matches(pattern, t.Name) {
 					continue
 				}
 				found = true

@@ -29,9 +29,10 @@ type Site struct {
 	DB       *sql.DB          // as the application would open it: triggers active, the server's own sql_mode
 	J        *journal.Journal // nil before Init; replace its Now for a node with a wrong clock
 	Profile  *schema.Profile
-	Warnings []string       // what the node had to say
-	Features features.Known // what the node reads and writes; nil: it is as omsync was before there was any feature
-	Waits    bool           // rows that cannot be applied wait; otherwise an import is all or nothing
+	Warnings []string                            // what the node had to say
+	Features features.Known                      // what the node reads and writes; nil: it is as omsync was before there was any feature
+	Policies func(*journal.Table) merge.Policies // what decides conflicts; nil: the later stamp
+	Waits    bool                                // rows that cannot be applied wait; otherwise an import is all or nothing
 
 	t        testing.TB
 	app      *sql.Conn // where Exec runs: its session variables stay
