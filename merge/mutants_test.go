@@ -42,6 +42,7 @@ var mutants = []mutant{
 	{"a winner by policy is stamped above (local)", "columns.go", "out = im.stamper().above(in.Stamp)", "out = local", 5000, ""},
 	{"nothing here is seen by who does not know of a restore", "settle.go", "if !im.Valid || im.lost {", "if im.lost {", 20000, ""},
 	{"what never goes up goes by the parent", "columns.go", "s.policy, s.ack = im.senders(), 0", "", 0, "TestSettleNeverSent"},
+	{"what never goes down goes by the child", "columns.go", "return Child\n}\n\n// greater", "return Parent\n}\n\n// greater", 0, "TestSettleNeverSentToAChild"},
 	{"what returns is above its deletion", "refuse.go", "Insert(dead, columns, at)", "Insert(Row{}, columns, at)", 0, "TestReturn"},
 	{"a deletion that loses to a row that returns is reported", "refuse.go", "Conflicts: []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: dead.Dead.Stamp, Winner: row.highest()}}", "Conflicts: nil", 0, "TestReturn"},
 	{"the parent's own row goes with its deletion", "settle.go", "(!in.NeverSent.Has(Existence) || g.Has(Existence))", "true", 0, "TestSettleNeverSent"},
