@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -72,7 +73,7 @@ func (w *writer) refuse(l *localTable, key string, err error) error {
 
 // notTaken is the reason of a row that the table does not take.
 func notTaken(l *localTable, err error) *cause {
-	c := &cause{code: journal.WaitsForValue, column: namedColumn(err)}
+	c := &cause{code: journal.WaitsForValue, column: namedColumn(l, err)}
 	switch {
 	case tooLarge(err):
 		c.error = errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, up to 52 MiB, and import again")
@@ -98,7 +99,7 @@ func inWords(c *schema.Column, err error) string {
 		return fmt.Sprintf("%s has characters that the column's character set %s does not hold: give it one that does, such as utf8mb4", what, charset)
 	case sqldb.ErrOutOfRange:
 		return what + " is out of range" + widen
-	case sqldb.ErrTruncated, sqldb.ErrWrongValue:
+	case sqldb.ErrTruncated, sqldb.ErrWrongValue, sqldb.ErrNoJSON:
 		return what + " is none that the column takes" + takes + " here: make the column as it is at the sender"
 	case sqldb.ErrBadNull:
 		return what + " is NULL, and may not be here: let the column take NULL, as at the sender"
@@ -127,14 +128,21 @@ func aboutRows(err error) bool {
 // refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that
 // one, nil if it is not here.
 func refersNowhere(c *schema.Column, root *localTable, key string) *cause {
-	what, which := "a table that is not here", "unknown"
-	out := &cause{code: journal.WaitsForRow, column: c.Name, table: root}
-	if root != nil {
-		what, which, out.key = root.Name, printable(root.Table, key), journal.Canonical(root.Table, key)
+	if root == nil {
+		return refersFar(c, "")
 	}
-	out.error = fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
-		c.Name, what, which)
-	return out
+	return &cause{code: journal.WaitsForRow, column: c.Name, table: root, key: journal.Canonical(root.Table, key),
+		error: fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
+			c.Name, root.Name, printable(root.Table, key))}
+}
+
+// refersFar is the reason of a row with a reference to one of a table that is not here, "" if nobody knows which.
+func refersFar(c *schema.Column, table string) *cause {
+	what := "a table"
+	if table != "" {
+		what = fmt.Sprintf("the table %.64q", table)
+	}
+	return &cause{code: journal.WaitsForSchema, column: c.Name, error: fmt.Errorf("its %s refers to a row of %s, which is not here: make the table here as it is at the sender, and both come in with the next files", c.Name, what)}
 }
 
 // refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch, with what is known of that one.
@@ -201,13 +209,16 @@ type serverError struct {
 func (e serverError) Error() string { return e.text }
 func (e serverError) Unwrap() error { return e.error }
 
-// named finds what a server's error names: `name`, 'name' or `database`.`table`.`name`.
-var named = regexp.MustCompile("(?:[Cc]olumn|[Ff]ield|for key|constraint) (?:['`][^'`]+['`]\\.)*['`]([^'`]+)['`]")
+// named finds what a server's error names: `name`, 'name' or `database`.`table`.`name`. MariaDB calls the CHECK of a column `table.column`.
+var named = regexp.MustCompile("(?:[Cc]olumn|[Ff]ield|for key|constraint|CONSTRAINT) (?:['`][^'`]+['`]\\.)*['`]([^'`]+)['`]")
 
-// namedColumn returns the column that a server's error names; "" if it names none.
-func namedColumn(err error) string {
+// namedColumn returns the column of a table that a server's error names; "" if it names none.
+func namedColumn(l *localTable, err error) string {
 	if m := named.FindAllStringSubmatch(err.Error(), -1); m != nil && sqldb.ErrorNumber(err) != sqldb.ErrDuplicateEntry {
-		return m[len(m)-1][1]
+		name := m[len(m)-1][1]
+		if c := l.Column(name[strings.LastIndex(name, ".")+1:]); c != nil {
+			return c.Name
+		}
 	}
 	return ""
 }

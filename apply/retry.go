@@ -223,9 +223,9 @@ func (v *resolver) storedValues(w *block, c *schema.Column, rows []journal.Waiti
 		case value.Table == "":
 			out.Bytes[i] = []byte(*value.Text)
 		default:
-			to := v.j.Catalogue.Table(value.Table)
-			if to == nil {
-				out.Refs[i] = v.keys.add(entry{}) // nowhere, until its table is here
+			to := v.j.Catalogue.Named(value.Table)
+			if to == nil { // nowhere, until its table is here
+				out.Refs[i] = v.keys.add(entry{key: *value.Text, rare: &rare{far: value.Table}})
 				continue
 			}
 			index, ok := v.addStored(to, *value.Text)

@@ -108,7 +108,10 @@ func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*ca
 			continue
 		}
 		to := im.resolver.keys.at(p.to)
-		if im.writer.aside.last || !p.column.Ref.Patched() || to.root == nil || im.known(to.root, to.canonical()) != nil {
+		if to.root == nil {
+			return refersFar(p.column, to.far()), nil
+		}
+		if im.writer.aside.last || !p.column.Ref.Patched() || im.known(to.root, to.canonical()) != nil {
 			return im.resolver.refersNowhere(ctx, p.column, to.root, to.key)
 		}
 	}
@@ -219,15 +222,18 @@ func (v *resolver) content(w *block, i int) journal.Content {
 	return out
 }
 
-// unknownTable stands for a table that is not here.
+// unknownTable stands for the table of a row of which nothing can be found any more.
 const unknownTable = "?"
 
 // reference is a row that is referred to, as it is stored.
 func (v *resolver) reference(i uint32) journal.Value {
 	e := v.keys.at(i)
 	key, table := e.key, unknownTable
-	if e.root != nil {
+	switch {
+	case e.root != nil:
 		table = e.root.Name
+	case e.far() != "" && key != "":
+		table = e.far()
 	}
 	return journal.Value{Text: &key, Table: table}
 }
