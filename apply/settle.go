@@ -93,6 +93,9 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 	}
 	w.decided[i] = decision{true, rules.Settle(known, in, policy, cmp, false)}
 	why, err := im.lacks(ctx, w, i, true)
+	if why == nil && err == nil {
+		why = im.changesValue(w, i)
+	}
 	if why != nil {
 		w.decided[i].taken = false
 		return im.wait(ctx, w, i, why)
