@@ -69,6 +69,7 @@ var differingTables = []string{
 // difference is one of a site's schema from the others'.
 type difference struct {
 	make, mend []string
+	lacks      string // the table that is not there, or of which a column is not; "": none
 	cripples   string // the table that the application here cannot work in meanwhile; "": none
 	newer      bool   // needs a server with CHECK and generated columns
 }
@@ -78,8 +79,12 @@ func differences() []difference {
 	alter := func(table, other, usual string) difference {
 		return difference{make: []string{"ALTER TABLE " + table + " " + other}, mend: []string{"ALTER TABLE " + table + " " + usual}}
 	}
+	lacking := func(d difference, table string) difference {
+		d.lacks = table
+		return d
+	}
 	without := func(table, name string) difference {
-		return difference{make: []string{"SET foreign_key_checks = 0", "DROP TABLE " + name}, mend: []string{table}}
+		return difference{make: []string{"SET foreign_key_checks = 0", "DROP TABLE " + name}, mend: []string{table}, lacks: name}
 	}
 	const signal = "CREATE TRIGGER app_%s BEFORE %[1]s ON obs FOR EACH ROW IF NEW.comments LIKE '%%1%%' THEN SIGNAL SQLSTATE '45000'; END IF"
 	checked := alter("tag", "ADD CONSTRAINT no_nine CHECK (note NOT LIKE '%9%')", "DROP CONSTRAINT no_nine")
@@ -95,9 +100,9 @@ func differences() []difference {
 		alter("person", "MODIFY size TINYINT NULL", "MODIFY size INT NULL"),
 		alter("visit", "MODIFY stop DATETIME NOT NULL", "MODIFY stop DATETIME NULL"),
 		alter("encounter", "ADD UNIQUE INDEX one_form (form)", "DROP INDEX one_form"),
-		alter("obs", "DROP COLUMN comments", "ADD comments VARCHAR(255) CHARACTER SET utf8mb4 NULL AFTER value"),
-		alter("person", "DROP COLUMN born", "ADD born DATE NULL AFTER size"),
-		alter("patient", "DROP COLUMN note", "ADD note VARCHAR(50) CHARACTER SET utf8mb4 NULL AFTER patient_id"),
+		lacking(alter("obs", "DROP COLUMN comments", "ADD comments VARCHAR(255) CHARACTER SET utf8mb4 NULL AFTER value"), "obs"),
+		lacking(alter("person", "DROP COLUMN born", "ADD born DATE NULL AFTER size"), "person"),
+		lacking(alter("reading", "DROP COLUMN note", "ADD note VARCHAR(50) CHARACTER SET utf8mb4 NULL AFTER device_id"), "reading"),
 		{make: []string{fmt.Sprintf(signal, "INSERT"), fmt.Sprintf(signal, "UPDATE")}, mend: []string{"DROP TRIGGER app_INSERT", "DROP TRIGGER app_UPDATE"}},
 		checked, generated, device,
 		without(differingTables[12], "memo"),
@@ -124,7 +129,7 @@ func newDiffering(t *testing.T, seed uint64) *chaos {
 	chain := w.chance(50)
 	server, all := dbtest.Server(t), differences()
 	for i, name := range []string{"hub", "kisumu", "migori"} {
-		n := &actor{Site: sites.New(t, name, "none", differingTables...), w: w, base: int64(1+i) * 1_000_000, own: map[string]bool{}, dirty: map[string]bool{}}
+		n := &actor{Site: sites.New(t, name, "none", differingTables...), w: w, base: int64(1+i) * 1_000_000, own: map[string]bool{}, dirty: map[string]bool{}, lacked: map[string]bool{}}
 		n.Waits = true
 		n.Options = func(o *apply.Options) {
 			o.Horizon = horizonOfDiffering
@@ -143,6 +148,7 @@ func newDiffering(t *testing.T, seed uint64) *chaos {
 		}
 		n := w.actors[w.rng.IntN(3)]
 		n.differs = append(n.differs, d)
+		n.lacked[d.lacks] = true
 		w.tell("%s differs: %q", n.Name, d.make)
 		n.Exec(d.make...)
 		n.Exec("SET foreign_key_checks = 1")
@@ -250,4 +256,34 @@ func (w *chaos) giveWay() bool {
 		}
 	}
 	return done
+}
+
+// goneUnread forgets the values of a row that somebody deleted who had no column for them: nobody saw them, and nobody could.
+func (w *chaos) goneUnread(n *actor, t *schema.Table, key string) {
+	for _, other := range w.actors {
+		there := other.J.Catalogue.Table(t.Name)
+		if other == n || there == nil || len(there.Columns) <= len(t.Columns) {
+			continue
+		}
+		for _, r := range other.rows(there) {
+			if !strings.EqualFold(other.key(there, r), key) {
+				continue
+			}
+			for i, c := range there.Columns {
+				if t.Column(c.Name) == nil {
+					delete(w.written, cell(c, r[i]))
+				}
+			}
+		}
+	}
+}
+
+// heldElsewhere reports whether another site has a value, in its tables or in its record of conflicts.
+func (w *chaos) heldElsewhere(n *actor, c string) bool {
+	for _, other := range w.actors {
+		if other != n && w.holds(other)[c] {
+			return true
+		}
+	}
+	return false
 }
