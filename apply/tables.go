@@ -34,6 +34,7 @@ type localTable struct {
 	bits    []merge.Mask           // their bits
 	place   map[*schema.Column]int // their places in written
 	mask    merge.Mask             // existence and all columns with versions
+	whole   merge.Mask             // columns that every sender sends who has them
 
 	touched      bool         // the following is known
 	emptyAtStart bool         // there was nothing in it when it was first touched, and nothing is known of it: nothing need be looked up
@@ -160,6 +161,11 @@ func (v *resolver) table(st *schema.Table) *localTable {
 	}
 	if l.journal != nil {
 		l.mask = v.j.Mask(st)
+		for _, c := range v.j.Columns(st) {
+			if !v.j.Secret(st, c) && !v.j.ExcludedUp(st, c) {
+				l.whole |= l.journal.Bit(c.Name)
+			}
+		}
 		l.rules = access.On(v.j.Access(st), v.peer.ID, v.peer.Role)
 		l.filter = v.j.Profile.RowFilter(st.Name)
 		l.count.Table = st.Name

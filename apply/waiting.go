@@ -39,7 +39,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	in := im.incomingAlone(w, i)
 	q, waited := w.waited(i)
 	if !waited {
-		in.NeverSent = w.l.rules.NeverSent(known)
+		in.NeverSent, in.Columns = w.l.rules.NeverSent(known), w.l.whole
 		return in, &im.rules
 	}
 	if !w.retried {
@@ -47,7 +47,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	}
 	rules := im.rules.Of(q.Waiting)
 	in = q.Incoming
-	in.NeverSent = w.l.rules.NeverSent(known)
+	in.NeverSent, in.Columns = w.l.rules.NeverSent(known), w.l.whole
 	return in, &rules
 }
 

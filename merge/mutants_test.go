@@ -124,6 +124,7 @@ var mutants = []mutant{
 	{"rows of a table that was replaced count as found", "replaced.go", "return m.Found(columns)", "return m.Touch(prev)", 0, "TestLostTable"},
 	{"what is gone with a table was not deleted", "replaced.go", "\treturn Row{}\n", "\treturn m.Delete(prev, 0)\n", 0, "TestLostTable"},
 	{"deletions outlive a table", "replaced.go", "prev.Known && !prev.Alive", "false", 0, "TestFoundAgain"},
+	{"a row comes back from a deletion with all its columns", "settle.go", "lacks != 0 {", "false {", 0, "TestColumnThatASiteLacks"},
 	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
 }
 

@@ -48,6 +48,8 @@ type Incoming struct {
 	// wins conflicts. With Existence among it the row is the sender's alone: edits made here do not let it outlive a deletion,
 	// unless it stays for those that refer to it.
 	NeverSent Mask
+	// Columns is those that are here, but for what the sender may leave out: of a row that comes back from a deletion, each gets a version.
+	Columns Mask
 }
 
 // ack returns what of this node's epochs the sender can have applied to these columns.
@@ -183,6 +185,10 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	}
 	if local.Dead.Before(best) {
 		out := Outcome{Row: im.arrivingRow(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
+		if lacks := in.Columns &^ (in.columns() | Existence); lacks != 0 {
+			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.
+			out.Row.Groups = Normalise(append(out.Row.Groups, Group{lacks, im.stamper().above(local.Dead.Stamp)}))
+		}
 		if !im.seenBySender(local.Dead, in.ack(Existence), local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}

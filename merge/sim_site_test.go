@@ -50,6 +50,7 @@ type file struct {
 	src, dst string
 	head     merge.Header
 	again    map[uint64]bool
+	lacks    merge.Mask // columns that the sender does not have
 	size     int64
 	rows     []sentRow
 	records  []record
@@ -82,6 +83,7 @@ type site struct {
 	asked    uint64            // the epoch in which every peer was asked to send all again; 0: never
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
+	lacks    merge.Mask        // columns that are not here for now
 	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
 }
 
@@ -136,9 +138,9 @@ func (s *site) seal() {
 		e := s.rows[c.key]
 		switch c.kind {
 		case 'n':
-			e.Row = m.Insert(e.Row, allColumns, c.time)
+			e.Row = m.Insert(e.Row, allColumns&^s.lacks, c.time)
 		case 'e':
-			e.Row = m.Edit(e.Row, c.mask, c.time)
+			e.Row = m.Edit(e.Row, c.mask&^s.lacks, c.time)
 		case 'd':
 			e.Row = m.Delete(e.Row, c.time)
 		}
@@ -156,7 +158,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	ask.Now = s.w.clockOfHeaders(s.name)
 	h, full := merge.PlanExport(&s.history, &l.Link, ask)
 	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
-	whole := &file{src: s.name, dst: to, head: h, again: s.resent, size: []int64{1, 1 << 40}[s.epoch()%2]}
+	whole := &file{src: s.name, dst: to, head: h, again: s.resent, lacks: s.lacks, size: []int64{1, 1 << 40}[s.epoch()%2]}
 	if l.Acked.Epoch < s.asked {
 		whole.asks, whole.lost = s.asked, s.asked == s.lost
 	}
@@ -281,6 +283,7 @@ func sameRow(a, b merge.Row) bool {
 }
 
 func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
+	f = s.without(f)
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
 		wrote = s.take(f.rows[n], f.src, im, false) || wrote
@@ -298,6 +301,26 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 		}
 	}
 	return wrote
+}
+
+// without is a file as it reads where columns are not here.
+func (s *site) without(f *file) *file {
+	x := *f
+	x.rows = slices.Clone(f.rows)
+	for i := range x.rows {
+		r := &x.rows[i]
+		r.Columns = allColumns &^ s.lacks
+		r.Groups = slices.Clone(r.Groups)
+		for j := range r.Groups {
+			r.Groups[j].Mask &^= s.lacks
+		}
+		for bit := range r.val {
+			if (f.lacks|s.lacks)&(1<<bit) != 0 {
+				r.val[bit] = s.rows[r.key].val[bit]
+			}
+		}
+	}
+	return &x
 }
 
 // references lists which rows that are here refer to the rows that are to go.

@@ -150,7 +150,9 @@ func (w *world) insert(site, key string, pick int) {
 	e.here = true
 	e.val[1] = w.write(key, 1, target)
 	for i := 2; i < cols; i++ {
-		e.val[i] = w.write(key, i, "")
+		if s.lacks&(1<<i) == 0 {
+			e.val[i] = w.write(key, i, "")
+		}
 	}
 	s.rows[key] = e
 	s.log = append(s.log, change{key, 'n', 0, w.clock(site)})
@@ -184,6 +186,7 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 			mask &^= 2
 		}
 	}
+	mask &^= s.lacks
 	for i := 1; i < cols; i++ {
 		if mask&(1<<i) == 0 {
 			continue
