@@ -115,6 +115,21 @@ func inWords(c *schema.Column, err error) string {
 	return "change it at the sender, or the table here"
 }
 
+// changesValue returns the cause of a row with a value that is to be written and that the server would change without a word; nil if there
+// is none.
+func (im *importer) changesValue(w *block, i int) *cause {
+	written := im.written(w, i)
+	if written == 0 {
+		return nil
+	}
+	for at, c := range w.l.written {
+		if values := w.values[at]; values != nil && values[i] != nil && written&w.l.bits[at] != 0 && !c.Keeps(values[i]) {
+			return &cause{code: journal.WaitsForValue, column: c.Name, error: fmt.Errorf("the table does not take it: its %s would be cut or rounded, for the column is %s here: widen the column as it is at the sender", c.Name, c.FullType)}
+		}
+	}
+	return nil
+}
+
 // aboutRows reports whether the error of a statement that writes rows is about them: the connection is not lost, and no other
 // transaction was in the way.
 func aboutRows(err error) bool {

@@ -86,21 +86,6 @@ func (im *importer) stampsRefused(rules *merge.Import, known merge.Row, groups .
 	return nil
 }
 
-// changesValue returns the cause of a row with a value that is to be written and that the server would change without a word; nil if there
-// is none.
-func (im *importer) changesValue(w *block, i int) *cause {
-	written := im.written(w, i)
-	if written == 0 {
-		return nil
-	}
-	for at, c := range w.l.written {
-		if values := w.values[at]; values != nil && values[i] != nil && written&w.l.bits[at] != 0 && !c.Keeps(values[i]) {
-			return &cause{code: journal.WaitsForValue, column: c.Name, error: fmt.Errorf("the table does not take it: its %s would be cut or rounded, for the column is %s here: widen the column as it is at the sender", c.Name, c.FullType)}
-		}
-	}
-	return nil
-}
-
 // lacks returns the cause of a row that is to be written and refers to what is not here, and cannot come later in the batch; nil if it
 // refers to nothing such. early: what may come back for the row (see bringBackFor) does not count yet.
 func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*cause, error) {
