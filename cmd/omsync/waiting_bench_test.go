@@ -143,6 +143,7 @@ func BenchmarkWaiting(b *testing.B) {
 				if n := children["some"].waits(b); n != (round+1)*waitingSome || children["none"].waits(b) != 0 {
 					b.Fatalf("%d rows wait, and %d where none should", n, children["none"].waits(b))
 				}
+				b.Logf("%v, and %v where none waits", some[round], none[round])
 				x.acknowledge(children)
 			}
 			x.ratio(name, some, none)
@@ -180,6 +181,7 @@ func BenchmarkManyWaiting(b *testing.B) {
 		x.run("hub", "export", "--to", x.stick())
 		none = append(none, x.mayWait("none", "import", "--from", x.stick()))
 		some = append(some, x.mayWait("many", "import", "--from", x.stick()))
+		b.Logf("%v, and %v where none waits", some[round], none[round])
 		x.acknowledge(children)
 	}
 	if n := children["many"].waits(b); n != waitingMany {
