@@ -20,7 +20,7 @@ import (
 // applied goes on waiting. It returns nil if there are none. Errors: as of Import.
 func Retry(ctx context.Context, j *journal.Journal, peer string, filter journal.WaitingFilter, o Options) (*Report, error) {
 	o.AcceptDeletions = true // they were counted when they came
-	a := attempt{j: j, o: o}
+	a := attempt{j: j, o: o, aside: map[asideKey]*cause{}}
 	for n := 1; ; n++ {
 		report, err := a.retry(ctx, peer, filter)
 		var aside *asideError

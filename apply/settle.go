@@ -35,13 +35,17 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			return err
 		}
 	}
-	if err := im.bringBackFor(ctx, w); err != nil {
+	came, err := im.bringBackFor(ctx, w)
+	if err != nil {
 		return err
 	}
 	if err := im.giveIntegers(ctx, w); err != nil {
 		return err
 	}
 	q := &writes{l: w.l}
+	if !came && im.writer.aside != nil {
+		q.mayWait = func(r *row) *journal.WaitingRow { return im.mayWait(w, r.place) }
+	}
 	for i := range w.n {
 		if w.decided[i].taken {
 			if err := im.carryOut(ctx, w, i, q); err != nil {
@@ -130,13 +134,13 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		if err != nil {
 			return err
 		}
-		r.names.columns = l.rules.NewNames(false, 0)
+		r.place, r.names.columns = i, l.rules.NewNames(false, 0)
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
 		if write := im.written(w, i); write != 0 {
 			r := im.changedRow(w, i, f, out.Row.Groups, write)
-			r.names.columns = l.rules.NewNames(true, write&^w.compare(i, f).Equal)
+			r.place, r.names.columns = i, l.rules.NewNames(true, write&^w.compare(i, f).Equal)
 			q.update = append(q.update, r)
 			count.Updated++
 		}

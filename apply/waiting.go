@@ -137,12 +137,12 @@ func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error
 	if w.retried {
 		return im.triedInVain(ctx, &q, why.reason(w.l, e.key), now)
 	}
-	row := journal.WaitingRow{Peer: im.peer.ID, Table: w.l.journal.ID, Key: w.keys[i], Waiting: im.rules.Waiting(im.incomingAlone(w, i)), Content: im.resolver.content(w, i),
-		Reason: why.reason(w.l, e.key), Since: now, Tried: now}
+	row := im.waitingRow(w, i)
+	row.Reason, row.Since, row.Tried = why.reason(w.l, e.key), now, now
 	if waited {
 		row.Waiting, row.Since = row.Waiting.After(q.Waiting), q.Since
 	}
-	im.noteWaiting(w.l, row.Reason.Text)
+	im.writer.noteWaiting(w.l, row.Reason.Text)
 	return im.writer.keepWaiting(ctx, row)
 }
 
@@ -150,9 +150,9 @@ func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error
 const notedWaiting = 3
 
 // noteWaiting counts a row that waits, and says why of the first ones.
-func (im *importer) noteWaiting(l *localTable, why string) {
+func (w *writer) noteWaiting(l *localTable, why string) {
 	if l.count.Waiting++; l.count.Waiting <= notedWaiting {
-		im.notes.add("waits: %s", why)
+		w.resolver.notes.add("waits: %s", why)
 	}
 }
 
@@ -175,7 +175,7 @@ func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) e
 		return im.triedInVain(ctx, d.waiting, why.reason(d.l, d.key), now)
 	}
 	row := journal.WaitingRow{Peer: im.peer.ID, Table: d.l.journal.ID, Key: d.key, Waiting: im.rules.Waiting(im.incoming(d)), Reason: why.reason(d.l, d.key), Since: now, Tried: now}
-	im.noteWaiting(d.l, row.Reason.Text)
+	im.writer.noteWaiting(d.l, row.Reason.Text)
 	return im.writer.keepWaiting(ctx, row)
 }
 
