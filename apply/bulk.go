@@ -9,6 +9,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/schema"
 )
 
 // bulk is statements that write many rows each.
@@ -25,7 +26,12 @@ const maxBulkRows = 1000
 
 // writeBulk writes rows in statements of bounded size. A row whose unique values others still hold is deferred to the end;
 // one that the table does not take is set aside.
-func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) error {
+func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) (err error) {
+	if k.l.collides && k.inserted != nil && k.phase == reading && len(rows) > 1 {
+		if rows, err = w.deferTaken(ctx, k, rows); err != nil {
+			return err
+		}
+	}
 	for len(rows) > 0 {
 		b := slices.Clone(k.head)
 		n := 0
@@ -64,8 +70,13 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 			return w.insertAlike(ctx, k.writes, rows)
 		}
 	}
+	reads := k.inserted != nil && k.phase == reading
 	if len(rows) > 1 && aboutRows(err) {
-		for _, part := range parts(k.l, rows, err) {
+		if reads && !k.l.collides && sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry {
+			k.l.collides = true
+			return w.writeBulk(ctx, k, rows)
+		}
+		for _, part := range parts(rows, err) {
 			if err := w.writeBulk(ctx, k, part); err != nil {
 				return err
 			}
@@ -74,10 +85,10 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 	}
 	r := rows[0]
 	if sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry && k.phase == reading {
-		if k.inserted != nil && k.mayWait != nil {
-			r.waits = k.mayWait(r)
+		if reads {
+			return w.deferNew(ctx, k, r)
 		}
-		return w.deferRow(ctx, deferredRow{k.l, r, k.inserted == nil})
+		return w.deferRow(ctx, deferredRow{k.l, r, true})
 	}
 	return w.refuseRow(ctx, k.writes, r, err)
 }
@@ -87,11 +98,9 @@ var atRow = regexp.MustCompile(` at row ([0-9]{1,9})$`)
 
 // parts divides rows of which the server refused one: where it is known which, into those before, that one, and those behind; otherwise into
 // halves.
-func parts(l *localTable, rows []*row, err error) [][]*row {
+func parts(rows []*row, err error) [][]*row {
 	at := -1
-	if sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry {
-		at = duplicate(l, rows, err)
-	} else if m := atRow.FindStringSubmatch(serverText(err)); m != nil {
+	if m := atRow.FindStringSubmatch(serverText(err)); m != nil {
 		at = int(sqldb.Int([]byte(m[1]))) - 1
 	}
 	if at < 0 || at >= len(rows) {
@@ -101,25 +110,50 @@ func parts(l *localTable, rows []*row, err error) [][]*row {
 	return [][]*row{rows[:at], rows[at : at+1], rows[at+1:]}
 }
 
-// entryOf is how servers say which value another row has.
-var entryOf = regexp.MustCompile(`(?s)^Duplicate entry '(.*)' for key '`)
+// deferTaken defers new rows of which another row here has a value that only one may have, and returns the others.
+func (w *writer) deferTaken(ctx context.Context, k *bulk, rows []*row) (free []*row, err error) {
+	taken := map[*row]bool{}
+	for _, index := range k.l.Unique {
+		var values [][][]byte
+		var of []*row
+		for _, r := range rows {
+			if v := r.valuesOf(k.l, index); v != nil {
+				values, of = append(values, v), append(of, r)
+			}
+		}
+		if err := w.resolver.lookUp(ctx, k.l, index, values, lockNone, nil, func(n int, _ found) { taken[of[n]] = true }); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range rows {
+		if !taken[r] {
+			free = append(free, r)
+		} else if err := w.deferNew(ctx, k, r); err != nil {
+			return nil, err
+		}
+	}
+	return free, nil
+}
 
-// duplicate returns which row has the value that another has too, in a unique index of one column; -1 if that cannot be told.
-func duplicate(l *localTable, rows []*row, err error) int {
-	m := entryOf.FindStringSubmatch(serverText(err))
-	if m == nil {
-		return -1
-	}
-	for _, index := range l.Unique {
-		at, is := l.place[index[0]]
-		if len(index) > 1 || !is {
-			continue
+// valuesOf returns the values of a row in the columns of an index; nil if one has none, or none that is known yet.
+func (r *row) valuesOf(l *localTable, index []*schema.Column) [][]byte {
+	out := make([][]byte, len(index))
+	for i, c := range index {
+		at, is := l.place[c]
+		if !is || r.unset[at] || r.values[at] == nil {
+			return nil
 		}
-		if i := slices.IndexFunc(rows, func(r *row) bool { return string(r.values[at]) == m[1] }); i >= 0 {
-			return i
-		}
+		out[i] = r.values[at]
 	}
-	return -1
+	return out
+}
+
+// deferNew defers a new row, with what is to be kept of it should it not be taken in the end.
+func (w *writer) deferNew(ctx context.Context, k *bulk, r *row) error {
+	if k.mayWait != nil {
+		r.waits = k.mayWait(r)
+	}
+	return w.deferRow(ctx, deferredRow{k.l, r, false})
 }
 
 // serverText is what the server said.

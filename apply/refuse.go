@@ -115,8 +115,8 @@ func inWords(c *schema.Column, err error) string {
 	return "change it at the sender, or the table here"
 }
 
-// changesValue returns the cause of a row with a value that is to be written and that the server would change without a word; nil if there
-// is none.
+// changesValue returns the cause of a row with a value that is to be written and that the column does not keep as it is, as far as that can be told
+// here; nil if there is none.
 func (im *importer) changesValue(w *block, i int) *cause {
 	written := im.written(w, i)
 	if written == 0 {
@@ -124,7 +124,12 @@ func (im *importer) changesValue(w *block, i int) *cause {
 	}
 	for at, c := range w.l.written {
 		if values := w.values[at]; values != nil && values[i] != nil && written&w.l.bits[at] != 0 && !c.Keeps(values[i]) {
-			return &cause{code: journal.WaitsForValue, column: c.Name, error: fmt.Errorf("the table does not take it: its %s would be cut or rounded, for the column is %s here: widen the column as it is at the sender", c.Name, c.FullType)}
+			what := "would be cut or rounded"
+			if c.Length > 0 {
+				what = "is too long"
+			}
+			return &cause{code: journal.WaitsForValue, column: c.Name,
+				error: fmt.Errorf("the table does not take it: its %s %s, and the column is %s here: widen the column as it is at the sender", c.Name, what, c.FullType)}
 		}
 	}
 	return nil

@@ -36,6 +36,7 @@ type localTable struct {
 	mask    merge.Mask             // existence and all columns with versions
 	whole   merge.Mask             // columns that every sender sends who has them
 
+	collides     bool         // another row here had a value of a new one that only one may have: from then on such rows are looked for first
 	touched      bool         // the following is known
 	emptyAtStart bool         // there was nothing in it when it was first touched, and nothing is known of it: nothing need be looked up
 	tombstones   bool         // there are deletions to look up

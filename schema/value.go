@@ -53,11 +53,14 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 	return sqldb.AppendString(b, v)
 }
 
-// Keeps reports whether the column keeps a value, as Select read it elsewhere, as it is, as far as the server would not say so itself: it cuts blanks
-// off the end of a text that is too long, digits off a fraction, and the time off a day, without an error in any mode.
+// Keeps reports whether the column keeps a value, as Select read it elsewhere, as it is, where the server would not say so itself: it cuts blanks
+// off the end of a text that is too long, digits off a fraction, and the time off a day, without an error in any mode. It reports so too of
+// a text with too many characters, which is what most often does not fit: looked at here it costs nothing.
 func (c *Column) Keeps(v []byte) bool {
 	switch c.Type {
-	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":
+	case "char", "varchar":
+		return int64(len(v)) <= c.Length || int64(utf8.RuneCount(v)) <= c.Length
+	case "tinytext", "text", "mediumtext", "longtext":
 		return int64(len(v)) <= c.Length || c.Length == 0 || !c.cutsBlanks(v)
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "year":
 		return fraction(v) == 0
@@ -77,11 +80,10 @@ func (c *Column) cutsBlanks(v []byte) bool {
 	room := v
 	for n := c.Length; n > 0 && len(room) > 0; {
 		_, size := utf8.DecodeRune(room)
-		switch {
-		case c.Type == "char" || c.Type == "varchar" || !strings.HasPrefix(c.Charset, "utf8"):
-			n--
-		default: // the length of a long text is in bytes
+		if strings.HasPrefix(c.Charset, "utf8") { // the length of a long text is in bytes
 			n -= int64(size)
+		} else {
+			n--
 		}
 		room = room[size:]
 	}

@@ -75,15 +75,15 @@ func oneLiteral(s string) bool {
 
 var bare = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$`)
 
-// A column keeps what it has room for, and what the server refuses by itself is none of its business.
+// A column keeps what it has room for, and most of what the server refuses by itself is none of its business.
 func TestKeeps(t *testing.T) {
 	for _, c := range []struct {
 		full, charset string
 		length        int64
 		keeps, not    []string
 	}{
-		{"varchar(3)", "utf8mb4", 3, []string{"", "abc", "漢字é", "abcd", "abc d", "ab "}, []string{"abc ", "abc\r\n", "漢字é "}},
-		{"char(3)", "latin1", 3, []string{"éé ", "éééé"}, []string{"ééé "}},
+		{"varchar(3)", "utf8mb4", 3, []string{"", "abc", "漢字é", "ab "}, []string{"abc ", "abc\r\n", "漢字é ", "abcd", "abc d"}},
+		{"char(3)", "latin1", 3, []string{"éé ", "ééé"}, []string{"ééé ", "éééé"}},
 		{"tinytext", "utf8mb3", 255, []string{strings.Repeat("é", 127) + " ", strings.Repeat("a", 256)}, []string{strings.Repeat("é", 127) + "  "}},
 		{"tinytext", "latin1", 255, []string{strings.Repeat("é", 255)}, []string{strings.Repeat("é", 255) + " "}},
 		{"int", "", 0, []string{"7", "-7", "7.0", "x", "1.5e3"}, []string{"7.5"}},
