@@ -351,7 +351,7 @@ func (im *importer) dropSettled(ctx context.Context) error {
 // readWaiting reads which of the rows wait in a version that the sender sent before.
 func (v *resolver) readWaiting(ctx context.Context, w *keyedRows) error {
 	w.earlier = nil
-	if w.l.journal == nil || v.waiting[w.l.journal.ID] == 0 {
+	if w.l.journal == nil || !v.waiting[w.l.journal.ID] {
 		return nil
 	}
 	w.earlier = map[string]journal.WaitingRow{}

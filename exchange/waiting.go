@@ -10,8 +10,8 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Bounds of what is tried again of one peer's rows: in one transaction those that were not tried for longest, and those that wait for a row
-// that has come; and in one run.
+// Bounds of what is tried again: those that were not tried for longest, of all peers together, as long as nothing comes of it; of one peer's
+// rows in one transaction those that wait for a row that has come; and all of one peer's in one run.
 const (
 	retryAtOnce   = 200
 	arrivedAtOnce = 1000
@@ -30,32 +30,34 @@ func (r *importRun) noteArrived(p *apply.Report) {
 	}
 }
 
-// retry tries rows again that wait: those that wait for what has come in, and of each peer those that were not tried for longest, as long
-// as something comes of it. So a million rows that wait cost an import no more than a thousand.
+// retry tries rows again that wait: those that wait for what has come in, and those that were not tried for longest, as long as something
+// comes of it. So a million rows that wait cost an import no more than a thousand, whoever sent them.
 func (r *importRun) retry(ctx context.Context) error {
 	if r.o.DryRun {
 		return nil
 	}
-	peers, err := journal.Peers(ctx, r.Journal.DB)
+	peers, err := r.waitingPeers(ctx)
 	if err != nil {
 		return err
 	}
-	peers = slices.DeleteFunc(peers, func(p *journal.Peer) bool { return !p.State.Exchanges() })
 	rows := map[merge.Peer]int{} // tried in this run
 	for round := 0; round < retriesOfARun; round++ {
 		arrived := r.arrived
 		r.arrived = nil
-		filters := []journal.WaitingFilter{{LongestUntried: true, Limit: retryAtOnce, MaxBytes: retryBytes}}
+		filters := []journal.WaitingFilter{{LongestUntried: true, MaxBytes: retryBytes}}
 		for table, keys := range arrived {
 			for part := range slices.Chunk(keys, arrivedAtOnce) {
 				filters = append(filters, journal.WaitingFilter{AwaitedTable: table, AwaitedKeys: part, Limit: arrivedAtOnce, MaxBytes: retryBytes})
 			}
 		}
-		again := false
+		again, left := false, int64(retryAtOnce)
 		for _, p := range peers {
 			for _, f := range filters {
-				if rows[p.ID] >= retriedInARun {
-					break
+				if f.LongestUntried {
+					f.Limit = int(left)
+				}
+				if rows[p.ID] >= retriedInARun || f.Limit <= 0 {
+					continue
 				}
 				f.Peer = p.ID
 				ids, err := journal.WaitingIDs(ctx, r.Journal.DB, f)
@@ -71,6 +73,9 @@ func (r *importRun) retry(ctx context.Context) error {
 					return err
 				}
 				again = again || n > 0
+				if f.LongestUntried {
+					left -= int64(len(ids)) - n
+				}
 			}
 		}
 		if !again {
@@ -78,6 +83,25 @@ func (r *importRun) retry(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// waitingPeers returns the peers of which rows wait and may be tried again, in the order of their turns.
+func (r *importRun) waitingPeers(ctx context.Context) ([]*journal.Peer, error) {
+	all, err := journal.Peers(ctx, r.Journal.DB)
+	if err != nil {
+		return nil, err
+	}
+	turns, err := journal.WaitingPeers(ctx, r.Journal.DB)
+	if err != nil {
+		return nil, err
+	}
+	var out []*journal.Peer
+	for _, id := range turns {
+		if i := slices.IndexFunc(all, func(p *journal.Peer) bool { return p.ID == id && p.State.Exchanges() }); i >= 0 {
+			out = append(out, all[i])
+		}
+	}
+	return out, nil
 }
 
 // retrySome tries some rows of a peer again, and returns how many wait no more. What is wrong with some of them is no reason for anything

@@ -116,7 +116,7 @@ func (p *plan) addTables(ctx context.Context) error {
 	}
 	for _, t := range p.j.Replicated() {
 		t := p.known[t]
-		if waiting[t.meta.ID] > 0 {
+		if waiting[t.meta.ID] {
 			if t.waiting, err = journal.WaitingSince(ctx, p.snap, p.peer.ID, t.meta.ID); err != nil {
 				return err
 			}
