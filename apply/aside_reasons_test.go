@@ -2,10 +2,12 @@ package apply_test
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sites"
 )
@@ -280,4 +282,53 @@ func TestRowsWaitForTheClock(t *testing.T) {
 	if got := hub.One("SELECT CONCAT(name, size) FROM item WHERE uuid = 'i-0'"); got != "c3" {
 		t.Errorf("the row is %s", got)
 	}
+}
+
+// Rows that the table does not take wait at once, new ones and edits among many: the import does not begin again, and the versions of what stays
+// as it is stay too.
+func TestRowsWaitAtOnce(t *testing.T) {
+	hub, clinic := sites.New(t, "hub", "none", differing...), sites.New(t, "clinic", "none", differing...)
+	waits(hub, clinic)
+	clinic.SetOffset(100_000)
+	hub.Exec("CREATE UNIQUE INDEX one_code ON item (code)", "ALTER TABLE item MODIFY size TINYINT NULL", "INSERT INTO item (code, uuid) VALUES ('x0', 'h-0'), ('X7', 'h-7'), ('x1999', 'h-9')")
+	clinic.Exec(items(0, 2000, "NULL", "NULL"))
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("UPDATE item SET size = IF(uuid IN ('i-5', 'i-700'), 1000, 1), kind = 'a' WHERE uuid LIKE 'i-%'")
+	clinic.Exec(items(2000, 4000, "CONCAT('x', n - 2000)", "IF(n % 500 = 3, 1000, 1)"))
+	began := 0
+	hub.Options = func(o *apply.Options) {
+		o.Decrypt = func(r io.Reader) (io.Reader, error) { began++; return r, nil }
+	}
+	r := clinic.Send(hub)[0]
+	if r.Inserted != 1993 || r.Updated != 1998 || r.Waiting != 9 {
+		t.Errorf("%+v", r)
+	}
+	if began != 1 {
+		t.Errorf("the import began %d times", began)
+	}
+	if got := waitingByTable(hub); !strings.Contains(got, "value size i-5,") || !strings.Contains(got, "value size i-700") || strings.Count(got, "value size i-") != 6 || strings.Count(got, "unique  i-") != 3 {
+		t.Errorf("waiting: %s", got)
+	}
+	if n := hub.One("SELECT COUNT(*) FROM item WHERE uuid IN ('i-5', 'i-700') AND size IS NULL AND kind IS NULL"); n != "2" {
+		t.Errorf("%s of 2 rows are as they were", n)
+	}
+	hub.Exec("ALTER TABLE item MODIFY size INT NULL", "UPDATE item SET code = NULL WHERE uuid LIKE 'h-%'")
+	hub.Follow()
+	if err := hub.Retry(); err != nil {
+		t.Fatal(err)
+	}
+	if got := waitingRows(hub); got != "" {
+		t.Errorf("waiting after the mending: %s", got)
+	}
+	allSettled(t, hub, clinic)
+}
+
+// items is a statement that makes rows from one number up to another, with expressions for code and size in which n is the number.
+func items(from, to int, code, size string) string {
+	const ten = "(SELECT 0 i UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	return fmt.Sprintf(`INSERT INTO item (code, size, uuid) SELECT %s, %s, CONCAT('i-', n)
+		FROM (SELECT a.i + 10 * b.i + 100 * c.i + 1000 * d.i n FROM %[3]s a, %[3]s b, %[3]s c, %[3]s d) numbers WHERE n >= %d AND n < %d`, code, size, ten, from, to)
 }
