@@ -204,7 +204,8 @@ func TriedWaiting(ctx context.Context, q sqldb.DB, id uint64, why Reason, now in
 // WaitingTables returns of which tables versions of rows wait that a peer sent and has not lost.
 func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16]bool, error) {
 	out := map[uint16]bool{}
-	err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT DISTINCT table_id FROM omsync_waiting WHERE peer_id = %d AND lost = 0", peer), func(r []sql.RawBytes) error {
+	query := fmt.Sprintf("SELECT id FROM omsync_table t WHERE (SELECT 1 FROM omsync_waiting w WHERE w.peer_id = %d AND w.lost = 0 AND w.table_id = t.id LIMIT 1) = 1", peer) // one look into the index for each
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		out[uint16(sqldb.Uint(r[0]))] = true
 		return nil
 	})
