@@ -23,7 +23,7 @@ type entry struct {
 	lacks   bool // a part that must be there is NULL: it is no row's key
 }
 
-// rare is what only entries without an integer have, once their row was found.
+// rare is what only entries have without an integer, or of a table to which others refer by name, once their row was found.
 type rare struct {
 	local string // its local key
 	name  string // of a row that is referred to by name: its name as it is here
@@ -81,7 +81,7 @@ func (d *dictionary) shared(e *entry, s string) string {
 // note notes which row here an entry is.
 func (d *dictionary) note(e *entry, row journal.Row, name [][]byte) error {
 	e.state, e.integer = here, row.Int
-	if e.root.Integer != nil {
+	if e.root.Integer != nil && !e.root.byName {
 		return nil
 	}
 	if e.rare == nil {

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -108,6 +109,9 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 	l.filled = true
 	switch {
 	case l.Integer == nil:
+		if c := l.AutoIncrement; c != nil && c.Local { // the server gave a part of what the row is known by
+			r.values[l.place[c]] = strconv.AppendInt(nil, id, 10)
+		}
 		r.at = l.localRow(r)
 	case l.serverNumbers() && r.integer == 0:
 		r.at = journal.Row{Int: id}

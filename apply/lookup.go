@@ -155,7 +155,15 @@ func (v *resolver) readRows(ctx context.Context, l *localTable, rows []journal.R
 		}
 		values = append(values, local)
 	}
-	return v.lookUp(ctx, l, on, values, lock, columns, func(_ int, got found) { f(got) })
+	wanted := make(map[journal.Row]bool, len(rows))
+	for _, r := range rows {
+		wanted[r] = true
+	}
+	return v.lookUp(ctx, l, on, values, lock, columns, func(_ int, got found) {
+		if l.Integer != nil || wanted[got.row] { // a collation takes other rows for equal too
+			f(got)
+		}
+	})
 }
 
 // readByLocalKey reads a row whose local key does not tell its values: a long one was cut, a number may have more digits. The server makes
@@ -208,6 +216,9 @@ func (l *localTable) whereRow(b []byte, r journal.Row) []byte {
 		}
 		b = append(b, schema.Quote(c.Name)+" <=> "...)
 		b = c.AppendLiteral(b, values[i])
+	}
+	if l.Key == schema.KeyAll { // a collation takes other rows for equal too
+		return l.whereLocalKey(append(b, " AND "...), r)
 	}
 	return append(b, l.oneRow()...)
 }

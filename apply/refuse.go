@@ -111,6 +111,8 @@ func inWords(c *schema.Column, err error) string {
 		return "a trigger of the application refuses it: change the row at the sender, or the trigger here"
 	case sqldb.ErrNoPartition:
 		return "the table has no partition for it: add one"
+	case sqldb.ErrTooBigRow:
+		return "the row is too long for a page or for the redo log of this server: give the table ROW_FORMAT=DYNAMIC, or, where one value alone is long (MySQL 5.6), raise innodb_log_file_size to five times its length"
 	}
 	return "change it at the sender, or the table here"
 }
@@ -119,11 +121,11 @@ func inWords(c *schema.Column, err error) string {
 // here; nil if there is none.
 func (im *importer) changesValue(w *block, i int) *cause {
 	written := im.written(w, i)
-	if written == 0 {
+	if written.IsEmpty() {
 		return nil
 	}
 	for at, c := range w.l.written {
-		if values := w.values[at]; values != nil && values[i] != nil && written&w.l.bits[at] != 0 && !c.Keeps(values[i]) {
+		if values := w.values[at]; values != nil && values[i] != nil && written.Has(w.l.bits[at]) && w.l.bits[at] != 0 && !c.Keeps(values[i]) {
 			what := "would be cut or rounded"
 			if c.Length > 0 {
 				what = "is too long"

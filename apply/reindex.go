@@ -24,7 +24,7 @@ func (im *importer) reindex(ctx context.Context) error {
 	}) {
 		return nil
 	}
-	t := im.j.Catalogue.Table(r.Table)
+	t := im.j.Catalogue.Named(r.Table)
 	if t == nil || t.Column(r.Column) == nil || t.Column(r.Blank) == nil {
 		im.notes.add("there is no %s.%s to empty: the application is not told to index anew", r.Table, r.Blank)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -20,6 +21,7 @@ type resolver struct {
 	peer    *journal.Peer // the sender
 	stamper merge.Stamper // of what the application changed and no seal has stamped yet
 	notes   *notes
+	mask    func(word uint64) merge.Mask // what a mask of the batch means, in its slots
 
 	sent      map[uint32]*sentTable  // by number in the batch
 	local     map[string]*localTable // by name
@@ -34,7 +36,7 @@ type resolver struct {
 
 func newResolver(l *peerLink) *resolver {
 	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes,
-		sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
+		mask: merge.Bits, sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 
 // resolve finds the rows of dictionary entries here, locked against deletion.
@@ -108,17 +110,35 @@ func (v *resolver) find(ctx context.Context, l *localTable, keys []uint32, lock 
 	var at []int
 	var values [][][]byte
 	for n, i := range keys {
-		if k, ok := v.keyValues(l, i); ok {
+		k, ok := v.keyValues(l, i)
+		switch {
+		case !ok:
+		case l.Key == schema.KeyUUID && k[0] != nil:
+			for _, s := range l.KeyColumns[0].Spellings(string(k[0])) {
+				at, values = append(at, n), append(values, [][]byte{[]byte(s)})
+			}
+		default:
 			at, values = append(at, n), append(values, k)
 		}
 	}
 	return out, v.lookUp(ctx, l, l.KeyColumns, values, lock, columns, func(n int, f found) {
-		if _, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
-			v.noteTwice(l, keys[at[n]])
+		if !l.isRow(values[n], f.row) {
 			return
+		}
+		if before, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
+			v.noteTwice(l, keys[at[n]])
+			if rowkey.Compare(before.row, f.row) < 0 {
+				return
+			}
 		}
 		out[at[n]] = f
 	})
+}
+
+// isRow reports whether a row that was found is the one with these key values. Where all columns together are the key, a collation takes
+// other rows for equal, which differ in small letters and capitals, say: these are rows of their own.
+func (l *localTable) isRow(key [][]byte, found journal.Row) bool {
+	return l.Key != schema.KeyAll || len(l.LocalColumns) != len(l.KeyColumns) || found.Key == schema.LocalKey(l.Table, key)
 }
 
 func (v *resolver) noteTwice(l *localTable, key uint32) {

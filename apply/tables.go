@@ -31,10 +31,11 @@ type localTable struct {
 	rules   access.Rules           // on the link to the sender
 	filter  *schema.RowFilter      // of rows that stay where they are
 	written []*schema.Column       // all columns but generated ones: what is read of a row to be updated, and written back
-	bits    []merge.Mask           // their bits
+	bits    []int                  // their bits; 0: none
 	place   map[*schema.Column]int // their places in written
 	mask    merge.Mask             // existence and all columns with versions
 	whole   merge.Mask             // columns that every sender sends who has them
+	byName  bool                   // others refer to its rows by name
 
 	collides     bool         // another row here had a value of a new one that only one may have: from then on such rows are looked for first
 	touched      bool         // the following is known
@@ -130,7 +131,7 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 		case c.Excluded != "":
 			v.notes.add("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Excluded)
 			continue
-		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.ExcludedUp(st, c):
+		case t.local.rules.TakesNot().Has(t.local.journal.Bit(c.Name)):
 			v.notes.add("%s may not send the column %s.%s: left out", v.peer.Name, st.Name, c.Name)
 			continue
 		case !sent.Ref && c.Ref != nil && c.Ref.Beside && !t.hasBeside(i) && v.withoutKeys(t, st, c):
@@ -150,6 +151,7 @@ func (v *resolver) table(st *schema.Table) *localTable {
 		return l
 	}
 	l := &localTable{Table: st, journal: v.j.Tables[st.Name], place: map[*schema.Column]int{}}
+	l.byName = slices.ContainsFunc(st.Children, (*schema.Ref).ByName)
 	for _, c := range st.Columns {
 		if c.Generated {
 			continue
@@ -164,7 +166,7 @@ func (v *resolver) table(st *schema.Table) *localTable {
 		l.mask = v.j.Mask(st)
 		for _, c := range v.j.Columns(st) {
 			if !v.j.Secret(st, c) && !v.j.ExcludedUp(st, c) {
-				l.whole |= l.journal.Bit(c.Name)
+				l.whole = l.whole.Or(merge.Bit(l.journal.Bit(c.Name)))
 			}
 		}
 		l.rules = access.On(v.j.Access(st), v.peer.ID, v.peer.Role)
@@ -190,7 +192,7 @@ func (v *resolver) touch(ctx context.Context, l *localTable) error {
 	if l.tombstones, err = journal.AnyTombstones(ctx, v.s.conn, l.journal.ID); err != nil {
 		return err
 	}
-	if !v.s.bulkVersions || l.journal.Default.Mask != 0 || l.tombstones {
+	if !v.s.bulkVersions || !l.journal.Default.IsEmpty() || l.tombstones {
 		return nil
 	}
 	rows, err := v.s.number(ctx, "SELECT 1 FROM "+schema.Quote(l.Name)+" LIMIT 1")

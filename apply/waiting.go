@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
@@ -104,7 +103,7 @@ func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*ca
 		return early && to.root != nil && rowName{to.root, to.canonical()}.mayReturn(im.resolver)
 	}
 	for _, p := range w.pending[i] {
-		if im.written(w, i)&w.l.bits[w.l.place[p.column]] == 0 || p.plain != nil || mayCome(p.to) { // a plain value stays as it came
+		if !w.l.writes(im.written(w, i), w.l.place[p.column]) || p.plain != nil || mayCome(p.to) { // a plain value stays as it came
 			continue
 		}
 		to := im.resolver.keys.at(p.to)
@@ -257,70 +256,6 @@ func (v *resolver) addKeyContent(out journal.Content, l *localTable, i uint32) {
 			out[c.Name] = journal.Value{Text: parts[p]}
 		}
 	}
-}
-
-// Bounds of what waits from one peer. What a file needs beyond has it refused whole: no peer fills this node's disk, nor its time.
-const (
-	MaxWaitingRows  = 100_000
-	MaxWaitingBytes = 64 << 20
-	waitingPortion  = 1 << 20 // bytes held before they are stored
-)
-
-// keepWaiting stores a row that waits, soon.
-func (w *writer) keepWaiting(ctx context.Context, row journal.WaitingRow) error {
-	names := []string{row.Dead.Author}
-	for _, g := range row.Groups {
-		names = append(names, g.Author)
-	}
-	slices.Sort(names)
-	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" })
-	if err := w.addAuthors(ctx, names); err != nil { // what is wrong with them is so now, and must not come up when the row is tried again
-		return err
-	}
-	w.waiting = append(w.waiting, row)
-	w.waitingBytes += 500
-	for name, v := range row.Content {
-		w.waitingBytes += 50 + len(name)
-		if v.Text != nil {
-			w.waitingBytes += len(*v.Text)
-		}
-	}
-	if w.waitingBytes < waitingPortion {
-		return nil
-	}
-	return w.saveWaiting(ctx)
-}
-
-// saveWaiting stores the rows that wait. A peer of which too many wait is stopped: its file is refused whole.
-func (w *writer) saveWaiting(ctx context.Context) error {
-	if len(w.waiting) == 0 {
-		return nil
-	}
-	if w.room == nil {
-		rows, bytes, err := journal.WaitingSize(ctx, w.s.conn, w.resolver.peer.ID)
-		if err != nil {
-			return err
-		}
-		w.room = &waitingRoom{rows, bytes}
-	}
-	size, err := journal.PutWaiting(ctx, w.s.conn, w.waiting)
-	if err != nil {
-		return err
-	}
-	w.room.rows += int64(len(w.waiting))
-	w.room.bytes += size
-	w.waiting, w.waitingBytes = nil, 0
-	return w.room.check(w.resolver.peer.Name)
-}
-
-// waitingRoom counts what waits from a peer: rows that take the place of others twice, which is found out when it matters.
-type waitingRoom struct{ rows, bytes int64 }
-
-func (r *waitingRoom) check(peer string) error {
-	if r.rows > MaxWaitingRows || r.bytes > MaxWaitingBytes {
-		return &rowError{fmt.Errorf("more than %d rows, or %d MiB, of %s wait then: look at omsync quarantine list, and mend what they wait for or drop them", MaxWaitingRows, MaxWaitingBytes>>20, peer)}
-	}
-	return nil
 }
 
 // maxArrived is how many keys are remembered of rows that came and for which others wait. What waits for more is tried in its turn.

@@ -21,7 +21,12 @@ func (s *sealer) deadKey(ctx context.Context, t *schema.Table, r journal.Row, d 
 	parts := make([]*string, len(t.KeyColumns))
 	for i, c := range t.KeyColumns {
 		v := values[c.Name]
-		if v != nil && c.Ref != nil && !c.Ref.ByName() {
+		switch {
+		case v == nil || c.Ref == nil:
+		case c.Ref.ByName():
+			key := journal.JoinKey([]*string{v})
+			v = &key
+		default:
 			if v, err = s.deadReference(ctx, c.Ref, *v, d); err != nil {
 				return "", err
 			}

@@ -89,7 +89,7 @@ func (x *tableSealer) before(r journal.Row) merge.Row {
 	if groups := x.entries[r]; groups != nil {
 		return merge.Row{Known: true, Alive: true, Groups: groups}
 	}
-	if x.meta.Default.Mask != 0 {
+	if !x.meta.Default.IsEmpty() {
 		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{x.meta.Default}}
 	}
 	return merge.Row{}
@@ -146,7 +146,7 @@ func (x *tableSealer) findAlive(ctx context.Context) error {
 	}
 	var look []string
 	for key := range x.ended {
-		if _, ok := x.alive[key]; !ok || !x.table.KeyUnique {
+		if _, ok := x.alive[key]; !ok || !x.table.KeyOnce() {
 			look = append(look, key)
 		}
 	}
@@ -227,7 +227,7 @@ func (x *tableSealer) stampEdits(f *journal.Folded) []merge.Group {
 		return merge.Normalise(x.stamper.Insert(row, x.mask, f.Edits[0].At).Groups)
 	}
 	for _, e := range f.Edits {
-		if m := e.Mask & x.mask &^ merge.Existence; m != 0 {
+		if m := e.Mask.And(x.mask).Columns(); !m.IsEmpty() {
 			row = x.stamper.Edit(row, m, e.At)
 		}
 	}
@@ -259,7 +259,7 @@ func (x *tableSealer) stampMoved(ctx context.Context) error {
 		if groups != nil && (!follows || above(groups, now[0].Stamp)) {
 			continue
 		}
-		if groups == nil && !x.table.KeyUnique && x.meta.Default.Mask != 0 && rowkey.Compare(r, endings[r].row) < 0 {
+		if groups == nil && !x.table.KeyOnce() && !x.meta.Default.IsEmpty() && rowkey.Compare(r, endings[r].row) < 0 {
 			continue // it had the key before, and has it still: a second row that had it too is gone
 		}
 		if had[r] != nil {
@@ -277,7 +277,7 @@ func above(groups []merge.Group, s merge.Stamp) bool {
 
 // follows reports whether a row has a key that another row before it had until it was deleted.
 func (x *tableSealer) follows(r journal.Row, e ending) bool {
-	return !x.table.KeyUnique && x.table.Key == schema.KeyUUID && rowkey.Compare(e.row, r) < 0
+	return !x.table.KeyOnce() && x.table.Key == schema.KeyUUID && rowkey.Compare(e.row, r) < 0
 }
 
 // stampDeletions makes tombstones of the keys that ended and live nowhere.

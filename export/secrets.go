@@ -12,10 +12,10 @@ import (
 )
 
 // markSecrets notes the columns that go with rows which are released alone.
-func (t *table) markSecrets(j *journal.Journal) {
+func (t *table) markSecrets() {
 	withheld := t.rules.Withholds()
 	for i, c := range t.columns {
-		if withheld&t.meta.Bit(c.Name) == 0 || !j.Secret(t.Table, c) {
+		if !withheld.Has(t.meta.Bit(c.Name)) {
 			continue
 		}
 		if t.secret == nil {
@@ -28,7 +28,7 @@ func (t *table) markSecrets(j *journal.Journal) {
 // findReleased finds the rows of a table whose secrets may go: those that have one of the roles which are configured.
 func (p *plan) findReleased(ctx context.Context, t *table) error {
 	s := p.j.Profile.Secret(t.Name)
-	roles := p.j.Catalogue.Table(s.Roles)
+	roles := p.j.Catalogue.Named(s.Roles)
 	if t.Integer == nil || roles == nil || roles.Column(s.Row) == nil || roles.Column(s.Role) == nil {
 		p.j.Warn("nothing here says which rows of %s have a role (%s.%s, %[2]s.%[4]s): no secrets are sent", t.Name, s.Roles, s.Row, s.Role)
 		return nil
@@ -76,7 +76,7 @@ func (t *table) sent(r journal.Row) merge.Mask {
 	mask := t.mask
 	for c, secret := range t.secret {
 		if secret {
-			mask &^= t.meta.Bit(t.columns[c].Name)
+			mask = mask.Without(merge.Bit(t.meta.Bit(t.columns[c].Name)))
 		}
 	}
 	return mask

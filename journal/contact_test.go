@@ -15,7 +15,8 @@ func TestContacts(t *testing.T) {
 	p := &Peer{Name: "kisumu", Role: "child", Card: []byte("card"), Link: merge.Link{Number: 8}}
 	check(t, AddPeer(ctx, db, p))
 	same(t, "of the peer", must(ContactByName(ctx, db, "kisumu"))(t), p.Contact())
-	dbtest.Exec(t, db, "UPDATE omsync_peer SET link = REPEAT('[', 15000000), requests = 'x', heard = 'x', used = 'x', state = 'suspended'")
+	// MySQL 5.6 takes no more than a tenth of its redo log, 9.6 MiB.
+	dbtest.Exec(t, db, "UPDATE omsync_peer SET link = REPEAT('[', 9000000), requests = 'x', heard = 'x', used = 'x', state = 'suspended'")
 	want := p.Contact()
 	want.State = access.Suspended
 	same(t, "of one whose records are damaged", must(ContactByName(ctx, db, "kisumu"))(t), want)

@@ -191,27 +191,51 @@ func DeletedAuthors(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) 
 // deletedPage is how many deletions are looked for at once.
 const deletedPage = 1000
 
+// A DeletedKey says of a kept row which one it is. What it held is for [DeletedByID] to read: it may be long.
+type DeletedKey struct {
+	ID            uint64
+	Table         uint16
+	Key           string     // canonical
+	AddedBy       merge.Peer // as in [Deleted]
+	merge.Version            // of the deletion
+}
+
 // DeletedBy hands to f what is kept of rows that came to be deleted by a peer (0: by this node's application) in this node's epochs from
-// first to last, in the order of the deletions, with the number of their table. Rows that were too long to be kept are not among them. f may use q itself.
-func DeletedBy(ctx context.Context, q sqldb.DB, by merge.Peer, first, last uint64, a *Authors, f func(tbl uint16, d Deleted) error) error {
+// first to last, in the order of the deletions. Rows that were too long to be kept are not among them. f may use q itself.
+func DeletedBy(ctx context.Context, q sqldb.DB, by merge.Peer, first, last uint64, a *Authors, f func(DeletedKey) error) error {
 	for after := uint64(0); ; {
-		var ids []uint64
-		query := fmt.Sprintf("SELECT id FROM omsync_deleted WHERE origin = %d AND epoch BETWEEN %d AND %d AND id > %d ORDER BY id LIMIT %d", by, first, last, after, deletedPage)
+		var page []DeletedKey
+		query := fmt.Sprintf("SELECT row_key, whole_key, time, author, epoch, origin, added_by, id, table_id, IF(LENGTH(content) <= %d, content, NULL) FROM omsync_deleted"+
+			" WHERE origin = %d AND epoch BETWEEN %d AND %d AND id > %d ORDER BY id LIMIT %d", tooLongBytes, by, first, last, after, deletedPage)
+		looked := 0
 		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-			ids = append(ids, sqldb.Uint(r[0]))
+			looked++
+			after = sqldb.Uint(r[7])
+			if r[9] != nil {
+				if _, err := decodeContent(r[9]); errors.Is(err, errTooLong) {
+					return nil
+				}
+			}
+			page = append(page, DeletedKey{ID: after, Table: uint16(sqldb.Uint(r[8])), Key: whole(r), AddedBy: merge.Peer(sqldb.Uint(r[6])), Version: version(r[2:], a)})
 			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("look for rows that were deleted: %w", err)
 		}
-		if err := readDeleted(ctx, q, ids, a, f); err != nil {
-			return err
+		for _, d := range page {
+			if err := f(d); err != nil {
+				return err
+			}
 		}
-		if len(ids) < deletedPage {
+		if looked < deletedPage {
 			return nil
 		}
-		after = ids[len(ids)-1]
 	}
+}
+
+// DeletedByID hands to f what is kept under these ids, in their order, and holds a bounded part of it. f may use q itself.
+func DeletedByID(ctx context.Context, q sqldb.DB, ids []uint64, a *Authors, f func(Deleted) error) error {
+	return readDeleted(ctx, q, ids, a, func(_ uint16, d Deleted) error { return f(d) })
 }
 
 // readDeleted reads what is kept under these ids and hands it on in their order, in portions that are bounded by their bytes.

@@ -35,8 +35,8 @@ func TestDeleted(t *testing.T) {
 	same(t, "who added", must(DeletedAuthors(ctx, db, 5, []string{"w-1", long, "w-3"}))(t), map[string]merge.Peer{"w-1": 3, long: 0})
 	by := func(peer merge.Peer, first, last uint64) (keys []string) {
 		t.Helper()
-		check(t, DeletedBy(ctx, db, peer, first, last, a, func(tbl uint16, d Deleted) error {
-			keys = append(keys, fmt.Sprint(tbl, d.Key[:3], d.Epoch))
+		check(t, DeletedBy(ctx, db, peer, first, last, a, func(d DeletedKey) error {
+			keys = append(keys, fmt.Sprint(d.Table, d.Key[:3], d.Epoch))
 			return nil
 		}))
 		return keys
@@ -100,7 +100,7 @@ func checkTooLong(t *testing.T, db sqldb.DB, a *Authors) {
 		t.Errorf("kept: %+v, want w-3", got)
 	}
 	var by []string
-	check(t, DeletedBy(ctx, db, 2, 0, 9, a, func(_ uint16, d Deleted) error {
+	check(t, DeletedBy(ctx, db, 2, 0, 9, a, func(d DeletedKey) error {
 		by = append(by, d.Key)
 		return nil
 	}))

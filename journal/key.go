@@ -15,8 +15,8 @@ import (
 )
 
 // A row's key is what identifies it everywhere: one string, made of the parts that its table's key columns give. A part
-// that refers to a row is that row's key. A key of one part is the part itself; several are joined by the ASCII unit
-// separator, inside which a separator is escaped.
+// that refers to a row is that row's key. A key of one part is the part itself (but for a text that looks like NULL); several
+// are joined by the ASCII unit separator, inside which a separator is escaped.
 const (
 	separator = '\x1f'
 	escape    = '\x1e'
@@ -26,6 +26,9 @@ const (
 // JoinKey returns the key that parts make; a nil part is NULL.
 func JoinKey(parts []*string) string {
 	if len(parts) == 1 && parts[0] != nil {
+		if looksNull(*parts[0]) {
+			return string(escape) + *parts[0]
+		}
 		return *parts[0]
 	}
 	var b strings.Builder
@@ -47,9 +50,18 @@ func JoinKey(parts []*string) string {
 	return b.String()
 }
 
+// looksNull reports whether a text is what stands for NULL, with any number of escapes before it: as the only part of a key, which has
+// no others, it gets one escape more.
+func looksNull(s string) bool {
+	return len(s) >= len(null) && s[len(s)-1] == null[1] && strings.Trim(s[:len(s)-1], string(escape)) == ""
+}
+
 // SplitKey returns the n parts of a key; false if it has another number.
 func SplitKey(key string, n int) ([]*string, bool) {
 	if n == 1 && key != null {
+		if looksNull(key) {
+			key = key[1:]
+		}
 		return []*string{&key}, true
 	}
 	var parts []*string
@@ -107,7 +119,7 @@ func canonicalPart(c *schema.Column, part string) string {
 	switch {
 	case c.Ref != nil:
 		return Canonical(c.Ref.To, part)
-	case c.UUIDColumn:
+	case c.UUIDColumn && c.Charset != "": // bytes have no small letters
 		return strings.ToLower(part)
 	case c.Type == "double" || c.Type == "float":
 		if f, err := strconv.ParseFloat(part, 64); err == nil {
@@ -182,6 +194,8 @@ func PrintableKey(t *schema.Table, key string) string {
 			out = append(out, "NULL")
 		case c.Ref != nil && c.Ref.To != nil:
 			out = append(out, PrintableKey(c.Ref.To, *parts[i]))
+		case c.UUIDColumn && c.Charset == "":
+			out = append(out, fmt.Sprintf("%x", *parts[i]))
 		case c.UUIDColumn:
 			out = append(out, strings.Map(func(r rune) rune {
 				if !unicode.IsPrint(r) {

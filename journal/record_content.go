@@ -54,6 +54,9 @@ func encodeContent(c Content) ([]byte, error) {
 	return encodeRecord("row that was deleted", r)
 }
 
+// tooLongBytes is more than the length of a record of a row whose values were too long to be kept.
+const tooLongBytes = 256
+
 // encodeTooLong is the record of a row whose values were too long to be kept.
 func encodeTooLong() ([]byte, error) {
 	return encodeRecord("row that was deleted", contentRecord{Version: recordVersion, TooLong: true})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/schema"
 )
 
 // A Removed is a row that the application deleted, as a trigger wrote it.
@@ -50,6 +51,23 @@ func RemovedContents(ctx context.Context, q sqldb.DB, ids []uint64, f func(id ui
 	})
 	if err != nil {
 		return fmt.Errorf("read rows that were deleted: %w", err)
+	}
+	return nil
+}
+
+// KeepRemoved writes what some rows of a table hold, as a trigger would at a deletion of them, that is to follow: the session's clock must
+// stand still between the two. Rows that are too long are left out.
+func KeepRemoved(ctx context.Context, q sqldb.DB, t *schema.Table, tbl uint16, where string) error {
+	columns, value := schema.Contents(t), func(c *schema.Column) string { return schema.Quote(c.Name) }
+	local, id := "local_key", schema.LocalKeySQL(t, "")
+	if t.Integer != nil {
+		local, id = "local_id", schema.Quote(t.Integer.Name)
+	}
+	content := schema.ContentSQL(columns, value)
+	_, err := q.ExecContext(ctx, fmt.Sprintf("INSERT INTO omsync_removed (table_id, %s, removed_at, content) SELECT %d, %s, UTC_TIMESTAMP(6), %s FROM %s WHERE (%s) AND %s <= %d AND %[4]s IS NOT NULL",
+		local, tbl, id, content, schema.Quote(t.Name), where, schema.SizeSQL(columns, value), schema.MaxContent))
+	if err != nil {
+		return fmt.Errorf("keep rows of %s that are to be deleted: server error %d", t.Name, sqldb.ErrorNumber(err))
 	}
 	return nil
 }

@@ -114,6 +114,7 @@ type WaitingFilter struct {
 	AwaitedTable   uint16
 	AwaitedKeys    []string
 	NotLost        bool
+	Since          int64 // µs since 1970 UTC: those that wait since then
 	LongestUntried bool  // in order of when they were tried, the longest ago first
 	Limit          int   // 0: all
 	MaxBytes       int64 // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
@@ -143,6 +144,9 @@ func (f *WaitingFilter) where() string {
 	}
 	if f.AwaitedKeys != nil {
 		b = appendKeys(fmt.Appendf(b, " AND awaited_table = %d AND awaited_key IN (", f.AwaitedTable), f.AwaitedKeys)
+	}
+	if f.Since != 0 {
+		b = fmt.Appendf(b, " AND since >= %d", f.Since)
 	}
 	if f.NotLost {
 		b = append(b, " AND lost = 0"...)

@@ -25,7 +25,7 @@ func columnSchedule(seed int64) (fault string) {
 	r := rand.New(rand.NewSource(seed))
 	w := newWorld(trees[r.Intn(len(trees))], merge.Newest, nil)
 	keys := []string{"p1", "p2", "c1", "c2"}
-	column := merge.Mask(1) << (2 + r.Intn(cols-2))
+	column := merge.Bit(2 + r.Intn(cols-2))
 	var without []*site
 	for range 1 + r.Intn(2) {
 		s := w.sites[w.names[r.Intn(len(w.names))]]
@@ -51,7 +51,7 @@ func columnSchedule(seed int64) (fault string) {
 // gain makes the columns that a site lacked, without values, and asks all peers to send everything.
 func (s *site) gain() {
 	s.seal()
-	s.lacks = 0
+	s.lacks = merge.Mask{}
 	s.commit()
 	s.asked = s.epoch()
 	for _, l := range s.links {

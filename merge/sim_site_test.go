@@ -11,8 +11,8 @@ import (
 
 // The simulated data: rows with a few columns. Rows whose key begins with 'c' refer by column 1 to one that begins with 'p'.
 const (
-	cols       = 4 // 0 is the row's existence
-	allColumns = merge.Mask(1<<cols-1) &^ merge.Existence
+	cols       = 4               // 0 is the row's existence
+	allColumns = 1<<cols - 1 - 1 // their bits
 )
 
 // A value is different at every write.
@@ -138,9 +138,9 @@ func (s *site) seal() {
 		e := s.rows[c.key]
 		switch c.kind {
 		case 'n':
-			e.Row = m.Insert(e.Row, allColumns&^s.lacks, c.time)
+			e.Row = m.Insert(e.Row, merge.Bits(allColumns).Without(s.lacks), c.time)
 		case 'e':
-			e.Row = m.Edit(e.Row, c.mask&^s.lacks, c.time)
+			e.Row = m.Edit(e.Row, c.mask.Without(s.lacks), c.time)
 		case 'd':
 			e.Row = m.Delete(e.Row, c.time)
 		}
@@ -309,13 +309,13 @@ func (s *site) without(f *file) *file {
 	x.rows = slices.Clone(f.rows)
 	for i := range x.rows {
 		r := &x.rows[i]
-		r.Columns = allColumns &^ s.lacks
+		r.Columns = merge.Bits(allColumns).Without(s.lacks)
 		r.Groups = slices.Clone(r.Groups)
 		for j := range r.Groups {
-			r.Groups[j].Mask &^= s.lacks
+			r.Groups[j].Mask = r.Groups[j].Mask.Without(s.lacks)
 		}
 		for bit := range r.val {
-			if (f.lacks|s.lacks)&(1<<bit) != 0 {
+			if f.lacks.Or(s.lacks).Has(bit) {
 				r.val[bit] = s.rows[r.key].val[bit]
 			}
 		}
@@ -363,7 +363,7 @@ func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote b
 	}
 	for i := 1; i < cols; i++ {
 		switch {
-		case l.Mask&(1<<i) == 0:
+		case !l.Mask.Has(i):
 		case l.Incoming:
 			add(i, r.val[i])
 		default:

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 
 	"github.com/omsync/omsync/access"
@@ -111,6 +112,12 @@ type Table struct {
 // Column returns the column of that name, or nil. MySQL compares column names without case.
 func (t *Table) Column(name string) *Column { return t.columns[strings.ToLower(name)] }
 
+// KeyOnce reports whether each key, in the form in which keys are compared, can be there once: a unique index over a uuid that tells small
+// letters from capitals allows both.
+func (t *Table) KeyOnce() bool {
+	return t.KeyUnique && !(t.Key == KeyUUID && t.KeyColumns[0].TellsCase())
+}
+
 // Sent returns the columns whose values are sent with a row, by position. Key columns are among them.
 func (t *Table) Sent() []*Column {
 	var sent []*Column
@@ -185,6 +192,25 @@ type Column struct {
 	invisible bool
 	links     []*Ref // where it may point to, best first
 	plain     bool   // the profile says that it is no reference
+}
+
+// TellsCase reports whether the column's collation tells small letters from capitals.
+func (c *Column) TellsCase() bool {
+	return strings.HasSuffix(c.Collation, "_bin") || strings.HasSuffix(c.Collation, "_cs")
+}
+
+// Spellings returns in which forms a key, which for a uuid counts in either case, is looked for in the column: the server finds all
+// forms by one, or the column tells them apart, and a uuid is as it was sent, in small letters or in capitals.
+func (c *Column) Spellings(key string) []string {
+	out := []string{key}
+	if c.UUIDColumn && c.TellsCase() {
+		for _, s := range []string{strings.ToLower(key), strings.ToUpper(key)} {
+			if !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
 }
 
 // Ref says that a column's value identifies a row of another table, or of the same one.

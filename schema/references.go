@@ -61,7 +61,7 @@ func (p *Profile) reference(table, column string) (target string, exact, builtin
 // addReference links a column to the row number of another table, or to the column that is its whole key. beside: as one that is sent
 // beside the value.
 func (p *Profile) addReference(c *Catalogue, col *Column, target string, beside, builtin bool) {
-	to := c.Table(target)
+	to := c.Named(target)
 	if to == nil {
 		if !builtin {
 			c.note("%s.%s: the profile makes it refer to %s, which does not exist", col.Table.Name, col.Name, target)
@@ -138,7 +138,7 @@ func (p *Profile) addConditional(c *Catalogue, col *Column) {
 // addTargets adds what the profile says of values: of whole ones where it names a dot or a `*`, of their last part otherwise.
 func (w *Condition) addTargets(c *Catalogue, targets map[string]string) {
 	for value, name := range targets {
-		to := c.Table(name)
+		to := c.Named(name)
 		switch {
 		case strings.ContainsAny(value, ".*"):
 			if to != nil || name == "" {

@@ -19,6 +19,11 @@ const atOnce = 1000
 
 // findAll finds what came from the peer.
 func (u *undoing) findAll(ctx context.Context) error {
+	for _, name := range u.o.Tables {
+		if !slices.ContainsFunc(u.j.Replicated(), func(t *schema.Table) bool { return t.Name == name }) {
+			return fmt.Errorf("no table %q travels from here", name)
+		}
+	}
 	first, err := journal.FirstEpoch(ctx, u.q, u.o.Since)
 	if err != nil || first == 0 {
 		return err
@@ -30,6 +35,9 @@ func (u *undoing) findAll(ctx context.Context) error {
 	u.since = rules.Since{Peer: u.o.Peer.ID, Name: u.o.Peer.Name, First: first, Time: u.o.Since.UnixMicro(),
 		Resent: func(e uint64) bool { return slices.Contains(resent, e) }}
 	for _, st := range u.j.Replicated() {
+		if len(u.o.Tables) > 0 && !slices.Contains(u.o.Tables, st.Name) {
+			continue
+		}
 		t := &table{Table: st, journal: u.j.Tables[st.Name], report: TableReport{Table: st.Name}}
 		u.tables = append(u.tables, t)
 		if err := u.findIn(ctx, t); err != nil {
@@ -55,7 +63,7 @@ func (u *undoing) findIn(ctx context.Context, t *table) error {
 		}
 	}
 	byDefault := map[journal.Row]bool{}
-	if d := t.journal.Default; d.Mask != 0 && u.since.Theirs(d.Version) {
+	if d := t.journal.Default; !d.IsEmpty() && u.since.Theirs(d.Version) {
 		if rows, err = journal.WithoutEntry(ctx, u.q, t.Table, t.journal.ID, maxRows+1); err != nil {
 			return err
 		}

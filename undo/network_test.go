@@ -47,10 +47,10 @@ func accept(o *apply.Options) { o.AcceptDeletions = true }
 
 func (n *network) all() []*sites.Site { return []*sites.Site{n.hub, n.thief, n.honest} }
 
-// undo takes back what came from the thief since a time, at the hub.
-func (n *network) undo(since time.Time, dryRun bool) map[string]undo.TableReport {
+// undo takes back what came from the thief since a time, at the hub, in some tables or all.
+func (n *network) undo(since time.Time, dryRun bool, tables ...string) map[string]undo.TableReport {
 	n.t.Helper()
-	r, err := undo.Undo(n.t.Context(), n.hub.J, undo.Options{Peer: n.hub.Peer(n.thief), Since: since, DryRun: dryRun, Wait: sites.Wait,
+	r, err := undo.Undo(n.t.Context(), n.hub.J, undo.Options{Peer: n.hub.Peer(n.thief), Since: since, DryRun: dryRun, Tables: tables, Wait: sites.Wait,
 		Seal: func(ctx context.Context) error { _, err := capture.Seal(ctx, n.hub.J, sites.Wait); return err }})
 	if err != nil {
 		n.t.Fatal(err)

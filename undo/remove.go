@@ -43,8 +43,8 @@ func (u *undoing) remove(ctx context.Context) error {
 	}
 	for _, t := range slices.Backward(u.tables) {
 		for part := range slices.Chunk(t.added, atOnce) {
-			if err := sqldb.Exec(ctx, u.q, "DELETE FROM "+schema.Quote(t.Name)+" WHERE "+rowkey.Where(t.Table, identities(part))); err != nil {
-				return fmt.Errorf("delete from %s: %w", t.Name, withoutText(err))
+			if err := u.delete(ctx, t, rowkey.Where(t.Table, identities(part))); err != nil {
+				return err
 			}
 		}
 	}
@@ -56,6 +56,22 @@ func (u *undoing) remove(ctx context.Context) error {
 		return errChanged
 	}
 	return nil
+}
+
+// delete deletes rows. What they hold is written first as triggers write it, so that the seal keeps it: where the triggers of the table do
+// so themselves it is not written twice.
+func (u *undoing) delete(ctx context.Context, t *table, where string) error {
+	if !t.journal.Whole {
+		if err := sqldb.Exec(ctx, u.q, "SET timestamp = UNIX_TIMESTAMP(NOW(6))"); err != nil {
+			u.j.Warn("what is deleted of %s is not kept: the server does not let the session's clock stand still (error %d)", t.Name, sqldb.ErrorNumber(err))
+		} else if err := journal.KeepRemoved(ctx, u.q, t.Table, t.journal.ID, where); err != nil {
+			return err
+		}
+	}
+	if err := sqldb.Exec(ctx, u.q, "DELETE FROM "+schema.Quote(t.Name)+" WHERE "+where); err != nil {
+		return fmt.Errorf("delete from %s: %w", t.Name, withoutText(err))
+	}
+	return sqldb.Exec(ctx, u.q, "SET timestamp = DEFAULT")
 }
 
 // nameRows returns the keys of the rows that were added.

@@ -7,14 +7,15 @@ type Report struct{ Tables []TableReport }
 
 // TableReport counts rows of one table.
 type TableReport struct {
-	Table    string
-	Deleted  int64 // rows that the peer had added
-	Kept     int64 // rows that it had added and that stay
-	PutBack  int64 // rows with values that are again as they were
-	Unknown  int64 // rows with values that the peer changed and of which nobody knows what was there before
-	Inserted int64 // rows that it had deleted
-	Missing  int64 // rows that it had deleted and that cannot be inserted again
-	Rows     []Row
+	Table     string
+	Deleted   int64 // rows that the peer had added
+	Kept      int64 // rows that it had added and that stay
+	PutBack   int64 // rows with values that are again as they were
+	Unknown   int64 // rows with values that the peer changed and of which nobody knows what was there before
+	Inserted  int64 // rows that it had deleted
+	Missing   int64 // rows that it had deleted and that cannot be inserted again
+	Forgotten int64 // rows of it that waited
+	Rows      []Row
 }
 
 // Row is what was done with one row, or could not be.
@@ -28,7 +29,7 @@ type Row struct {
 func (t *table) note(count *int64, key, what string) {
 	*count++
 	r := &t.report
-	r.Rows = append(r.Rows, Row{Key: journal.PrintableKey(t.Table, key), What: what, Left: count != &r.Deleted && count != &r.PutBack && count != &r.Inserted})
+	r.Rows = append(r.Rows, Row{Key: journal.PrintableKey(t.Table, key), What: what, Left: count != &r.Deleted && count != &r.PutBack && count != &r.Inserted && count != &r.Forgotten})
 }
 
 // report is what this attempt did.

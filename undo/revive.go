@@ -3,7 +3,6 @@ package undo
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -12,63 +11,97 @@ import (
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 	"github.com/omsync/omsync/undo/rules"
 )
 
 // revived is a row that the peer deleted.
 type revived struct {
-	t       *table
-	key     string
-	content journal.Content
-	at      journal.Row
-	done    bool
+	t    *table
+	key  string
+	id   uint64 // of what is kept of it
+	at   journal.Row
+	done bool
 }
 
-// findDeleted finds the rows that the peer deleted and that are still so.
+// copies is what is kept of a row that the peer deleted.
+type copies struct {
+	id   uint64      // the one to put in place
+	last merge.Stamp // of the last deletion
+}
+
+// findDeleted finds the rows that the peer deleted: those that are still so, and those that it sent anew.
 func (u *undoing) findDeleted(ctx context.Context) error {
-	byID := map[uint16]*table{}
+	byID, kept, n := map[uint16]*table{}, map[*table]map[string]copies{}, 0
 	for _, t := range u.tables {
-		byID[t.journal.ID] = t
+		byID[t.journal.ID], kept[t] = t, map[string]copies{}
 	}
-	last, bytes := map[name]journal.Deleted{}, 0
-	err := journal.DeletedBy(ctx, u.q, u.since.Peer, u.since.First, math.MaxInt64, u.j.Authors, func(tbl uint16, d journal.Deleted) error {
-		t := byID[tbl]
+	err := journal.DeletedBy(ctx, u.q, u.since.Peer, u.since.First, math.MaxInt64, u.j.Authors, func(d journal.DeletedKey) error {
+		t := byID[d.Table]
 		if t == nil {
 			return nil
 		}
-		for _, v := range d.Content {
-			if v.Text != nil {
-				bytes += len(*v.Text)
-			}
+		c, known := kept[t][d.Key]
+		if !known || u.since.LaterCopy(d.AddedBy) {
+			c.id = d.ID
 		}
-		if last[name{t.Name, d.Key}] = d; len(last) > maxRows || bytes > maxBytes {
-			return errors.New("so much was deleted since then that it cannot be held at once: choose a later time")
+		if !known {
+			n++
 		}
+		if c.last = d.Stamp; n > maxRows {
+			return fmt.Errorf("more than %d rows were deleted since then: take back some tables first (--table), or choose a later time", maxRows)
+		}
+		kept[t][d.Key] = c
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, t := range u.tables {
-		var keys []string
-		for n := range last {
-			if n.table == t.Name {
-				keys = append(keys, n.key)
-			}
-		}
-		slices.Sort(keys)
+		keys := slices.Sorted(maps.Keys(kept[t]))
 		dead, err := journal.Tombstones(ctx, u.q, t.journal.ID, keys, u.j.Authors)
 		if err != nil {
 			return err
 		}
+		alive := map[string]uint64{}
 		for _, key := range keys {
-			d := last[name{t.Name, key}]
-			if dead[key].Stamp != d.Stamp { // it is back, or somebody else has deleted it since
-				continue
+			switch d, ok := dead[key]; {
+			case ok && d.Stamp == kept[t][key].last: // if not, somebody else has deleted it since
+				t.deleted = append(t.deleted, &revived{t: t, key: key, id: kept[t][key].id})
+			case !ok:
+				alive[key] = kept[t][key].id
 			}
-			t.deleted = append(t.deleted, &revived{t: t, key: key, content: d.Content})
 		}
+		if err := u.findReturned(ctx, t, alive); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachContent hands to f what is kept of rows, those of a table one after the other, and holds a bounded part of it.
+func (u *undoing) eachContent(ctx context.Context, rows []*revived, f func(*revived, journal.Content) error) error {
+	for len(rows) > 0 {
+		n, byKey := 0, map[string]*revived{}
+		var ids []uint64
+		for n < min(len(rows), atOnce) && rows[n].t == rows[0].t {
+			byKey[rows[n].key] = rows[n]
+			ids = append(ids, rows[n].id)
+			n++
+		}
+		err := journal.DeletedByID(ctx, u.q, ids, u.j.Authors, func(d journal.Deleted) error {
+			r := byKey[d.Key]
+			delete(byKey, d.Key)
+			return f(r, d.Content)
+		})
+		if err != nil {
+			return err
+		}
+		if len(byKey) > 0 {
+			return errChanged // an import beside this forgot what was too old
+		}
+		rows = rows[n:]
 	}
 	return nil
 }
@@ -84,13 +117,16 @@ func (u *undoing) insertDeleted(ctx context.Context) error {
 		set[name{r.t.Name, r.key}] = r
 	}
 	before := len(u.refused)
-	for _, r := range todo {
-		err := u.insert(ctx, r, set)
+	err = u.eachContent(ctx, todo, func(r *revived, content journal.Content) error {
+		err := u.insert(ctx, r, content, set)
 		if reason := u.notTaken(err); reason != "" {
 			u.refused[name{r.t.Name, r.key}] = reason
-		} else if err != nil {
-			return err
+			return nil
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if len(u.refused) > before {
 		return errRefused
@@ -119,9 +155,10 @@ func (u *undoing) whole(ctx context.Context) (todo []*revived, err error) {
 		}
 	}
 	var needs [][2]int
-	for i, r := range all {
-		for _, column := range slices.Sorted(maps.Keys(r.content)) {
-			v := r.content[column]
+	err = u.eachContent(ctx, all, func(r *revived, content journal.Content) error {
+		i := place[name{r.t.Name, r.key}]
+		for _, column := range slices.Sorted(maps.Keys(content)) {
+			v := content[column]
 			to := u.j.Catalogue.Table(v.Table)
 			if v.Text == nil || to == nil {
 				continue
@@ -129,12 +166,16 @@ func (u *undoing) whole(ctx context.Context) (todo []*revived, err error) {
 			if k, ok := place[name{to.Name, *v.Text}]; ok {
 				needs = append(needs, [2]int{k, i})
 			} else if _, here, err := u.find.row(ctx, to, *v.Text); err != nil {
-				return nil, err
+				return err
 			} else if !here {
 				needs = append(needs, [2]int{-1, i})
 				why[i] = fmt.Sprintf("its %s refers to a row of %s that is not here (%s)", column, to.Name, journal.PrintableKey(to, *v.Text))
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for i, not := range rules.NotWhole(len(all), needs) {
 		if r := all[i]; !not {
@@ -149,7 +190,7 @@ func (u *undoing) whole(ctx context.Context) (todo []*revived, err error) {
 }
 
 // insert inserts a row. A reference to one that comes later is filled in afterwards.
-func (u *undoing) insert(ctx context.Context, r *revived, set map[name]*revived) error {
+func (u *undoing) insert(ctx context.Context, r *revived, content journal.Content, set map[name]*revived) error {
 	t := r.t.Table
 	var columns, values []byte
 	put := func(c *schema.Column, v []byte) {
@@ -159,12 +200,12 @@ func (u *undoing) insert(ctx context.Context, r *revived, set map[name]*revived)
 		columns, values = append(columns, schema.Quote(c.Name)...), c.AppendLiteral(values, v)
 	}
 	integer := int64(0)
-	for _, column := range slices.Sorted(maps.Keys(r.content)) {
+	for _, column := range slices.Sorted(maps.Keys(content)) {
 		c := t.Column(column)
 		if c == nil || c.Generated || c == t.Integer && c.Ref == nil {
 			continue
 		}
-		v, err := u.local(ctx, c, r.content[column], set)
+		v, err := u.local(ctx, c, content[column], set)
 		if err != nil {
 			return err
 		}
@@ -223,13 +264,10 @@ func (u *undoing) local(ctx context.Context, c *schema.Column, v journal.Value, 
 
 // fill fills in references to rows that came later.
 func (u *undoing) fill(ctx context.Context, rows []*revived) error {
-	for _, r := range rows {
-		t := r.t.Table
-		if t.Integer == nil {
-			continue
-		}
-		set := "" // all references of the row that may have had to wait
-		for column, v := range r.content {
+	rows = slices.DeleteFunc(rows, func(r *revived) bool { return r.t.Integer == nil })
+	return u.eachContent(ctx, rows, func(r *revived, content journal.Content) error {
+		t, set := r.t.Table, "" // all references of the row that may have had to wait
+		for column, v := range content {
 			c, to := t.Column(column), u.j.Catalogue.Table(v.Table)
 			if c == nil || c.Ref == nil || to == nil || v.Text == nil || c == t.Integer || !c.Ref.Patched() {
 				continue
@@ -244,14 +282,14 @@ func (u *undoing) fill(ctx context.Context, rows []*revived) error {
 			set += schema.Quote(c.Name) + " = " + string(c.AppendLiteral(nil, value))
 		}
 		if set == "" {
-			continue
+			return nil
 		}
 		err := sqldb.Exec(ctx, u.q, fmt.Sprintf("UPDATE %s SET %s%s WHERE %s = %d", schema.Quote(t.Name), set, untouched(t, set), schema.Quote(t.Integer.Name), r.at.Int))
 		if err != nil {
 			return fmt.Errorf("update %s: %w", t.Name, withoutText(err))
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // notTaken returns why a table does not take a row; "" if the error is about something else.

@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Peer   *journal.Peer
 	Since  time.Time
+	Tables []string                    // only these; empty: all
 	DryRun bool                        // do it all, report, and take it back
 	Wait   time.Duration               // how long to wait for the gate
 	Seal   func(context.Context) error // seals what the application changed
@@ -28,11 +29,8 @@ type Options struct {
 // maxAttempts is how often it is tried when the application was in the way.
 const maxAttempts = 8
 
-// maxRows is how many rows of one table are taken back at once, and maxBytes how much of rows that were deleted.
-const (
-	maxRows  = 1_000_000
-	maxBytes = 256 << 20
-)
+// maxRows is how many rows of one table are taken back at once, and how many that were deleted, of all tables that are asked for.
+const maxRows = 1_000_000
 
 // errChanged means that the application changed a row meanwhile: a seal must come first.
 var errChanged = errors.New("the application is at work on rows that are to be taken back: try again when less is going on")
@@ -79,12 +77,13 @@ type undoing struct {
 // table is what is to be taken back in one table.
 type table struct {
 	*schema.Table
-	journal *journal.Table
-	added   []*row
-	changed []*row
-	shared  []journal.Row // that they added and others have changed since
-	deleted []*revived
-	report  TableReport
+	journal  *journal.Table
+	added    []*row
+	changed  []*row
+	shared   []journal.Row // that they added and others have changed since
+	deleted  []*revived
+	returned []*revived // that they deleted and sent anew
+	report   TableReport
 }
 
 // row is one that is alive.
@@ -121,8 +120,10 @@ func (u *undoing) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		u.findAll,
 		u.insertDeleted, // they may refer to rows that were added, which stay then
+		u.putBackReturned,
 		u.putBack,
 		u.remove,
+		u.forgetWaiting,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,14 +37,68 @@ func FindNameless(ctx context.Context, q sqldb.DB, t *schema.Table) (n Nameless,
 			return n, err
 		}
 	}
-	if !t.KeyUnique && t.Key != schema.KeyParent {
-		n.Repeated, err = findRepeated(ctx, q, t)
+	if t.Key == schema.KeyParent || t.KeyOnce() {
+		return n, nil
 	}
+	var rows []named
+	if !t.KeyUnique {
+		rows, err = findRepeated(ctx, q, t)
+	}
+	if err == nil && t.Key == schema.KeyUUID && t.KeyColumns[0].TellsCase() {
+		rows, err = addSpellings(ctx, q, t, rows)
+	}
+	n.Repeated = repeated(rows)
 	return n, err
 }
 
-// findRepeated returns the rows whose key a row before them has.
-func findRepeated(ctx context.Context, q sqldb.DB, t *schema.Table) (out []journal.Row, err error) {
+// named is a row with its key, in the form in which keys are compared.
+type named struct {
+	journal.Row
+	key string
+}
+
+// addSpellings adds the rows whose uuids differ from those of others in nothing but small letters and capitals, where the column tells
+// these apart: all with capitals, and those that are the same in small letters. It reads an index, without a lock.
+func addSpellings(ctx context.Context, q sqldb.DB, t *schema.Table, rows []named) ([]named, error) {
+	c := t.KeyColumns[0]
+	column := schema.Quote(c.Name)
+	look := map[string]bool{}
+	for _, r := range rows {
+		look[r.key] = true
+	}
+	query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %[2]s <> LOWER(%[2]s)", journal.Identity(t, ""), column, schema.Quote(t.Name))
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		n := named{journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, journal.Canonical(t, string(r[2]))}
+		rows, look[n.key] = append(rows, n), true
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for rows of %s with one key: %w", t.Name, err)
+	}
+	small, err := ByUUID(ctx, q, t, slices.Sorted(maps.Keys(look)))
+	for key, r := range small {
+		rows = append(rows, named{r, key})
+	}
+	return rows, err
+}
+
+// repeated returns those of the rows whose key a row before them has.
+func repeated(rows []named) (out []journal.Row) {
+	// A server that does not tell small letters from capitals orders local keys its own way.
+	slices.SortFunc(rows, func(a, b named) int { return Compare(a.Row, b.Row) })
+	rows = slices.Compact(rows)
+	seen := map[string]bool{}
+	for _, r := range rows {
+		if seen[r.key] {
+			out = append(out, r.Row)
+		}
+		seen[r.key] = true
+	}
+	return out
+}
+
+// findRepeated returns the rows whose key others have too.
+func findRepeated(ctx context.Context, q sqldb.DB, t *schema.Table) (rows []named, err error) {
 	var names, same, read []string
 	for i, c := range t.KeyColumns {
 		names = append(names, fmt.Sprintf("%s AS k%d", schema.Quote(c.Name), i))
@@ -57,11 +112,6 @@ func findRepeated(ctx context.Context, q sqldb.DB, t *schema.Table) (out []journ
 	table := schema.Quote(t.Name)
 	query := fmt.Sprintf("SELECT %s, %s FROM (SELECT %s FROM %s GROUP BY %s HAVING COUNT(*) > 1) d STRAIGHT_JOIN %[4]s t ON %[6]s ORDER BY 1, 2",
 		journal.Identity(t, "t."), strings.Join(read, ", "), strings.Join(names, ", "), table, strings.Join(groups, ", "), strings.Join(same, " AND "))
-	type named struct {
-		journal.Row
-		key string
-	}
-	var rows []named
 	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		parts := make([]*string, len(t.KeyColumns))
 		for i := range parts {
@@ -77,16 +127,7 @@ func findRepeated(ctx context.Context, q sqldb.DB, t *schema.Table) (out []journ
 	if err != nil {
 		return nil, fmt.Errorf("look for rows of %s with one key: %w", t.Name, err)
 	}
-	// A server that does not tell small letters from capitals orders local keys its own way.
-	slices.SortFunc(rows, func(a, b named) int { return Compare(a.Row, b.Row) })
-	seen := map[string]bool{}
-	for _, r := range rows {
-		if seen[r.key] {
-			out = append(out, r.Row)
-		}
-		seen[r.key] = true
-	}
-	return out, nil
+	return rows, nil
 }
 
 // Compare orders rows of a table by their local identity: of rows with one key the first counts.

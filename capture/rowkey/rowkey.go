@@ -115,7 +115,8 @@ func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string)
 	out := make(map[string]*string, len(values))
 	if ref.ByName() {
 		for _, v := range values {
-			out[v] = &v
+			key := journal.JoinKey([]*string{&v})
+			out[v] = &key
 		}
 		return out, nil
 	}
@@ -148,7 +149,11 @@ func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (m
 	out := map[string]journal.Row{}
 	c := t.KeyColumns[0]
 	query := "SELECT " + journal.Identity(t, "") + ", " + schema.Quote(c.Name) + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IN ("
-	for some := range slices.Chunk(uuids, rowsAtOnce) {
+	var forms []string
+	for _, u := range uuids {
+		forms = append(forms, c.Spellings(u)...)
+	}
+	for some := range slices.Chunk(forms, rowsAtOnce) {
 		b := []byte(query)
 		for i, u := range some {
 			if i > 0 {

@@ -20,6 +20,7 @@ import (
 
 type undoOptions struct {
 	peer, since       string
+	tables            []string
 	dryRun, yes, list bool
 	json              bool
 }
@@ -30,12 +31,15 @@ func newUndo(g *global) *cobra.Command {
 		Use:   "undo --peer NAME --since TIME",
 		Short: "Take back what came from a peer",
 		Long: `Take back what came from a peer since a time, for example since its computer was stolen: rows that it added are deleted,
-values that it changed become what they were, and rows that it deleted are inserted again. All this is done as somebody would
-in OpenMRS, in one transaction, so that it goes to all other nodes with the next exchange.
+values that it changed become what they were, rows that it deleted are inserted again, and rows of it that wait are forgotten. All this is done as
+somebody would in OpenMRS, in one transaction, so that it goes to all other nodes with the next exchange.
 
 Some things stay, and are counted: a row that it added and that others' rows refer to, or that others have changed since; a value
 of which nobody knows what was there before, which is known only where the two were in conflict; and a deleted row that is no
 longer kept, or refers to one that is not here. --list names each row.
+
+With --table it is done in some tables only, where all at once is too much: deleted rows come back if what they refer to is here, so
+take tables first that others refer to; an added row goes when nothing refers to it any more, so take the same ones once more at the end.
 
 Since when counts by the clock of this computer, and by when a file was applied here. TIME is 2026-11-20,
 "2026-11-20 14:00", 14:00 (today), or how long ago: 90m, 12h, 3d, 2w. On a terminal you are asked before anything is changed; a
@@ -46,6 +50,7 @@ script says --yes.`,
 	f := cmd.Flags()
 	f.StringVar(&o.peer, "peer", "", "from which peer")
 	f.StringVar(&o.since, "since", "", "since when")
+	f.StringArrayVar(&o.tables, "table", nil, "only in this table; may be given several times")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and change nothing")
 	f.BoolVar(&o.yes, "yes", false, "do it without asking")
 	f.BoolVar(&o.list, "list", false, "name each row")
@@ -82,7 +87,7 @@ func runUndo(cmd *cobra.Command, g *global, o *undoOptions) error {
 		n.Journal.Warn("%s is not suspended: what it sends goes on to be applied. First: omsync --home %s peer suspend %s", p.Name, n.Home, p.Name)
 	}
 	wait := n.Exchange().Wait
-	options := undo.Options{Peer: p, Since: since, DryRun: true, Wait: wait, Seal: func(ctx context.Context) error {
+	options := undo.Options{Peer: p, Since: since, Tables: o.tables, DryRun: true, Wait: wait, Seal: func(ctx context.Context) error {
 		_, err := capture.Seal(ctx, n.Journal, wait)
 		return err
 	}}
@@ -132,14 +137,15 @@ func (o *undoOptions) run(cmd *cobra.Command, n *node.Node, options undo.Options
 
 // undone is the JSON object of a table.
 type undone struct {
-	Table    string      `json:"table"`
-	Deleted  int64       `json:"deleted"`
-	Kept     int64       `json:"kept"`
-	PutBack  int64       `json:"put_back"`
-	Unknown  int64       `json:"unknown"`
-	Inserted int64       `json:"inserted"`
-	Missing  int64       `json:"missing"`
-	Rows     []undoneRow `json:"rows,omitempty"`
+	Table     string      `json:"table"`
+	Deleted   int64       `json:"deleted"`
+	Kept      int64       `json:"kept"`
+	PutBack   int64       `json:"put_back"`
+	Unknown   int64       `json:"unknown"`
+	Inserted  int64       `json:"inserted"`
+	Missing   int64       `json:"missing"`
+	Forgotten int64       `json:"forgotten"`
+	Rows      []undoneRow `json:"rows,omitempty"`
 }
 
 type undoneRow struct {
@@ -152,14 +158,14 @@ type undoneRow struct {
 func (o *undoOptions) print(out io.Writer, r *undo.Report) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if !o.json && len(r.Tables) > 0 {
-		fmt.Fprintln(w, "TABLE\tDELETED\tADDED, STAY\tAS BEFORE\tCHANGED, STAY\tINSERTED AGAIN\tDELETED, STAY SO")
+		fmt.Fprintln(w, "TABLE\tDELETED\tADDED, STAY\tAS BEFORE\tCHANGED, STAY\tINSERTED AGAIN\tDELETED, STAY SO\tWAITED, GO")
 	}
 	for _, t := range r.Tables {
 		if !o.json {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", t.Table, t.Deleted, t.Kept, t.PutBack, t.Unknown, t.Inserted, t.Missing)
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", t.Table, t.Deleted, t.Kept, t.PutBack, t.Unknown, t.Inserted, t.Missing, t.Forgotten)
 			continue
 		}
-		line := undone{Table: t.Table, Deleted: t.Deleted, Kept: t.Kept, PutBack: t.PutBack, Unknown: t.Unknown, Inserted: t.Inserted, Missing: t.Missing}
+		line := undone{Table: t.Table, Deleted: t.Deleted, Kept: t.Kept, PutBack: t.PutBack, Unknown: t.Unknown, Inserted: t.Inserted, Missing: t.Missing, Forgotten: t.Forgotten}
 		for _, row := range t.Rows {
 			if o.list {
 				line.Rows = append(line.Rows, undoneRow(row))

@@ -22,8 +22,11 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// EnvDSN is the environment variable that names the server to test on.
-const EnvDSN = "OMSYNC_TEST_DSN"
+// EnvDSN is the environment variable that names the server to test on, EnvSecond that of a second one.
+const (
+	EnvDSN    = "OMSYNC_TEST_DSN"
+	EnvSecond = "OMSYNC_TEST_DSN_2"
+)
 
 // ServerInfo describes the server that tests run on.
 type ServerInfo struct {
@@ -56,6 +59,21 @@ func Server(t testing.TB) *ServerInfo {
 		t.Fatalf("no server to test on: %v", shared.err)
 	}
 	return shared.info
+}
+
+// Second returns another server to test on, for tests in which two servers of different kinds meet: the one that OMSYNC_TEST_DSN_2 names,
+// or else that of [Server].
+func Second(t testing.TB) *ServerInfo {
+	t.Helper()
+	dsn := os.Getenv(EnvSecond)
+	if dsn == "" {
+		return Server(t)
+	}
+	info, err := inspect(dsn)
+	if err != nil {
+		t.Fatalf("no second server to test on: %s: %v", EnvSecond, err)
+	}
+	return info
 }
 
 // Own starts a private MariaDB for one test, whose global variables may be changed, and stops it when the test ends.

@@ -65,7 +65,7 @@ var may = map[string][]string{
 }
 
 // harness is what only tests use, and the generator of test data.
-var harness = []string{"internal/dbtest", "internal/forge", "internal/netfault", "internal/nodetest", "internal/oldprogram", "internal/openmrs",
+var harness = []string{"internal/anyschema", "internal/dbtest", "internal/forge", "internal/netfault", "internal/nodetest", "internal/oldprogram", "internal/openmrs",
 	"internal/openmrs/gen", "internal/sites", "transport/web/webtest"}
 
 // Each package imports those below it alone.

@@ -11,6 +11,7 @@ import (
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -30,6 +31,7 @@ type Site struct {
 	J        *journal.Journal // nil before Init; replace its Now for a node with a wrong clock
 	Profile  *schema.Profile
 	Warnings []string             // what the node had to say
+	Features features.Known       // what the node reads and writes; nil: it is as omsync was before there was any feature
 	Waits    bool                 // rows that cannot be applied wait; otherwise an import is all or nothing
 	Options  func(*apply.Options) // of each import, and of each retry; nil: the usual ones
 
@@ -51,7 +53,7 @@ func New(t testing.TB, name, profile string, ddl ...string) *Site {
 // NewOn is New on a server of the test's own.
 func NewOn(t testing.TB, server *dbtest.ServerInfo, name, profile string, ddl ...string) *Site {
 	t.Helper()
-	s := &Site{Name: name, t: t}
+	s := &Site{Name: name, Features: features.Present(), t: t}
 	s.Database, s.DSN = server.Database(t, ddl...)
 	s.DB = server.Open(t, s.Database)
 	var err error

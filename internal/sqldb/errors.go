@@ -19,7 +19,7 @@ const (
 	ErrDuplicateEntry     = 1062
 	ErrTableFull          = 1114
 	ErrNoSuchGrant        = 1141 // also: no such account
-	ErrTooBigRow          = 1118 // MySQL 5.6: also a value of more than a tenth of its redo log
+	ErrTooBigRow          = 1118 // more than half a page; MySQL 5.6: also long values of more than a tenth of its redo log
 	ErrTableAccessDenied  = 1142
 	ErrNoSuchTable        = 1146
 	ErrPacketTooLarge     = 1153
@@ -82,7 +82,7 @@ func IsAboutValues(err error) bool {
 		return false
 	}
 	switch e.Number {
-	case ErrTruncated, ErrNoDefault, ErrWrongString, ErrNoPartition, ErrSignal, ErrCheckMySQL, ErrCheckMariaDB, ErrPacketTooLarge:
+	case ErrTruncated, ErrNoDefault, ErrWrongString, ErrNoPartition, ErrSignal, ErrCheckMySQL, ErrCheckMariaDB, ErrPacketTooLarge, ErrTooBigRow:
 		return true
 	}
 	switch string(e.SQLState[:2]) {

@@ -201,7 +201,7 @@ func (c *Config) CheckProfile(p *schema.Profile) error {
 func (c *Config) CheckTables(cat *schema.Catalogue) error {
 	exact := map[string]string{}
 	for name, policy := range c.Policy {
-		t := cat.Table(name)
+		t := cat.Named(name)
 		if t == nil {
 			return fmt.Errorf("%s/%s has a policy for the table %s, which the database does not have", c.Home, Name, name)
 		}

@@ -31,27 +31,36 @@ const (
 	Shared                // they added it, and others have changed it since: it stays
 )
 
-// Row returns what came of a row, and of one that they changed the columns that are theirs.
+// Row returns what came of a row, and of one that they changed the columns that are theirs. A row of which something was here before is
+// none that they added, whatever its existence says: who stamps that anew must not have it deleted everywhere.
 func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	var theirs merge.Mask
-	others := false
+	others, before := false, false
 	for _, g := range r.Groups {
-		if s.Theirs(g.Version) {
-			theirs |= g.Mask
-		} else {
-			others = others || g.From != s.Peer
+		switch {
+		case s.Theirs(g.Version):
+			theirs = theirs.Or(g.Mask)
+		case g.Epoch < s.First || g.From == s.Peer:
+			before = true
+		default:
+			others = true
 		}
 	}
+	columns := theirs.Columns()
 	switch {
-	case theirs&merge.Existence != 0 && others:
-		return Shared, 0
-	case theirs&merge.Existence != 0:
-		return Added, 0
-	case theirs != 0:
-		return Changed, theirs
+	case theirs.Has(merge.Existence) && !before && others:
+		return Shared, merge.Mask{}
+	case theirs.Has(merge.Existence) && !before:
+		return Added, merge.Mask{}
+	case !columns.IsEmpty():
+		return Changed, columns
 	}
-	return Untouched, 0
+	return Untouched, merge.Mask{}
 }
+
+// LaterCopy reports whether of the copies of one row, in the order of its deletions by the peer, a later one with this who had added the row
+// is put in place rather than an earlier one. What the peer sent after it had deleted the row is not what was there before.
+func (s Since) LaterCopy(addedBy merge.Peer) bool { return addedBy != s.Peer }
 
 // Lost is a value that lost, as a conflict record keeps it.
 type Lost struct {
@@ -59,16 +68,22 @@ type Lost struct {
 	Here          bool // this node recorded it: what others say was here counts for nothing
 }
 
-// Before returns which of the values that a column lost was there before the one that is there now, which has this stamp; -1: that is
-// not known.
-func Before(now merge.Stamp, lost []Lost) int {
-	found := -1
-	for i, l := range lost {
-		if l.Here && l.Winner == now && (found < 0 || lost[found].Loser.Before(l.Loser)) {
-			found = i
+// Before returns which of the values that a column lost was there before what the peer made of it. now is the stamp of the value that is
+// there; -1: that is not known. A loser that is the peer's own was not there before: what that one beat may have been.
+func (s Since) Before(now merge.Stamp, lost []Lost) int {
+	for range lost { // a chain is no longer, even if what is recorded goes round
+		found := -1
+		for i, l := range lost {
+			if l.Here && l.Winner == now && (found < 0 || lost[found].Loser.Before(l.Loser)) {
+				found = i
+			}
 		}
+		if found < 0 || lost[found].Loser.Author != s.Name {
+			return found
+		}
+		now = lost[found].Loser
 	}
-	return found
+	return -1
 }
 
 // Stay reports which of n rows that were to go stay, because a row that stays refers to them. refs has pairs: the row that refers, -1 for

@@ -45,7 +45,8 @@ func TestTheirs(t *testing.T) {
 func TestRow(t *testing.T) {
 	theirs, before := version(5000, "kisumu", 11, peer), version(500, "kisumu", 5, peer)
 	ours, thirds := version(5000, "hub", 12, 0), version(5000, "migori", 12, third)
-	const existence, a, b = merge.Existence, merge.Mask(2), merge.Mask(4)
+	old := version(500, "migori", 9, third)
+	existence, a, b, none := merge.Bit(merge.Existence), merge.Bit(1), merge.Bit(100), merge.Mask{}
 	group := func(m merge.Mask, v merge.Version) merge.Group { return merge.Group{Mask: m, Version: v} }
 	for _, c := range []struct {
 		what   string
@@ -53,20 +54,32 @@ func TestRow(t *testing.T) {
 		fate   Fate
 		mask   merge.Mask
 	}{
-		{"no versions", nil, Untouched, 0},
-		{"made here", []merge.Group{group(existence|a|b, ours)}, Untouched, 0},
-		{"added before", []merge.Group{group(existence|a|b, before)}, Untouched, 0},
-		{"added", []merge.Group{group(existence|a|b, theirs)}, Added, 0},
-		{"added, with an old column", []merge.Group{group(existence|a, theirs), group(b, before)}, Added, 0},
-		{"added, and changed here", []merge.Group{group(existence|a, theirs), group(b, ours)}, Shared, 0},
-		{"added, and changed by another", []merge.Group{group(existence|a, theirs), group(b, thirds)}, Shared, 0},
-		{"changed", []merge.Group{group(existence|a, ours), group(b, theirs)}, Changed, b},
-		{"its own of before, changed", []merge.Group{group(existence|a, before), group(b, theirs)}, Changed, b},
-		{"changed twice", []merge.Group{group(existence, ours), group(a, theirs), group(b, version(6000, "kisumu", 13, peer))}, Changed, a | b},
+		{"no versions", nil, Untouched, none},
+		{"made here", []merge.Group{group(existence.Or(a).Or(b), ours)}, Untouched, none},
+		{"added before", []merge.Group{group(existence.Or(a).Or(b), before)}, Untouched, none},
+		{"added", []merge.Group{group(existence.Or(a).Or(b), theirs)}, Added, none},
+		{"its own of before, stamped anew", []merge.Group{group(existence.Or(a), theirs), group(b, before)}, Changed, a},
+		{"another's of before, stamped anew", []merge.Group{group(existence.Or(a), theirs), group(b, old)}, Changed, a},
+		{"that, and changed here", []merge.Group{group(existence, theirs), group(a, old), group(b, ours)}, Untouched, none},
+		{"its existence alone", []merge.Group{group(existence, theirs), group(a.Or(b), old)}, Untouched, none},
+		{"its own that was only sent again", []merge.Group{group(existence.Or(a), theirs), group(b, version(500, "kisumu", 15, peer))}, Changed, a},
+		{"added, and changed here", []merge.Group{group(existence.Or(a), theirs), group(b, ours)}, Shared, none},
+		{"added, and changed by another", []merge.Group{group(existence.Or(a), theirs), group(b, thirds)}, Shared, none},
+		{"changed", []merge.Group{group(existence.Or(a), ours), group(b, theirs)}, Changed, b},
+		{"its own of before, changed", []merge.Group{group(existence.Or(a), before), group(b, theirs)}, Changed, b},
+		{"changed twice", []merge.Group{group(existence, ours), group(a, theirs), group(b, version(6000, "kisumu", 13, peer))}, Changed, a.Or(b)},
 	} {
 		fate, mask := since().Row(merge.Row{Known: true, Alive: true, Groups: c.groups})
 		if fate != c.fate || mask != c.mask {
-			t.Errorf("%s: %d, %b", c.what, fate, mask)
+			t.Errorf("%s: %d, %v", c.what, fate, mask)
+		}
+	}
+}
+
+func TestLaterCopy(t *testing.T) {
+	for by, want := range map[merge.Peer]bool{0: true, third: true, peer: false} {
+		if got := since().LaterCopy(by); got != want {
+			t.Errorf("added by %d: %t", by, got)
 		}
 	}
 }
@@ -75,6 +88,9 @@ func TestBefore(t *testing.T) {
 	now, other := merge.Stamp{Time: 50, Author: "kisumu"}, merge.Stamp{Time: 40, Author: "kisumu"}
 	lost := func(winner merge.Stamp, loser int64, here bool) Lost {
 		return Lost{winner, merge.Stamp{Time: loser, Author: "hub"}, here}
+	}
+	own := func(winner merge.Stamp, loser int64) Lost {
+		return Lost{winner, merge.Stamp{Time: loser, Author: "kisumu"}, true}
 	}
 	for _, c := range []struct {
 		what string
@@ -85,9 +101,13 @@ func TestBefore(t *testing.T) {
 		{"it lost to what is there now", []Lost{lost(now, 10, true)}, 0},
 		{"it lost to something else", []Lost{lost(other, 10, true)}, -1},
 		{"another node says so", []Lost{lost(now, 10, false)}, -1},
+		{"the peer's own", []Lost{own(now, 40)}, -1},
+		{"the peer's own, that beat another's", []Lost{own(now, 40), lost(other, 20, true)}, 1},
+		{"that only another node tells of", []Lost{own(now, 40), lost(other, 20, false)}, -1},
+		{"the peer's own that go round", []Lost{own(now, 40), own(other, 50)}, -1},
 		{"the last of several", []Lost{lost(now, 10, true), lost(now, 30, true), lost(now, 20, true), lost(other, 45, true)}, 1},
 	} {
-		if got := Before(now, c.lost); got != c.want {
+		if got := since().Before(now, c.lost); got != c.want {
 			t.Errorf("%s: %d", c.what, got)
 		}
 	}

@@ -1,0 +1,130 @@
+package apply_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/omsync/omsync/internal/sites"
+)
+
+// two makes a hub and a clinic with the same tables, whose integers differ.
+func two(t *testing.T, profile string, tables ...string) (hub, clinic *sites.Site) {
+	hub, clinic = sites.New(t, "hub", profile, tables...), sites.New(t, "clinic", profile, tables...)
+	clinic.SetOffset(100)
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	return hub, clinic
+}
+
+// holds compares what a query gives at both sites with what is due.
+func holds(t *testing.T, query, want string, at ...*sites.Site) {
+	t.Helper()
+	for _, s := range at {
+		if got := fmt.Sprint(s.Query(query)); got != want {
+			t.Errorf("at %s, %s: %s, want %s", s.Name, query, got, want)
+		}
+	}
+}
+
+// A foreign key to the uuid of a table that has integers too finds its row, in the same batch and later.
+func TestReferenceToUUIDBesideInteger(t *testing.T) {
+	hub, clinic := two(t, "none",
+		"CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB",
+		"CREATE TABLE bed (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, ward CHAR(38) NULL, FOREIGN KEY (ward) REFERENCES ward (uuid)) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO ward (uuid) VALUES ('w-1')", "INSERT INTO bed (uuid, ward) VALUES ('b-1', 'w-1')")
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO bed (uuid, ward) VALUES ('b-2', 'w-1')")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT uuid, ward FROM bed ORDER BY uuid", "[[b-1 w-1] [b-2 w-1]]", hub, clinic)
+}
+
+// A uuid in capitals is found where the column tells them from small letters: its row is deleted elsewhere too, and comes back in small
+// letters as the same.
+func TestCapitalsWhereTheyCount(t *testing.T) {
+	for _, index := range []string{", UNIQUE KEY (uuid)", ", KEY (uuid)", ""} {
+		hub, clinic := two(t, "none", "CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), uuid CHAR(38) CHARACTER SET utf8 COLLATE utf8_bin NOT NULL"+index+") ENGINE=InnoDB")
+		hub.Exec("INSERT INTO ward (name, uuid) VALUES ('a', '1234AAAA'), ('b', '1234BBBB'), ('c', '1234cccc')")
+		sites.Exchange(hub, clinic)
+		clinic.Exec("DELETE FROM ward WHERE name = 'a'", "DELETE FROM ward WHERE name = 'b'", "INSERT INTO ward (name, uuid) VALUES ('new', '1234bbbb')")
+		sites.ExchangeTwice(hub, clinic)
+		holds(t, "SELECT name, LOWER(uuid) FROM ward ORDER BY uuid", "[[new 1234bbbb] [c 1234cccc]]", hub, clinic)
+		holds(t, "SELECT COUNT(*) FROM omsync_waiting", "[[0]]", hub, clinic)
+		// Of two rows that differ in nothing else the second stays.
+		hub.Exec("INSERT INTO ward (name, uuid) VALUES ('second', '1234CCCC')")
+		sites.Exchange(hub, clinic)
+		clinic.Exec("UPDATE ward SET name = 'd' WHERE name = 'c'")
+		sites.ExchangeTwice(hub, clinic)
+		holds(t, "SELECT name FROM ward ORDER BY name", "[[d] [new]]", clinic)
+		holds(t, "SELECT name FROM ward ORDER BY name", "[[d] [new] [second]]", hub)
+	}
+}
+
+// The bytes of a uuid are no letters.
+func TestBinaryUUID(t *testing.T) {
+	hub, clinic := two(t, "none", "CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), uuid BINARY(16) NOT NULL UNIQUE) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO ward (name, uuid) VALUES ('A', x'41414141414141414141414141414141'), ('a', x'61616161616161616161616161616161'), ('b', x'ff41ff41ff41ff41ff41ff41ff41ff41'), ('c', x'fe41fe41fe41fe41fe41fe41fe41fe41')")
+	sites.Exchange(hub, clinic)
+	clinic.Exec("DELETE FROM ward WHERE uuid IN (x'41414141414141414141414141414141', x'ff41ff41ff41ff41ff41ff41ff41ff41')")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT name FROM ward ORDER BY name", "[[a] [c]]", hub, clinic)
+}
+
+// Where the server counts up a part of the primary key, the versions of a row that came are kept under the number that it got.
+func TestCountedPartOfThePrimaryKey(t *testing.T) {
+	hub, clinic := two(t, "none", "CREATE TABLE ward (id INT NOT NULL AUTO_INCREMENT, place INT NOT NULL, name VARCHAR(20), uuid CHAR(38) NOT NULL UNIQUE, PRIMARY KEY (id, place)) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO ward (place, name, uuid) VALUES (1, 'a', 'w-1'), (1, 'b', 'w-2'), (2, 'c', 'w-3')")
+	sites.Exchange(hub, clinic)
+	hub.Exec("DELETE FROM ward WHERE uuid = 'w-1'")
+	clinic.Exec("UPDATE ward SET name = 'new', place = 7 WHERE uuid = 'w-2'")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT place, name, uuid FROM ward ORDER BY uuid", "[[7 new w-2] [2 c w-3]]", hub, clinic)
+}
+
+// Rows of a table without a primary key are told apart by their bytes: of what a collation takes for equal one alone is deleted.
+func TestRowsThatACollationTakesForEqual(t *testing.T) {
+	hub, clinic := two(t, "none", "CREATE TABLE tag (ward VARCHAR(20) CHARACTER SET utf8 COLLATE utf8_general_ci NULL) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO tag VALUES ('a'), ('b')")
+	clinic.Exec("INSERT INTO tag VALUES ('A'), ('á'), ('a '), ('B')")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT ward FROM tag ORDER BY BINARY ward", "[[A] [B] [a] [a ] [b] [á]]", hub, clinic)
+	hub.Exec("DELETE FROM tag WHERE BINARY ward = 'a'")
+	clinic.Exec("DELETE FROM tag WHERE BINARY ward = 'B'")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT ward FROM tag ORDER BY BINARY ward", "[[A] [a ] [b] [á]]", hub, clinic)
+}
+
+// The first value of a block is an empty text, and a text looks like what stands for NULL in keys: neither is NULL elsewhere.
+func TestTextsThatAreNoNULL(t *testing.T) {
+	hub, clinic := two(t, "none", "CREATE TABLE setting (place VARCHAR(20) NOT NULL, name VARCHAR(20) NOT NULL, value VARCHAR(20), PRIMARY KEY (place, name)) ENGINE=InnoDB",
+		"CREATE TABLE kind (name VARBINARY(20) NOT NULL PRIMARY KEY) ENGINE=InnoDB",
+		"CREATE TABLE item (id INT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, kind VARBINARY(20) NOT NULL, FOREIGN KEY (kind) REFERENCES kind (name)) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO setting VALUES ('', '', 'x')", `INSERT INTO kind VALUES (x'1e4e'), (x'1e1e4e'), (x'1e1f')`, "INSERT INTO item VALUES (1, 'i-1', x'1e4e'), (2, 'i-2', x'1e1e4e')")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT place, name, value FROM setting", "[[  x]]", hub, clinic)
+	holds(t, "SELECT uuid, HEX(kind) FROM item JOIN kind ON kind.name = item.kind ORDER BY uuid", "[[i-1 1E4E] [i-2 1E1E4E]]", hub, clinic)
+	clinic.Exec("DELETE FROM item WHERE uuid = 'i-1'", "DELETE FROM kind WHERE name = x'1e4e'", "DELETE FROM setting")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT HEX(name) FROM kind ORDER BY name", "[[1E1E4E] [1E1F]]", hub, clinic)
+	holds(t, "SELECT COUNT(*) FROM setting", "[[0]]", hub, clinic)
+}
+
+// A row whose primary key comes changed gets the references whose rows come after it, and keeps its versions; also where its turn comes at
+// the end, since it takes a value that another row still has.
+func TestReferenceOfARowWhosePrimaryKeyChanges(t *testing.T) {
+	hub, clinic := two(t, "[direction]\nboth = [\"*\"]\n[key]\nkind = [\"name\"]\n", "CREATE TABLE kind (code VARCHAR(20) NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL UNIQUE, rank INT UNIQUE, parent VARCHAR(20), n INT, "+
+		"FOREIGN KEY (parent) REFERENCES kind (name)) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO kind VALUES ('1', 'a', NULL, NULL, 1), ('2', 'b', 7, NULL, 1), ('3', 'c', 8, NULL, 1)")
+	sites.Exchange(hub, clinic)
+	clinic.Exec("UPDATE kind SET rank = NULL WHERE name = 'c'", "UPDATE kind SET code = '22', rank = 8 WHERE name = 'b'", "UPDATE kind SET rank = 7 WHERE name = 'c'",
+		"INSERT INTO kind VALUES ('90', 'z', NULL, NULL, 1)", "UPDATE kind SET code = '11', parent = 'z' WHERE name = 'a'", "UPDATE kind SET parent = 'z' WHERE name = 'b'")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT code, name, rank, parent FROM kind ORDER BY name", "[[11 a NULL z] [22 b 8 z] [3 c 7 NULL] [90 z NULL NULL]]", hub, clinic)
+	holds(t, "SELECT COUNT(*) FROM omsync_waiting", "[[0]]", hub, clinic)
+	hub.Exec("UPDATE kind SET n = 2")
+	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("UPDATE kind SET n = 3 WHERE name = 'b'")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT name, n FROM kind ORDER BY name", "[[a 2] [b 3] [c 2] [z 2]]", hub, clinic)
+	holds(t, "SELECT COUNT(*) FROM omsync_conflict", "[[0]]", hub, clinic)
+}
