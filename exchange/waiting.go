@@ -10,10 +10,13 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Bounds of what is tried again: those that were not tried for longest, of all peers together, as long as nothing comes of it; of one peer's
-// rows in one transaction those that wait for a row that has come; and all of one peer's in one run.
+// Bounds of what is tried again: those that were not tried for longest, of all peers together, as long as nothing comes of it, and after an
+// import one for so many rows that came in; of one peer's rows in one transaction those that wait for a row that has come; and all of one
+// peer's in one run.
 const (
 	retryAtOnce   = 200
+	retryAtLeast  = 40
+	retryShare    = 25
 	arrivedAtOnce = 1000
 	retryBytes    = 4 << 20
 	retriedInARun = 10_000
@@ -22,6 +25,7 @@ const (
 
 // noteArrived remembers what came in that others wait for.
 func (r *importRun) noteArrived(p *apply.Report) {
+	r.cameIn += p.Inserted + p.Updated + p.Deleted + p.Unchanged + p.Waiting
 	for table, keys := range p.Arrived {
 		if r.arrived == nil {
 			r.arrived = map[uint16][]string{}
@@ -40,6 +44,10 @@ func (r *importRun) retry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	most := int64(retryAtOnce)
+	if r.cameIn > 0 {
+		most = min(max(r.cameIn/retryShare, retryAtLeast), retryAtOnce)
+	}
 	rows := map[merge.Peer]int{} // tried in this run
 	for round := 0; round < retriesOfARun; round++ {
 		arrived := r.arrived
@@ -50,7 +58,7 @@ func (r *importRun) retry(ctx context.Context) error {
 				filters = append(filters, journal.WaitingFilter{AwaitedTable: table, AwaitedKeys: part, Limit: arrivedAtOnce, MaxBytes: retryBytes})
 			}
 		}
-		again, left := false, int64(retryAtOnce)
+		again, left := false, most
 		for _, p := range peers {
 			for _, f := range filters {
 				if f.LongestUntried {

@@ -24,8 +24,8 @@ const (
 
 var waitingTables = []string{
 	"CREATE TABLE place (place_id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(40) NULL, uuid CHAR(38) NOT NULL UNIQUE)",
-	`CREATE TABLE item (item_id INT AUTO_INCREMENT PRIMARY KEY, place_id INT NULL, name VARCHAR(60) NULL, code VARCHAR(20) NULL UNIQUE, size INT NULL, made DATETIME NULL,
-		uuid CHAR(38) NOT NULL UNIQUE, CONSTRAINT item_place FOREIGN KEY (place_id) REFERENCES place (place_id))`,
+	`CREATE TABLE item (item_id INT AUTO_INCREMENT PRIMARY KEY, place_id INT NULL, name VARCHAR(60) NULL, code VARCHAR(20) NULL, size INT NULL, made DATETIME NULL,
+		uuid CHAR(38) NOT NULL UNIQUE, KEY code (code), CONSTRAINT item_place FOREIGN KEY (place_id) REFERENCES place (place_id))`,
 }
 
 // thousands is a table of numbers from 0 to n thousand less one, as a derived one.
@@ -124,7 +124,8 @@ func BenchmarkWaiting(b *testing.B) {
 	for name, receiver := range map[string][]string{
 		"reference": {"ALTER TABLE item DROP FOREIGN KEY item_place", "DROP TABLE place"},
 		"value":     {"ALTER TABLE item MODIFY name VARCHAR(12) NULL"},
-		"unique":    {"INSERT INTO item (code, uuid) SELECT CONCAT(n % 5, '-', n DIV 5 * 100), CONCAT('here-', n) FROM " + thousands(5)},
+		"unique": {"ALTER TABLE item DROP INDEX code, ADD UNIQUE INDEX code (code)",
+			"INSERT INTO item (code, uuid) SELECT CONCAT(n % 5, '-', n DIV 5 * 100), CONCAT('here-', n) FROM " + thousands(5)},
 	} {
 		b.Run(name, func(b *testing.B) {
 			if b.N > 1 {
