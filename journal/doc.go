@@ -157,6 +157,15 @@
 //	recorded_at   time
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer that told of it
+//	peer_id       omsync_peer.id of the peer in whose batch it was noticed or came; NULL: an earlier omsync recorded it
+//
+// omsync_resolution: what people decided about conflicts.
+//
+//	digest        that of the conflict record
+//	resolution    lost, kept or dismissed; open: a decision was taken back; replaced: the record is of a value that a decision replaced
+//	time, author  when, and at which node, with its name
+//	epoch         this node's epoch in which it came to be here
+//	origin        the peer that told of it; 0: it was decided here
 //
 // While format 1 is upgraded, row captureStart of omsync_capture is of no table; its operation is afterRestore if the triggers are
 // newer than the tables.

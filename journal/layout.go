@@ -183,7 +183,15 @@ func layouts() []layout {
   recorded_at BIGINT NOT NULL,
   epoch BIGINT UNSIGNED NOT NULL,
   origin SMALLINT UNSIGNED NOT NULL,
+  peer_id SMALLINT UNSIGNED NULL,
   UNIQUE KEY (digest),
+  KEY (epoch)`},
+		{"omsync_resolution", `  digest BINARY(16) NOT NULL PRIMARY KEY,
+  resolution VARBINARY(16) NOT NULL,
+  time BIGINT NOT NULL,
+  author VARBINARY(32) NOT NULL,
+  epoch BIGINT UNSIGNED NOT NULL,
+  origin SMALLINT UNSIGNED NOT NULL,
   KEY (epoch)`},
 	}
 }

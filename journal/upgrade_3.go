@@ -11,7 +11,7 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Format 4 has a bit for each column of a table with more than 62: those after the 62nd had shared one. Nothing is sent again for that. What
+// Format 4 has a bit for each column of a table with more than 62: those after the 62nd had shared one; and what people decided about conflicts. Nothing is sent again for that. What
 // the triggers of before note of such columns is read as before: see captured.
 
 func stepsFrom3() []upgradeStep {
@@ -25,6 +25,10 @@ func stepsFrom3() []upgradeStep {
 		{"claim the tables of format 3", 3, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+3) }},
 		{"add default masks of many columns", 3, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_table"), "default_more")
+		}},
+		{"make omsync_resolution", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
+		{"add over which link a conflict came", 3, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_conflict"), "peer_id")
 		}},
 		{"give each column a bit, and set the format 4", 3, func(ctx context.Context, u *upgrade) error {
 			return u.inTransaction(ctx, func() error {

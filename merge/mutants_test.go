@@ -130,6 +130,11 @@ var mutants = []mutant{
 	{"what is gone with a table was not deleted", "replaced.go", "\treturn Row{}\n", "\treturn m.Delete(prev, 0)\n", 0, "TestLostTable"},
 	{"deletions outlive a table", "replaced.go", "prev.Known && !prev.Alive", "false", 0, "TestFoundAgain"},
 	{"a row comes back from a deletion with all its columns", "settle.go", "!lacks.IsEmpty() {", "false {", 0, "TestColumnThatASiteLacks"},
+	{"of two decisions about a conflict the later stays", "resolution.go", "return r.Stamp.Before(o.Stamp)", "return true", 0, "TestResolutions"},
+	{"of two with one stamp the same stays everywhere", "resolution.go", "return r.How < o.How", "return true", 0, "TestResolutions"},
+	{"who decides is above what was decided", "resolution.go", "now = max(now, r.Time+1)", "", 0, "TestResolutions"},
+	{"a decision that no clock could make is not taken", "resolution.go", "in.Time <= im.Horizon && ", "", 0, "TestResolutionsThatAreNotTaken"},
+	{"what is no decision is not taken", "resolution.go", "in.How.Valid() && ", "", 0, "TestResolutionsThatAreNotTaken"},
 	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
 }
 

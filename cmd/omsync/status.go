@@ -57,7 +57,7 @@ func downByDefaultText(tables []string) string {
 
 func printStatus(out io.Writer, s *status.Status) error {
 	fmt.Fprintf(out, "node %s, database %s, profile %s\n", s.Node, s.Database, s.Profile)
-	fmt.Fprintf(out, "%s not sealed yet, %s recorded\n", count(s.Unsealed, "change"), count(s.Conflicts, "conflict"))
+	fmt.Fprintf(out, "%s not sealed yet, %s recorded%s\n", count(s.Unsealed, "change"), count(s.Conflicts, "conflict"), openText(s))
 	if len(s.NotExchanged) > 0 {
 		fmt.Fprintf(out, "not exchanged: %s\n", strings.Join(s.NotExchanged, ", "))
 	}
@@ -100,6 +100,17 @@ func printStatus(out io.Writer, s *status.Status) error {
 		}
 	}
 	return nil
+}
+
+// openText says how many conflicts somebody should look at.
+func openText(s *status.Status) string {
+	switch {
+	case s.MoreOpen:
+		return fmt.Sprintf(", more than %d open: omsync conflicts list", s.Open)
+	case s.Open > 0:
+		return fmt.Sprintf(", %d open: omsync conflicts list", s.Open)
+	}
+	return ""
 }
 
 // maxWaitingShown is how many reasons of rows that wait status shows.

@@ -18,6 +18,7 @@ var may = map[string][]string{
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access":           {"merge"},
 	"undo/rules":       {"merge"},
+	"conflicts/rules":  {"merge"},
 	"keys":             {"internal/durable", "internal/nodename"},
 	"internal/headers": {"batch", "features", "merge"},
 	// The ways, and how nodes join.
@@ -44,8 +45,9 @@ var may = map[string][]string{
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"schema"},
-	"apply": {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
-	"undo":  {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
+	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
+	"undo":      {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
+	"conflicts": {"access", "capture/rowkey", "conflicts/rules", "internal/sqldb", "journal", "merge", "schema", "undo"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
 	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},
@@ -57,7 +59,7 @@ var may = map[string][]string{
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic": {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/doctor": {"access", "capture", "internal/failure", "internal/sqldb", "node", "node/preflight", "schema"},
-	"node/status": {"access", "exchange", "exchange/attempts", "features", "journal", "node"},
+	"node/status": {"access", "conflicts", "exchange", "exchange/attempts", "features", "journal", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
 	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "transport",

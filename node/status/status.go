@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/features"
@@ -21,7 +22,9 @@ type Status struct {
 	Profile      string   `json:"profile"`
 	Sealed       Point    `json:"sealed"` // the last epoch made, by a seal or by anything else
 	Unsealed     int64    `json:"unsealed_changes"`
-	Conflicts    int64    `json:"conflicts"`
+	Conflicts    int64    `json:"conflicts"`      // all records
+	Open         int      `json:"open_conflicts"` // conflicts that somebody should look at
+	MoreOpen     bool     `json:"more_open_conflicts,omitempty"`
 	NotExchanged []string `json:"not_exchanged,omitempty"`
 	Triggers     []string `json:"triggers_wrong,omitempty"` // tables whose triggers lack, or are not what they should be
 	// DownByDefault is the tables that go down only because no profile names them.
@@ -143,6 +146,9 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 		return nil, err
 	}
 	if s.Conflicts, err = journal.CountConflicts(ctx, n.DB); err != nil {
+		return nil, err
+	}
+	if s.Open, s.MoreOpen, err = conflicts.CountOpen(ctx, n.DB, n.Journal, now.Add(-n.ConflictsOpen())); err != nil {
 		return nil, err
 	}
 	epoch, made, err := journal.LastEpochMade(ctx, n.DB)
