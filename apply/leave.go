@@ -11,7 +11,7 @@ import (
 )
 
 // A row that the table does not take, of which nothing else has come by then, waits at once: the import goes on, and need not begin again.
-// For other rows it does (see writer.setAside), and for what refers to this one.
+// For other rows it does (see writer.setAside), and for those that refer to this one.
 
 // waitingRow is what is kept of a row of a block that waits, but for the reason and when.
 func (im *importer) waitingRow(w *block, i int) journal.WaitingRow {

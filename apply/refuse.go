@@ -48,8 +48,8 @@ func (c *cause) reason(l *localTable, key string) journal.Reason {
 	return r
 }
 
-// setAside is the one function that every row comes to which the import has begun to write, or written, and which turns out not to be
-// applicable: the table does not take its values, or what it refers to is nowhere. It notes the row and returns nil: all callers go on
+// setAside is the one function that every row comes to which the import has begun to write, or written, which turns out not to be
+// applicable, and which may not wait at once (see refuseRow): the table does not take its values, or what it refers to is nowhere. It notes the row and returns nil: all callers go on
 // without it, so that one try finds as many as it can. In the end the try is rolled back, and the next lets these rows wait from the
 // start (see importer.wait). Where rows may not wait, it returns the error that ends the import.
 func (w *writer) setAside(l *localTable, key string, why *cause) error {
