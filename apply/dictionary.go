@@ -221,7 +221,7 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 // addFarKeys takes in keys of a table that is not here: what refers to such rows waits for the table, and holds the key until then. A key of
 // several parts, or one that is another row's, is none that a column refers to: nothing will ask for more than that it is there.
 func (v *resolver) addFarKeys(t *sentTable, i *batch.KeysItem) {
-	table := &rare{far: t.Name}
+	table := &rare{far: t.Root}
 	for n := range i.N {
 		e := entry{rare: table}
 		if len(i.Parts) == 1 && i.Parts[0].Refs == nil {
