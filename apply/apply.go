@@ -57,7 +57,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err
 	}
-	a := attempt{j: j, o: o}
+	a := attempt{j: j, o: o, aside: map[asideKey]*cause{}}
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
@@ -111,9 +111,6 @@ type attempt struct {
 // letWait notes what a try found out. last: the next try is the last one.
 func (a *attempt) letWait(e *asideError, last bool) {
 	a.last = last
-	if a.aside == nil {
-		a.aside = map[asideKey]*cause{}
-	}
 	maps.Copy(a.aside, e.late)
 }
 

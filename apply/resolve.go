@@ -28,7 +28,7 @@ type resolver struct {
 	exchanged []*localTable          // those of them that are exchanged, as they came up
 	keys      dictionary
 	aside     *asides                            // rows that cannot be applied, nor come back
-	waiting   map[uint16]int64                   // of how many rows of each table versions of the sender wait
+	waiting   map[uint16]bool                    // tables of which versions of the sender's rows wait
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 
 	stayedAway map[rowName]string // why rows that were deleted here did not come back

@@ -35,13 +35,17 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			return err
 		}
 	}
-	if err := im.bringBackFor(ctx, w); err != nil {
+	came, err := im.bringBackFor(ctx, w)
+	if err != nil {
 		return err
 	}
 	if err := im.giveIntegers(ctx, w); err != nil {
 		return err
 	}
 	q := &writes{l: w.l}
+	if !came && im.writer.aside != nil {
+		q.mayWait = func(r *row) *journal.WaitingRow { return im.mayWait(w, r.place) }
+	}
 	for i := range w.n {
 		if w.decided[i].taken {
 			if err := im.carryOut(ctx, w, i, q); err != nil {
@@ -103,6 +107,9 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.
 	}
 	w.decided[i] = decision{true, rules.Settle(known, in, policies, cmp, false)}
 	why, err := im.lacks(ctx, w, i, true)
+	if why == nil && err == nil {
+		why = im.changesValue(w, i)
+	}
 	if why != nil {
 		w.decided[i].taken = false
 		return im.wait(ctx, w, i, why)
@@ -137,13 +144,13 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		if err != nil {
 			return err
 		}
-		r.names.columns = l.rules.NewNames(false, merge.Mask{})
+		r.place, r.names.columns = i, l.rules.NewNames(false, merge.Mask{})
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
 		if write := im.written(w, i); !write.IsEmpty() {
 			r := im.changedRow(w, i, f, out.Row.Groups, write)
-			r.names.columns = l.rules.NewNames(true, write.Without(w.compare(i, f).Equal))
+			r.place, r.names.columns = i, l.rules.NewNames(true, write.Without(w.compare(i, f).Equal))
 			q.update = append(q.update, r)
 			count.Updated++
 		}

@@ -35,8 +35,10 @@ type localTable struct {
 	bits    []int                  // their bits; 0: none
 	place   map[*schema.Column]int // their places in written
 	mask    merge.Mask             // existence and all columns with versions
+	whole   merge.Mask             // columns that every sender sends who has them
 	byName  bool                   // others refer to its rows by name
 
+	collides     bool         // another row here had a value of a new one that only one may have: from then on such rows are looked for first
 	touched      bool         // the following is known
 	emptyAtStart bool         // there was nothing in it when it was first touched, and nothing is known of it: nothing need be looked up
 	tombstones   bool         // there are deletions to look up
@@ -165,6 +167,12 @@ func (v *resolver) table(st *schema.Table) *localTable {
 		l.mask = v.j.Mask(st)
 		l.rules = v.j.On(st, v.peer)
 		l.filters = v.j.Filters(st, v.peer)
+		for _, c := range v.j.Columns(st) {
+			if !v.j.Secret(st, c) && !v.j.ExcludedUp(st, c) {
+				l.whole = l.whole.Or(merge.Bit(l.journal.Bit(c.Name)))
+			}
+		}
+		l.whole = l.whole.Without(l.rules.TakesNot())
 		l.count.Table = st.Name
 		v.exchanged = append(v.exchanged, l)
 	}

@@ -164,6 +164,7 @@ type importRun struct {
 	senders map[string]*journal.Peer // those looked up so far; nil: there is no such peer
 	each    func(*Result) error
 	arrived map[uint16][]string // keys of rows that came in and for which others wait, by table
+	cameIn  int64               // rows that files brought
 }
 
 // forThisNode reads the headers and keeps the files that are for this node and from its peers.

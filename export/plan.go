@@ -143,7 +143,7 @@ func (p *plan) addTables(ctx context.Context, o Options) error {
 		if p.peer.Role == access.Child && o.Policies != nil {
 			t.tellPolicies(o.Policies(t.meta))
 		}
-		if waiting[t.meta.ID] > 0 {
+		if waiting[t.meta.ID] {
 			if t.waiting, err = journal.WaitingSince(ctx, p.snap, p.peer.ID, t.meta.ID); err != nil {
 				return err
 			}

@@ -127,6 +127,7 @@ var mutants = []mutant{
 	{"rows of a table that was replaced count as found", "replaced.go", "return m.Found(columns)", "return m.Touch(prev)", 0, "TestLostTable"},
 	{"what is gone with a table was not deleted", "replaced.go", "\treturn Row{}\n", "\treturn m.Delete(prev, 0)\n", 0, "TestLostTable"},
 	{"deletions outlive a table", "replaced.go", "prev.Known && !prev.Alive", "false", 0, "TestFoundAgain"},
+	{"a row comes back from a deletion with all its columns", "settle.go", "!lacks.IsEmpty() {", "false {", 0, "TestColumnThatASiteLacks"},
 	{"a file that is on its way for long is of no clock ahead", "skew.go", "case least > skewSlack:", "case false:", 0, "TestSkew"},
 	{"a clock is behind what its header acknowledges", "skew.go", "case known && most < -skewSlack:", "case false:", 0, "TestSkew"},
 	{"a clock here that was set back proves nothing", "skew.go", "acked > 0 && acked <= now", "acked > 0", 0, "TestSkew"},

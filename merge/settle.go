@@ -108,6 +108,8 @@ type Incoming struct {
 	// done to it here, and edits made here do not let it outlive a deletion, unless it stays for those that refer to it.
 	NeverSent Mask
 	Whose     Whose // of a live row: what the sender says of whose it is, as far as that is believed
+	// Columns is those that are here, but for what the sender may leave out: of a row that comes back from a deletion, each gets a version.
+	Columns Mask
 }
 
 // Whose is what the sender of a row says of who added it.
@@ -313,6 +315,10 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	}
 	if local.Dead.Before(best) || !news.IsEmpty() && !resent && im.insists(&in, local.Dead) {
 		out := Outcome{Row: im.arrivingRow(local, in), Action: Insert, Write: in.columns(), Changed: true}
+		if lacks := in.Columns.Without(in.columns()).Columns(); !lacks.IsEmpty() {
+			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.
+			out.Row.Groups = Normalise(append(out.Row.Groups, Group{lacks, im.above(local.Dead.Stamp, &in)}))
+		}
 		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}

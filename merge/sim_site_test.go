@@ -51,6 +51,7 @@ type file struct {
 	src, dst string
 	head     merge.Header
 	again    map[uint64]bool
+	lacks    merge.Mask // columns that the sender does not have
 	size     int64
 	rows     []sentRow
 	records  []record
@@ -86,6 +87,7 @@ type site struct {
 	asked    uint64            // the epoch in which every peer was asked to send all again; 0: never
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
+	lacks    merge.Mask        // columns that are not here for now
 	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
 }
 
@@ -148,9 +150,9 @@ func (s *site) seal() {
 			if e.Known && !e.Alive {
 				e.Dead.Added = merge.Adder{Stored: s.added[c.key].Known, Peer: s.added[c.key].By}
 			}
-			e.Row = m.Insert(e.Row, merge.Bits(allColumns), c.time)
+			e.Row = m.Insert(e.Row, merge.Bits(allColumns).Without(s.lacks), c.time)
 		case 'e':
-			e.Row = m.Edit(e.Row, c.mask, c.time)
+			e.Row = m.Edit(e.Row, c.mask.Without(s.lacks), c.time)
 		case 'd':
 			s.added[c.key] = access.Added{Known: true, By: e.AddedBy()}
 			e.Row = m.Delete(e.Row, c.time)
@@ -169,7 +171,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	ask.Now = s.w.clockOfHeaders(s.name)
 	h, full := merge.PlanExport(&s.history, &l.Link, ask)
 	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
-	whole := &file{src: s.name, dst: to, head: h, again: s.resent, size: []int64{1, 1 << 40}[s.epoch()%2]}
+	whole := &file{src: s.name, dst: to, head: h, again: s.resent, lacks: s.lacks, size: []int64{1, 1 << 40}[s.epoch()%2]}
 	if l.Acked.Epoch < s.asked {
 		whole.asks, whole.lost = s.asked, s.asked == s.lost
 	}
@@ -298,6 +300,7 @@ func sameRow(a, b merge.Row) bool {
 }
 
 func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
+	f = s.without(f)
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
 		wrote = s.take(f.rows[n], f.src, im, false) || wrote
@@ -315,6 +318,26 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 		}
 	}
 	return wrote
+}
+
+// without is a file as it reads where columns are not here.
+func (s *site) without(f *file) *file {
+	x := *f
+	x.rows = slices.Clone(f.rows)
+	for i := range x.rows {
+		r := &x.rows[i]
+		r.Columns = merge.Bits(allColumns).Without(s.lacks)
+		r.Groups = slices.Clone(r.Groups)
+		for j := range r.Groups {
+			r.Groups[j].Mask = r.Groups[j].Mask.Without(s.lacks)
+		}
+		for bit := range r.val {
+			if f.lacks.Or(s.lacks).Has(bit) {
+				r.val[bit] = s.rows[r.key].val[bit]
+			}
+		}
+	}
+	return &x
 }
 
 // references lists which rows that are here refer to the rows that are to go.

@@ -181,7 +181,9 @@ func (w *world) insert(site, key string, pick int) {
 	e.here = true
 	e.val[1] = w.write(key, 1, target)
 	for i := 2; i < cols; i++ {
-		e.val[i] = w.write(key, i, "")
+		if !s.lacks.Has(i) {
+			e.val[i] = w.write(key, i, "")
+		}
 	}
 	s.rows[key] = e
 	s.log = append(s.log, change{key, 'n', merge.Mask{}, w.clock(site)})
@@ -215,6 +217,7 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 			mask = mask.Without(merge.Bit(1))
 		}
 	}
+	mask = mask.Without(s.lacks)
 	for i := 1; i < cols; i++ {
 		if !mask.Has(i) {
 			continue

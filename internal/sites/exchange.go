@@ -164,6 +164,9 @@ func (s *Site) applyOptions(opts ...func(*apply.Options)) apply.Options {
 		},
 		Decrypt: func(r io.Reader) (io.Reader, error) { return r, nil },
 	}
+	if s.Options != nil {
+		s.Options(&o)
+	}
 	for _, f := range opts {
 		f(&o)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/dbtest"
@@ -33,6 +34,7 @@ type Site struct {
 	Features features.Known                      // what the node reads and writes; nil: it is as omsync was before there was any feature
 	Policies func(*journal.Table) merge.Policies // what decides conflicts; nil: the later stamp
 	Waits    bool                                // rows that cannot be applied wait; otherwise an import is all or nothing
+	Options  func(*apply.Options)                // of each import, and of each retry; nil: the usual ones
 
 	t        testing.TB
 	app      *sql.Conn // where Exec runs: its session variables stay
