@@ -26,18 +26,15 @@ func (r Rules) peers(from merge.Peer, author string) bool {
 	return from == r.peer || slices.Contains(r.ends.Before, from) || from == 0 && author == r.ends.Peer && author != ""
 }
 
-// own reports whether it was made here, or by this node's parent, or by the peer.
-func (r Rules) own(from merge.Peer, author string) bool {
-	return r.peers(from, author) || r.above(from, author)
-}
-
 // above reports whether it was made here, or by this node's parent.
 func (r Rules) above(from merge.Peer, author string) bool {
 	return from == 0 && author == r.ends.Self && author != "" || slices.Contains(r.ends.Parents, from)
 }
 
 // MadeAbove reports whether a row is the parent's at this end of a link to a child: made here, or by this node's own parent.
-func (r Rules) MadeAbove(row merge.Row) bool { return r.above(row.AddedBy(), row.AddedAs()) }
+func (r Rules) MadeAbove(row merge.Row) bool {
+	return row.AddedHere(r.ends.Self) || row.Alive && slices.Contains(r.ends.Parents, row.AddedBy())
+}
 
 // SendsBack reports whether rows that the peer had added go back to it once it has lost them, though nothing else of the table goes there.
 func (r Rules) SendsBack() bool { return !r.up && r.table.Direction == Up }
@@ -86,13 +83,13 @@ func (r Rules) Theirs(groups []merge.SentGroup) (out []merge.SentGroup) {
 // TakesBack reports whether rows of the table are taken from the peer only as far as [Rules.Back] says.
 func (r Rules) TakesBack() bool { return r.up && r.table.Direction == Up }
 
-// Back returns, where [Rules.TakesBack], those versions of a row that are taken. Of a row that is not here: all, if this node added
+// Back returns, where [Rules.TakesBack], those versions of a row that are taken. Of a row that is not here, and of one that was deleted here only if it was added anew since: all, if this node added
 // it, or nobody below the parent did and the table has staff. Of one that is the parent's: all. Of another one: those that this node made,
 // and may have lost since. Epoch 0 of its existence says that it came from here.
 func (r Rules) Back(row merge.Row, groups []merge.SentGroup) (taken []merge.SentGroup) {
 	if !row.Known || !row.Alive {
 		ours := slices.ContainsFunc(groups, func(g merge.SentGroup) bool {
-			return g.Mask.Has(merge.Existence) && (g.Epoch == 0 || g.Author == r.ends.Self)
+			return g.Mask.Has(merge.Existence) && (g.Epoch == 0 || g.Author == r.ends.Self) && (!row.Known || row.Dead.Before(g.Stamp))
 		})
 		if ours || r.table.Staff {
 			return groups

@@ -236,6 +236,18 @@ func TestStaffIsTaken(t *testing.T) {
 	}
 }
 
+// A row that was deleted here comes back if it was added anew since, and not for what was done to it before.
+func TestBackOfADeletedRow(t *testing.T) {
+	r := access.On(access.Table{Direction: access.Up}, peer, access.Parent).Between(ends)
+	gone := merge.Row{Known: true, Dead: merge.Version{Stamp: merge.Stamp{Time: 8}}}
+	for time, want := range map[int64]int{7: 0, 9: 2} {
+		groups := []merge.SentGroup{{Mask: merge.Bit(merge.Existence), Sent: merge.Sent{Stamp: merge.Stamp{Time: time, Author: "other"}}}, {Mask: merge.Bit(1), Sent: merge.Sent{Stamp: merge.Stamp{Time: 99, Author: "self"}, Epoch: 7}}}
+		if got := len(r.Back(gone, groups)); got != want {
+			t.Errorf("added at %d, deleted at 8: %d versions are taken, want %d", time, got, want)
+		}
+	}
+}
+
 // A row is known as made above by where it came from; an author's name alone says nothing.
 func TestMadeAbove(t *testing.T) {
 	r := access.On(access.Table{Direction: access.Own}, peer, access.Child).Between(ends)

@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|MadeAbove|SendsNot)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|BackOf|MadeAbove|SendsNot)",
 		mutation.Mutant{Rule: "rows that give rights stay put", File: "access.go", Old: "return t.Rights || t.Code", New: "return t.Code"},
 		mutation.Mutant{Rule: "code stays put", File: "access.go", Old: "return t.Rights || t.Code", New: "return t.Rights"},
 		mutation.Mutant{Rule: "columns are kept from the parent", File: "send.go", Old: "case r.up:\n\t\treturn r.table.ExcludedUp", New: "case false:\n\t\treturn r.table.ExcludedUp"},
@@ -38,11 +38,11 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "what only flows up is not sent down", File: "link.go", Old: "case Both, Down, Add:", New: "case Both, Down, Add, Up:"},
 		mutation.Mutant{Rule: "a child adds, and no more", File: "link.go", Old: "case Add, Own:\n\t\treturn some", New: "case Add, Own:\n\t\treturn everything"},
 		mutation.Mutant{Rule: "what another child added goes to no child", File: "link.go", Old: "case Own:\n\t\treturn some", New: "case Own:\n\t\treturn everything"},
-		mutation.Mutant{Rule: "of that not even its deletion does", File: "send.go", Old: "(r.up || r.own(dead.From, dead.Author))", New: "true"},
+		mutation.Mutant{Rule: "of that not even its deletion does", File: "send.go", Old: "(r.up || r.peers(dead.From, dead.Author) || r.above(dead.From, dead.Author))", New: "true"},
 		mutation.Mutant{Rule: "nor a record", File: "send.go", Old: "r.going() == everything || r.up && r.Sends()", New: "r.Sends()"},
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:\n\t\treturn false", New: "case false:\n\t\treturn false"},
 		mutation.Mutant{Rule: "the parent's own rows are not sent up", File: "send.go", Old: "return !(row.WasAddedBy(r.peer) && row.CameFrom(r.peer))", New: "return true"},
-		mutation.Mutant{Rule: "the parent sends some rows by whose they are", File: "send.go", Old: "return r.own(row.AddedBy(), row.AddedAs())", New: "return true"},
+		mutation.Mutant{Rule: "the parent sends some rows by whose they are", File: "send.go", Old: "return r.peers(row.AddedBy(), row.AddedAs()) || r.MadeAbove(row)", New: "return true"},
 		mutation.Mutant{Rule: "rows that give rights never return up", File: "send.go", Old: "return r.up && r.table.Direction.returns() && !r.table.staysPut()", New: "return r.up && r.table.Direction.returns()"},
 		mutation.Mutant{Rule: "code goes down only, whatever a profile says", File: "access.go", Old: "return Meet(t.Direction, Down)", New: "return t.Direction"},
 		mutation.Mutant{Rule: "a child's edit of what flows down was never sent", File: "send.go", Old: "case r.going() == nothing, r.up", New: "case r.up"},
@@ -67,6 +67,10 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "this node's own edits do not go back", File: "ends.go", Old: "v.From == 0 && v.Author != r.ends.Self && v.Epoch > base", New: "v.From == 0 && v.Epoch > base"},
 		mutation.Mutant{Rule: "what went back does not go again", File: "ends.go", Old: " && v.Epoch > base", New: ""},
 		mutation.Mutant{Rule: "a parent sends a child nothing that is not the child's", File: "ends.go", Old: "if ours || r.table.Staff {", New: "if ours || true {"},
+		mutation.Mutant{Rule: "what was deleted since does not come back", File: "ends.go", Old: " && (!row.Known || row.Dead.Before(g.Stamp))", New: ""},
+		mutation.Mutant{Rule: "what was deleted comes back if it was added anew", File: "ends.go", Old: "row.Dead.Before(g.Stamp)", New: "false"},
+		mutation.Mutant{Rule: "a parent says that a row comes back", File: "take.go", Old: "case r.TakesBack() && whose == merge.Ours:", New: "case false:"},
+		mutation.Mutant{Rule: "a parent takes no row of a child's by saying so", File: "take.go", Old: "case r.TakesBack() && whose == merge.Ours:", New: "case r.TakesBack():"},
 		mutation.Mutant{Rule: "a child takes what it lost", File: "ends.go", Old: "g.Mask.Has(merge.Existence) && (g.Epoch == 0 || g.Author == r.ends.Self)", New: "g.Epoch == 0"},
 		mutation.Mutant{Rule: "a child takes back what is told to be its own", File: "ends.go", Old: "(g.Epoch == 0 || g.Author == r.ends.Self)", New: "g.Author == r.ends.Self"},
 		mutation.Mutant{Rule: "a parent changes no row of a child's", File: "ends.go", Old: "if g.Author == r.ends.Self {\n\t\t\ttaken", New: "if true {\n\t\t\ttaken"},

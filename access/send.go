@@ -42,12 +42,12 @@ func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	case r.up:
 		return !(row.WasAddedBy(r.peer) && row.CameFrom(r.peer))
 	}
-	return r.own(row.AddedBy(), row.AddedAs())
+	return r.peers(row.AddedBy(), row.AddedAs()) || r.MadeAbove(row)
 }
 
 // SendsDeletion reports whether the deletion of a row goes to the peer.
 func (r Rules) SendsDeletion(dead merge.Version) bool {
-	return r.going() == everything || r.going() == some && (r.up || r.own(dead.From, dead.Author))
+	return r.going() == everything || r.going() == some && (r.up || r.peers(dead.From, dead.Author) || r.above(dead.From, dead.Author))
 }
 
 // SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.

@@ -83,12 +83,15 @@ func (r Rules) Policies(configured merge.Policies) merge.Policies {
 }
 
 // SaysWhose returns what versions of a live row that the peer sent say of who added it, as far as that is believed: under Add, where it
-// matters. A parent decides it. A child is believed that a new row is not its own, which only takes something from it.
+// matters, and of a row that a parent sends back. A parent decides it. A child is believed that a new row is not its own, which only takes something from it.
 func (r Rules) SaysWhose(groups []merge.SentGroup) merge.Whose {
-	if !r.table.Direction.adds() {
+	whose := merge.SaysWhose(groups)
+	switch {
+	case r.TakesBack() && whose == merge.Ours: // it had lost the row
+		return whose
+	case !r.table.Direction.adds():
 		return merge.Unsaid
 	}
-	whose := merge.SaysWhose(groups)
 	if !r.up && whose == merge.Theirs {
 		return merge.Unsaid
 	}

@@ -41,6 +41,7 @@ var mutants = []mutant{
 	{"a winner by policy is stamped above (incoming)", "columns.go", "out = im.above(local.Stamp, s.in)", "out = im.received(in)", 5000, ""},
 	{"a winner by policy is stamped above (local)", "columns.go", "out = im.stamper().above(in.Stamp)", "out = local", 5000, ""},
 	{"nothing here is seen by who does not know of a restore", "settle.go", "if !im.Valid || im.lost {", "if im.lost {", 20000, ""},
+	{"a child does not insist against what comes back to it", "settle.go", "!resent && im.FromParent && im.insists", "!resent && im.insists", 0, "TestRoutes"},
 	{"what never goes up goes by the parent", "columns.go", "s.policy, s.ack = im.senders(), 0", "", 0, "TestSettleNeverSent"},
 	{"what never goes down goes by the child", "columns.go", "return Child\n}\n\n// greater", "return Parent\n}\n\n// greater", 0, "TestSettleNeverSentToAChild"},
 	{"what returns is above its deletion", "refuse.go", "Insert(dead, columns, at)", "Insert(Row{}, columns, at)", 0, "TestReturn"},

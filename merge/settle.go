@@ -313,7 +313,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 		}
 		resent = resent || im.resent(g.Epoch)
 	}
-	if local.Dead.Before(best) || !news.IsEmpty() && !resent && im.insists(&in, local.Dead) {
+	if local.Dead.Before(best) || !news.IsEmpty() && !resent && im.FromParent && im.insists(&in, local.Dead) {
 		out := Outcome{Row: im.arrivingRow(local, in), Action: Insert, Write: in.columns(), Changed: true}
 		if lacks := in.Columns.Without(in.columns()).Columns(); !lacks.IsEmpty() {
 			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.

@@ -182,7 +182,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			knows = merge.NoPeer
 		}
 		answer := e.Alive && s.refused[to][k] > h.Base.Epoch
-		if !e.NewerThan(h.Base.Epoch, knows) && !answer || !s.maySend(to, e) {
+		if !s.goes(to, e, h.Base.Epoch, knows, answer) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
@@ -192,7 +192,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 		if q, ok := s.wait[waitKey{k, to, 0}]; ok {
 			r.Ack = min(r.Ack, q.Since())
 		}
-		r.Groups, r.Dead = e.Outgoing(l.peer)
+		r.Groups, r.Dead = s.outgoing(to, e)
 		whole.rows = append(whole.rows, r)
 	}
 	sort.SliceStable(whole.rows, func(i, j int) bool { return rank(whole.rows[i]) < rank(whole.rows[j]) })

@@ -106,7 +106,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, file, stays
 	if e.Known && !e.Alive {
 		e.Dead.Added = merge.Adder{Stored: s.added[key].Known, Peer: s.added[key].By}
 	}
-	if !s.rules(from).TakesRow(e.Row, s.added[key]) {
+	if !s.takesBack(from, e, &q) && !s.rules(from).TakesRow(e.Row, s.added[key]) {
 		return true, s.refuse(key, from, q, im)
 	}
 	for _, g := range append(slices.Clone(q.Groups), merge.SentGroup{Sent: q.Dead}) {
@@ -128,6 +128,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, file, stays
 	if file {
 		policies = s.w.policiesFrom(s, from)
 	}
+	policies = s.rules(from).Policies(policies)
 	q.NeverSent = s.rules(from).NeverSent(e.Row, q.Whose)
 	out := rules.Settle(e.Row, q.Incoming, policies, c, stays)
 	val, here := e.val, e.here

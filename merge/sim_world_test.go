@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/merge"
 )
 
@@ -45,7 +46,7 @@ type world struct {
 	blocked  map[[2]string]bool // site and key: the site's database does not take the row for now
 	broken   string             // a site whose files are stamped at the end of time; "": none
 
-	add bool // of the table only what a site added goes up, see access.Add
+	direction access.Direction // which way the table goes on every link
 
 	noHorizon bool // everything is taken, as before there was a horizon
 	mending   bool // some hold what they took then, and are refused
