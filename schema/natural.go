@@ -23,6 +23,8 @@ type NaturalKey struct {
 	Where   []Fixed   // only rows of Of with these values have a key
 	Only    []string  // only these values of the first part, compared without case; none: all
 	Certain bool      // two rows with one key are the same, without a question; otherwise it speaks for that
+	// Supports: it speaks for or against what another key proposes, and proposes nothing by itself.
+	Supports bool
 }
 
 // Fixed is a column with the value that it must have.
@@ -38,6 +40,8 @@ type natural struct {
 	Where   map[string]string
 	Only    []string
 	Certain bool
+	// Supports is NaturalKey.Supports.
+	Supports bool
 }
 
 // NaturalKeys returns the natural keys of a table, certain ones first and then by name. A rule of a built-in profile that names what this
@@ -68,13 +72,13 @@ func (p *Profile) NaturalKeys(c *Catalogue, t *Table) []*NaturalKey {
 
 // in returns the rule as a key of a table; nil if the database has not what it names.
 func (r natural) in(c *Catalogue, t *Table, name string) *NaturalKey {
-	k := &NaturalKey{Name: name, Table: t, Of: t, Only: r.Only, Certain: r.Certain}
+	k := &NaturalKey{Name: name, Table: t, Of: t, Only: r.Only, Certain: r.Certain, Supports: r.Supports}
 	if r.Of != "" {
 		if k.Of = c.Named(r.Of); k.Of == nil {
 			return nil
 		}
 		k.By = k.Of.Column(r.By)
-		if k.By == nil || k.By.Ref == nil || k.By.Ref.When != nil || k.By.Ref.To.Root != t.Root {
+		if k.By == nil || !belongs(k.By, t) {
 			return nil
 		}
 	}
@@ -93,6 +97,14 @@ func (r natural) in(c *Catalogue, t *Table, name string) *NaturalKey {
 		k.Where = append(k.Where, Fixed{fixed, r.Where[column]})
 	}
 	return k
+}
+
+// belongs reports whether a column says to which row of t its own row belongs: it refers to it, or is the key that both share.
+func belongs(by *Column, t *Table) bool {
+	if by.Ref == nil {
+		return by == by.Table.Integer && by.Table.Root == t.Root
+	}
+	return by.Ref.When == nil && by.Ref.To.Root == t.Root
 }
 
 // Label returns the columns whose values tell people which row it is, in the table itself or in one whose rows belong to it (by its column
@@ -167,10 +179,12 @@ func readRule(value any) (r natural, err error) {
 			r.By, ok = v.(string)
 		case "certain":
 			r.Certain, ok = v.(bool)
+		case "supports":
+			r.Supports, ok = v.(bool)
 		case "where":
 			r.Where, ok = textsByName(v)
 		default:
-			return r, fmt.Errorf("unknown key %s: a natural key has columns, of, by, where, only and certain", name)
+			return r, fmt.Errorf("unknown key %s: a natural key has columns, of, by, where, only, certain and supports", name)
 		}
 		if !ok {
 			return r, fmt.Errorf("%s holds a value of another type", name)
@@ -178,6 +192,9 @@ func readRule(value any) (r natural, err error) {
 	}
 	if len(r.Columns) == 0 || slices.Contains(r.Columns, "") {
 		return r, errors.New("a natural key needs columns")
+	}
+	if r.Certain && r.Supports {
+		return r, errors.New("a natural key that is certain needs no other: certain or supports")
 	}
 	if (r.Of == "") != (r.By == "") {
 		return r, errors.New("a natural key of rows that belong to the table's needs both: of (their table) and by (their column that refers to it)")

@@ -25,6 +25,9 @@ func naturalText(k *NaturalKey) string {
 	if k.Certain {
 		b.WriteString(" certain")
 	}
+	if k.Supports {
+		b.WriteString(" supports")
+	}
 	return b.String()
 }
 
@@ -49,11 +52,11 @@ func TestNaturalKeysOfOpenMRS(t *testing.T) {
 			"program_attribute_type":   "name: program_attribute_type(name) certain",
 			"relationship_type":        "name: relationship_type(a_is_to_b, b_is_to_a) certain",
 			"location_tag_map":         "location: location_tag_map(location_id, location_tag_id) certain",
-			"concept":                  "full name: concept_name(name, locale) by concept_id concept_name_type=FULLY_SPECIFIED voided=0; mapping: concept_reference_map(concept_reference_term_id) by concept_id",
-			"patient":                  "identifier: patient_identifier(identifier_type, identifier) by patient_id voided=0",
+			"concept":                  "class: concept(class_id) supports; datatype: concept(datatype_id) supports; full name: concept_name(name, locale) by concept_id concept_name_type=FULLY_SPECIFIED voided=0; mapping: concept_reference_map(concept_reference_term_id) by concept_id",
+			"patient":                  "birthdate: person(birthdate) by person_id supports; gender: person(gender) by person_id supports; identifier: patient_identifier(identifier_type, identifier) by patient_id voided=0",
 			"users":                    "account: users(system_id) only admin daemon certain; email: users(email); person: users(person_id); user name: users(username)",
 			"concept_reference_source": "name: concept_reference_source(name) certain; HL7 code: concept_reference_source(hl7_code)",
-			"location":                 "name: location(name)",
+			"location":                 "district: location(county_district) supports; name: location(name); parent: location(parent_location) supports",
 			"obs":                      "",
 			"encounter":                "",
 		},
