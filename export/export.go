@@ -10,6 +10,7 @@ import (
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // File is where a batch goes. It has its final name only after Commit; Discard leaves nothing.
@@ -21,11 +22,14 @@ type File interface {
 
 // Options say what to export and how a file is made.
 type Options struct {
-	Full      bool           // a full load, whatever the peer has acknowledged
-	SinceSent bool           // from the last batch made, acknowledged or not: for a link that runs one way
-	PartSize  int64          // bytes after which a full load goes on in the next file; 0: one file
-	Wait      time.Duration  // how long to wait for the gate
-	Features  features.Known // what this program reads and writes; the peer is written what it has said that it reads
+	Full      bool // a full load, whatever the peer has acknowledged
+	SinceSent bool // from the last batch made, acknowledged or not: for a link that runs one way
+	// Match, if it is not nil, has a file for matching made: a full load of these columns of these tables alone, which is never applied, and
+	// of which nothing is noted. See [batch.Header.ForMatching].
+	Match    map[*schema.Table][]*schema.Column
+	PartSize int64          // bytes after which a full load goes on in the next file; 0: one file
+	Wait     time.Duration  // how long to wait for the gate
+	Features features.Known // what this program reads and writes; the peer is written what it has said that it reads
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer
@@ -78,7 +82,7 @@ func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
 		released := p.released()
-		if len(released) == 0 || again { // what comes in between goes with the next export
+		if len(released) == 0 || again || p.match { // what comes in between goes with the next export
 			return p, nil
 		}
 		snap.Close()
@@ -97,14 +101,19 @@ type exporter struct {
 
 // run writes the files. always: a header at least, whether or not one is due.
 func (x *exporter) run(ctx context.Context, always bool) error {
-	if err := x.writeConflicts(ctx); err != nil { // in a load in parts no later than the rows they are about
-		return err
-	}
-	if err := x.writeDeletions(ctx); err != nil {
+	if err := x.writeBefore(ctx); err != nil {
 		return err
 	}
 	if err := x.writeTables(ctx); err != nil {
 		return err
+	}
+	if x.match {
+		if x.out.file == nil {
+			if err := x.out.beginAlone(); err != nil {
+				return err
+			}
+		}
+		return x.out.finish(ctx)
 	}
 	x.warnUnsent()
 	if x.out.parts() > 0 {
@@ -121,4 +130,15 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 		}
 	}
 	return x.out.finish(ctx)
+}
+
+// writeBefore writes what stands before the rows: conflict records, in a load in parts no later than the rows they are about, and deletions.
+func (x *exporter) writeBefore(ctx context.Context) error {
+	if x.match {
+		return nil
+	}
+	if err := x.writeConflicts(ctx); err != nil {
+		return err
+	}
+	return x.writeDeletions(ctx)
 }

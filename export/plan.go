@@ -29,6 +29,8 @@ type plan struct {
 	known    map[*schema.Table]*table
 	left     leftOut // what no batch takes
 	unsent   *unsent // rows that stay here for now
+	match    bool    // the file is for matching
+	only     map[*schema.Table][]*schema.Column
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -44,6 +46,7 @@ type table struct {
 	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
 	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
 	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+	match   bool                 // the file is for matching: rows go without their integers
 	knows   merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
 }
 
@@ -64,7 +67,7 @@ func (t *table) as(known merge.Row) merge.Row {
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}}
+	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
 	var unread error
 	var err error
 	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
@@ -77,14 +80,14 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 		return nil, errors.New("no peer of that name: see omsync peer list")
 	}
 	var full bool
-	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
+	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
 	if unread != nil {
 		return nil, unread
 	}
 	if p.head.Upto, err = snap.Last(ctx); err != nil {
 		return nil, err
 	}
-	if full && o.PartSize > 0 {
+	if full && o.PartSize > 0 && !p.match {
 		p.head.Load = journal.Random()
 	}
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
@@ -131,7 +134,7 @@ func (p *plan) addTables(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.rules.Sends() || t.kept != nil {
+		if (t.rules.Sends() || t.kept != nil) && (!p.match || p.only[t.Table] != nil) {
 			p.tables = append(p.tables, t)
 		}
 	}
@@ -140,12 +143,18 @@ func (p *plan) addTables(ctx context.Context) error {
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name),
-		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), knows: p.peer.ID}
+		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), match: p.match, knows: p.peer.ID}
 	if out.owed != 0 && p.peer.Owed[t.Name].Lost {
+		out.knows = merge.NoPeer
+	}
+	if p.match { // which compares what came from the peer too
 		out.knows = merge.NoPeer
 	}
 	excluded := out.rules.SendsNot()
 	for _, c := range p.j.Columns(t) {
+		if p.match && !slices.Contains(p.only[t], c) {
+			continue
+		}
 		bit := meta.Bit(c.Name)
 		if excluded&bit != 0 && (p.j.Secret(t, c) || p.peer.Role == access.Parent && p.j.ExcludedUp(t, c)) {
 			continue
@@ -181,5 +190,8 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.peer.Heard)
+	if p.match {
+		h.Resent, h.Requests = nil, []string{batch.MatchNeed}
+	}
 	return h
 }

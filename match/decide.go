@@ -227,3 +227,35 @@ func (k *checking) checkSend(b *both, d *Decision, here *Row) *Problem {
 	k.byHere[id] = *d
 	return nil
 }
+
+// Merge returns what is decided once more decisions count: a decision about a row replaces an earlier one about it; that two are kept apart is about the
+// pair. Open takes back all that was decided about a row.
+func Merge(kept, more []Decision) []Decision {
+	type row struct{ table, here string }
+	replaced, opened, apart := map[row]bool{}, map[row]bool{}, map[Pair]bool{}
+	for _, d := range more {
+		switch id := (row{d.Table, d.Here}); d.Kind {
+		case Open:
+			opened[id] = true
+		case Apart:
+			apart[Pair{d.Table, d.Here, d.There}] = true
+		default:
+			replaced[id] = true
+		}
+	}
+	var out []Decision
+	for _, d := range kept {
+		id := row{d.Table, d.Here}
+		switch {
+		case opened[id], d.Kind != Apart && replaced[id], apart[Pair{d.Table, d.Here, d.There}]:
+			continue
+		}
+		out = append(out, d)
+	}
+	for _, d := range more {
+		if d.Kind != Open {
+			out = append(out, d)
+		}
+	}
+	return out
+}

@@ -120,9 +120,9 @@ func (c *Comparison) agree(k keyPair, here, there []Parts) (same, both bool) {
 
 // text returns the values of a natural key of a row here or there.
 func (c *Comparison) text(k keyPair, parts Parts) string {
-	return parts.Text(k.Refs, func(root, key string) string {
+	return Label(parts.Text(k.Refs, func(root, key string) string {
 		return cmp.Or(c.label(c.here, root, key), c.label(c.there, root, key), Shown(key))
-	})
+	}))
 }
 
 // texts returns the values of a row's natural keys.
@@ -138,7 +138,7 @@ func (c *Comparison) texts(s *Side, k keyPair, list []Parts) string {
 	if out = slices.Compact(out); len(out) > most {
 		out = append(out[:most], "…")
 	}
-	return strings.Join(out, "; ")
+	return Label(strings.Join(out, "; "))
 }
 
 // collide returns the pairs of rows of a table that are not one, and of which each has a unique value of the other: where one comes, it

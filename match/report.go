@@ -36,6 +36,7 @@ type Report struct {
 	OnlyHere    []Line // in tables of which nothing made here goes there
 	OnlyThere   []Line
 	Crowds      []Crowd
+	Waiting     int64 // rows that would wait at the other side for what is only here, each once
 }
 
 // Count is how many rows of a table are in each part of a report.
@@ -107,6 +108,10 @@ func (c *Comparison) reportTable(r *Report, b *both) {
 	}
 	for _, h := range sorted(b.here.Rows) {
 		if _, ok := p.toThere[h.Key]; ok || proposed["here "+h.Key] {
+			continue
+		}
+		if h.Seen { // the other side has it, or has deleted it
+			count.Same++
 			continue
 		}
 		if b.here.Sends {
