@@ -76,6 +76,7 @@ func (d *database) read(ctx context.Context, t *schema.Table) error {
 	if t.Integer != nil {
 		query += " ORDER BY " + schema.Quote(t.Integer.Name)
 	}
+	filter := d.j.Profile.RowFilter(t.Name)
 	seen := map[string]bool{} // where nothing keeps two rows from having one key
 	err = sqldb.Each(ctx, d.q, query, func(v []sql.RawBytes) error {
 		parts := make([]*string, len(all))
@@ -87,6 +88,9 @@ func (d *database) read(ctx context.Context, t *schema.Table) error {
 			return nil
 		}
 		key := journal.Canonical(t, journal.JoinKey(own))
+		if stays, known := journal.FilteredOut(t, filter, key); stays && known {
+			return nil
+		}
 		if !t.KeyOnce() {
 			if seen[key] {
 				return nil

@@ -32,8 +32,8 @@ func NewPlan(j *journal.Journal, peer *journal.Peer) *Plan {
 			continue
 		}
 		p.sends[t] = access.On(j.Access(t), peer.ID, peer.Role).Sends()
-		p.keys[t], p.labels[t], p.unique[t] = p.naturalKeys(t), j.Profile.Label(j.Catalogue, t), uniqueKeys(t)
-		wanted[t] = len(p.keys[t]) > 0 || len(p.unique[t]) > 0
+		p.keys[t], p.labels[t], p.unique[t] = p.naturalKeys(t), j.Profile.Label(j.Catalogue, t), p.uniqueKeys(t)
+		wanted[t] = len(p.keys[t]) > 0 || len(p.unique[t]) > 0 || knownByName(t)
 	}
 	for _, t := range j.Replicated() {
 		if p.sends[t] || t.Key == schema.KeyAll || t.Direction == access.None {
@@ -82,8 +82,21 @@ func (p *Plan) naturalKeys(t *schema.Table) (out []*schema.NaturalKey) {
 // hidden reports whether a column's values never leave the database, or mean nothing elsewhere.
 func hidden(c *schema.Column) bool { return c.Excluded != "" || c.Local || c.Generated }
 
-// uniqueKeys returns the unique indexes of a table that rows of two sites may collide in.
-func uniqueKeys(t *schema.Table) (out [][]*schema.Column) {
+// knownByName reports whether a name is the key of the rows.
+func knownByName(t *schema.Table) bool {
+	return len(t.KeyColumns) == 1 && t.KeyColumns[0].Ref == nil && !t.KeyColumns[0].UUIDColumn && !t.KeyColumns[0].Local
+}
+
+// uniqueKeys returns what rows of two sites may collide in: unique indexes, and the names by which people log in, which nobody may have
+// twice either. Names that each site counts by itself may be equal.
+func (p *Plan) uniqueKeys(t *schema.Table) (out [][]*schema.Column) {
+	if names := p.j.Profile.Names(t.Name); names != nil {
+		for _, name := range names.Columns {
+			if c := t.Column(name); c != nil && !hidden(c) && !slices.Contains(names.Numbered, name) {
+				out = append(out, []*schema.Column{c})
+			}
+		}
+	}
 	for _, columns := range t.Unique {
 		if slices.ContainsFunc(columns, func(c *schema.Column) bool {
 			return hidden(c) || c.UUIDColumn || c.Ref != nil && c.Ref.When != nil

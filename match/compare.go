@@ -1,6 +1,9 @@
 package match
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Pair is one thing under two keys.
 type Pair struct {
@@ -109,7 +112,7 @@ func common(here, there []Key) (out []keyPair) {
 
 func (c *Comparison) table(name string) *both {
 	for _, b := range c.tables {
-		if b.name == name {
+		if strings.EqualFold(b.name, name) {
 			return b
 		}
 	}
