@@ -80,6 +80,8 @@ func (k *checking) check(d *Decision) *Problem {
 		return problem("decide in the line of a row that is here: key_here names it", "a decision is about a row here, and key_here is empty")
 	case here == nil && k.elsewhere(b, d.Here, k.c.here) != "":
 		return problem("correct the column table or key_here", "%s is a row of %s here, and not of %s", d.Here, k.elsewhere(b, d.Here, k.c.here), b.name)
+	case b.here.KeyRefs != nil:
+		return problem("decide about the rows that it refers to", "a row of %s is the same where what it refers to is", b.name)
 	case here == nil:
 		return problem("was it deleted since? "+again, "no row of %s here has the key %s", b.name, d.Here)
 	}

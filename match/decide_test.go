@@ -203,3 +203,24 @@ func TestMerge(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckComposed(t *testing.T) {
+	tags := func() *match.Table {
+		return &match.Table{Name: "tag", Root: "tag", KeyRefs: []string{"type"}, Rows: []match.Row{{Key: "a", KeyParts: parts("a")}}}
+	}
+	got := match.Compare(side("clinic", tags()), side("hub", tags()), nil, nil).Check([]match.Decision{{Table: "tag", Here: "a", There: "a", Kind: match.Same}})
+	if len(got) != 1 || !strings.Contains(got[0].Error(), "decide about the rows that it refers to") {
+		t.Errorf("%v", got)
+	}
+}
+
+// Of what contradicts itself the first counts: a row has one partner.
+func TestKnownOnce(t *testing.T) {
+	for _, second := range []match.Pair{{Table: "type", Here: "b", There: "C"}, {Table: "type", Here: "x", There: "A"}} {
+		here, there := world()
+		r := match.Compare(here, there, []match.Pair{{Table: "type", Here: "b", There: "A"}, second}, nil).Report()
+		if len(r.Matched) != 1 || r.Matched[0].Here != "b" || r.Matched[0].There != "A" {
+			t.Errorf("%+v", r.Matched)
+		}
+	}
+}

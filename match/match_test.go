@@ -236,3 +236,56 @@ func TestShown(t *testing.T) {
 		seen[s] = "x" + key
 	}
 }
+
+// Eleven rows with their own keys on both sides are no crowd to decide about.
+func TestProposedCrowdOfOne(t *testing.T) {
+	var rows []string
+	for i := range match.MaxEach + 1 {
+		rows = append(rows, fmt.Sprintf("a%d=Unknown", i))
+	}
+	if r := report(side("clinic", named("place", false, rows...)), side("hub", named("place", false, rows...))); r.Crowds != nil {
+		t.Errorf("%+v", r.Crowds)
+	}
+}
+
+// Two rows that may be one, and of which one only may have a value, are proposed.
+func TestProposedUnique(t *testing.T) {
+	mails := func(row string) *match.Table {
+		t := named("users", false, row)
+		t.Unique, t.Rows[0].Unique = []match.Key{{Name: "email", Refs: []string{""}}}, []match.Parts{parts("jane@x")}
+		return t
+	}
+	r := report(side("clinic", mails("a=jane")), side("hub", mails("A=Jane")))
+	if len(r.Proposed) != 1 || r.Collisions != nil || !slices.Equal(r.Proposed[0].For, []string{"same name: jane", "only one row may have this email"}) {
+		t.Errorf("%+v, %+v", r.Proposed, r.Collisions)
+	}
+}
+
+// A natural key that has one name on both sides and refers to other tables is not one.
+func TestCertainOther(t *testing.T) {
+	here, there := named("type", true, "a=x"), named("type", true, "b=x")
+	there.Keys[0].Refs = []string{"place"}
+	if got := lines(report(side("clinic", here), side("hub", there))); !slices.Equal(got, []string{"type only here a~", "type only there ~b"}) {
+		t.Error(got)
+	}
+}
+
+// A row that has a natural key twice is one row that has it.
+func TestCertainTwice(t *testing.T) {
+	here := named("type", true, "a=x")
+	here.Rows[0].Natural[0] = append(here.Rows[0].Natural[0], parts("X "))
+	if got := lines(report(side("clinic", here), side("hub", named("type", true, "b=x")))); !slices.Equal(got, []string{"type matched a~b"}) {
+		t.Error(got)
+	}
+}
+
+func TestLabel(t *testing.T) {
+	for s, want := range map[string]string{
+		"Jane  Achieng": "Jane Achieng", " a\tb\nc\r\n": "a b c", "a\x1b[31mb\u202ec\u200bd": "a [31mb c d", "\xff": "\uFFFD", "": "",
+		strings.Repeat("é", 120): strings.Repeat("é", 120), strings.Repeat("é", 121): strings.Repeat("é", 119) + "…",
+	} {
+		if got := match.Label(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}

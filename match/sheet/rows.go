@@ -44,8 +44,11 @@ func DecisionText(d match.Decision) string {
 	return ""
 }
 
-// Rows returns what a spreadsheet has of a report: all that is matched, proposed, collides, or is only here and rows would wait for it; and of the
-// tables of the last, and of those of which something is proposed, what is only there, to choose from.
+// mostToChoose is of how many rows of a table a person may be asked to choose.
+const mostToChoose = 1000
+
+// Rows returns what a spreadsheet has of a report: all that is matched, proposed, collides, or is only here and rows would wait for it; and
+// of the tables in which something is to be decided what is only there, to choose from, if that is not too much.
 func Rows(r *match.Report) (out []Row) {
 	choose := map[string]bool{}
 	for _, list := range [][]match.Line{r.Matched, r.Proposed, r.Collisions, r.OnlyHere} {
@@ -57,6 +60,9 @@ func Rows(r *match.Report) (out []Row) {
 		for i := range list {
 			choose[list[i].Table] = true
 		}
+	}
+	for _, c := range r.Tables {
+		choose[c.Table] = choose[c.Table] && c.OnlyThere <= mostToChoose
 	}
 	for i := range r.OnlyThere {
 		if choose[r.OnlyThere[i].Table] {
