@@ -51,7 +51,7 @@ type checking struct {
 }
 
 // Check returns what is wrong with decisions, in their order; nil: they can be taken. c is the comparison without any of them. Keys in
-// decisions are as [Shown] shows them; Check puts the rows' keys in their place.
+// decisions are as [Shown] shows them; Check puts the rows' keys, and what they are called, in their place.
 func (c *Comparison) Check(decisions []Decision) []*Problem {
 	k := &checking{c: c, byHere: map[[2]string]Decision{}, byThere: map[[2]string]Decision{}, apart: map[Pair]Decision{}}
 	for i := range decisions {
@@ -145,6 +145,7 @@ func (k *checking) checkPair(b *both, d *Decision, here *Row) *Problem {
 	if d.LabelThere != "" && d.LabelThere != there.Label {
 		return problem(again, "the row %s of %s is called %q at %s now, and was %q when the file was written", Shown(there.Key), b.name, there.Label, k.c.there.Node, d.LabelThere)
 	}
+	d.LabelThere = there.Label
 	if d.Kind == Apart {
 		return k.checkApart(b, d, here, there)
 	}

@@ -301,7 +301,7 @@ func printPart(out io.Writer, title string, lines []match.Line) error {
 			text += fmt.Sprintf(" (%s would wait)", count(l.Waiting, "row"))
 		}
 		if d := sheet.DecisionText(l.Decision); d != "" {
-			text += ": decided: " + d
+			text += "; decided: " + d
 		}
 		if _, err := fmt.Fprintln(out, failure.Printable(text)); err != nil {
 			return err
