@@ -43,9 +43,15 @@ const table = `CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(3
 // tree makes a hub and clinics that are its children.
 func tree(t *testing.T, clinics ...string) (hub *node, all map[string]*node) {
 	t.Helper()
+	return treeOf(t, "none", []string{table}, clinics...)
+}
+
+// treeOf is tree with a data model.
+func treeOf(t *testing.T, profile string, tables []string, clinics ...string) (hub *node, all map[string]*node) {
+	t.Helper()
 	all = map[string]*node{}
 	for _, name := range append([]string{"hub"}, clinics...) {
-		s := sites.New(t, name, "none", table)
+		s := sites.New(t, name, profile, tables...)
 		s.Init()
 		id, err := keys.Create(t.TempDir(), name, keys.X25519)
 		if err != nil {

@@ -202,7 +202,7 @@ func (n *Node) Match(ctx context.Context, p *journal.Peer, there *match.Side, de
 		return nil, err
 	}
 	defer c.Close()
-	for _, statement := range []string{"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"} {
+	for _, statement := range []string{"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT"} {
 		if _, err := c.ExecContext(ctx, statement); err != nil {
 			return nil, err
 		}

@@ -114,7 +114,7 @@ func (d *database) read(ctx context.Context, t *schema.Table) error {
 // sent returns what says of a row whether the peer has had it from here, or made it; nil: it has had none.
 func (d *database) sent(ctx context.Context, t *schema.Table) (func(journal.Row) bool, error) {
 	link := &d.with.Link
-	upto := link.Acked.Epoch
+	upto := max(link.Acked.Epoch, link.Sending.Upto.Epoch)
 	for _, end := range link.ExportEnds {
 		upto = max(upto, end.Epoch)
 	}
@@ -126,7 +126,20 @@ func (d *database) sent(ctx context.Context, t *schema.Table) (func(journal.Row)
 	if err != nil {
 		return nil, err
 	}
+	changes, err := journal.TableChanges(ctx, d.q, meta.ID)
+	if err != nil {
+		return nil, err
+	}
+	made := map[journal.Row]bool{} // and not sealed yet
+	for _, c := range changes {
+		if c.Op != journal.OpUpdate {
+			made[c.Row] = c.Op == journal.OpInsert
+		}
+	}
 	return func(r journal.Row) bool {
+		if made[r] {
+			return false
+		}
 		groups, ok := entries[r]
 		if !ok {
 			groups = []merge.Group{meta.Default}
