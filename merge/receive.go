@@ -36,7 +36,7 @@ type Decision struct {
 // is to be called before RecordImport.
 func (l *Link) Import(h Header, d Decision) Import {
 	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
-		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch}
+		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Sent: l.sent()}
 }
 
 // Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the

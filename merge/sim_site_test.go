@@ -53,8 +53,9 @@ type file struct {
 	size     int64
 	rows     []sentRow
 	records  []record
-	asks     uint64 // the sender's epoch of its request for everything
-	lost     bool   // which it has lost
+	means    map[value]string // which rows references are to, by the receiver's keys
+	asks     uint64           // the sender's epoch of its request for everything
+	lost     bool             // which it has lost
 	tries    int
 }
 
@@ -83,10 +84,14 @@ type site struct {
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
 	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
+
+	aliases map[pairOf]string // own keys
+	means   map[value]string  // which rows references are to, where they came from a peer
 }
 
 func newSite(w *world, name, parent string) *site {
-	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{}}
+	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{},
+		aliases: map[pairOf]string{}, means: map[value]string{}}
 	s.history = merge.History{ID: w.id(), Has: s.has}
 	return s
 }
@@ -105,6 +110,7 @@ func (s *site) backup() *site {
 	c.log = slices.Clone(s.log)
 	c.records = maps.Clone(s.records)
 	c.wait = maps.Clone(s.wait)
+	c.aliases, c.means = maps.Clone(s.aliases), maps.Clone(s.means)
 	c.links = map[string]*end{}
 	for k, e := range s.links {
 		x := *e
@@ -182,10 +188,13 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			whole.records = append(whole.records, r)
 		}
 	}
+	if s.w.apart {
+		s.translateOut(whole)
+	}
 	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.history, &l.Link, s.w.clockOfHeaders(s.name)) {
 		return nil
 	}
-	if !full || part == 0 {
+	if !full || part == 0 || whole.head.Upto == whole.head.Base {
 		return []*file{whole}
 	}
 	var parts []*file
@@ -243,11 +252,11 @@ func (s *site) receive(f *file) string {
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
-	rows, records := s.rows, s.records
-	s.rows, s.records = maps.Clone(rows), maps.Clone(records)
+	rows, records, aliases, means := s.rows, s.records, s.aliases, s.means
+	s.rows, s.records, s.aliases, s.means = maps.Clone(rows), maps.Clone(records), maps.Clone(aliases), maps.Clone(means)
 	wrote := s.apply(f, &im)
 	if s.w.strict && len(s.wait) > 0 { // all or nothing
-		s.rows, s.records, s.wait = rows, records, map[waitKey]waiting{}
+		s.rows, s.records, s.wait, s.aliases, s.means = rows, records, map[waitKey]waiting{}, aliases, means
 		return refusedWhole
 	}
 	if wrote {
@@ -281,6 +290,9 @@ func sameRow(a, b merge.Row) bool {
 }
 
 func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
+	if s.w.apart {
+		f, wrote = s.translateIn(f, im)
+	}
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
 		wrote = s.take(f.rows[n], f.src, im, false) || wrote
@@ -313,7 +325,7 @@ func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
 		if !e.here || k[0] != 'c' {
 			continue
 		}
-		target, ok := goes[s.w.target[e.val[1]]]
+		target, ok := goes[s.target(e.val[1])]
 		if !ok {
 			continue
 		}
@@ -352,7 +364,7 @@ func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote b
 
 func (s *site) here(key string) bool { return s.rows[key].here }
 
-func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.w.target[ref]) }
+func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.target(ref)) }
 
 // digest is what a second import of a file must not change.
 func (s *site) digest() string {
@@ -360,5 +372,5 @@ func (s *site) digest() string {
 	for _, k := range s.keys() {
 		b = fmt.Append(b, k, s.rows[k])
 	}
-	return fmt.Sprint(string(b), len(s.records), len(s.wait), s.epoch(), s.history.ID)
+	return fmt.Sprint(string(b), s.aliases, len(s.records), len(s.wait), s.epoch(), s.history.ID)
 }

@@ -44,6 +44,7 @@ type world struct {
 	blocked map[[2]string]bool // site and key: the site's database does not take the row for now
 	broken  string             // a site whose files are stamped at the end of time; "": none
 
+	apart     bool // sites have keys of their own for one thing: see sim_alias_test.go
 	noHorizon bool // everything is taken, as before there was a horizon
 	mending   bool // some hold what they took then, and are refused
 	mended    int  // rows that were mended
@@ -56,6 +57,9 @@ type world struct {
 	fault    string
 	talk     func(string, ...any) // nil: nobody listens
 
+	named     map[value]string // what rows are known by, where sites lived apart
+	same      map[string]string
+	made      int
 	last      value
 	target    map[value]string  // what a reference refers to
 	wrote     map[value]written // every value ever written
@@ -180,7 +184,7 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 	e := s.rows[key]
 	target := ""
 	if key[0] == 'c' && mask&2 != 0 {
-		if target = fmt.Sprintf("p%d", pick%3+1); !s.here(target) {
+		if target = s.referable(pick); !s.here(target) {
 			mask &^= 2
 		}
 	}
@@ -209,7 +213,7 @@ func (w *world) delete(site, key string) {
 		return
 	}
 	for _, k := range s.keys() {
-		if e := s.rows[k]; k[0] == 'c' && e.here && w.target[e.val[1]] == key {
+		if e := s.rows[k]; k[0] == 'c' && e.here && s.target(e.val[1]) == key {
 			w.delete(site, k)
 		}
 	}
@@ -413,14 +417,18 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			return fmt.Sprintf("waiting: %s from %s at %s", k.key, k.peer, n)
 		}
 	}
-	if s := w.checkEqual(); s != "" {
+	equal := w.checkEqual
+	if w.apart {
+		equal = w.checkPaired
+	}
+	if s := equal(); s != "" {
 		return s
 	}
 	first := w.sites[w.names[0]]
 	final, alive := map[value]bool{}, map[string]bool{}
 	for k, e := range first.rows {
 		if e.here {
-			alive[k] = true
+			alive[w.thing(k)] = true
 			for _, v := range e.val[1:] {
 				final[v] = true
 			}
@@ -430,7 +438,7 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 	for _, s := range w.sites {
 		for r := range s.records {
 			if r.val == deleted {
-				unburied[r.key] = true
+				unburied[w.thing(r.key)] = true
 			} else {
 				recorded[r.val] = true
 			}
@@ -450,8 +458,8 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 		return s
 	}
 	for _, d := range w.deletions {
-		back := slices.ContainsFunc(w.inserts, func(i act) bool { return i.key == d.key && (i.at >= d.at || i.site != d.site) })
-		if alive[d.key] && !unburied[d.key] && w.restores == 0 && !back {
+		back := slices.ContainsFunc(w.inserts, func(i act) bool { return w.thing(i.key) == w.thing(d.key) && (i.at >= d.at || i.site != d.site) })
+		if alive[w.thing(d.key)] && !unburied[w.thing(d.key)] && w.restores == 0 && !back {
 			return fmt.Sprintf("undeleted: %s, deleted at %s, and nobody recorded it", d.key, d.site)
 		}
 	}
@@ -525,14 +533,14 @@ func (w *world) covered(v value, final, recorded, tried map[value]bool) bool {
 func (w *world) checkOrder(final, recorded map[value]bool) string {
 	gone := map[string]bool{}
 	for _, d := range w.deletions {
-		gone[d.key] = true
+		gone[w.thing(d.key)] = true
 	}
 	var succeeded func(v value) bool // v, or what came after it, is recorded
 	succeeded = func(v value) bool {
 		return recorded[v] || slices.ContainsFunc(w.over[v], func(o value) bool { return o != deleted && succeeded(o) })
 	}
 	for v := range final {
-		if gone[w.wrote[v].key] {
+		if gone[w.thing(w.wrote[v].key)] {
 			continue
 		}
 		for _, o := range w.over[v] {
