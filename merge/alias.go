@@ -9,6 +9,7 @@ type Likeness struct {
 	Here, There int  // how many rows have the natural key: here, and in the batch
 	KeyKnown    bool // the sender's key says by itself which row is meant: of one here, of a deletion that is known here, or by an alias
 	Paired      bool // the row here is another row of the sender's: by an alias, or because that has its key
+	Returned    bool // the row here had come back, see [Returned]
 	Local       Row  // what is known of the row here
 }
 
@@ -17,20 +18,35 @@ type Likeness struct {
 // that the sender has, or may have from a file that is under way, is not the one that has its name now: a nurse1 who was
 // renamed is not the new nurse1, nor is a type that was deleted there its successor.
 func (im *Import) Recognises(x Likeness) bool {
-	return x.Here == 1 && x.There == 1 && !x.KeyKnown && !x.Paired && im.Unsent(x.Local)
+	return x.Here == 1 && x.There == 1 && !x.KeyKnown && !x.Paired && !x.Returned && im.Unsent(x.Local)
 }
 
-// Unsent reports whether nothing of a row that is alive here was ever in a file for the sender, nor came from it.
+// Unsent reports whether a row that is alive here was never in a file for the sender, nor came from it.
 func (im *Import) Unsent(r Row) bool {
 	if !r.Alive || !im.Valid { // after a restore of this node nobody knows what was in files since
 		return false
 	}
 	for _, g := range r.Groups {
-		if g.From == im.Peer || g.Epoch <= im.Sent || im.OwnResent != nil && im.OwnResent(g.Epoch) {
-			return false
+		if g.Mask&Existence != 0 {
+			return g.From != im.Peer && g.Epoch > im.Sent && (im.OwnResent == nil || !im.OwnResent(g.Epoch)) && (im.Reclaimed == nil || !im.Reclaimed(g.Epoch))
 		}
 	}
-	return true
+	return false
+}
+
+// Returned reports whether a row that was known here has got another version of its existence: it came back, or stayed in spite of a
+// deletion. Its key is to be remembered: of such a row the epoch of its existence does not say whether others know it.
+func Returned(before, after Row) bool {
+	return before.Known && after.Alive && existence(before) != existence(after)
+}
+
+func existence(r Row) Version {
+	for _, g := range r.Groups {
+		if g.Mask&Existence != 0 {
+			return g.Version
+		}
+	}
+	return Version{}
 }
 
 // sent returns this node's epoch up to which files were made for the peer, whatever became of them.

@@ -33,6 +33,7 @@ type Import struct {
 
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
+	Reclaimed  func(epoch uint64) bool // this node's epochs in which what peers may have lost came to count as made here; nil: none
 
 	waited      bool   // the row has waited, see [Import.Of]
 	waitedSince uint64 // Acked when it came

@@ -24,6 +24,7 @@ type entry struct {
 	merge.Row
 	here bool // in the database; Row.Alive follows at the next seal
 	val  [cols]value
+	back bool // see merge.Returned
 }
 
 type change struct {
@@ -85,13 +86,14 @@ type site struct {
 	lost     uint64            // asked, if that was for what was lost
 	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
 
-	aliases map[pairOf]string // own keys
-	means   map[value]string  // which rows references are to, where they came from a peer
+	aliases   map[pairOf]string // own keys
+	reclaimed map[uint64]bool   // epochs
+	means     map[value]string  // which rows references are to, where they came from a peer
 }
 
 func newSite(w *world, name, parent string) *site {
 	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{},
-		aliases: map[pairOf]string{}, means: map[value]string{}}
+		aliases: map[pairOf]string{}, reclaimed: map[uint64]bool{}, means: map[value]string{}}
 	s.history = merge.History{ID: w.id(), Has: s.has}
 	return s
 }
@@ -110,7 +112,7 @@ func (s *site) backup() *site {
 	c.log = slices.Clone(s.log)
 	c.records = maps.Clone(s.records)
 	c.wait = maps.Clone(s.wait)
-	c.aliases, c.means = maps.Clone(s.aliases), maps.Clone(s.means)
+	c.aliases, c.means, c.reclaimed = maps.Clone(s.aliases), maps.Clone(s.means), maps.Clone(s.reclaimed)
 	c.links = map[string]*end{}
 	for k, e := range s.links {
 		x := *e
@@ -140,6 +142,7 @@ func (s *site) seal() {
 	m := merge.Stamper{Self: s.name, Epoch: s.next()}
 	for _, c := range s.log {
 		e := s.rows[c.key]
+		before := e.Row
 		switch c.kind {
 		case 'n':
 			e.Row = m.Insert(e.Row, allColumns, c.time)
@@ -148,6 +151,7 @@ func (s *site) seal() {
 		case 'd':
 			e.Row = m.Delete(e.Row, c.time)
 		}
+		e.back = e.back || c.kind == 'n' && merge.Returned(before, e.Row)
 		s.rows[c.key] = e
 	}
 	s.log = nil
@@ -252,6 +256,7 @@ func (s *site) receive(f *file) string {
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
+	im.Reclaimed = func(e uint64) bool { return s.reclaimed[e] }
 	rows, records, aliases, means := s.rows, s.records, s.aliases, s.means
 	s.rows, s.records, s.aliases, s.means = maps.Clone(rows), maps.Clone(records), maps.Clone(aliases), maps.Clone(means)
 	wrote := s.apply(f, &im)
@@ -281,6 +286,7 @@ func (s *site) reclaim(p merge.Peer, after uint64) {
 		}
 	}
 	if changed {
+		s.reclaimed[s.next()] = true
 		s.commit()
 	}
 }

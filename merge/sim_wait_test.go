@@ -128,6 +128,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		}
 		return true, wrote
 	}
+	e.back = e.back || merge.Returned(e.Row, out.Row)
 	e.Row, e.here, e.val = out.Row, here, val
 	s.rows[key] = e
 	return true, true
