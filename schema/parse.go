@@ -56,7 +56,8 @@ type layer struct {
 		NotCode []string `toml:"not_code"`
 	} `toml:"direction"`
 	Key         map[string][]string               `toml:"key"`
-	Natural     map[string][]string               `toml:"natural"`
+	Natural     map[string]any                    `toml:"natural"`
+	Label       map[string]any                    `toml:"label"`
 	Exclude     map[string]exclude                `toml:"exclude"`
 	References  map[string]map[string]string      `toml:"references"`
 	Undeclared  map[string]map[string]string      `toml:"undeclared"`
@@ -67,6 +68,9 @@ type layer struct {
 	Reindex     *reindex                          `toml:"reindex"`
 	NewClinic   *newClinic                        `toml:"new_clinic"`
 	Distinct    map[string]distinct               `toml:"distinct"`
+
+	natural map[string]map[string]natural // what Natural says: by table and the name of a rule
+	label   map[string]natural
 }
 
 type secret struct {
@@ -122,7 +126,11 @@ func ParseProfile(name string, data []byte, over *Profile) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}
-	if key, err := l.check(); err != nil {
+	key, err := l.readNatural()
+	if err == nil {
+		key, err = l.check()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("profile %s: line %d: %w", name, f.Line(key), err)
 	}
 	p := &Profile{Name: name}
@@ -142,7 +150,7 @@ func checkTables(f *tomlfile.File) error {
 			table = len(key) <= 2
 		case "conditional":
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
-		case "key", "natural", "exclude", "filter", "secret", "names", "distinct":
+		case "key", "natural", "label", "exclude", "filter", "secret", "names", "distinct":
 			table = len(key) == 1
 		case "new_clinic":
 			table = len(key) == 1 || len(key) == 2 && slices.Contains([]string{"with", "only", "set", "account"}, key[1])
