@@ -60,7 +60,7 @@ func (x *exporter) writeConflict(t *table, c journal.Conflict) error {
 		r.Notes = []string{"deletion"}
 	}
 	if c.Value != nil {
-		r.Values[0] = []byte(*c.Value)
+		r.Values[0] = []byte(x.theirsOfColumn(t.Column(c.Column), *c.Value))
 	}
 	return f.w.Records(r)
 }

@@ -181,6 +181,7 @@ func (d *dictionary) add(root *schema.Table, keys []string) (uint32, error) {
 	parts := make([][]*string, len(keys))
 	for i, key := range keys {
 		var ok bool
+		key = d.plan.theirs(root, key)
 		if parts[i], ok = journal.SplitKey(key, len(root.KeyColumns)); !ok {
 			return 0, fmt.Errorf("the journal holds a key of %s that has not %d parts", root.Name, len(root.KeyColumns))
 		}

@@ -21,11 +21,12 @@ type File interface {
 
 // Options say what to export and how a file is made.
 type Options struct {
-	Full      bool           // a full load, whatever the peer has acknowledged
-	SinceSent bool           // from the last batch made, acknowledged or not: for a link that runs one way
-	PartSize  int64          // bytes after which a full load goes on in the next file; 0: one file
-	Wait      time.Duration  // how long to wait for the gate
-	Features  features.Known // what this program reads and writes; the peer is written what it has said that it reads
+	Full       bool           // a full load, whatever the peer has acknowledged
+	BeforeLoad bool           // rows go to a parent although nothing of it is applied here, and nothing was ever sent to it
+	SinceSent  bool           // from the last batch made, acknowledged or not: for a link that runs one way
+	PartSize   int64          // bytes after which a full load goes on in the next file; 0: one file
+	Wait       time.Duration  // how long to wait for the gate
+	Features   features.Known // what this program reads and writes; the peer is written what it has said that it reads
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer
@@ -97,6 +98,9 @@ type exporter struct {
 
 // run writes the files. always: a header at least, whether or not one is due.
 func (x *exporter) run(ctx context.Context, always bool) error {
+	if x.silent {
+		return x.finishAlone(ctx, always)
+	}
 	if err := x.writeConflicts(ctx); err != nil { // in a load in parts no later than the rows they are about
 		return err
 	}
@@ -112,6 +116,11 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 			return err
 		}
 	}
+	return x.finishAlone(ctx, always)
+}
+
+// finishAlone finishes the file under way; if there is none, one that is a header, if that is due.
+func (x *exporter) finishAlone(ctx context.Context, always bool) error {
 	if x.out.file == nil {
 		if !always && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
 			return nil

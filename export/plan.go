@@ -27,8 +27,10 @@ type plan struct {
 	resent   []uint64       // epochs that only send again, those of owed tables too
 	tables   []*table       // those whose rows go, referred ones first
 	known    map[*schema.Table]*table
-	left     leftOut // what no batch takes
-	unsent   *unsent // rows that stay here for now
+	silent   bool             // nothing but a header goes: see merge.Link.ListensFirst
+	aliases  *journal.Aliases // the peer's keys
+	left     leftOut          // what no batch takes
+	unsent   *unsent          // rows that stay here for now
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -83,6 +85,13 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	}
 	if p.head.Upto, err = snap.Last(ctx); err != nil {
 		return nil, err
+	}
+	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
+		return nil, err
+	}
+	if p.peer.Role == access.Parent && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent {
+		p.silent, p.head.Upto, p.unsent = true, p.head.Base, &unsent{}
+		return p, nil
 	}
 	if full && o.PartSize > 0 {
 		p.head.Load = journal.Random()

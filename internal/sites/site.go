@@ -29,6 +29,7 @@ type Site struct {
 	J        *journal.Journal // nil before Init; replace its Now for a node with a wrong clock
 	Profile  *schema.Profile
 	Warnings []string // what the node had to say
+	Listens  bool     // as a child it sends no rows before its parent's first load is applied, as nodes do
 	Waits    bool     // rows that cannot be applied wait; otherwise an import is all or nothing
 
 	t        testing.TB
