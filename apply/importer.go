@@ -59,7 +59,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 		return nil, err
 	}
 	ours, theirs, back := set(resent), set(l.header.Resent), set(reclaimed)
-	rules := l.peer.Link.Import(l.rules, d)
+	rules := l.peer.Link.Import(l.history, l.rules, d)
 	rules.Self, rules.Peer, rules.Epoch, rules.FromParent = l.j.Self, l.peer.ID, l.epoch.Epoch, l.peer.Role == access.Parent
 	rules.Horizon = merge.Horizon(l.j.Now().UnixMicro(), o.horizon().Microseconds(), rules.FromParent)
 	rules.OwnResent = func(e uint64) bool { return ours[e] }

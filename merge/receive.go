@@ -34,9 +34,9 @@ type Decision struct {
 
 // Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Horizon, PeerResent and OwnResent. It
 // is to be called before RecordImport.
-func (l *Link) Import(h Header, d Decision) Import {
+func (l *Link) Import(own *History, h Header, d Decision) Import {
 	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
-		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Sent: l.sent()}
+		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Sent: max(l.sent(), own.Began)}
 }
 
 // Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the

@@ -3,6 +3,7 @@ package merge_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand"
 	"os"
 	"slices"
@@ -155,6 +156,15 @@ func (s *site) pair(peer, their, own string) {
 	}
 }
 
+// learn takes in aliases that a restore took: a copy of them is kept beside the database.
+func (s *site) learn(kept map[pairOf]string) {
+	for _, p := range slices.SortedFunc(maps.Keys(kept), func(a, b pairOf) int { return cmp.Or(cmp.Compare(a.peer, b.peer), cmp.Compare(a.key, b.key)) }) {
+		if own := kept[p]; s.aliases[p] == "" && s.theirs(p.peer, own) == own && !s.rows[p.key].Known {
+			s.pair(p.peer, p.key, own)
+		}
+	}
+}
+
 // thing is one key for all that were ever taken for one thing.
 func (w *world) thing(key string) string {
 	for w.same[key] != "" && w.same[key] != key {
@@ -272,6 +282,7 @@ func scheduleApart(seed int64, talk func(string, ...any)) string {
 	w.apart, w.named, w.same = true, map[value]string{}, map[string]string{}
 	w.strict = r.Intn(4) == 0
 	restores := r.Intn(2) == 0 && os.Getenv("NORESTORE") == ""
+	w.whole = restores
 	has := map[string]map[string]bool{}
 	for _, n := range w.names {
 		has[n] = map[string]bool{}

@@ -240,7 +240,7 @@ func (s *site) receive(f *file) string {
 	l := s.links[f.src]
 	d := merge.Receive(&s.history, &l.Link, f.head)
 	if d.NewHistory {
-		s.history.ID = s.w.id()
+		s.history.ID, s.history.Began = s.w.id(), s.next()
 	}
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
@@ -251,7 +251,7 @@ func (s *site) receive(f *file) string {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
 	}
 	s.seal()
-	im := l.Import(f.head, d)
+	im := l.Import(&s.history, f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }

@@ -60,6 +60,7 @@ type world struct {
 	named     map[value]string // what rows are known by, where sites lived apart
 	same      map[string]string
 	made      int
+	whole     bool // loads are not split
 	last      value
 	target    map[value]string  // what a reference refers to
 	wrote     map[value]written // every value ever written
@@ -236,6 +237,9 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 	if w.rough {
 		part = r.Intn(2)
 	}
+	if w.apart && w.whole {
+		part = 0
+	}
 	files := w.sites[l[0]].export(l[1], ask, part)
 	if interrupt && len(files) > 1 && (r.Intn(4) == 0 || w.rough && r.Intn(2) == 0) {
 		files = files[:1+r.Intn(len(files)-1)]
@@ -343,7 +347,11 @@ func (w *world) restore(site string) {
 	if b == nil {
 		return
 	}
+	kept := w.sites[site].aliases
 	w.sites[site] = b.backup()
+	if w.apart {
+		w.sites[site].learn(kept)
+	}
 	w.restores++
 	w.tell("%s RESTORED%s", site, w.show(site))
 	held := map[value]bool{}
