@@ -23,7 +23,7 @@ func (im *Import) Recognises(x Likeness) bool {
 
 // Unsent reports whether a row that is alive here was never in a file for the sender, nor came from it.
 func (im *Import) Unsent(r Row) bool {
-	if !r.Alive || !im.Valid { // after a restore of this node nobody knows what was in files since
+	if !r.Alive || !im.Valid {
 		return false
 	}
 	for _, g := range r.Groups {

@@ -19,8 +19,6 @@ const (
 type History struct {
 	ID      uint64          // random, drawn at init and after each restore that was noticed
 	Earlier map[uint64]bool // the ones before, and those that a peer knew of and a restore took away
-	// Began is the epoch of this node in which ID was drawn: what there was before may have been in files that nobody here knows of. 0: at init.
-	Began uint64
 	// Has reports whether the epoch has this token here. It is never called with the zero Position.
 	Has func(Position) bool
 }

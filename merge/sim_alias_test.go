@@ -39,7 +39,31 @@ func (s *site) referable(pick int) string {
 }
 
 // own is a peer's key as it is here, and theirs the other way round.
-func (s *site) own(peer, key string) string { return cmp.Or(s.aliases[pairOf{peer, key}], key) }
+func (s *site) own(peer, key string) string {
+	if own := s.aliases[pairOf{peer, key}]; own != "" {
+		return own
+	}
+	for _, p := range s.pairs() { // what it is with one peer, it is with all
+		if own := s.aliases[p]; p.key == key && s.theirs(peer, own) == own {
+			return own
+		}
+	}
+	return key
+}
+
+// pairs are the keys of peers that have aliases, in order.
+func (s *site) pairs() []pairOf {
+	return slices.SortedFunc(maps.Keys(s.aliases), func(a, b pairOf) int { return cmp.Or(cmp.Compare(a.peer, b.peer), cmp.Compare(a.key, b.key)) })
+}
+
+// carry makes an alias with one peer one with another that has the key too.
+func (s *site) carry(peer, key string) string {
+	own := s.own(peer, key)
+	if own != key && s.aliases[pairOf{peer, key}] == "" {
+		s.pair(peer, key, own)
+	}
+	return own
+}
 
 func (s *site) theirs(peer, key string) string {
 	for p, own := range s.aliases {
@@ -90,7 +114,7 @@ func (s *site) translateIn(in *file, im *merge.Import) (f *file, wrote bool) {
 	f.rows, f.records = slices.Clone(in.rows), slices.Clone(in.records)
 	has := map[string]bool{}
 	for i := range f.rows {
-		f.rows[i].key = s.own(f.src, f.rows[i].key)
+		f.rows[i].key = s.carry(f.src, f.rows[i].key)
 		has[f.rows[i].key] = true
 	}
 	for _, kind := range "pc" { // those that are referred to first
@@ -106,7 +130,7 @@ func (s *site) translateIn(in *file, im *merge.Import) (f *file, wrote bool) {
 			if !r.Alive || rune(r.key[0]) != kind || n == "" {
 				continue
 			}
-			x := merge.Likeness{There: there[n], KeyKnown: s.rows[r.key].Known || s.own(f.src, in.rows[i].key) != in.rows[i].key}
+			x := merge.Likeness{There: there[n], KeyKnown: s.rows[r.key].Known || s.own(f.src, in.rows[i].key) != in.rows[i].key || s.isOwn(r.key)}
 			local := ""
 			for _, k := range s.keys() {
 				if e := s.rows[k]; e.here && s.natural(k, s.target(e.val[1]), e.val) == n {
@@ -128,7 +152,7 @@ func (s *site) translateIn(in *file, im *merge.Import) (f *file, wrote bool) {
 		f.records[i].key = s.own(f.src, f.records[i].key)
 	}
 	for v, k := range f.means {
-		s.means[v] = s.own(f.src, k)
+		s.means[v] = s.carry(f.src, k)
 	}
 	return f, wrote
 }
@@ -156,10 +180,16 @@ func (s *site) pair(peer, their, own string) {
 	}
 }
 
+// isOwn reports whether a key is that of a row here which peers have other keys for, also if the row is not here now.
+func (s *site) isOwn(key string) bool {
+	return slices.Contains(slices.Collect(maps.Values(s.aliases)), key)
+}
+
 // learn takes in aliases that a restore took: a copy of them is kept beside the database.
 func (s *site) learn(kept map[pairOf]string) {
-	for _, p := range slices.SortedFunc(maps.Keys(kept), func(a, b pairOf) int { return cmp.Or(cmp.Compare(a.peer, b.peer), cmp.Compare(a.key, b.key)) }) {
-		if own := kept[p]; s.aliases[p] == "" && s.theirs(p.peer, own) == own && !s.rows[p.key].Known {
+	old := &site{aliases: kept}
+	for _, p := range old.pairs() {
+		if own := kept[p]; s.aliases[p] == "" && s.theirs(p.peer, own) == own && !s.rows[p.key].Known && !s.isOwn(p.key) && s.own(p.peer, own) == own {
 			s.pair(p.peer, p.key, own)
 		}
 	}

@@ -240,7 +240,7 @@ func (s *site) receive(f *file) string {
 	l := s.links[f.src]
 	d := merge.Receive(&s.history, &l.Link, f.head)
 	if d.NewHistory {
-		s.history.ID, s.history.Began = s.w.id(), s.next()
+		s.history.ID = s.w.id()
 	}
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)

@@ -351,6 +351,11 @@ func (w *world) restore(site string) {
 	w.sites[site] = b.backup()
 	if w.apart {
 		w.sites[site].learn(kept)
+		for _, l := range w.links {
+			if l[0] == site {
+				w.files[l] = nil
+			}
+		}
 	}
 	w.restores++
 	w.tell("%s RESTORED%s", site, w.show(site))
@@ -409,6 +414,10 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			// Both deleted a row to which the other added one that refers to it: either deletion would be refused, and the row
 			// come back, if only the file that carries it could be applied.
 			if stuck[[2]string{l[1], l[0]}] {
+				return standstill
+			}
+			// Who listens first cannot send back what it needs of a row that it deleted.
+			if s := w.sites[l[1]]; w.apart && s.parent == l[0] && s.links[l[0]].ListensFirst() {
 				return standstill
 			}
 		}
