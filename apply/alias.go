@@ -73,6 +73,28 @@ func (v *resolver) saveAliases(ctx context.Context) error {
 	return journal.PutAliases(ctx, v.s.conn, made)
 }
 
+// noteReturned notes a row that came back, or stays in spite of a deletion.
+func (im *importer) noteReturned(l *localTable, key string, before, after merge.Row) {
+	if !merge.Returned(before, after) || !im.j.Recognises(l.Table) {
+		return
+	}
+	if im.returned == nil {
+		im.returned = map[uint16][]string{}
+	}
+	im.returned[l.journal.ID] = append(im.returned[l.journal.ID], key)
+}
+
+// saveReturned stores what was noted.
+func (im *importer) saveReturned(ctx context.Context) error {
+	for t, keys := range im.returned {
+		if err := journal.NoteReturned(ctx, im.writer.s.conn, t, keys, im.j.Now().UnixMicro()); err != nil {
+			return err
+		}
+	}
+	im.returned = nil
+	return nil
+}
+
 // natural is a certain natural key of a table, with the places of its columns.
 type natural struct {
 	*schema.NaturalKey
@@ -81,7 +103,7 @@ type natural struct {
 
 // naturals returns the natural keys by which rows of a table are recognised with nobody asked.
 func (v *resolver) naturals(l *localTable) []natural {
-	if l.journal == nil || !journal.HasAliases(l.Table) {
+	if l.journal == nil || !v.j.Recognises(l.Table) {
 		return nil
 	}
 	var out []natural
@@ -320,7 +342,7 @@ func (im *importer) pair(ctx context.Context, w *block, n natural, at []int, row
 		e := v.keys.at(w.Keys[places[c]])
 		_, isDead := dead[theirs[c]]
 		_, paired := v.aliases.Their(l.journal.ID, own)
-		x := merge.Likeness{Here: 1, There: 1, KeyKnown: isDead || e.aliased, Paired: paired, Returned: returned[own], Local: cand.known[c]}
+		x := merge.Likeness{Here: 1, There: 1, KeyKnown: isDead || e.aliased || v.aliases.IsOwn(l.journal.ID, theirs[c]), Paired: paired, Returned: returned[own], Local: cand.known[c]}
 		if !im.rules.Recognises(x) || len(theirs[c]) > journal.MaxAliasKey || len(own) > journal.MaxAliasKey {
 			continue
 		}

@@ -27,7 +27,8 @@ type importer struct {
 	resolver *resolver
 	writer   *writer
 
-	unsentTables map[uint16]bool // that have rows which were never in a file for the sender; nil: not asked yet
+	returned     map[uint16][]string // keys of rows that came back, by number of the table
+	unsentTables map[uint16]bool     // that have rows which were never in a file for the sender; nil: not asked yet
 
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
@@ -107,7 +108,7 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
 		func() error { return im.writer.fillPatches(ctx, finishing) }, // leaves nothing
 		func() error { return im.writer.checkNames(ctx) },             // last of all rows: names may move between them
-		func() error { return im.resolver.saveAliases(ctx) },
+		func() error { return errors.Join(im.resolver.saveAliases(ctx), im.saveReturned(ctx)) },
 		func() error { return im.lateAsides(ctx) }, // another try, if rows turned out not to be applicable
 		func() error { return im.writer.saveWaiting(ctx) },
 		func() error { return im.dropSettled(ctx) },

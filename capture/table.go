@@ -216,6 +216,9 @@ func (x *tableSealer) stampInsert(f *journal.Folded, key string) []merge.Group {
 		row.Known, row.Dead = true, dead
 		x.out.back = append(x.out.back, key)
 	}
+	if row.Known && x.j.Recognises(x.table) {
+		x.out.returned = append(x.out.returned, key)
+	}
 	return merge.Normalise(x.stamper.Insert(row, x.mask, f.BornAt).Groups)
 }
 

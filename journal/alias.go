@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -46,6 +47,11 @@ func HasAliases(t *schema.Table) bool {
 	return true
 }
 
+// Recognises reports whether rows of a table are recognised by themselves: the profile gives it a natural key that is certain.
+func (j *Journal) Recognises(t *schema.Table) bool {
+	return HasAliases(t) && slices.ContainsFunc(j.Profile.NaturalKeys(j.Catalogue, t), func(k *schema.NaturalKey) bool { return k.Certain && k.Of == t })
+}
+
 // MaxAliasKey is how many bytes a key with an alias has at most.
 const MaxAliasKey = longest
 
@@ -54,11 +60,12 @@ type Aliases struct {
 	own    map[uint16]map[string]string // by table and a peer's key: this peer's before any other's
 	theirs map[uint16]map[string]string // by table and own key: of this peer
 	mine   map[uint16]map[string]bool   // by table and the peer's key: of this peer
+	owns   map[uint16]map[string]bool   // by table and own key: of any peer
 }
 
 // LoadAliases returns the aliases as they count for the exchange with a peer.
 func LoadAliases(ctx context.Context, q sqldb.DB, peer merge.Peer) (*Aliases, error) {
-	a := &Aliases{own: map[uint16]map[string]string{}, theirs: map[uint16]map[string]string{}, mine: map[uint16]map[string]bool{}}
+	a := &Aliases{own: map[uint16]map[string]string{}, theirs: map[uint16]map[string]string{}, mine: map[uint16]map[string]bool{}, owns: map[uint16]map[string]bool{}}
 	err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT table_id, their_key, own_key, peer_id = %d FROM omsync_alias WHERE peer_id <> %d ORDER BY peer_id = %[1]d, peer_id", peer, returnedRow), func(r []sql.RawBytes) error {
 		a.add(Alias{Table: uint16(sqldb.Uint(r[0])), Their: string(r[1]), Own: string(r[2])}, sqldb.Uint(r[3]) != 0)
 		return nil
@@ -74,9 +81,9 @@ func (a *Aliases) Add(n Alias) { a.add(n, true) }
 
 func (a *Aliases) add(n Alias, mine bool) {
 	if a.own[n.Table] == nil {
-		a.own[n.Table], a.theirs[n.Table], a.mine[n.Table] = map[string]string{}, map[string]string{}, map[string]bool{}
+		a.own[n.Table], a.theirs[n.Table], a.mine[n.Table], a.owns[n.Table] = map[string]string{}, map[string]string{}, map[string]bool{}, map[string]bool{}
 	}
-	a.own[n.Table][n.Their] = n.Own
+	a.own[n.Table][n.Their], a.owns[n.Table][n.Own] = n.Own, true
 	if mine {
 		a.theirs[n.Table][n.Own], a.mine[n.Table][n.Their] = n.Their, true
 	}
@@ -102,6 +109,9 @@ func (a *Aliases) Their(table uint16, own string) (string, bool) {
 	their, ok := a.theirs[table][own]
 	return their, ok
 }
+
+// IsOwn reports whether a key is that of a row here which some peer has another key for, also if the row is not here now.
+func (a *Aliases) IsOwn(table uint16, key string) bool { return a != nil && a.owns[table][key] }
 
 // Carried reports whether an alias for the peer's key is with other peers alone.
 func (a *Aliases) Carried(table uint16, their string) bool {
@@ -149,6 +159,18 @@ func PeerAliases(ctx context.Context, q sqldb.DB, peer merge.Peer, f func(Alias)
 	query := fmt.Sprintf("SELECT table_id, their_key, own_key, source, made_at FROM omsync_alias WHERE peer_id = %d ORDER BY table_id, their_key", peer)
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		return f(Alias{peer, uint16(sqldb.Uint(r[0])), string(r[1]), string(r[2]), AliasSource(r[3]), sqldb.Int(r[4])})
+	})
+	if err != nil {
+		return fmt.Errorf("read omsync_alias: %w", err)
+	}
+	return nil
+}
+
+// EachAlias calls f with the aliases of all peers, by peer, table and key.
+func EachAlias(ctx context.Context, q sqldb.DB, f func(Alias) error) error {
+	query := fmt.Sprintf("SELECT peer_id, table_id, their_key, own_key, source, made_at FROM omsync_alias WHERE peer_id <> %d ORDER BY peer_id, table_id, their_key", returnedRow)
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		return f(Alias{merge.Peer(sqldb.Uint(r[0])), uint16(sqldb.Uint(r[1])), string(r[2]), string(r[3]), AliasSource(r[4]), sqldb.Int(r[5])})
 	})
 	if err != nil {
 		return fmt.Errorf("read omsync_alias: %w", err)
@@ -212,4 +234,28 @@ func HaveReturned(ctx context.Context, q sqldb.DB, table uint16, keys []string) 
 		return nil, fmt.Errorf("read omsync_alias: %w", err)
 	}
 	return out, nil
+}
+
+// HasRow reports whether a row of a table that [HasAliases] has this key.
+func HasRow(ctx context.Context, q sqldb.DB, t *schema.Table, key string) (found bool, err error) {
+	parts, ok := SplitKey(key, len(t.KeyColumns))
+	if !ok {
+		return false, nil
+	}
+	b := []byte("SELECT 1 FROM " + schema.Quote(t.Name) + " WHERE ")
+	for i, c := range t.KeyColumns {
+		if parts[i] == nil {
+			return false, nil
+		}
+		if i > 0 {
+			b = append(b, " AND "...)
+		}
+		b = append(b, schema.Quote(c.Name)+" = "...)
+		b = c.AppendLiteral(b, []byte(*parts[i]))
+	}
+	err = sqldb.Each(ctx, q, string(append(b, " LIMIT 1"...)), func([]sql.RawBytes) error { found = true; return nil })
+	if err != nil {
+		return false, fmt.Errorf("look into %s: %w", t.Name, err)
+	}
+	return found, nil
 }
