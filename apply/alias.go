@@ -184,7 +184,7 @@ func (im *importer) recognise(ctx context.Context, w *block) error {
 
 // mayBeUnsent reports whether a table has rows that were never in a file for the sender.
 func (im *importer) mayBeUnsent(ctx context.Context, l *localTable) (bool, error) {
-	if d := l.journal.Default; d.Mask != 0 && d.Epoch > im.rules.Sent && d.From != im.peer.ID {
+	if d := l.journal.Default; !d.Mask.IsEmpty() && d.Epoch > im.rules.Sent && d.From != im.peer.ID {
 		return true, nil
 	}
 	if im.unsentTables == nil {

@@ -67,6 +67,9 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	rules.Reclaimed = func(e uint64) bool { return back[e] }
 	v := newResolver(l)
+	if l.header.HasManyColumns() {
+		v.mask = merge.FromWord
+	}
 	if v.waiting, err = journal.WaitingTables(ctx, l.s.conn, l.peer.ID); err != nil {
 		return nil, err
 	}

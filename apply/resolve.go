@@ -21,6 +21,7 @@ type resolver struct {
 	peer    *journal.Peer // the sender
 	stamper merge.Stamper // of what the application changed and no seal has stamped yet
 	notes   *notes
+	mask    func(word uint64) merge.Mask // what a mask of the batch means, in its slots
 
 	sent      map[uint32]*sentTable  // by number in the batch
 	local     map[string]*localTable // by name
@@ -37,7 +38,7 @@ type resolver struct {
 
 func newResolver(l *peerLink) *resolver {
 	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
-		sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
+		mask: merge.Bits, sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 
 // resolve finds the rows of dictionary entries here, locked against deletion.

@@ -66,7 +66,8 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]
 	return x.out.done, nil
 }
 
-// planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before.
+// planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before, and
+// those that the peer can know by fewer versions only get these.
 func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*plan, error) {
 	for again := false; ; again = true {
 		snap, err := capture.TakeSnapshot(ctx, j, o.Wait)
@@ -79,11 +80,18 @@ func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
 		released := p.released()
-		if len(released) == 0 || again { // what comes in between goes with the next export
+		apart, err := p.apart(ctx)
+		if err == nil && (len(released)+len(apart) == 0 || again) { // what comes in between goes with the next export
 			return p, nil
 		}
 		snap.Close()
-		if err := p.release(ctx, released, o); err != nil {
+		if err == nil && len(released) > 0 {
+			err = p.release(ctx, released, o)
+		}
+		if err == nil && len(apart) > 0 {
+			err = p.bringTogether(ctx, apart, o)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
 	}

@@ -235,27 +235,3 @@ func HaveReturned(ctx context.Context, q sqldb.DB, table uint16, keys []string) 
 	}
 	return out, nil
 }
-
-// HasRow reports whether a row of a table that [HasAliases] has this key.
-func HasRow(ctx context.Context, q sqldb.DB, t *schema.Table, key string) (found bool, err error) {
-	parts, ok := SplitKey(key, len(t.KeyColumns))
-	if !ok {
-		return false, nil
-	}
-	b := []byte("SELECT 1 FROM " + schema.Quote(t.Name) + " WHERE ")
-	for i, c := range t.KeyColumns {
-		if parts[i] == nil {
-			return false, nil
-		}
-		if i > 0 {
-			b = append(b, " AND "...)
-		}
-		b = append(b, schema.Quote(c.Name)+" = "...)
-		b = c.AppendLiteral(b, []byte(*parts[i]))
-	}
-	err = sqldb.Each(ctx, q, string(append(b, " LIMIT 1"...)), func([]sql.RawBytes) error { found = true; return nil })
-	if err != nil {
-		return false, fmt.Errorf("look into %s: %w", t.Name, err)
-	}
-	return found, nil
-}

@@ -74,6 +74,7 @@ func layouts() []layout {
   default_epoch BIGINT UNSIGNED NULL,
   default_origin SMALLINT UNSIGNED NULL,
   made BLOB NULL,
+  default_more BLOB NULL,
   UNIQUE KEY (name)`},
 		{"omsync_capture", `  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   table_id SMALLINT UNSIGNED NOT NULL,

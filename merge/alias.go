@@ -27,7 +27,7 @@ func (im *Import) Unsent(r Row) bool {
 		return false
 	}
 	for _, g := range r.Groups {
-		if g.Mask&Existence != 0 {
+		if g.Mask.Has(Existence) {
 			return g.From != im.Peer && g.Epoch > im.Sent && (im.OwnResent == nil || !im.OwnResent(g.Epoch)) && (im.Reclaimed == nil || !im.Reclaimed(g.Epoch))
 		}
 	}
@@ -42,7 +42,7 @@ func Returned(before, after Row) bool {
 
 func existence(r Row) Version {
 	for _, g := range r.Groups {
-		if g.Mask&Existence != 0 {
+		if g.Mask.Has(Existence) {
 			return g.Version
 		}
 	}

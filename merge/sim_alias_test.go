@@ -297,7 +297,7 @@ func (w *world) work(r *rand.Rand, site string) {
 	}
 	k := here[r.Intn(len(here))]
 	before := s.rows[k].val[2]
-	mask := merge.Mask(2) << r.Intn(cols-1)
+	mask := merge.Bit(1 + r.Intn(cols-1))
 	w.edit(site, k, mask, r.Intn(3))
 	if now := s.rows[k].val[2]; now != before {
 		w.named[now] = name

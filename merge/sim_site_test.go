@@ -11,8 +11,8 @@ import (
 
 // The simulated data: rows with a few columns. Rows whose key begins with 'c' refer by column 1 to one that begins with 'p'.
 const (
-	cols       = 4 // 0 is the row's existence
-	allColumns = merge.Mask(1<<cols-1) &^ merge.Existence
+	cols       = 4               // 0 is the row's existence
+	allColumns = 1<<cols - 1 - 1 // their bits
 )
 
 // A value is different at every write.
@@ -145,7 +145,7 @@ func (s *site) seal() {
 		before := e.Row
 		switch c.kind {
 		case 'n':
-			e.Row = m.Insert(e.Row, allColumns, c.time)
+			e.Row = m.Insert(e.Row, merge.Bits(allColumns), c.time)
 		case 'e':
 			e.Row = m.Edit(e.Row, c.mask, c.time)
 		case 'd':
@@ -358,7 +358,7 @@ func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote b
 	}
 	for i := 1; i < cols; i++ {
 		switch {
-		case l.Mask&(1<<i) == 0:
+		case !l.Mask.Has(i):
 		case l.Incoming:
 			add(i, r.val[i])
 		default:

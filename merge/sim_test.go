@@ -118,9 +118,9 @@ func (w *world) application(r *rand.Rand, site, key string) {
 	case x < .32:
 		w.insert(site, key, r.Intn(3))
 	default:
-		mask := merge.Mask(2) << r.Intn(cols-1)
+		mask := merge.Bit(1 + r.Intn(cols-1))
 		if r.Intn(4) == 0 {
-			mask |= merge.Mask(2) << r.Intn(cols-1)
+			mask = mask.Or(merge.Bit(1 + r.Intn(cols-1)))
 		}
 		w.edit(site, key, mask, r.Intn(3))
 	}

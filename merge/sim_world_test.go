@@ -158,7 +158,7 @@ func (w *world) insert(site, key string, pick int) {
 		e.val[i] = w.write(key, i, "")
 	}
 	s.rows[key] = e
-	s.log = append(s.log, change{key, 'n', 0, w.clock(site)})
+	s.log = append(s.log, change{key, 'n', merge.Mask{}, w.clock(site)})
 	w.inserts = append(w.inserts, act{w.now, key, site})
 	w.tell("%s inserts %s %v, clock %d", site, key, e.val[1:], w.clock(site))
 }
@@ -172,7 +172,7 @@ func (w *world) found(site, key string) {
 		s.commit()
 	}
 	if e, ok := s.rows[key]; ok {
-		e.Row = merge.Stamper{Self: site, Epoch: 1}.Found(allColumns)
+		e.Row = merge.Stamper{Self: site, Epoch: 1}.Found(merge.Bits(allColumns))
 		s.rows[key] = e
 	}
 }
@@ -184,13 +184,13 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 	}
 	e := s.rows[key]
 	target := ""
-	if key[0] == 'c' && mask&2 != 0 {
+	if key[0] == 'c' && mask.Has(1) {
 		if target = s.referable(pick); !s.here(target) {
-			mask &^= 2
+			mask = mask.Without(merge.Bit(1))
 		}
 	}
 	for i := 1; i < cols; i++ {
-		if mask&(1<<i) == 0 {
+		if !mask.Has(i) {
 			continue
 		}
 		t := ""
@@ -202,7 +202,7 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 		w.tell("%s edits %s.%d: %d -> %d, clock %d", site, key, i, e.val[i], v, w.clock(site))
 		e.val[i] = v
 	}
-	if mask != 0 {
+	if !mask.IsEmpty() {
 		s.rows[key] = e
 		s.log = append(s.log, change{key, 'e', mask, w.clock(site)})
 	}
@@ -224,7 +224,7 @@ func (w *world) delete(site, key string) {
 	}
 	e.here, e.val = false, [cols]value{}
 	s.rows[key] = e
-	s.log = append(s.log, change{key, 'd', 0, w.clock(site)})
+	s.log = append(s.log, change{key, 'd', merge.Mask{}, w.clock(site)})
 	w.deletions = append(w.deletions, act{w.now, key, site})
 	w.tell("%s deletes %s, clock %d", site, key, w.clock(site))
 }
@@ -275,7 +275,7 @@ func (w *world) show(site string) string {
 			fmt.Fprintf(&b, "\n      %s dead %d%s(e%d %d)", k, e.Dead.Time, e.Dead.Author, e.Dead.Epoch, e.Dead.From)
 		}
 		for _, g := range e.Groups {
-			fmt.Fprintf(&b, " %b:%d%s(e%d %d)", g.Mask, g.Time, g.Author, g.Epoch, g.From)
+			fmt.Fprintf(&b, " %v:%d%s(e%d %d)", g.Mask, g.Time, g.Author, g.Epoch, g.From)
 		}
 	}
 	return b.String()
@@ -503,7 +503,7 @@ func (w *world) checkEqual() string {
 				return fmt.Sprintf("other stamps: %s at %s and %s", k, first.name, n)
 			}
 			for _, g := range b.Groups {
-				if bits := g.Mask; bits&^(allColumns|merge.Existence) != 0 {
+				if !g.Columns().Without(merge.Bits(allColumns)).IsEmpty() {
 					return fmt.Sprintf("other columns: %s at %s", k, n)
 				}
 			}
@@ -525,7 +525,7 @@ func sameStamps(a, b merge.Row) bool {
 
 func stampOf(r merge.Row, bit int) merge.Stamp {
 	for _, g := range r.Groups {
-		if g.Mask&(1<<bit) != 0 {
+		if g.Has(bit) {
 			return g.Stamp
 		}
 	}

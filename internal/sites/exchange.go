@@ -68,6 +68,7 @@ func (s *Site) ExportErr(to *Site, opts ...func(*export.Options)) ([]*File, erro
 	var files []*File
 	o := export.Options{
 		Wait: Wait, BeforeLoad: !s.Listens,
+		Features: s.Features,
 		Create: func(name string) (export.File, error) {
 			return &memory{name: name, done: &files, f: &File{From: s, To: to}}, nil
 		},
