@@ -22,7 +22,6 @@ func stepsFrom2() []upgradeStep {
 		{"make omsync_deleted", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_deleted") }},
 		{"make omsync_waiting", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_waiting") }},
 		{"make omsync_unsent", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_unsent") }},
-		{"make omsync_alias", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_alias") }},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
 		}},

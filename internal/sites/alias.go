@@ -3,6 +3,7 @@ package sites
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,16 @@ func (s *Site) Alias(peer *Site, table, their, own string) {
 	if err := journal.PutAliases(context.Background(), s.node, []journal.Alias{a}); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// Disconnect has two nodes remove each other; s was the parent.
+func (s *Site) Disconnect(child *Site) {
+	s.t.Helper()
+	for _, end := range [][2]*Site{{s, child}, {child, s}} {
+		end[0].Exec(fmt.Sprintf("UPDATE omsync_peer SET state = 'removed' WHERE id = %d", end[0].Peer(end[1]).ID))
+	}
+	child.parent = nil
+	s.children = slices.DeleteFunc(s.children, func(c *Site) bool { return c == child })
 }
 
 // Aliases lists what the site calls another way than a peer, as "table their=own", in order.
