@@ -14,10 +14,13 @@ import (
 const (
 	peer  merge.Peer = 7
 	third merge.Peer = 8
+)
 
-	upOnly     merge.Mask = 1 << 3
-	insertOnly merge.Mask = 1 << 4
-	all                   = ^merge.Mask(0)
+var (
+	upOnly     = merge.Bit(3)
+	insertOnly = merge.Bit(4)
+	all        = merge.Everything()
+	none       = merge.Mask{}
 )
 
 // rows are the kinds of rows that the rules tell apart, by the letters of the table below.
@@ -39,7 +42,7 @@ var rows = []struct {
 var dead = merge.Row{Known: true}
 
 func live(from merge.Peer) merge.Row {
-	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Existence | 2, Version: merge.Version{From: from}}}}
+	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Bits(3), Version: merge.Version{From: from}}}}
 }
 
 // want has a line for each direction, whether rows give rights or are code, and what the peer is. The columns:
@@ -178,12 +181,12 @@ func returned(r access.Rules) string {
 
 func columns(m merge.Mask) string {
 	switch m {
-	case 0:
+	case merge.Mask{}:
 		return "-"
 	case upOnly:
 		return "up"
 	}
-	return fmt.Sprintf("%b", m)
+	return fmt.Sprint(m)
 }
 
 func records(may func(deletion bool) bool) string {
@@ -215,7 +218,7 @@ func TestWhatIsSentIsTaken(t *testing.T) {
 					t.Errorf("%s: a row whose deletion was refused is sent and does not return", name)
 				}
 				if from.SendsNot() != to.TakesNot() {
-					t.Errorf("%s: columns %b are left out of what is sent, and %b of what is taken", name, from.SendsNot(), to.TakesNot())
+					t.Errorf("%s: columns %v are left out of what is sent, and %v of what is taken", name, from.SendsNot(), to.TakesNot())
 				}
 				for _, deletion := range []bool{false, true} {
 					if from.SendsConflict(deletion) && !to.TakesConflict(deletion) {
@@ -246,24 +249,24 @@ func TestSecrets(t *testing.T) {
 		not, withhold   merge.Mask
 		takesNot, never merge.Mask
 	}{
-		{access.NoSecrets, access.Parent, upOnly, 0, 0, upOnly},
-		{access.SomeSecrets, access.Parent, upOnly, 0, 0, upOnly},
-		{access.AllSecrets, access.Parent, upOnly, 0, 0, upOnly},
-		{access.NoSecrets, access.Child, upOnly, 0, upOnly, 0},
-		{access.SomeSecrets, access.Child, 0, upOnly, upOnly, 0},
-		{access.AllSecrets, access.Child, 0, 0, upOnly, 0},
+		{access.NoSecrets, access.Parent, upOnly, none, none, upOnly},
+		{access.SomeSecrets, access.Parent, upOnly, none, none, upOnly},
+		{access.AllSecrets, access.Parent, upOnly, none, none, upOnly},
+		{access.NoSecrets, access.Child, upOnly, none, upOnly, none},
+		{access.SomeSecrets, access.Child, none, upOnly, upOnly, none},
+		{access.AllSecrets, access.Child, none, none, upOnly, none},
 	} {
 		r := access.On(access.Table{ExcludedUp: upOnly, Secret: upOnly, Secrets: x.secrets}, peer, x.role)
 		if r.SendsNot() != x.not || r.Withholds() != x.withhold || r.TakesNot() != x.takesNot || r.NeverSent(live(0)) != x.never {
-			t.Errorf("secrets %d, to the %s: not %b, withheld %b; not taken %b, never sent %b", x.secrets, x.role, r.SendsNot(), r.Withholds(), r.TakesNot(), r.NeverSent(live(0)))
+			t.Errorf("secrets %d, to the %s: not %v, withheld %v; not taken %v, never sent %v", x.secrets, x.role, r.SendsNot(), r.Withholds(), r.TakesNot(), r.NeverSent(live(0)))
 		}
 	}
 }
 
 func TestWrites(t *testing.T) {
 	r := access.On(access.Table{InsertOnly: insertOnly}, peer, access.Child)
-	if got := r.Writes(); got != all&^insertOnly {
-		t.Errorf("got %b", got)
+	if got := r.Writes(all); got != all.Without(insertOnly) {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -8,11 +8,11 @@ import "github.com/omsync/omsync/merge"
 func (r Rules) NewNames(alive bool, changed merge.Mask) merge.Mask {
 	switch {
 	case r.up:
-		return 0
+		return merge.Mask{}
 	case !alive:
 		return r.table.Names
 	}
-	return changed & r.table.Names
+	return changed.And(r.table.Names)
 }
 
 // NameUse is how a row uses a name that another row has too.

@@ -9,23 +9,23 @@ import (
 )
 
 func TestNewNames(t *testing.T) {
-	const names, other merge.Mask = 1<<5 | 1<<6, 1 << 7
+	names, other, one := merge.Bits(1<<5|1<<6), merge.Bit(7), merge.Bit(5)
 	for _, x := range []struct {
 		from    access.Role
 		alive   bool
 		changed merge.Mask
 		want    merge.Mask
 	}{
-		{access.Child, false, 0, names},
+		{access.Child, false, none, names},
 		{access.Child, false, all, names},
 		{access.Child, true, all, names},
-		{access.Child, true, 1<<5 | other, 1 << 5},
-		{access.Child, true, other, 0},
-		{access.Parent, false, all, 0},
-		{access.Parent, true, all, 0},
+		{access.Child, true, one.Or(other), one},
+		{access.Child, true, other, none},
+		{access.Parent, false, all, none},
+		{access.Parent, true, all, none},
 	} {
 		if got := access.On(access.Table{Names: names}, peer, x.from).NewNames(x.alive, x.changed); got != x.want {
-			t.Errorf("from the %s, alive %t, %b changes: %b, want %b", x.from, x.alive, x.changed, got, x.want)
+			t.Errorf("from the %s, alive %t, %v changes: %v, want %v", x.from, x.alive, x.changed, got, x.want)
 		}
 	}
 }

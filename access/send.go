@@ -35,14 +35,14 @@ func (r Rules) SendsNot() merge.Mask {
 	case r.table.Secrets == NoSecrets:
 		return r.table.Secret
 	}
-	return 0
+	return merge.Mask{}
 }
 
 // Withholds returns the columns that are left out of a row besides, if it is not released. Where that is nothing, nobody need find out
 // which rows are. They are left out of the records of its conflicts whether it is or not.
 func (r Rules) Withholds() merge.Mask {
 	if r.up || r.table.Secrets != SomeSecrets {
-		return 0
+		return merge.Mask{}
 	}
 	return r.table.Secret
 }
@@ -58,9 +58,9 @@ func (r Rules) SendsConflict(deletion bool) bool {
 func (r Rules) NeverSent(row merge.Row) merge.Mask {
 	switch {
 	case !r.up:
-		return 0
+		return merge.Mask{}
 	case r.table.Direction == Down || r.table.Direction == Add && row.Alive && row.CameFrom(r.peer):
-		return ^merge.Mask(0)
+		return merge.Everything()
 	}
 	return r.table.ExcludedUp
 }

@@ -53,7 +53,7 @@ func (r Rules) RemembersRefused() bool { return r.up && !r.SendsAllRows() }
 // TakesNot returns the columns that are left out of what comes from the peer.
 func (r Rules) TakesNot() merge.Mask {
 	if r.up {
-		return 0
+		return merge.Mask{}
 	}
 	return r.table.ExcludedUp
 }
@@ -63,8 +63,8 @@ func (r Rules) TakesConflict(deletion bool) bool {
 	return r.Takes() || deletion && r.ReturnsRows()
 }
 
-// Writes returns the columns of a row here that a peer may change: all but those that come with a new row alone.
-func (r Rules) Writes() merge.Mask { return ^r.table.InsertOnly }
+// Writes returns those of some columns of a row here that a peer may change: all but those that come with a new row alone.
+func (r Rules) Writes(columns merge.Mask) merge.Mask { return columns.Without(r.table.InsertOnly) }
 
 // Policy returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
 // parent's, whatever a child did to it.

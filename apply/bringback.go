@@ -269,6 +269,7 @@ func (b *returningRows) insert(ctx context.Context, rows []*returning) error {
 	q, held := &writes{l: l}, 0
 	err := journal.EachDeleted(ctx, im.resolver.s.conn, l.journal.ID, keys, im.j.Authors, func(d journal.Deleted) error {
 		out := im.rules.Return(b.rows[rowName{l, d.Key}].dead, l.mask, im.j.Now().UnixMicro())
+		im.noteReturned(l, d.Key, b.rows[rowName{l, d.Key}].dead, out.Row)
 		r, err := b.row(ctx, l, d, out)
 		if err != nil {
 			return err
@@ -301,7 +302,7 @@ func (b *returningRows) insert(ctx context.Context, rows []*returning) error {
 // row puts together a row as it was.
 func (b *returningRows) row(ctx context.Context, l *localTable, d journal.Deleted, out merge.Outcome) (*row, error) {
 	v := b.im.resolver
-	r := &row{key: d.Key, groups: out.Row.Groups, wasDead: true, names: newNames{l.rules.NewNames(false, 0), true}, values: make([][]byte, len(l.written)), unset: make([]bool, len(l.written))}
+	r := &row{key: d.Key, groups: out.Row.Groups, wasDead: true, names: newNames{l.rules.NewNames(false, merge.Mask{}), true}, values: make([][]byte, len(l.written)), unset: make([]bool, len(l.written))}
 	for at, c := range l.written {
 		value, known := d.Content[c.Name]
 		switch {

@@ -85,7 +85,7 @@ func (im *importer) recordConflict(ctx context.Context, l *localTable, key strin
 	columns := 0
 	if !lost.Deletion {
 		for at, column := range l.written {
-			if bit := l.bits[at]; bit&lost.Mask == 0 || bit&l.mask == 0 || column.InsertOnly {
+			if !l.writes(lost.Mask, at) || !l.writes(l.mask, at) || column.InsertOnly {
 				continue
 			}
 			v, err := value(column)
@@ -99,7 +99,7 @@ func (im *importer) recordConflict(ctx context.Context, l *localTable, key strin
 			}
 		}
 	}
-	if columns == 0 && lost.Mask&merge.Existence != 0 {
+	if columns == 0 && lost.Mask.Has(merge.Existence) {
 		c.Column, c.Value = "", nil
 		return im.writer.recordConflict(ctx, c)
 	}
@@ -150,6 +150,10 @@ func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
 		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == deletionNote
 		if local := t.local.Column(c.Column); local != nil {
 			c.Column = local.Name // the sender's server may write it with other capitals
+			if c.Value != nil && local.Ref != nil {
+				own := im.resolver.ownOfColumn(local, *c.Value)
+				c.Value = &own
+			}
 		}
 		if !t.takesConflict(c) {
 			im.notes.add("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, im.peer.Name)

@@ -172,7 +172,7 @@ func (v *resolver) checkReusedIDs(ctx context.Context, l *localTable, inserted [
 // withoutEntry is what is known of rows without an entry in the journal.
 func (l *localTable) withoutEntry() merge.Row {
 	switch {
-	case l.journal.Default.Mask != 0:
+	case !l.journal.Default.IsEmpty():
 		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{l.journal.Default}}
 	case l.bulkVersion != nil:
 		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{*l.bulkVersion}}
@@ -194,7 +194,7 @@ func (v *resolver) knownHere(l *localTable, row journal.Row, groups []merge.Grou
 		known = v.stamper.Insert(known, l.mask, f.Edits[0].At)
 	}
 	for _, e := range f.Edits {
-		if m := e.Mask & l.mask &^ merge.Existence; m != 0 {
+		if m := e.Mask.And(l.mask).Columns(); !m.IsEmpty() {
 			known = v.stamper.Edit(known, m, e.At)
 		}
 	}

@@ -31,14 +31,14 @@ type newNames struct {
 // batch is in, because one row may give a name up and another take it.
 func (w *writer) noteNames(q *writes) error {
 	for _, r := range slices.Concat(q.insert, q.update) {
-		if r.names.columns == 0 || r.at.Int == 0 { // of a row that is deferred, its integer comes later
+		if r.names.columns.IsEmpty() || r.at.Int == 0 { // of a row that is deferred, its integer comes later
 			continue
 		}
 		if q.l.newNames == nil {
 			q.l.newNames = map[int64]newNames{}
 		}
 		noted := q.l.newNames[r.at.Int]
-		q.l.newNames[r.at.Int] = newNames{noted.columns | r.names.columns, noted.returns || r.names.returns}
+		q.l.newNames[r.at.Int] = newNames{noted.columns.Or(r.names.columns), noted.returns || r.names.returns}
 		if err := w.hold(nameCost); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (n *nameCheck) shared(ctx context.Context) ([][]*nameUser, error) {
 		u := (*users)[len(*users)-1]
 		u.column, u.dashed = n.columns[at].Name, undashed
 		came := n.l.newNames[id]
-		u.use.New = u.use.New || came.columns&n.l.journal.Bit(u.column) != 0
+		u.use.New = u.use.New || came.columns.Has(n.l.journal.Bit(u.column))
 		u.use.Returns = came.returns
 		u.use.Counted = u.use.Counted && n.counted[at] && u.use.Undashed == undashed
 		u.use.Only = u.use.Only && sqldb.Int(r[4]) == 0

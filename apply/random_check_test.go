@@ -10,6 +10,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -250,13 +251,13 @@ func (w *chaos) stamps(n *actor) map[string]string {
 			uuids[r.of(t.Integer)] = strings.ToLower(n.key(t, r))
 		}
 		seen := map[string]bool{}
-		note := func(id string, mask uint64, stamp string) {
+		note := func(id string, mask merge.Mask, stamp string) {
 			seen[id] = true
 			if strings.HasPrefix(stamp, "0 ") {
 				return
 			}
 			for _, c := range n.J.Columns(t) {
-				if uint64(jt.Bit(c.Name))&mask != 0 && n.Profile.Excluded(t.Name, c.Name) == schema.ExcludeNever {
+				if mask.Has(jt.Bit(c.Name)) && n.Profile.Excluded(t.Name, c.Name) == schema.ExcludeNever {
 					n.stamped[t.Name+"/"+uuids[id]+"/"+c.Name] = stamp
 				}
 			}
@@ -264,12 +265,12 @@ func (w *chaos) stamps(n *actor) map[string]string {
 		for _, r := range n.Query("SELECT local_id, column_mask, time, author FROM omsync_version WHERE table_id = ?", jt.ID) {
 			mask, _ := strconv.ParseUint(r[1], 10, 64)
 			author, _ := strconv.ParseUint(r[3], 10, 16)
-			note(r[0], mask, r[2]+" "+n.J.Authors.Name(uint16(author)))
+			note(r[0], merge.FromWord(mask), r[2]+" "+n.J.Authors.Name(uint16(author)))
 		}
-		if jt.Default.Mask != 0 {
+		if !jt.Default.IsEmpty() {
 			for id := range uuids {
 				if !seen[id] {
-					note(id, uint64(jt.Default.Mask), fmt.Sprintf("%d %s", jt.Default.Time, jt.Default.Author))
+					note(id, jt.Default.Mask, fmt.Sprintf("%d %s", jt.Default.Time, jt.Default.Author))
 				}
 			}
 		}

@@ -21,21 +21,24 @@ type resolver struct {
 	peer    *journal.Peer // the sender
 	stamper merge.Stamper // of what the application changed and no seal has stamped yet
 	notes   *notes
+	mask    func(word uint64) merge.Mask // what a mask of the batch means, in its slots
 
 	sent      map[uint32]*sentTable  // by number in the batch
 	local     map[string]*localTable // by name
 	exchanged []*localTable          // those of them that are exchanged, as they came up
 	keys      dictionary
-	aside     *asides                            // rows that cannot be applied, nor come back
+	aside     *asides // rows that cannot be applied, nor come back
+	aliases   *journal.Aliases
 	waiting   map[uint16]int64                   // of how many rows of each table versions of the sender wait
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 
+	newAliases []journal.Alias    // not stored yet
 	stayedAway map[rowName]string // why rows that were deleted here did not come back
 }
 
 func newResolver(l *peerLink) *resolver {
-	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes,
-		sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
+	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
+		mask: merge.Bits, sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 
 // resolve finds the rows of dictionary entries here, locked against deletion.

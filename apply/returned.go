@@ -112,7 +112,7 @@ func (im *importer) missing(w *block, i int, entries map[uint32]bool, wanted map
 	}
 	write := im.written(w, i)
 	for _, p := range w.pending[i] {
-		if write&w.l.bits[w.l.place[p.column]] != 0 {
+		if w.l.writes(write, w.l.place[p.column]) {
 			want(p.column.Ref.To, p.to)
 		}
 	}

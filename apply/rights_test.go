@@ -92,7 +92,7 @@ func TestRecordsGoNoFurtherThanTheirColumns(t *testing.T) {
 		for table, columns := range map[string][]string{"role": {"v", "", "uuid"}, "users": {"password", "id", "no\x1b[31m"}} {
 			described := make([]batch.Column, len(columns))
 			for i, c := range columns {
-				if described[i] = (batch.Column{Name: c, Slot: uint8(i + 1)}); c == "" {
+				if described[i] = (batch.Column{Name: c, Slot: uint16(i + 1)}); c == "" {
 					described[i].Name = "w"
 				}
 			}
@@ -182,7 +182,7 @@ func TestNotesAreFew(t *testing.T) {
 	r, err := clinic.ImportErr(forge(t, f, func(w *batch.Writer) error {
 		ward := batch.Table{Name: "ward", Root: "ward", Key: []batch.Column{{Name: "uuid"}}}
 		for i := range 150 {
-			ward.Columns = append(ward.Columns, batch.Column{Name: fmt.Sprintf("\x1b[31m%d", i), Slot: uint8(1 + i%63)})
+			ward.Columns = append(ward.Columns, batch.Column{Name: fmt.Sprintf("\x1b[31m%d", i), Slot: uint16(1 + i%63)})
 		}
 		_, err := w.Table(ward)
 		return err

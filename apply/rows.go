@@ -63,6 +63,7 @@ func (im *importer) readBlock(ctx context.Context, w *block) error {
 		im.resolver.locate,       // sets found
 		im.resolver.translate,    // sets values and pending
 		im.resolver.filter,       // sets filtered
+		im.recognise,             // sets found, of rows that have another key here
 		im.resolver.readVersions, // sets groups
 		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
 		im.settle,                // writes the rows
@@ -298,78 +299,6 @@ func (v *resolver) filter(_ context.Context, w *block) error {
 		}
 	}
 	return nil
-}
-
-// readVersions turns the masks of the batch into those of the bits here.
-func (v *resolver) readVersions(_ context.Context, w *block) error {
-	if w.retried {
-		return nil
-	}
-	w.groups = make([][]merge.SentGroup, w.n)
-	slots := w.slots()
-	g := 0
-	for i := range w.groups {
-		n := 1
-		if w.Groups != nil {
-			n = w.Groups[i]
-		}
-		for ; n > 0; n-- {
-			mask := slots.bitsOf(merge.Mask(w.Masks[g]))
-			if mask != 0 {
-				w.groups[i] = append(w.groups[i], merge.SentGroup{Mask: mask, Sent: merge.Sent{Stamp: merge.Stamp{Time: w.Times[g], Author: w.Authors[g]}, Epoch: w.Epochs[g]}})
-			}
-			g++
-		}
-		if !slices.ContainsFunc(w.groups[i], func(g merge.SentGroup) bool { return g.Mask&merge.Existence != 0 }) {
-			return fmt.Errorf("%w: a row of %s comes without the version of its existence", batch.ErrCorrupt, w.l.Name)
-		}
-		if len(w.groups[i]) > 1 {
-			w.groups[i] = disjoint(w.groups[i])
-		}
-	}
-	return nil
-}
-
-// slots are the bits here of each slot of a block.
-type slots [batch.MaxSlot + 1]merge.Mask
-
-// slots returns the bits of the columns that the block carries. No version comes for another column: nobody knows its value, and the
-// one that is here would go on to others under a stamp that its author never gave.
-func (w *block) slots() *slots {
-	out := &slots{merge.Existence}
-	for i, c := range w.t.columns {
-		if slot := w.t.Columns[i].Slot; c != nil && slot != 0 && w.carries(i) {
-			out[slot] |= w.l.journal.Bit(c.Name)
-		}
-	}
-	return out
-}
-
-// carries reports whether the block has values of a column.
-func (w *block) carries(i int) bool { return w.Columns[i].Bytes != nil || w.Columns[i].Refs != nil }
-
-// bitsOf turns a mask of the batch's slots into one of the bits here.
-func (s *slots) bitsOf(sent merge.Mask) (out merge.Mask) {
-	for slot, bits := range s {
-		if sent&(1<<slot) != 0 {
-			out |= bits
-		}
-	}
-	return out
-}
-
-// disjoint leaves a bit that several groups have with the latest of them: columns that share a bit here need not there.
-func disjoint(groups []merge.SentGroup) []merge.SentGroup {
-	for a := range groups {
-		for b := range groups {
-			if both := groups[a].Mask & groups[b].Mask; a != b && both != 0 {
-				if groups[a].Before(groups[b].Stamp) || groups[a].Stamp == groups[b].Stamp && a > b {
-					groups[a].Mask &^= both
-				}
-			}
-		}
-	}
-	return groups
 }
 
 // readLocal reads what is known here of the rows.

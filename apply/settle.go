@@ -80,7 +80,7 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 	by, is := added[w.keys[i]]
 	if !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
 		im.noLongerWaits(w, i)
-		if isHere && w.mask(i)&^cmp.Equal == 0 { // it says what is here anyway
+		if isHere && w.mask(i).Without(cmp.Equal).IsEmpty() { // it says what is here anyway
 			count.Unchanged++
 			return nil
 		}
@@ -110,6 +110,7 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		return im.wait(ctx, w, i, why)
 	}
 	im.noLongerWaits(w, i)
+	im.noteReturned(l, w.keys[i], w.known[i], out.Row)
 	if err := im.recordRowConflicts(ctx, w, i, out.Conflicts); err != nil {
 		return err
 	}
@@ -127,13 +128,13 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		if err != nil {
 			return err
 		}
-		r.names.columns = l.rules.NewNames(false, 0)
+		r.names.columns = l.rules.NewNames(false, merge.Mask{})
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
-		if write := im.written(w, i); write != 0 {
+		if write := im.written(w, i); !write.IsEmpty() {
 			r := im.changedRow(w, i, f, out.Row.Groups, write)
-			r.names.columns = l.rules.NewNames(true, write&^w.compare(i, f).Equal)
+			r.names.columns = l.rules.NewNames(true, write.Without(w.compare(i, f).Equal))
 			q.update = append(q.update, r)
 			count.Updated++
 		}
@@ -156,9 +157,9 @@ func (im *importer) written(w *block, i int) merge.Mask {
 	case merge.Insert:
 		return out.Write
 	case merge.Update:
-		return out.Write & w.l.mask & w.l.rules.Writes()
+		return w.l.rules.Writes(out.Write.And(w.l.mask))
 	}
-	return 0
+	return merge.Mask{}
 }
 
 // keyless is the cause of a new row whose key is made of another row's which is not here.
@@ -202,7 +203,7 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 				return nil, err
 			}
 			r.integer, r.values[at] = n, strconv.AppendInt(nil, n, 10)
-		case w.values[at] == nil || out.Write&l.bits[at] == 0:
+		case w.values[at] == nil || !l.writes(out.Write, at):
 			r.unset[at] = true
 		default:
 			r.values[at] = w.values[at][i]
@@ -210,7 +211,7 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 	}
 	for _, p := range w.pending[i] {
 		at := l.place[p.column]
-		if out.Write&l.bits[at] == 0 {
+		if !l.writes(out.Write, at) {
 			continue
 		}
 		r.pending = append(r.pending, im.patchFor(l, r.key, p))
@@ -228,7 +229,7 @@ func (im *importer) changedRow(w *block, i int, f found, groups []merge.Group, w
 	r := &row{at: f.row, entry: w.Keys[i], key: im.resolver.keys.at(w.Keys[i]).key, groups: groups,
 		values: slices.Clone(f.values), changed: make([]bool, len(l.written))}
 	for at, c := range l.written {
-		if w.values[at] != nil && !c.Key && write&l.bits[at] != 0 {
+		if w.values[at] != nil && !c.Key && l.writes(write, at) {
 			r.values[at], r.changed[at] = w.values[at][i], true
 		}
 	}
@@ -249,33 +250,36 @@ func (im *importer) patchFor(l *localTable, key string, p reference) patch {
 	return patch{l: l, key: key, column: p.column, to: im.resolver.target(p.to), plain: p.plain}
 }
 
-// mask is what of a row came with a version, apart from its existence.
-func (w *block) mask(i int) (m merge.Mask) {
-	for _, g := range w.groups[i] {
-		m |= g.Mask
-	}
-	return m &^ merge.Existence
+// writes reports whether a column, by its place in written, is among some.
+func (l *localTable) writes(columns merge.Mask, at int) bool {
+	return l.bits[at] != 0 && columns.Has(l.bits[at])
 }
+
+// mask is what of a row came with a version, apart from its existence.
+func (w *block) mask(i int) merge.Mask { return merge.MaskOf(w.groups[i]).Columns() }
 
 // compare tells which of a row's values are equal here and there.
 func (w *block) compare(i int, f found) merge.Compare {
-	var differ, greater merge.Mask
+	var differ, greater merge.MaskBuilder
 	for at, c := range w.l.written {
 		bit := w.l.bits[at]
 		if w.values[at] == nil || bit == 0 || c.InsertOnly {
 			continue
 		}
 		if in, mine := w.values[at][i], f.values[at]; !equal(in, mine) {
-			differ |= bit
+			differ.Add(bit)
 			if less(mine, in) {
-				greater |= bit
+				greater.Add(bit)
 			}
 		}
 	}
 	for _, p := range w.pending[i] {
-		differ |= w.l.bits[w.l.place[p.column]]
+		if bit := w.l.bits[w.l.place[p.column]]; bit != 0 {
+			differ.Add(bit)
+		}
 	}
-	return merge.Compare{Equal: w.l.mask &^ differ, Greater: func(bit int) bool { return greater&(1<<bit) != 0 }}
+	above := greater.Mask()
+	return merge.Compare{Equal: w.l.mask.Without(differ.Mask()), Greater: above.Has}
 }
 
 func equal(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }

@@ -244,13 +244,13 @@ func versionsOf(t *testing.T, s *sites.Site, table, uuid string) map[string]merg
 		t.Fatal(err)
 	}
 	found := groups[row]
-	if found == nil && meta.Default.Mask != 0 {
+	if found == nil && !meta.Default.IsEmpty() {
 		found = []merge.Group{meta.Default}
 	}
 	out := map[string]merge.Stamp{}
 	for _, c := range meta.Columns {
 		for _, g := range found {
-			if g.Mask&(1<<c.Bit) != 0 {
+			if g.Has(c.Bit) {
 				out[c.Name] = g.Stamp
 			}
 		}

@@ -31,7 +31,7 @@ type localTable struct {
 	rules   access.Rules           // on the link to the sender
 	filter  *schema.RowFilter      // of rows that stay where they are
 	written []*schema.Column       // all columns but generated ones: what is read of a row to be updated, and written back
-	bits    []merge.Mask           // their bits
+	bits    []int                  // their bits; 0: none
 	place   map[*schema.Column]int // their places in written
 	mask    merge.Mask             // existence and all columns with versions
 	byName  bool                   // others refer to its rows by name
@@ -129,7 +129,7 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 		case c.Excluded != "":
 			v.notes.add("the column %s.%s is kept back here (%s): what came for it is left out", st.Name, c.Name, c.Excluded)
 			continue
-		case t.local.rules.TakesNot()&t.local.journal.Bit(c.Name) != 0 && v.j.ExcludedUp(st, c):
+		case t.local.rules.TakesNot().Has(t.local.journal.Bit(c.Name)):
 			v.notes.add("%s may not send the column %s.%s: left out", v.peer.Name, st.Name, c.Name)
 			continue
 		case !sent.Ref && c.Ref != nil && c.Ref.Beside && !t.hasBeside(i) && v.withoutKeys(t, st, c):
@@ -185,7 +185,7 @@ func (v *resolver) touch(ctx context.Context, l *localTable) error {
 	if l.tombstones, err = journal.AnyTombstones(ctx, v.s.conn, l.journal.ID); err != nil {
 		return err
 	}
-	if !v.s.bulkVersions || l.journal.Default.Mask != 0 || l.tombstones {
+	if !v.s.bulkVersions || !l.journal.Default.IsEmpty() || l.tombstones {
 		return nil
 	}
 	rows, err := v.s.number(ctx, "SELECT 1 FROM "+schema.Quote(l.Name)+" LIMIT 1")

@@ -6,17 +6,13 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
 
 // update writes changed rows.
 func (w *writer) update(ctx context.Context, q *writes) error {
 	l, rows := q.l, q.update
-	for _, r := range rows {
-		if err := w.patchLater(r); err != nil {
-			return err
-		}
-	}
 	if l.Integer == nil {
 		for _, r := range rows {
 			if err := w.updateOne(ctx, q, r); err != nil {
@@ -24,6 +20,11 @@ func (w *writer) update(ctx context.Context, q *writes) error {
 			}
 		}
 		return nil
+	}
+	for _, r := range rows {
+		if err := w.patchLater(r); err != nil {
+			return err
+		}
 	}
 	if !slices.ContainsFunc(rows, func(r *row) bool { return slices.Contains(r.changed, true) }) {
 		return nil
@@ -73,7 +74,7 @@ func (w *writer) updateOne(ctx context.Context, q *writes, r *row) error {
 		b = c.AppendLiteral(b, r.values[at])
 	}
 	if len(b) == none {
-		return nil
+		return w.patchLater(r)
 	}
 	for at, c := range l.written {
 		if c.AutoUpdate && !r.changed[at] {
@@ -87,16 +88,18 @@ func (w *writer) updateOne(ctx context.Context, q *writes, r *row) error {
 		}
 		return w.refuse(l, r.key, err)
 	}
-	now := l.localRow(r)
-	if now == r.at {
-		return nil
-	}
-	for i := range q.entries { // it is known by another local key now
-		if q.entries[i].Row == r.at {
-			q.entries[i].Row = now
+	if now := l.localRow(r); now != r.at { // it is known by another local key
+		if q.phase == finishing { // its versions are kept by the one before, since it was deferred
+			q.old, q.entries = append(q.old, r.at), append(q.entries, journal.Entry{Row: now, Groups: r.groups})
 		}
+		for i := range q.entries {
+			if q.entries[i].Row == r.at {
+				q.entries[i].Row = now
+			}
+		}
+		r.at = now
 	}
-	return nil
+	return w.patchLater(r)
 }
 
 // unmoved keeps columns as they are that the server would set to the present time with every UPDATE.

@@ -103,7 +103,7 @@ func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*ca
 		return early && to.root != nil && rowName{to.root, to.canonical()}.mayReturn(im.resolver)
 	}
 	for _, p := range w.pending[i] {
-		if im.written(w, i)&w.l.bits[w.l.place[p.column]] == 0 || p.plain != nil || mayCome(p.to) { // a plain value stays as it came
+		if !w.l.writes(im.written(w, i), w.l.place[p.column]) || p.plain != nil || mayCome(p.to) { // a plain value stays as it came
 			continue
 		}
 		to := im.resolver.keys.at(p.to)
@@ -317,5 +317,6 @@ func (v *resolver) addStored(st *schema.Table, key string) (uint32, bool) {
 	if refs != nil {
 		e.refs = v.keys.keep(refs)
 	}
+	e.key, e.aliased = v.own(root, e.key) // it may have been found out since
 	return v.keys.add(e), true
 }

@@ -19,11 +19,13 @@ const (
 	MaxName       = 255                            // bytes of a node, table, column or author name
 	MaxTables     = 4096                           // tables of one file; requests of its header
 	MaxColumns    = 4096                           // columns, and key columns, of one table
-	MaxSlot       = 63                             // highest version bit
+	MaxSlot       = 1918                           // highest version bit
+	maxFewSlot    = 63                             // highest one in a file that does not need ManyColumns
 	MaxDict       = 1 << 19                        // entries of the dictionary of keys
 	MaxBlockRows  = 1 << 12                        // rows of one block, keys of one Keys call
 	MaxBlockCells = 1 << 21                        // rows times columns of one block
 	MaxVersions   = 1 << 18                        // version groups of one block
+	MaxWideMasks  = 1 << 16                        // those of them whose masks are of slots above 62: see ManyColumns
 	MaxValue      = 64 << 20                       // bytes of one value
 	MaxBlock      = 64 << 20                       // bytes of the values of one block, its longest not counted
 	MaxNote       = 4096                           // bytes of the note of a conflict record
@@ -69,8 +71,8 @@ const (
 type Column struct {
 	Name string
 	Kind Kind
-	Ref  bool  // values may be references
-	Slot uint8 // bit of the version masks, 1 to MaxSlot, which columns may share; 0: no version
+	Ref  bool   // values may be references
+	Slot uint16 // bit of the version masks, which columns may share; 0: no version. 1 to 63, or to MaxSlot: see ManyColumns
 }
 
 // BesideSuffix ends the name of a column that has the keys of what another column, of the name before the suffix, refers to. That one has
@@ -109,7 +111,7 @@ type Rows struct {
 	Groups  []int    // version groups per row; nil: one each
 
 	// One element per version group, row by row.
-	Masks   []uint64 // bit 0: the row's existence; bit s: columns with Slot s. Never 0, disjoint within a row
+	Masks   []uint64 // bit 0: the row's existence; bit s: columns with Slot s, but see ManyColumns. Never of nothing, disjoint within a row
 	Times   []int64  // microseconds since 1970 UTC
 	Authors []string
 	Epochs  []uint64 // the sender's epoch; 0: it came from the receiver

@@ -23,7 +23,7 @@ func obsTable(number uint32) *TableItem {
 		{Name: "voided_by", Ref: true}, {Name: "date_voided", Kind: KindDateTime}, {Name: "void_reason", Kind: KindText},
 		{Name: "previous_version", Ref: true}, {Name: "status", Kind: KindText},
 	} {
-		c.Slot = uint8(len(t.Columns) + 1)
+		c.Slot = uint16(len(t.Columns) + 1)
 		t.Columns = append(t.Columns, c)
 	}
 	return &TableItem{Number: number, Table: t}

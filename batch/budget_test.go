@@ -87,7 +87,7 @@ func TestKeyBounds(t *testing.T) {
 
 // TestHeld holds a block, with the keys before it, to their bound.
 func TestHeld(t *testing.T) {
-	s := newState()
+	s := newState(testHeader())
 	s.dictBytes = MaxHeld - MaxValue - 2*cellCost
 	if err := s.count(&volume{sum: MaxValue, longest: MaxValue}, 2, 0); err != nil {
 		t.Error(err)
@@ -158,7 +158,7 @@ func TestQuotas(t *testing.T) {
 		{valueQuota, func(s *state, n uint64) { s.valueBytes = n }},
 	} {
 		limit := c.quota.base + size*c.quota.perByte
-		s := newState()
+		s := newState(testHeader())
 		if c.set(&s, limit); s.checkQuotas(size) != nil {
 			t.Errorf("%s: %d refused", c.quota.what, limit)
 		}
@@ -181,7 +181,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // TestCounts reads what the quotas count.
 func TestCounts(t *testing.T) {
-	stream, err := contents([]any{personTable(), keysOf(0, 2, Values{Bytes: texts("abc", "def")}), &ResetItem{}, keysOf(0, 2, Values{Bytes: texts("ghi")}),
+	stream, err := contents(testHeader(), []any{personTable(), keysOf(0, 2, Values{Bytes: texts("abc", "def")}), &ResetItem{}, keysOf(0, 2, Values{Bytes: texts("ghi")}),
 		&Rows{Table: 0, Keys: []uint32{2}, Columns: []Values{{Bytes: texts("Jane")}, {}}, Masks: []uint64{1}, Times: []int64{1}, Authors: []string{"x"}, Epochs: []uint64{1}}})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 // hold every item against it by the same rules, so that a reader takes just
 // what a writer would write.
 type state struct {
+	manyColumns bool // the header needs ManyColumns
+
 	tables []Table
 	roots  []uint32          // root of each table, by number
 	names  map[string]uint32 // number of each root
@@ -26,8 +28,9 @@ type state struct {
 	most
 }
 
-func newState() state {
-	return state{names: map[string]uint32{}, seen: map[string]bool{}}
+// newState is that before the first item of a batch with this header.
+func newState(h *Header) state {
+	return state{manyColumns: h.HasManyColumns(), names: map[string]uint32{}, seen: map[string]bool{}}
 }
 
 func (s *state) table(n uint32) (*Table, error) {
@@ -69,8 +72,8 @@ func (s *state) addTable(t Table) (uint32, error) {
 			if c.Name == "" || seen[c.Name] {
 				return 0, fmt.Errorf("table %q has column %q twice, or without a name", t.Name, c.Name)
 			}
-			if c.Slot > MaxSlot {
-				return 0, fmt.Errorf("column %q of table %q has slot %d, above %d", c.Name, t.Name, c.Slot, MaxSlot)
+			if c.Slot > s.maxSlot() {
+				return 0, fmt.Errorf("column %q of table %q has slot %d, above %d", c.Name, t.Name, c.Slot, s.maxSlot())
 			}
 			seen[c.Name] = true
 		}
@@ -239,7 +242,7 @@ func (s *state) checkRows(r *Rows) error {
 	if r.Acks != nil && len(r.Acks) != n || r.Groups != nil && len(r.Groups) != n {
 		return fmt.Errorf("rows of table %q: %d acknowledgements and %d groups for %d rows", t.Name, len(r.Acks), len(r.Groups), n)
 	}
-	if err := r.checkVersions(); err != nil {
+	if err := s.checkVersions(r); err != nil {
 		return fmt.Errorf("rows of table %q: %w", t.Name, err)
 	}
 	var vol volume
@@ -249,47 +252,6 @@ func (s *state) checkRows(r *Rows) error {
 		}
 	}
 	return s.count(&vol, n*len(r.Columns), len(r.Masks))
-}
-
-func (r *Rows) checkVersions() error {
-	total := len(r.Keys)
-	if r.Groups != nil {
-		total = 0
-		for _, g := range r.Groups {
-			if g < 0 || g > MaxSlot+1 {
-				return fmt.Errorf("row has %d versions, not 0 to %d", g, MaxSlot+1)
-			}
-			total += g
-		}
-	}
-	if total > MaxVersions {
-		return fmt.Errorf("block has %d versions, more than %d: make it shorter", total, MaxVersions)
-	}
-	if len(r.Masks) != total {
-		return fmt.Errorf("%d masks for %d versions", len(r.Masks), total)
-	}
-	if err := checkStamps(total, r.Times, r.Authors); err != nil {
-		return err
-	}
-	if len(r.Epochs) != total {
-		return fmt.Errorf("%d epochs for %d versions", len(r.Epochs), total)
-	}
-	at := 0
-	for i := range r.Keys {
-		g := 1
-		if r.Groups != nil {
-			g = r.Groups[i]
-		}
-		var all uint64
-		for _, m := range r.Masks[at : at+g] {
-			if m == 0 || all&m != 0 {
-				return errors.New("versions of a row overlap, or are of nothing")
-			}
-			all |= m
-		}
-		at += g
-	}
-	return nil
 }
 
 // checkStamps checks n times and authors.

@@ -19,7 +19,7 @@ func FuzzReader(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, items := range [][]any{nil, sample(), append([]any{obsTable(0)}, newClinic().obs(20)...)} {
-		stream, err := contents(items)
+		stream, err := contents(testHeader(), items)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -62,7 +62,7 @@ func head(t testing.TB, h *Header) []byte {
 
 // TestCutStream signs every beginning of a stream: each lacks its end.
 func TestCutStream(t *testing.T) {
-	stream, err := contents(sample())
+	stream, err := contents(testHeader(), sample())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func (f *flaky) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func TestFileChangesUnderReader(t *testing.T) {
-	stream, err := contents(sample())
+	stream, err := contents(testHeader(), sample())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestBomb(t *testing.T) {
 		table.Table.Columns = append(table.Table.Columns, Column{Name: name})
 	}
 	items = append(items, table, &KeysItem{Table: 0, First: 2, N: 1, Parts: []Values{{Bytes: texts("k")}}})
-	stream, err := contents(items)
+	stream, err := contents(testHeader(), items)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,16 @@ const (
 	maxVersion     = 20 // bytes of a version
 )
 
+// ManyColumns is the feature of files whose slots go up to MaxSlot. In such a file bit 63 of a mask stands for no column. With it, bits 58 to 62
+// are a number n, and bit i up to 57 stands for the slot 63 + 58 n + i. A version of both lower and higher slots, or of those of two
+// numbers, has several masks, with the same time, author and epoch.
+const ManyColumns = "many-columns"
+
+// HasManyColumns reports whether the batch may use [ManyColumns].
+func (h *Header) HasManyColumns() bool {
+	return slices.ContainsFunc(h.Needs(), func(n Need) bool { return n.Feature == ManyColumns })
+}
+
 // What the texts of Header.Requests begin with that are no requests for tables.
 const (
 	readsPrefix = "reads:"

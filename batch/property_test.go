@@ -87,7 +87,7 @@ func someItems(t *rapid.T) []any {
 	epochs := rapid.OneOf(rapid.Uint64(), rapid.Uint64Range(0, 5))
 	column := rapid.Custom(func(t *rapid.T) Column {
 		return Column{Name: rapid.StringMatching(`[a-z]{8,12}`).Draw(t, "name"), Kind: Kind(rapid.IntRange(0, 8).Draw(t, "kind")),
-			Ref: rapid.Bool().Draw(t, "ref"), Slot: rapid.Uint8Range(0, MaxSlot).Draw(t, "slot")}
+			Ref: rapid.Bool().Draw(t, "ref"), Slot: rapid.Uint16Range(0, maxFewSlot).Draw(t, "slot")}
 	})
 	columns := func(lo int) []Column {
 		list := rapid.SliceOfNDistinct(column, lo, 4, func(c Column) string { return c.Name }).Draw(t, "columns")
@@ -251,7 +251,7 @@ func TestStreamIsCBOR(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(t interface{ Fatal(...any) }, items []any) {
-		stream, err := contents(items)
+		stream, err := contents(testHeader(), items)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,8 +281,7 @@ func TestStreamIsCBOR(t *testing.T) {
 }
 
 // contents returns the stream of items inside a batch, header included.
-func contents(items []any) ([]byte, error) {
-	h := testHeader()
+func contents(h *Header, items []any) ([]byte, error) {
 	b, err := write(h, items)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 		return nil, err
 	}
 	start, end := int64(5+len(head)), size-SignatureSize
-	r := &Reader{state: newState(), header: h, size: size, hash: sha512.New(), sum: sum}
+	r := &Reader{state: newState(h), header: h, size: size, hash: sha512.New(), sum: sum}
 	if _, err := io.Copy(r.hash, io.NewSectionReader(f, 0, start)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
@@ -241,7 +241,7 @@ func (r *Reader) readColumns() []Column {
 			Name: r.text("column name", MaxName),
 			Kind: Kind(r.uint("kind", math.MaxUint8)),
 			Ref:  r.uint("reference flag", 1) == 1,
-			Slot: uint8(r.uint("slot", MaxSlot)),
+			Slot: uint16(r.uint("slot", MaxSlot)),
 		})
 		if r.in.err != nil {
 			return nil
@@ -319,7 +319,7 @@ func (r *Reader) readRows() *Rows {
 	}
 	total := n
 	if !r.null() {
-		b.Groups = narrow[int](&r.in, "groups", r.series("groups", n), MaxSlot+1)
+		b.Groups = narrow[int](&r.in, "groups", r.series("groups", n), uint64(r.maxSlot())+1)
 		total = 0
 		for _, g := range b.Groups {
 			total += g

@@ -48,7 +48,7 @@ func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, 
 	if err != nil {
 		return nil, err
 	}
-	bw := &Writer{state: newState(), sign: sign, file: counter{w: w, h: sha512.New()}}
+	bw := &Writer{state: newState(h), sign: sign, file: counter{w: w, h: sha512.New()}}
 	lead := binary.BigEndian.AppendUint32([]byte{Version}, uint32(len(head)))
 	if _, err := bw.file.Write(append(lead, head...)); err != nil {
 		return nil, fmt.Errorf("write batch: %w", err)

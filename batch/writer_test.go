@@ -245,7 +245,7 @@ func TestStockTools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := contents(sample())
+	want, err := contents(testHeader(), sample())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,8 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.
 		}
 		b = c.AppendLiteral(b, strconv.AppendInt(nil, n, 10))
 	}
-	born := bornInLog(changes[meta.ID], meta.Bit(c.Name))
+	bit := meta.Bit(c.Name)
+	born := bornInLog(changes[meta.ID], bit)
 	var more []journal.Change
 	err = sqldb.Each(ctx, s.snap, string(append(b, ')')), func(r []sql.RawBytes) error {
 		row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
@@ -120,7 +121,10 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, ref *schema.
 		if !ok || born[row] || !refersTo(string(r[3])) {
 			return nil
 		}
-		change := journal.Change{Table: meta.ID, Op: journal.OpUpdate, Row: row, Mask: meta.Bit(c.Name) &^ merge.Existence, At: at}
+		change := journal.Change{Table: meta.ID, Op: journal.OpUpdate, Row: row, At: at}
+		if bit != 0 {
+			change.Mask = merge.Bit(bit)
+		}
 		if c.Key {
 			change.Op = journal.OpDelete
 			more = append(more, change)
@@ -146,11 +150,11 @@ func (s *sealer) discriminate(ctx context.Context, t *schema.Table, ref *schema.
 }
 
 // bornInLog returns the rows that the log has from their beginning, or from an edit of the column: they are read as they are now anyway.
-func bornInLog(changes []journal.Change, column merge.Mask) map[journal.Row]bool {
+func bornInLog(changes []journal.Change, column int) map[journal.Row]bool {
 	born := map[journal.Row]bool{}
 	seen := map[journal.Row]bool{}
 	for _, c := range changes {
-		if c.Op == journal.OpUpdate && c.Mask&column&^merge.Existence != 0 {
+		if c.Op == journal.OpUpdate && column != 0 && c.Mask.Has(column) {
 			born[c.Row], seen[c.Row] = true, true
 		}
 		if !seen[c.Row] {

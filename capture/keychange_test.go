@@ -13,7 +13,7 @@ import (
 // seal reads all of that, or the log has more.
 func TestChangedKey(t *testing.T) {
 	t.Parallel()
-	table := &schema.Table{Key: schema.KeyUUID, KeyColumns: []*schema.Column{{Name: "uuid", UUIDColumn: true}}}
+	table := &schema.Table{Key: schema.KeyUUID, KeyColumns: []*schema.Column{{Name: "uuid", UUIDColumn: true, Charset: "utf8"}}}
 	table.Root = table
 	uuid := func(s string) *string { return &s }
 	died := func(key *string, first bool) []journal.Death { return []journal.Death{{DeletedKey: key, First: first}} }

@@ -146,7 +146,7 @@ func (m *mender) mend(row merge.Row) (merge.Row, bool) {
 
 func (m *mender) table(ctx context.Context, t *journal.Table) error {
 	count := MendedTable{Name: t.Name}
-	if t.Default.Mask != 0 {
+	if !t.Default.IsEmpty() {
 		row, mended := m.mend(merge.Row{Known: true, Alive: true, Groups: []merge.Group{t.Default}})
 		if count.Default = mended; mended {
 			t.Default = row.Groups[0]

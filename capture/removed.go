@@ -270,7 +270,7 @@ func (s *sealer) foldedAt(t *schema.Table, r journal.Row) []journal.Death {
 // addedBy returns the peer that a row's existence came from.
 func addedBy(r merge.Row) merge.Peer {
 	for _, g := range r.Groups {
-		if g.Mask&merge.Existence != 0 {
+		if g.Has(merge.Existence) {
 			return g.From
 		}
 	}

@@ -54,9 +54,9 @@ func TestAddedBy(t *testing.T) {
 		want   merge.Peer
 	}{
 		{nil, 0},
-		{[]merge.Group{group(merge.Existence|2, 7)}, 7},
-		{[]merge.Group{group(4, 9), group(merge.Existence, 7)}, 7},
-		{[]merge.Group{group(4, 9), group(merge.Existence|2, 0)}, 0},
+		{[]merge.Group{group(merge.Bits(3), 7)}, 7},
+		{[]merge.Group{group(merge.Bits(4), 9), group(merge.Bits(1), 7)}, 7},
+		{[]merge.Group{group(merge.Bits(4), 9), group(merge.Bits(3), 0)}, 0},
 	} {
 		if got := addedBy(merge.Row{Groups: test.groups}); got != test.want {
 			t.Errorf("%v: %d", test.groups, got)
@@ -69,5 +69,5 @@ func TestRulesOfWhatIsKeptAreNeeded(t *testing.T) {
 	mutation.Check(t, "^(TestPick|TestAddedBy)$",
 		mutation.Mutant{Rule: "what was written of a row belongs to the one with its key", File: "removed.go", Old: "*r.death.DeletedKey == string(values[t.KeyColumns[0]])", New: "true"},
 		mutation.Mutant{Rule: "a key of several columns is not one of them", File: "removed.go", Old: "len(t.KeyColumns) != 1 || ", New: ""},
-		mutation.Mutant{Rule: "who changed a row did not add it", File: "removed.go", Old: "g.Mask&merge.Existence != 0", New: "true"})
+		mutation.Mutant{Rule: "who changed a row did not add it", File: "removed.go", Old: "g.Has(merge.Existence)", New: "true"})
 }

@@ -146,7 +146,7 @@ func (s *restamper) touchAll(ctx context.Context, t *schema.Table, others []uint
 	if err != nil {
 		return fmt.Errorf("stamp the rows of %s anew: %w", t.Name, err)
 	}
-	if meta.Default.Mask != 0 {
+	if !meta.Default.IsEmpty() {
 		meta.Default = s.stamper.Touch(merge.Row{Known: true, Alive: true, Groups: []merge.Group{meta.Default}}).Groups[0]
 	} else {
 		meta.Default = s.stamper.Found(s.j.Mask(t)).Groups[0]
@@ -186,6 +186,11 @@ func (s *restamper) stampReturned(ctx context.Context, t *schema.Table) error {
 	}
 	if err := journal.PutVersions(ctx, s.gate, id, rows, entries, s.j.Authors); err != nil {
 		return err
+	}
+	if s.j.Recognises(t) {
+		if err := journal.NoteReturned(ctx, s.gate, id, back, s.j.Now().UnixMicro()); err != nil {
+			return err
+		}
 	}
 	return journal.DropTombstones(ctx, s.gate, id, back)
 }
@@ -231,7 +236,7 @@ func (s *restamper) newColumn(ctx context.Context, t *schema.Table, c *schema.Co
 		if err != nil {
 			return err
 		}
-		replaced, entries := s.withColumn(part, had, meta.Default, meta.Bit(c.Name))
+		replaced, entries := s.withColumn(part, had, meta.Default, merge.Bit(meta.Bit(c.Name)))
 		if err := journal.PutVersions(ctx, s.gate, meta.ID, replaced, entries, s.j.Authors); err != nil {
 			return err
 		}
@@ -240,21 +245,21 @@ func (s *restamper) newColumn(ctx context.Context, t *schema.Table, c *schema.Co
 }
 
 // withColumn returns the entries of rows with a first version of one column, and the rows that had entries before.
-func (s *restamper) withColumn(rows []journal.Row, had map[journal.Row][]merge.Group, ofRest merge.Group, bit merge.Mask) (replaced []journal.Row, entries []journal.Entry) {
-	first := merge.Group{Mask: bit, Version: merge.Version{Stamp: merge.Stamp{Time: 0, Author: s.stamper.Self}, Epoch: s.stamper.Epoch}}
+func (s *restamper) withColumn(rows []journal.Row, had map[journal.Row][]merge.Group, ofRest merge.Group, column merge.Mask) (replaced []journal.Row, entries []journal.Entry) {
+	first := merge.Group{Mask: column, Version: merge.Version{Stamp: merge.Stamp{Time: 0, Author: s.stamper.Self}, Epoch: s.stamper.Epoch}}
 	for _, r := range rows {
 		groups := had[r]
 		switch {
 		case groups != nil:
 			replaced = append(replaced, r)
-		case ofRest.Mask != 0:
+		case !ofRest.IsEmpty():
 			groups = []merge.Group{ofRest}
 		default:
 			continue // inserted since: its change row tells
 		}
 		var all []merge.Group
 		for _, g := range groups {
-			g.Mask &^= bit
+			g.Mask = g.Without(column)
 			all = append(all, g)
 		}
 		entries = append(entries, journal.Entry{Row: r, Groups: merge.Normalise(append(all, first))})

@@ -89,7 +89,7 @@ func (x *tableSealer) before(r journal.Row) merge.Row {
 	if groups := x.entries[r]; groups != nil {
 		return merge.Row{Known: true, Alive: true, Groups: groups}
 	}
-	if x.meta.Default.Mask != 0 {
+	if !x.meta.Default.IsEmpty() {
 		return merge.Row{Known: true, Alive: true, Groups: []merge.Group{x.meta.Default}}
 	}
 	return merge.Row{}
@@ -216,6 +216,9 @@ func (x *tableSealer) stampInsert(f *journal.Folded, key string) []merge.Group {
 		row.Known, row.Dead = true, dead
 		x.out.back = append(x.out.back, key)
 	}
+	if row.Known && x.j.Recognises(x.table) {
+		x.out.returned = append(x.out.returned, key)
+	}
 	return merge.Normalise(x.stamper.Insert(row, x.mask, f.BornAt).Groups)
 }
 
@@ -227,7 +230,7 @@ func (x *tableSealer) stampEdits(f *journal.Folded) []merge.Group {
 		return merge.Normalise(x.stamper.Insert(row, x.mask, f.Edits[0].At).Groups)
 	}
 	for _, e := range f.Edits {
-		if m := e.Mask & x.mask &^ merge.Existence; m != 0 {
+		if m := e.Mask.And(x.mask).Columns(); !m.IsEmpty() {
 			row = x.stamper.Edit(row, m, e.At)
 		}
 	}
@@ -259,7 +262,7 @@ func (x *tableSealer) stampMoved(ctx context.Context) error {
 		if groups != nil && (!follows || above(groups, now[0].Stamp)) {
 			continue
 		}
-		if groups == nil && !x.table.KeyOnce() && x.meta.Default.Mask != 0 && rowkey.Compare(r, endings[r].row) < 0 {
+		if groups == nil && !x.table.KeyOnce() && !x.meta.Default.IsEmpty() && rowkey.Compare(r, endings[r].row) < 0 {
 			continue // it had the key before, and has it still: a second row that had it too is gone
 		}
 		if had[r] != nil {

@@ -213,7 +213,11 @@ func (n *Node) Match(ctx context.Context, p *journal.Peer, there *match.Side, de
 	if err != nil {
 		return nil, err
 	}
-	m := &Matching{Comparison: match.Compare(here, there, nil, decisions)}
+	known, err := n.knownPairs(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	m := &Matching{Comparison: match.Compare(here, there, known, decisions)}
 	m.Report = m.Comparison.Report()
 	waiting, err := plan.Waiting(ctx, c, m.Report.Missing())
 	if err != nil {

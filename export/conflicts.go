@@ -34,7 +34,7 @@ func (x *exporter) writeConflicts(ctx context.Context) error {
 // of a secret goes nowhere: it may be of a row that has lost its role.
 func (t *table) sendsConflict(c journal.Conflict) bool {
 	return t.rules.SendsConflict(c.Deletion) &&
-		(c.Column == "" || slices.ContainsFunc(t.columns, func(k *schema.Column) bool { return k.Name == c.Column && t.rules.Withholds()&t.meta.Bit(k.Name) == 0 }))
+		(c.Column == "" || slices.ContainsFunc(t.columns, func(k *schema.Column) bool { return k.Name == c.Column && !t.rules.Withholds().Has(t.meta.Bit(k.Name)) }))
 }
 
 func (x *exporter) writeConflict(t *table, c journal.Conflict) error {
@@ -60,7 +60,7 @@ func (x *exporter) writeConflict(t *table, c journal.Conflict) error {
 		r.Notes = []string{"deletion"}
 	}
 	if c.Value != nil {
-		r.Values[0] = []byte(*c.Value)
+		r.Values[0] = []byte(x.theirsOfColumn(t.Column(c.Column), *c.Value))
 	}
 	return f.w.Records(r)
 }

@@ -3,12 +3,13 @@ package export
 import (
 	"context"
 	"fmt"
-	"math/bits"
+	"slices"
 	"strconv"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -75,7 +76,7 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 	}
 	if sent := d.plan.known[t]; sent != nil { // otherwise only references to its rows go
 		for _, c := range sent.columns {
-			described.Columns = append(described.Columns, batch.Column{Name: c.Name, Kind: kind(c), Ref: c.Ref != nil && !c.Ref.Beside, Slot: slot(sent.meta, c)})
+			described.Columns = append(described.Columns, batch.Column{Name: c.Name, Kind: kind(c), Ref: c.Ref != nil && !c.Ref.Beside, Slot: d.plan.slot(sent.meta, c)})
 		}
 		for _, c := range beside(sent) {
 			described.Columns = append(described.Columns, batch.Column{Name: c.Name + batch.BesideSuffix, Ref: true})
@@ -92,12 +93,16 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 	return n, nil
 }
 
-// slot returns the number of the column's bit, 0 if it has none.
-func slot(meta *journal.Table, c *schema.Column) uint8 {
-	if bit := meta.Bit(c.Name); bit != 0 {
-		return uint8(bits.TrailingZeros64(uint64(bit)))
+// slot returns the column's bit, 0 if it has none. To a peer that knows of 63 bits, columns that have higher ones share the last.
+func (p *plan) slot(meta *journal.Table, c *schema.Column) uint16 {
+	bit := meta.Bit(c.Name)
+	if p.match { // versions of columns are not sent
+		return 0
 	}
-	return 0
+	if !p.manyColumns {
+		bit = min(bit, merge.SharedBit)
+	}
+	return uint16(bit)
 }
 
 // kind hints at how a column's values pack.
@@ -181,6 +186,7 @@ func (d *dictionary) add(root *schema.Table, keys []string) (uint32, error) {
 	parts := make([][]*string, len(keys))
 	for i, key := range keys {
 		var ok bool
+		key = d.plan.theirs(root, key)
 		if parts[i], ok = journal.SplitKey(key, len(root.KeyColumns)); !ok {
 			return 0, fmt.Errorf("the journal holds a key of %s that has not %d parts", root.Name, len(root.KeyColumns))
 		}
@@ -226,7 +232,7 @@ func (d *dictionary) keyColumn(c *schema.Column, p int, parts [][]*string) (batc
 // addRows returns the indexes of rows that were just read, and takes their keys into the dictionary. A row with the key "" has none: 0.
 func (d *dictionary) addRows(t *schema.Table, rows []journal.Row, keys []string) ([]uint32, error) {
 	if t.Integer == nil {
-		return d.indexes(t, keys)
+		return d.addNamed(t, keys)
 	}
 	byInteger := d.byInteger.of(t.Root)
 	var missing []string
@@ -252,6 +258,21 @@ func (d *dictionary) addRows(t *schema.Table, rows []journal.Row, keys []string)
 			if t != t.Root {
 				d.exists.of(t).set(r.Int, present)
 			}
+		}
+	}
+	return out, nil
+}
+
+// addNamed is addRows for a table whose rows have no integers.
+func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) {
+	indexes, err := d.indexes(t, slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return key == "" }))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]uint32, len(keys))
+	for i, key := range keys {
+		if key != "" {
+			out[i], indexes = indexes[0], indexes[1:]
 		}
 	}
 	return out, nil

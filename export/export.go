@@ -22,8 +22,9 @@ type File interface {
 
 // Options say what to export and how a file is made.
 type Options struct {
-	Full      bool // a full load, whatever the peer has acknowledged
-	SinceSent bool // from the last batch made, acknowledged or not: for a link that runs one way
+	Full       bool // a full load, whatever the peer has acknowledged
+	BeforeLoad bool // rows go to a parent although nothing of it is applied here, and nothing was ever sent to it
+	SinceSent  bool // from the last batch made, acknowledged or not: for a link that runs one way
 	// Match, if it is not nil, has a file for matching made: a full load of these columns of these tables alone, which is never applied, and
 	// of which nothing is noted. See [batch.Header.ForMatching].
 	Match    map[*schema.Table][]*schema.Column
@@ -69,7 +70,8 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]
 	return x.out.done, nil
 }
 
-// planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before.
+// planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before, and
+// those that the peer can know by fewer versions only get these.
 func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*plan, error) {
 	for again := false; ; again = true {
 		snap, err := capture.TakeSnapshot(ctx, j, o.Wait)
@@ -81,12 +83,22 @@ func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*
 			snap.Close()
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
+		if p.match {
+			return p, nil
+		}
 		released := p.released()
-		if len(released) == 0 || again || p.match { // what comes in between goes with the next export
+		apart, err := p.apart(ctx)
+		if err == nil && (len(released)+len(apart) == 0 || again) { // what comes in between goes with the next export
 			return p, nil
 		}
 		snap.Close()
-		if err := p.release(ctx, released, o); err != nil {
+		if err == nil && len(released) > 0 {
+			err = p.release(ctx, released, o)
+		}
+		if err == nil && len(apart) > 0 {
+			err = p.bringTogether(ctx, apart, o)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
 	}
@@ -101,19 +113,23 @@ type exporter struct {
 
 // run writes the files. always: a header at least, whether or not one is due.
 func (x *exporter) run(ctx context.Context, always bool) error {
-	if err := x.writeBefore(ctx); err != nil {
+	if x.silent {
+		return x.finishAlone(ctx, always)
+	}
+	if x.match {
+		if err := x.writeTables(ctx); err != nil {
+			return err
+		}
+		return x.finishAlone(ctx, true)
+	}
+	if err := x.writeConflicts(ctx); err != nil { // in a load in parts no later than the rows they are about
+		return err
+	}
+	if err := x.writeDeletions(ctx); err != nil {
 		return err
 	}
 	if err := x.writeTables(ctx); err != nil {
 		return err
-	}
-	if x.match {
-		if x.out.file == nil {
-			if err := x.out.beginAlone(); err != nil {
-				return err
-			}
-		}
-		return x.out.finish(ctx)
 	}
 	x.warnUnsent()
 	if x.out.parts() > 0 {
@@ -121,6 +137,11 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 			return err
 		}
 	}
+	return x.finishAlone(ctx, always)
+}
+
+// finishAlone finishes the file under way; if there is none, one that is a header, if that is due.
+func (x *exporter) finishAlone(ctx context.Context, always bool) error {
 	if x.out.file == nil {
 		if !always && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
 			return nil
@@ -130,15 +151,4 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 		}
 	}
 	return x.out.finish(ctx)
-}
-
-// writeBefore writes what stands before the rows: conflict records, in a load in parts no later than the rows they are about, and deletions.
-func (x *exporter) writeBefore(ctx context.Context) error {
-	if x.match {
-		return nil
-	}
-	if err := x.writeConflicts(ctx); err != nil {
-		return err
-	}
-	return x.writeDeletions(ctx)
 }

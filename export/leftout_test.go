@@ -62,6 +62,26 @@ func TestWhatNoBatchTakesIsLeftOut(t *testing.T) {
 	sites.Quiet(t, hub, clinic)
 }
 
+// A row that its values alone tell apart, and whose values are longer than a key may be, stays; those beside it go.
+func TestRowThatIsTooLongForItsKey(t *testing.T) {
+	ddl := "CREATE TABLE line (a MEDIUMTEXT CHARACTER SET latin1, b INT) ENGINE=InnoDB"
+	hub, clinic := sites.New(t, "hub", "none", ddl), sites.New(t, "clinic", "none", ddl)
+	hub.Exec("INSERT INTO line VALUES ('first', 1), (REPEAT('x', 65535), 2), ('last', 3)")
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	hub.Exec("INSERT INTO line VALUES (REPEAT('é', 40000), 4), ('later', 5)")
+	sites.ExchangeTwice(hub, clinic)
+	if got := fmt.Sprint(clinic.Query("SELECT a, b FROM line ORDER BY b")); got != "[[first 1] [last 3] [later 5]]" {
+		t.Errorf("the clinic has %.300s", got)
+	}
+	want := "rows of line with a key that is damaged or longer than 65535 bytes (1)"
+	if all := strings.Join(hub.Warnings, "\n"); strings.Count(all, want) < 2 {
+		t.Errorf("the warnings do not say %q twice:\n%s", want, all)
+	}
+}
+
 // Many columns that are not long one by one are too much for a block together: it is cut. (A page of MySQL 5.6 has room for the beginnings
 // of ten such columns.)
 func TestWideRowsAreCut(t *testing.T) {

@@ -29,19 +29,20 @@ func (l *load) takeAhead(t *table, p *portion, b *batch.Rows) {
 		here[r.Int] = true
 	}
 	for i := range p.rows {
-		var ahead merge.Mask
+		var ahead merge.MaskBuilder
 		for c, column := range t.columns {
 			if l.runsAhead(t.Table, column, p.values[c][i], here) {
-				ahead |= t.meta.Bit(column.Name)
+				ahead.Add(t.meta.Bit(column.Name))
 				b.Columns[c].Refs[i] = batch.RefNull
 			}
 		}
-		if ahead == 0 {
+		lacks := ahead.Mask()
+		if lacks.IsEmpty() {
 			continue
 		}
 		var groups []merge.Group
 		for _, g := range p.known[i].Groups {
-			g.Mask &^= ahead
+			g.Mask = g.Without(lacks)
 			groups = append(groups, g)
 		}
 		p.known[i].Groups = merge.Normalise(groups)

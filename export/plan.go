@@ -18,19 +18,22 @@ import (
 
 // plan is what is to be sent to whom. It is settled before anything is written.
 type plan struct {
-	j        *journal.Journal
-	snap     *capture.Snapshot
-	peer     *journal.Peer // as the snapshot has it
-	history  *merge.History
-	head     merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
-	features features.Known // what this program reads and writes
-	resent   []uint64       // epochs that only send again, those of owed tables too
-	tables   []*table       // those whose rows go, referred ones first
-	known    map[*schema.Table]*table
-	left     leftOut // what no batch takes
-	unsent   *unsent // rows that stay here for now
-	match    bool    // the file is for matching
-	only     map[*schema.Table][]*schema.Column
+	j           *journal.Journal
+	snap        *capture.Snapshot
+	peer        *journal.Peer // as the snapshot has it
+	history     *merge.History
+	head        merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
+	features    features.Known // what this program reads and writes
+	manyColumns bool           // the peer reads batch.ManyColumns
+	resent      []uint64       // epochs that only send again, those of owed tables too
+	tables      []*table       // those whose rows go, referred ones first
+	known       map[*schema.Table]*table
+	silent      bool             // nothing but a header goes: see merge.Link.ListensFirst
+	aliases     *journal.Aliases // the peer's keys
+	match       bool             // the file is for matching, and holds only these columns
+	only        map[*schema.Table][]*schema.Column
+	left        leftOut // what no batch takes
+	unsent      *unsent // rows that stay here for now
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -46,7 +49,7 @@ type table struct {
 	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
 	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
 	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
-	match   bool                 // the file is for matching: rows go without their integers
+	match   bool                 // the file is for matching: rows go without their integers and the versions of columns
 	knows   merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
 }
 
@@ -87,9 +90,17 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	if p.head.Upto, err = snap.Last(ctx); err != nil {
 		return nil, err
 	}
+	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
+		return nil, err
+	}
+	if p.peer.Role == access.Parent && !p.match && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent {
+		p.silent, p.head.Upto, p.unsent = true, p.head.Base, &unsent{}
+		return p, nil
+	}
 	if full && o.PartSize > 0 && !p.match {
 		p.head.Load = journal.Random()
 	}
+	p.manyColumns = slices.Contains(p.needed().Writable(p.peer.Heard).Names(), features.ManyColumns)
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
 		return nil, err
 	}
@@ -142,7 +153,7 @@ func (p *plan) addTables(ctx context.Context) error {
 }
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
-	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), mask: merge.Existence, filter: p.j.Profile.RowFilter(t.Name),
+	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), filter: p.j.Profile.RowFilter(t.Name),
 		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), match: p.match, knows: p.peer.ID}
 	if out.owed != 0 && p.peer.Owed[t.Name].Lost {
 		out.knows = merge.NoPeer
@@ -151,20 +162,28 @@ func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 		out.knows = merge.NoPeer
 	}
 	excluded := out.rules.SendsNot()
+	var mask merge.MaskBuilder
+	mask.Add(merge.Existence)
 	for _, c := range p.j.Columns(t) {
 		if p.match && !slices.Contains(p.only[t], c) {
 			continue
 		}
 		bit := meta.Bit(c.Name)
-		if excluded&bit != 0 && (p.j.Secret(t, c) || p.peer.Role == access.Parent && p.j.ExcludedUp(t, c)) {
+		if excluded.Has(bit) {
 			continue
 		}
 		out.columns = append(out.columns, c)
-		out.mask |= bit
+		if !p.match {
+			mask.Add(bit)
+		}
 	}
-	out.markSecrets(p.j)
+	out.mask = mask.Mask()
+	out.markSecrets()
 	return out
 }
+
+// needed returns the features that the node has a use for.
+func (p *plan) needed() features.Known { return p.features.Needed(p.j.HasManyColumns()) }
 
 // findKept finds the rows of which the peer's deletion was refused here, because something that may go up refers to them.
 func (p *plan) findKept(ctx context.Context, t *table) error {
@@ -189,7 +208,7 @@ func (p *plan) findKept(ctx context.Context, t *table) error {
 func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
-	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.peer.Heard)
+	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
 	if p.match {
 		h.Resent, h.Requests = nil, []string{batch.MatchNeed}
 	}

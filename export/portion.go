@@ -55,13 +55,16 @@ func (p *portion) copy(v sql.RawBytes) []byte {
 // read; but many that are not may be too much for a block together.
 const partBytes = batch.MaxBlock / 2
 
-// split hands on the portion, cut where its values would be too many bytes for a block.
+// split hands on the portion, cut where its values would be too many bytes for a block, or its versions too many.
 func (p *portion) split(f func(*portion) error) error {
 	for from := 0; from < len(p.rows); {
-		to, sum := from+1, p.sizes[from]
-		for to < len(p.rows) && sum+p.sizes[to] <= partBytes {
-			sum += p.sizes[to]
-			to++
+		to, sum, versions, wide := from, 0, 0, 0
+		for ; to < len(p.rows); to++ {
+			n, w := p.versions(to)
+			if to > from && (sum+p.sizes[to] > partBytes || versions+n > batch.MaxVersions || wide+w > batch.MaxWideMasks) {
+				break
+			}
+			sum, versions, wide = sum+p.sizes[to], versions+n, wide+w
 		}
 		if err := f(p.part(from, to, sum)); err != nil {
 			return err
@@ -69,6 +72,21 @@ func (p *portion) split(f func(*portion) error) error {
 		from = to
 	}
 	return nil
+}
+
+// versions returns how many versions a row has in a file, and how many of them have masks of slots above 62, at most each.
+func (p *portion) versions(i int) (n, wide int) {
+	for _, g := range p.known[i].Groups {
+		if !g.IsWide() {
+			n++
+			continue
+		}
+		for range g.Words() {
+			n++
+			wide++
+		}
+	}
+	return n, wide
 }
 
 // part is some rows of a portion, whose values have so many bytes.

@@ -196,7 +196,7 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 
 // knownBy returns what a row is known by: the groups of its entry, or those of the rows that have none.
 func knownBy(groups []merge.Group, ofRest merge.Group) merge.Row {
-	if groups == nil && ofRest.Mask != 0 {
+	if groups == nil && !ofRest.IsEmpty() {
 		groups = []merge.Group{ofRest}
 	}
 	return merge.Row{Known: len(groups) > 0, Alive: true, Groups: groups}

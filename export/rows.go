@@ -3,11 +3,13 @@ package export
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -20,7 +22,7 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if t.owed == 0 && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.Mask == 0 || d.Epoch <= base) {
+		if t.owed == 0 && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.IsEmpty() || d.Epoch <= base) {
 			continue
 		}
 		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {
@@ -185,15 +187,20 @@ func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []strin
 	for i, known := range p.known {
 		groups, _ := t.as(known).Outgoing(x.peer.ID)
 		n, sent := 0, t.sent(p.rows[i])
+		for j := range groups {
+			groups[j].Mask = groups[j].And(sent)
+		}
+		if !x.manyColumns {
+			groups = merge.ShareBit(groups)
+		}
 		for _, g := range groups {
-			if g.Mask &= sent; g.Mask == 0 {
-				continue
+			for mask := range x.masks(g.Mask) {
+				n++
+				b.Masks = append(b.Masks, mask)
+				b.Times = append(b.Times, g.Time)
+				b.Authors = append(b.Authors, g.Author)
+				b.Epochs = append(b.Epochs, g.Epoch)
 			}
-			n++
-			b.Masks = append(b.Masks, uint64(g.Mask))
-			b.Times = append(b.Times, g.Time)
-			b.Authors = append(b.Authors, g.Author)
-			b.Epochs = append(b.Epochs, g.Epoch)
 		}
 		b.Groups = append(b.Groups, n)
 		ack := link.RowAck(known, x.peer.ID)
@@ -207,6 +214,18 @@ func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []strin
 		}
 		if b.Acks != nil {
 			b.Acks[i] = ack
+		}
+	}
+}
+
+// masks returns a mask as the file has it: several numbers, if it is of many columns and the peer reads that.
+func (p *plan) masks(m merge.Mask) iter.Seq[uint64] {
+	if p.manyColumns {
+		return m.Words()
+	}
+	return func(yield func(uint64) bool) {
+		if !m.IsEmpty() {
+			yield(m.First())
 		}
 	}
 }

@@ -12,10 +12,10 @@ import (
 )
 
 // markSecrets notes the columns that go with rows which are released alone.
-func (t *table) markSecrets(j *journal.Journal) {
+func (t *table) markSecrets() {
 	withheld := t.rules.Withholds()
 	for i, c := range t.columns {
-		if withheld&t.meta.Bit(c.Name) == 0 || !j.Secret(t.Table, c) {
+		if !withheld.Has(t.meta.Bit(c.Name)) {
 			continue
 		}
 		if t.secret == nil {
@@ -76,7 +76,7 @@ func (t *table) sent(r journal.Row) merge.Mask {
 	mask := t.mask
 	for c, secret := range t.secret {
 		if secret {
-			mask &^= t.meta.Bit(t.columns[c].Name)
+			mask = mask.Without(merge.Bit(t.meta.Bit(t.columns[c].Name)))
 		}
 	}
 	return mask

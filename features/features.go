@@ -23,8 +23,17 @@ type Feature struct {
 // Known is the features that a program reads.
 type Known []Feature
 
-// Present returns what this program reads beyond batch format 1: nothing yet. The first feature is added here.
-func Present() Known { return nil }
+// ManyColumns is the name of the feature of a file that has a version of its own for each column of a table with more than 62.
+const ManyColumns = "many-columns"
+
+// Present returns what this program reads beyond batch format 1.
+func Present() Known { return Known{{Name: ManyColumns, Since: "0.1.0"}} }
+
+// Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
+// than 62 columns.
+func (k Known) Needed(wide bool) Known {
+	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool { return f.Name == ManyColumns && !wide })
+}
 
 // Names returns the names of the features, sorted.
 func (k Known) Names() []string {

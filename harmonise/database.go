@@ -145,7 +145,7 @@ func (d *database) sent(ctx context.Context, t *schema.Table) (func(journal.Row)
 			groups = []merge.Group{meta.Default}
 		}
 		for _, g := range groups {
-			if g.Mask&merge.Existence != 0 {
+			if g.Mask.Has(merge.Existence) {
 				return g.From == d.with.ID || g.Epoch <= upto
 			}
 		}

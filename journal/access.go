@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -22,21 +23,27 @@ func (j *Journal) Access(t *schema.Table) access.Table {
 	if jt == nil {
 		return a
 	}
-	names := j.Profile.Names(t.Name)
+	names, bits := j.Profile.Names(t.Name), jt.bits()
+	var excludedUp, secret, login, insertOnly merge.MaskBuilder
 	for _, c := range t.Columns {
+		bit := bits[c.Name]
+		if bit == 0 {
+			continue
+		}
 		if j.ExcludedUp(t, c) {
-			a.ExcludedUp |= jt.Bit(c.Name)
+			excludedUp.Add(bit)
 		}
 		if j.Secret(t, c) {
-			a.Secret |= jt.Bit(c.Name)
+			secret.Add(bit)
 		}
 		if names != nil && t.Integer != nil && slices.ContainsFunc(names.Columns, func(n string) bool { return strings.EqualFold(n, c.Name) }) {
-			a.Names |= jt.Bit(c.Name)
+			login.Add(bit)
 		}
 		if c.InsertOnly {
-			a.InsertOnly |= jt.Bit(c.Name)
+			insertOnly.Add(bit)
 		}
 	}
+	a.ExcludedUp, a.Secret, a.Names, a.InsertOnly = excludedUp.Mask(), secret.Mask(), login.Mask(), insertOnly.Mask()
 	return a
 }
 
@@ -46,8 +53,7 @@ func (j *Journal) KeepsWhole(t *schema.Table) bool {
 	return t.Replicated && !j.KeepNone && access.On(j.Access(t), 0, access.Child).ReturnsRows()
 }
 
-// ExcludedUp reports whether the profile leaves a column out of what goes to a parent. Columns past the 62nd share a bit: who acts on
-// [access.Rules.SendsNot] or [access.Rules.TakesNot] asks this too.
+// ExcludedUp reports whether the profile leaves a column out of what goes to a parent.
 func (j *Journal) ExcludedUp(t *schema.Table, c *schema.Column) bool {
 	x := j.Profile.Excluded(t.Name, c.Name)
 	return x == schema.ExcludeUp || x == schema.ExcludeSecret

@@ -15,6 +15,8 @@ const (
 	OpInsert = 1
 	OpUpdate = 2
 	OpDelete = 3
+	// opUpdateMore is an update of columns whose bits are above 62: one for each word of merge.Mask.Words. It is read as OpUpdate.
+	opUpdateMore = 4
 )
 
 // A Change is one line that a trigger wrote.
@@ -47,7 +49,8 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 	var out []Change
 	err := sqldb.Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_capture "+which, func(r []sql.RawBytes) error {
 		c := Change{ID: sqldb.Uint(r[0]), Table: uint16(sqldb.Uint(r[1])), Op: int(sqldb.Uint(r[2])),
-			Row: Row{sqldb.Int(r[3]), string(r[4])}, Mask: merge.Mask(sqldb.Uint(r[6])), At: sqldb.Int(r[7])}
+			Row: Row{sqldb.Int(r[3]), string(r[4])}, At: sqldb.Int(r[7])}
+		c.Op, c.Mask = captured(c.Op, sqldb.Uint(r[6]))
 		if r[5] != nil {
 			u := string(r[5])
 			c.DeletedKey = &u
@@ -60,6 +63,39 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 		return nil, fmt.Errorf("read changes: %w", err)
 	}
 	return out, nil
+}
+
+// captured returns what a trigger saw, and the columns that it says. In an update's own number bit 63 stands for all columns above bit 62:
+// where a trigger names a column that is gone, and in what the triggers wrote before each such column had a bit.
+func captured(op int, word uint64) (int, merge.Mask) {
+	if op == opUpdateMore {
+		return OpUpdate, merge.FromWord(word)
+	}
+	m := merge.Bits(word)
+	if m.IsWide() {
+		m = m.Or(merge.Everything().Without(merge.Bits(1<<63 - 1)))
+	}
+	return op, m
+}
+
+// A CapturedUpdate is how omsync_capture says that an update changed a column.
+type CapturedUpdate struct {
+	Op     int
+	Which  uint64 // what the number has that says which word of a mask it is
+	Column uint64 // and its bit for the column
+}
+
+// CaptureUpdate returns how an update of the column with a bit is noted. Columns with the same operation and word have one number.
+func CaptureUpdate(bit int) CapturedUpdate {
+	m := merge.Bit(bit)
+	if !m.IsWide() {
+		return CapturedUpdate{Op: OpUpdate, Column: m.Word()}
+	}
+	u := CapturedUpdate{Op: opUpdateMore}
+	for word := range m.Words() {
+		u.Which, u.Column = word&^merge.WordColumns, word&merge.WordColumns
+	}
+	return u
 }
 
 // letGo makes omsync_capture as if it had not been read, after each statement that reads it. MariaDB remembers with each of its handles

@@ -43,17 +43,19 @@
 //	unversioned   1: what it held when it was first found has no versions yet
 //	default_mask, default_time, default_author, default_epoch, default_origin
 //	              version of the rows without an entry in omsync_version, with exceptions: see there; NULL mask: there is none
+//	default_more  what the mask of that version has beyond default_mask: more words of it, see merge.Mask.Words, of 8 bytes each, big endian
 //	made          which table it was when last looked at: see Made; NULL: nobody knows
 //
 // omsync_capture: what the triggers wrote since the last seal, one row for each row that a statement changed.
 //
 //	id            order of the changes
 //	table_id      omsync_table.id
-//	operation     1 insert, 2 update, 3 delete
+//	operation     1 insert, 2 update, 3 delete, 4 update of columns whose bits are above 62
 //	local_id      the row's local id; NULL in a table without one
 //	local_key     its local key; NULL in a table with a local id
 //	deleted_key   of a deleted row: what identified it beyond its local id or key, nearly always its uuid
-//	column_mask   of an update: the columns that it changed
+//	column_mask   of an update: the columns that it changed, of 2 up to bit 62 (bit 63 stands for all others), of 4 a word of a mask
+//	              (see merge.Mask.Words): an update that changed columns of several words is as many rows
 //	changed_at    DATETIME(6), UTC, by the server's clock
 //
 // omsync_removed: what rows held that the application deleted since the last seal, of some tables: see schema.ContentSQL.
@@ -75,7 +77,7 @@
 //	table_id      omsync_table.id
 //	local_id      the row's local id; 0 in a table without one
 //	local_key     its local key; empty in a table with a local id
-//	column_mask   the columns of this version
+//	column_mask   the columns of this version: a word of a mask, see merge.Mask.Words; a version of columns of several words is as many rows
 //	time, author  the version's stamp; time 0: from before its author became a node
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer it came from

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"testing"
+
+	"github.com/omsync/omsync/merge"
 )
 
 func TestFold(t *testing.T) {
@@ -10,7 +12,7 @@ func TestFold(t *testing.T) {
 	at := func(op int, time int64) Change {
 		c := Change{ID: uint64(time), Op: op, Row: row, At: time}
 		if op == OpUpdate {
-			c.Mask = 2
+			c.Mask = merge.Bits(2)
 		}
 		if op == OpDelete {
 			c.DeletedKey = &uuid

@@ -14,15 +14,17 @@ func TestFormatsThatAreNotOurs(t *testing.T) {
 		old    bool
 		parts  []string
 	}{
-		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 3"}},
+		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 4"}},
 		{underWay + 1, true, []string{"was not finished", "omsync sync"}},
 		{0, false, []string{"omsync_node.format is 0", "restore the database"}},
 		{underWay, false, []string{"omsync_node.format is 1000", "restore the database"}},
-		{2, true, []string{"format 2", "omsync sync", "upgrades them to format 3"}},
+		{2, true, []string{"format 2", "omsync sync", "upgrades them to format 4"}},
 		{underWay + 2, true, []string{"was not finished", "omsync sync"}},
-		{4, false, []string{"format 4", "formats up to 3", "install the newer omsync"}},
-		{underWay + 3, false, []string{"formats up to 3", "install the newer omsync"}},
-		{underWay + 4, false, []string{"format 4", "formats up to 3", "install the newer omsync"}},
+		{3, true, []string{"format 3", "omsync sync", "upgrades them to format 4"}},
+		{underWay + 3, true, []string{"was not finished", "omsync sync"}},
+		{5, false, []string{"format 5", "formats up to 4", "install the newer omsync"}},
+		{underWay + 4, false, []string{"formats up to 4", "install the newer omsync"}},
+		{underWay + 5, false, []string{"format 5", "formats up to 4", "install the newer omsync"}},
 	} {
 		t.Run(fmt.Sprint(c.format), func(t *testing.T) {
 			db, _ := format1(t, fmt.Sprintf("UPDATE omsync_node SET format = %d WHERE id = 1", c.format))

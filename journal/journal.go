@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -54,13 +55,22 @@ func (j *Journal) Replicated() []*schema.Table {
 	return out
 }
 
+// HasManyColumns reports whether a replicated table has more columns than every program knows of: see [Table.HasManyColumns].
+func (j *Journal) HasManyColumns() bool {
+	return slices.ContainsFunc(j.Replicated(), func(t *schema.Table) bool { return j.Tables[t.Name].HasManyColumns() })
+}
+
 // Mask returns the existence of a row and all its columns that have versions.
 func (j *Journal) Mask(t *schema.Table) merge.Mask {
-	m := merge.Existence
+	var m merge.MaskBuilder
+	m.Add(merge.Existence)
+	bits := j.Tables[t.Name].bits()
 	for _, c := range j.Columns(t) {
-		m |= j.Tables[t.Name].Bit(c.Name)
+		if bit := bits[c.Name]; bit != 0 {
+			m.Add(bit)
+		}
 	}
-	return m
+	return m.Mask()
 }
 
 // Columns returns a table's columns that have versions: not what identifies the row, what means something here alone, what

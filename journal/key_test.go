@@ -42,7 +42,7 @@ func TestPrintableKey(t *testing.T) {
 		table.Root = table
 		return table
 	}
-	uuid := &schema.Column{Name: "uuid", UUIDColumn: true}
+	uuid := &schema.Column{Name: "uuid", UUIDColumn: true, Charset: "utf8"}
 	ward := root(uuid)
 	label := root(&schema.Column{Name: "ward_id", Ref: &schema.Ref{To: ward}}, &schema.Column{Name: "name"}, uuid)
 	u := "0e4b1cfa-6a2b-4c0e-9a1d-2f3c4b5a6978"
@@ -59,6 +59,7 @@ func TestPrintableKey(t *testing.T) {
 	}{
 		{ward, u, u},
 		{ward, "Größe-日本", "Größe-日本"},
+		{root(&schema.Column{Name: "uuid", UUIDColumn: true}), "\x00\x1fA", "001f41"},
 		{ward, "a\x1b[31mb\x7f\n", "a[31mb"},
 		{ward, "a\u009b31mb\u0085", "a31mb"},
 		{ward, "a\x9b31m", "a\ufffd31m"},

@@ -49,7 +49,7 @@ func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (total 
 		} else {
 			ids = append(ids, fmt.Sprint(jt.ID))
 		}
-		if jt.Default.Mask != 0 && (owed || jt.Default.Epoch > acked) && (gone || jt.Default.From != p.ID) { // rows without an entry of their own
+		if !jt.Default.IsEmpty() && (owed || jt.Default.Epoch > acked) && (gone || jt.Default.From != p.ID) { // rows without an entry of their own
 			add("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d)", schema.Quote(t.Name), jt.ID)
 		}
 	}

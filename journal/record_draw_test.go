@@ -76,7 +76,7 @@ func drawUsed(t *rapid.T) (u access.Used) {
 
 func drawColumns(t *rapid.T) (columns []Column) {
 	for range rapid.IntRange(0, 3).Draw(t, "columns") {
-		columns = append(columns, Column{Name: drawName(t), Bit: rapid.Uint8Range(1, 63).Draw(t, "bit"), Type: drawName(t), New: rapid.Bool().Draw(t, "new")})
+		columns = append(columns, Column{Name: drawName(t), Bit: rapid.IntRange(1, merge.MaxBit).Draw(t, "bit"), Type: drawName(t), New: rapid.Bool().Draw(t, "new")})
 	}
 	return columns
 }

@@ -8,7 +8,7 @@ type columnsRecord struct {
 
 type columnRecord struct {
 	Name        string `json:"name"`
-	Bit         uint8  `json:"bit"`
+	Bit         int    `json:"bit"`
 	Type        string `json:"type,omitempty"`
 	Unversioned bool   `json:"unversioned,omitempty"`
 }

@@ -16,7 +16,7 @@ type waitingRecord struct {
 }
 
 type groupRecord struct {
-	Mask uint64 `json:"mask"`
+	Mask uint64 `json:"mask"` // a word: see merge.Mask.Words
 	stampRecord
 }
 
@@ -29,7 +29,9 @@ type stampRecord struct {
 func encodeWaiting(w merge.Waiting) ([]byte, error) {
 	r := waitingRecord{Version: recordVersion, Alive: w.Alive, RowAck: w.Ack, Resent: w.Resent, Acked: w.Acked, Newest: w.Newest, Blind: w.Blind}
 	for _, g := range w.Groups {
-		r.Groups = append(r.Groups, groupRecord{uint64(g.Mask), stampRecord{g.Time, g.Author, g.Epoch}})
+		for word := range g.Words() {
+			r.Groups = append(r.Groups, groupRecord{word, stampRecord{g.Time, g.Author, g.Epoch}})
+		}
 	}
 	if !w.Alive {
 		r.Deletion = &stampRecord{w.Dead.Time, w.Dead.Author, w.Dead.Epoch}
@@ -44,8 +46,9 @@ func decodeWaiting(b []byte) (merge.Waiting, error) {
 	}
 	w := merge.Waiting{Incoming: merge.Incoming{Alive: r.Alive, Ack: r.RowAck}, Resent: r.Resent, Acked: r.Acked, Newest: r.Newest, Blind: r.Blind}
 	for _, g := range r.Groups {
-		w.Groups = append(w.Groups, merge.SentGroup{Mask: merge.Mask(g.Mask), Sent: sentOf(g.stampRecord)})
+		w.Groups = append(w.Groups, merge.SentGroup{Mask: merge.FromWord(g.Mask), Sent: sentOf(g.stampRecord)})
 	}
+	w.Groups = merge.Join(w.Groups)
 	if r.Deletion != nil {
 		w.Dead = sentOf(*r.Deletion)
 	}

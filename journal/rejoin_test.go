@@ -11,7 +11,7 @@ func TestRejoin(t *testing.T) {
 	ctx := t.Context()
 	db, a := newNode(t)
 	group := func(epoch uint64, from merge.Peer) []merge.Group {
-		return []merge.Group{{Mask: 1, Version: stamped(1, "hub", epoch, from)}}
+		return []merge.Group{{Mask: merge.Bits(1), Version: stamped(1, "hub", epoch, from)}}
 	}
 	check(t, PutVersions(ctx, db, 5, nil, []Entry{{Row{Int: 1}, group(3, 2)}, {Row{Int: 2}, group(5, 2)}, {Row{Int: 3}, group(5, 3)}}, a))
 	check(t, PutTombstones(ctx, db, 5, []Tombstone{{"a", stamped(1, "hub", 5, 2)}}, a))

@@ -168,7 +168,7 @@ func Resend(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors)
 			return fmt.Errorf("send %s again: %w", t.Name, err)
 		}
 	}
-	if t.Default.Mask == 0 {
+	if t.Default.IsEmpty() {
 		return nil
 	}
 	t.Default.Version = merge.Version{Stamp: t.Default.Stamp, Epoch: epoch, From: t.Default.From}

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -13,7 +14,7 @@ import (
 // A Column is an application column's place in the bit masks. A column keeps its bit for good, even when it is dropped.
 type Column struct {
 	Name string
-	Bit  uint8  // 1 to 63; columns past the 62nd share bit 63
+	Bit  int    // 1 to merge.MaxBit
 	Type string // full type when it was last looked at
 	New  bool   // what it held when it was first seen has no versions yet
 }
@@ -43,14 +44,29 @@ type Flow struct {
 	Beside     []string // columns whose references only the profile knows
 }
 
-// Bit returns the column's bit as a mask, 0 if it has none.
-func (t *Table) Bit(column string) merge.Mask {
+// Bit returns the column's bit, 0 if it has none.
+func (t *Table) Bit(column string) int {
 	for _, c := range t.Columns {
 		if c.Name == column {
-			return 1 << c.Bit
+			return c.Bit
 		}
 	}
 	return 0
+}
+
+// bits returns the bits of all columns.
+func (t *Table) bits() map[string]int {
+	out := make(map[string]int, len(t.Columns))
+	for _, c := range t.Columns {
+		out[c.Name] = c.Bit
+	}
+	return out
+}
+
+// HasManyColumns reports whether some column's bit is none of those that every program knows of: each of these columns has a version of its
+// own only at peers that read features.ManyColumns.
+func (t *Table) HasManyColumns() bool {
+	return slices.ContainsFunc(t.Columns, func(c Column) bool { return merge.Bit(c.Bit).IsWide() })
 }
 
 // Grown reports whether there are columns whose first values have no versions yet.
@@ -58,9 +74,10 @@ func (t *Table) Grown() bool {
 	return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.New })
 }
 
-// Assign gives a column the next free bit and reports whether it was new.
+// Assign gives a column the next free bit and reports whether it was new. Past the last bit, which a table reaches only if its columns
+// are dropped and others added again and again, columns share that one.
 func (t *Table) Assign(column, typ string) bool {
-	next := uint8(1)
+	next := 1
 	for i, c := range t.Columns {
 		if c.Name == column {
 			t.Columns[i].Type = typ
@@ -70,14 +87,14 @@ func (t *Table) Assign(column, typ string) bool {
 			next = c.Bit + 1
 		}
 	}
-	t.Columns = append(t.Columns, Column{Name: column, Bit: min(next, 63), Type: typ, New: !t.Fresh})
+	t.Columns = append(t.Columns, Column{Name: column, Bit: min(next, merge.MaxBit), Type: typ, New: !t.Fresh})
 	return true
 }
 
 // LoadTables returns all tables, by name.
 func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table, error) {
 	out := map[string]*Table{}
-	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow, made " +
+	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow, made, default_more " +
 		"FROM omsync_table"
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		t := &Table{ID: uint16(sqldb.Uint(r[0])), Name: string(r[1])}
@@ -87,6 +104,7 @@ func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table,
 		}
 		if r[3] != nil {
 			t.Default = group(r[3:], a)
+			t.Default.Mask = t.Default.Or(decodeMask(r[11]))
 		}
 		t.Fresh = sqldb.Int(r[8]) != 0
 		if r[9] != nil {
@@ -107,7 +125,7 @@ func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table,
 
 // group reads mask, time, author, epoch, origin.
 func group(r []sql.RawBytes, a *Authors) merge.Group {
-	g := merge.Group{Mask: merge.Mask(sqldb.Uint(r[0]))}
+	g := merge.Group{Mask: merge.FromWord(sqldb.Uint(r[0]))}
 	g.Version = version(r[1:], a)
 	return g
 }
@@ -116,6 +134,23 @@ func version(r []sql.RawBytes, a *Authors) (v merge.Version) {
 	v.Time, v.Author = sqldb.Int(r[0]), a.Name(uint16(sqldb.Uint(r[1])))
 	v.Epoch, v.From = sqldb.Uint(r[2]), merge.Peer(sqldb.Uint(r[3]))
 	return v
+}
+
+// encodeMask returns the words of a mask but for the first, eight bytes each; nil if there are none.
+func encodeMask(m merge.Mask) (b []byte) {
+	for word := range m.Words() {
+		if word != m.Word() {
+			b = binary.BigEndian.AppendUint64(b, word)
+		}
+	}
+	return b
+}
+
+func decodeMask(b []byte) (m merge.Mask) {
+	for ; len(b) >= 8; b = b[8:] {
+		m = m.Or(merge.FromWord(binary.BigEndian.Uint64(b)))
+	}
+	return m
 }
 
 // SaveColumns writes a table's columns, and numbers it if it is new. Unlike the rest it needs no gate.
@@ -161,12 +196,12 @@ func SaveTable(ctx context.Context, q sqldb.DB, t *Table) error {
 // SaveDefault writes a table's default version and nothing else: the caller holds the gate, but the columns may be those
 // of another run by now.
 func SaveDefault(ctx context.Context, q sqldb.DB, t *Table, a *Authors) (err error) {
-	if d := t.Default; d.Mask == 0 {
+	if d := t.Default; d.IsEmpty() {
 		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = NULL WHERE id = ?", t.ID)
 	} else {
 		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = ?, default_time = ?, default_author = ?, default_epoch = ?, "+
-			"default_origin = ? WHERE id = ?",
-			uint64(d.Mask), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), t.ID)
+			"default_origin = ?, default_more = ? WHERE id = ?",
+			d.Word(), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), encodeMask(d.Mask), t.ID)
 	}
 	return t.saved(err)
 }

@@ -70,7 +70,7 @@ func ResendRows(ctx context.Context, q sqldb.DB, t *Table, rows []Row, epoch uin
 		groups := versions[r]
 		if groups != nil {
 			old = append(old, r)
-		} else if t.Default.Mask != 0 {
+		} else if !t.Default.IsEmpty() {
 			groups = []merge.Group{t.Default}
 		}
 		again := merge.Row{Known: true, Alive: true, Groups: groups}.Resend(epoch)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
 )
@@ -33,7 +34,7 @@ type upgradeStep struct {
 
 // upgradeSteps returns all steps, in order. A later format is some more entries.
 func upgradeSteps() []upgradeStep {
-	return append(stepsFrom1(), stepsFrom2()...)
+	return slices.Concat(stepsFrom1(), stepsFrom2(), stepsFrom3())
 }
 
 // upgrade is one under way.

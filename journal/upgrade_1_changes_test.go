@@ -35,7 +35,7 @@ func TestMoveChanges(t *testing.T) {
 		if c.DeletedKey != nil {
 			u = *c.DeletedKey
 		}
-		got = append(got, fmt.Sprintf("%d %d %d %s %s %d .%d", c.Table, c.Op, c.Int, c.Key, u, c.Mask, c.At%10))
+		got = append(got, fmt.Sprintf("%d %d %d %s %s %d .%d", c.Table, c.Op, c.Int, c.Key, u, c.Mask.First(), c.At%10))
 	}
 	want := []string{"5 1 3  - 0 .1", "5 2 4  - 2 .7", "5 2 3  - 6 .5", "6 3 0 k u 0 .6", "5 2 3  - 6 .8"}
 	if !slices.Equal(got, want) {

@@ -101,7 +101,7 @@ func columnsOfFormat1(b []byte) ([]Column, error) {
 	}
 	var out []Column
 	for _, c := range old {
-		out = append(out, Column{Name: c.Name, Bit: c.Bit, Type: c.Type, New: c.New})
+		out = append(out, Column{Name: c.Name, Bit: int(c.Bit), Type: c.Type, New: c.New})
 	}
 	return out, nil
 }

@@ -26,7 +26,7 @@ func stepsFrom2() []upgradeStep {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
 		}},
 		{"add when a table was made", 2, func(ctx context.Context, u *upgrade) error {
-			return u.add(ctx, layoutOf("omsync_table"), "made")
+			return u.add(ctx, layoutOf("omsync_table"), "made", "default_more")
 		}},
 		{"set the format 3", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 3) }},
 	}
@@ -41,15 +41,19 @@ func (u *upgrade) make(ctx context.Context, table string) error {
 	return sqldb.Exec(ctx, u.c, layoutOf(table).create(table))
 }
 
-// add gives a table a column, unless it has it.
-func (u *upgrade) add(ctx context.Context, l layout, column string) error {
+// add gives a table columns, unless it has the first.
+func (u *upgrade) add(ctx context.Context, l layout, columns ...string) error {
 	now, err := u.columns(ctx, l.name)
 	if err != nil {
 		return err
 	}
 	copied, err := u.columns(ctx, l.name+copySuffix)
-	if err != nil || now[column] && len(copied) == 0 {
+	if err != nil || now[columns[0]] && len(copied) == 0 {
 		return err
 	}
-	return u.rename(ctx, l, map[string]string{column: added})
+	was := map[string]string{}
+	for _, c := range columns {
+		was[c] = added
+	}
+	return u.rename(ctx, l, was)
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,7 +45,7 @@ func TestUpgradeOfFormat2(t *testing.T) {
 				account = limited(t, dsn, privileges)
 			}
 			o := upgradeOptions()
-			for _, s := range stepsFrom2() {
+			for _, s := range slices.Concat(stepsFrom2(), stepsFrom3()) {
 				o.After = func(step string) error {
 					if step == s.name {
 						return errKilled

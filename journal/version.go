@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -48,20 +49,38 @@ const versionColumns = "v.column_mask, v.time, v.author, v.epoch, v.origin"
 // Versions returns the entries of some rows of a table. Rows without an entry are not in the answer: the table's default
 // is theirs.
 func Versions(ctx context.Context, q sqldb.DB, tbl uint16, rows []Row, a *Authors) (map[Row][]merge.Group, error) {
-	out := make(map[Row][]merge.Group, len(rows))
+	out := make(entries, len(rows))
 	err := chunks(rows, func(part []Row) error {
 		b := append([]byte("SELECT d.local_id, d.local_key, "+versionColumns+" FROM "), rowList(nil, part)...)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_version v FORCE INDEX (PRIMARY) ON v.table_id = %d AND v.local_id = d.local_id AND v.local_key = d.local_key", tbl)
 		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
-			id := Row{sqldb.Int(r[0]), string(r[1])}
-			out[id] = append(out[id], group(r[2:], a))
+			out.add(r, a)
 			return nil
 		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read versions: %w", err)
 	}
-	return out, nil
+	return out.whole(), nil
+}
+
+// entries are those of some rows, as they are read.
+type entries map[Row][]merge.Group
+
+// add takes in a row of omsync_version, with the local id and key before it.
+func (e entries) add(r []sql.RawBytes, a *Authors) {
+	id := Row{sqldb.Int(r[0]), string(r[1])}
+	e[id] = append(e[id], group(r[2:], a))
+}
+
+// whole returns the entries with each group whole: one of many columns is stored in several rows.
+func (e entries) whole() map[Row][]merge.Group {
+	for id, groups := range e {
+		if len(groups) > 1 && slices.ContainsFunc(groups, func(g merge.Group) bool { return g.IsWide() }) {
+			e[id] = merge.Normalise(groups)
+		}
+	}
+	return e
 }
 
 // VersionsBetween returns the entries of the rows of a table with an integer key from first to last.
@@ -75,16 +94,15 @@ func AllVersions(ctx context.Context, q sqldb.DB, tbl uint16, a *Authors) (map[R
 }
 
 func readVersions(ctx context.Context, q sqldb.DB, where string, a *Authors) (map[Row][]merge.Group, error) {
-	out := map[Row][]merge.Group{}
+	out := entries{}
 	err := sqldb.Each(ctx, q, "SELECT v.local_id, v.local_key, "+versionColumns+" FROM omsync_version v WHERE "+where, func(r []sql.RawBytes) error {
-		id := Row{sqldb.Int(r[0]), string(r[1])}
-		out[id] = append(out[id], group(r[2:], a))
+		out.add(r, a)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read versions: %w", err)
 	}
-	return out, nil
+	return out.whole(), nil
 }
 
 // Newer returns the rows of a table that have an entry above epoch base which did not come from the peer.
@@ -117,6 +135,12 @@ func NewerTables(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer) 
 	return live, dead, nil
 }
 
+// Apart returns the rows of a table whose columns above merge.SharedBit and at it have several versions.
+func Apart(ctx context.Context, q sqldb.DB, tbl uint16) ([]Row, error) {
+	return readRows(ctx, q, fmt.Sprintf("SELECT local_id, local_key FROM omsync_version WHERE table_id = %d AND column_mask >= %d "+
+		"GROUP BY local_id, local_key HAVING COUNT(DISTINCT time, author) > 1 ORDER BY local_id, local_key", tbl, uint64(1)<<merge.SharedBit))
+}
+
 // PutVersions writes entries. Rows in old have entries already, which are replaced; an entry without groups is only
 // taken away.
 func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries []Entry, a *Authors) error {
@@ -128,38 +152,51 @@ func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries
 	if err != nil {
 		return fmt.Errorf("replace versions: %w", err)
 	}
-	err = chunks(entries, func(part []Entry) error {
+	for len(entries) > 0 {
 		b := []byte("INSERT INTO omsync_version (table_id, local_id, local_key, column_mask, time, author, epoch, origin) VALUES ")
-		n := len(b)
-		for _, e := range part {
-			for _, g := range e.Groups {
-				if len(b) > n {
-					b = append(b, ',')
-				}
-				b = append(b, '(')
-				b = strconv.AppendUint(b, uint64(tbl), 10)
-				b = append(b, ',')
-				b = strconv.AppendInt(b, e.Int, 10)
-				b = append(b, ',')
-				b = sqldb.Binary(b, e.Key)
-				b = append(b, ',')
-				b = strconv.AppendUint(b, uint64(g.Mask), 10)
-				b = append(b, ',')
-				if b = appendVersion(b, g.Version, a); b == nil {
-					return fmt.Errorf("no number for the author %q", g.Author)
-				}
-				b = append(b, ')')
+		none, n := len(b), 0
+		for ; n < len(entries) && n < chunk && len(b) < maxStatement; n++ {
+			if b, err = entries[n].literals(b, len(b) == none, tbl, a); err != nil {
+				return fmt.Errorf("write versions: %w", err)
 			}
 		}
-		if len(b) == n {
-			return nil
+		if entries = entries[n:]; len(b) == none {
+			continue
 		}
-		return sqldb.Exec(ctx, q, string(b))
-	})
-	if err != nil {
-		return fmt.Errorf("write versions: %w", err)
+		if err := sqldb.Exec(ctx, q, string(b)); err != nil {
+			return fmt.Errorf("write versions: %w", err)
+		}
 	}
 	return nil
+}
+
+// maxStatement is how long a statement gets, but for its last row.
+const maxStatement = 1 << 20
+
+// literals appends the rows of omsync_version of an entry.
+func (e *Entry) literals(b []byte, first bool, tbl uint16, a *Authors) ([]byte, error) {
+	for _, g := range e.Groups {
+		for word := range g.Words() {
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = append(b, '(')
+			b = strconv.AppendUint(b, uint64(tbl), 10)
+			b = append(b, ',')
+			b = strconv.AppendInt(b, e.Int, 10)
+			b = append(b, ',')
+			b = sqldb.Binary(b, e.Key)
+			b = append(b, ',')
+			b = strconv.AppendUint(b, word, 10)
+			b = append(b, ',')
+			if b = appendVersion(b, g.Version, a); b == nil {
+				return nil, fmt.Errorf("no number for the author %q", g.Author)
+			}
+			b = append(b, ')')
+		}
+	}
+	return b, nil
 }
 
 // TouchVersions stamps every entry of a table one above what it was, as the stamper's own: it is merge.Stamper.Touch for all entries

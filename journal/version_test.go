@@ -13,9 +13,9 @@ func TestVersions(t *testing.T) {
 	db, a := newNode(t)
 	tag := Row{Key: "a\x00b"}
 	entries := []Entry{
-		{Row{Int: 1}, []merge.Group{{Mask: 1, Version: stamped(10, "hub", 3, 0)}, {Mask: 6, Version: stamped(11, "kisumu", 4, 2)}}},
-		{Row{Int: -2}, []merge.Group{{Mask: ^merge.Mask(0), Version: stamped(0, "siaya", 5, 0)}}},
-		{Row{Int: 9}, []merge.Group{{Mask: 1, Version: stamped(12, "hub", 5, 7)}}},
+		{Row{Int: 1}, []merge.Group{{Mask: merge.Bits(1), Version: stamped(10, "hub", 3, 0)}, {Mask: merge.Bits(6), Version: stamped(11, "kisumu", 4, 2)}}},
+		{Row{Int: -2}, []merge.Group{{Mask: merge.Everything(), Version: stamped(0, "siaya", 5, 0)}}},
+		{Row{Int: 9}, []merge.Group{{Mask: merge.Bits(1), Version: stamped(12, "hub", 5, 7)}}},
 	}
 	check(t, PutVersions(ctx, db, 5, nil, entries, a))
 	check(t, PutVersions(ctx, db, 6, nil, []Entry{{tag, entries[0].Groups}}, a))
@@ -38,10 +38,10 @@ func TestVersions(t *testing.T) {
 		t.Error("a deletion is new to the one that it came from")
 	}
 
-	later := []Entry{{Row{Int: 1}, []merge.Group{{Mask: 7, Version: stamped(20, "hub", 8, 0)}}}, {Row{Int: 9}, nil}}
+	later := []Entry{{Row{Int: 1}, []merge.Group{{Mask: merge.Bits(7), Version: stamped(20, "hub", 8, 0)}}}, {Row{Int: 9}, nil}}
 	check(t, PutVersions(ctx, db, 5, []Row{{Int: 1}, {Int: 9}}, later, a))
 	same(t, "of all, replaced", must(AllVersions(ctx, db, 5, a))(t), map[Row][]merge.Group{{Int: 1}: later[0].Groups, {Int: -2}: entries[1].Groups})
-	if err := PutVersions(ctx, db, 5, nil, []Entry{{Row{Int: 8}, []merge.Group{{Mask: 1, Version: stamped(1, "nobody", 1, 0)}}}}, a); err == nil {
+	if err := PutVersions(ctx, db, 5, nil, []Entry{{Row{Int: 8}, []merge.Group{{Mask: merge.Bits(1), Version: stamped(1, "nobody", 1, 0)}}}}, a); err == nil {
 		t.Error("an author without a number passed")
 	}
 }

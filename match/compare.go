@@ -61,11 +61,6 @@ func Compare(here, there *Side, known []Pair, decisions []Decision) *Comparison 
 		}
 	}
 	c.pairSameKeys()
-	for _, p := range known {
-		if b := c.table(p.Table); b != nil {
-			c.pair(b, p.Here, p.There, how{Matched, ""})
-		}
-	}
 	for _, d := range decisions {
 		b := c.table(d.Table)
 		if b == nil {
@@ -78,6 +73,11 @@ func Compare(here, there *Side, known []Pair, decisions []Decision) *Comparison 
 			c.apart[Pair{b.here.Root, d.Here, d.There}] = true
 		case Send:
 			c.sent[[2]string{b.here.Root, d.Here}] = true
+		}
+	}
+	for _, p := range known {
+		if b := c.rooted(p.Table); b != nil {
+			c.pair(b, p.Here, p.There, how{Matched, ""})
 		}
 	}
 	for first := true; c.round(first); first = false {
@@ -113,6 +113,16 @@ func common(here, there []Key) (out []keyPair) {
 func (c *Comparison) table(name string) *both {
 	for _, b := range c.tables {
 		if strings.EqualFold(b.name, name) {
+			return b
+		}
+	}
+	return nil
+}
+
+// rooted returns a table whose rows' keys are those of a root table, or nil.
+func (c *Comparison) rooted(root string) *both {
+	for _, b := range c.tables {
+		if strings.EqualFold(b.here.Root, root) {
 			return b
 		}
 	}

@@ -1,9 +1,6 @@
 package merge
 
-import (
-	"math/bits"
-	"slices"
-)
+import "slices"
 
 // A choice says which of two versions of a column stays, and with what stamp.
 type choice uint8
@@ -18,28 +15,23 @@ const (
 // settleColumns settles a row that is alive here and there, each pair of groups at once.
 func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare) Outcome {
 	s := settling{im: im, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
+	meetings(local.Groups, in.Groups, func(l *Group, g *SentGroup, both Mask) {
+		s.policy, s.ack = policy, in.Ack
+		s.settleVersions(both.Without(in.NeverSent), l.Version, g.Sent)
+		s.policy, s.ack = Parent, 0
+		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
+	})
+	comes := MaskOf(in.Groups)
 	for _, l := range local.Groups {
-		rest := l.Mask
-		for _, g := range in.Groups {
-			both := l.Mask & g.Mask
-			if both == 0 {
-				continue
-			}
-			rest &^= both
-			s.policy, s.ack = policy, in.Ack
-			s.settleVersions(both&^in.NeverSent, l.Version, g.Sent)
-			s.policy, s.ack = Parent, 0
-			s.settleVersions(both&in.NeverSent, l.Version, g.Sent)
-		}
-		s.groups = append(s.groups, Group{rest, l.Version})
+		s.groups = append(s.groups, Group{l.Without(comes), l.Version})
 	}
 	known := local.mask()
 	for _, g := range in.Groups { // what has no version here is below every stamp
-		s.groups = append(s.groups, Group{g.Mask &^ known, im.received(g.Sent)})
-		s.write |= g.Mask &^ known &^ (c.Equal | Existence)
+		s.groups = append(s.groups, Group{g.Without(known), im.received(g.Sent)})
 	}
+	s.write = s.write.Or(comes.Without(known).Columns().Without(c.Equal))
 	out := Outcome{Row: Row{Known: true, Alive: true, Groups: Normalise(s.groups)}, Write: s.write, Conflicts: s.conflicts}
-	if out.Write != 0 {
+	if !out.Write.IsEmpty() {
 		out.Action = Update
 	}
 	out.Changed = !slices.Equal(out.Row.Groups, Normalise(local.Groups))
@@ -47,16 +39,17 @@ func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare
 }
 
 // greaterColumns returns the columns whose incoming bytes are greater.
-func greaterColumns(m Mask, greater func(int) bool) (out Mask) {
+func greaterColumns(m Mask, greater func(int) bool) Mask {
 	if greater == nil {
-		return 0
+		return Mask{}
 	}
-	for ; m != 0; m &= m - 1 {
-		if bit := bits.TrailingZeros64(uint64(m)); greater(bit) {
-			out |= 1 << bit
+	var b MaskBuilder
+	for bit := range m.All() {
+		if greater(bit) {
+			b.Add(bit)
 		}
 	}
-	return out
+	return b.Mask()
 }
 
 // settling is the settling of one row that is alive here and there.
@@ -73,21 +66,21 @@ type settling struct {
 // settleVersions settles columns that have one version here and one there.
 func (s *settling) settleVersions(both Mask, local Version, in Sent) {
 	c := s.compare
-	if own := both & Existence; own != 0 && s.im.keepsOrigin(local, in) {
-		s.groups = append(s.groups, Group{own, s.im.stamper().above(in.Stamp)})
-		both &^= own
+	if both.Has(Existence) && s.im.keepsOrigin(local, in) {
+		s.groups = append(s.groups, Group{Bit(Existence), s.im.stamper().above(in.Stamp)})
+		both = both.Columns()
 	}
-	equal := c.Equal | Existence
+	equal := c.Equal.WithExistence()
 	later := local.Before(in.Stamp)
-	s.settleValues(both&equal, true, local, in, later)
-	differ := both &^ equal
+	s.settleValues(both.And(equal), true, local, in, later)
+	differ := both.Without(equal)
 	if local.Stamp != in.Stamp {
 		s.settleValues(differ, false, local, in, later)
 		return
 	}
 	greater := greaterColumns(differ, c.Greater)
 	s.settleValues(greater, false, local, in, true)
-	s.settleValues(differ&^greater, false, local, in, false)
+	s.settleValues(differ.Without(greater), false, local, in, false)
 }
 
 // keepsOrigin reports whether a later version of the existence of a row that is alive here and there is stamped anew here, rather than
@@ -100,7 +93,7 @@ func (im *Import) keepsOrigin(local Version, in Sent) bool {
 // settleValues settles columns that have one version here and one there, and whose values all are equal or all differ. later: the
 // incoming version is the later one.
 func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, later bool) {
-	if m == 0 {
+	if m.IsEmpty() {
 		return
 	}
 	im := s.im
@@ -122,7 +115,7 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	s.groups = append(s.groups, Group{m, out})
 	taken := chosen == takeIncoming || chosen == restampIncoming
 	if taken && !equal {
-		s.write |= m
+		s.write = s.write.Or(m)
 	}
 	if conflict {
 		c := Conflict{Mask: m, Incoming: !taken, Loser: in.Stamp, Winner: local.Stamp}

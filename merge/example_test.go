@@ -8,7 +8,7 @@ import (
 
 // A clinic and its hub have edited the same column, neither having seen the other's value. At the hub, the clinic's row comes in.
 func ExampleImport_Settle() {
-	const name merge.Mask = 1 << 1
+	name := merge.Bit(1)
 	const clinic merge.Peer = 1
 
 	// What both had: the hub made the row in its epoch 1, and the clinic has acknowledged that.
@@ -20,7 +20,7 @@ func ExampleImport_Settle() {
 	in := merge.Incoming{Alive: true, Ack: 1}
 	for _, g := range there.Groups {
 		s := merge.Sent{Stamp: g.Stamp}
-		if g.Mask&name != 0 {
+		if g.Meets(name) {
 			s.Epoch = 8 // made at the clinic: epoch 0 stands for what the clinic has from the hub
 		}
 		in.Groups = append(in.Groups, merge.SentGroup{Mask: g.Mask, Sent: s})
@@ -29,7 +29,7 @@ func ExampleImport_Settle() {
 	for _, policy := range []merge.Policy{merge.Newest, merge.Parent} {
 		out := im.Settle(here, in, policy, merge.Compare{}, false)
 		c := out.Conflicts[0]
-		fmt.Printf("written: %t; lost: the value of %s, incoming: %t\n", out.Write&name != 0, c.Loser.Author, c.Incoming)
+		fmt.Printf("written: %t; lost: the value of %s, incoming: %t\n", out.Write.Meets(name), c.Loser.Author, c.Incoming)
 	}
 	// Output:
 	// written: true; lost: the value of hub, incoming: false

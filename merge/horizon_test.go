@@ -36,7 +36,9 @@ func TestHorizon(t *testing.T) {
 
 func TestTakes(t *testing.T) {
 	const limit = today + 10*year
-	alive := func(time int64) merge.Row { return live(merge.Group{Mask: 3, Version: version(time, "a", 1, 0)}) }
+	alive := func(time int64) merge.Row {
+		return live(merge.Group{Mask: merge.Bits(3), Version: version(time, "a", 1, 0)})
+	}
 	dead := merge.Row{Known: true, Dead: version(limit+year, "a", 1, 0)}
 	for _, c := range []struct {
 		name  string
@@ -67,12 +69,12 @@ func TestTakes(t *testing.T) {
 func TestThereIsRoomAbove(t *testing.T) {
 	m := merge.Stamper{Self: "h", Epoch: 2}
 	highest := merge.Horizon(endOfTime, endOfTime, true)
-	row := m.Insert(merge.Row{}, 2, endOfTime) // a clock that is quite wrong
+	row := m.Insert(merge.Row{}, merge.Bits(2), endOfTime) // a clock that is quite wrong
 	if got := latest(row).Time; got != highest {
 		t.Errorf("a clock at the end gives %d, want %d", got, highest)
 	}
 	for i := int64(1); i <= 1000; i++ {
-		row = m.Edit(row, 2, endOfTime)
+		row = m.Edit(row, merge.Bits(2), endOfTime)
 		if got := latest(row).Time; got != highest+i {
 			t.Fatalf("edit %d: %d", i, got)
 		}
@@ -83,8 +85,8 @@ func TestThereIsRoomAbove(t *testing.T) {
 	if room := endOfTime - highest; room < 900*year {
 		t.Errorf("room of %d years", room/year)
 	}
-	old := live(merge.Group{Mask: 3, Version: version(endOfTime, "z", 1, 1)}) // of a database from before that was so
-	if got := latest(m.Edit(old, 2, 5)).Time; got != endOfTime {
+	old := live(merge.Group{Mask: merge.Bits(3), Version: version(endOfTime, "z", 1, 1)}) // of a database from before that was so
+	if got := latest(m.Edit(old, merge.Bits(2), 5)).Time; got != endOfTime {
 		t.Errorf("beyond what a batch can hold: %d", got)
 	}
 }
@@ -102,15 +104,15 @@ func TestRowAckIsTheHeaders(t *testing.T) {
 		x, l := h, *link
 		x.LoadUpto.Epoch = c.load
 		d := merge.Receive(own, &l, x)
-		im := l.Import(x, d)
+		im := l.Import(&merge.History{}, x, d)
 		if got := im.RowAck(c.said); got != c.want {
 			t.Errorf("header 3, load %d, row %d: %d, want %d", c.load, c.said, got, c.want)
 		}
 	}
-	im := link.Import(h, merge.Decision{Valid: true})
+	im := link.Import(&merge.History{}, h, merge.Decision{Valid: true})
 	im.Self, im.Peer, im.Epoch, im.Applied, im.FirstMeeting = "h", 1, 6, 1, false
-	local := live(merge.Group{Mask: 3, Version: version(10, "h", 5, 0)}) // of epoch 5, which the sender has not acknowledged
-	in := merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: 3, Sent: sentVersion(20, "z", 4)}}, Ack: im.RowAck(1 << 62)}
+	local := live(merge.Group{Mask: merge.Bits(3), Version: version(10, "h", 5, 0)}) // of epoch 5, which the sender has not acknowledged
+	in := merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Bits(3), Sent: sentVersion(20, "z", 4)}}, Ack: im.RowAck(1 << 62)}
 	if out := im.Settle(local, in, merge.Newest, merge.Compare{}, false); len(out.Conflicts) != 1 {
 		t.Errorf("conflicts: %+v", out.Conflicts)
 	}

@@ -184,8 +184,8 @@ func TestParts(t *testing.T) {
 	if b.link.Applied != (merge.Position{}) {
 		t.Error("a part moved applied")
 	}
-	row := live(merge.Group{Mask: 3, Version: version(5, "a", b.position().Epoch, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 0)})
-	older := live(merge.Group{Mask: 3, Version: version(5, "a", b.position().Epoch-1, 1)})
+	row := live(merge.Group{Mask: merge.Bits(3), Version: version(5, "a", b.position().Epoch, 1)}, merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 9, 0)})
+	older := live(merge.Group{Mask: merge.Bits(3), Version: version(5, "a", b.position().Epoch-1, 1)})
 	if got := b.link.RowAck(row, 1); got != p[0].Upto.Epoch {
 		t.Errorf("a row of the load acknowledges %d", got)
 	}
@@ -335,7 +335,7 @@ func TestIWasRestored(t *testing.T) {
 		if !d.NewHistory || d.Valid {
 			t.Errorf("%+v", d)
 		}
-		im := b.link.Import(a.export(merge.ExportRequest{}), d)
+		im := b.link.Import(&b.history, a.export(merge.ExportRequest{}), d)
 		if im.Valid || im.FirstMeeting || im.Applied != b.link.Applied.Epoch {
 			t.Errorf("%+v", im)
 		}

@@ -9,8 +9,8 @@ import (
 func TestMend(t *testing.T) {
 	const limit = today + 10*year
 	m := merge.Stamper{Self: "h", Epoch: 9}
-	group := func(mask merge.Mask, time int64, author string, epoch uint64, from merge.Peer) merge.Group {
-		return merge.Group{Mask: mask, Version: version(time, author, epoch, from)}
+	group := func(mask uint64, time int64, author string, epoch uint64, from merge.Peer) merge.Group {
+		return merge.Group{Mask: merge.Bits(mask), Version: version(time, author, epoch, from)}
 	}
 	dead := func(time int64, author string, epoch uint64, from merge.Peer) merge.Row {
 		return merge.Row{Known: true, Dead: version(time, author, epoch, from)}

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -34,9 +35,13 @@ type Decision struct {
 
 // Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Horizon, PeerResent and OwnResent. It
 // is to be called before RecordImport.
-func (l *Link) Import(h Header, d Decision) Import {
+func (l *Link) Import(own *History, h Header, d Decision) Import {
+	sent := l.sent()
+	if h.AckHistory != own.ID && h.AckHistory != 0 { // after a restore of this node, it may hold what no file is known of here
+		sent = math.MaxUint64
+	}
 	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
-		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch}
+		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Sent: sent}
 }
 
 // Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the

@@ -5,8 +5,8 @@ package merge
 // may have known better is recorded, as it is of every deletion that loses.
 func (im *Import) Return(dead Row, columns Mask, at int64) Outcome {
 	row := im.stamper().Insert(dead, columns, at)
-	return Outcome{Row: row, Action: Insert, Write: columns &^ Existence, Changed: true,
-		Conflicts: []Conflict{{Mask: Existence, Deletion: true, Loser: dead.Dead.Stamp, Winner: row.highest()}}}
+	return Outcome{Row: row, Action: Insert, Write: columns.Columns(), Changed: true,
+		Conflicts: []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: dead.Dead.Stamp, Winner: row.highest()}}}
 }
 
 // RefuseDeletions returns, for each of a batch's n deletions, whether it is refused: its row stays. It is to be called once the live

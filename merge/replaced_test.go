@@ -32,20 +32,20 @@ func TestReplaced(t *testing.T) {
 func TestFoundAgain(t *testing.T) {
 	m := merge.Stamper{Self: "a", Epoch: 7}
 	dead := merge.Row{Known: true, Dead: merge.Version{Stamp: merge.Stamp{Time: 5, Author: "b"}, Epoch: 3, From: 2}}
-	live := m.Insert(merge.Row{}, 2, 9)
+	live := m.Insert(merge.Row{}, merge.Bits(2), 9)
 	for _, c := range []struct {
 		name string
 		prev merge.Row
 		here bool
 		want merge.Row
 	}{
-		{"known and here", live, true, m.Found(2)},
-		{"not known and here", merge.Row{}, true, m.Found(2)},
-		{"deleted, and back", dead, true, m.Found(2)},
+		{"known and here", live, true, m.Found(merge.Bits(2))},
+		{"not known and here", merge.Row{}, true, m.Found(merge.Bits(2))},
+		{"deleted, and back", dead, true, m.Found(merge.Bits(2))},
 		{"known and gone", live, false, merge.Row{}},
 		{"deleted and gone", dead, false, dead},
 	} {
-		if got := m.FoundAgain(c.prev, c.here, 2); !reflect.DeepEqual(got, c.want) {
+		if got := m.FoundAgain(c.prev, c.here, merge.Bits(2)); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}

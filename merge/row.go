@@ -39,19 +39,11 @@ func (r Row) Outgoing(p Peer) (groups []SentGroup, dead Sent) {
 	if !r.Alive {
 		return nil, r.Dead.outgoing(p)
 	}
-	groups = make([]SentGroup, 0, len(r.Groups))
-next:
-	for _, g := range r.Groups {
-		s := g.outgoing(p)
-		for i := range groups {
-			if groups[i].Sent == s {
-				groups[i].Mask |= g.Mask
-				continue next
-			}
-		}
-		groups = append(groups, SentGroup{g.Mask, s})
+	groups = make([]SentGroup, len(r.Groups))
+	for i, g := range r.Groups {
+		groups[i] = SentGroup{g.Mask, g.outgoing(p)}
 	}
-	return groups, Sent{}
+	return joinSent(groups), Sent{}
 }
 
 func (v Version) outgoing(p Peer) Sent {
@@ -122,13 +114,7 @@ func (r Row) highest() Stamp {
 }
 
 // mask returns what has a version.
-func (r Row) mask() Mask {
-	var m Mask
-	for _, g := range r.Groups {
-		m |= g.Mask
-	}
-	return m
-}
+func (r Row) mask() Mask { return MaskOf(r.Groups) }
 
 // CameFrom reports whether a live row came here from p first.
 func (r Row) CameFrom(p Peer) bool {
@@ -144,7 +130,7 @@ func (r Row) AddedBy() Peer {
 
 func (r Row) addedBy() (from Peer, ok bool) {
 	for _, g := range r.Groups {
-		if g.Mask&Existence != 0 {
+		if g.Has(Existence) {
 			return g.From, true
 		}
 	}

@@ -14,7 +14,7 @@ func TestStamperIsAbove(t *testing.T) {
 		m := merge.Stamper{Self: "h", Epoch: 9}
 		prev := genRow(t, "before")
 		at := rapid.Int64Range(-3, 8).Draw(t, "clock")
-		columns := merge.Mask(rapid.Uint64().Draw(t, "columns")) &^ merge.Existence
+		columns := genMask(t, "columns").Columns()
 		made := func(v merge.Version) bool {
 			return v.Author == "h" && v.Epoch == 9 && v.From == 0 && v.Time >= max(at, 1)
 		}
@@ -23,7 +23,7 @@ func TestStamperIsAbove(t *testing.T) {
 		for bit := 0; bit <= wide; bit++ {
 			v, ok := versionOf(in, bit)
 			switch {
-			case ok != (bit == 0 || columns&(1<<bit) != 0):
+			case ok != (bit == 0 || columns.Has(bitAt(bit))):
 				t.Fatalf("insert: bit %d has a version: %v", bit, ok)
 			case !ok:
 			case !made(v) || v.Time <= prev.Dead.Time:
@@ -42,7 +42,7 @@ func TestStamperIsAbove(t *testing.T) {
 			p, had := versionOf(prev, bit)
 			v, has := versionOf(edited, bit)
 			switch {
-			case columns&(1<<bit) == 0:
+			case !columns.Has(bitAt(bit)):
 				if v != p || had != has {
 					t.Fatalf("edit: bit %d is %v, was %v", bit, v, p)
 				}
@@ -63,8 +63,8 @@ func TestStamperIsAbove(t *testing.T) {
 }
 
 func TestFound(t *testing.T) {
-	got := merge.Stamper{Self: "h", Epoch: 1}.Found(6)
-	if want := live(merge.Group{Mask: 7, Version: version(0, "h", 1, 0)}); !sameRow(got, want) {
+	got := merge.Stamper{Self: "h", Epoch: 1}.Found(merge.Bits(6))
+	if want := live(merge.Group{Mask: merge.Bits(7), Version: version(0, "h", 1, 0)}); !sameRow(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -82,7 +82,7 @@ func TestNormalise(t *testing.T) {
 		var scattered []merge.Group // one group a bit, in any order
 		for bit := 0; bit <= wide; bit++ {
 			if v, ok := versionOf(row, bit); ok {
-				scattered = append(scattered, merge.Group{Mask: 1 << bit, Version: v}, merge.Group{})
+				scattered = append(scattered, merge.Group{Mask: merge.Bit(bitAt(bit)), Version: v}, merge.Group{})
 			}
 		}
 		scattered = rapid.Permutation(scattered).Draw(t, "scattered")
@@ -143,20 +143,20 @@ func TestOutgoingAndNewerThan(t *testing.T) {
 }
 
 func TestAgainAndReclaim(t *testing.T) {
-	row := live(merge.Group{Mask: 1, Version: version(5, "a", 3, 1)}, merge.Group{Mask: 2, Version: version(5, "a", 4, 1)},
-		merge.Group{Mask: 4, Version: version(6, "b", 4, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 5, 0)})
+	row := live(merge.Group{Mask: merge.Bits(1), Version: version(5, "a", 3, 1)}, merge.Group{Mask: merge.Bits(2), Version: version(5, "a", 4, 1)},
+		merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 4, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 5, 0)})
 	dead := merge.Row{Known: true, Dead: version(5, "a", 4, 1)}
 	tests := []struct {
 		name      string
 		got, want merge.Row
 	}{
-		{"again", row.Resend(9), live(merge.Group{Mask: 3, Version: version(5, "a", 9, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 9, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 9, 0)})},
+		{"again", row.Resend(9), live(merge.Group{Mask: merge.Bits(3), Version: version(5, "a", 9, 1)}, merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 9, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 9, 0)})},
 		{"again, dead", dead.Resend(9), merge.Row{Known: true, Dead: version(5, "a", 9, 1)}},
-		{"again to one peer", row.Again(5), live(merge.Group{Mask: 3, Version: version(5, "a", 5, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 5, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 5, 0)})},
-		{"again to one peer, and what is newer", row.Again(4), live(merge.Group{Mask: 3, Version: version(5, "a", 4, 1)}, merge.Group{Mask: 4, Version: version(6, "b", 4, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 5, 0)})},
+		{"again to one peer", row.Again(5), live(merge.Group{Mask: merge.Bits(3), Version: version(5, "a", 5, 1)}, merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 5, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 5, 0)})},
+		{"again to one peer, and what is newer", row.Again(4), live(merge.Group{Mask: merge.Bits(3), Version: version(5, "a", 4, 1)}, merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 4, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 5, 0)})},
 		{"again to one peer, dead", dead.Again(9), merge.Row{Known: true, Dead: version(5, "a", 9, 1)}},
-		{"reclaim what came later", row.Reclaim(1, 3, 9), live(merge.Group{Mask: 1, Version: version(5, "a", 3, 1)}, merge.Group{Mask: 2, Version: version(5, "a", 9, 0)},
-			merge.Group{Mask: 4, Version: version(6, "b", 4, 2)}, merge.Group{Mask: 8, Version: version(7, "h", 5, 0)})},
+		{"reclaim what came later", row.Reclaim(1, 3, 9), live(merge.Group{Mask: merge.Bits(1), Version: version(5, "a", 3, 1)}, merge.Group{Mask: merge.Bits(2), Version: version(5, "a", 9, 0)},
+			merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 4, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 5, 0)})},
 		{"reclaim a deletion", dead.Reclaim(1, 3, 9), merge.Row{Known: true, Dead: version(5, "a", 9, 0)}},
 		{"not one from before", dead.Reclaim(1, 4, 9), dead},
 		{"nor another's", dead.Reclaim(2, 0, 9), dead},

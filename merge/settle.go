@@ -29,9 +29,11 @@ type Import struct {
 	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]
 	MaxAck  uint64 // of this node's epochs, the last one that the header vouches for: see [Import.RowAck]
 	Acked   uint64 // this node's epoch up to which the sender has applied all
+	Sent    uint64 // this node's epoch up to which files were made for the sender: see [Import.Recognises]
 
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
+	Reclaimed  func(epoch uint64) bool // this node's epochs in which what peers may have lost came to count as made here; nil: none
 
 	waited      bool   // the row has waited, see [Import.Of]
 	waitedSince uint64 // Acked when it came
@@ -52,7 +54,7 @@ type Incoming struct {
 
 // ack returns what of this node's epochs the sender can have applied to these columns.
 func (in *Incoming) ack(m Mask) uint64 {
-	if in.NeverSent&m != 0 {
+	if in.NeverSent.Meets(m) {
 		return 0
 	}
 	return in.Ack
@@ -118,7 +120,7 @@ func (im *Import) RowAck(ack uint64) uint64 { return min(ack, im.MaxAck) }
 // its existence. If so, Settle keeps the row alive.
 func (im *Import) Outlives(local Row, in Incoming) bool {
 	return slices.ContainsFunc(local.Groups, func(g Group) bool {
-		return in.Dead.Before(g.Stamp) && (in.NeverSent&Existence == 0 || g.Mask&Existence != 0)
+		return in.Dead.Before(g.Stamp) && (!in.NeverSent.Has(Existence) || g.Has(Existence))
 	})
 }
 
@@ -148,11 +150,7 @@ func (im *Import) Settle(local Row, in Incoming, policy Policy, c Compare, stays
 }
 
 func (in *Incoming) columns() Mask {
-	var m Mask
-	for _, g := range in.Groups {
-		m |= g.Mask
-	}
-	return m &^ Existence
+	return MaskOf(in.Groups).Columns()
 }
 
 // arrivingRow returns the versions of a row that comes in whole. What is not above the deletion that it comes back from is stamped
@@ -178,19 +176,19 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 			best = g.Stamp
 		}
 		if im.isNews(g.Epoch) {
-			news |= g.Mask
+			news = news.Or(g.Mask)
 		}
 	}
 	if local.Dead.Before(best) {
 		out := Outcome{Row: im.arrivingRow(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
-		if !im.seenBySender(local.Dead, in.ack(Existence), local.Dead.Stamp) {
-			out.Conflicts = []Conflict{{Mask: Existence, Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
+		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), local.Dead.Stamp) {
+			out.Conflicts = []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
 	}
 	out := Outcome{Row: local}
 	for _, g := range in.Groups {
-		if news&(g.Mask|Existence) != 0 {
+		if news.Meets(g.WithExistence()) {
 			out.Conflicts = append(out.Conflicts, Conflict{Mask: g.Mask, Incoming: true, Loser: g.Stamp, Winner: local.Dead.Stamp})
 		}
 	}
@@ -209,7 +207,7 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 		})
 		out := Outcome{Row: kept, Changed: !slices.Equal(kept.Groups, Normalise(local.Groups))}
 		if im.isNews(in.Dead.Epoch) {
-			out.Conflicts = []Conflict{{Mask: Existence, Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
+			out.Conflicts = []Conflict{{Mask: Bit(Existence), Incoming: true, Deletion: true, Loser: in.Dead.Stamp, Winner: local.highest()}}
 		}
 		return out
 	}
@@ -218,16 +216,16 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	for _, g := range local.Groups {
 		switch {
 		case !im.seenBySender(g.Version, in.Ack, g.Stamp):
-			unseen |= g.Mask
+			unseen = unseen.Or(g.Mask)
 		case g.Time > 0 && !im.seenBySender(g.Version, 0, g.Stamp): // an edit; what was there before anybody was a node is no loss
-			unseen |= g.Mask & in.NeverSent
+			unseen = unseen.Or(g.And(in.NeverSent))
 		}
 	}
 	for _, g := range local.Groups {
-		if unseen&(g.Mask|Existence) != 0 {
+		if unseen.Meets(g.WithExistence()) {
 			m := g.Mask
-			if unseen&Existence == 0 {
-				m &= unseen
+			if !unseen.Has(Existence) {
+				m = m.And(unseen)
 			}
 			out.Conflicts = append(out.Conflicts, Conflict{Mask: m, Loser: g.Stamp, Winner: in.Dead.Stamp})
 		}

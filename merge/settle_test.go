@@ -10,7 +10,7 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-const wide = 63 // columns of the widest row
+const wide = 20 // columns of the widest row that tests draw
 
 func stamp(time int64, author string) merge.Stamp { return merge.Stamp{Time: time, Author: author} }
 
@@ -26,10 +26,52 @@ func live(groups ...merge.Group) merge.Row {
 	return merge.Row{Known: true, Alive: true, Groups: groups}
 }
 
-// versionOf is the version of one bit; ok is false if it has none.
+// existence is the mask of a row's existence.
+var existence = merge.Bit(merge.Existence)
+
+// set is what masks have together.
+func set(masks ...merge.Mask) (all merge.Mask) {
+	for _, m := range masks {
+		all = all.Or(m)
+	}
+	return all
+}
+
+// bitAt is the bit of one of these columns.
+func bitAt(place int) int {
+	return [wide + 1]int{0, 1, 2, 3, 4, 5, 6, 7, 60, 61, 62, 63, 64, 65, 120, 121, 179, 500, 700, 1000, merge.MaxBit}[place]
+}
+
+func placeOf(bit int) int {
+	for place := range wide + 1 {
+		if bitAt(place) == bit {
+			return place
+		}
+	}
+	return -1
+}
+
+func genMask(t *rapid.T, name string) (m merge.Mask) {
+	for place := range wide + 1 {
+		if rapid.Bool().Draw(t, name) {
+			m = m.Or(merge.Bit(bitAt(place)))
+		}
+	}
+	return m
+}
+
+// moved restricts a mask to one of these columns, moved to bit 1.
+func moved(m merge.Mask, place int) merge.Mask {
+	if m.Has(bitAt(place)) {
+		return merge.Bit(1)
+	}
+	return merge.Mask{}
+}
+
+// versionOf is the version of one of these; ok is false if it has none.
 func versionOf(r merge.Row, bit int) (v merge.Version, ok bool) {
 	for _, g := range r.Groups {
-		if g.Mask&(1<<bit) != 0 {
+		if g.Has(bitAt(bit)) {
 			return g.Version, true
 		}
 	}
@@ -49,10 +91,10 @@ func genGroups(t *rapid.T, name string) []merge.Group {
 		groups[i].Epoch = rapid.Uint64Range(0, 6).Draw(t, name+" epoch")
 		groups[i].From = merge.Peer(rapid.IntRange(0, 2).Draw(t, name+" from"))
 	}
-	groups[0].Mask = merge.Existence
+	groups[0].Mask = existence
 	for bit := 1; bit <= wide; bit++ {
 		if i := rapid.IntRange(-1, n-1).Draw(t, name+" bit"); i >= 0 {
-			groups[i].Mask |= 1 << bit
+			groups[i].Mask = groups[i].Or(merge.Bit(bitAt(bit)))
 		}
 	}
 	return merge.Normalise(groups)
@@ -68,7 +110,7 @@ func sendGroups(groups []merge.Group) []merge.SentGroup {
 
 func sentOf(groups []merge.SentGroup, bit int) (merge.Sent, bool) {
 	for _, g := range groups {
-		if g.Mask&(1<<bit) != 0 {
+		if g.Has(bitAt(bit)) {
 			return g.Sent, true
 		}
 	}
@@ -91,8 +133,8 @@ var genPolicy = rapid.SampledFrom([]merge.Policy{merge.Newest, merge.Parent, mer
 // one restricts groups to a bit, moved to bit 1.
 func one(groups []merge.Group, bit int) []merge.Group {
 	for _, g := range groups {
-		if g.Mask&(1<<bit) != 0 {
-			return []merge.Group{{Mask: 2, Version: g.Version}}
+		if g.Has(bitAt(bit)) {
+			return []merge.Group{{Mask: merge.Bit(1), Version: g.Version}}
 		}
 	}
 	return nil
@@ -104,26 +146,26 @@ func TestSettleGroupsAsColumns(t *testing.T) {
 		im, policy := genImport(t), genPolicy.Draw(t, "policy")
 		local, in := live(genGroups(t, "local")...), genGroups(t, "incoming")
 		ack := rapid.Uint64Range(0, 6).Draw(t, "ack")
-		equal := merge.Mask(rapid.Uint64().Draw(t, "equal")) &^ merge.Existence
-		greater := rapid.Uint64().Draw(t, "greater")
+		equal := genMask(t, "equal").Columns()
+		greater := genMask(t, "greater")
 		whole := im.Settle(local, merge.Incoming{Alive: true, Groups: sendGroups(in), Ack: ack}, policy,
-			merge.Compare{Equal: equal, Greater: func(bit int) bool { return greater&(1<<bit) != 0 }}, false)
+			merge.Compare{Equal: equal, Greater: greater.Has}, false)
 		changed := false
 		for bit := 1; bit <= wide; bit++ {
 			alone := im.Settle(live(one(local.Groups, bit)...), merge.Incoming{Alive: true, Groups: sendGroups(one(in, bit)), Ack: ack}, policy,
-				merge.Compare{Equal: equal >> bit & 1 << 1, Greater: func(int) bool { return greater&(1<<bit) != 0 }}, false)
+				merge.Compare{Equal: moved(equal, bit), Greater: func(int) bool { return greater.Has(bitAt(bit)) }}, false)
 			a, aok := versionOf(alone.Row, 1)
 			w, wok := versionOf(whole.Row, bit)
 			if a != w || aok != wok {
 				t.Fatalf("bit %d: %v alone, %v in the row", bit, a, w)
 			}
-			if alone.Write>>1&1 != whole.Write>>bit&1 {
+			if alone.Write.Has(1) != whole.Write.Has(bitAt(bit)) {
 				t.Fatalf("bit %d: written alone %v, in the row %v", bit, alone.Write, whole.Write)
 			}
 			var in []merge.Conflict
 			for _, l := range whole.Conflicts {
-				if l.Mask>>bit&1 == 1 {
-					l.Mask = 2
+				if l.Mask.Has(bitAt(bit)) {
+					l.Mask = merge.Bit(1)
 					in = append(in, l)
 				}
 			}
@@ -154,7 +196,7 @@ func TestSettleStampsGrow(t *testing.T) {
 		} else {
 			in.Dead = merge.Sent{Stamp: genStamp.Draw(t, "deletion"), Epoch: 5}
 		}
-		c := merge.Compare{Equal: merge.Mask(rapid.Uint64().Draw(t, "equal"))}
+		c := merge.Compare{Equal: genMask(t, "equal")}
 		stays := rapid.Bool().Draw(t, "stays")
 		out := im.Settle(local, in, policy, c, stays)
 		for bit := 0; bit <= wide; bit++ {
@@ -173,7 +215,7 @@ func TestSettleStampsGrow(t *testing.T) {
 				t.Fatalf("bit %d got a version from a deletion", bit)
 			case !in.Alive && out.Row.Alive && had && after.Before(in.Dead.Stamp):
 				t.Fatalf("bit %d stays below the deletion", bit)
-			case came && (before.Time > 0 || sent.Time > 0) && c.Equal&(1<<bit) == 0 && has && after.Before(sent.Stamp):
+			case came && (before.Time > 0 || sent.Time > 0) && !c.Equal.Has(bitAt(bit)) && has && after.Before(sent.Stamp):
 				t.Fatalf("bit %d is below what came: %v, %v", bit, after, sent)
 			}
 		}
@@ -194,15 +236,15 @@ func TestSettleIsIdempotent(t *testing.T) {
 		local := genRow(t, "local")
 		in := incoming(genRow(t, "incoming"), 3)
 		stays := rapid.Bool().Draw(t, "stays")
-		equal := merge.Mask(rapid.Uint64().Draw(t, "equal"))
+		equal := genMask(t, "equal")
 		greater := func(bit int) bool { return bit%2 == 0 }
 		first := im.Settle(local, in, policy, merge.Compare{Equal: equal, Greater: greater}, stays)
 		im.Applied, im.Epoch = 100, 10
 		if in.Alive && first.Row.Alive && (local.Alive || first.Action == merge.Insert) {
-			equal |= first.Write
+			equal = equal.Or(first.Write)
 		}
 		if first.Action == merge.Insert {
-			equal = ^merge.Mask(0)
+			equal = merge.Everything()
 		}
 		second := im.Settle(first.Row, in, policy, merge.Compare{Equal: equal, Greater: greater}, stays)
 		if second.Changed || second.Action != merge.Keep || len(second.Conflicts) > 0 {
@@ -238,7 +280,7 @@ func TestTwoNodesEndEqual(t *testing.T) {
 			n := &node{Row: genRow(t, name)}
 			for _, g := range n.Groups {
 				for bit := 1; bit <= wide; bit++ {
-					if g.Mask&(1<<bit) != 0 {
+					if g.Has(bitAt(bit)) {
 						n.val[bit] = rapid.IntRange(0, 2).Draw(t, name+" value")
 					}
 				}
@@ -253,10 +295,10 @@ func TestTwoNodesEndEqual(t *testing.T) {
 			r := *from // what is sent is what was there before
 			im := merge.Import{Self: self, Peer: 1, Epoch: 20, Valid: true, FromParent: self == "b"}
 			groups, dead := r.Outgoing(1)
-			c := merge.Compare{Greater: func(bit int) bool { return r.val[bit] > to.val[bit] }}
+			c := merge.Compare{Greater: func(bit int) bool { return r.val[placeOf(bit)] > to.val[placeOf(bit)] }}
 			for bit := range r.val {
 				if r.val[bit] == to.val[bit] {
-					c.Equal |= 1 << bit
+					c.Equal = c.Equal.Or(merge.Bit(bitAt(bit)))
 				}
 			}
 			out := im.Settle(to.Row, merge.Incoming{Alive: r.Alive, Groups: groups, Dead: dead}, merge.Newest, c, false)
@@ -266,7 +308,7 @@ func TestTwoNodesEndEqual(t *testing.T) {
 				to.val = [wide + 1]int{}
 			}
 			for bit := range to.val {
-				if out.Write&(1<<bit) != 0 {
+				if out.Write.Has(bitAt(bit)) {
 					to.val[bit] = r.val[bit]
 				}
 			}
@@ -296,7 +338,7 @@ func TestTwoNodesEndEqual(t *testing.T) {
 
 // A child that stamps the existence of a row anew does not become the one who added it.
 func TestExistenceKeepsItsOrigin(t *testing.T) {
-	const a = merge.Mask(2)
+	a := merge.Bit(1)
 	for _, c := range []struct {
 		what       string
 		local      merge.Version
@@ -312,9 +354,9 @@ func TestExistenceKeepsItsOrigin(t *testing.T) {
 		{"from before both were nodes", version(0, "h", 2, 0), 0, false, version(0, "h", 2, 0)},
 	} {
 		im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: c.fromParent}
-		in := merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Existence | a, Sent: sentVersion(c.in, "p", 7)}}}
-		out := im.Settle(live(merge.Group{Mask: merge.Existence | a, Version: c.local}), in, merge.Newest, merge.Compare{Equal: a}, false)
-		if got, _ := versionOf(out.Row, 0); got != c.want || len(out.Conflicts) > 0 || out.Write != 0 {
+		in := merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: set(existence, a), Sent: sentVersion(c.in, "p", 7)}}}
+		out := im.Settle(live(merge.Group{Mask: set(existence, a), Version: c.local}), in, merge.Newest, merge.Compare{Equal: a}, false)
+		if got, _ := versionOf(out.Row, 0); got != c.want || len(out.Conflicts) > 0 || !out.Write.IsEmpty() {
 			t.Errorf("%s: %+v in %+v", c.what, got, out)
 		}
 	}
@@ -322,12 +364,12 @@ func TestExistenceKeepsItsOrigin(t *testing.T) {
 
 // The cases that random schedules meet too rarely.
 func TestSettleCases(t *testing.T) {
-	const a, b = merge.Mask(2), merge.Mask(4)
+	a, b := merge.Bit(1), merge.Bit(2)
 	im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true}
 	with := func(f func(*merge.Import)) merge.Import { x := im; f(&x); return x }
-	row := func(v merge.Version) merge.Row { return live(merge.Group{Mask: merge.Existence | a, Version: v}) }
+	row := func(v merge.Version) merge.Row { return live(merge.Group{Mask: set(existence, a), Version: v}) }
 	in := func(s merge.Sent, ack uint64) merge.Incoming {
-		return merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Existence | a, Sent: s}}, Ack: ack}
+		return merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: set(existence, a), Sent: s}}, Ack: ack}
 	}
 	is := func(want uint64) func(uint64) bool { return func(e uint64) bool { return e == want } }
 	tests := []struct {
@@ -361,8 +403,8 @@ func TestSettleCases(t *testing.T) {
 		{name: "both from before: the parent's, even at the first meeting", im: with(func(i *merge.Import) { i.FirstMeeting, i.FromParent = true, true }), local: row(version(0, "z", 1, 0)), in: in(sentVersion(0, "r", 5), 0), version: version(1, "h", 9, 0), write: a, lost: 1},
 		{name: "both from before, held against a child", im: with(func(i *merge.Import) { i.FirstMeeting = true }), local: row(version(0, "h", 1, 0)), in: in(sentVersion(0, "z", 5), 0), version: version(1, "h", 9, 0), lost: 1},
 		{name: "both from before and equal: nothing", im: with(func(i *merge.Import) { i.FirstMeeting = true }), local: row(version(0, "a", 1, 0)), in: in(sentVersion(0, "h", 5), 0), equal: a, version: version(0, "a", 1, 0)},
-		{name: "no version here: any comes in", im: im, local: live(merge.Group{Mask: merge.Existence, Version: version(50, "h", 3, 0)}), in: in(sentVersion(11, "a", 5), 0), policy: merge.Parent, version: version(11, "a", 9, 1), write: a},
-		{name: "no version there: it stays", im: im, local: row(version(10, "h", 3, 0)), in: merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Existence | b, Sent: sentVersion(11, "a", 5)}}}, version: version(10, "h", 3, 0), write: b},
+		{name: "no version here: any comes in", im: im, local: live(merge.Group{Mask: existence, Version: version(50, "h", 3, 0)}), in: in(sentVersion(11, "a", 5), 0), policy: merge.Parent, version: version(11, "a", 9, 1), write: a},
+		{name: "no version there: it stays", im: im, local: row(version(10, "h", 3, 0)), in: merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: set(existence, b), Sent: sentVersion(11, "a", 5)}}}, version: version(10, "h", 3, 0), write: b},
 		{name: "a whole row", im: im, in: in(sentVersion(11, "a", 5), 0), version: version(11, "a", 9, 1), write: a},
 	}
 	for _, tt := range tests {
@@ -372,7 +414,7 @@ func TestSettleCases(t *testing.T) {
 				t.Errorf("version %v, want %v", v, tt.version)
 			}
 			if out.Write != tt.write {
-				t.Errorf("writes %b, want %b", out.Write, tt.write)
+				t.Errorf("writes %v, want %v", out.Write, tt.write)
 			}
 			if len(out.Conflicts) != tt.lost {
 				t.Errorf("lost %+v, want %d", out.Conflicts, tt.lost)
@@ -382,13 +424,13 @@ func TestSettleCases(t *testing.T) {
 }
 
 func TestSettleDeletions(t *testing.T) {
-	const a, b, all = merge.Mask(2), merge.Mask(4), merge.Mask(7)
+	a, b, all := merge.Bit(1), merge.Bit(200), set(existence, merge.Bit(1), merge.Bit(200))
 	im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true}
 	gone := func(time int64) merge.Incoming { return merge.Incoming{Dead: sentVersion(time, "a", 5), Ack: 2} }
 	dead := func(time int64) merge.Row { return merge.Row{Known: true, Dead: version(time, "h", 3, 0)} }
-	two := live(merge.Group{Mask: merge.Existence | a, Version: version(10, "h", 2, 0)}, merge.Group{Mask: b, Version: version(20, "h", 3, 0)})
+	two := live(merge.Group{Mask: set(existence, a), Version: version(10, "h", 2, 0)}, merge.Group{Mask: b, Version: version(20, "h", 3, 0)})
 	one := live(merge.Group{Mask: all, Version: version(10, "h", 2, 0)})
-	sent := merge.Incoming{Alive: true, Ack: 2, Groups: []merge.SentGroup{{Mask: merge.Existence | a, Sent: sentVersion(10, "a", 3)}, {Mask: b, Sent: sentVersion(20, "a", 5)}}}
+	sent := merge.Incoming{Alive: true, Ack: 2, Groups: []merge.SentGroup{{Mask: set(existence, a), Sent: sentVersion(10, "a", 3)}, {Mask: b, Sent: sentVersion(20, "a", 5)}}}
 	tests := []struct {
 		name   string
 		local  merge.Row
@@ -402,10 +444,10 @@ func TestSettleDeletions(t *testing.T) {
 		{"a column unseen: deleted, the column recorded", two, gone(25), false, merge.Delete, merge.Row{Known: true, Dead: version(25, "a", 9, 1)},
 			[]merge.Conflict{{Mask: b, Loser: stamp(20, "h"), Winner: stamp(25, "a")}}},
 		{"a column above: stays, the rest above the deletion", two, gone(15), false, merge.Keep,
-			live(merge.Group{Mask: merge.Existence | a, Version: version(16, "h", 9, 0)}, merge.Group{Mask: b, Version: version(20, "h", 3, 0)}),
-			[]merge.Conflict{{Mask: merge.Existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(20, "h")}}},
+			live(merge.Group{Mask: set(existence, a), Version: version(16, "h", 9, 0)}, merge.Group{Mask: b, Version: version(20, "h", 3, 0)}),
+			[]merge.Conflict{{Mask: existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(20, "h")}}},
 		{"needed by others: stays above it", one, gone(15), true, merge.Keep, live(merge.Group{Mask: all, Version: version(16, "h", 9, 0)}),
-			[]merge.Conflict{{Mask: merge.Existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(10, "h")}}},
+			[]merge.Conflict{{Mask: existence, Incoming: true, Deletion: true, Loser: stamp(15, "a"), Winner: stamp(10, "h")}}},
 		{"one stamp: deleted", one, merge.Incoming{Dead: sentVersion(10, "h", 5), Ack: 2}, false, merge.Delete, merge.Row{Known: true, Dead: version(10, "h", 9, 1)}, nil},
 		{"never seen: kept as a tombstone", merge.Row{}, gone(15), false, merge.Keep, merge.Row{Known: true, Dead: version(15, "a", 9, 1)}, nil},
 		{"two deletions: the later", dead(10), gone(15), false, merge.Keep, merge.Row{Known: true, Dead: version(15, "a", 9, 1)}, nil},
@@ -413,10 +455,10 @@ func TestSettleDeletions(t *testing.T) {
 		{"alive there, all below: stays deleted", dead(30), sent, false, merge.Keep, dead(30),
 			[]merge.Conflict{{Mask: b, Incoming: true, Loser: stamp(20, "a"), Winner: stamp(30, "h")}}},
 		{"alive there, one column above: comes back whole", dead(15), sent, false, merge.Insert,
-			live(merge.Group{Mask: merge.Existence | a, Version: version(16, "h", 9, 0)}, merge.Group{Mask: b, Version: version(20, "a", 9, 1)}),
-			[]merge.Conflict{{Mask: merge.Existence, Deletion: true, Loser: stamp(15, "h"), Winner: stamp(20, "a")}}},
-		{"a new row there, deleted here: all of it recorded", dead(30), merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Existence, Sent: sentVersion(10, "a", 5)}, {Mask: a, Sent: sentVersion(11, "a", 0)}}}, false, merge.Keep, dead(30),
-			[]merge.Conflict{{Mask: merge.Existence, Incoming: true, Loser: stamp(10, "a"), Winner: stamp(30, "h")}, {Mask: a, Incoming: true, Loser: stamp(11, "a"), Winner: stamp(30, "h")}}},
+			live(merge.Group{Mask: set(existence, a), Version: version(16, "h", 9, 0)}, merge.Group{Mask: b, Version: version(20, "a", 9, 1)}),
+			[]merge.Conflict{{Mask: existence, Deletion: true, Loser: stamp(15, "h"), Winner: stamp(20, "a")}}},
+		{"a new row there, deleted here: all of it recorded", dead(30), merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: existence, Sent: sentVersion(10, "a", 5)}, {Mask: a, Sent: sentVersion(11, "a", 0)}}}, false, merge.Keep, dead(30),
+			[]merge.Conflict{{Mask: existence, Incoming: true, Loser: stamp(10, "a"), Winner: stamp(30, "h")}, {Mask: a, Incoming: true, Loser: stamp(11, "a"), Winner: stamp(30, "h")}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -459,10 +501,10 @@ func TestRefuseDeletions(t *testing.T) {
 // What never goes to the parent was not seen by it, and is decided its way; a row that is the parent's alone goes with its
 // deletion, unless its existence itself is later.
 func TestSettleNeverSent(t *testing.T) {
-	const a, b = merge.Mask(2), merge.Mask(4)
+	a, b := merge.Bit(1), merge.Bit(2)
 	im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: true}
-	local := live(merge.Group{Mask: merge.Existence, Version: version(10, "r", 2, 1)}, merge.Group{Mask: a | b, Version: version(20, "h", 3, 0)})
-	in := merge.Incoming{Alive: true, Ack: 3, NeverSent: a, Groups: []merge.SentGroup{{Mask: merge.Existence, Sent: sentVersion(10, "r", 2)}, {Mask: a | b, Sent: sentVersion(15, "r", 5)}}}
+	local := live(merge.Group{Mask: existence, Version: version(10, "r", 2, 1)}, merge.Group{Mask: set(a, b), Version: version(20, "h", 3, 0)})
+	in := merge.Incoming{Alive: true, Ack: 3, NeverSent: a, Groups: []merge.SentGroup{{Mask: existence, Sent: sentVersion(10, "r", 2)}, {Mask: set(a, b), Sent: sentVersion(15, "r", 5)}}}
 	out := im.Settle(local, in, merge.Newest, merge.Compare{}, false)
 	if out.Write != a || len(out.Conflicts) != 1 || out.Conflicts[0].Mask != a || out.Conflicts[0].Incoming {
 		t.Errorf("an edit here that the parent never saw: %+v", out)
@@ -475,27 +517,27 @@ func TestSettleNeverSent(t *testing.T) {
 		action merge.Action
 		lost   merge.Mask
 	}{
-		{"an edit keeps a row", local, 0, false, merge.Keep, merge.Existence},
-		{"an edit of what never goes up keeps a row", local, a, false, merge.Keep, merge.Existence},
-		{"an edit does not keep the parent's row", local, ^merge.Mask(0), false, merge.Delete, a | b},
-		{"what refers to it does", local, ^merge.Mask(0), true, merge.Keep, merge.Existence},
-		{"so does a later existence", live(merge.Group{Mask: merge.Existence | a, Version: version(16, "h", 3, 0)}), ^merge.Mask(0), false, merge.Keep, merge.Existence},
-		{"an acknowledged edit of what never goes up is lost", live(merge.Group{Mask: merge.Existence | a | b, Version: version(12, "h", 3, 0)}), a, false, merge.Delete, a},
-		{"what was there before is no loss", live(merge.Group{Mask: merge.Existence | a, Version: version(0, "h", 1, 0)}), ^merge.Mask(0), false, merge.Delete, 0},
+		{"an edit keeps a row", local, merge.Mask{}, false, merge.Keep, existence},
+		{"an edit of what never goes up keeps a row", local, a, false, merge.Keep, existence},
+		{"an edit does not keep the parent's row", local, merge.Everything(), false, merge.Delete, set(a, b)},
+		{"what refers to it does", local, merge.Everything(), true, merge.Keep, existence},
+		{"so does a later existence", live(merge.Group{Mask: set(existence, a), Version: version(16, "h", 3, 0)}), merge.Everything(), false, merge.Keep, existence},
+		{"an acknowledged edit of what never goes up is lost", live(merge.Group{Mask: set(existence, a, b), Version: version(12, "h", 3, 0)}), a, false, merge.Delete, a},
+		{"what was there before is no loss", live(merge.Group{Mask: set(existence, a), Version: version(0, "h", 1, 0)}), merge.Everything(), false, merge.Delete, merge.Mask{}},
 	} {
 		out := im.Settle(c.local, merge.Incoming{Dead: sentVersion(15, "r", 5), Ack: 3, NeverSent: c.held}, merge.Newest, merge.Compare{}, c.stays)
 		var lost merge.Mask
 		for _, l := range out.Conflicts {
-			lost |= l.Mask
+			lost = lost.Or(l.Mask)
 		}
 		if out.Action != c.action || lost != c.lost {
-			t.Errorf("%s: action %d, lost %b, want %d, %b", c.name, out.Action, lost, c.action, c.lost)
+			t.Errorf("%s: action %d, lost %v, want %d, %v", c.name, out.Action, lost, c.action, c.lost)
 		}
 	}
 	gone := merge.Row{Known: true, Dead: version(12, "h", 3, 0)}
-	for held, lost := range map[merge.Mask]int{0: 0, ^merge.Mask(0): 1} {
+	for held, lost := range map[merge.Mask]int{{}: 0, merge.Everything(): 1} {
 		if out := im.Settle(gone, merge.Incoming{Alive: true, Ack: 3, NeverSent: held, Groups: in.Groups}, merge.Newest, merge.Compare{}, false); out.Action != merge.Insert || len(out.Conflicts) != lost {
-			t.Errorf("a deletion here of what is held (%b): %+v", held, out)
+			t.Errorf("a deletion here of what is held (%v): %+v", held, out)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func (s *site) lose(before map[string]entry) {
 func (s *site) lookAgain() {
 	m := merge.Stamper{Self: s.name, Epoch: s.next()}
 	for k, e := range s.rows {
-		e.Row = m.FoundAgain(e.Row, e.here, allColumns)
+		e.Row = m.FoundAgain(e.Row, e.here, merge.Bits(allColumns))
 		s.rows[k] = e
 	}
 	s.resent = maps.Clone(s.resent)

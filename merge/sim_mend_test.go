@@ -92,7 +92,7 @@ func (w *world) editsCount(r *rand.Rand, limit int64) string {
 	for _, k := range w.sites[w.names[0]].keys() {
 		n := w.names[r.Intn(len(w.names))]
 		w.skew[n] = 0
-		w.edit(n, k, 4, 0)
+		w.edit(n, k, merge.Bits(4), 0)
 		if e := w.sites[n].rows[k]; e.here {
 			want[k] = e.val[2]
 		}

@@ -118,9 +118,9 @@ func (w *world) application(r *rand.Rand, site, key string) {
 	case x < .32:
 		w.insert(site, key, r.Intn(3))
 	default:
-		mask := merge.Mask(2) << r.Intn(cols-1)
+		mask := merge.Bit(1 + r.Intn(cols-1))
 		if r.Intn(4) == 0 {
-			mask |= merge.Mask(2) << r.Intn(cols-1)
+			mask = mask.Or(merge.Bit(1 + r.Intn(cols-1)))
 		}
 		w.edit(site, key, mask, r.Intn(3))
 	}
@@ -153,7 +153,10 @@ func (w *world) arrive(r *rand.Rand, l [2]string) {
 //
 //	OMSYNC_SCHEDULES=1000000 go test -run TestSchedules ./merge
 //	OMSYNC_SEED=2504 go test -run TestSchedules ./merge    tells the story of one schedule
-func TestSchedules(t *testing.T) {
+func TestSchedules(t *testing.T) { runSchedules(t, 100_000, schedule) }
+
+// runSchedules runs the first n schedules of a kind, or as many as the environment says.
+func runSchedules(t *testing.T, n int64, schedule func(seed int64, talk func(string, ...any)) string) {
 	if s := os.Getenv("OMSYNC_SEED"); s != "" {
 		seed, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
@@ -164,9 +167,8 @@ func TestSchedules(t *testing.T) {
 		}
 		return
 	}
-	n := int64(100_000)
 	if testing.Short() {
-		n = 5_000
+		n /= 20
 	}
 	if s := os.Getenv("OMSYNC_SCHEDULES"); s != "" {
 		var err error

@@ -97,7 +97,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 	c := merge.Compare{Greater: func(bit int) bool { return q.val[bit] > e.val[bit] }}
 	for i := range q.val {
 		if q.val[i] == e.val[i] {
-			c.Equal |= 1 << i
+			c.Equal = c.Equal.Or(merge.Bit(i))
 		}
 	}
 	rules := im.Of(q.Waiting)
@@ -109,7 +109,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		fallthrough
 	case merge.Update:
 		for i := range val {
-			if out.Write&(1<<i) != 0 {
+			if out.Write.Has(i) {
 				val[i] = q.val[i]
 			}
 		}
@@ -128,6 +128,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		}
 		return true, wrote
 	}
+	e.back = e.back || merge.Returned(e.Row, out.Row)
 	e.Row, e.here, e.val = out.Row, here, val
 	s.rows[key] = e
 	return true, true

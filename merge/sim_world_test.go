@@ -44,6 +44,7 @@ type world struct {
 	blocked map[[2]string]bool // site and key: the site's database does not take the row for now
 	broken  string             // a site whose files are stamped at the end of time; "": none
 
+	apart     bool // sites have keys of their own for one thing: see sim_alias_test.go
 	noHorizon bool // everything is taken, as before there was a horizon
 	mending   bool // some hold what they took then, and are refused
 	mended    int  // rows that were mended
@@ -56,6 +57,10 @@ type world struct {
 	fault    string
 	talk     func(string, ...any) // nil: nobody listens
 
+	named     map[value]string // what rows are known by, where sites lived apart
+	same      map[string]string
+	made      int
+	whole     bool // loads are not split
 	last      value
 	target    map[value]string  // what a reference refers to
 	wrote     map[value]written // every value ever written
@@ -153,7 +158,7 @@ func (w *world) insert(site, key string, pick int) {
 		e.val[i] = w.write(key, i, "")
 	}
 	s.rows[key] = e
-	s.log = append(s.log, change{key, 'n', 0, w.clock(site)})
+	s.log = append(s.log, change{key, 'n', merge.Mask{}, w.clock(site)})
 	w.inserts = append(w.inserts, act{w.now, key, site})
 	w.tell("%s inserts %s %v, clock %d", site, key, e.val[1:], w.clock(site))
 }
@@ -167,7 +172,7 @@ func (w *world) found(site, key string) {
 		s.commit()
 	}
 	if e, ok := s.rows[key]; ok {
-		e.Row = merge.Stamper{Self: site, Epoch: 1}.Found(allColumns)
+		e.Row = merge.Stamper{Self: site, Epoch: 1}.Found(merge.Bits(allColumns))
 		s.rows[key] = e
 	}
 }
@@ -179,13 +184,13 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 	}
 	e := s.rows[key]
 	target := ""
-	if key[0] == 'c' && mask&2 != 0 {
-		if target = fmt.Sprintf("p%d", pick%3+1); !s.here(target) {
-			mask &^= 2
+	if key[0] == 'c' && mask.Has(1) {
+		if target = s.referable(pick); !s.here(target) {
+			mask = mask.Without(merge.Bit(1))
 		}
 	}
 	for i := 1; i < cols; i++ {
-		if mask&(1<<i) == 0 {
+		if !mask.Has(i) {
 			continue
 		}
 		t := ""
@@ -197,7 +202,7 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 		w.tell("%s edits %s.%d: %d -> %d, clock %d", site, key, i, e.val[i], v, w.clock(site))
 		e.val[i] = v
 	}
-	if mask != 0 {
+	if !mask.IsEmpty() {
 		s.rows[key] = e
 		s.log = append(s.log, change{key, 'e', mask, w.clock(site)})
 	}
@@ -209,7 +214,7 @@ func (w *world) delete(site, key string) {
 		return
 	}
 	for _, k := range s.keys() {
-		if e := s.rows[k]; k[0] == 'c' && e.here && w.target[e.val[1]] == key {
+		if e := s.rows[k]; k[0] == 'c' && e.here && s.target(e.val[1]) == key {
 			w.delete(site, k)
 		}
 	}
@@ -219,7 +224,7 @@ func (w *world) delete(site, key string) {
 	}
 	e.here, e.val = false, [cols]value{}
 	s.rows[key] = e
-	s.log = append(s.log, change{key, 'd', 0, w.clock(site)})
+	s.log = append(s.log, change{key, 'd', merge.Mask{}, w.clock(site)})
 	w.deletions = append(w.deletions, act{w.now, key, site})
 	w.tell("%s deletes %s, clock %d", site, key, w.clock(site))
 }
@@ -231,6 +236,9 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 	part := []int{0, 0, 1, 2}[r.Intn(4)]
 	if w.rough {
 		part = r.Intn(2)
+	}
+	if w.apart && w.whole {
+		part = 0
 	}
 	files := w.sites[l[0]].export(l[1], ask, part)
 	if interrupt && len(files) > 1 && (r.Intn(4) == 0 || w.rough && r.Intn(2) == 0) {
@@ -267,7 +275,7 @@ func (w *world) show(site string) string {
 			fmt.Fprintf(&b, "\n      %s dead %d%s(e%d %d)", k, e.Dead.Time, e.Dead.Author, e.Dead.Epoch, e.Dead.From)
 		}
 		for _, g := range e.Groups {
-			fmt.Fprintf(&b, " %b:%d%s(e%d %d)", g.Mask, g.Time, g.Author, g.Epoch, g.From)
+			fmt.Fprintf(&b, " %v:%d%s(e%d %d)", g.Mask, g.Time, g.Author, g.Epoch, g.From)
 		}
 	}
 	return b.String()
@@ -339,7 +347,16 @@ func (w *world) restore(site string) {
 	if b == nil {
 		return
 	}
+	kept := w.sites[site].aliases
 	w.sites[site] = b.backup()
+	if w.apart {
+		w.sites[site].learn(kept)
+		for _, l := range w.links {
+			if l[0] == site {
+				w.files[l] = nil
+			}
+		}
+	}
 	w.restores++
 	w.tell("%s RESTORED%s", site, w.show(site))
 	held := map[value]bool{}
@@ -399,6 +416,10 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			if stuck[[2]string{l[1], l[0]}] {
 				return standstill
 			}
+			// Who listens first cannot send back what it needs of a row that it deleted.
+			if s := w.sites[l[1]]; w.apart && s.parent == l[0] && s.links[l[0]].ListensFirst() {
+				return standstill
+			}
 		}
 		for l := range stuck {
 			return fmt.Sprintf("stuck: %s -> %s", l[0], l[1])
@@ -413,14 +434,18 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			return fmt.Sprintf("waiting: %s from %s at %s", k.key, k.peer, n)
 		}
 	}
-	if s := w.checkEqual(); s != "" {
+	equal := w.checkEqual
+	if w.apart {
+		equal = w.checkPaired
+	}
+	if s := equal(); s != "" {
 		return s
 	}
 	first := w.sites[w.names[0]]
 	final, alive := map[value]bool{}, map[string]bool{}
 	for k, e := range first.rows {
 		if e.here {
-			alive[k] = true
+			alive[w.thing(k)] = true
 			for _, v := range e.val[1:] {
 				final[v] = true
 			}
@@ -430,7 +455,7 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 	for _, s := range w.sites {
 		for r := range s.records {
 			if r.val == deleted {
-				unburied[r.key] = true
+				unburied[w.thing(r.key)] = true
 			} else {
 				recorded[r.val] = true
 			}
@@ -450,8 +475,8 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 		return s
 	}
 	for _, d := range w.deletions {
-		back := slices.ContainsFunc(w.inserts, func(i act) bool { return i.key == d.key && (i.at >= d.at || i.site != d.site) })
-		if alive[d.key] && !unburied[d.key] && w.restores == 0 && !back {
+		back := slices.ContainsFunc(w.inserts, func(i act) bool { return w.thing(i.key) == w.thing(d.key) && (i.at >= d.at || i.site != d.site) })
+		if alive[w.thing(d.key)] && !unburied[w.thing(d.key)] && w.restores == 0 && !back {
 			return fmt.Sprintf("undeleted: %s, deleted at %s, and nobody recorded it", d.key, d.site)
 		}
 	}
@@ -478,7 +503,7 @@ func (w *world) checkEqual() string {
 				return fmt.Sprintf("other stamps: %s at %s and %s", k, first.name, n)
 			}
 			for _, g := range b.Groups {
-				if bits := g.Mask; bits&^(allColumns|merge.Existence) != 0 {
+				if !g.Columns().Without(merge.Bits(allColumns)).IsEmpty() {
 					return fmt.Sprintf("other columns: %s at %s", k, n)
 				}
 			}
@@ -500,7 +525,7 @@ func sameStamps(a, b merge.Row) bool {
 
 func stampOf(r merge.Row, bit int) merge.Stamp {
 	for _, g := range r.Groups {
-		if g.Mask&(1<<bit) != 0 {
+		if g.Has(bit) {
 			return g.Stamp
 		}
 	}
@@ -525,14 +550,14 @@ func (w *world) covered(v value, final, recorded, tried map[value]bool) bool {
 func (w *world) checkOrder(final, recorded map[value]bool) string {
 	gone := map[string]bool{}
 	for _, d := range w.deletions {
-		gone[d.key] = true
+		gone[w.thing(d.key)] = true
 	}
 	var succeeded func(v value) bool // v, or what came after it, is recorded
 	succeeded = func(v value) bool {
 		return recorded[v] || slices.ContainsFunc(w.over[v], func(o value) bool { return o != deleted && succeeded(o) })
 	}
 	for v := range final {
-		if gone[w.wrote[v].key] {
+		if gone[w.thing(w.wrote[v].key)] {
 			continue
 		}
 		for _, o := range w.over[v] {

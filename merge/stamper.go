@@ -19,13 +19,13 @@ func (m Stamper) version(at, above int64) Version {
 
 // Found returns the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.
 func (m Stamper) Found(columns Mask) Row {
-	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, Version{Stamp{0, m.Self}, m.Epoch, 0}}}}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), Version{Stamp{0, m.Self}, m.Epoch, 0}}}}
 }
 
 // Insert returns the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or
 // nothing; the new versions are above all of it, as a row that returns has to beat its own deletion elsewhere.
 func (m Stamper) Insert(prev Row, columns Mask, at int64) Row {
-	return Row{Known: true, Alive: true, Groups: []Group{{columns | Existence, m.version(at, prev.highest().Time)}}}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), m.version(at, prev.highest().Time)}}}
 }
 
 // Edit stamps the columns that the application changed, and only them: two sites may edit two columns of one row. A column
@@ -34,15 +34,15 @@ func (m Stamper) Edit(prev Row, columns Mask, at int64) Row {
 	var groups []Group
 	var born int64
 	for _, g := range prev.Groups {
-		if g.Mask&Existence != 0 {
+		if g.Has(Existence) {
 			born = g.Time
 		}
-		if both := g.Mask & columns; both != 0 {
+		if both := g.And(columns); !both.IsEmpty() {
 			groups = append(groups, Group{both, m.version(at, g.Time)})
 		}
-		groups = append(groups, Group{g.Mask &^ columns, g.Version})
+		groups = append(groups, Group{g.Without(columns), g.Version})
 	}
-	if rest := columns &^ prev.mask(); rest != 0 {
+	if rest := columns.Without(prev.mask()); !rest.IsEmpty() {
 		groups = append(groups, Group{rest, m.version(at, born)})
 	}
 	return Row{Known: true, Alive: true, Groups: Normalise(groups)}

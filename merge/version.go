@@ -11,7 +11,6 @@ package merge
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 	"strings"
 )
@@ -55,12 +54,6 @@ type Sent struct {
 	Epoch uint64
 }
 
-// A Mask is a set of versioned things of a row: bit 0 its existence, bits 1 to 63 its columns.
-type Mask uint64
-
-// Existence is the bit of a row's existence; it has its version from the row's insert, and never a value.
-const Existence Mask = 1
-
 // A Group is the part of a row that has one version. Nearly every row has one group.
 type Group struct {
 	Mask
@@ -77,21 +70,17 @@ type SentGroup struct {
 // rows have equal groups. The masks must be disjoint. The argument is left as it is.
 func Normalise(groups []Group) []Group {
 	out := make([]Group, 0, len(groups))
-next:
+	var at places[Version]
 	for _, g := range groups {
-		if g.Mask == 0 {
+		if g.Mask.IsEmpty() {
 			continue
 		}
-		for i := range out {
-			if out[i].Version == g.Version {
-				out[i].Mask |= g.Mask
-				continue next
-			}
+		if i := at.find(len(out), func(i int) Version { return out[i].Version }, g.Version); i >= 0 {
+			out[i].Mask = out[i].Mask.Or(g.Mask)
+			continue
 		}
 		out = append(out, g)
 	}
-	slices.SortFunc(out, func(a, b Group) int {
-		return cmp.Compare(bits.TrailingZeros64(uint64(a.Mask)), bits.TrailingZeros64(uint64(b.Mask)))
-	})
+	slices.SortFunc(out, func(a, b Group) int { return cmp.Compare(a.lowest(), b.lowest()) })
 	return out
 }

@@ -46,16 +46,14 @@ func (w Waiting) After(earlier Waiting) Waiting {
 		return w
 	}
 	var groups []SentGroup
-	for _, g := range w.Groups {
-		for _, e := range earlier.Groups {
-			both := g.Mask & e.Mask
-			if both == 0 || g.Epoch != 0 || e.Epoch == 0 || g.Stamp != e.Stamp {
-				continue
-			}
-			g.Mask &^= both
+	meetings(w.Groups, earlier.Groups, func(g, e *SentGroup, both Mask) {
+		if g.Epoch == 0 && e.Epoch != 0 && g.Stamp == e.Stamp {
 			groups = append(groups, SentGroup{both, e.Sent})
 		}
-		if g.Mask != 0 {
+	})
+	stays := MaskOf(groups)
+	for _, g := range w.Groups {
+		if g.Mask = g.Without(stays); !g.IsEmpty() {
 			groups = append(groups, g)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 // waited is a row of peer 7 with two groups: an edit of epoch 12 and what was told before, in epoch 5.
 func waited() merge.Incoming {
 	return merge.Incoming{Alive: true, Ack: 20, Groups: []merge.SentGroup{
-		{Mask: merge.Existence | 2, Sent: merge.Sent{Stamp: merge.Stamp{Time: 100, Author: "a"}, Epoch: 5}},
-		{Mask: 4, Sent: merge.Sent{Stamp: merge.Stamp{Time: 200, Author: "a"}, Epoch: 12}},
+		{Mask: merge.Bits(3), Sent: merge.Sent{Stamp: merge.Stamp{Time: 100, Author: "a"}, Epoch: 5}},
+		{Mask: merge.Bits(4), Sent: merge.Sent{Stamp: merge.Stamp{Time: 200, Author: "a"}, Epoch: 12}},
 	}}
 }
 
@@ -21,14 +21,14 @@ func importFrom7() merge.Import {
 // known is the same row here, with edits made here in an epoch.
 func known(epoch uint64, time int64) merge.Row {
 	v := merge.Version{Stamp: merge.Stamp{Time: time, Author: "h"}, Epoch: epoch}
-	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Existence | 2 | 4, Version: v}}}
+	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Bits(7), Version: v}}}
 }
 
 // conflicts settles the row as one that waited, and returns the columns that are in conflict.
 func conflicts(im merge.Import, w merge.Waiting, local merge.Row) (m merge.Mask) {
 	rules := im.Of(w)
 	for _, c := range rules.Settle(local, w.Incoming, merge.Newest, merge.Compare{}, false).Conflicts {
-		m |= c.Mask
+		m = m.Or(c.Mask)
 	}
 	return m
 }
@@ -38,8 +38,8 @@ func TestWaitingKeepsWhatWasNews(t *testing.T) {
 	im := importFrom7()
 	w := im.Waiting(waited())
 	im.Applied = 50 // much was applied since
-	if got := conflicts(im, w, known(25, 150)); got != 4 {
-		t.Errorf("in conflict: %b", got)
+	if got := conflicts(im, w, known(25, 150)); got != merge.Bits(4) {
+		t.Errorf("in conflict: %v", got)
 	}
 	if got := w.Since(); got != 11 {
 		t.Errorf("applied of it up to %d", got)
@@ -75,7 +75,7 @@ func TestWaitingWhileTheSenderGoesOn(t *testing.T) {
 	} {
 		im, q := w()
 		im.Acked = c.acked
-		if got := conflicts(im, q, known(c.epoch, c.time))&4 != 0; got != c.inConflict4 {
+		if got := conflicts(im, q, known(c.epoch, c.time)).Has(2); got != c.inConflict4 {
 			t.Errorf("%s: in conflict: %t", c.name, got)
 		}
 	}
@@ -88,16 +88,16 @@ func TestWaitingAfterAnother(t *testing.T) {
 	first := im.Waiting(waited())
 	next := waited()
 	next.Ack = 24
-	next.Groups[0] = merge.SentGroup{Mask: 2, Sent: merge.Sent{Stamp: merge.Stamp{Time: 400, Author: "a"}, Epoch: 45}}
-	next.Groups = append(next.Groups, merge.SentGroup{Mask: merge.Existence, Sent: merge.Sent{Stamp: merge.Stamp{Time: 100, Author: "a"}, Epoch: 5}})
+	next.Groups[0] = merge.SentGroup{Mask: merge.Bits(2), Sent: merge.Sent{Stamp: merge.Stamp{Time: 400, Author: "a"}, Epoch: 45}}
+	next.Groups = append(next.Groups, merge.SentGroup{Mask: existence, Sent: merge.Sent{Stamp: merge.Stamp{Time: 100, Author: "a"}, Epoch: 5}})
 	im.Applied, im.Valid = 40, true
 	w := im.Waiting(next)
-	if got := conflicts(im, w, known(25, 150)); got != 2 {
-		t.Errorf("alone: in conflict: %b", got)
+	if got := conflicts(im, w, known(25, 150)); got != merge.Bits(2) {
+		t.Errorf("alone: in conflict: %v", got)
 	}
 	w = w.After(first)
-	if got := conflicts(im, w, known(25, 150)); got != 2|4 {
-		t.Errorf("after the other: in conflict: %b", got)
+	if got := conflicts(im, w, known(25, 150)); got != merge.Bits(2|4) {
+		t.Errorf("after the other: in conflict: %v", got)
 	}
 	if w.Ack != 20 || w.Since() != 11 {
 		t.Errorf("acknowledges %d, applied up to %d", w.Ack, w.Since())
@@ -126,12 +126,12 @@ func TestWaitingThatIsLost(t *testing.T) {
 	}
 	local := known(15, 150)
 	local.Groups[0].From = 7
-	if got := conflicts(im, w, local); got != 4 {
-		t.Errorf("in conflict: %b", got)
+	if got := conflicts(im, w, local); got != merge.Bits(4) {
+		t.Errorf("in conflict: %v", got)
 	}
 	w.Lost = false
-	if got := conflicts(im, w, local); got != 0 {
-		t.Errorf("of one that is not lost: %b", got)
+	if got := conflicts(im, w, local); got != merge.Bits(0) {
+		t.Errorf("of one that is not lost: %v", got)
 	}
 }
 
@@ -145,10 +145,10 @@ func TestWaitingIsSettledAsItCame(t *testing.T) {
 		want   merge.Mask // in conflict
 		taken  bool       // of the parent's, though earlier
 	}{
-		{"as it is", func(*merge.Import) {}, 0, 4, true},
-		{"blind", func(im *merge.Import) { im.Valid = false }, 20, 2 | 4, false},
-		{"at a first meeting", func(im *merge.Import) { im.FirstMeeting = true }, 0, 4, false},
-		{"only sent again", func(im *merge.Import) { im.PeerResent = func(e uint64) bool { return e == 12 } }, 0, 4, false},
+		{"as it is", func(*merge.Import) {}, 0, merge.Bits(4), true},
+		{"blind", func(im *merge.Import) { im.Valid = false }, 20, merge.Bits(2 | 4), false},
+		{"at a first meeting", func(im *merge.Import) { im.FirstMeeting = true }, 0, merge.Bits(4), false},
+		{"only sent again", func(im *merge.Import) { im.PeerResent = func(e uint64) bool { return e == 12 } }, 0, merge.Bits(4), false},
 	} {
 		im := importFrom7()
 		im.FromParent = true
@@ -162,10 +162,10 @@ func TestWaitingIsSettledAsItCame(t *testing.T) {
 		o := rules.Settle(local, w.Incoming, merge.Parent, merge.Compare{}, false)
 		var m merge.Mask
 		for _, x := range o.Conflicts {
-			m |= x.Mask
+			m = m.Or(x.Mask)
 		}
-		if m != c.want || (o.Write&4 != 0) != c.taken {
-			t.Errorf("%s: in conflict %b, written %b", c.name, m, o.Write)
+		if m != c.want || (o.Write.Has(2)) != c.taken {
+			t.Errorf("%s: in conflict %v, written %v", c.name, m, o.Write)
 		}
 	}
 }

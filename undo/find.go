@@ -63,7 +63,7 @@ func (u *undoing) findIn(ctx context.Context, t *table) error {
 		}
 	}
 	byDefault := map[journal.Row]bool{}
-	if d := t.journal.Default; d.Mask != 0 && u.since.Theirs(d.Version) {
+	if d := t.journal.Default; !d.IsEmpty() && u.since.Theirs(d.Version) {
 		if rows, err = journal.WithoutEntry(ctx, u.q, t.Table, t.journal.ID, maxRows+1); err != nil {
 			return err
 		}

@@ -66,10 +66,11 @@ func (u *undoing) lostValues(ctx context.Context) (keys map[*table]map[journal.R
 func (u *undoing) putBackRow(ctx context.Context, t *table, r *row, key string, lost map[lostColumn][]journal.LostValue) error {
 	var set, known, unknown []string
 	for _, c := range u.j.Columns(t.Table) {
-		if bit := t.journal.Bit(c.Name); bit&r.mask == 0 {
+		bit := t.journal.Bit(c.Name)
+		if bit == 0 || !r.mask.Has(bit) {
 			continue
 		}
-		value, ok, err := u.before(ctx, c, stampOf(r.groups, t.journal.Bit(c.Name)), lost[lostColumn{name{t.Name, key}, c.Name}])
+		value, ok, err := u.before(ctx, c, stampOf(r.groups, bit), lost[lostColumn{name{t.Name, key}, c.Name}])
 		if err != nil {
 			return err
 		}
@@ -122,8 +123,8 @@ func (u *undoing) before(ctx context.Context, c *schema.Column, now merge.Stamp,
 }
 
 // stampOf returns the stamp of a column.
-func stampOf(groups []merge.Group, bit merge.Mask) merge.Stamp {
-	if i := slices.IndexFunc(groups, func(g merge.Group) bool { return g.Mask&bit != 0 }); i >= 0 {
+func stampOf(groups []merge.Group, bit int) merge.Stamp {
+	if i := slices.IndexFunc(groups, func(g merge.Group) bool { return g.Has(bit) }); i >= 0 {
 		return groups[i].Stamp
 	}
 	return merge.Stamp{}

@@ -242,9 +242,10 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 	if bit == 0 {
 		return cascadeChange{}
 	}
+	u := journal.CaptureUpdate(bit)
 	return cascadeChange{[]string{local},
 		func(v func(*schema.Column) string) []string { return []string{localSQL(t, v)} },
-		fmt.Sprintf("%s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpUpdate, local, bit), nil}
+		fmt.Sprintf("%s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, u.Op, local, u.Which|u.Column), nil}
 }
 
 // movesLocally reports whether the column is part of the local key.

@@ -109,37 +109,82 @@ END`, local, m.ID, journal.OpDelete, old, key, contentBlock(t, m, "    "))
 }
 
 func updateBody(t *schema.Table, m *journal.Table) string {
-	var bits, keys []string
+	var keys []string
+	mask := word{variable: "o_mask", op: journal.OpUpdate}
+	var more []word // of columns beyond those that one number has room for, in order
 	for _, c := range t.Columns {
 		switch bit := m.Bit(c.Name); {
 		case movesRow(c):
 			keys = append(keys, unchanged(c))
 		case bit != 0 && !c.Generated:
-			bits = append(bits, fmt.Sprintf("IF(%s, 0, %d)", unchanged(c), bit))
+			u := journal.CaptureUpdate(bit)
+			to := &mask
+			if u.Op != journal.OpUpdate {
+				to = wordOf(&more, u)
+			}
+			to.bits = append(to.bits, fmt.Sprintf("IF(%s, 0, %d)", unchanged(c), u.Column))
 		}
 	}
-	mask := "0"
-	if len(bits) > 0 {
-		mask = strings.Join(bits, "\n      | ")
+	declared, set, inserts := "", mask.set(), ""
+	for _, w := range more {
+		declared += ", " + w.variable
+		set += "\n    " + w.set()
+		inserts += fmt.Sprintf("\n    IF NOT o_moved AND %s THEN\n      %s\n    END IF;", w.variable, w.insertSQL(t, m))
 	}
 	return fmt.Sprintf(`BEGIN
-  DECLARE o_mask BIGINT UNSIGNED DEFAULT 0;
+  DECLARE o_mask%s BIGINT UNSIGNED DEFAULT 0;
   DECLARE o_moved TINYINT DEFAULT 0;
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' SET o_mask = %s;
   IF @omsync_quiet IS NULL THEN
-    SET o_mask = %s;
+    %s
     SET o_moved = NOT (%s);
     IF o_moved THEN
       INSERT INTO omsync_capture (table_id, operation, %s, deleted_key, changed_at) VALUES
         (%d, %d, %s, %s, UTC_TIMESTAMP(6)),
-        (%[5]d, %[9]d, %[10]s, NULL, UTC_TIMESTAMP(6));%[12]s
+        (%[6]d, %[10]d, %[11]s, NULL, UTC_TIMESTAMP(6));%[12]s
     ELSEIF o_mask THEN
-      INSERT INTO omsync_capture (table_id, operation, %[4]s, column_mask, changed_at) VALUES (%[5]d, %[11]d, %[10]s, o_mask, UTC_TIMESTAMP(6));
-    END IF;
+      %[13]s
+    END IF;%[14]s
   END IF;
-END`, allColumns, mask, strings.Join(keys, "\n      AND "), localColumn(t),
+END`, declared, allColumns, set, strings.Join(keys, "\n      AND "), localColumn(t),
 		m.ID, journal.OpDelete, localSQL(t, columnOf("OLD")), rowKeySQL(t, columnOf("OLD")),
-		journal.OpInsert, localSQL(t, columnOf("NEW")), journal.OpUpdate, contentBlock(t, m, "      "))
+		journal.OpInsert, localSQL(t, columnOf("NEW")), contentBlock(t, m, "      "), mask.insertSQL(t, m), inserts)
+}
+
+// A word is one of the numbers by which an update says which columns it changed: see [journal.CaptureUpdate]. The server computes each by
+// a statement of its own, for an expression of a thousand columns takes more stack than some servers have.
+type word struct {
+	variable string
+	op       int
+	which    uint64
+	bits     []string
+}
+
+// wordOf returns the word of a column, which it adds if it is the first of it.
+func wordOf(words *[]word, column journal.CapturedUpdate) *word {
+	i := slices.IndexFunc(*words, func(w word) bool { return w.which == column.Which })
+	if i < 0 {
+		i = len(*words)
+		*words = append(*words, word{variable: fmt.Sprintf("o_mask%d", i+1), op: column.Op, which: column.Which})
+	}
+	return &(*words)[i]
+}
+
+func (w word) set() string {
+	bits := "0"
+	if len(w.bits) > 0 {
+		bits = strings.Join(w.bits, "\n      | ")
+	}
+	return fmt.Sprintf("SET %s = %s;", w.variable, bits)
+}
+
+func (w word) insertSQL(t *schema.Table, m *journal.Table) string {
+	mask := w.variable
+	if w.which != 0 {
+		mask = fmt.Sprintf("%d | %s", w.which, mask)
+	}
+	return fmt.Sprintf("INSERT INTO omsync_capture (table_id, operation, %s, column_mask, changed_at) VALUES (%d, %d, %s, %s, UTC_TIMESTAMP(6));",
+		localColumn(t), m.ID, w.op, localSQL(t, columnOf("NEW")), mask)
 }
 
 // columnOf gives the expression of a column of OLD, NEW or a table alias.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -134,12 +135,12 @@ func (w *watched) log() []string {
 		if pk.Valid == k.Valid {
 			w.t.Errorf("a change row of %s with pk %v and k %v: exactly one of them says which row", w.byID[tbl].Name, pk, k)
 		}
-		line := fmt.Sprintf("%s %c %s%s", w.byID[tbl].Name, "?IUD"[op], pk.String, k.String)
+		line := fmt.Sprintf("%s %c %s%s", w.byID[tbl].Name, "?IUDU"[op], pk.String, k.String)
 		if u.Valid {
 			line += " " + u.String
 		}
-		if op == journal.OpUpdate {
-			line += " " + w.columns(tbl, mask)
+		if op == journal.OpUpdate || op == opUpdateMore {
+			line += " " + w.columns(tbl, op, mask)
 		} else if mask != 0 {
 			w.t.Errorf("%s: mask %x with op %d", line, mask, op)
 		}
@@ -152,13 +153,20 @@ func (w *watched) log() []string {
 	return out
 }
 
-func (w *watched) columns(tbl uint16, mask uint64) string {
-	if fmt.Sprint(mask) == allColumns {
+// opUpdateMore is the operation of an update of columns above bit 62.
+const opUpdateMore = 4
+
+func (w *watched) columns(tbl uint16, op int, word uint64) string {
+	if op == journal.OpUpdate && fmt.Sprint(word) == allColumns {
 		return "all"
+	}
+	mask := merge.Bits(word)
+	if op == opUpdateMore {
+		mask = merge.FromWord(word)
 	}
 	var names []string
 	for _, c := range w.byID[tbl].Columns {
-		if mask&(1<<c.Bit) != 0 {
+		if mask.Has(c.Bit) {
 			names = append(names, c.Name)
 		}
 	}

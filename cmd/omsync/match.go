@@ -380,7 +380,7 @@ func (o *matchOptions) keep(cmd *cobra.Command, n *node.Node, x *exchange.Node, 
 	if problems := m.Check(slices.Clone(all)); len(problems) > 0 { // those that were kept may no longer fit
 		return failure.Hinted(fmt.Errorf("what was decided before does not fit these decisions: %w", problems[0]), "omsync --home %s match --show lists it; write open in the line of a decision to take it back", n.Home)
 	}
-	if err := harmonise.SaveDecisions(n.Home, &harmonise.Decided{Peer: p.Name, Link: p.Link.Number, Decisions: all}); err != nil {
+	if err := x.Decide(cmd.Context(), p, all); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s kept; omsync --home %s match --show lists what is decided\n", count(int64(len(all)), "decision"), n.Home)

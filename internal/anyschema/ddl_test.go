@@ -12,7 +12,7 @@ func (m *model) ddl(site int) (out []string) {
 		out = append(out, x.create(site))
 	}
 	for _, x := range m.tables {
-		out = append(out, x.triggers(site)...)
+		out = append(out, m.triggers(x, site)...)
 	}
 	return out
 }
@@ -76,10 +76,13 @@ func (c *column) declare() string {
 }
 
 // triggers are the application's own.
-func (x *table) triggers(site int) (out []string) {
+func (m *model) triggers(x *table, site int) (out []string) {
 	name := x.names[site]
 	if x.trigger != "" {
 		for _, event := range []string{"INSERT", "UPDATE"} {
+			if event == "UPDATE" && !m.newer {
+				continue // MySQL 5.6 takes one of a kind, and that is omsync's
+			}
 			out = append(out, fmt.Sprintf("CREATE TRIGGER app_%d_%s BEFORE %s ON %s FOR EACH ROW %s", x.number, strings.ToLower(event), event, quote(name), x.trigger))
 		}
 	}

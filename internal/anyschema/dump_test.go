@@ -20,7 +20,7 @@ type row struct {
 // held is what a site holds.
 type held struct {
 	rows  map[*table][]*row
-	twice map[string]bool             // keys, with their tables, that several rows have of which nobody can say here which is the first
+	twice map[string]bool             // keys, with their tables, that several rows have
 	at    map[*column]map[string]*row // by what a reference may hold
 }
 
@@ -100,21 +100,20 @@ func (h *held) to(r *row, c *column) *row {
 func (h *held) name(x *table) {
 	seen := map[string]bool{}
 	for _, r := range h.rows[x] {
-		if r.key, r.named = h.keyOf(r, x.identity); !r.named {
+		if r.key, r.named = h.keyOf(r, x.identity, true); !r.named {
 			continue
 		}
 		if seen[r.key] && !x.whole {
 			r.named = false
-			if x.integer() == nil { // the first is so by the text of its local key
-				h.twice[x.names[0]+"/"+r.key] = true
-			}
+			h.twice[x.names[0]+"/"+r.key] = true
 		}
 		seen[r.key] = true
 	}
 }
 
-// keyOf is what identifies a row everywhere, its parts in the order of the columns; ok is false if nothing does.
-func (h *held) keyOf(r *row, columns []*column) (key string, ok bool) {
+// keyOf is what identifies a row everywhere, its parts in the order of the columns; ok is false if nothing does. compared is as the
+// columns' collations compare it: two sites may spell one name in two ways.
+func (h *held) keyOf(r *row, columns []*column, compared bool) (key string, ok bool) {
 	var parts []string
 	for _, c := range columns {
 		v, here := r.values[c]
@@ -128,11 +127,13 @@ func (h *held) keyOf(r *row, columns []*column) (key string, ok bool) {
 			if to == nil {
 				return "", false
 			}
-			if v, ok = h.keyOf(to, to.t.identity); !ok {
+			if v, ok = h.keyOf(to, to.t.identity, compared); !ok {
 				return "", false
 			}
 		case c == r.t.uuid && c.typ.text:
 			v = strings.ToLower(v)
+		case compared && !r.t.whole:
+			v = c.typ.folded(v)
 		}
 		if here && len(r.t.identity) > 1 {
 			v = strings.NewReplacer("\x1e", "\x1e\x1e", "\x1f", "\x1e\x1f").Replace(v)
@@ -174,12 +175,12 @@ func (h *held) shown(r *row) map[string]string {
 		switch {
 		case !ok || c.local || c.excluded || c.generated != "":
 			continue
-		case c == r.t.uuid && slices.Contains(r.t.identity, c):
+		case c.typ.text && !r.t.whole && c.target() == nil && slices.Contains(r.t.identity, c):
 			continue
 		case c.target() != nil:
 			v = "→ nothing"
 			if to := h.to(r, c); to != nil {
-				key, _ := h.keyOf(to, to.t.identity)
+				key, _ := h.keyOf(to, to.t.identity, true)
 				v = "→ " + key
 			}
 		}
@@ -199,10 +200,15 @@ func (h *held) byKey(x *table) map[string]*row {
 	return out
 }
 
+// stays reports whether the row of that key is there and does not travel, since it refers to one that does not.
+func (h *held) stays(x *table, key string) bool {
+	return slices.ContainsFunc(h.rows[x], func(r *row) bool { return r.named && r.stays && r.key == key })
+}
+
 // ids is a row as each site names it: the parts of its key are in the order of the site's own columns.
 func (h *held) ids(r *row) (out [2]string) {
 	for site := range out {
-		key, _ := h.keyOf(r, r.t.identityAt(site))
+		key, _ := h.keyOf(r, r.t.identityAt(site), false)
 		out[site] = strings.ToLower(r.t.names[0]) + "/" + key
 	}
 	return out
@@ -234,8 +240,16 @@ type difference struct {
 	text string
 }
 
+// findTwice takes down which keys several rows have at a site: who is the first of them may change, and what a peer holds is one of them.
+func (w *world) findTwice() {
+	for _, a := range w.actors {
+		maps.Copy(w.twice, a.read().twice)
+	}
+}
+
 // compare lists how the two sites differ.
 func (w *world) compare() (out []difference) {
+	w.findTwice()
 	hub, clinic := w.actors[0].read(), w.actors[1].read()
 	for _, x := range w.m.tables {
 		if x.why != "" {
@@ -246,7 +260,7 @@ func (w *world) compare() (out []difference) {
 		for _, key := range union(a, b) {
 			p, q := a[key], b[key]
 			switch id := x.names[0] + "/" + key; {
-			case hub.twice[id] || clinic.twice[id]:
+			case w.twice[id] || q == nil && clinic.stays(x, key) || p == nil && hub.stays(x, key):
 				continue
 			case q == nil:
 				out = append(out, difference{hub.ids(p), fmt.Sprintf("%s %q is at the hub alone: %.300q", x.names[0], key, hub.shown(p))})

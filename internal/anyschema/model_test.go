@@ -177,7 +177,7 @@ func (x *table) drawColumn(t *rapid.T, m *model, i int) {
 	lists := [][]*typ{integers, texts, numbers, others, long}
 	c := x.add(fmt.Sprintf("c%d", i), pick(t, pick(t, lists, "types"), "type"))
 	switch {
-	case m.newer && chance(t, 8, "json"):
+	case m.newer && (len(x.pk) > 0 || x.uuid != nil) && chance(t, 8, "json"): // two kinds of server write it in two ways
 		c.typ = jsons
 	case m.newer && len(x.columns) > 1 && chance(t, 8, "generated"):
 		from := pick(t, x.columns[:len(x.columns)-1], "from")
@@ -238,7 +238,7 @@ func (m *model) drawReferences(t *rapid.T, x *table) {
 		back := to.number >= x.number
 		c.null = back || r.onDelete == "SET NULL" || chance(t, 50, "null")
 		switch {
-		case i == 0 && !back && x.uuid == nil && len(x.pk) == 1 && !x.pk[0].auto && !x.referredTo(m) && len(x.uniques) == 0 && chance(t, 60, "a parent's key"):
+		case i == 0 && !back && x.uuid == nil && x.partition == "" && len(x.pk) == 1 && !x.pk[0].auto && !x.referredTo(m) && len(x.uniques) == 0 && chance(t, 60, "a parent's key"):
 			x.columns = slices.DeleteFunc(x.columns, func(k *column) bool { return k == x.pk[0] })
 			x.dropGenerated()
 			c.null, x.pk = false, []*column{c}

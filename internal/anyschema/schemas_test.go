@@ -72,6 +72,7 @@ type world struct {
 	old    []*sites.File
 	uuids  int
 	days   int
+	twice  map[string]bool // keys, with their tables, that several rows had at a site when files were exchanged
 
 	compared, waiting int
 }
@@ -103,7 +104,7 @@ func (w *world) fail(kind, format string, args ...any) {
 
 // newWorld makes a schema, and the two sites in it.
 func newWorld(r *rapid.T, t *testing.T, _ string) *world {
-	w := &world{r: r}
+	w := &world{r: r, twice: map[string]bool{}}
 	servers := [2]*dbtest.ServerInfo{dbtest.Server(t), dbtest.Second(t)}
 	newer := !slices.ContainsFunc(servers[:], func(s *dbtest.ServerInfo) bool { return !s.MariaDB && !s.AtLeast(5, 7) })
 	w.m = drawModel(r, newer)
@@ -237,6 +238,7 @@ func (w *world) settle() {
 	w.tell("--- all exchange")
 	w.old, w.files = append(w.old, w.files...), nil
 	w.days++
+	w.findTwice()
 	for _, a := range w.actors {
 		a.SetClock(time.Duration(w.days) * 25 * time.Hour)
 	}

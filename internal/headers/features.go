@@ -12,12 +12,12 @@ func Heard(h *batch.Header) features.Heard {
 	return features.Heard{Reads: h.Reads(), History: h.History, Epoch: h.Upto.Epoch, Time: h.Time}
 }
 
-// Requests returns the requests of a header: for these tables, with what this program reads, and with what may be in the batch since
-// the peer reads it. Where there is no room for all, what the batch needs comes first, for its reader must know; what this program
-// reads comes last: a peer that hears of no feature is sent none.
-func Requests(tables []string, known features.Known, peer features.Heard) []string {
+// Requests returns the requests of a header: for these tables, with what this program reads, and with what may be used in the batch. Where
+// there is no room for all, what the batch needs comes first, for its reader must know; what this program reads comes last: a peer
+// that hears of no feature is sent none.
+func Requests(tables []string, known, used features.Known) []string {
 	var needs []string
-	for _, f := range known.Writable(peer) {
+	for _, f := range used {
 		needs = append(needs, batch.Need{Feature: f.Name, Version: f.Since}.String())
 	}
 	room := batch.MaxTables - len(needs)

@@ -15,7 +15,7 @@ import (
 // What a program says in a header is what the peer hears; what the peer reads comes with the version that it needs.
 func TestRequests(t *testing.T) {
 	known := features.Known{{Name: "waiting-rows", Since: "0.9.0"}, {Name: "format-2", Since: "1.10.0"}}
-	h := &batch.Header{Requests: headers.Requests([]string{"obs#12"}, known, features.Heard{})}
+	h := &batch.Header{Requests: headers.Requests([]string{"obs#12"}, known, nil)}
 	if want := []string{"obs#12", "reads:format-2", "reads:waiting-rows"}; !slices.Equal(h.Requests, want) {
 		t.Errorf("to a peer that has said nothing: %q, want %q", h.Requests, want)
 	}
@@ -24,7 +24,7 @@ func TestRequests(t *testing.T) {
 	if want := (features.Heard{Reads: []string{"format-2", "waiting-rows"}, History: 7, Epoch: 3, Time: 5}); !reflect.DeepEqual(heard, want) {
 		t.Errorf("heard %+v, want %+v", heard, want)
 	}
-	h.Requests = headers.Requests(nil, known[:1], heard)
+	h.Requests = headers.Requests(nil, known[:1], known[:1].Writable(heard))
 	if want := []string{"reads:waiting-rows", "needs:waiting-rows@0.9.0"}; !slices.Equal(h.Requests, want) {
 		t.Errorf("to a peer that reads it: %q, want %q", h.Requests, want)
 	}
@@ -40,11 +40,11 @@ func TestRequestsWithoutRoom(t *testing.T) {
 		tables = append(tables, fmt.Sprintf("t%d#1", i))
 	}
 	known := features.Known{{Name: "a", Since: "0.9.0"}}
-	if got := headers.Requests(tables, known, features.Heard{}); !slices.Equal(got, tables) {
+	if got := headers.Requests(tables, known, nil); !slices.Equal(got, tables) {
 		t.Errorf("%d requests, the last %q", len(got), got[len(got)-1])
 	}
 	// But what the batch needs is always said: its reader must know.
-	got := headers.Requests(tables, known, features.Heard{Reads: []string{"a"}})
+	got := headers.Requests(tables, known, known.Writable(features.Heard{Reads: []string{"a"}}))
 	if len(got) != batch.MaxTables || got[len(got)-1] != "needs:a@0.9.0" {
 		t.Errorf("%d requests, the last %q", len(got), got[len(got)-1])
 	}
@@ -53,7 +53,7 @@ func TestRequestsWithoutRoom(t *testing.T) {
 // What this program says that it reads can stand in a header, and its peers hear all of it.
 func TestPresent(t *testing.T) {
 	known := features.Present()
-	h := &batch.Header{Sender: "a", Receiver: "b", Last: true, Requests: headers.Requests(nil, known, features.Heard{Reads: known.Names()})}
+	h := &batch.Header{Sender: "a", Receiver: "b", Last: true, Requests: headers.Requests(nil, known, known)}
 	if !slices.Equal(h.Reads(), known.Names()) {
 		t.Errorf("of %q peers hear %q", known.Names(), h.Reads())
 	}

@@ -60,16 +60,16 @@ func PresentReading(t testing.TB, feature, since string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const nothing = "func Present() Known { return nil }"
-	if n := strings.Count(string(source), nothing); n != 1 {
-		t.Fatalf("%s has %q %d times", path, nothing, n)
+	const is = "func Present() Known { return Known{"
+	if n := strings.Count(string(source), is); n != 1 {
+		t.Fatalf("%s has %q %d times", path, is, n)
 	}
 	dir := t.TempDir()
 	changed, overlay := filepath.Join(dir, "features.go"), filepath.Join(dir, "overlay.json")
-	something := fmt.Sprintf("func Present() Known { return Known{{Name: %q, Since: %q}} }", feature, since)
+	more := fmt.Sprintf("%s{Name: %q, Since: %q}, ", is, feature, since)
 	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
 	if err == nil {
-		err = os.WriteFile(changed, []byte(strings.Replace(string(source), nothing, something, 1)), 0o600)
+		err = os.WriteFile(changed, []byte(strings.Replace(string(source), is, more, 1)), 0o600)
 	}
 	if err == nil {
 		err = os.WriteFile(overlay, list, 0o600)

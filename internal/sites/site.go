@@ -10,6 +10,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -28,8 +29,10 @@ type Site struct {
 	DB       *sql.DB          // as the application would open it: triggers active, the server's own sql_mode
 	J        *journal.Journal // nil before Init; replace its Now for a node with a wrong clock
 	Profile  *schema.Profile
-	Warnings []string // what the node had to say
-	Waits    bool     // rows that cannot be applied wait; otherwise an import is all or nothing
+	Warnings []string       // what the node had to say
+	Features features.Known // what the node reads and writes; nil: it is as omsync was before there was any feature
+	Listens  bool           // as a child it sends no rows before its parent's first load is applied, as nodes do
+	Waits    bool           // rows that cannot be applied wait; otherwise an import is all or nothing
 
 	t        testing.TB
 	app      *sql.Conn // where Exec runs: its session variables stay
@@ -49,7 +52,7 @@ func New(t testing.TB, name, profile string, ddl ...string) *Site {
 // NewOn is New on a server of the test's own.
 func NewOn(t testing.TB, server *dbtest.ServerInfo, name, profile string, ddl ...string) *Site {
 	t.Helper()
-	s := &Site{Name: name, t: t}
+	s := &Site{Name: name, Features: features.Present(), t: t}
 	s.Database, s.DSN = server.Database(t, ddl...)
 	s.DB = server.Open(t, s.Database)
 	var err error

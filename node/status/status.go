@@ -164,6 +164,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if err != nil {
 		return nil, err
 	}
+	known = known.Needed(n.Journal.HasManyColumns())
 	for _, p := range peers {
 		ps := peer(p, s.Sealed, now)
 		ps.Unread, ps.Heard = known.Off(p.Heard), p.Heard.History != 0

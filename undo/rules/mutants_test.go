@@ -21,7 +21,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a row that was here before stays", File: "rules.go", Old: "!before:", New: "true:"},
 		mutation.Mutant{Rule: "what others have of before says so", File: "rules.go", Old: "case g.Epoch < s.First || g.From == s.Peer:", New: "case g.From == s.Peer:"},
 		mutation.Mutant{Rule: "what was only sent again says so", File: "rules.go", Old: "case g.Epoch < s.First || g.From == s.Peer:", New: "case g.Epoch < s.First:"},
-		mutation.Mutant{Rule: "a row's existence is no column", File: "rules.go", Old: "theirs &^ merge.Existence", New: "theirs"},
+		mutation.Mutant{Rule: "a row's existence is no column", File: "rules.go", Old: "theirs.Columns()", New: "theirs"},
 		mutation.Mutant{Rule: "what the peer sent anew is not what was there", File: "rules.go", Old: "return addedBy != s.Peer", New: "return true"},
 		mutation.Mutant{Rule: "what others have sent anew is", File: "rules.go", Old: "return addedBy != s.Peer", New: "return false"},
 		mutation.Mutant{Rule: "what others say was here counts for nothing", File: "rules.go", Old: "l.Here && ", New: ""},

@@ -39,23 +39,23 @@ func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	for _, g := range r.Groups {
 		switch {
 		case s.Theirs(g.Version):
-			theirs |= g.Mask
+			theirs = theirs.Or(g.Mask)
 		case g.Epoch < s.First || g.From == s.Peer:
 			before = true
 		default:
 			others = true
 		}
 	}
-	columns := theirs &^ merge.Existence
+	columns := theirs.Columns()
 	switch {
-	case theirs&merge.Existence != 0 && !before && others:
-		return Shared, 0
-	case theirs&merge.Existence != 0 && !before:
-		return Added, 0
-	case columns != 0:
+	case theirs.Has(merge.Existence) && !before && others:
+		return Shared, merge.Mask{}
+	case theirs.Has(merge.Existence) && !before:
+		return Added, merge.Mask{}
+	case !columns.IsEmpty():
 		return Changed, columns
 	}
-	return Untouched, 0
+	return Untouched, merge.Mask{}
 }
 
 // LaterCopy reports whether of the copies of one row, in the order of its deletions by the peer, a later one with this who had added the row

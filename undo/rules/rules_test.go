@@ -46,7 +46,7 @@ func TestRow(t *testing.T) {
 	theirs, before := version(5000, "kisumu", 11, peer), version(500, "kisumu", 5, peer)
 	ours, thirds := version(5000, "hub", 12, 0), version(5000, "migori", 12, third)
 	old := version(500, "migori", 9, third)
-	const existence, a, b = merge.Existence, merge.Mask(2), merge.Mask(4)
+	existence, a, b, none := merge.Bit(merge.Existence), merge.Bit(1), merge.Bit(100), merge.Mask{}
 	group := func(m merge.Mask, v merge.Version) merge.Group { return merge.Group{Mask: m, Version: v} }
 	for _, c := range []struct {
 		what   string
@@ -54,24 +54,24 @@ func TestRow(t *testing.T) {
 		fate   Fate
 		mask   merge.Mask
 	}{
-		{"no versions", nil, Untouched, 0},
-		{"made here", []merge.Group{group(existence|a|b, ours)}, Untouched, 0},
-		{"added before", []merge.Group{group(existence|a|b, before)}, Untouched, 0},
-		{"added", []merge.Group{group(existence|a|b, theirs)}, Added, 0},
-		{"its own of before, stamped anew", []merge.Group{group(existence|a, theirs), group(b, before)}, Changed, a},
-		{"another's of before, stamped anew", []merge.Group{group(existence|a, theirs), group(b, old)}, Changed, a},
-		{"that, and changed here", []merge.Group{group(existence, theirs), group(a, old), group(b, ours)}, Untouched, 0},
-		{"its existence alone", []merge.Group{group(existence, theirs), group(a|b, old)}, Untouched, 0},
-		{"its own that was only sent again", []merge.Group{group(existence|a, theirs), group(b, version(500, "kisumu", 15, peer))}, Changed, a},
-		{"added, and changed here", []merge.Group{group(existence|a, theirs), group(b, ours)}, Shared, 0},
-		{"added, and changed by another", []merge.Group{group(existence|a, theirs), group(b, thirds)}, Shared, 0},
-		{"changed", []merge.Group{group(existence|a, ours), group(b, theirs)}, Changed, b},
-		{"its own of before, changed", []merge.Group{group(existence|a, before), group(b, theirs)}, Changed, b},
-		{"changed twice", []merge.Group{group(existence, ours), group(a, theirs), group(b, version(6000, "kisumu", 13, peer))}, Changed, a | b},
+		{"no versions", nil, Untouched, none},
+		{"made here", []merge.Group{group(existence.Or(a).Or(b), ours)}, Untouched, none},
+		{"added before", []merge.Group{group(existence.Or(a).Or(b), before)}, Untouched, none},
+		{"added", []merge.Group{group(existence.Or(a).Or(b), theirs)}, Added, none},
+		{"its own of before, stamped anew", []merge.Group{group(existence.Or(a), theirs), group(b, before)}, Changed, a},
+		{"another's of before, stamped anew", []merge.Group{group(existence.Or(a), theirs), group(b, old)}, Changed, a},
+		{"that, and changed here", []merge.Group{group(existence, theirs), group(a, old), group(b, ours)}, Untouched, none},
+		{"its existence alone", []merge.Group{group(existence, theirs), group(a.Or(b), old)}, Untouched, none},
+		{"its own that was only sent again", []merge.Group{group(existence.Or(a), theirs), group(b, version(500, "kisumu", 15, peer))}, Changed, a},
+		{"added, and changed here", []merge.Group{group(existence.Or(a), theirs), group(b, ours)}, Shared, none},
+		{"added, and changed by another", []merge.Group{group(existence.Or(a), theirs), group(b, thirds)}, Shared, none},
+		{"changed", []merge.Group{group(existence.Or(a), ours), group(b, theirs)}, Changed, b},
+		{"its own of before, changed", []merge.Group{group(existence.Or(a), before), group(b, theirs)}, Changed, b},
+		{"changed twice", []merge.Group{group(existence, ours), group(a, theirs), group(b, version(6000, "kisumu", 13, peer))}, Changed, a.Or(b)},
 	} {
 		fate, mask := since().Row(merge.Row{Known: true, Alive: true, Groups: c.groups})
 		if fate != c.fate || mask != c.mask {
-			t.Errorf("%s: %d, %b", c.what, fate, mask)
+			t.Errorf("%s: %d, %v", c.what, fate, mask)
 		}
 	}
 }
