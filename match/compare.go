@@ -85,6 +85,9 @@ func Compare(here, there *Side, known []Pair, decisions []Decision) *Comparison 
 	return c
 }
 
+// Here returns what was compared of this side.
+func (c *Comparison) Here() *Side { return c.here }
+
 func newBoth(h, t *Table) *both {
 	b := &both{name: h.Name, here: h, there: t, hereByKey: byKey(h), thereByKey: byKey(t), keys: common(h.Keys, t.Keys), unique: common(h.Unique, t.Unique)}
 	return b
