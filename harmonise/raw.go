@@ -127,6 +127,9 @@ func (p *Plan) addComposed(t *schema.Table, out *match.Table) {
 	}
 }
 
+// maxNatural is how many natural keys of one kind a row has at most. A concept has some ten names and mappings.
+const maxNatural = 200
+
 // addNatural adds a natural key to the rows of a table.
 func (p *Plan) addNatural(r *raw, k *schema.NaturalKey, out *match.Table, place map[string]int) {
 	of := r.tables[k.Of]
@@ -139,7 +142,7 @@ func (p *Plan) addNatural(r *raw, k *schema.NaturalKey, out *match.Table, place 
 	}
 	n := len(out.Keys) - 1
 	of.belonging(k, func(owner string, row *rawRow) {
-		if at, ok := place[owner]; ok {
+		if at, ok := place[owner]; ok && len(out.Rows[at].Natural[n]) < maxNatural {
 			out.Rows[at].Natural[n] = append(out.Rows[at].Natural[n], of.parts(row, k.Columns))
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/omsync/omsync/match"
 )
@@ -228,9 +229,9 @@ func TestWaiting(t *testing.T) {
 
 func TestShown(t *testing.T) {
 	seen := map[string]string{}
-	for _, key := range []string{"a", "Outpatient", "a\x1fb", "a%1Fb", "%", "%25", "é", "", "a\x1e\x1fb", "\n", "%0A"} {
+	for _, key := range []string{"a", "Outpatient", "a\x1fb", "a%1Fb", "%", "%25", "é", "", "a\x1e\x1fb", "\n", "%0A", "\u202e", "\xff", "\xfe", "\uFFFD", "a\u0085", "\x9b"} {
 		s := match.Shown(key)
-		if strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 }) || seen[s] != "" {
+		if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == 0xFFFD }) || seen[s] != "" {
 			t.Errorf("%q is shown as %q, like %q", key, s, seen[s])
 		}
 		seen[s] = "x" + key

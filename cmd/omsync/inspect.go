@@ -136,6 +136,8 @@ func neededFeatures(h *batch.Header) []string {
 func printHeader(w io.Writer, h *batch.Header, size int64) error {
 	epochs := fmt.Sprintf("%d to %d", h.Base.Epoch, h.Upto.Epoch)
 	switch {
+	case h.ForMatching():
+		epochs = fmt.Sprintf("to compare (omsync match), as of %d", h.Upto.Epoch)
 	case h.Base.Epoch == 0:
 		epochs = fmt.Sprintf("full load to %d", h.Upto.Epoch)
 	case h.Ahead:

@@ -155,6 +155,11 @@ func (o *matchOptions) there(cmd *cobra.Command, n *node.Node, p *journal.Peer) 
 	if err != nil {
 		return nil, err
 	}
+	if o.decide == "" { // two runs must not write it at once
+		if err := n.Lock(cmd.Context(), node.CommandWait); err != nil {
+			return nil, err
+		}
+	}
 	return t, harmonise.SaveThere(n.Home, t)
 }
 
