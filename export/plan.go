@@ -93,7 +93,7 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
 		return nil, err
 	}
-	if p.peer.Role == access.Parent && !p.match && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent {
+	if p.peer.Role == access.Parent && !p.match && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent && slices.ContainsFunc(j.Replicated(), j.Recognises) {
 		p.silent, p.head.Upto, p.unsent = true, p.head.Base, &unsent{}
 		return p, nil
 	}

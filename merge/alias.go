@@ -59,7 +59,7 @@ func (l *Link) sent() uint64 {
 	return upto
 }
 
-// ListensFirst reports whether a child's batch to its parent is a header with nothing in it, from the beginning to the beginning: until the
-// parent's first load is applied, and unless rows have gone there already. So it knows the parent's keys before it speaks, and nothing is made
-// twice.
+// ListensFirst reports whether a child's batch to its parent is a header with nothing in it, from the beginning to the beginning, where rows are
+// recognised by themselves: until the parent's first load is applied, and unless rows have gone there already. So it knows the parent's keys
+// before it speaks, and nothing is made twice.
 func (l *Link) ListensFirst() bool { return l.Applied.Epoch == 0 && l.sent() == 0 }

@@ -130,6 +130,23 @@ var mutants = []mutant{
 	{"what is gone with a table was not deleted", "replaced.go", "\treturn Row{}\n", "\treturn m.Delete(prev, 0)\n", 0, "TestLostTable"},
 	{"deletions outlive a table", "replaced.go", "prev.Known && !prev.Alive", "false", 0, "TestFoundAgain"},
 	{"a row vouches only for the load that brought it", "receive.go", "next.First = epoch\n", "\n", 0, "TestParts"},
+
+	{"two rows here of one natural key are nobody's counterpart", "alias.go", "x.Here == 1 && ", "x.Here > 0 && ", 0, "TestRecognises"},
+	{"nor two there", "alias.go", "x.There == 1 && ", "", 0, "TestRecognises"},
+	{"an alias, a row and a deletion win over natural keys", "alias.go", "!x.KeyKnown && ", "", 0, "TestRecognises"},
+	{"what a person keeps apart stays apart", "alias.go", "!x.Apart && ", "", 0, "TestRecognises"},
+	{"a row has one alias a peer", "alias.go", "!x.Paired && ", "", 20000, "TestApart"},
+	{"what came back may be known elsewhere", "alias.go", "!x.Returned && ", "", 20000, "TestApart"},
+	{"what was in a file may be known there", "alias.go", "g.Epoch > im.Sent && ", "", 20000, "TestApart"},
+	{"what came from the sender is known there", "alias.go", "g.From != im.Peer && ", "", 20000, "TestApart"},
+	{"what is only sent again may be known there", "alias.go", "(im.OwnResent == nil || !im.OwnResent(g.Epoch))", "true", 0, "TestRecognises"},
+	{"what a peer may have lost may be known there", "alias.go", "(im.Reclaimed == nil || !im.Reclaimed(g.Epoch))", "true", 20000, "TestApart"},
+	{"a file that is under way may have arrived", "alias.go", "upto = max(upto, e.Epoch)", "_ = e", 0, "TestWhatWasSentIsNotUnsent"},
+	{"so may a part of a load", "alias.go", "max(l.Acked.Epoch, l.Sending.Upto.Epoch)", "l.Acked.Epoch", 0, "TestWhatWasSentIsNotUnsent"},
+	{"after a restore here anything may have been in a file", "receive.go", "sent = math.MaxUint64", "sent = min(sent, math.MaxUint64)", 0, "TestWhatWasSentIsNotUnsent"},
+	{"who does not know of a restore here names nothing", "alias.go", "!r.Alive || !im.Valid", "!r.Alive", 0, "TestRecognises"},
+	{"a child listens before it speaks", "alias.go", "return l.Applied.Epoch == 0 && l.sent() == 0", "return false", 20000, "TestApart"},
+	{"who has spoken goes on", "alias.go", " && l.sent() == 0 }", " }", 0, "TestWhatWasSentIsNotUnsent"},
 }
 
 // TestMutants proves that the simulation asks for the rules: with one taken out, some schedule fails, or where that is too rare,
