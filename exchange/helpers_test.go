@@ -51,13 +51,7 @@ func treeOf(t *testing.T, profile string, tables []string, clinics ...string) (h
 	t.Helper()
 	all = map[string]*node{}
 	for _, name := range append([]string{"hub"}, clinics...) {
-		s := sites.New(t, name, profile, tables...)
-		s.Init()
-		id, err := keys.Create(t.TempDir(), name, keys.X25519)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[name] = &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Policy: func(string) merge.Policy { return merge.Newest }, Wait: sites.Wait}}
+		all[name] = newNode(t, name, profile, tables)
 	}
 	hub = all["hub"]
 	for _, name := range clinics {
@@ -65,6 +59,17 @@ func treeOf(t *testing.T, profile string, tables []string, clinics ...string) (h
 		all[name].add(hub, "parent")
 	}
 	return hub, all
+}
+
+func newNode(t *testing.T, name, profile string, tables []string) *node {
+	t.Helper()
+	s := sites.New(t, name, profile, tables...)
+	s.Init()
+	id, err := keys.Create(t.TempDir(), name, keys.X25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Policy: func(string) merge.Policy { return merge.Newest }, Wait: sites.Wait}}
 }
 
 func (n *node) add(other *node, role string) {

@@ -76,6 +76,24 @@ func LoadDecisions(home, peer string, link uint64) ([]match.Decision, error) {
 	return d.Decisions, nil
 }
 
+// Forget removes what is kept of a peer.
+func Forget(home, peer string) error {
+	if keys.ValidName(peer) != nil { // of which nothing ever was
+		return nil
+	}
+	var err error
+	for _, what := range []string{"there", "decisions"} {
+		name, e := path(home, peer, what)
+		if e == nil {
+			e = os.Remove(name)
+		}
+		if e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
 func path(home, peer, what string) (string, error) {
 	if err := keys.ValidName(peer); err != nil {
 		return "", err
