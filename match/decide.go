@@ -37,6 +37,7 @@ func (p *Problem) Error() string { return fmt.Sprintf("line %d: %s: %s", p.Line,
 
 const (
 	again   = "run omsync match again, and decide in the file that it writes"
+	renamed = "it was renamed since, or the label in the file was changed: " + again
 	anyKey  = "copy the key from the column key_there of a line of the same table"
 	another = "is the file from a match with another node, or from before the row was deleted there? " + again
 )
@@ -87,7 +88,7 @@ func (k *checking) check(d *Decision) *Problem {
 	}
 	d.Here = here.Key
 	if d.LabelHere != here.Label {
-		return problem(again, "the row %s of %s is called %q now, and was %q when the file was written", Shown(here.Key), b.name, here.Label, d.LabelHere)
+		return problem(renamed, "the row %s of %s has another label than in the file", Shown(here.Key), b.name)
 	}
 	switch d.Kind {
 	case Same, Apart:
@@ -143,7 +144,7 @@ func (k *checking) checkPair(b *both, d *Decision, here *Row) *Problem {
 	}
 	d.There = there.Key
 	if d.LabelThere != "" && d.LabelThere != there.Label {
-		return problem(again, "the row %s of %s is called %q at %s now, and was %q when the file was written", Shown(there.Key), b.name, there.Label, k.c.there.Node, d.LabelThere)
+		return problem(renamed, "the row %s of %s has another label at %s than in the file", Shown(there.Key), b.name, k.c.there.Node)
 	}
 	d.LabelThere = there.Label
 	if d.Kind == Apart {

@@ -122,7 +122,7 @@ func TestCheckLabels(t *testing.T) {
 		{Table: "type", Here: "b", There: "C", Kind: match.Same, LabelHere: "Lab", LabelThere: "Surgery"},
 		{Table: "type", Here: "b", Kind: match.Open, LabelHere: ""},
 	} {
-		if got := c.Check([]match.Decision{d}); len(got) != 1 || !strings.Contains(got[0].Error(), "when the file was written: run omsync match again") {
+		if got := c.Check([]match.Decision{d}); len(got) != 1 || !strings.Contains(got[0].Error(), "than in the file: it was renamed since, or the label in the file was changed: run omsync match again") {
 			t.Errorf("%+v: %v", d, got)
 		}
 	}
