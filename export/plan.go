@@ -28,10 +28,11 @@ type plan struct {
 	resent      []uint64       // epochs that only send again, those of owed tables too
 	tables      []*table       // those whose rows go, referred ones first
 	known       map[*schema.Table]*table
-	silent      bool             // nothing but a header goes: see merge.Link.ListensFirst
-	aliases     *journal.Aliases // the peer's keys
-	left        leftOut          // what no batch takes
-	unsent      *unsent          // rows that stay here for now
+	silent      bool                  // nothing but a header goes: see merge.Link.ListensFirst
+	aliases     *journal.Aliases      // the peer's keys
+	left        leftOut               // what no batch takes
+	unsent      *unsent               // rows that stay here for now
+	waits       []journal.ReasonCount // of rows of the peer that wait here
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -125,6 +126,11 @@ func (p *plan) addTables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(waiting) > 0 {
+		if p.waits, err = journal.WaitingReasons(ctx, p.snap, p.peer.ID); err != nil {
+			return err
+		}
+	}
 	for _, t := range p.j.Replicated() {
 		t := p.known[t]
 		if waiting[t.meta.ID] > 0 {
@@ -198,5 +204,10 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
+	for _, c := range p.waits { // the peer is told as far as there is room
+		if len(h.Requests) < batch.MaxTables {
+			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())
+		}
+	}
 	return h
 }
