@@ -61,6 +61,25 @@ func (v *resolver) ownNested(root *schema.Table, key string) string {
 	})
 }
 
+// callByOwnKeys gives conflict records the keys here: those that came before their row was recognised have the sender's.
+func (v *resolver) callByOwnKeys(conflicts []journal.Conflict) {
+	if v.aliases.None() {
+		return
+	}
+	for i := range conflicts {
+		c := &conflicts[i]
+		t := v.j.Catalogue.Table(c.Table)
+		if t == nil {
+			continue
+		}
+		c.Key = v.ownNested(t.Root, c.Key)
+		if column := t.Column(c.Column); column != nil && c.Value != nil {
+			value := v.ownOfColumn(column, *c.Value)
+			c.Value = &value
+		}
+	}
+}
+
 func (v *resolver) addAlias(a journal.Alias) {
 	v.aliases.Add(a)
 	v.newAliases = append(v.newAliases, a)

@@ -141,10 +141,6 @@ func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
 		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == batch.NoteDeletion
 		if local := t.local.Column(c.Column); local != nil {
 			c.Column = local.Name // the sender's server may write it with other capitals
-			if c.Value != nil && local.Ref != nil {
-				own := im.resolver.ownOfColumn(local, *c.Value)
-				c.Value = &own
-			}
 		}
 		if !t.takesConflict(c) {
 			im.notes.add("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, im.peer.Name)
