@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policy|Directions|States|Quotas|Resends|Deletions|Integers)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policy|Directions|States|Quotas|Resends|Resolve|Deletions|Integers)",
 		mutation.Mutant{Rule: "what only flows down is not sent up", File: "send.go", Old: "&& !(r.up && r.table.Direction == Down)", New: ""},
 		mutation.Mutant{Rule: "what flows neither way is not sent", File: "send.go", Old: "return r.table.Direction != None &&", New: "return"},
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:", New: "case false:"},
@@ -83,6 +83,12 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a table is sent again at most so often", File: "resend.go", Old: "now-last >= ResendEvery", New: "true"},
 		mutation.Mutant{Rule: "a table is sent again after that time", File: "resend.go", Old: ">= ResendEvery", New: "> ResendEvery"},
 		mutation.Mutant{Rule: "a clock that was set back keeps no table back", File: "resend.go", Old: "now < last || ", New: ""},
+		mutation.Mutant{Rule: "who may not change a row settles nothing of it", File: "resolve.go", Old: "{ return r.TakesRow(row, added) }", New: "{ return true }"},
+		mutation.Mutant{Rule: "a conflict whose edit does not go up is settled above", File: "resolve.go", Old: "!r.up || r.SendsRow(row, false) &&", New: "!r.up ||"},
+		mutation.Mutant{Rule: "nor one of a column that does not", File: "resolve.go", Old: " && !columns.Meets(r.SendsNot())", New: ""},
+		mutation.Mutant{Rule: "towards a child all is settled here", File: "resolve.go", Old: "!r.up || ", New: ""},
+		mutation.Mutant{Rule: "no record lets in another's row", File: "resolve.go", Old: "r.TakesRow(row, added) && r.Writes", New: "r.Writes"},
+		mutation.Mutant{Rule: "nor a column that the peer may not write", File: "resolve.go", Old: " && r.Writes(columns) == columns", New: ""},
 		mutation.Mutant{Rule: "parents are not held", File: "deletions.go", Old: "if r.up {", New: "if false {"},
 		mutation.Mutant{Rule: "what was deleted before makes it more than few", File: "deletions.go", Old: "\t\tsum += n\n", New: "\t\tsum += n * 0\n"},
 		mutation.Mutant{Rule: "some deletions are free", File: "deletions.go", Old: "n > FreeDeletions && ", New: ""},

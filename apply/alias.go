@@ -7,11 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/match"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
@@ -59,6 +57,25 @@ func (v *resolver) ownNested(root *schema.Table, key string) string {
 		own, _ := v.own(v.table(t), key)
 		return own
 	})
+}
+
+// callByOwnKeys gives conflict records the keys here: those that came before their row was recognised have the sender's.
+func (v *resolver) callByOwnKeys(conflicts []journal.Conflict) {
+	if v.aliases.None() {
+		return
+	}
+	for i := range conflicts {
+		c := &conflicts[i]
+		t := v.j.Catalogue.Table(c.Table)
+		if t == nil {
+			continue
+		}
+		c.Key = v.ownNested(t.Root, c.Key)
+		if column := t.Column(c.Column); column != nil && c.Value != nil {
+			value := v.ownOfColumn(column, *c.Value)
+			c.Value = &value
+		}
+	}
 }
 
 func (v *resolver) addAlias(a journal.Alias) {
@@ -143,20 +160,17 @@ func (n *natural) of(value func(place int) []byte) string {
 	for i, at := range n.places {
 		part := string(value(at))
 		if n.Columns[i].Ref == nil {
-			part = fold(part)
+			part = match.Fold(part)
 		} else if part == "0" {
 			part = ""
 		}
-		if part == "" || i == 0 && len(n.Only) > 0 && !slices.ContainsFunc(n.Only, func(o string) bool { return fold(o) == part }) {
+		if part == "" || i == 0 && len(n.Only) > 0 && !slices.ContainsFunc(n.Only, func(o string) bool { return match.Fold(o) == part }) {
 			return ""
 		}
 		fmt.Fprintf(&b, "%d:%s", len(part), part)
 	}
 	return b.String()
 }
-
-// fold returns the form in which parts of natural keys are compared: without case and without blanks at their ends.
-func fold(s string) string { return strings.TrimSpace(cases.Fold().String(norm.NFC.String(s))) }
 
 // recognise finds rows of a block that are rows here under other keys, and makes aliases of them.
 func (im *importer) recognise(ctx context.Context, w *block) error {

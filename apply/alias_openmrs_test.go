@@ -40,7 +40,7 @@ func decide(t *testing.T, hub, clinic *sites.Site) (decided int) {
 	t.Helper()
 	var all []journal.Alias
 	for _, table := range clinic.J.Replicated() {
-		if clinic.J.Recognises(table) || !journal.HasAliases(table) || len(table.KeyColumns) != 1 || !table.KeyColumns[0].UUIDColumn {
+		if !journal.HasAliases(table) || len(table.KeyColumns) != 1 || !table.KeyColumns[0].UUIDColumn {
 			continue
 		}
 		there := map[string]bool{}
@@ -50,6 +50,25 @@ func decide(t *testing.T, hub, clinic *sites.Site) (decided int) {
 		here := map[string]bool{}
 		for _, r := range clinic.Query("SELECT uuid FROM `" + table.Name + "`") {
 			here[strings.ToLower(r[0])] = true
+		}
+		for _, k := range clinic.J.Profile.NaturalKeys(clinic.J.Catalogue, table) { // what has one that is certain needs nobody
+			if !k.Certain || k.Of != table {
+				continue
+			}
+			where, columns := "TRUE", []string{}
+			for _, c := range k.Columns {
+				where += " AND " + c.Name + " <> ''"
+				columns = append(columns, c.Name)
+			}
+			for _, f := range k.Where {
+				where += fmt.Sprintf(" AND %s = '%s'", f.Column.Name, f.Value)
+			}
+			if len(k.Only) > 0 {
+				where += " AND " + k.Columns[0].Name + " IN ('" + strings.Join(k.Only, "','") + "')"
+			}
+			for _, r := range clinic.Query("SELECT MIN(uuid) FROM `" + table.Name + "` WHERE " + where + " GROUP BY " + strings.Join(columns, ", ") + " HAVING COUNT(*) = 1") {
+				delete(here, strings.ToLower(r[0]))
+			}
 		}
 		for uuid := range there {
 			if len(uuid) > 1 && here[ownKey(uuid)] {

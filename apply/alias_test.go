@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sites"
 )
 
@@ -216,5 +217,47 @@ func TestAliasesUnderAnotherParent(t *testing.T) {
 	}
 	if got := hub.One("SELECT COUNT(*) FROM kind"); got != "4" {
 		t.Errorf("the hub has %s kinds", got)
+	}
+}
+
+// Records that come in the same file as the row that is recognised have its own key here, and what is decided about them is found by the
+// digests of either side.
+func TestDecisionsAboutConflictsOfAliases(t *testing.T) {
+	hub, clinic := apart(t)
+	other := sites.New(t, "other", kindsProfile, kinds...)
+	other.Waits, other.Listens = true, true
+	other.Init()
+	hub.Connect(other)
+	for _, s := range []*sites.Site{hub, clinic, other} {
+		s.Features = features.Present()
+	}
+	sites.Exchange(hub, other)
+	hub.Exec("UPDATE kind SET about = 'hub' WHERE uuid = 'h-k1'", "UPDATE visit SET kind_id = 2 WHERE uuid = 'h-v1'")
+	other.Exec("UPDATE kind SET about = 'other' WHERE uuid = 'h-k1'", "UPDATE visit SET kind_id = 3 WHERE uuid = 'h-v1'")
+	sites.Exchange(hub, other)
+	sites.Exchange(hub, clinic)
+	count := func(s *sites.Site, where string) string {
+		return s.One("SELECT COUNT(*) FROM omsync_conflict WHERE " + where)
+	}
+	if count(clinic, "row_key = 'h-k1'") != "0" || count(clinic, "row_key = 'c-k1' AND origin = 1") == "0" {
+		t.Errorf("%v", clinic.Query("SELECT CONVERT(row_key USING utf8mb4), CONVERT(value USING utf8mb4), origin FROM omsync_conflict"))
+	}
+	resolve := func(s *sites.Site, where string) {
+		s.Seal()
+		s.Exec("INSERT INTO omsync_epoch (token, created_at) VALUES (77, 0)",
+			"REPLACE INTO omsync_resolution (digest, resolution, time, author, epoch, origin) SELECT digest, 'dismissed', 1800000000000000, '"+s.Name+"', (SELECT MAX(id) FROM omsync_epoch), 0 FROM omsync_conflict WHERE "+where)
+	}
+	resolved := func(s *sites.Site) string {
+		return s.One("SELECT GROUP_CONCAT(CONCAT(table_name, ' ', row_key) ORDER BY row_key) FROM omsync_conflict c JOIN omsync_resolution r USING (digest)")
+	}
+	resolve(hub, "table_name = 'kind' AND row_key = 'h-k1'")
+	sites.Exchange(hub, clinic)
+	if got := resolved(clinic); !strings.Contains(got, "kind c-k1") {
+		t.Errorf("decided at the clinic: %s", got)
+	}
+	resolve(clinic, "table_name = 'visit' AND row_key = 'h-v1'")
+	sites.Exchange(hub, clinic)
+	if got := resolved(hub); !strings.Contains(got, "visit h-v1") {
+		t.Errorf("decided at the hub: %s", got)
 	}
 }

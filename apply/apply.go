@@ -182,6 +182,9 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err := l.answerRequests(ctx, d.Verdict); err != nil {
 		return nil, err
 	}
+	if err := l.noteReport(ctx, d.Verdict); err != nil {
+		return nil, err
+	}
 	if d.Verdict == merge.Apply && a.extent == wholeBatch {
 		im, err := newImporter(ctx, l, d, a.o, a.asides())
 		if err != nil {

@@ -2,12 +2,11 @@ package apply
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 
 	"github.com/omsync/omsync/batch"
-	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -81,7 +80,7 @@ func (im *importer) recordDeletionConflicts(ctx context.Context, d *deletion, co
 
 // recordConflict records one conflict, column by column. value gives the losing value of a column.
 func (im *importer) recordConflict(ctx context.Context, l *localTable, key string, lost merge.Conflict, value func(*schema.Column) (*string, error)) error {
-	c := journal.Conflict{Table: l.Name, Key: key, Loser: lost.Loser, Winner: lost.Winner, At: im.j.Now().UnixMicro(), Epoch: im.epoch.Epoch, Deletion: lost.Deletion}
+	c := journal.Conflict{Table: l.Name, Key: key, Loser: lost.Loser, Winner: lost.Winner, At: im.j.Now().UnixMicro(), Epoch: im.epoch.Epoch, Over: im.peer.ID, Deletion: lost.Deletion}
 	columns := 0
 	if !lost.Deletion {
 		for at, column := range l.written {
@@ -112,23 +111,8 @@ func (v *resolver) portable(ctx context.Context, c *schema.Column, value []byte)
 		return nil, nil
 	}
 	s := string(value)
-	if c.Ref == nil || c.Ref.When != nil || c.Ref.ByName() {
-		return &s, nil
-	}
-	root := c.Ref.To.Root
-	if root.Integer == nil || len(root.KeyColumns) != 1 || root.KeyColumns[0].Ref != nil {
-		return &s, nil
-	}
-	query := fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d", schema.Quote(root.KeyColumns[0].Name), schema.Quote(root.Name), schema.Quote(root.Integer.Name), sqldb.Int(value))
-	err := v.s.each(ctx, query, func(r []sql.RawBytes) error {
-		s = journal.Canonical(root, string(r[0]))
-		return nil
-	})
-	return &s, err
+	return rowkey.Portable(ctx, v.s.conn, c, &s)
 }
-
-// deletionNote marks the record of a deletion that lost.
-const deletionNote = "deletion"
 
 // readConflicts takes in conflicts that others recorded: of what the sender may send, like the values themselves.
 func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
@@ -140,20 +124,23 @@ func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
 	if err := im.resolver.checkKeys(t.local, b.Keys); err != nil {
 		return err
 	}
+	resolutions, err := im.readResolutions(ctx, t, b)
+	if err != nil {
+		return err
+	}
 	for i, k := range b.Keys {
+		if resolutions[i] {
+			continue
+		}
 		c := journal.Conflict{Table: t.local.Name, Key: im.resolver.keys.at(k).canonical(), Column: b.Columns[i], Loser: merge.Stamp{Time: b.LostTimes[i], Author: b.LostAuthors[i]},
-			Winner: merge.Stamp{Time: b.WonTimes[i], Author: b.WonAuthors[i]}, At: b.At[i], Epoch: im.epoch.Epoch, From: im.peer.ID}
+			Winner: merge.Stamp{Time: b.WonTimes[i], Author: b.WonAuthors[i]}, At: b.At[i], Epoch: im.epoch.Epoch, From: im.peer.ID, Over: im.peer.ID}
 		if b.Values[i] != nil {
 			v := string(b.Values[i])
 			c.Value = &v
 		}
-		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == deletionNote
+		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == batch.NoteDeletion
 		if local := t.local.Column(c.Column); local != nil {
 			c.Column = local.Name // the sender's server may write it with other capitals
-			if c.Value != nil && local.Ref != nil {
-				own := im.resolver.ownOfColumn(local, *c.Value)
-				c.Value = &own
-			}
 		}
 		if !t.takesConflict(c) {
 			im.notes.add("records of conflicts in %s.%q are left out: %s may not send them", t.local.Name, c.Column, im.peer.Name)

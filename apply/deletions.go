@@ -201,6 +201,9 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 		of := im.rules.Of(d.waiting.Waiting)
 		rules = &of
 	}
+	if d.waiting != nil && d.waiting.Dropped.At != 0 && !im.rules.News(im.incoming(d)) {
+		return nil
+	}
 	if why := im.stampsRefused(rules, d.known, merge.SentGroup{Sent: d.deleted}); why != nil {
 		return im.waitDeletion(ctx, d, why)
 	}

@@ -14,7 +14,7 @@ import (
 
 // entry is a key of the batch's dictionary, and the row here that it was found to be. There are hundreds of thousands.
 type entry struct {
-	root    *localTable // nil: the table is not here, and the key was not made
+	root    *localTable // nil: the table is not here, and the key was not made, unless rare has its name
 	key     string      // as the sender has it
 	integer int64       // of the row here
 	rare    *rare       // nil for most
@@ -29,6 +29,8 @@ type rare struct {
 	local string // its local key
 	name  string // of a row that is referred to by name: its name as it is here
 	named bool
+	// table is the name of a table that is not here: a row that refers to one of its rows waits until it is. All entries of it share this.
+	table string
 }
 
 // refs says where a dictionary keeps the parts of a key that are keys themselves. Without any, it is zero.
@@ -197,9 +199,21 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 			}
 		}
 	}
-	if root == nil { // nothing will ask for more than that they are there
-		for range i.N {
-			v.keys.add(entry{})
+	if root == nil { // nothing will ask for more than that they are there, and by what name
+		if len(i.Parts) != 1 || i.Parts[0].Refs != nil { // the table may have another order of them, once it is here
+			for range i.N {
+				v.keys.add(entry{})
+			}
+			return nil
+		}
+		unknown := &rare{table: t.Root}
+		for _, b := range i.Parts[0].Bytes {
+			e := entry{rare: unknown}
+			if b != nil {
+				part := string(b)
+				e.key = journal.JoinKey([]*string{&part})
+			}
+			v.keys.add(e)
 		}
 		return nil
 	}

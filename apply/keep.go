@@ -28,9 +28,21 @@ func forgetDeleted(ctx context.Context, j *journal.Journal, o Options) error {
 	if o.DryRun {
 		return nil
 	}
-	before := j.Now().Add(-max(o.keepDeleted(), 0)).UnixMicro()
+	keep := max(o.keepDeleted(), 0)
+	err := forgetOld(ctx, j, keep, journal.PruneDeleted)
+	if err != nil {
+		return err
+	}
+	return forgetOld(ctx, j, max(keep, KeepDropped), journal.PruneDropped)
+}
+
+// KeepDropped is how long rows that were dropped are kept at least: as long as deleted ones, where these are kept longer.
+const KeepDropped = 7 * 24 * time.Hour
+
+// forgetOld forgets in portions what is older.
+func forgetOld(ctx context.Context, j *journal.Journal, than time.Duration, prune func(ctx context.Context, q sqldb.DB, before int64, limit int) (int64, error)) error {
 	for range forgetTimes {
-		n, err := journal.PruneDeleted(ctx, j.DB, before, forgetRows)
+		n, err := prune(ctx, j.DB, j.Now().Add(-than).UnixMicro(), forgetRows)
 		switch {
 		case sqldb.IsLockConflict(err): // the next import does it
 			return nil

@@ -53,7 +53,7 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 	if err != nil {
 		return nil, err
 	}
-	filter.Peer = l.peer.ID
+	filter.Peer, filter.NotDropped = l.peer.ID, true
 	l.meter = newMeter(l.peer, a.o)
 	var rows []journal.WaitingRow
 	err = journal.Waiting(ctx, s.conn, filter, func(q journal.WaitingRow) error { rows = append(rows, q); return nil })

@@ -87,6 +87,10 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 		count.Refused++
 		return im.noteNamed(w, i)
 	}
+	if im.staysDropped(w, i) {
+		count.Unchanged++
+		return nil
+	}
 	in, rules := im.incomingRow(w, i, known)
 	if why := im.mustWait(w, i, rules, known); why != nil {
 		return im.wait(ctx, w, i, why)

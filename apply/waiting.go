@@ -56,6 +56,12 @@ func (w *keyedRows) waited(i int) (journal.WaitingRow, bool) {
 	return q, ok
 }
 
+// staysDropped reports whether a row was dropped that comes as it was then.
+func (im *importer) staysDropped(w *block, i int) bool {
+	q, waited := w.waited(i)
+	return waited && q.Dropped.At != 0 && !im.rules.News(im.incomingAlone(w, i))
+}
+
 // mustWait returns why a row cannot be applied that needs no more than a look at it; nil if nothing is known against it.
 func (im *importer) mustWait(w *block, i int, rules *merge.Import, known merge.Row) *cause {
 	if why := im.known(w.l, w.keys[i]); why != nil {
@@ -225,8 +231,11 @@ const unknownTable = "?"
 func (v *resolver) reference(i uint32) journal.Value {
 	e := v.keys.at(i)
 	key, table := e.key, unknownTable
-	if e.root != nil {
+	switch {
+	case e.root != nil:
 		table = e.root.Name
+	case e.rare != nil && e.key != "":
+		table = e.rare.table
 	}
 	return journal.Value{Text: &key, Table: table}
 }
@@ -272,7 +281,7 @@ func (im *importer) dropSettled(ctx context.Context) error {
 	if len(im.settledWaiting) == 0 {
 		return nil
 	}
-	_, err := journal.DropWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
+	_, err := journal.ForgetWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
 	im.settledWaiting = nil
 	return err
 }

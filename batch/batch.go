@@ -141,6 +141,13 @@ type Records struct {
 	Epochs      []uint64
 }
 
+// Remarks that readers know, of conflict records. A record that says what somebody decided about another has the other's digest as its
+// value, the other's stamp as that of the loser, and the decision's as that of the winner.
+const (
+	NoteDeletion   = "deletion"    // what lost is the row's deletion
+	NoteResolution = "resolution:" // and what was decided: lost, kept, dismissed, open, replaced
+)
+
 // TableItem says what a table's number stands for in the items that follow.
 type TableItem struct {
 	Number uint32

@@ -50,7 +50,7 @@ type Header struct {
 	AckHistory uint64     `cbor:"11,keyasint,omitzero"`  // the receiver's history that Ack belongs to
 	Ack        Position   `cbor:"12,keyasint,omitzero"`  // what the sender has applied of the receiver's epochs
 	Resent     []uint64   `cbor:"13,keyasint,omitempty"` // the sender's epochs that only send again
-	Requests   []string   `cbor:"14,keyasint,omitempty"` // see TableRequests, Reads and Needs
+	Requests   []string   `cbor:"14,keyasint,omitempty"` // see TableRequests, Reads, Waits and Needs
 	Load       uint64     `cbor:"15,keyasint,omitzero"`  // random id of a full load in parts; 0: not split
 	Part       uint32     `cbor:"16,keyasint,omitzero"`  // number of the part, from 1
 	Last       bool       `cbor:"17,keyasint,omitzero"`  // nothing of the load follows; true if not split

@@ -111,7 +111,7 @@ func (m *mender) found() *Mended {
 // dropWaiting forgets the rows that wait for a clock to reach their stamps, and returns their tables: what they hold comes again, mended, from
 // where it was mended.
 func (m *mender) dropWaiting(ctx context.Context) (tables []string, err error) {
-	f := journal.WaitingFilter{Reason: journal.WaitsForStamp}
+	f := journal.WaitingFilter{Reason: journal.WaitsForStamp, NotDropped: true}
 	names := map[uint16]string{}
 	for name, t := range m.j.Tables {
 		names[t.ID] = name
@@ -128,7 +128,7 @@ func (m *mender) dropWaiting(ctx context.Context) (tables []string, err error) {
 			m.waiting += c.Rows
 		}
 	}
-	_, err = journal.DropWaiting(ctx, m.gate, f)
+	_, err = journal.ForgetWaiting(ctx, m.gate, f)
 	return tables, err
 }
 

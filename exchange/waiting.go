@@ -45,10 +45,10 @@ func (r *importRun) retry(ctx context.Context) error {
 	for round := 0; round < retriesOfARun; round++ {
 		arrived := r.arrived
 		r.arrived = nil
-		filters := []journal.WaitingFilter{{LongestUntried: true, Limit: retryAtOnce, MaxBytes: retryBytes}}
+		filters := []journal.WaitingFilter{{NotDropped: true, LongestUntried: true, Limit: retryAtOnce, MaxBytes: retryBytes}}
 		for table, keys := range arrived {
 			for part := range slices.Chunk(keys, arrivedAtOnce) {
-				filters = append(filters, journal.WaitingFilter{AwaitedTable: table, AwaitedKeys: part, Limit: arrivedAtOnce, MaxBytes: retryBytes})
+				filters = append(filters, journal.WaitingFilter{AwaitedTable: table, AwaitedKeys: part, NotDropped: true, Limit: arrivedAtOnce, MaxBytes: retryBytes})
 			}
 		}
 		again := false
@@ -143,7 +143,7 @@ func (r *importRun) retryOnce(ctx context.Context, p *journal.Peer, ids []uint64
 	return report.Retried, r.each(&Result{Report: report, Waited: true})
 }
 
-// RetryWaiting tries rows again that wait, whatever was found before: those that the filter chooses. It calls each with what came of it,
+// RetryWaiting tries rows again that wait, whatever was found before: those that the filter chooses and nobody dropped. It calls each with what came of it,
 // and returns how many wait no more.
 func (n *Node) RetryWaiting(ctx context.Context, f journal.WaitingFilter, each func(*Result) error) (int64, error) {
 	run := &importRun{Node: n, each: each}
@@ -153,14 +153,18 @@ func (n *Node) RetryWaiting(ctx context.Context, f journal.WaitingFilter, each f
 	}
 	var sum int64
 	for _, p := range peers {
-		if !p.State.Exchanges() || f.Peer != 0 && f.Peer != p.ID {
+		if f.Peer != 0 && f.Peer != p.ID {
 			continue
 		}
 		of := f
-		of.Peer = p.ID
+		of.Peer, of.NotDropped = p.ID, true
 		ids, err := journal.WaitingIDs(ctx, n.Journal.DB, of)
 		if err != nil {
 			return sum, err
+		}
+		if len(ids) > 0 && !p.State.Exchanges() {
+			n.Journal.Warn("%d rows of %s that wait are not tried while it is suspended: omsync peer resume %[2]s", len(ids), p.Name)
+			continue
 		}
 		for some := range slices.Chunk(ids, retryAtOnce) {
 			done, err := run.retrySome(ctx, p, some)

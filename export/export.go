@@ -125,6 +125,9 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 	if err := x.writeConflicts(ctx); err != nil { // in a load in parts no later than the rows they are about
 		return err
 	}
+	if err := x.writeResolutions(ctx); err != nil {
+		return err
+	}
 	if err := x.writeDeletions(ctx); err != nil {
 		return err
 	}

@@ -32,8 +32,9 @@ type plan struct {
 	aliases     *journal.Aliases // the peer's keys
 	match       bool             // the file is for matching, and holds only these columns
 	only        map[*schema.Table][]*schema.Column
-	left        leftOut // what no batch takes
-	unsent      *unsent // rows that stay here for now
+	left        leftOut               // what no batch takes
+	unsent      *unsent               // rows that stay here for now
+	waits       []journal.ReasonCount // of rows of the peer that wait here
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -128,6 +129,11 @@ func (p *plan) addTables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(waiting) > 0 {
+		if p.waits, err = journal.WaitingReasons(ctx, p.snap, p.peer.ID); err != nil {
+			return err
+		}
+	}
 	for _, t := range p.j.Replicated() {
 		t := p.known[t]
 		if waiting[t.meta.ID] > 0 {
@@ -209,6 +215,11 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
+	for _, c := range p.waits { // the peer is told as far as there is room
+		if len(h.Requests) < batch.MaxTables {
+			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())
+		}
+	}
 	if p.match {
 		h.Resent, h.Requests = nil, []string{batch.MatchNeed}
 	}

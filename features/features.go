@@ -23,16 +23,26 @@ type Feature struct {
 // Known is the features that a program reads.
 type Known []Feature
 
+// Resolutions is what people decided about conflicts: conflict records with a note that says so.
+const Resolutions = "resolutions"
+
 // ManyColumns is the name of the feature of a file that has a version of its own for each column of a table with more than 62.
 const ManyColumns = "many-columns"
 
 // Present returns what this program reads beyond batch format 1.
-func Present() Known { return Known{{Name: ManyColumns, Since: "0.1.0"}} }
+func Present() Known {
+	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}}
+}
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
 // than 62 columns.
 func (k Known) Needed(wide bool) Known {
 	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool { return f.Name == ManyColumns && !wide })
+}
+
+// Has reports whether a feature is among them.
+func (k Known) Has(name string) bool {
+	return slices.ContainsFunc(k, func(f Feature) bool { return f.Name == name })
 }
 
 // Names returns the names of the features, sorted.

@@ -92,6 +92,9 @@ func (a *Aliases) add(n Alias, mine bool) {
 // Any reports whether a table has aliases, with any peer.
 func (a *Aliases) Any(table uint16) bool { return a != nil && len(a.own[table]) > 0 }
 
+// None reports whether there are no aliases, with any peer.
+func (a *Aliases) None() bool { return a == nil || len(a.own) == 0 }
+
 // Own returns the key here of the row that a peer's key means, and whether that is an alias.
 func (a *Aliases) Own(table uint16, their string) (string, bool) {
 	if a == nil {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -21,21 +22,23 @@ type Conflict struct {
 	Loser, Winner      merge.Stamp
 	At                 int64 // µs since 1970 UTC
 	Epoch              uint64
-	From               merge.Peer
+	From               merge.Peer // the peer that told of it; 0: it was noticed here
+	Over               merge.Peer // the peer in whose batch it was noticed or came; 0: an earlier omsync recorded it, or a decision made here
 }
 
-func (c Conflict) digest() string {
+// Digest returns what stands for a record everywhere, 16 bytes: at servers that write names of tables in small letters, too.
+func (c Conflict) Digest() string {
 	h := sha256.New()
 	value := "NULL"
 	if c.Value != nil {
-		value = strconv.Quote(*c.Value)
+		value = strconv.QuoteToASCII(*c.Value)
 	}
-	fmt.Fprintf(h, "%q %q %q %d %q %s", c.Table, c.Key, c.Column, c.Loser.Time, c.Loser.Author, value)
+	fmt.Fprintf(h, "%+q %+q %+q %d %+q %s", strings.ToLower(c.Table), c.Key, strings.ToLower(c.Column), c.Loser.Time, c.Loser.Author, value)
 	return string(h.Sum(nil)[:16])
 }
 
 const conflictColumns = "table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, " +
-	"recorded_at, epoch, origin"
+	"recorded_at, epoch, origin, peer_id"
 
 // Fits reports whether a record has room in omsync_conflict, where nothing of it may be cut: otherwise no batch could hold it.
 func (c Conflict) Fits() bool {
@@ -94,7 +97,7 @@ func notRecorded(ctx context.Context, q sqldb.DB, cs []Conflict) (fresh []Confli
 		if i > 0 {
 			b = append(b, ',')
 		}
-		digests[i] = c.digest()
+		digests[i] = c.Digest()
 		b = sqldb.Binary(b, digests[i])
 	}
 	known := make(map[string]bool, len(cs))
@@ -113,7 +116,7 @@ func notRecorded(ctx context.Context, q sqldb.DB, cs []Conflict) (fresh []Confli
 
 func (c Conflict) literal(b []byte) []byte {
 	b = append(b, '(')
-	for _, s := range []string{c.digest(), c.Table, c.Key, c.Column} {
+	for _, s := range []string{c.Digest(), c.Table, c.Key, c.Column} {
 		b = append(sqldb.Binary(b, s), ',')
 	}
 	if c.Value == nil {
@@ -121,8 +124,21 @@ func (c Conflict) literal(b []byte) []byte {
 	} else {
 		b = sqldb.Binary(b, *c.Value)
 	}
-	return fmt.Appendf(b, ",%t,%d,%s,%d,%s,%d,%d,%d)", c.Deletion, c.Loser.Time, sqldb.Binary(nil, c.Loser.Author),
-		c.Winner.Time, sqldb.Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From)
+	return fmt.Appendf(b, ",%t,%d,%s,%d,%s,%d,%d,%d,NULLIF(%d, 0))", c.Deletion, c.Loser.Time, sqldb.Binary(nil, c.Loser.Author),
+		c.Winner.Time, sqldb.Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From, c.Over)
+}
+
+// readConflict reads conflictColumns.
+func readConflict(r []sql.RawBytes) Conflict {
+	c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: sqldb.Int(r[4]) != 0,
+		Loser:  merge.Stamp{Time: sqldb.Int(r[5]), Author: string(r[6])},
+		Winner: merge.Stamp{Time: sqldb.Int(r[7]), Author: string(r[8])},
+		At:     sqldb.Int(r[9]), Epoch: sqldb.Uint(r[10]), From: merge.Peer(sqldb.Uint(r[11])), Over: merge.Peer(sqldb.Uint(r[12]))}
+	if r[3] != nil {
+		v := string(r[3])
+		c.Value = &v
+	}
+	return c
 }
 
 // conflictPage is how many records are held at once: each may have a long value.
@@ -135,16 +151,8 @@ func NewerConflicts(ctx context.Context, q sqldb.DB, base uint64, peer merge.Pee
 		query := fmt.Sprintf("SELECT %s, id FROM omsync_conflict WHERE epoch > %d AND origin <> %d AND id > %d ORDER BY id LIMIT %d",
 			conflictColumns, base, peer, last, conflictPage)
 		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-			c := Conflict{Table: string(r[0]), Key: string(r[1]), Column: string(r[2]), Deletion: sqldb.Int(r[4]) != 0,
-				Loser:  merge.Stamp{Time: sqldb.Int(r[5]), Author: string(r[6])},
-				Winner: merge.Stamp{Time: sqldb.Int(r[7]), Author: string(r[8])},
-				At:     sqldb.Int(r[9]), Epoch: sqldb.Uint(r[10]), From: merge.Peer(sqldb.Uint(r[11]))}
-			if r[3] != nil {
-				v := string(r[3])
-				c.Value = &v
-			}
-			last = sqldb.Uint(r[12])
-			page = append(page, c)
+			page = append(page, readConflict(r))
+			last = sqldb.Uint(r[13])
 			return nil
 		})
 		if err != nil {

@@ -31,7 +31,7 @@
 //
 //	id            the epoch
 //	token         random number that tells it from the epoch of that number in another history
-//	resend        1: it only sends again what was there before
+//	resend        1: it only sends again what was there before; 2: in it, what a peer may have lost came to count as made here
 //	created_at    time
 //
 // omsync_table: the application's tables as the journal numbers them.
@@ -114,6 +114,9 @@
 //	since         when the first version of it came that could not be applied
 //	tried_at      when it was last tried
 //	tries         how often it was tried again
+//	dropped_at    when somebody dropped it (see [DropWaiting]), by this node's clock; 0: it waits
+//	dropped_by    who: the account of the operating system, or the command
+//	dropped_why   in their words
 //
 // omsync_peer: the peers, and the state of the links to them.
 //
@@ -131,6 +134,15 @@
 //	applied_epoch the peer's epoch up to which everything is applied here; a copy too
 //	sent_at, acked_at, applied_at   when a batch was made last, acknowledged and applied; NULL: never
 //
+// omsync_report: what the headers of each peer show and say of it (see Report). A peer without a row has shown and said nothing.
+//
+//	peer_id       omsync_peer.id
+//	clock_ahead   µs by which its clock is ahead of this node's at least; below 0: behind; 0: nothing is known against it
+//	clock_since   when that was first seen
+//	clock_seen    when it was last seen
+//	waits         how many rows of this node wait there, as REASON:ROWS with blanks between
+//	read_at       when the header was read
+//
 // omsync_import: the ends of the batches that were applied, for the case that their sender is restored.
 //
 //	peer_id       omsync_peer.id of the sender
@@ -143,6 +155,15 @@
 //	peer_id       omsync_peer.id
 //	table_id      omsync_table.id
 //	local_id, local_key   the row, as in omsync_version
+//
+// omsync_alias: the keys that peers have for rows here, see Alias. With peer 0 it is rows here that came back, see NoteReturned.
+//
+//	peer_id       omsync_peer.id; 0: see above
+//	table_id      omsync_table.id
+//	their_key     the peer's key, canonical
+//	own_key       the key here, canonical
+//	source        certain, decided or carried
+//	made_at       when, µs since 1970 UTC
 //
 // omsync_conflict: values that lost against one whose author had not seen them.
 //
@@ -157,6 +178,15 @@
 //	recorded_at   time
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer that told of it
+//	peer_id       omsync_peer.id of the peer in whose batch it was noticed or came; NULL: an earlier omsync recorded it
+//
+// omsync_resolution: what people decided about conflicts.
+//
+//	digest        that of the conflict record
+//	resolution    lost, kept or dismissed; open: a decision was taken back; replaced: the record is of a value that a decision replaced
+//	time, author  when, and at which node, with its name
+//	epoch         this node's epoch in which it came to be here
+//	origin        the peer that told of it; 0: it was decided here
 //
 // While format 1 is upgraded, row captureStart of omsync_capture is of no table; its operation is afterRestore if the triggers are
 // newer than the tables.

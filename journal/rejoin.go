@@ -12,7 +12,7 @@ import (
 // was restored and no longer has it. It is merge.Row.Reclaim for all rows at once, and for conflict records; what
 // waits from the peer is lost at it (see merge.Waiting).
 func Rejoin(ctx context.Context, q sqldb.DB, peer merge.Peer, after, epoch uint64) error {
-	for _, t := range []string{"omsync_version", "omsync_tombstone", "omsync_conflict"} {
+	for _, t := range []string{"omsync_version", "omsync_tombstone", "omsync_conflict", "omsync_resolution"} {
 		if err := sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE %s SET origin = 0, epoch = %d WHERE origin = %d AND epoch > %d", t, epoch, peer, after)); err != nil {
 			return fmt.Errorf("count what came from a restored peer as made here: %w", err)
 		}

@@ -117,7 +117,7 @@ func checkUpgraded(t *testing.T, db *sql.DB) {
 		"omsync_peer": {`["2" "kisumu" "child" "active" "card" ` + link + ` ` + record("requests") + ` "" "" "112" "106" "1" "2" ""]`,
 			`["7" "siaya" "child" "removed" "" ` + link + ` "" "" "" "0" "0" "" "" ""]`},
 		"omsync_import":   {`["2" "105" "8" "3"]`, `["2" "106" "9" "4"]`},
-		"omsync_conflict": {`["1" "dddddddddddddddd" "ward" "w-1" "name" "lost" "0" "3" "hub" "4" "kisumu" "5" "3" "0"]`, `["9" "eeeeeeeeeeeeeeee" "ward" "w-1" "" "" "1" "3" "hub" "4" "kisumu" "6" "4" "2"]`},
+		"omsync_conflict": {`["1" "dddddddddddddddd" "ward" "w-1" "name" "lost" "0" "3" "hub" "4" "kisumu" "5" "3" "0" ""]`, `["9" "eeeeeeeeeeeeeeee" "ward" "w-1" "" "" "1" "3" "hub" "4" "kisumu" "6" "4" "2" ""]`},
 	}
 	got := contents(t, db)
 	for _, l := range layouts() {

@@ -21,6 +21,7 @@ func stepsFrom2() []upgradeStep {
 		{"make omsync_removed", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_removed") }},
 		{"make omsync_deleted", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_deleted") }},
 		{"make omsync_waiting", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_waiting") }},
+		{"make omsync_report", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_report") }},
 		{"make omsync_unsent", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_unsent") }},
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")

@@ -11,8 +11,8 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Format 4 has the keys that peers have for rows here, and a bit for each column of a table with more than 62: those after the 62nd had
-// shared one. Nothing is sent again for that. What
+// Format 4 has a bit for each column of a table with more than 62: those after the 62nd had shared one; what people decided about conflicts; and
+// the keys that peers have for rows here. Nothing is sent again for that. What
 // the triggers of before note of such columns is read as before: see captured.
 
 func stepsFrom3() []upgradeStep {
@@ -27,6 +27,10 @@ func stepsFrom3() []upgradeStep {
 		{"make omsync_alias", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_alias") }},
 		{"add default masks of many columns", 3, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_table"), "default_more")
+		}},
+		{"make omsync_resolution", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
+		{"add over which link a conflict came", 3, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_conflict"), "peer_id")
 		}},
 		{"give each column a bit, and set the format 4", 3, func(ctx context.Context, u *upgrade) error {
 			return u.inTransaction(ctx, func() error {

@@ -22,6 +22,7 @@ type WaitingRow struct {
 	Since   int64 // µs since 1970 UTC: when the first version of it came that could not be applied
 	Tried   int64 // µs since 1970 UTC: when it was last tried
 	Tries   int
+	Dropped Dropping // nothing: it waits
 }
 
 // A Reason says why a row waits.
@@ -46,7 +47,7 @@ const (
 	WaitsForSchema ReasonCode = "schema"    // a column is a reference on one side only, or refers to another table there
 )
 
-const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, versions, content, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries"
+const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, versions, content, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries, dropped_at, dropped_by, dropped_why"
 
 // waitingPortion is how many bytes of rows that wait are written at once, but for one that is longer alone.
 const waitingPortion = 1 << 20
@@ -114,6 +115,9 @@ type WaitingFilter struct {
 	AwaitedTable   uint16
 	AwaitedKeys    []string
 	NotLost        bool
+	Dropped        bool  // those that somebody dropped
+	NotDropped     bool  // the others
+	Removed        bool  // those whose sender was removed
 	Since          int64 // µs since 1970 UTC: those that wait since then
 	LongestUntried bool  // in order of when they were tried, the longest ago first
 	Limit          int   // 0: all
@@ -145,6 +149,15 @@ func (f *WaitingFilter) where() string {
 	if f.AwaitedKeys != nil {
 		b = appendKeys(fmt.Appendf(b, " AND awaited_table = %d AND awaited_key IN (", f.AwaitedTable), f.AwaitedKeys)
 	}
+	if f.Dropped {
+		b = append(b, " AND dropped_at > 0"...)
+	}
+	if f.NotDropped {
+		b = append(b, " AND dropped_at = 0"...)
+	}
+	if f.Removed {
+		b = append(b, " AND peer_id IN (SELECT id FROM omsync_peer WHERE state = 'removed')"...)
+	}
 	if f.Since != 0 {
 		b = fmt.Appendf(b, " AND since >= %d", f.Since)
 	}
@@ -168,7 +181,7 @@ func Waiting(ctx context.Context, q sqldb.DB, filter WaitingFilter, f func(Waiti
 	query := "SELECT " + waitingColumns + " FROM omsync_waiting" + filter.where() + filter.order()
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		w := WaitingRow{ID: sqldb.Uint(r[0]), Peer: merge.Peer(sqldb.Uint(r[1])), Table: uint16(sqldb.Uint(r[2])), Key: whole(r[3:]),
-			Since: sqldb.Int(r[13]), Tried: sqldb.Int(r[14]), Tries: int(sqldb.Int(r[15]))}
+			Since: sqldb.Int(r[13]), Tried: sqldb.Int(r[14]), Tries: int(sqldb.Int(r[15])), Dropped: Dropping{string(r[17]), string(r[18]), sqldb.Int(r[16])}}
 		w.Reason = Reason{ReasonCode(r[8]), string(r[9]), uint16(sqldb.Uint(r[10])), string(r[11]), string(r[12])}
 		var err error
 		if w.Waiting, err = decodeWaiting(r[6]); err != nil {
@@ -186,8 +199,8 @@ func Waiting(ctx context.Context, q sqldb.DB, filter WaitingFilter, f func(Waiti
 	return nil
 }
 
-// DropWaiting forgets rows that wait, and returns how many.
-func DropWaiting(ctx context.Context, q sqldb.DB, filter WaitingFilter) (int64, error) {
+// ForgetWaiting forgets rows that wait, and returns how many.
+func ForgetWaiting(ctx context.Context, q sqldb.DB, filter WaitingFilter) (int64, error) {
 	r, err := q.ExecContext(ctx, "DELETE FROM omsync_waiting"+filter.where())
 	if err != nil {
 		return 0, fmt.Errorf("forget rows that wait: %w", err)
@@ -253,10 +266,10 @@ func LoseWaitingOf(ctx context.Context, q sqldb.DB, peer merge.Peer, tbl uint16)
 	return nil
 }
 
-// Awaited returns the tables of which rows are waited for.
+// Awaited returns the tables of which rows are waited for, by rows that were not dropped.
 func Awaited(ctx context.Context, q sqldb.DB) (map[uint16]bool, error) {
 	out := map[uint16]bool{}
-	err := sqldb.Each(ctx, q, "SELECT DISTINCT awaited_table FROM omsync_waiting WHERE awaited_table > 0", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT DISTINCT awaited_table FROM omsync_waiting WHERE awaited_table > 0 AND dropped_at = 0", func(r []sql.RawBytes) error {
 		out[uint16(sqldb.Uint(r[0]))] = true
 		return nil
 	})
@@ -277,9 +290,9 @@ type WaitingCount struct {
 	Text   string // of one of them
 }
 
-// CountWaitingRows counts the rows that wait, by peer, table and reason; the most frequent first.
+// CountWaitingRows counts the rows that wait and were not dropped, by peer, table and reason; the most frequent first.
 func CountWaitingRows(ctx context.Context, q sqldb.DB) (out []WaitingCount, err error) {
-	err = sqldb.Each(ctx, q, "SELECT peer_id, table_id, reason, COUNT(*), SUM(LENGTH(content) + LENGTH(versions)), MIN(since), MIN(text) FROM omsync_waiting GROUP BY peer_id, table_id, reason ORDER BY 4 DESC, 1, 2, 3", func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, q, "SELECT peer_id, table_id, reason, COUNT(*), SUM(LENGTH(content) + LENGTH(versions)), MIN(since), MIN(text) FROM omsync_waiting WHERE dropped_at = 0 GROUP BY peer_id, table_id, reason ORDER BY 4 DESC, 1, 2, 3", func(r []sql.RawBytes) error {
 		out = append(out, WaitingCount{merge.Peer(sqldb.Uint(r[0])), uint16(sqldb.Uint(r[1])), ReasonCode(r[2]), sqldb.Int(r[3]), sqldb.Int(r[4]), sqldb.Int(r[5]), string(r[6])})
 		return nil
 	})
@@ -289,9 +302,9 @@ func CountWaitingRows(ctx context.Context, q sqldb.DB) (out []WaitingCount, err 
 	return out, nil
 }
 
-// WaitingSize returns how many rows of a peer wait, and the bytes of them.
+// WaitingSize returns how many rows of a peer wait and were not dropped, and the bytes of them.
 func WaitingSize(ctx context.Context, q sqldb.DB, peer merge.Peer) (rows, bytes int64, err error) {
-	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT COUNT(*), IFNULL(SUM(LENGTH(content) + LENGTH(versions)), 0) FROM omsync_waiting WHERE peer_id = %d", peer), func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT COUNT(*), IFNULL(SUM(LENGTH(content) + LENGTH(versions)), 0) FROM omsync_waiting WHERE peer_id = %d AND dropped_at = 0", peer), func(r []sql.RawBytes) error {
 		rows, bytes = sqldb.Int(r[0]), sqldb.Int(r[1])
 		return nil
 	})
@@ -301,9 +314,9 @@ func WaitingSize(ctx context.Context, q sqldb.DB, peer merge.Peer) (rows, bytes 
 	return rows, bytes, nil
 }
 
-// AnyWaiting reports whether any row waits.
+// AnyWaiting reports whether any row waits that was not dropped.
 func AnyWaiting(ctx context.Context, q sqldb.DB) (found bool, err error) {
-	err = sqldb.Each(ctx, q, "SELECT 1 FROM omsync_waiting LIMIT 1", func([]sql.RawBytes) error { found = true; return nil })
+	err = sqldb.Each(ctx, q, "SELECT 1 FROM omsync_waiting WHERE dropped_at = 0 LIMIT 1", func([]sql.RawBytes) error { found = true; return nil })
 	if err != nil {
 		return false, fmt.Errorf("look for rows that wait: %w", err)
 	}

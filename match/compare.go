@@ -251,7 +251,7 @@ func (c *Comparison) groups(b *both, k keyPair) map[string]*group {
 			r := &rows[i]
 			seen := map[string]bool{}
 			for _, parts := range natural(r, place) {
-				id, ok := join(parts, k.Refs, fold, to)
+				id, ok := join(parts, k.Refs, Fold, to)
 				if !ok || seen[id] || !k.counts(parts) {
 					continue
 				}

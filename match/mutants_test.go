@@ -17,7 +17,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "NULL is no key", File: "side.go", Old: "\t\tif p == nil {\n\t\t\treturn \"\", false\n\t\t}", New: "\t\tif p == nil {\n\t\t\tp = new(string)\n\t\t\t*p = \"NULL\"\n\t\t}"},
 		mutation.Mutant{Rule: "nor is nothing", File: "side.go", Old: `ok = s != ""`, New: `ok = true`},
 		mutation.Mutant{Rule: "only some values make a key", File: "side.go", Old: "if len(k.Only) == 0 {", New: "if true {"},
-		mutation.Mutant{Rule: "of those each does", File: "side.go", Old: "fold(*parts[0]) == fold(only)", New: "*parts[0] == only"},
+		mutation.Mutant{Rule: "of those each does", File: "side.go", Old: "Fold(*parts[0]) == Fold(only)", New: "*parts[0] == only"},
 		mutation.Mutant{Rule: "a row has one partner here", File: "compare.go", Old: "if takenHere || takenThere {", New: "if takenHere && false || takenThere {"},
 		mutation.Mutant{Rule: "a row has one partner there", File: "compare.go", Old: "if takenHere || takenThere {", New: "if takenHere || takenThere && false {"},
 		mutation.Mutant{Rule: "one row here", File: "compare.go", Old: "len(g.here) == 1 && len(g.there) == 1 &&", New: "len(g.here) >= 1 && len(g.there) == 1 &&"},

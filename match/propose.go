@@ -104,13 +104,13 @@ func (c *Comparison) weigh(l *Line, b *both, h, t *Row) {
 func (c *Comparison) agree(k keyPair, here, there []Parts) (same, both bool) {
 	ids := map[string]bool{}
 	for _, parts := range here {
-		if id, ok := join(parts, k.Refs, fold, asIs); ok && k.counts(parts) {
+		if id, ok := join(parts, k.Refs, Fold, asIs); ok && k.counts(parts) {
 			ids[id] = true
 		}
 	}
 	compared := false
 	for _, parts := range there {
-		if id, ok := join(parts, k.Refs, fold, c.translated); ok && k.counts(parts) {
+		if id, ok := join(parts, k.Refs, Fold, c.translated); ok && k.counts(parts) {
 			compared = true
 			same = same || ids[id]
 		}

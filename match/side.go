@@ -56,8 +56,8 @@ func (s *Side) Table(name string) *Table {
 	return nil
 }
 
-// fold returns the form in which natural keys are compared.
-func fold(s string) string {
+// Fold returns the form in which values of natural keys are compared: without case, without blanks at their ends, and composed.
+func Fold(s string) string {
 	return strings.TrimSpace(caseless(s))
 }
 
@@ -108,7 +108,7 @@ func (k *Key) counts(parts Parts) bool {
 		return true
 	}
 	for _, only := range k.Only {
-		if len(parts) > 0 && parts[0] != nil && fold(*parts[0]) == fold(only) {
+		if len(parts) > 0 && parts[0] != nil && Fold(*parts[0]) == Fold(only) {
 			return true
 		}
 	}

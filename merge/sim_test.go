@@ -40,13 +40,15 @@ func schedule(seed int64, talk func(string, ...any)) string {
 			}
 		}
 	}
-	wrong := rand.New(rand.NewSource(^seed)) // of clocks that are quite wrong
+	wrong := rand.New(rand.NewSource(^seed))             // of clocks that are quite wrong
+	drops := rand.New(rand.NewSource(seed ^ 0x64726f70)) // of what people do with rows that wait
 	w.strict = wrong.Intn(3) == 0
 	restores, skews := r.Intn(2) == 0 || rough, r.Intn(2) == 0
 	w.tell("%v, policy %d, restores %v", tree, w.policy, restores)
 	w.insert(node(), "p1", 0)
 	for i := 8 + r.Intn(40); i > 0; i-- {
 		w.now++
+		w.drop(drops)
 		l := w.links[r.Intn(len(w.links))]
 		x := r.Float64()
 		switch {
@@ -88,6 +90,9 @@ func schedule(seed int64, talk func(string, ...any)) string {
 	}
 	w.tell("-- quiet")
 	clear(w.blocked)
+	for _, s := range w.sites {
+		s.drop(false)
+	}
 	return w.check(w.quiet(r, 120))
 }
 
@@ -109,6 +114,15 @@ func (w *world) block(r *rand.Rand, site, key string) {
 	at := [2]string{site, key}
 	w.blocked[at] = r.Intn(3) > 0
 	w.tell("%s takes %s: %t", site, key, !w.blocked[at])
+}
+
+// drop has people drop what waits at a site, or undo it, now and then.
+func (w *world) drop(r *rand.Rand) {
+	if n := w.names[r.Intn(len(w.names))]; r.Intn(12) == 0 && len(w.sites[n].wait) > 0 {
+		dropped := r.Intn(2) == 0
+		w.sites[n].drop(dropped)
+		w.tell("%s drops what waits: %t", n, dropped)
+	}
 }
 
 func (w *world) application(r *rand.Rand, site, key string) {

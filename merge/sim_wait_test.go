@@ -12,7 +12,8 @@ import (
 // A waiting is a row that waits, and its values.
 type waiting struct {
 	merge.Waiting
-	val [cols]value
+	val     [cols]value
+	dropped bool
 }
 
 // A waitKey says which row waits, and from whom. lost tells those apart that are lost at their sender.
@@ -38,9 +39,12 @@ func (s *site) loseWaiting(peer string) {
 // take settles a row that came, or lets it wait, in place of an earlier one that waits.
 func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote bool) {
 	r.Ack = im.RowAck(r.Ack)
-	q := waiting{im.Waiting(r.Incoming), r.val}
+	q := waiting{im.Waiting(r.Incoming), r.val, false}
 	k := waitKey{r.key, from, 0}
 	if earlier, ok := s.wait[k]; ok {
+		if earlier.dropped && !im.News(r.Incoming) {
+			return false
+		}
 		q.Waiting = q.After(earlier.Waiting)
 		delete(s.wait, k)
 	}
@@ -49,6 +53,14 @@ func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote
 		s.wait[k] = q
 	}
 	return wrote
+}
+
+// drop has nobody try again what waits, or undoes that.
+func (s *site) drop(dropped bool) {
+	for k, q := range s.wait {
+		q.dropped = dropped
+		s.wait[k] = q
+	}
 }
 
 // retryAlone tries what waits again, with no file at hand.
@@ -67,6 +79,9 @@ func (s *site) retry(im *merge.Import) (wrote bool) {
 			return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.peer, b.peer), cmp.Compare(a.lost, b.lost))
 		})
 		for _, k := range keys {
+			if s.wait[k].dropped {
+				continue
+			}
 			l := s.links[k.peer]
 			of := *im
 			of.Peer, of.FromParent, of.Acked = l.peer, k.peer == s.parent, l.Acked.Epoch

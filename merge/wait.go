@@ -63,6 +63,15 @@ func (w Waiting) After(earlier Waiting) Waiting {
 	return w
 }
 
+// News reports whether any version of a row is news. A row that somebody dropped and that comes again without any, since its sender does
+// not know yet that it came, stays dropped.
+func (im *Import) News(in Incoming) bool {
+	if !in.Alive {
+		return im.isNews(in.Dead.Epoch)
+	}
+	return slices.ContainsFunc(in.Groups, func(g SentGroup) bool { return im.isNews(g.Epoch) })
+}
+
 // Since returns the sender's epoch before the first of the versions that were news: as far as this node has applied the row. A row that
 // goes to the sender meanwhile carries no higher acknowledgement.
 func (w Waiting) Since() uint64 {

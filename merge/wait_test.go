@@ -169,3 +169,29 @@ func TestWaitingIsSettledAsItCame(t *testing.T) {
 		}
 	}
 }
+
+// What came before is no news when it comes again; one later version is, and so is all from a sender that does not know of a restore.
+func TestNews(t *testing.T) {
+	im := importFrom7()
+	row, deletion := waited(), merge.Incoming{Dead: merge.Sent{Stamp: merge.Stamp{Time: 3, Author: "a"}, Epoch: 60}}
+	last := uint64(0)
+	for _, g := range row.Groups {
+		last = max(last, g.Epoch)
+	}
+	for _, c := range []struct {
+		applied  uint64
+		valid    bool
+		row, del bool
+	}{
+		{last - 1, true, true, 60 > last-1},
+		{last, true, false, 60 > last},
+		{59, true, last > 59, true},
+		{60, true, last > 60, false},
+		{100, false, true, true},
+	} {
+		im.Applied, im.Valid = c.applied, c.valid
+		if im.News(row) != c.row || im.News(deletion) != c.del {
+			t.Errorf("applied up to %d, valid %t: the row is news: %t, the deletion: %t", c.applied, c.valid, im.News(row), im.News(deletion))
+		}
+	}
+}

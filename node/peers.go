@@ -115,6 +115,21 @@ func (n *Node) SetPeerState(ctx context.Context, name string, state access.State
 	return exchange.DiscardMail(ctx, n.Home, name)
 }
 
+// DropWaitingOfRemoved drops what waits of peers that were removed: nobody tries it any more, and a peer that is added anew sends all it has. It
+// returns how many rows there were. The lock must be held.
+func (n *Node) DropWaitingOfRemoved(ctx context.Context) (int64, error) {
+	tx, err := n.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	dropped, err := journal.DropWaiting(ctx, tx, journal.WaitingFilter{Removed: true}, journal.Dropping{By: "omsync peer remove", At: time.Now().UnixMicro()})
+	if err != nil {
+		return 0, err
+	}
+	return dropped, tx.Commit()
+}
+
 // saveState changes a peer's state in a transaction: imports write to the same row.
 func (n *Node) saveState(ctx context.Context, name string, state access.State) error {
 	tx, err := n.DB.BeginTx(ctx, nil)

@@ -49,6 +49,9 @@ func (l *layer) checkSections() (tomlfile.Key, error) {
 			return tomlfile.Key{"key", table}, fmt.Errorf("the key of table %s names no column", table)
 		}
 	}
+	if key, err := l.checkCalled(); err != nil {
+		return key, err
+	}
 	for table, columns := range l.Undeclared {
 		for column, text := range columns {
 			if _, ok := parseUsual(text); !ok {

@@ -68,6 +68,8 @@ type layer struct {
 	Reindex     *reindex                          `toml:"reindex"`
 	NewClinic   *newClinic                        `toml:"new_clinic"`
 	Distinct    map[string]distinct               `toml:"distinct"`
+	Bookkeeping map[string][]string               `toml:"bookkeeping"`
+	Called      map[string]called                 `toml:"called"`
 
 	natural map[string]map[string]natural // what Natural says: by table and the name of a rule
 	label   map[string]natural
@@ -150,8 +152,10 @@ func checkTables(f *tomlfile.File) error {
 			table = len(key) <= 2
 		case "conditional":
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
-		case "key", "natural", "label", "exclude", "filter", "secret", "names", "distinct":
+		case "key", "natural", "label", "exclude", "filter", "secret", "names", "distinct", "bookkeeping":
 			table = len(key) == 1
+		case "called":
+			table = len(key) <= 2
 		case "new_clinic":
 			table = len(key) == 1 || len(key) == 2 && slices.Contains([]string{"with", "only", "set", "account"}, key[1])
 		}

@@ -159,7 +159,8 @@ func referredColumns(t *schema.Table) (out []*schema.Column) {
 
 // finder finds rows by their keys, and locks them so that they stay.
 type finder struct {
-	q     *sql.Conn
+	q     sqldb.DB
+	read  bool // nothing is locked
 	known map[*schema.Table]map[string]journal.Row
 }
 
@@ -176,11 +177,9 @@ func (f *finder) row(ctx context.Context, t *schema.Table, key string) (r journa
 	if r, ok := f.known[t][key]; ok {
 		return r, true, nil
 	}
-	parts := []*string{&key}
-	if t.Root == t {
-		if parts, ok = journal.SplitKey(key, len(t.KeyColumns)); !ok {
-			return r, false, nil
-		}
+	parts, ok := KeyParts(t, key)
+	if !ok {
+		return r, false, nil
 	}
 	b := []byte("SELECT " + journal.Identity(t, "") + " FROM " + schema.Quote(t.Name) + " WHERE ")
 	for i, c := range t.KeyColumns {
@@ -196,8 +195,12 @@ func (f *finder) row(ctx context.Context, t *schema.Table, key string) (r journa
 		}
 		b = c.AppendLiteral(b, value)
 	}
+	lock := " LOCK IN SHARE MODE"
+	if f.read {
+		lock = ""
+	}
 	found := false
-	err = sqldb.Each(ctx, f.q, string(b)+" LIMIT 1 LOCK IN SHARE MODE", func(v []sql.RawBytes) error {
+	err = sqldb.Each(ctx, f.q, string(b)+" LIMIT 1"+lock, func(v []sql.RawBytes) error {
 		r, found = journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}, true
 		return nil
 	})
@@ -208,6 +211,14 @@ func (f *finder) row(ctx context.Context, t *schema.Table, key string) (r journa
 		f.add(t, key, r)
 	}
 	return r, found, nil
+}
+
+// KeyParts returns what a row's key columns hold, as the parts of its key; false if the key is none of the table's.
+func KeyParts(t *schema.Table, key string) ([]*string, bool) {
+	if t.Root != t {
+		return []*string{&key}, true
+	}
+	return journal.SplitKey(key, len(t.KeyColumns))
 }
 
 // part returns what a key column holds here for a part of a key.

@@ -109,8 +109,16 @@ func (u *undoing) before(ctx context.Context, c *schema.Column, now merge.Stamp,
 		return nil, false, nil
 	}
 	value, err := journal.ConflictValue(ctx, u.q, lost[i].ID)
-	if err != nil || value == nil {
-		return nil, err == nil, err
+	if err != nil {
+		return nil, false, err
+	}
+	return u.fromRecord(ctx, c, value)
+}
+
+// fromRecord returns a value of a conflict record as it is here; false: it refers to a row that is not here.
+func (u *undoing) fromRecord(ctx context.Context, c *schema.Column, value *string) ([]byte, bool, error) {
+	if value == nil {
+		return nil, true, nil
 	}
 	if c.Ref == nil || c.Ref.When != nil || c.Ref.ByName() {
 		return []byte(*value), true, nil

@@ -20,7 +20,8 @@ import (
 type revived struct {
 	t    *table
 	key  string
-	id   uint64 // of what is kept of it
+	id   uint64          // of what is kept of it
+	held journal.Content // or what it is to hold
 	at   journal.Row
 	done bool
 }
@@ -85,7 +86,14 @@ func (u *undoing) eachContent(ctx context.Context, rows []*revived, f func(*revi
 	for len(rows) > 0 {
 		n, byKey := 0, map[string]*revived{}
 		var ids []uint64
-		for n < min(len(rows), atOnce) && rows[n].t == rows[0].t {
+		if rows[0].held != nil {
+			if err := f(rows[0], rows[0].held); err != nil {
+				return err
+			}
+			rows = rows[1:]
+			continue
+		}
+		for n < min(len(rows), atOnce) && rows[n].t == rows[0].t && rows[n].held == nil {
 			byKey[rows[n].key] = rows[n]
 			ids = append(ids, rows[n].id)
 			n++

@@ -41,20 +41,30 @@ var errRefused = errors.New("a table does not take a row")
 // Undo takes back what came from a peer, and returns what was done, or of a dry run would be. If it fails, nothing is.
 func Undo(ctx context.Context, j *journal.Journal, o Options) (*Report, error) {
 	refused := map[name]string{}
+	var u *undoing
+	err := again(ctx, o.Seal, func() error {
+		u = &undoing{j: j, o: o, refused: refused}
+		return u.run(ctx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take back what came from %s: %w", o.Peer.Name, err)
+	}
+	return u.report(), nil
+}
+
+// again seals and does it, and once more if the application was in the way.
+func again(ctx context.Context, seal func(context.Context) error, do func() error) error {
 	for n := 1; ; {
-		if err := o.Seal(ctx); err != nil {
-			return nil, err
+		if err := seal(ctx); err != nil {
+			return err
 		}
-		u := &undoing{j: j, o: o, refused: refused}
-		switch err := u.run(ctx); {
-		case err == nil:
-			return u.report(), nil
+		switch err := do(); {
 		case errors.Is(err, errRefused):
 		case (errors.Is(err, errChanged) || sqldb.IsLockConflict(err)) && n < maxAttempts && ctx.Err() == nil:
 			n++
 			time.Sleep(rand.N(time.Duration(n) * 100 * time.Millisecond))
 		default:
-			return nil, fmt.Errorf("take back what came from %s: %w", o.Peer.Name, err)
+			return err
 		}
 	}
 }
@@ -94,9 +104,28 @@ type row struct {
 	values map[*schema.Column][]byte // of the columns by which rows refer to it, other than its integer
 }
 
-// run does it all in one transaction. foreign_key_checks is off so that the order of rows that refer to each other is free: every
-// reference is looked up, and looked at again before the commit.
+// run does it all in one transaction.
 func (u *undoing) run(ctx context.Context) error {
+	return u.transact(ctx, u.o.Wait, u.o.DryRun, func() error {
+		for _, step := range []func(context.Context) error{
+			u.findAll,
+			u.insertDeleted, // they may refer to rows that were added, which stay then
+			u.putBackReturned,
+			u.putBack,
+			u.remove,
+			u.forgetWaiting,
+		} {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// transact runs f in a transaction behind the gate, and commits it unless it is a dry run. foreign_key_checks is off so that the order of
+// rows that refer to each other is free: every reference is looked up, and looked at again before the commit.
+func (u *undoing) transact(ctx context.Context, wait time.Duration, dryRun bool, f func() error) error {
 	conn, err := u.j.DB.Conn(ctx)
 	if err != nil {
 		return err
@@ -110,27 +139,15 @@ func (u *undoing) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prepare the session: %w", err)
 	}
-	if err := journal.Gate(ctx, conn, true, u.o.Wait); err != nil {
+	if err := journal.Gate(ctx, conn, true, wait); err != nil {
 		return err
 	}
 	if err := u.j.Reload(ctx, conn); err != nil {
 		return err
 	}
 	u.q, u.find = conn, &finder{q: conn, known: map[*schema.Table]map[string]journal.Row{}}
-	for _, step := range []func(context.Context) error{
-		u.findAll,
-		u.insertDeleted, // they may refer to rows that were added, which stay then
-		u.putBackReturned,
-		u.putBack,
-		u.remove,
-		u.forgetWaiting,
-	} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	if u.o.DryRun {
-		return nil
+	if err := f(); err != nil || dryRun {
+		return err
 	}
 	return sqldb.Exec(ctx, conn, "COMMIT")
 }

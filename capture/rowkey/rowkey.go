@@ -174,3 +174,25 @@ func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (m
 	}
 	return out, nil
 }
+
+// Portable returns a value of this database as conflict records have it, so that it means the same everywhere: of a reference to a row
+// whose key is one value, that key. Conditional references, and those to rows whose keys have several parts, stay as they are.
+func Portable(ctx context.Context, q sqldb.DB, c *schema.Column, value *string) (*string, error) {
+	if value == nil || c.Ref == nil || c.Ref.When != nil || c.Ref.ByName() {
+		return value, nil
+	}
+	root := c.Ref.To.Root
+	if root.Integer == nil || len(root.KeyColumns) != 1 || root.KeyColumns[0].Ref != nil {
+		return value, nil
+	}
+	query := fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d", schema.Quote(root.KeyColumns[0].Name), schema.Quote(root.Name), schema.Quote(root.Integer.Name), sqldb.Int([]byte(*value)))
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		s := journal.Canonical(root, string(r[0]))
+		value = &s
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read keys of %s: %w", root.Name, err)
+	}
+	return value, nil
+}

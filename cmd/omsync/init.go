@@ -206,7 +206,7 @@ func checkDatabase(cmd *cobra.Command, n *node.Node, leave bool) (*schema.Profil
 		return nil, nil, err
 	}
 	if len(nameless) > 0 {
-		warn("rows that stay here, with what refers to them, until each has a key of its own, the same at every site that has the row:\n  %s", strings.Join(nameless, "\n  "))
+		warn("rows that stay here, with what refers to them, until each has a key of its own, the same at every site that has the row (omsync doctor --fix uuids):\n  %s", strings.Join(nameless, "\n  "))
 	}
 	if bad := node.NotExchanged(cat); len(bad) > 0 {
 		var lines []string

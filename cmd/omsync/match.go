@@ -178,7 +178,7 @@ func (o *matchOptions) print(w io.Writer, n *node.Node, r *match.Report, there *
 	if o.json {
 		return printJSON(w, matchJSON(r, there))
 	}
-	return printReport(w, r, there, n.Home)
+	return printMatch(w, r, there, n.Home)
 }
 
 // writeFile writes a file whole or not at all. It may hold names of patients: it is its owner's alone.
@@ -248,8 +248,8 @@ func matchJSON(r *match.Report, there *harmonise.There) matchReport {
 // maxOnTerminal is how many lines of each part a terminal gets.
 const maxOnTerminal = 20
 
-// printReport prints a report for a terminal.
-func printReport(out io.Writer, r *match.Report, there *harmonise.There, home string) error {
+// printMatch prints a report for a terminal.
+func printMatch(out io.Writer, r *match.Report, there *harmonise.There, home string) error {
 	fmt.Fprintf(out, "%s compared with %s as of %s (epoch %d)\n\n", r.Here, r.There, time.UnixMicro(there.Time).Local().Format("2006-01-02 15:04"), there.Epoch)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TABLE\tSAME KEY\tMATCHED\tPROPOSED\tCOLLISIONS\tONLY HERE\tWOULD WAIT\tNEW THERE\tONLY THERE")

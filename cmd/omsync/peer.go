@@ -216,7 +216,14 @@ func newPeerState(g *global, verb string, state access.State, short, effect stri
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is %s: %s\n", args[0], state, effect)
-			return nil
+			if state != access.Removed {
+				return nil
+			}
+			dropped, err := n.DropWaitingOfRemoved(cmd.Context())
+			if err == nil && dropped > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s of it that waited: dropped (omsync quarantine list --dropped)\n", count(dropped, "row"))
+			}
+			return err
 		},
 	}
 }

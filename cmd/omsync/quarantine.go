@@ -21,7 +21,7 @@ import (
 // waitingChoice is the flags and arguments that choose rows that wait.
 type waitingChoice struct {
 	peer, table, reason string
-	json                bool
+	json, dropped       bool
 }
 
 func newQuarantine(g *global) *cobra.Command {
@@ -34,6 +34,8 @@ func newQuarantine(g *global) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.Long += `
+What is dropped is kept as long as deleted rows (keep_deleted_days), a week at least, and with retry --dropped it waits again.`
 	cmd.AddCommand(newQuarantineList(g), newQuarantineShow(g), newQuarantineRetry(g), newQuarantineDrop(g))
 	return cmd
 }
@@ -44,6 +46,11 @@ func (o *waitingChoice) flags(cmd *cobra.Command) {
 	f.StringVar(&o.peer, "peer", "", "only rows that this peer sent")
 	f.StringVar(&o.table, "table", "", "only rows of this table")
 	f.StringVar(&o.reason, "reason", "", "only rows that wait for this reason: reference, unique, value, stamp or schema")
+}
+
+// droppedFlag adds the flag that chooses rows that were dropped.
+func (o *waitingChoice) droppedFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.dropped, "dropped", false, "rows that were dropped, by their numbers in quarantine list --dropped")
 }
 
 // filter returns what the flags and numbers choose. Without any it chooses all.
@@ -95,11 +102,7 @@ type waitingJSON struct {
 	Why      string                 `json:"why"`
 	Values   map[string]*string     `json:"values,omitempty"`
 	Refers   map[string]referedJSON `json:"references,omitempty"`
-}
-
-type referedJSON struct {
-	Table string `json:"table"`
-	Key   string `json:"key"`
+	Dropped  *droppedJSON           `json:"dropped,omitempty"`
 }
 
 // names are what a row's numbers stand for.
@@ -126,6 +129,12 @@ func readNames(ctx context.Context, n *node.Node) (*names, error) {
 func (m *names) object(q journal.WaitingRow, values bool) waitingJSON {
 	out := waitingJSON{ID: q.ID, Peer: m.peers[uint16(q.Peer)], Table: m.tables[q.Table], Key: q.Key, Reason: string(q.Reason.Code), Column: q.Reason.Column,
 		Awaits: m.tables[q.Reason.AwaitedTable], Deletion: !q.Alive, Lost: q.Lost, Since: time.UnixMicro(q.Since).UTC(), Tried: time.UnixMicro(q.Tried).UTC(), Tries: q.Tries, Why: q.Reason.Text}
+	if out.Peer == "" {
+		out.Peer = "a peer that was removed"
+	}
+	if d := q.Dropped; d.At > 0 {
+		out.Dropped = &droppedJSON{time.UnixMicro(d.At).UTC(), d.By, d.Why}
+	}
 	if !values {
 		return out
 	}
@@ -171,10 +180,15 @@ func newQuarantineList(g *global) *cobra.Command {
 				return err
 			}
 			f.Limit = limit
+			if o.dropped {
+				return listDropped(cmd.Context(), cmd.OutOrStdout(), n, f, o.json)
+			}
+			f.NotDropped = true
 			return listWaiting(cmd.Context(), cmd.OutOrStdout(), n, f, o.json)
 		},
 	}
 	o.flags(cmd)
+	o.droppedFlag(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 1000, "at most so many rows; 0: all")
 	cmd.Flags().BoolVar(&o.json, "json", false, "one JSON object a line")
 	return cmd
@@ -205,7 +219,8 @@ func listWaiting(ctx context.Context, out io.Writer, n *node.Node, f journal.Wai
 }
 
 func newQuarantineShow(g *global) *cobra.Command {
-	return &cobra.Command{
+	o := &waitingChoice{}
+	cmd := &cobra.Command{
 		Use:   "show ROW...",
 		Short: "Show rows that wait, with their values, as JSON",
 		Long:  "Show rows that wait, by their numbers in the list, with the values that came: one JSON object a line. They are patients' data.",
@@ -217,7 +232,7 @@ func newQuarantineShow(g *global) *cobra.Command {
 			}
 			defer n.Close()
 			ctx := cmd.Context()
-			f, err := (&waitingChoice{}).filter(ctx, n, ids)
+			f, err := o.filter(ctx, n, ids)
 			if err != nil {
 				return err
 			}
@@ -226,6 +241,7 @@ func newQuarantineShow(g *global) *cobra.Command {
 				return err
 			}
 			found := 0
+			f.Dropped, f.NotDropped = o.dropped, !o.dropped
 			err = journal.Waiting(ctx, n.DB, f, func(q journal.WaitingRow) error {
 				found++
 				return printJSON(cmd.OutOrStdout(), m.object(q, true))
@@ -236,6 +252,8 @@ func newQuarantineShow(g *global) *cobra.Command {
 			return err
 		},
 	}
+	o.droppedFlag(cmd)
+	return cmd
 }
 
 func newQuarantineRetry(g *global) *cobra.Command {
@@ -243,7 +261,8 @@ func newQuarantineRetry(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retry [ROW...]",
 		Short: "Try rows that wait again now",
-		Long:  "Try rows that wait again now: those with these numbers, or all that the flags choose. What still cannot be applied goes on waiting.",
+		Long: "Try rows that wait again now: those with these numbers, or all that the flags choose. What still cannot be applied goes on waiting.\n\n" +
+			"With --dropped, rows that were dropped wait again and are tried: those with these numbers in quarantine list --dropped, or all that the flags choose.",
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			n, err := g.openAll(cmd, node.Change)
 			if err != nil {
@@ -261,7 +280,12 @@ func newQuarantineRetry(g *global) *cobra.Command {
 			run := &importing{node: n, out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), json: o.json, applied: map[string]bool{}}
 			done := int64(0)
 			err = run.withHook(ctx, func() (err error) {
-				done, err = exchanging(cmd.ErrOrStderr(), n).RetryWaiting(ctx, f, func(r *exchange.Result) error { return run.print(r) })
+				each := func(r *exchange.Result) error { return run.print(r) }
+				if o.dropped {
+					done, err = retryDropped(ctx, cmd, exchanging(cmd.ErrOrStderr(), n), f, each)
+				} else {
+					done, err = exchanging(cmd.ErrOrStderr(), n).RetryWaiting(ctx, f, each)
+				}
 				return err
 			})
 			if err == nil && done == 0 && !o.json {
@@ -271,38 +295,7 @@ func newQuarantineRetry(g *global) *cobra.Command {
 		},
 	}
 	o.flags(cmd)
+	o.droppedFlag(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "one JSON object a line")
-	return cmd
-}
-
-func newQuarantineDrop(g *global) *cobra.Command {
-	o := &waitingChoice{}
-	cmd := &cobra.Command{
-		Use:   "drop ROW...",
-		Short: "Forget rows that wait",
-		Long: `Forget rows that wait: those with these numbers, or all that the flags choose. What they hold is not in this database then, and the
-sender does not send it again unless the row changes there, or a full load is made (omsync export --full at the sender).`,
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			if len(ids) == 0 && o.peer == "" && o.table == "" && o.reason == "" {
-				return failure.Hinted(errors.New("drop which rows?"), "give their numbers, or --peer, --table or --reason")
-			}
-			n, err := g.openAll(cmd, node.Change)
-			if err != nil {
-				return err
-			}
-			defer n.Close()
-			f, err := o.filter(cmd.Context(), n, ids)
-			if err != nil {
-				return err
-			}
-			dropped, err := journal.DropWaiting(cmd.Context(), n.DB, f)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s forgotten\n", count(dropped, "row"))
-			return err
-		},
-	}
-	o.flags(cmd)
 	return cmd
 }

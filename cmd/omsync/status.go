@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/doctor"
 	"github.com/omsync/omsync/node/status"
 )
 
@@ -23,7 +27,8 @@ func newStatus(g *global) *cobra.Command {
 		Long: `For each peer: the epoch of this node that was last sealed, sent, and acknowledged by it; the peer's epoch that was last
 applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch. For each link: when
 it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why. For
-each child: which quota it is over, so that its files are not applied, and of which it has used half or more.`,
+each child: which quota it is over, so that its files are not applied, and of which it has used half or more. For each peer, too: how far its
+clock is off, where its files prove it, and how many rows of this node wait there, as its last file said.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON) },
 	}
@@ -57,7 +62,7 @@ func downByDefaultText(tables []string) string {
 
 func printStatus(out io.Writer, s *status.Status) error {
 	fmt.Fprintf(out, "node %s, database %s, profile %s\n", s.Node, s.Database, s.Profile)
-	fmt.Fprintf(out, "%s not sealed yet, %s recorded\n", count(s.Unsealed, "change"), count(s.Conflicts, "conflict"))
+	fmt.Fprintf(out, "%s not sealed yet, %s recorded%s\n", count(s.Unsealed, "change"), count(s.Conflicts, "conflict"), openText(s))
 	if len(s.NotExchanged) > 0 {
 		fmt.Fprintf(out, "not exchanged: %s\n", strings.Join(s.NotExchanged, ", "))
 	}
@@ -74,6 +79,9 @@ func printStatus(out io.Writer, s *status.Status) error {
 		fmt.Fprintln(out, troubleText(f))
 	}
 	printQuarantine(out, s.Quarantine)
+	for _, d := range s.Dropped {
+		fmt.Fprintf(out, "%s from %s dropped, the last at %s by %s: omsync quarantine list --dropped\n", count(d.Rows, "row"), d.Peer, d.Last.Local().Format("2006-01-02 15:04"), failure.Printable(d.By))
+	}
 	if len(s.Peers) == 0 && len(s.Links) == 0 {
 		_, err := fmt.Fprintln(out, "no peers yet: omsync peer add CARD --as parent|child")
 		return err
@@ -93,6 +101,7 @@ func printStatus(out io.Writer, s *status.Status) error {
 			return err
 		}
 		printQuotas(out, p)
+		printReport(out, p)
 	}
 	for _, l := range s.Links {
 		if _, err := fmt.Fprintf(out, "link %s: %s\n", l.Link, linkText(l)); err != nil {
@@ -100,6 +109,17 @@ func printStatus(out io.Writer, s *status.Status) error {
 		}
 	}
 	return nil
+}
+
+// openText says how many conflicts somebody should look at.
+func openText(s *status.Status) string {
+	switch {
+	case s.MoreOpen:
+		return fmt.Sprintf(", more than %d open: omsync conflicts list", s.Open)
+	case s.Open > 0:
+		return fmt.Sprintf(", %d open: omsync conflicts list", s.Open)
+	}
+	return ""
 }
 
 // maxWaitingShown is how many reasons of rows that wait status shows.
@@ -143,6 +163,21 @@ func printQuotas(out io.Writer, p status.Peer) {
 	}
 	for _, q := range p.Quotas {
 		fmt.Fprintf(out, "%s has used %d of %d of its quota of %s\n", p.Name, q.Used, q.Limit, q.Quota.Words())
+	}
+}
+
+// printReport says what the peer's files show of its clock, and of rows of this node that wait there.
+func printReport(out io.Writer, p status.Peer) {
+	if c := p.Clock; c != nil {
+		fmt.Fprintln(out, doctor.ClockText(p.Name, time.Duration(c.Ahead)*time.Second, c.Since))
+	}
+	if w := p.There; w != nil {
+		var reasons []string
+		for _, reason := range slices.SortedFunc(maps.Keys(w.Reasons), func(a, b string) int { return cmp.Or(cmp.Compare(w.Reasons[b], w.Reasons[a]), cmp.Compare(a, b)) }) {
+			reasons = append(reasons, fmt.Sprintf("%d %s", w.Reasons[reason], reason))
+		}
+		fmt.Fprintf(out, "%s of this node wait at %s (%s), as it said on %s: omsync quarantine list there says which\n", count(w.Rows, "row"), p.Name,
+			strings.Join(reasons, ", "), w.Said.Local().Format("2006-01-02 15:04"))
 	}
 }
 

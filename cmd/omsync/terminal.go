@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -47,6 +49,45 @@ func exchanging(stderr io.Writer, n *node.Node) *exchange.Node {
 		x.Progress = func(label string, unit exchange.Unit) exchange.Bar { return newProgress(stderr, label, unit) }
 	}
 	return x
+}
+
+// table is lines with columns under each other, cut to the width of the terminal that they go to.
+type table struct {
+	*tabwriter.Writer
+	lines bytes.Buffer
+	out   io.Writer
+}
+
+func newTable(out io.Writer) *table {
+	t := &table{out: out}
+	t.Writer = tabwriter.NewWriter(&t.lines, 0, 0, 2, ' ', 0)
+	return t
+}
+
+// Flush writes the lines.
+func (t *table) Flush() error {
+	if err := t.Writer.Flush(); err != nil {
+		return err
+	}
+	text := t.lines.String()
+	if f, ok := t.out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			text = cutLines(text, width)
+		}
+	}
+	_, err := io.WriteString(t.out, text)
+	return err
+}
+
+// cutLines cuts lines to so many characters.
+func cutLines(text string, width int) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if r := []rune(line); len(r) > width {
+			lines[i] = string(r[:width-1]) + "…"
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // confirm asks a question that only "yes" agrees to. Without a terminal it answers errNotTerminal.

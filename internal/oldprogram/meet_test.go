@@ -45,9 +45,9 @@ func TestMeet(t *testing.T) {
 			if c.hub == before {
 				young, old = old, young
 			}
-			off := fmt.Sprintf("%s runs an omsync that does not read: pretend\n", old)
-			if got := strings.Contains(m.must(young, "status").Stdout, off); got != (m.program[young] == more) {
-				t.Errorf("%s says that a feature is off: %v", young, got)
+			off := fmt.Sprintf("%s runs an omsync that does not read: %s\n", old, map[bool]string{true: "pretend, resolutions", false: "resolutions"}[m.program[young] == more])
+			if got := m.must(young, "status").Stdout; !strings.Contains(got, off) {
+				t.Errorf("%s does not say which features are off:\n%s", young, got)
 			}
 			m.update(old, m.program[young])
 			if out := m.must(young, "status").Stdout; strings.Contains(out, "does not read") {

@@ -60,7 +60,7 @@ func PresentReading(t testing.TB, feature, since string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const is = "func Present() Known { return Known{"
+	const is = "func Present() Known {\n\treturn Known{"
 	if n := strings.Count(string(source), is); n != 1 {
 		t.Fatalf("%s has %q %d times", path, is, n)
 	}

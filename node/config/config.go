@@ -34,6 +34,7 @@ type Config struct {
 	MaxFile      string            `toml:"max_file"`
 	HorizonYears *int              `toml:"horizon_years"`
 	KeepDeleted  *int              `toml:"keep_deleted_days"`
+	OpenDays     *int              `toml:"conflicts_open_days"`
 	Quota        Quota             `toml:"quota"`
 
 	UserSecretsToChildren []string `toml:"user_secrets_to_children"`
@@ -109,6 +110,9 @@ func (c *Config) Check() error {
 	}
 	if c.KeepDeleted != nil && (*c.KeepDeleted < 0 || *c.KeepDeleted > MaxKeepDays) {
 		return fmt.Errorf("keep_deleted_days is %d: write a number from 0 to %d", *c.KeepDeleted, MaxKeepDays)
+	}
+	if c.OpenDays != nil && (*c.OpenDays < 1 || *c.OpenDays > MaxOpenDays) {
+		return fmt.Errorf("conflicts_open_days is %d: write a number from 1 to %d", *c.OpenDays, MaxOpenDays)
 	}
 	if c.Quota.ConflictBytes != "" {
 		if _, err := ParseBytes(c.Quota.ConflictBytes); err != nil {
@@ -233,6 +237,18 @@ func (c *Config) Keep() time.Duration {
 	}
 	if days == 0 {
 		return -1
+	}
+	return time.Duration(days) * 24 * time.Hour
+}
+
+// MaxOpenDays is the highest conflicts_open_days, DefaultOpenDays what it is where nothing is said.
+const MaxOpenDays, DefaultOpenDays = 3650, 90
+
+// ConflictsOpen returns how long a conflict is open that nobody settles.
+func (c *Config) ConflictsOpen() time.Duration {
+	days := DefaultOpenDays
+	if c.OpenDays != nil {
+		days = *c.OpenDays
 	}
 	return time.Duration(days) * 24 * time.Hour
 }

@@ -24,6 +24,7 @@ func Settings() []Setting {
 		{"max_file", "64GiB", "largest file that is fetched over a link"},
 		{"horizon_years", "10", "how many years later than this computer's clock the stamps of a child may be"},
 		{"keep_deleted_days", "90", "how many days rows that an import deletes are kept whole; 0: they are not"},
+		{"conflicts_open_days", "90", "how many days a conflict is open that nobody settles"},
 		{"quota.authors", "1000", "how many names of authors a child may bring in its life"},
 		{"quota.conflicts", "500000", "how many conflict records"},
 		{"quota.conflict_bytes", "256MiB", "how many bytes of them"},

@@ -8,9 +8,12 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/preflight"
+	"github.com/omsync/omsync/node/uuids"
+	"github.com/omsync/omsync/schema"
 )
 
 // Level says how much a finding matters.
@@ -46,6 +49,7 @@ func checks() []check {
 		{"rows without a key", nameless},
 		{"names to log in", names},
 		{"values that must be different", distinct},
+		{"clocks", clocks},
 	}
 }
 
@@ -112,10 +116,39 @@ func tables(_ context.Context, n *node.Node) (Finding, error) {
 	return Finding{Level: Warn, What: "not exchanged: " + strings.Join(lines, "; "), Do: "mend them, or name them under never in a profile file"}, nil
 }
 
+// nameless looks for rows that nothing names elsewhere, and of those that share a uuid says how to part them.
 func nameless(ctx context.Context, n *node.Node) (Finding, error) {
 	found, err := node.Nameless(ctx, n.DB, n.Journal.Catalogue)
-	if err != nil || len(found) == 0 {
-		return Finding{What: "none"}, err
+	if err != nil {
+		return Finding{}, err
 	}
-	return Finding{Level: Warn, What: "they stay here, with what refers to them: " + strings.Join(found, "; "), Do: "give each a key of its own, the same at every site that has the row"}, nil
+	var do []string
+	for _, t := range n.Journal.Catalogue.Order() {
+		if t.Key != schema.KeyUUID {
+			continue
+		}
+		empty, err := uuids.CountEmpty(ctx, n.DB, t)
+		if err != nil {
+			return Finding{}, err
+		}
+		if empty > 0 {
+			found = append(found, fmt.Sprintf("%s: %d with an empty uuid, which are one row elsewhere", t.Name, empty))
+		}
+		rows, err := rowkey.FindNameless(ctx, n.DB, t)
+		if err != nil {
+			return Finding{}, err
+		}
+		twins, err := uuids.FindTwins(ctx, n.DB, t, rows.Repeated[:min(maxShown, len(rows.Repeated))])
+		if err != nil {
+			return Finding{}, err
+		}
+		for _, w := range twins {
+			do = append(do, fmt.Sprintf("%s: %s and %s have one uuid; if they are two things, this parts them, here and in each copy of this database: %s", t.Name, w.First, w.Other, w.Statement))
+		}
+	}
+	if len(found) == 0 {
+		return Finding{What: "none"}, nil
+	}
+	do = append(do, "omsync doctor --fix uuids gives a uuid to each row that has none")
+	return Finding{Level: Warn, What: "they stay here, with what refers to them: " + strings.Join(found, "; "), Do: strings.Join(do, " ")}, nil
 }

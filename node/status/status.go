@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/node"
 )
 
@@ -21,7 +23,9 @@ type Status struct {
 	Profile      string   `json:"profile"`
 	Sealed       Point    `json:"sealed"` // the last epoch made, by a seal or by anything else
 	Unsealed     int64    `json:"unsealed_changes"`
-	Conflicts    int64    `json:"conflicts"`
+	Conflicts    int64    `json:"conflicts"`      // all records
+	Open         int      `json:"open_conflicts"` // conflicts that somebody should look at
+	MoreOpen     bool     `json:"more_open_conflicts,omitempty"`
 	NotExchanged []string `json:"not_exchanged,omitempty"`
 	Triggers     []string `json:"triggers_wrong,omitempty"` // tables whose triggers lack, or are not what they should be
 	// DownByDefault is the tables that go down only because no profile names them.
@@ -34,6 +38,16 @@ type Status struct {
 	Troubled []File `json:"files,omitempty"`
 	// Quarantine is the rows that came and wait, by peer, table and reason, the most frequent first.
 	Quarantine []Waiting `json:"quarantine,omitempty"`
+	// Dropped is the rows that waited and that somebody dropped, by peer, as long as they are kept.
+	Dropped []Dropped `json:"dropped,omitempty"`
+}
+
+// Dropped counts rows that waited and that somebody dropped.
+type Dropped struct {
+	Peer string    `json:"peer"`
+	Rows int64     `json:"rows"`
+	Last time.Time `json:"last"` // when the last of them was dropped
+	By   string    `json:"by"`   // and who did it
 }
 
 // Waiting counts rows that came and cannot be applied yet.
@@ -86,6 +100,10 @@ type Peer struct {
 	Stopped *Stopped `json:"stopped,omitempty"`
 	// Quotas is what the peer has used of its quotas, where that is half or more.
 	Quotas []Quota `json:"quotas,omitempty"`
+	// Clock is how far the peer's clock is off, where its files prove it.
+	Clock *Clock `json:"clock,omitempty"`
+	// There is how many rows of this node wait at the peer, as its last file said.
+	There *There `json:"rows_waiting_there,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 }
@@ -145,6 +163,9 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Conflicts, err = journal.CountConflicts(ctx, n.DB); err != nil {
 		return nil, err
 	}
+	if s.Open, s.MoreOpen, err = conflicts.CountOpen(ctx, n.DB, n.Journal, now.Add(-n.ConflictsOpen())); err != nil {
+		return nil, err
+	}
 	epoch, made, err := journal.LastEpochMade(ctx, n.DB)
 	if err != nil {
 		return nil, err
@@ -164,9 +185,18 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if err != nil {
 		return nil, err
 	}
+	reports, err := journal.Reports(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
 	known = known.Needed(n.Journal.HasManyColumns())
 	for _, p := range peers {
 		ps := peer(p, s.Sealed, now)
+		for _, r := range reports {
+			if r.Peer == p.ID {
+				ps.report(r)
+			}
+		}
 		ps.Unread, ps.Heard = known.Off(p.Heard), p.Heard.History != 0
 		ps.quotas(p.Used, n.Limits())
 		if ps.Waiting, err = n.Journal.CountWaiting(ctx, n.DB, p); err != nil {
@@ -180,8 +210,36 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Troubled, err = troubled(ctx, n, now); err != nil {
 		return nil, err
 	}
-	s.Quarantine, err = quarantine(ctx, n, peers)
+	if s.Quarantine, err = quarantine(ctx, n, peers); err != nil {
+		return nil, err
+	}
+	s.Dropped, err = dropped(ctx, n, peers)
 	return s, err
+}
+
+// removed stands for the name of a peer that was removed.
+const removed = "a peer that was removed"
+
+func nameOf(peers []*journal.Peer, id merge.Peer) string {
+	for _, p := range peers {
+		if p.ID == id {
+			return p.Name
+		}
+	}
+	return removed
+}
+
+// dropped counts the rows that were dropped.
+func dropped(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Dropped, error) {
+	counts, err := journal.CountDropped(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	var out []Dropped
+	for _, c := range counts {
+		out = append(out, Dropped{nameOf(peers, c.Peer), c.Rows, time.UnixMicro(c.Last).UTC().Truncate(time.Second), c.By})
+	}
+	return out, nil
 }
 
 // quarantine counts the rows that wait.
@@ -196,12 +254,7 @@ func quarantine(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Wai
 	}
 	var out []Waiting
 	for _, c := range counts {
-		w := Waiting{Peer: "a peer that was removed", Table: names[c.Table], Reason: string(c.Reason), Rows: c.Rows, Since: time.UnixMicro(c.Since).UTC().Truncate(time.Second), Why: c.Text}
-		for _, p := range peers {
-			if p.ID == c.Peer {
-				w.Peer = p.Name
-			}
-		}
+		w := Waiting{Peer: nameOf(peers, c.Peer), Table: names[c.Table], Reason: string(c.Reason), Rows: c.Rows, Since: time.UnixMicro(c.Since).UTC().Truncate(time.Second), Why: c.Text}
 		out = append(out, w)
 	}
 	return out, nil
