@@ -149,7 +149,7 @@ func TestMatch(t *testing.T) {
 		"kind matched C-visit~H-visit 0",
 		"kind only here C-own~ 6",
 		"kind proposed C-twice~H-twice 0", "kind proposed C-twice~H-twice2 0",
-		"staff collision C-bob~H-joe 0",
+		"staff collision C-bob~H-joe 4",
 		"staff proposed C-jane~H-jane 0",
 	}
 	for i, w := range want { // keys are in small letters
@@ -160,7 +160,7 @@ func TestMatch(t *testing.T) {
 		if got := matchLines(m.Report); !slices.Equal(got, want) {
 			t.Errorf("%s:\n%q, want\n%q", path, got, want)
 		}
-		if m.Report.Waiting != 6 {
+		if m.Report.Waiting != 9 {
 			t.Errorf("%s: %d rows would wait", path, m.Report.Waiting)
 		}
 		counts := map[string]match.Count{}

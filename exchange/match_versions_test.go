@@ -35,7 +35,7 @@ func TestMatchVersions(t *testing.T) {
 	}
 	m, _ := old.match("hub", hub.exportMatch("old", t.TempDir()))
 	want := []string{"concept proposed o-yes~h-yes 0", "concept_class matched o-misc~h-misc 0", "concept_map_type matched o-sameas~h-sameas 0", "concept_reference_source matched o-ciel~h-ciel 0", "concept_reference_term matched o-1065~h-1065 0",
-		"encounter_type matched o-vitals~h-vitals 0", "location_tag matched o-login~h-login 0", "users matched o-admin~h-admin 0", "users proposed o-jane~h-jane 0"}
+		"encounter_type matched o-vitals~h-vitals 0", "location_tag matched o-login~h-login 0", "users matched o-admin~h-admin 0", "users proposed o-jane~h-jane 1"}
 	if got := matchLines(m.Report); !slices.Equal(got, want) {
 		t.Errorf("%q, want\n%q", got, want)
 	}

@@ -38,12 +38,13 @@ type waiting struct {
 	of    map[*schema.Table]causes // by a row's integer, or its name where references hold that
 }
 
-// Waiting counts the rows that would wait at the peer because it lacks the rows named in missing (keys by table): those that go to it and
-// refer to one, and those that refer to these. References that hold in some rows only are not looked at. q is a snapshot.
+// Waiting counts the rows that would wait at the peer because it does not take the rows named in missing (keys by table): these themselves
+// if their tables go to it, those that go to it and refer to one, and those that refer to these. References that hold in some rows only are
+// not looked at. q is a snapshot.
 func (p *Plan) Waiting(ctx context.Context, q sqldb.DB, missing map[string][]string) (*Waiting, error) {
 	w := &waiting{database: p.database(q), out: &Waiting{counts: map[[2]string]int64{}}, of: map[*schema.Table]causes{}}
 	for _, t := range p.j.Replicated() {
-		if len(missing[t.Name]) > 0 && !p.sends[t] {
+		if len(missing[t.Name]) > 0 {
 			if err := w.addMissing(ctx, t, missing[t.Name]); err != nil {
 				return nil, err
 			}
@@ -71,6 +72,11 @@ func (w *waiting) addMissing(ctx context.Context, t *schema.Table, keys []string
 	}
 	found := causes{}
 	w.of[t] = found
+	if w.sends[t] {
+		for key := range number {
+			w.wait([]int32{number[key]}, false)
+		}
+	}
 	if t.Integer == nil { // references hold the name, which is the key
 		for key, n := range number {
 			found[key] = []int32{n}
@@ -89,6 +95,16 @@ func (w *waiting) addMissing(ctx context.Context, t *schema.Table, keys []string
 	return nil
 }
 
+// wait counts a row for what it waits for. itself: it is one of the missing rows, and was counted.
+func (w *waiting) wait(all []int32, itself bool) {
+	if !itself {
+		w.out.Total++
+	}
+	for _, n := range all {
+		w.out.counts[w.names[n]]++
+	}
+}
+
 // count looks at the rows of a table that goes to the peer.
 func (w *waiting) count(ctx context.Context, t *schema.Table) error {
 	var columns []*schema.Column
@@ -97,10 +113,10 @@ func (w *waiting) count(ctx context.Context, t *schema.Table) error {
 			columns = append(columns, c)
 		}
 	}
-	if !slices.ContainsFunc(columns, func(c *schema.Column) bool { return c.Ref.To != t }) {
+	own := w.of[t]
+	if len(own) == 0 && !slices.ContainsFunc(columns, func(c *schema.Column) bool { return c.Ref.To != t }) {
 		return nil
 	}
-	own := w.of[t]
 	if own == nil {
 		own = causes{}
 		w.of[t] = own
@@ -132,12 +148,11 @@ func (w *waiting) count(ctx context.Context, t *schema.Table) error {
 		if len(all) == 0 {
 			return nil
 		}
-		w.out.Total++
-		for _, n := range all {
-			w.out.counts[w.names[n]]++
-		}
+		id := string(v[0])
+		before := own[id]
+		w.wait(slices.DeleteFunc(slices.Clone(all), func(n int32) bool { return slices.Contains(before, n) }), len(before) > 0)
 		if t.Integer != nil {
-			own[string(v[0])] = all
+			own[id] = append(slices.Clone(before), all...)
 		}
 		return nil
 	})

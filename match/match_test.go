@@ -204,6 +204,33 @@ func TestCollisions(t *testing.T) {
 	}
 }
 
+// What goes to the other side and collides there waits there, unless it is there already; and what stays here collides with nothing there.
+func TestWaitingForCollisions(t *testing.T) {
+	mails := func(sends bool, rows ...string) *match.Table {
+		t := named("users", false, rows...)
+		t.Sends, t.Unique = sends, []match.Key{{Name: "email", Refs: []string{""}}}
+		for i, r := range rows {
+			_, mail, _ := strings.Cut(r, " ")
+			t.Rows[i].Unique = []match.Parts{parts(mail)}
+		}
+		return t
+	}
+	for sends, want := range map[bool][]string{true: {"a", "d"}, false: {"a", "c", "d", "e"}} {
+		here := side("clinic", mails(sends, "a=ann x@y", "both=bob b@y", "c=carl c@y", "d=dan d@y", "e=eve e@y"))
+		here.Tables[0].Rows[2].Seen = sends // what the other side has had
+		there := side("hub", mails(false, "A=abe X@y", "both=bob q@y", "B=ben b@y", "C=cid c@y", "d2=dan d@y"))
+		r := report(here, there)
+		got := r.Missing()["users"]
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("sends %v: missing %q, want %q", sends, got, want)
+		}
+		r.SetWaiting(func(_, key string) int64 { return map[string]int64{"a": 3, "d": 5, "e": 0}[key] })
+		if c := byTable(r, "users"); c.Waiting != 8 {
+			t.Errorf("sends %v: %+v", sends, c)
+		}
+	}
+}
+
 // What waits is counted by the caller; what nothing waits for is not listed.
 func TestWaiting(t *testing.T) {
 	places := named("place", false, "p=Ward")
@@ -222,7 +249,7 @@ func TestWaiting(t *testing.T) {
 	if len(r.Proposed) != 2 || r.Proposed[0].Waiting != 9 || r.Proposed[1].Waiting != 0 {
 		t.Errorf("%+v", r.Proposed)
 	}
-	if c := byTable(r, "type"); c.OnlyHere != 2 || c.Waiting != 7 || byTable(r, "place").Goes != 1 {
+	if c := byTable(r, "type"); c.OnlyHere != 2 || c.Waiting != 16 || byTable(r, "place").Goes != 1 {
 		t.Errorf("%+v", c)
 	}
 }

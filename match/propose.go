@@ -39,7 +39,7 @@ func (c *Comparison) propose(b *both) (out []Line, crowds []Crowd) {
 	}
 	for pair, said := range shared {
 		h, t := pair[0], pair[1]
-		l := Line{Table: b.name, Here: h.Key, There: t.Key, LabelHere: h.Label, LabelThere: t.Label, State: Proposed, For: said}
+		l := Line{Table: b.name, Here: h.Key, There: t.Key, LabelHere: h.Label, LabelThere: t.Label, State: Proposed, For: said, Sends: b.here.Sends}
 		c.weigh(&l, b, h, t)
 		out = append(out, l)
 	}
@@ -96,7 +96,7 @@ func (c *Comparison) weigh(l *Line, b *both, h, t *Row) {
 		}
 	}
 	if k := c.sharesUnique(b, h, t); k != "" {
-		l.For = append(l.For, "only one row may have this "+k)
+		l.For, l.Collides = append(l.For, "only one row may have this "+k), true
 	}
 }
 
@@ -164,7 +164,8 @@ func (c *Comparison) collide(b *both, proposals []Line) (out []Line) {
 				continue
 			}
 			for _, h := range index[id] {
-				if p.toThere[h.Key] == t.Key || proposed[[2]string{h.Key, t.Key}] {
+				there, taken := p.toThere[h.Key]
+				if there == t.Key || proposed[[2]string{h.Key, t.Key}] {
 					continue
 				}
 				said := fmt.Sprintf("only one row may have the %s %s", u.Name, c.text(u, parts))
@@ -173,7 +174,7 @@ func (c *Comparison) collide(b *both, proposals []Line) (out []Line) {
 					continue
 				}
 				found[[2]*Row{h, t}] = len(out)
-				out = append(out, Line{Table: b.name, Here: h.Key, There: t.Key, LabelHere: h.Label, LabelThere: t.Label, State: Collision, Against: []string{said}})
+				out = append(out, Line{Table: b.name, Here: h.Key, There: t.Key, LabelHere: h.Label, LabelThere: t.Label, State: Collision, Against: []string{said}, Sends: b.here.Sends, Collides: !taken && !h.Seen})
 			}
 		}
 	}

@@ -44,7 +44,7 @@ type Count struct {
 	Table                                                    string
 	Same, Matched, Proposed, Collisions, OnlyHere, OnlyThere int
 	Goes                                                     int   // only here, and will be new there
-	Waiting                                                  int64 // rows that would wait there for rows that are only here
+	Waiting                                                  int64 // rows that would wait there for rows that are only here, collide, or stay two although they are proposed
 }
 
 // Line is one row, or a pair of rows. What speaks for a pair and against is in words.
@@ -54,7 +54,9 @@ type Line struct {
 	LabelHere, LabelThere string
 	State                 State
 	For, Against          []string
-	Waiting               int64    // rows that refer to the row here and would wait at the other side, by what refers to them too
+	Sends                 bool     // rows of the table that are made here go to the other side
+	Collides              bool     // the row here is no row there, and one there has a value of it that only one row may have
+	Waiting               int64    // rows that would wait at the other side for the row here, by what refers to them too; it is one of them if it goes there
 	Decision              Decision // of a person; the zero Decision: none
 }
 
@@ -168,13 +170,15 @@ func (c *Comparison) addDecisions(r *Report) {
 	}
 }
 
-// Missing returns, by table, the keys of the rows here that no row there is, in tables of which nothing made here goes there: what refers
-// to them would wait there.
+// Missing returns, by table, the keys of the rows here for which others would wait at the other side, as it does not take them: rows that no row
+// there is, in tables of which nothing made here goes there; and in the others rows of which a row there has a unique value.
 func (r *Report) Missing() map[string][]string {
+	seen := map[[2]string]bool{}
 	out := map[string][]string{}
-	for _, list := range [][]Line{r.OnlyHere, r.Proposed} {
+	for _, list := range [][]Line{r.OnlyHere, r.Proposed, r.Collisions} {
 		for _, l := range list {
-			if !slices.Contains(out[l.Table], l.Here) {
+			if id := [2]string{l.Table, l.Here}; !seen[id] && (l.Sends && l.Collides || !l.Sends && l.State != Collision) {
+				seen[id] = true
 				out[l.Table] = append(out[l.Table], l.Here)
 			}
 		}
@@ -182,23 +186,28 @@ func (r *Report) Missing() map[string][]string {
 	return out
 }
 
-// SetWaiting notes how many rows would wait at the other side for each row that is missing there. Rows for which none would wait are no
+// SetWaiting notes how many rows would wait at the other side for each row that it does not take. Rows for which none would wait are no
 // longer listed as only here: they are counted.
 func (r *Report) SetWaiting(waiting func(table, key string) int64) {
-	for i := range r.Proposed {
-		r.Proposed[i].Waiting = waiting(r.Proposed[i].Table, r.Proposed[i].Here)
-	}
-	kept := r.OnlyHere[:0]
-	for _, l := range r.OnlyHere {
-		if l.Waiting = waiting(l.Table, l.Here); l.Waiting > 0 || l.Decision.Kind != "" {
-			kept = append(kept, l)
+	counted := map[[2]string]bool{}
+	count := func(l *Line) {
+		l.Waiting = waiting(l.Table, l.Here)
+		id := [2]string{l.Table, l.Here}
+		if counted[id] {
+			return
 		}
+		counted[id] = true
 		for i := range r.Tables {
 			if r.Tables[i].Table == l.Table {
 				r.Tables[i].Waiting += l.Waiting
 			}
 		}
 	}
-	r.OnlyHere = kept
+	for _, list := range [][]Line{r.Proposed, r.Collisions, r.OnlyHere} {
+		for i := range list {
+			count(&list[i])
+		}
+	}
+	r.OnlyHere = slices.DeleteFunc(r.OnlyHere, func(l Line) bool { return l.Waiting == 0 && l.Decision.Kind == "" })
 	slices.SortStableFunc(r.OnlyHere, func(a, b Line) int { return cmp.Compare(b.Waiting, a.Waiting) })
 }

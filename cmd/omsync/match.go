@@ -280,7 +280,7 @@ func printMatch(out io.Writer, r *match.Report, there *harmonise.There, home str
 		}
 	}
 	if r.Waiting > 0 {
-		fmt.Fprintf(out, "\n%s would wait at %s for what is only here\n", count(r.Waiting, "row"), r.There)
+		fmt.Fprintf(out, "\n%s would wait at %s for what is only here, or collides there\n", count(r.Waiting, "row"), r.There)
 	}
 	if len(r.Proposed)+len(r.OnlyHere) > 0 {
 		fmt.Fprintf(out, "\nTo decide: omsync --home %s match --csv FILE, then omsync --home %[1]s match --decide FILE\n", home)
