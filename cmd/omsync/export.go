@@ -134,6 +134,9 @@ func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error
 	if e.Base == 0 {
 		what = fmt.Sprintf("full load to epoch %d", e.Upto)
 	}
+	if e.Upto == 0 {
+		what = "rows go once its first load is applied here"
+	}
 	if e.Part != 0 {
 		what += fmt.Sprintf(", part %d", e.Part)
 		if e.Last {
