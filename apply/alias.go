@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
@@ -28,8 +29,11 @@ func (v *resolver) own(root *localTable, key string) (string, bool) {
 		return key, false
 	}
 	if v.aliases.Carried(root.journal.ID, their) {
-		if _, taken := v.aliases.Their(root.journal.ID, own); taken { // the sender has another row for it
-			return key, false
+		if _, taken := v.aliases.Their(root.journal.ID, own); taken || !v.carries {
+			if !root.KeyColumns[0].UUIDColumn {
+				return key, false
+			}
+			own = uuid.NewString() // the sender has another row for it, and here this one needs another key
 		}
 		v.addAlias(journal.Alias{Peer: v.peer.ID, Table: root.journal.ID, Their: their, Own: own, From: journal.AliasCarried, At: v.j.Now().UnixMicro()})
 	}

@@ -73,6 +73,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	if v.waiting, err = journal.WaitingTables(ctx, l.s.conn, l.peer.ID); err != nil {
 		return nil, err
 	}
+	v.carries = rules.Carries()
 	w := newWriter(l, v, o)
 	w.aside, v.aside, w.arrived = a, a, map[uint16][]string{}
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {

@@ -32,6 +32,7 @@ type resolver struct {
 	waiting   map[uint16]int64                   // of how many rows of each table versions of the sender wait
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 
+	carries    bool               // see merge.Import.Carries
 	newAliases []journal.Alias    // not stored yet
 	stayedAway map[rowName]string // why rows that were deleted here did not come back
 }

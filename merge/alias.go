@@ -34,6 +34,10 @@ func (im *Import) Unsent(r Row) bool {
 	return false
 }
 
+// Carries reports whether a key by which another peer calls a row here is taken for that row when the sender has it: only if nothing of this
+// node was ever in a file for the sender. Otherwise it may have the row already, by the key here, and this is another one.
+func (im *Import) Carries() bool { return im.Valid && im.Sent == 0 }
+
 // Returned reports whether a row that was known here has got another version of its existence: it came back, or stayed in spite of a
 // deletion. Its key is to be remembered: of such a row the epoch of its existence does not say whether others know it.
 func Returned(before, after Row) bool {

@@ -51,6 +51,9 @@ func TestRecognises(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
+	if im.Carries() || !(&merge.Import{Valid: true}).Carries() || (&merge.Import{}).Carries() {
+		t.Error("another peer's key is carried as long as nothing was sent")
+	}
 	im.Valid = false
 	if im.Recognises(one) {
 		t.Error("who does not know of a restore here is believed")

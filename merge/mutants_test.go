@@ -152,6 +152,7 @@ var mutants = []mutant{
 	{"what came from the sender is known there", "alias.go", "g.From != im.Peer && ", "", 20000, "TestApart"},
 	{"what is only sent again may be known there", "alias.go", "(im.OwnResent == nil || !im.OwnResent(g.Epoch))", "true", 0, "TestRecognises"},
 	{"what a peer may have lost may be known there", "alias.go", "(im.Reclaimed == nil || !im.Reclaimed(g.Epoch))", "true", 20000, "TestApart"},
+	{"a key is not carried to who may have the row", "alias.go", "return im.Valid && im.Sent == 0", "return im.Valid", 0, "TestRecognises"},
 	{"a file that is under way may have arrived", "alias.go", "upto = max(upto, e.Epoch)", "_ = e", 0, "TestWhatWasSentIsNotUnsent"},
 	{"so may a part of a load", "alias.go", "max(l.Acked.Epoch, l.Sending.Upto.Epoch)", "l.Acked.Epoch", 0, "TestWhatWasSentIsNotUnsent"},
 	{"after a restore here anything may have been in a file", "receive.go", "sent = math.MaxUint64", "sent = min(sent, math.MaxUint64)", 0, "TestWhatWasSentIsNotUnsent"},

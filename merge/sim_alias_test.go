@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand"
-	"os"
 	"slices"
 	"testing"
 
@@ -56,13 +55,25 @@ func (s *site) pairs() []pairOf {
 	return slices.SortedFunc(maps.Keys(s.aliases), func(a, b pairOf) int { return cmp.Or(cmp.Compare(a.peer, b.peer), cmp.Compare(a.key, b.key)) })
 }
 
-// carry makes an alias with one peer one with another that has the key too.
-func (s *site) carry(peer, key string) string {
+// carry makes an alias with one peer one with another that has the key too, if that cannot have the row otherwise.
+func (s *site) carry(peer, key string, im *merge.Import) string {
 	own := s.own(peer, key)
-	if own != key && s.aliases[pairOf{peer, key}] == "" {
-		s.pair(peer, key, own)
+	if s.aliases[pairOf{peer, key}] != "" || !s.calls(key) {
+		return own
 	}
+	if own == key || !im.Carries() {
+		s.w.made++
+		own = fmt.Sprintf("%s+%d", key, s.w.made) // the row of that key is another here
+		s.pair(peer, key, own)
+		return own
+	}
+	s.pair(peer, key, own)
 	return own
+}
+
+// calls reports whether some peer has the key for a row here.
+func (s *site) calls(key string) bool {
+	return slices.ContainsFunc(s.pairs(), func(p pairOf) bool { return p.key == key })
 }
 
 func (s *site) theirs(peer, key string) string {
@@ -114,7 +125,7 @@ func (s *site) translateIn(in *file, im *merge.Import) (f *file, wrote bool) {
 	f.rows, f.records = slices.Clone(in.rows), slices.Clone(in.records)
 	has := map[string]bool{}
 	for i := range f.rows {
-		f.rows[i].key = s.carry(f.src, f.rows[i].key)
+		f.rows[i].key = s.carry(f.src, f.rows[i].key, im)
 		has[f.rows[i].key] = true
 	}
 	for _, kind := range "pc" { // those that are referred to first
@@ -152,7 +163,7 @@ func (s *site) translateIn(in *file, im *merge.Import) (f *file, wrote bool) {
 		f.records[i].key = s.own(f.src, f.records[i].key)
 	}
 	for v, k := range f.means {
-		s.means[v] = s.carry(f.src, k)
+		s.means[v] = s.carry(f.src, k, im)
 	}
 	return f, wrote
 }
@@ -311,7 +322,7 @@ func scheduleApart(seed int64, talk func(string, ...any)) string {
 	w := newWorld(trees[r.Intn(len(trees))], merge.Policy(r.Intn(3)), talk)
 	w.apart, w.named, w.same = true, map[value]string{}, map[string]string{}
 	w.strict = r.Intn(4) == 0
-	restores := r.Intn(2) == 0 && os.Getenv("NORESTORE") == ""
+	restores := r.Intn(2) == 0
 	w.whole = restores
 	has := map[string]map[string]bool{}
 	for _, n := range w.names {
@@ -348,6 +359,7 @@ func scheduleApart(seed int64, talk func(string, ...any)) string {
 		case restores && r.Float64() < .12:
 			if r.Intn(3) == 0 {
 				w.restore(n)
+				w.quiet(r, 25) // nobody goes on working before it is noticed
 			} else {
 				w.backups[n] = w.sites[n].backup()
 				w.tell("backup of %s", n)
