@@ -118,6 +118,7 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 		func() error { return im.dropSettled(ctx) },
 		func() error { return im.writer.saveBulkVersions(ctx) },
 		func() error { return im.writer.saveConflicts(ctx) },
+		func() error { return im.writer.saveRefused(ctx) },
 		func() error { return im.reindex(ctx) }, // last: the application may want that row too
 	} {
 		if err := step(); err != nil {
@@ -186,13 +187,16 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 	return fmt.Errorf("an item of type %T is of a later format: use a newer omsync", item)
 }
 
-// policy is what decides conflicts in a table.
-func (im *importer) policy(l *localTable) merge.Policy {
-	configured := merge.Newest
-	if im.o.Policy != nil {
-		configured = im.o.Policy(l.Name)
+// policies are what decides conflicts in a table of the batch.
+func (im *importer) policies(t *sentTable) merge.Policies {
+	var own merge.Policies
+	if im.o.Policies != nil {
+		own = im.o.Policies(t.local.journal)
 	}
-	return l.rules.Policy(configured)
+	if im.rules.FromParent {
+		own = own.Under(t.policies)
+	}
+	return t.local.rules.Policies(own)
 }
 
 // addCounts adds what was done to the report.

@@ -51,7 +51,7 @@ func tree(t *testing.T, clinics ...string) (hub *node, all map[string]*node) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Policy: func(string) merge.Policy { return merge.Newest }, Wait: sites.Wait}}
+		all[name] = &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Wait: sites.Wait}}
 	}
 	hub = all["hub"]
 	for _, name := range clinics {

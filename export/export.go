@@ -21,12 +21,13 @@ type File interface {
 
 // Options say what to export and how a file is made.
 type Options struct {
-	Full       bool           // a full load, whatever the peer has acknowledged
-	BeforeLoad bool           // rows go to a parent although nothing of it is applied here, and nothing was ever sent to it
-	SinceSent  bool           // from the last batch made, acknowledged or not: for a link that runs one way
-	PartSize   int64          // bytes after which a full load goes on in the next file; 0: one file
-	Wait       time.Duration  // how long to wait for the gate
-	Features   features.Known // what this program reads and writes; the peer is written what it has said that it reads
+	Full       bool                                // a full load, whatever the peer has acknowledged
+	BeforeLoad bool                                // rows go to a parent although nothing of it is applied here, and nothing was ever sent to it
+	SinceSent  bool                                // from the last batch made, acknowledged or not: for a link that runs one way
+	PartSize   int64                               // bytes after which a full load goes on in the next file; 0: one file
+	Wait       time.Duration                       // how long to wait for the gate
+	Policies   func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
+	Features   features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer

@@ -238,7 +238,7 @@ func (w *world) checkPaired() string {
 				return fmt.Sprintf("orphan: %s at %s", k, a.name)
 			case k[0] == 'c' && over(a.target(e.val[1])) != b.target(other.val[1]):
 				return fmt.Sprintf("refers: %s at %s and %s", k, a.name, b.name)
-			case w.policy == merge.Newest && w.restores == 0 && !sameStamps(e.Row, other.Row):
+			case w.newest && w.restores == 0 && !sameStamps(e.Row, other.Row):
 				return fmt.Sprintf("other stamps: %s at %s and %s", k, a.name, b.name)
 			}
 		}
@@ -349,7 +349,7 @@ func scheduleApart(seed int64, talk func(string, ...any)) string {
 			}
 		}
 	}
-	w.tell("%v, policy %d, restores %v", w.links, w.policy, restores)
+	w.tell("%v, policies %v, restores %v", w.links, w.policies, restores)
 	step := func(works bool) {
 		w.now++
 		l := w.links[r.Intn(len(w.links))]
