@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -210,6 +211,9 @@ func (im *importer) mayBeUnsent(ctx context.Context, l *localTable) (bool, error
 	if d := l.journal.Default; !d.Mask.IsEmpty() && d.Epoch > im.rules.Sent && d.From != im.peer.ID {
 		return true, nil
 	}
+	if !l.rules.Sends() && im.rules.Met != 0 {
+		return true, nil
+	}
 	if im.unsentTables == nil {
 		var err error
 		if im.unsentTables, _, err = journal.NewerTables(ctx, im.writer.s.conn, im.rules.Sent, im.peer.ID); err != nil {
@@ -365,7 +369,7 @@ func (im *importer) pair(ctx context.Context, w *block, n natural, at []int, row
 		e := v.keys.at(w.Keys[places[c]])
 		_, isDead := dead[theirs[c]]
 		_, paired := v.aliases.Their(l.journal.ID, own)
-		x := merge.Likeness{Here: 1, There: 1, KeyKnown: isDead || e.aliased || v.aliases.IsOwn(l.journal.ID, theirs[c]), Paired: paired, Returned: returned[own], Local: cand.known[c]}
+		x := merge.Likeness{Stays: !l.rules.Sends(), Here: 1, There: 1, KeyKnown: isDead || e.aliased || v.aliases.IsOwn(l.journal.ID, theirs[c]), Paired: paired, Returned: returned[own], Local: cand.known[c]}
 		if !im.rules.Recognises(x) || len(theirs[c]) > journal.MaxAliasKey || len(own) > journal.MaxAliasKey {
 			continue
 		}
@@ -379,6 +383,57 @@ func (im *importer) pair(ctx context.Context, w *block, n natural, at []int, row
 			return err
 		}
 		l.count.Recognised++
+		if im.recognised == nil {
+			im.recognised = map[*localTable][]journal.Row{}
+		}
+		im.recognised[l] = append(im.recognised[l], cand.found[c].row)
+	}
+	return nil
+}
+
+// resendReferring has rows sent again that refer to rows which were recognised: what was sent of them before has a key that the peer does not
+// know, and waits there.
+func (im *importer) resendReferring(ctx context.Context) error {
+	if im.rules.Sent == 0 || len(im.recognised) == 0 {
+		return nil
+	}
+	conn := im.writer.s.conn
+	epoch, err := journal.NextEpoch(ctx, conn, true, im.j.Now())
+	if err != nil {
+		return err
+	}
+	resent := false
+	for l, rows := range im.recognised {
+		if l.Integer == nil {
+			continue
+		}
+		var in []string
+		for _, r := range rows {
+			in = append(in, strconv.FormatInt(r.Int, 10))
+		}
+		for _, ref := range l.Children {
+			t := ref.From.Table
+			meta := im.j.Tables[t.Name]
+			if meta == nil || ref.When != nil || ref.ByName() || !im.resolver.table(t).rules.Sends() {
+				continue
+			}
+			var referring []journal.Row
+			query := fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s)", journal.Identity(t, ""), schema.Quote(t.Name), schema.Quote(ref.From.Name), strings.Join(in, ","))
+			err := im.resolver.s.each(ctx, query, func(r []sql.RawBytes) error {
+				referring = append(referring, journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])})
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("look for rows of %s: %w", t.Name, err)
+			}
+			if err := journal.ResendRows(ctx, conn, meta, referring, epoch.Epoch, im.j.Authors); err != nil {
+				return err
+			}
+			resent = resent || len(referring) > 0
+		}
+	}
+	if !resent {
+		return journal.DropEpoch(ctx, conn, epoch.Epoch)
 	}
 	return nil
 }

@@ -358,3 +358,34 @@ func TestAliasesOfARestoredClinic(t *testing.T) {
 		t.Errorf("the hub has %s kinds", got)
 	}
 }
+
+// In a table that only flows down a clinic's rows go nowhere: what its hub makes later by the same name is that row.
+func TestRecognisedInATableThatFlowsDown(t *testing.T) {
+	profile := kindsProfile + "\n[direction]\ndown = [\"kind\"]\n"
+	hub, clinic := sites.New(t, "hub", profile, kinds...), sites.New(t, "clinic", profile, kinds...)
+	hub.Exec("INSERT INTO kind (name, uuid) VALUES ('First', 'k-1')")
+	clinic.Exec("INSERT INTO kind (name, uuid) VALUES ('First', 'k-1')") // one is a copy of the other
+	for _, s := range []*sites.Site{hub, clinic} {
+		s.Waits, s.Listens = true, true
+		s.Init()
+	}
+	hub.Connect(clinic)
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO kind (name, uuid) VALUES ('New', 'c-1')", "UPDATE kind SET name = 'Second' WHERE uuid = 'k-1'", "INSERT INTO visit (kind_id, note, uuid) SELECT id, 'v', 'v-1' FROM kind WHERE uuid = 'c-1'")
+	sites.Exchange(hub, clinic)
+	if got := hub.One("SELECT COUNT(*) FROM omsync_waiting"); got != "1" {
+		t.Errorf("%s visits wait for a kind that the hub does not have", got)
+	}
+	hub.Exec("INSERT INTO kind (name, uuid) VALUES ('New', 'h-1'), ('Second', 'h-2')")
+	sites.Exchange(hub, clinic)
+	if got := clinic.Aliases(hub); !slices.Equal(got, []string{"kind h-1=c-1"}) {
+		t.Errorf("aliases %q", got)
+	}
+	if got := clinic.One("SELECT COUNT(*) FROM kind"); got != "3" {
+		t.Errorf("the clinic has %s kinds", got)
+	}
+	if got := hub.One("SELECT CONCAT(k.uuid, (SELECT COUNT(*) FROM omsync_waiting)) FROM visit v JOIN kind k ON k.id = v.kind_id"); got != "h-10" {
+		t.Errorf("the visit that waited is of the kind %s", got)
+	}
+	sites.Quiet(t, hub, clinic)
+}

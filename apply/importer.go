@@ -27,8 +27,9 @@ type importer struct {
 	resolver *resolver
 	writer   *writer
 
-	returned     map[uint16][]string // keys of rows that came back, by number of the table
-	unsentTables map[uint16]bool     // that have rows which were never in a file for the sender; nil: not asked yet
+	returned     map[uint16][]string           // keys of rows that came back, by number of the table
+	recognised   map[*localTable][]journal.Row // rows here that were recognised
+	unsentTables map[uint16]bool               // that have rows which were never in a file for the sender; nil: not asked yet
 
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
@@ -113,6 +114,7 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 		func() error { return im.writer.fillPatches(ctx, finishing) }, // leaves nothing
 		func() error { return im.writer.checkNames(ctx) },             // last of all rows: names may move between them
 		func() error { return errors.Join(im.resolver.saveAliases(ctx), im.saveReturned(ctx)) },
+		func() error { return im.resendReferring(ctx) },
 		func() error { return im.lateAsides(ctx) }, // another try, if rows turned out not to be applicable
 		func() error { return im.writer.saveWaiting(ctx) },
 		func() error { return im.dropSettled(ctx) },

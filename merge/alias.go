@@ -10,6 +10,7 @@ type Likeness struct {
 	KeyKnown    bool // the sender's key says by itself which row is meant: of one here, of a deletion that is known here, or by an alias
 	Paired      bool // the row here is another row of the sender's: by an alias, or because that has its key
 	Returned    bool // the row here had come back, see [Returned]
+	Stays       bool // rows of the table are in no file for the sender: the direction has it so
 	Local       Row  // what is known of the row here
 }
 
@@ -18,17 +19,19 @@ type Likeness struct {
 // that the sender has, or may have from a file that is under way, is not the one that has its name now: a nurse1 who was
 // renamed is not the new nurse1, nor is a type that was deleted there its successor.
 func (im *Import) Recognises(x Likeness) bool {
-	return x.Here == 1 && x.There == 1 && !x.KeyKnown && !x.Paired && !x.Returned && im.Unsent(x.Local)
+	return x.Here == 1 && x.There == 1 && !x.KeyKnown && !x.Paired && !x.Returned && im.Unsent(x.Local, x.Stays)
 }
 
-// Unsent reports whether a row that is alive here was never in a file for the sender, nor came from it.
-func (im *Import) Unsent(r Row) bool {
+// Unsent reports whether a row that is alive here was never in a file for the sender, nor came from it. Of rows that are in no file anyhow
+// (stays) it is one that was made after the two had met: what was there before may be there too, where one database is a copy of the other.
+func (im *Import) Unsent(r Row, stays bool) bool {
 	if !r.Alive || !im.Valid {
 		return false
 	}
 	for _, g := range r.Groups {
 		if g.Mask.Has(Existence) {
-			return g.From != im.Peer && g.Epoch > im.Sent && (im.OwnResent == nil || !im.OwnResent(g.Epoch)) && (im.Reclaimed == nil || !im.Reclaimed(g.Epoch))
+			unsent := g.Epoch > im.Sent || stays && im.Met != 0 && g.Epoch > im.Met
+			return unsent && g.From != im.Peer && (im.OwnResent == nil || !im.OwnResent(g.Epoch)) && (im.Reclaimed == nil || !im.Reclaimed(g.Epoch))
 		}
 	}
 	return false

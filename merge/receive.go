@@ -44,7 +44,11 @@ func (l *Link) Import(own *History, h Header, d Decision) Import {
 	if l.Receiving.ID != 0 && l.Receiving.ID != h.Load && l.Receiving.Upto.Epoch > h.Upto.Epoch {
 		further = l.Receiving.First
 	}
-	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
+	met := uint64(0)
+	if len(l.Imports) > 0 && h.AckHistory == own.ID {
+		met = l.Imports[0].OwnEpoch
+	}
+	return Import{Met: met, Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
 		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Further: further, Sent: sent}
 }
 
