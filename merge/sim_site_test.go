@@ -358,56 +358,6 @@ func (s *site) without(f *file) *file {
 	return &x
 }
 
-// references lists which rows that are here refer to the rows that are to go.
-func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
-	goes := map[string]int{}
-	for i, r := range dead {
-		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Incoming) {
-			goes[r.key] = i
-		}
-	}
-	for _, k := range s.keys() {
-		e := s.rows[k]
-		if !e.here || k[0] != 'c' {
-			continue
-		}
-		target, ok := goes[s.target(e.val[1])]
-		if !ok {
-			continue
-		}
-		referrer, ok := goes[k]
-		if !ok {
-			referrer = -1
-		}
-		refs = append(refs, [2]int{referrer, target})
-	}
-	return refs
-}
-
-// note records what lost.
-func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote bool) {
-	add := func(bit int, v value) {
-		x := record{r.key, bit, v, l.Loser}
-		if _, ok := s.records[x]; !ok {
-			s.records[x], wrote = merge.Version{Epoch: epoch}, true
-		}
-	}
-	if l.Deletion {
-		add(0, deleted)
-		return wrote
-	}
-	for i := 1; i < cols; i++ {
-		switch {
-		case !l.Mask.Has(i):
-		case l.Incoming:
-			add(i, r.val[i])
-		default:
-			add(i, e.val[i])
-		}
-	}
-	return wrote
-}
-
 func (s *site) here(key string) bool { return s.rows[key].here }
 
 func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.target(ref)) }
