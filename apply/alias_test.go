@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -260,4 +261,131 @@ func TestDecisionsAboutConflictsOfAliases(t *testing.T) {
 	if got := resolved(hub); !strings.Contains(got, "visit h-v1") {
 		t.Errorf("decided at the hub: %s", got)
 	}
+}
+
+// Three sites that lived apart meet and go on at random: rows made, renamed, deleted and made again at each, files late and lost. In the end each
+// link's two sides hold the same, under their own keys.
+func TestAliasesAtRandom(t *testing.T) {
+	seeds := 4
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(uint64(seed), 5))
+		hub, clinic := apart(t)
+		post := sites.New(t, "post", kindsProfile, kinds...)
+		post.Waits, post.Listens = true, true
+		post.SetOffset(1000)
+		post.Exec("INSERT INTO kind (name, uuid) VALUES ('Emergency', 'p-k2'), ('Only there', 'p-k3')", "INSERT INTO visit (kind_id, note, uuid) VALUES (1000, 'p', 'p-v1')")
+		post.Init()
+		clinic.Connect(post)
+		all := []*sites.Site{hub, clinic, post}
+		sites.Exchange(all...)
+		made := 0
+		work := func(s *sites.Site) {
+			made++
+			key := fmt.Sprintf("%.1s-%d", s.Name, made)
+			kind := "(SELECT id FROM (SELECT id FROM kind ORDER BY RAND(" + fmt.Sprint(r.IntN(1000)) + ") LIMIT 1) k)"
+			name := []string{"Scheduled", "Emergency", "Late", "Ward"}[r.IntN(4)]
+			s.Exec([]string{
+				"INSERT INTO kind (name, uuid) VALUES ('" + name + "', '" + key + "')",
+				"INSERT INTO place (kind_id, name, uuid) VALUES (" + kind + ", '" + name + "', '" + key + "')",
+				"INSERT INTO visit (kind_id, note, uuid) VALUES (" + kind + ", '" + key + "', '" + key + "')",
+				"UPDATE kind SET name = '" + name + "' WHERE id = " + kind,
+				"UPDATE kind SET about = '" + key + "' WHERE id = " + kind,
+				"UPDATE place SET name = '" + key + "' ORDER BY RAND() LIMIT 1",
+				"UPDATE visit SET kind_id = " + kind + " ORDER BY uuid LIMIT 1",
+				"DELETE FROM visit ORDER BY uuid DESC LIMIT 1",
+				"DELETE FROM kind WHERE id NOT IN (SELECT kind_id FROM place WHERE kind_id IS NOT NULL) AND id NOT IN (SELECT kind_id FROM visit) AND id NOT IN (SELECT kind_id FROM tag) LIMIT 1",
+				"DELETE FROM place WHERE id NOT IN (SELECT place_id FROM visit WHERE place_id IS NOT NULL) AND id NOT IN (SELECT place_id FROM tag) AND id NOT IN (SELECT p FROM (SELECT parent p FROM place WHERE parent IS NOT NULL) x) LIMIT 1",
+				"REPLACE INTO tag (place_id, kind_id) SELECT MAX(place.id), " + kind + " FROM place HAVING MAX(place.id) IS NOT NULL",
+			}[r.IntN(11)])
+		}
+		for range 40 {
+			for range 1 + r.IntN(3) {
+				work(all[r.IntN(3)])
+			}
+			from := r.IntN(3)
+			to := all[[]int{1, 2 * r.IntN(2), 1}[from]]
+			for _, f := range all[from].Export(to) {
+				if r.IntN(4) > 0 {
+					to.Import(f)
+				}
+			}
+		}
+		sites.Exchange(all...)
+		sites.Exchange(all...)
+		sameKinds(t, clinic, hub)
+		sameKinds(t, post, clinic)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// A clinic whose database is put back from before a row was recognised: the copy of its aliases has what the other side called it, also if
+// it was renamed there since.
+func TestAliasesOfARestoredClinic(t *testing.T) {
+	hub, clinic := apart(t)
+	sites.ExchangeTwice(hub, clinic)
+	hub.Exec("UPDATE kind SET name = 'Kept', about = 'before' WHERE uuid = 'h-k2'")
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO kind (name, uuid) VALUES ('Late', 'c-k7')", "INSERT INTO visit (kind_id, note, uuid) VALUES (102, 'late', 'c-v7')")
+	clinic.Seal()
+	restore := backup(t, clinic)
+	hub.Exec("INSERT INTO kind (name, uuid) VALUES ('Late', 'h-k7')")
+	sites.Exchange(hub, clinic)
+	if got := clinic.Aliases(hub); !slices.Contains(got, "kind h-k7=c-k7") {
+		t.Fatalf("not recognised: %q", got)
+	}
+	kept, err := clinic.J.KeepAliases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.Exec("UPDATE kind SET name = 'Later' WHERE uuid = 'h-k7'", "UPDATE visit SET note = 'changed' WHERE uuid = 'c-v7'")
+	hub.Seal()
+	restore()
+	if n, err := clinic.J.PutBackAliases(t.Context(), kept); n != 1 || err != nil {
+		t.Fatalf("%d aliases put back, %v", n, err)
+	}
+	healed(t, hub, clinic)
+	sites.Quiet(t, hub, clinic)
+	sameKinds(t, clinic, hub)
+	if got := clinic.One("SELECT name FROM kind WHERE uuid = 'c-k7'"); got != "Later" {
+		t.Errorf("the kind is %s at the clinic", got)
+	}
+	if got := hub.One("SELECT COUNT(*) FROM kind"); got != "5" {
+		t.Errorf("the hub has %s kinds", got)
+	}
+}
+
+// In a table that only flows down a clinic's rows go nowhere: what its hub makes later by the same name is that row.
+func TestRecognisedInATableThatFlowsDown(t *testing.T) {
+	profile := kindsProfile + "\n[direction]\ndown = [\"kind\"]\n"
+	hub, clinic := sites.New(t, "hub", profile, kinds...), sites.New(t, "clinic", profile, kinds...)
+	hub.Exec("INSERT INTO kind (name, uuid) VALUES ('First', 'k-1')")
+	clinic.Exec("INSERT INTO kind (name, uuid) VALUES ('First', 'k-1')") // one is a copy of the other
+	for _, s := range []*sites.Site{hub, clinic} {
+		s.Waits, s.Listens = true, true
+		s.Init()
+	}
+	hub.Connect(clinic)
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO kind (name, uuid) VALUES ('New', 'c-1')", "UPDATE kind SET name = 'Second' WHERE uuid = 'k-1'", "INSERT INTO visit (kind_id, note, uuid) SELECT id, 'v', 'v-1' FROM kind WHERE uuid = 'c-1'")
+	sites.Exchange(hub, clinic)
+	if got := hub.One("SELECT COUNT(*) FROM omsync_waiting"); got != "1" {
+		t.Errorf("%s visits wait for a kind that the hub does not have", got)
+	}
+	hub.Exec("INSERT INTO kind (name, uuid) VALUES ('New', 'h-1'), ('Second', 'h-2')")
+	sites.Exchange(hub, clinic)
+	if got := clinic.Aliases(hub); !slices.Equal(got, []string{"kind h-1=c-1"}) {
+		t.Errorf("aliases %q", got)
+	}
+	if got := clinic.One("SELECT COUNT(*) FROM kind"); got != "3" {
+		t.Errorf("the clinic has %s kinds", got)
+	}
+	if got := hub.One("SELECT CONCAT(k.uuid, (SELECT COUNT(*) FROM omsync_waiting)) FROM visit v JOIN kind k ON k.id = v.kind_id"); got != "h-10" {
+		t.Errorf("the visit that waited is of the kind %s", got)
+	}
+	sites.Quiet(t, hub, clinic)
 }

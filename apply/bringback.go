@@ -120,6 +120,7 @@ func (b *returningRows) findIn(ctx context.Context, l *localTable, keys []string
 			return nil
 		}
 		r := &returning{rowName: rowName{l, d.Key}, dead: dead[d.Key]}
+		r.dead.Dead.Added = merge.Adder{Stored: true, Peer: d.AddedBy}
 		for _, c := range l.written {
 			to, key, is, err := b.refers(l, c, d.Content)
 			if err != nil {

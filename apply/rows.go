@@ -231,7 +231,9 @@ func (v *resolver) referencesUnknownHere(ctx context.Context, w *block, c *schem
 		case r >= batch.FirstRef:
 			e := v.keys.at(r)
 			switch {
-			case e.root != nil && isInteger(c) != (e.root.Integer != nil):
+			case e.root == nil:
+				w.differ(i, refersFar(c, e.far()))
+			case isInteger(c) != (e.root.Integer != nil):
 				w.differ(i, &cause{error: &otherTable{c, e.root}, code: journal.WaitsForSchema, column: c.Name})
 			case e.state != here:
 				w.differ(i, refersNowhere(c, e.root, e.key))

@@ -28,6 +28,38 @@ type aliasesRecord struct {
 	Aliases []journal.KeptAlias `json:"aliases"`
 }
 
+// OwnKeys returns, by table and a peer's key, the key of the row that is meant here where that is another, as the copy in a home folder has
+// them: for who has no database at hand.
+func OwnKeys(home string) (map[string]map[string]string, error) {
+	r, err := readAliases(home)
+	out := map[string]map[string]string{}
+	for _, a := range r.Aliases {
+		if out[a.Table] == nil {
+			out[a.Table] = map[string]string{}
+		}
+		out[a.Table][a.Their] = a.Own
+	}
+	return out, err
+}
+
+// readAliases reads the copy; without one it is empty.
+func readAliases(home string) (r aliasesRecord, err error) {
+	b, err := os.ReadFile(filepath.Join(home, "aliases.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err == nil && r.Version != aliasesVersion {
+		err = fmt.Errorf("it is of version %d", r.Version)
+	}
+	if err != nil {
+		return aliasesRecord{}, fmt.Errorf("read aliases.json in the home folder: %w", err)
+	}
+	return r, nil
+}
+
 // keepAliases writes the copy, if it is not as the database is.
 func (n *Node) keepAliases(ctx context.Context) error {
 	at, err := journal.LastEpoch(ctx, n.Journal.DB)
@@ -53,19 +85,9 @@ func (n *Node) keepAliases(ctx context.Context) error {
 
 // learnAliases takes in, of the copy, what a restore of the database took. A copy that cannot be read is passed over, with a warning.
 func (n *Node) learnAliases(ctx context.Context) error {
-	b, err := os.ReadFile(filepath.Join(n.Home, "aliases.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var r aliasesRecord
-	if err == nil {
-		err = json.Unmarshal(b, &r)
-	}
-	if err == nil && r.Version != aliasesVersion {
-		err = fmt.Errorf("it is of version %d", r.Version)
-	}
+	r, err := readAliases(n.Home)
 	if err != nil {
-		n.Journal.Warn("aliases.json in the home folder cannot be read (%v): if this database was restored from a backup, what it called by other keys since is forgotten", err)
+		n.Journal.Warn("%v: if this database was restored from a backup, what it called by other keys since is forgotten", err)
 		return nil
 	}
 	var bad error

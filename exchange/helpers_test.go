@@ -69,7 +69,7 @@ func newNode(t *testing.T, name, profile string, tables []string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Policy: func(string) merge.Policy { return merge.Newest }, Wait: sites.Wait}}
+	return &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Wait: sites.Wait}}
 }
 
 func (n *node) add(other *node, role string) {

@@ -169,6 +169,7 @@ type importRun struct {
 	senders map[string]*journal.Peer // those looked up so far; nil: there is no such peer
 	each    func(*Result) error
 	arrived map[uint16][]string // keys of rows that came in and for which others wait, by table
+	cameIn  int64               // rows that files brought
 }
 
 // forThisNode reads the headers and keeps the files that are for this node and from its peers.
@@ -320,7 +321,7 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 // applyOptions are those that do not depend on the file.
 func (r *importRun) applyOptions() apply.Options {
 	return apply.Options{
-		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
+		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policies: r.Policies, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, r.Journal, r.Wait)
 			return err

@@ -84,6 +84,9 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 		if sent.sendsIntegers() {
 			described.Columns = append(described.Columns, batch.Column{Name: batch.IntegerColumn, Kind: batch.KindInt})
 		}
+		for _, name := range sent.policies {
+			described.Columns = append(described.Columns, batch.Column{Name: name})
+		}
 	}
 	n, err := d.w.Table(described)
 	if err != nil {

@@ -28,9 +28,10 @@ type Options struct {
 	// Match, if it is not nil, has a file for matching made: a full load of these columns of these tables alone, which is never applied, and
 	// of which nothing is noted. See [batch.Header.ForMatching].
 	Match    map[*schema.Table][]*schema.Column
-	PartSize int64          // bytes after which a full load goes on in the next file; 0: one file
-	Wait     time.Duration  // how long to wait for the gate
-	Features features.Known // what this program reads and writes; the peer is written what it has said that it reads
+	PartSize int64                               // bytes after which a full load goes on in the next file; 0: one file
+	Wait     time.Duration                       // how long to wait for the gate
+	Policies func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
+	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer

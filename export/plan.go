@@ -40,18 +40,20 @@ type plan struct {
 // table is what goes to the peer of one table that the journal knows.
 type table struct {
 	*schema.Table
-	meta    *journal.Table
-	rules   access.Rules
-	columns []*schema.Column
-	mask    merge.Mask           // a row's existence and columns
-	secret  []bool               // by column: goes with rows that are released alone; nil: there is none
-	release map[int64]bool       // the integers of those rows
-	kept    map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
-	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
-	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
-	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
-	match   bool                 // the file is for matching: rows go without their integers and the versions of columns
-	knows   merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
+	meta     *journal.Table
+	rules    access.Rules
+	columns  []*schema.Column
+	mask     merge.Mask             // a row's existence and columns
+	secret   []bool                 // by column: goes with rows that are released alone; nil: there is none
+	release  map[int64]bool         // the integers of those rows
+	kept     map[journal.Row]bool   // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
+	filter   *schema.RowFilter      // rows that the profile keeps here; nil: none
+	waiting  map[string]uint64      // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
+	refused  map[journal.Row]uint64 // rows of which the peer's version was refused, each with the epoch of that: the peer is sent them as they are here
+	policies []string               // columns that tell a child by what its conflicts with this node are decided
+	match    bool                   // the file is for matching: rows go without their integers and the versions of columns
+	owed     uint64                 // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+	knows    merge.Peer             // the peer, which has what came from it; nobody, if it has lost the table
 }
 
 // base is the epoch from which on the peer lacks what there is of the table.
@@ -62,12 +64,16 @@ func (t *table) base(ofBatch uint64) uint64 {
 	return ofBatch
 }
 
-// as returns what is known of a row as it goes to the peer: with the epoch that only sends again if the table is owed.
-func (t *table) as(known merge.Row) merge.Row {
-	if t.owed == 0 {
-		return known
+// as returns what is known of a row as it goes to the peer: as news if the peer's version of it was refused; with the epoch that only sends
+// again if the table is owed.
+func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
+	switch at, ok := t.refused[row]; {
+	case ok:
+		return known.Refused(at, p.peer.ID)
+	case t.owed != 0:
+		return known.Again(t.owed)
 	}
-	return known.Again(t.owed)
+	return known
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
@@ -105,7 +111,7 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
 		return nil, err
 	}
-	if err := p.addTables(ctx); err != nil {
+	if err := p.addTables(ctx, o); err != nil {
 		return nil, err
 	}
 	for _, t := range p.tables {
@@ -119,13 +125,17 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 }
 
 // addTables settles what goes of each table.
-func (p *plan) addTables(ctx context.Context) error {
+func (p *plan) addTables(ctx context.Context, o Options) error {
 	for _, t := range p.j.Catalogue.Tables {
 		if meta := p.j.Tables[t.Name]; meta != nil {
 			p.known[t] = p.newTable(t, meta)
 		}
 	}
 	waiting, err := journal.WaitingTables(ctx, p.snap, p.peer.ID)
+	if err != nil {
+		return err
+	}
+	refused, err := journal.Refused(ctx, p.snap, p.peer.ID, p.head.Base.Epoch)
 	if err != nil {
 		return err
 	}
@@ -136,7 +146,11 @@ func (p *plan) addTables(ctx context.Context) error {
 	}
 	for _, t := range p.j.Replicated() {
 		t := p.known[t]
-		if waiting[t.meta.ID] > 0 {
+		t.refused = refused[t.meta.ID]
+		if p.peer.Role == access.Child && o.Policies != nil {
+			t.tellPolicies(o.Policies(t.meta))
+		}
+		if waiting[t.meta.ID] {
 			if t.waiting, err = journal.WaitingSince(ctx, p.snap, p.peer.ID, t.meta.ID); err != nil {
 				return err
 			}

@@ -41,6 +41,10 @@ func TestCertain(t *testing.T) {
 func TestCertainSeen(t *testing.T) {
 	here := side("clinic", named("type", true, "a=nurse1"))
 	here.Tables[0].Rows[0].Seen = true
+	if got := lines(report(here, side("hub", named("type", true, "b=nurse1")))); !slices.Equal(got, []string{"type only here a~", "type only there ~b"}) {
+		t.Error(got)
+	}
+	here.Tables[0].Sends = true // then the other side has it
 	if got := lines(report(here, side("hub", named("type", true, "b=nurse1")))); !slices.Equal(got, []string{"type only there ~b"}) {
 		t.Error(got)
 	}

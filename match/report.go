@@ -112,7 +112,7 @@ func (c *Comparison) reportTable(r *Report, b *both) {
 		if _, ok := p.toThere[h.Key]; ok || proposed["here "+h.Key] {
 			continue
 		}
-		if h.Seen { // the other side has it, or has deleted it
+		if h.Seen && b.here.Sends { // the other side has it, or has deleted it
 			count.Same++
 			continue
 		}

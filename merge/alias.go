@@ -11,6 +11,7 @@ type Likeness struct {
 	Paired      bool // the row here is another row of the sender's: by an alias, or because that has its key
 	Returned    bool // the row here had come back, see [Returned]
 	Apart       bool // a person said that the two are not one
+	Stays       bool // rows of the table are in no file for the sender: the direction has it so
 	Local       Row  // what is known of the row here
 }
 
@@ -19,21 +20,27 @@ type Likeness struct {
 // that the sender has, or may have from a file that is under way, is not the one that has its name now: a nurse1 who was
 // renamed is not the new nurse1, nor is a type that was deleted there its successor.
 func (im *Import) Recognises(x Likeness) bool {
-	return x.Here == 1 && x.There == 1 && !x.KeyKnown && !x.Paired && !x.Returned && !x.Apart && im.Unsent(x.Local)
+	return x.Here == 1 && x.There == 1 && !x.KeyKnown && !x.Paired && !x.Returned && !x.Apart && im.Unsent(x.Local, x.Stays)
 }
 
-// Unsent reports whether a row that is alive here was never in a file for the sender, nor came from it.
-func (im *Import) Unsent(r Row) bool {
+// Unsent reports whether a row that is alive here was never in a file for the sender, nor came from it. Of rows that are in no file anyhow
+// (stays) it is one that was made after the two had met: what was there before may be there too, where one database is a copy of the other.
+func (im *Import) Unsent(r Row, stays bool) bool {
 	if !r.Alive || !im.Valid {
 		return false
 	}
 	for _, g := range r.Groups {
 		if g.Mask.Has(Existence) {
-			return g.From != im.Peer && g.Epoch > im.Sent && (im.OwnResent == nil || !im.OwnResent(g.Epoch)) && (im.Reclaimed == nil || !im.Reclaimed(g.Epoch))
+			unsent := g.Epoch > im.Sent || stays && im.Met != 0 && g.Epoch > im.Met
+			return unsent && g.From != im.Peer && (im.OwnResent == nil || !im.OwnResent(g.Epoch)) && (im.Reclaimed == nil || !im.Reclaimed(g.Epoch))
 		}
 	}
 	return false
 }
+
+// Carries reports whether a key by which another peer calls a row here is taken for that row when the sender has it: only if nothing of this
+// node was ever in a file for the sender. Otherwise it may have the row already, by the key here, and this is another one.
+func (im *Import) Carries() bool { return im.Valid && im.Sent == 0 }
 
 // Returned reports whether a row that was known here has got another version of its existence: it came back, or stayed in spite of a
 // deletion. Its key is to be remembered: of such a row the epoch of its existence does not say whether others know it.

@@ -24,7 +24,7 @@ func TestRecognises(t *testing.T) {
 			return false
 		}
 	}
-	im := merge.Import{Peer: 1, Valid: true, Sent: 5, OwnResent: is(7), Reclaimed: is(8)}
+	im := merge.Import{Peer: 1, Valid: true, Sent: 5, Met: 3, OwnResent: is(7), Reclaimed: is(8)}
 	one := merge.Likeness{Here: 1, There: 1, Local: alive(6, 0)}
 	change := func(f func(x *merge.Likeness)) merge.Likeness { x := one; f(&x); return x }
 	for _, c := range []struct {
@@ -45,12 +45,19 @@ func TestRecognises(t *testing.T) {
 		{"it came from the sender", change(func(x *merge.Likeness) { x.Local = alive(6, 1) }), false},
 		{"it was only sent again", change(func(x *merge.Likeness) { x.Local = alive(7, 0) }), false},
 		{"the sender may have lost it", change(func(x *merge.Likeness) { x.Local = alive(8, 0) }), false},
+		{"it was in a file, or could have been", change(func(x *merge.Likeness) { x.Local = alive(4, 0) }), false},
+		{"it was made after they had met, and never goes there", change(func(x *merge.Likeness) { x.Local, x.Stays = alive(4, 0), true }), true},
+		{"it never goes there, but may be there from before", change(func(x *merge.Likeness) { x.Local, x.Stays = alive(3, 0), true }), false},
+		{"it never goes there, and came from there", change(func(x *merge.Likeness) { x.Local, x.Stays = alive(4, 1), true }), false},
 		{"it is deleted", change(func(x *merge.Likeness) { x.Local = merge.Row{Known: true, Dead: merge.Version{Epoch: 6}} }), false},
 		{"nothing is known of it", change(func(x *merge.Likeness) { x.Local = merge.Row{} }), false},
 	} {
 		if got := im.Recognises(c.x); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
+	}
+	if im.Carries() || !(&merge.Import{Valid: true}).Carries() || (&merge.Import{}).Carries() {
+		t.Error("another peer's key is carried as long as nothing was sent")
 	}
 	im.Valid = false
 	if im.Recognises(one) {

@@ -33,16 +33,19 @@ type written struct {
 
 // A world is a tree of sites, the files under way between them, and what was really done to the data.
 type world struct {
-	policy  merge.Policy
-	rough   bool
-	strict  bool // rows do not wait: a file is applied whole or not at all
-	names   []string
-	sites   map[string]*site
-	links   [][2]string
-	files   map[[2]string][]*file
-	skew    map[string]int64
-	blocked map[[2]string]bool // site and key: the site's database does not take the row for now
-	broken  string             // a site whose files are stamped at the end of time; "": none
+	policies map[string]merge.Policies // of each site
+	newest   bool                      // all of them
+	rough    bool
+	strict   bool // rows do not wait: a file is applied whole or not at all
+	names    []string
+	sites    map[string]*site
+	links    [][2]string
+	files    map[[2]string][]*file
+	skew     map[string]int64
+	blocked  map[[2]string]bool // site and key: the site's database does not take the row for now
+	broken   string             // a site whose files are stamped at the end of time; "": none
+
+	add bool // of the table only what a site added goes up, see access.Add
 
 	apart     bool // sites have keys of their own for one thing: see sim_alias_test.go
 	noHorizon bool // everything is taken, as before there was a horizon
@@ -71,11 +74,12 @@ type world struct {
 }
 
 func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) *world {
-	w := &world{policy: policy, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{}, blocked: map[[2]string]bool{},
+	w := &world{policies: map[string]merge.Policies{}, newest: policy == merge.Newest, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{}, blocked: map[[2]string]bool{},
 		target: map[value]string{}, wrote: map[value]written{}, over: map[value][]value{}, exempt: map[value]bool{}, talk: talk}
 	for _, n := range tree {
 		w.names = append(w.names, n[0])
 		w.sites[n[0]] = newSite(w, n[0], n[1])
+		w.policies[n[0]] = merge.All(policy)
 	}
 	for _, n := range tree {
 		if n[1] != "" {
@@ -85,6 +89,33 @@ func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) 
 		}
 	}
 	return w
+}
+
+// mixPolicies gives columns policies of their own, and at times each site others.
+func (w *world) mixPolicies(r *rand.Rand) {
+	kind := r.Intn(3)
+	if kind == 0 {
+		return
+	}
+	w.newest = false
+	var same merge.Policies
+	for i, n := range w.names {
+		if i == 0 || kind == 2 {
+			for bit := 1; bit < cols; bit++ {
+				same.Set(merge.Bit(bit), merge.Policy(r.Intn(3)))
+			}
+		}
+		w.policies[n] = same
+	}
+}
+
+// policiesFrom returns what decides conflicts at a site in a file from another: what its parent has no policy for goes by its own.
+func (w *world) policiesFrom(s *site, from string) merge.Policies {
+	own := w.policies[s.name]
+	if from == s.parent {
+		return own.Under(w.policies[from])
+	}
+	return own
 }
 
 func (w *world) id() uint64 { w.ids++; return w.ids }
@@ -155,7 +186,9 @@ func (w *world) insert(site, key string, pick int) {
 	e.here = true
 	e.val[1] = w.write(key, 1, target)
 	for i := 2; i < cols; i++ {
-		e.val[i] = w.write(key, i, "")
+		if !s.lacks.Has(i) {
+			e.val[i] = w.write(key, i, "")
+		}
 	}
 	s.rows[key] = e
 	s.log = append(s.log, change{key, 'n', merge.Mask{}, w.clock(site)})
@@ -189,6 +222,7 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 			mask = mask.Without(merge.Bit(1))
 		}
 	}
+	mask = mask.Without(s.lacks)
 	for i := 1; i < cols; i++ {
 		if !mask.Has(i) {
 			continue
@@ -499,7 +533,7 @@ func (w *world) checkEqual() string {
 				continue
 			case !s.refers(k, b.val[1]):
 				return fmt.Sprintf("orphan: %s at %s", k, n)
-			case w.policy == merge.Newest && w.restores == 0 && !sameStamps(a.Row, b.Row):
+			case w.newest && w.restores == 0 && !sameStamps(a.Row, b.Row):
 				return fmt.Sprintf("other stamps: %s at %s and %s", k, first.name, n)
 			}
 			for _, g := range b.Groups {
@@ -562,7 +596,7 @@ func (w *world) checkOrder(final, recorded map[value]bool) string {
 		}
 		for _, o := range w.over[v] {
 			// A policy's winner is stamped anew: what replaced it elsewhere is in conflict with that, and recorded.
-			if o != deleted && !w.exempt[o] && (w.policy == merge.Newest && w.restores == 0 || !succeeded(o)) {
+			if o != deleted && !w.exempt[o] && (w.newest && w.restores == 0 || !succeeded(o)) {
 				return fmt.Sprintf("back to an older version: %s.%d=%d, which %d replaced", w.wrote[v].key, w.wrote[v].bit, v, o)
 			}
 		}

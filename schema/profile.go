@@ -113,10 +113,10 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	for i := len(p.layers) - 1; i >= 0 && !ok; i-- {
 		best, by := -1, ""
 		say(p.layers[i], func(pattern string, v T) {
-			if !matches(pattern, table) {
+			if !Matches(pattern, table) {
 				return
 			}
-			if s := specificity(pattern); s > best || s == best && pattern < by {
+			if s := Specificity(pattern); s > best || s == best && pattern < by {
 				value, ok, best, by = v, true, s, pattern
 			}
 		})
@@ -124,16 +124,16 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	return value, ok
 }
 
-// specificity ranks patterns: names without a `*` first, then by what they spell out.
-func specificity(pattern string) int {
+// Specificity ranks patterns: names without a `*` first, then by what they spell out.
+func Specificity(pattern string) int {
 	if !strings.Contains(pattern, "*") {
 		return math.MaxInt
 	}
 	return len(pattern) - strings.Count(pattern, "*")
 }
 
-// matches compares s with a pattern in which `*` stands for any run of characters, without case.
-func matches(pattern, s string) bool {
+// Matches compares s with a pattern in which `*` stands for any run of characters, without case.
+func Matches(pattern, s string) bool {
 	parts := strings.Split(strings.ToLower(pattern), "*")
 	s = strings.ToLower(s)
 	if len(parts) == 1 {
@@ -156,7 +156,7 @@ func matches(pattern, s string) bool {
 
 func matchesAny(patterns []string, s string) bool {
 	for _, p := range patterns {
-		if matches(p, s) {
+		if Matches(p, s) {
 			return true
 		}
 	}

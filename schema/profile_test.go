@@ -343,7 +343,7 @@ func TestMatches(t *testing.T) {
 		{"a", "a", true}, {"a", "A", true}, {"a", "ab", false}, {"*", "", true}, {"a*", "a", true}, {"a*b", "ab", true}, {"a*b", "a", false},
 		{"aa*aa", "aaa", false}, {"*x*y*", "1x2y3", true}, {"*x*y*", "yx", false}, {"[a]", "a", false}, {"a?", "ab", false},
 	} {
-		if got := matches(x.pattern, x.s); got != x.want {
+		if got := Matches(x.pattern, x.s); got != x.want {
 			t.Errorf("%s matches %s: %t", x.pattern, x.s, got)
 		}
 	}
@@ -359,7 +359,7 @@ func TestMatchesProperty(t *testing.T) {
 				pattern[i] = "*"
 			}
 		}
-		if p, s := strings.Join(pattern, ""), strings.Join(pieces, ""); !matches(p, s) {
+		if p, s := strings.Join(pattern, ""), strings.Join(pieces, ""); !Matches(p, s) {
 			t.Fatalf("%q does not match %q", p, s)
 		}
 	})

@@ -149,7 +149,7 @@ func (w *Condition) addTargets(c *Catalogue, targets map[string]string) {
 		}
 	}
 	slices.SortFunc(w.Patterns, func(a, b Pattern) int {
-		return cmp.Or(cmp.Compare(specificity(b.Value), specificity(a.Value)), strings.Compare(a.Value, b.Value))
+		return cmp.Or(cmp.Compare(Specificity(b.Value), Specificity(a.Value)), strings.Compare(a.Value, b.Value))
 	})
 }
 
@@ -162,7 +162,7 @@ func (p *Profile) addNotes(c *Catalogue) {
 		l.tables(func(pattern, where string, columns ...string) {
 			found := false
 			for _, t := range c.Tables {
-				if !matches(pattern, t.Name) {
+				if !Matches(pattern, t.Name) {
 					continue
 				}
 				found = true

@@ -149,6 +149,9 @@ func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error
 	if strings.HasSuffix(e.File, batch.MatchSuffix) {
 		what = fmt.Sprintf("to compare, as of epoch %d", e.Upto)
 	}
+	if e.Upto == 0 {
+		what = "rows go once its first load is applied here"
+	}
 	if e.Part != 0 {
 		what += fmt.Sprintf(", part %d", e.Part)
 		if e.Last {
