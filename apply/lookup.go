@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
@@ -129,11 +130,13 @@ func (v *resolver) findUnindexed(ctx context.Context, l *localTable, keys []uint
 	}
 	return v.readRows(ctx, l, rows, lock, columns, func(f found) {
 		for _, n := range at[f.row] {
-			if _, twice := out[n]; twice {
+			before, twice := out[n]
+			if twice {
 				v.noteTwice(l, keys[n])
-				return
 			}
-			out[n] = f
+			if !twice || rowkey.Compare(f.row, before.row) < 0 {
+				out[n] = f
+			}
 		}
 	})
 }
@@ -217,7 +220,7 @@ func (l *localTable) whereRow(b []byte, r journal.Row) []byte {
 		b = append(b, schema.Quote(c.Name)+" <=> "...)
 		b = c.AppendLiteral(b, values[i])
 	}
-	if l.Key == schema.KeyAll { // a collation takes other rows for equal too
+	if len(l.PrimaryKey) == 0 { // a collation takes other rows for equal too
 		return l.whereLocalKey(append(b, " AND "...), r)
 	}
 	return append(b, l.oneRow()...)
@@ -225,7 +228,7 @@ func (l *localTable) whereRow(b []byte, r journal.Row) []byte {
 
 // oneRow ends a statement about one row: in a table without a primary key it is about all that are equal throughout.
 func (l *localTable) oneRow() string {
-	if l.Key == schema.KeyAll {
+	if len(l.PrimaryKey) == 0 {
 		return ""
 	}
 	return " LIMIT 1"

@@ -60,6 +60,68 @@ func TestCapitalsWhereTheyCount(t *testing.T) {
 	}
 }
 
+// Whatever the table is like, of rows with one uuid the first alone is sent, in whichever letters it is written: where the first comes
+// later, where a row gets the uuid of another by an edit, and where the first goes.
+func TestOneUUIDTwiceInAnyTable(t *testing.T) {
+	for _, table := range []string{ // of two rows the one with the smaller code is the first
+		"(code VARCHAR(20) NOT NULL PRIMARY KEY, uuid VARCHAR(64) CHARACTER SET utf8 COLLATE utf8_bin NOT NULL UNIQUE)",
+		"(code VARCHAR(20) NOT NULL PRIMARY KEY, uuid VARCHAR(64) CHARACTER SET utf8 COLLATE utf8_bin NOT NULL, KEY (uuid))",
+		"(code VARCHAR(20) NOT NULL, k0 INT NOT NULL DEFAULT 1, k1 INT NOT NULL DEFAULT 2, uuid CHAR(36) CHARACTER SET latin1 COLLATE latin1_swedish_ci NULL, PRIMARY KEY (code, k0, k1))",
+		"(code VARCHAR(20) NOT NULL, uuid VARCHAR(36) CHARACTER SET latin1 COLLATE latin1_swedish_ci NOT NULL, s INT, d INT, t INT)",
+		"(code VARCHAR(20) NOT NULL, uuid VARCHAR(36) CHARACTER SET latin1 COLLATE latin1_bin NULL UNIQUE)",
+	} {
+		hub, clinic := two(t, "none", "CREATE TABLE ward "+table+" ENGINE=InnoDB")
+		const query = "SELECT code, LOWER(TRIM(uuid)) FROM ward ORDER BY code"
+		step := func(want string, work ...string) {
+			t.Helper()
+			hub.Exec(work...)
+			sites.ExchangeTwice(hub, clinic)
+			holds(t, query, want, clinic)
+			holds(t, "SELECT COUNT(*) FROM omsync_waiting", "[[0]]", hub, clinic)
+			sites.Quiet(t, hub, clinic)
+		}
+		insert := func(code, uuid string) string {
+			return fmt.Sprintf("INSERT INTO ward (code, uuid) VALUES ('%s', '%s')", code, uuid)
+		}
+		step("[[c ab1]]", insert("c", "ab1"))
+		step("[[b ab1]]", insert("b", "AB1"))
+		step("[[b ab1] [d ab3] [e ab2] [g ab6] [h ab7]]", insert("d", "ab3"), insert("e", "ab2"), insert("g", "ab6"), insert("h", "ab7"))
+		step("[[b ab1] [d ab2] [g ab6]]", "UPDATE ward SET uuid = 'AB2' WHERE code = 'd'", "UPDATE ward SET uuid = 'AB6' WHERE code = 'h'")
+		clinic.Exec("UPDATE ward SET code = 'a' WHERE code = 'b'")
+		step("[[a ab1] [d ab2] [g ab6]]")
+		holds(t, query, "[[a ab1] [c ab1] [d ab2] [e ab2] [g ab6] [h ab6]]", hub)
+		step("[[c ab1] [d ab2]]", "DELETE FROM ward WHERE code IN ('a', 'g')", "DELETE FROM ward WHERE code = 'h'")
+		step("[[c ab1] [d ab4] [e ab2]]", "UPDATE ward SET uuid = 'ab4' WHERE code = 'd'")
+		step("[[c ab1] [d ab4]]", "UPDATE ward SET uuid = 'AB4' WHERE code = 'e'")
+		step("[[c ab1]]", "DELETE FROM ward WHERE code IN ('d', 'e')")
+		sites.Same(t, hub, clinic)
+	}
+}
+
+// Without a primary key, rows that are equal throughout count as one: they go once, and are changed and deleted together.
+func TestEqualRowsWithAUUID(t *testing.T) {
+	for _, null := range []string{"NOT NULL", "NULL"} {
+		hub, clinic := two(t, "none", "CREATE TABLE ward (name VARCHAR(20), uuid CHAR(36) "+null+") ENGINE=InnoDB")
+		hub.Exec("INSERT INTO ward VALUES ('a', 'w-1'), ('a', 'w-1'), ('A', 'w-1'), ('b', 'w-2')")
+		sites.ExchangeTwice(hub, clinic)
+		holds(t, "SELECT name, uuid FROM ward ORDER BY uuid", "[[A w-1] [b w-2]]", clinic)
+		hub.Exec("DELETE FROM ward WHERE BINARY name = 'A'")
+		sites.ExchangeTwice(hub, clinic)
+		holds(t, "SELECT name, uuid FROM ward ORDER BY uuid", "[[a w-1] [b w-2]]", clinic)
+		clinic.Exec("UPDATE ward SET name = 'c' WHERE name = 'a'")
+		sites.ExchangeTwice(hub, clinic)
+		holds(t, "SELECT name, uuid FROM ward ORDER BY uuid", "[[c w-1] [c w-1] [b w-2]]", hub)
+		hub.Exec("DELETE FROM ward WHERE name = 'c' LIMIT 1")
+		sites.ExchangeTwice(hub, clinic)
+		holds(t, "SELECT name, uuid FROM ward ORDER BY uuid", "[[c w-1] [b w-2]]", hub, clinic)
+		hub.Exec("INSERT INTO ward VALUES ('c', 'w-1')")
+		clinic.Exec("DELETE FROM ward WHERE name = 'c'")
+		sites.ExchangeTwice(hub, clinic)
+		sites.Same(t, hub, clinic)
+		sites.Quiet(t, hub, clinic)
+	}
+}
+
 // The bytes of a uuid are no letters.
 func TestBinaryUUID(t *testing.T) {
 	hub, clinic := two(t, "none", "CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), uuid BINARY(16) NOT NULL UNIQUE) ENGINE=InnoDB")
