@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,17 +55,35 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 		tail = fmt.Appendf(tail, "t.%s %s %s", schema.Quote(c.Name), same, searchable(c, "d."+name))
 	}
 	tail = append(append(tail, ' '), lock...)
+	// Where the values are one row, servers look once in a unique index, also for NULL, and find one of the rows that have it. So a row of
+	// NULLs goes before values with a NULL.
+	spare := 0
+	if slices.ContainsFunc(values, func(r [][]byte) bool { return slices.ContainsFunc(r, func(v []byte) bool { return v == nil }) }) {
+		spare = 1
+	}
 	var b []byte
 	for start, n := 0, 0; start < len(values); start += n {
-		b, n = sqldb.AppendDerived(append(b[:0], head...), names, min(len(values)-start, maxLookUp), v.s.maxStatement, func(b []byte, row, column int) []byte {
-			if column == 0 {
-				return strconv.AppendInt(b, int64(start+row), 10)
-			}
-			return on[column-1].AppendLiteral(b, values[start+row][column-1])
-		})
+		take := func(most, limit int) {
+			b, n = sqldb.AppendDerived(append(b[:0], head...), names, spare+most, limit, func(b []byte, row, column int) []byte {
+				switch i := start + row - spare; {
+				case row < spare:
+					return append(b, "NULL"...)
+				case column == 0:
+					return strconv.AppendInt(b, int64(i), 10)
+				default:
+					return on[column-1].AppendLiteral(b, values[i][column-1])
+				}
+			})
+			n -= spare
+		}
+		if take(min(len(values)-start, maxLookUp), v.s.maxStatement); n == 0 {
+			take(1, 0)
+		}
 		b = append(b, tail...)
 		err := v.s.each(ctx, string(b), func(r []sql.RawBytes) error {
-			f(int(sqldb.Int(r[0])), read(r[1:]))
+			if r[0] != nil {
+				f(int(sqldb.Int(r[0])), read(r[1:]))
+			}
 			return nil
 		})
 		if err != nil {

@@ -122,6 +122,21 @@ func TestEqualRowsWithAUUID(t *testing.T) {
 	}
 }
 
+// Of rows with NULL in a unique index each is found by its other values.
+func TestNULLInAUniqueIndex(t *testing.T) {
+	hub, clinic := two(t, "none", "CREATE TABLE tag (name VARCHAR(20) NOT NULL, ward VARCHAR(20) CHARACTER SET utf8 COLLATE utf8_bin NULL, place INT NULL, UNIQUE KEY (ward), UNIQUE KEY (place)) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO tag VALUES ('a', NULL, NULL), ('b', NULL, NULL), ('c', NULL, 1), ('d', 'x', NULL), ('e', NULL, NULL)")
+	sites.ExchangeTwice(hub, clinic)
+	for _, name := range []string{"b", "c", "d", "e"} {
+		clinic.Exec("DELETE FROM tag WHERE name = '" + name + "'")
+		sites.ExchangeTwice(hub, clinic)
+		holds(t, "SELECT COUNT(*) FROM tag WHERE name = '"+name+"'", "[[0]]", hub)
+	}
+	hub.Exec("INSERT INTO tag VALUES ('e', NULL, NULL)", "UPDATE tag SET name = 'a2' WHERE name = 'a'")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT name, ward, place FROM tag ORDER BY name", "[[a2 NULL NULL] [e NULL NULL]]", hub, clinic)
+}
+
 // The bytes of a uuid are no letters.
 func TestBinaryUUID(t *testing.T) {
 	hub, clinic := two(t, "none", "CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), uuid BINARY(16) NOT NULL UNIQUE) ENGINE=InnoDB")
