@@ -3,6 +3,7 @@ package apply_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/omsync/omsync/internal/sites"
 )
@@ -204,4 +205,24 @@ func TestReferenceOfARowWhosePrimaryKeyChanges(t *testing.T) {
 	sites.ExchangeTwice(hub, clinic)
 	holds(t, "SELECT name, n FROM kind ORDER BY name", "[[a 2] [b 3] [c 2] [z 2]]", hub, clinic)
 	holds(t, "SELECT COUNT(*) FROM omsync_conflict", "[[0]]", hub, clinic)
+}
+
+// In a table without a primary key, a row that was there is gone for the peers too where the application first adds one that is equal to it.
+func TestEqualRowsThatGoTogether(t *testing.T) {
+	hub, clinic := two(t, "none", "CREATE TABLE tag (name VARCHAR(20) NOT NULL) ENGINE=InnoDB", "CREATE TABLE ward (name VARCHAR(20) NOT NULL, uuid CHAR(36) NOT NULL) ENGINE=InnoDB")
+	clinic.Exec("INSERT INTO tag VALUES ('a'), ('b')", "INSERT INTO ward VALUES ('a', 'w-1'), ('b', 'w-2')")
+	sites.ExchangeTwice(hub, clinic)
+	hub.SetClock(2 * time.Hour)
+	hub.Exec("INSERT INTO tag VALUES ('c')", "INSERT INTO ward VALUES ('c', 'w-3')")
+	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("INSERT INTO tag VALUES ('a'), ('c')", "UPDATE tag SET name = 'd' WHERE name = 'a'", "INSERT INTO ward VALUES ('a', 'w-1'), ('c', 'w-3')", "DELETE FROM ward WHERE name = 'a'")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT DISTINCT name FROM tag ORDER BY name", "[[b] [c] [d]]", hub, clinic)
+	holds(t, "SELECT DISTINCT name FROM ward ORDER BY name", "[[b] [c]]", hub, clinic)
+	clinic.Exec("DELETE FROM tag WHERE name = 'c'", "DELETE FROM ward WHERE name = 'c'")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT DISTINCT name FROM tag ORDER BY name", "[[b] [d]]", hub, clinic)
+	holds(t, "SELECT DISTINCT name FROM ward", "[[b]]", hub, clinic)
+	holds(t, "SELECT COUNT(*) FROM omsync_conflict", "[[0]]", hub, clinic)
+	sites.Quiet(t, hub, clinic)
 }
