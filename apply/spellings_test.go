@@ -40,6 +40,36 @@ func TestReferenceToUUIDBesideInteger(t *testing.T) {
 	holds(t, "SELECT uuid, ward FROM bed ORDER BY uuid", "[[b-1 w-1] [b-2 w-1]]", hub, clinic)
 }
 
+// A primary key that is the uuid of a row, or its key by the profile, is that also where the row has an integer too; and so are primary
+// keys that are such keys in turn.
+func TestPrimaryKeyOfTheNameOfARowWithAnInteger(t *testing.T) {
+	hub, clinic := two(t, "[direction]\nboth = [\"*\"]\n[key]\nkind = [\"code\"]\n",
+		"CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB",
+		"CREATE TABLE note (ward CHAR(38) NOT NULL PRIMARY KEY, text VARCHAR(20), FOREIGN KEY (ward) REFERENCES ward (uuid)) ENGINE=InnoDB",
+		"CREATE TABLE mark (note CHAR(38) NOT NULL PRIMARY KEY, n INT, FOREIGN KEY (note) REFERENCES note (ward)) ENGINE=InnoDB",
+		"CREATE TABLE sign (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, note CHAR(38) NULL, mark CHAR(38) NULL, FOREIGN KEY (note) REFERENCES note (ward), FOREIGN KEY (mark) REFERENCES mark (note)) ENGINE=InnoDB",
+		"CREATE TABLE kind (id INT AUTO_INCREMENT PRIMARY KEY, code INT NOT NULL UNIQUE) ENGINE=InnoDB",
+		"CREATE TABLE label (kind INT NOT NULL PRIMARY KEY, name VARCHAR(20), FOREIGN KEY (kind) REFERENCES kind (code)) ENGINE=InnoDB",
+		"CREATE TABLE tag (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, label INT NULL, FOREIGN KEY (label) REFERENCES label (kind)) ENGINE=InnoDB")
+	all := func(want string) {
+		t.Helper()
+		holds(t, "SELECT w.uuid, n.text, m.n, s.uuid FROM ward w JOIN note n ON n.ward = w.uuid LEFT JOIN mark m ON m.note = n.ward LEFT JOIN sign s ON s.note = n.ward AND s.mark <=> m.note ORDER BY 1", want, hub, clinic)
+		holds(t, "SELECT COUNT(*) FROM omsync_waiting", "[[0]]", hub, clinic)
+		sites.Same(t, hub, clinic)
+	}
+	kinds := "SELECT k.code, l.name, t.uuid FROM kind k JOIN label l ON l.kind = k.code LEFT JOIN tag t ON t.label = l.kind ORDER BY 1"
+	hub.Exec("INSERT INTO ward (uuid) VALUES ('w-1'), ('w-2'), ('w-3')", "INSERT INTO note VALUES ('w-2', 'a'), ('w-3', 'b')", "INSERT INTO mark VALUES ('w-3', 7)", "INSERT INTO sign (uuid, note, mark) VALUES ('s-1', 'w-3', 'w-3'), ('s-2', 'w-2', NULL)",
+		"INSERT INTO kind (code) VALUES (3), (1), (2)", "INSERT INTO label VALUES (1, 'one'), (3, 'three')", "INSERT INTO tag (uuid, label) VALUES ('t-1', 3), ('t-2', 1)")
+	sites.ExchangeTwice(hub, clinic)
+	all("[[w-2 a NULL s-2] [w-3 b 7 s-1]]")
+	holds(t, kinds, "[[1 one t-2] [3 three t-1]]", hub, clinic)
+	clinic.Exec("UPDATE note SET text = 'c' WHERE ward = 'w-2'", "INSERT INTO mark VALUES ('w-2', 8)", "UPDATE sign SET mark = 'w-2' WHERE uuid = 's-2'", "DELETE FROM sign WHERE uuid = 's-1'", "DELETE FROM mark WHERE note = 'w-3'",
+		"INSERT INTO label VALUES (2, 'two')", "UPDATE tag SET label = 2 WHERE uuid = 't-1'", "DELETE FROM label WHERE kind = 3")
+	sites.ExchangeTwice(hub, clinic)
+	all("[[w-2 c 8 s-2] [w-3 b NULL NULL]]")
+	holds(t, kinds, "[[1 one t-2] [2 two t-1]]", hub, clinic)
+}
+
 // A uuid in capitals is found where the column tells them from small letters: its row is deleted elsewhere too, and comes back in small
 // letters as the same.
 func TestCapitalsWhereTheyCount(t *testing.T) {
