@@ -63,8 +63,11 @@ func (c *column) declare() string {
 	} else {
 		d += " NOT NULL"
 	}
-	if c.def != "" {
+	switch {
+	case c.def != "":
 		d += " DEFAULT " + c.def
+	case strings.HasPrefix(c.typ.decl, "TIMESTAMP") && !c.null: // otherwise old servers set the first one of a row at each of its updates
+		d += " DEFAULT '2020-01-01 00:00:00'"
 	}
 	if c.update {
 		d += " ON UPDATE CURRENT_TIMESTAMP"

@@ -51,7 +51,7 @@ func (a *actor) read() *held {
 		}
 	}
 	for _, x := range a.w.m.tables {
-		if x.why == "" {
+		if !x.noKey() {
 			h.name(x)
 		}
 	}
@@ -161,8 +161,11 @@ func (h *held) stay(m *model) {
 // holds reports whether a reference keeps its row from travelling: by its number it names a row that stays.
 func (h *held) holds(r *row, c *column) bool {
 	to := h.to(r, c)
-	if to == nil || c.excluded || to.t.why != "" || c.target() != to.t.integer() {
+	switch {
+	case to == nil || c.excluded || to.t.noKey() || c.target() != to.t.integer():
 		return false
+	case to.t.why != "": // what it refers to itself is not looked at
+		return !to.named
 	}
 	return to.stays
 }
