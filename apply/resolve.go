@@ -68,7 +68,7 @@ func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
 			continue
 		}
 		var columns []*schema.Column
-		if len(l.KeyColumns) == 1 && l.KeyColumns[0].Ref == nil {
+		if len(l.KeyColumns) == 1 {
 			columns = l.KeyColumns
 		}
 		rows, err := v.find(ctx, l, todo[l], lockShared, columns)
