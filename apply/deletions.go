@@ -230,6 +230,7 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {
 		return err
 	}
+	im.noteReturned(d.l, d.key, d.known, o.Row)
 	w := out.of(d.l)
 	switch {
 	case o.Action == merge.Delete:

@@ -63,6 +63,7 @@ func (im *importer) readBlock(ctx context.Context, w *block) error {
 		im.resolver.locate,       // sets found
 		im.resolver.translate,    // sets values and pending
 		im.resolver.filter,       // sets filtered
+		im.recognise,             // sets found, of rows that have another key here
 		im.resolver.readVersions, // sets groups
 		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
 		im.settle,                // writes the rows

@@ -127,6 +127,7 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		return im.wait(ctx, w, i, why)
 	}
 	im.noLongerWaits(w, i)
+	im.noteReturned(l, w.keys[i], w.known[i], out.Row)
 	if err := im.recordRowConflicts(ctx, w, i, out.Conflicts); err != nil {
 		return err
 	}

@@ -83,17 +83,6 @@ func (p *Profile) RowFilter(table string) *RowFilter {
 	return filter
 }
 
-// NaturalKey returns the columns by which rows made apart at two sites are recognised as one, or nil. It is kept for a later
-// release: nothing uses it yet.
-func (p *Profile) NaturalKey(table string) []string {
-	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {
-		for pattern, columns := range l.Natural {
-			found(pattern, columns)
-		}
-	})
-	return columns
-}
-
 // key returns the columns that the profile names as the table's key.
 func (p *Profile) key(table string) []string {
 	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {

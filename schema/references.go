@@ -197,9 +197,7 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	for pattern, columns := range l.Key {
 		see(pattern, "key", columns...)
 	}
-	for pattern, columns := range l.Natural {
-		see(pattern, "natural", columns...)
-	}
+	l.naturalTables(see)
 	for pattern, e := range l.Exclude {
 		see(pattern, "exclude", slices.Concat(e.Up, e.Always, e.Never)...)
 	}
