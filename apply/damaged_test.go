@@ -127,7 +127,7 @@ func TestDamagedBatchChangesNothing(t *testing.T) {
 				t.Fatalf("byte %d of %d (header to %d): %+v, %v", i, len(data), header, r, err)
 			}
 		}
-		if same > 2 {
+		if same > 4 { // two, and more where the times of a run are packed so
 			t.Errorf("%d changed bits made no difference", same)
 		}
 		unchanged(t)
