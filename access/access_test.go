@@ -129,12 +129,12 @@ func line(table access.Table, role access.Role) string {
 		takes = "yes"
 	}
 	policy := "newest"
-	if r.Policy(merge.Newest) == merge.Parent {
+	if r.Policies(merge.Policies{}) == merge.All(merge.Parent) {
 		policy = "parent"
 	}
-	never := which(func(m merge.Row) bool { return r.NeverSent(m) == all })
+	never := which(func(m merge.Row) bool { return r.NeverSent(m, merge.Unsaid) == all })
 	if never == "-" {
-		never = columns(r.NeverSent(live(0)))
+		never = columns(r.NeverSent(live(0), merge.Unsaid))
 	}
 	kind := "plain"
 	switch {
@@ -257,8 +257,8 @@ func TestSecrets(t *testing.T) {
 		{access.AllSecrets, access.Child, none, none, upOnly, none},
 	} {
 		r := access.On(access.Table{ExcludedUp: upOnly, Secret: upOnly, Secrets: x.secrets}, peer, x.role)
-		if r.SendsNot() != x.not || r.Withholds() != x.withhold || r.TakesNot() != x.takesNot || r.NeverSent(live(0)) != x.never {
-			t.Errorf("secrets %d, to the %s: not %v, withheld %v; not taken %v, never sent %v", x.secrets, x.role, r.SendsNot(), r.Withholds(), r.TakesNot(), r.NeverSent(live(0)))
+		if r.SendsNot() != x.not || r.Withholds() != x.withhold || r.TakesNot() != x.takesNot || r.NeverSent(live(0), merge.Unsaid) != x.never {
+			t.Errorf("secrets %d, to the %s: not %v, withheld %v; not taken %v, never sent %v", x.secrets, x.role, r.SendsNot(), r.Withholds(), r.TakesNot(), r.NeverSent(live(0), merge.Unsaid))
 		}
 	}
 }
@@ -270,11 +270,10 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-func TestPolicyIsTheConfiguredOne(t *testing.T) {
-	for _, p := range []merge.Policy{merge.Newest, merge.Parent, merge.Child} {
-		if got := access.On(access.Table{Direction: access.Add}, peer, access.Child).Policy(p); got != p {
-			t.Errorf("policy %d became %d", p, got)
-		}
+func TestPoliciesAreTheConfiguredOnes(t *testing.T) {
+	p := merge.Policies{Parent: merge.Bits(2), Child: merge.Bits(12)}
+	if got := access.On(access.Table{Direction: access.Add}, peer, access.Child).Policies(p); got != p {
+		t.Errorf("%v became %v", p, got)
 	}
 }
 

@@ -13,7 +13,8 @@ func (r Rules) SendsKept() bool {
 	return r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.staysPut()
 }
 
-// SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept].
+// SendsRow reports whether a row goes to the peer. kept: its deletion by the peer was refused here, and [Rules.SendsKept]. Under Add a row
+// that the parent added goes up if its versions were made here anew: the parent was restored and may have lost it, or may have more of it.
 func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	switch {
 	case r.table.Direction == None:
@@ -21,7 +22,7 @@ func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	case !r.up || r.table.Direction == Both || kept:
 		return true
 	}
-	return r.table.Direction == Add && !row.CameFrom(r.peer)
+	return r.table.Direction == Add && !(row.WasAddedBy(r.peer) && row.CameFrom(r.peer))
 }
 
 // SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.
@@ -54,12 +55,13 @@ func (r Rules) SendsConflict(deletion bool) bool {
 }
 
 // NeverSent returns what of a row here never goes to the peer: of what only flows down and of the parent's own rows all, and columns
-// that never go up. See [merge.Incoming.NeverSent].
-func (r Rules) NeverSent(row merge.Row) merge.Mask {
+// that never go up. whose is what the peer says of the row, if it sends it. See [merge.Incoming.NeverSent].
+func (r Rules) NeverSent(row merge.Row, whose merge.Whose) merge.Mask {
+	theirs := whose == merge.Theirs || whose == merge.Unsaid && row.Alive && row.WasAddedBy(r.peer)
 	switch {
 	case !r.up:
 		return merge.Mask{}
-	case r.table.Direction == Down || r.table.Direction == Add && row.Alive && row.CameFrom(r.peer):
+	case r.table.Direction == Down || r.table.Direction == Add && theirs:
 		return merge.Everything()
 	}
 	return r.table.ExcludedUp

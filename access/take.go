@@ -26,13 +26,13 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 	case r.up || r.table.Direction != Add:
 		return true
 	case row.Alive:
-		return row.CameFrom(r.peer)
+		return row.WasAddedBy(r.peer)
 	}
 	return !added.Known || added.By == r.peer
 }
 
-// AsksWhoAdded reports whether TakesRow goes by who had added a deleted row.
-func (r Rules) AsksWhoAdded() bool { return !r.up && r.table.Direction == Add }
+// AsksWhoAdded reports whether it matters who had added a row that was deleted here: for TakesRow, and if it comes back.
+func (r Rules) AsksWhoAdded() bool { return r.table.Direction == Add }
 
 // ReturnsRows reports whether a row of the table that was deleted here may come back because a row that is taken from the peer refers
 // to it, though the peer may not send it: as it was here, whatever the peer says of it. Rows that give people rights never do, nor
@@ -66,11 +66,28 @@ func (r Rules) TakesConflict(deletion bool) bool {
 // Writes returns those of some columns of a row here that a peer may change: all but those that come with a new row alone.
 func (r Rules) Writes(columns merge.Mask) merge.Mask { return columns.Without(r.table.InsertOnly) }
 
-// Policy returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
+// Policies returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
 // parent's, whatever a child did to it.
-func (r Rules) Policy(configured merge.Policy) merge.Policy {
+func (r Rules) Policies(configured merge.Policies) merge.Policies {
 	if r.table.Direction == Down {
-		return merge.Parent
+		return merge.All(merge.Parent)
 	}
 	return configured
 }
+
+// SaysWhose returns what versions of a live row that the peer sent say of who added it, as far as that is believed: under Add, where it
+// matters. A parent decides it. A child is believed that a new row is not its own, which only takes something from it.
+func (r Rules) SaysWhose(groups []merge.SentGroup) merge.Whose {
+	if r.table.Direction != Add {
+		return merge.Unsaid
+	}
+	whose := merge.SaysWhose(groups)
+	if !r.up && whose == merge.Theirs {
+		return merge.Unsaid
+	}
+	return whose
+}
+
+// Answers reports whether a peer whose version of a row, or whose deletion of it, is refused here is sent the row as it is here: it could
+// have added the row, and believes that it did. What only flows down it does not send, if it has the same profile.
+func (r Rules) Answers() bool { return !r.up && r.table.Direction == Add }

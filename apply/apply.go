@@ -19,15 +19,16 @@ import (
 
 // Options say how to import.
 type Options struct {
-	DryRun   bool                            // do it all, report, and roll back
-	Wait     time.Duration                   // how long to wait for the gate
-	Horizon  time.Duration                   // how much later than the clock stamps of a child may be; 0: merge.DefaultHorizon
-	Keep     time.Duration                   // how long rows that an import deletes are kept whole; 0: DefaultKeep; below 0: they are not
-	Quotas   access.Amounts                  // what the sender may use in its life; nil: access.DefaultLimits
-	Seal     func(context.Context) error     // seals what the application changed; nil: an import that needs it is an error
-	Strict   bool                            // all or nothing: a row that cannot be applied is an error, and does not wait
-	Policy   func(table string) merge.Policy // nil: newest everywhere
-	Reindex  bool                            // empty the setting of [schema.Profile.Reindex] where the batch changes what it is about
+	DryRun   bool                                // do it all, report, and roll back
+	Wait     time.Duration                       // how long to wait for the gate
+	Horizon  time.Duration                       // how much later than the clock stamps of a child may be; 0: merge.DefaultHorizon
+	Keep     time.Duration                       // how long rows that an import deletes are kept whole; 0: DefaultKeep; below 0: they are not
+	Quotas   access.Amounts                      // what the sender may use in its life; nil: access.DefaultLimits
+	Seal     func(context.Context) error         // seals what the application changed; nil: an import that needs it is an error
+	Strict   bool                                // all or nothing: a row that cannot be applied is an error, and does not wait
+	Policies func(*journal.Table) merge.Policies // nil: newest everywhere
+	Apart    func(table, own, their string) bool // whether a person said that two rows, by their canonical keys, are not one; nil: nobody did
+	Reindex  bool                                // empty the setting of [schema.Profile.Reindex] where the batch changes what it is about
 	Verify   func(h *batch.Header, message, signature []byte) error
 	Decrypt  func(io.Reader) (io.Reader, error)
 	Progress func(rows, total int64) // nil: nobody asks
@@ -57,7 +58,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err
 	}
-	a := attempt{j: j, o: o}
+	a := attempt{j: j, o: o, aside: map[asideKey]*cause{}}
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
@@ -111,9 +112,6 @@ type attempt struct {
 // letWait notes what a try found out. last: the next try is the last one.
 func (a *attempt) letWait(e *asideError, last bool) {
 	a.last = last
-	if a.aside == nil {
-		a.aside = map[asideKey]*cause{}
-	}
 	maps.Copy(a.aside, e.late)
 }
 

@@ -120,6 +120,7 @@ func (b *returningRows) findIn(ctx context.Context, l *localTable, keys []string
 			return nil
 		}
 		r := &returning{rowName: rowName{l, d.Key}, dead: dead[d.Key]}
+		r.dead.Dead.Added = merge.Adder{Stored: true, Peer: d.AddedBy}
 		for _, c := range l.written {
 			to, key, is, err := b.refers(l, c, d.Content)
 			if err != nil {
@@ -269,6 +270,7 @@ func (b *returningRows) insert(ctx context.Context, rows []*returning) error {
 	q, held := &writes{l: l}, 0
 	err := journal.EachDeleted(ctx, im.resolver.s.conn, l.journal.ID, keys, im.j.Authors, func(d journal.Deleted) error {
 		out := im.rules.Return(b.rows[rowName{l, d.Key}].dead, l.mask, im.j.Now().UnixMicro())
+		im.noteReturned(l, d.Key, b.rows[rowName{l, d.Key}].dead, out.Row)
 		r, err := b.row(ctx, l, d, out)
 		if err != nil {
 			return err

@@ -2,9 +2,14 @@ package apply
 
 import (
 	"context"
+	"errors"
+	"regexp"
 	"slices"
 
+	"github.com/go-sql-driver/mysql"
+
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/schema"
 )
 
 // bulk is statements that write many rows each.
@@ -21,7 +26,12 @@ const maxBulkRows = 1000
 
 // writeBulk writes rows in statements of bounded size. A row whose unique values others still hold is deferred to the end;
 // one that the table does not take is set aside.
-func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) error {
+func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) (err error) {
+	if k.l.collides && k.inserted != nil && k.phase == reading && len(rows) > 1 {
+		if rows, err = w.deferTaken(ctx, k, rows); err != nil {
+			return err
+		}
+	}
 	for len(rows) > 0 {
 		b := slices.Clone(k.head)
 		n := 0
@@ -40,7 +50,7 @@ func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) error {
 	return nil
 }
 
-// writeStatement runs a statement that writes rows. If the server refuses it, it halves the rows until it has found which.
+// writeStatement runs a statement that writes rows. If the server refuses it, it divides the rows until it has found which.
 func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, statement []byte) error {
 	result, err := w.s.exec(ctx, statement)
 	if err == nil {
@@ -60,15 +70,97 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 			return w.insertAlike(ctx, k.writes, rows)
 		}
 	}
-	switch {
-	case len(rows) > 1 && aboutRows(err):
-		half := len(rows) / 2
-		if err := w.writeBulk(ctx, k, rows[:half]); err != nil {
-			return err
+	reads := k.inserted != nil && k.phase == reading
+	if len(rows) > 1 && aboutRows(err) {
+		if reads && !k.l.collides && sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry {
+			k.l.collides = true
+			return w.writeBulk(ctx, k, rows)
 		}
-		return w.writeBulk(ctx, k, rows[half:])
-	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry && k.phase == reading:
-		return w.deferRow(ctx, deferredRow{k.l, rows[0], k.inserted == nil})
+		for _, part := range parts(rows, err) {
+			if err := w.writeBulk(ctx, k, part); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return w.refuse(k.l, rows[0].key, err)
+	r := rows[0]
+	if sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry && k.phase == reading {
+		if reads {
+			return w.deferNew(ctx, k, r)
+		}
+		return w.deferRow(ctx, deferredRow{k.l, r, true})
+	}
+	return w.refuseRow(ctx, k.writes, r, err)
+}
+
+// atRow is how servers say which row of a statement they refused, the first being 1.
+var atRow = regexp.MustCompile(` at row ([0-9]{1,9})$`)
+
+// parts divides rows of which the server refused one: where it is known which, into those before, that one, and those behind; otherwise into
+// halves.
+func parts(rows []*row, err error) [][]*row {
+	at := -1
+	if m := atRow.FindStringSubmatch(serverText(err)); m != nil {
+		at = int(sqldb.Int([]byte(m[1]))) - 1
+	}
+	if at < 0 || at >= len(rows) {
+		at = len(rows) / 2
+		return [][]*row{rows[:at], rows[at:]}
+	}
+	return [][]*row{rows[:at], rows[at : at+1], rows[at+1:]}
+}
+
+// deferTaken defers new rows of which another row here has a value that only one may have, and returns the others.
+func (w *writer) deferTaken(ctx context.Context, k *bulk, rows []*row) (free []*row, err error) {
+	taken := map[*row]bool{}
+	for _, index := range k.l.Unique {
+		var values [][][]byte
+		var of []*row
+		for _, r := range rows {
+			if v := r.valuesOf(k.l, index); v != nil {
+				values, of = append(values, v), append(of, r)
+			}
+		}
+		if err := w.resolver.lookUp(ctx, k.l, index, values, lockNone, nil, func(n int, _ found) { taken[of[n]] = true }); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range rows {
+		if !taken[r] {
+			free = append(free, r)
+		} else if err := w.deferNew(ctx, k, r); err != nil {
+			return nil, err
+		}
+	}
+	return free, nil
+}
+
+// valuesOf returns the values of a row in the columns of an index; nil if one has none, or none that is known yet.
+func (r *row) valuesOf(l *localTable, index []*schema.Column) [][]byte {
+	out := make([][]byte, len(index))
+	for i, c := range index {
+		at, is := l.place[c]
+		if !is || r.unset[at] || r.values[at] == nil {
+			return nil
+		}
+		out[i] = r.values[at]
+	}
+	return out
+}
+
+// deferNew defers a new row, with what is to be kept of it should it not be taken in the end.
+func (w *writer) deferNew(ctx context.Context, k *bulk, r *row) error {
+	if k.mayWait != nil {
+		r.waits = k.mayWait(r)
+	}
+	return w.deferRow(ctx, deferredRow{k.l, r, false})
+}
+
+// serverText is what the server said.
+func serverText(err error) string {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Message
 }

@@ -28,6 +28,9 @@ func (r *deferredRow) size() int {
 	for _, v := range r.values {
 		n += valueCost + len(v)
 	}
+	if r.waits != nil { // the same once more, with names
+		n *= 2
+	}
 	return n
 }
 

@@ -132,10 +132,10 @@ func (l *localTable) keeps(key string, here found, columns []*schema.Column) boo
 func (im *importer) incoming(d *deletion) merge.Incoming {
 	if d.retried {
 		in := d.waiting.Incoming
-		in.NeverSent = d.l.rules.NeverSent(d.known)
+		in.NeverSent = d.l.rules.NeverSent(d.known, merge.Unsaid)
 		return in
 	}
-	return merge.Incoming{Dead: d.deleted, Ack: im.ackOf(d.l, d.row.row), NeverSent: d.l.rules.NeverSent(d.known)}
+	return merge.Incoming{Dead: d.deleted, Ack: im.ackOf(d.l, d.row.row), NeverSent: d.l.rules.NeverSent(d.known, merge.Unsaid)}
 }
 
 // delete carries out the pending deletions that may go. What something here still refers to is deferred until the rows of the batch
@@ -184,6 +184,12 @@ func (im *importer) deletable(pending []*deletion) (candidates, others []*deleti
 		switch {
 		case !d.l.rules.TakesRow(d.known, access.Added{}):
 			d.l.count.Refused++
+			if d.isHere {
+				im.writer.answerRefused(d.l, d.row.row)
+			}
+			if d.waiting != nil {
+				im.settledWaiting = append(im.settledWaiting, d.waiting.ID)
+			}
 		case !d.isHere || im.rules.Outlives(d.known, im.incoming(d)):
 			others = append(others, d)
 		default:
@@ -210,10 +216,11 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 	if d.waiting != nil {
 		im.settledWaiting = append(im.settledWaiting, d.waiting.ID)
 	}
-	o := rules.Settle(d.known, im.incoming(d), im.policy(d.l), merge.Compare{}, stays)
+	o := rules.Settle(d.known, im.incoming(d), merge.Policies{}, merge.Compare{}, stays)
 	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {
 		return err
 	}
+	im.noteReturned(d.l, d.key, d.known, o.Row)
 	w := out.of(d.l)
 	switch {
 	case o.Action == merge.Delete:

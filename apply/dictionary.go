@@ -14,13 +14,14 @@ import (
 
 // entry is a key of the batch's dictionary, and the row here that it was found to be. There are hundreds of thousands.
 type entry struct {
-	root    *localTable // nil: the table is not here, and the key was not made, unless rare has its name
+	root    *localTable // nil: the table is not here
 	key     string      // as the sender has it
 	integer int64       // of the row here
 	rare    *rare       // nil for most
 	refs    refs
 	state   entryState
 	lacks   bool // a part that must be there is NULL: it is no row's key
+	aliased bool // the sender has another key for the row: see own
 }
 
 // rare is what only entries have without an integer, or of a table to which others refer by name, once their row was found.
@@ -28,8 +29,15 @@ type rare struct {
 	local string // its local key
 	name  string // of a row that is referred to by name: its name as it is here
 	named bool
-	// table is the name of a table that is not here: a row that refers to one of its rows waits until it is. All entries of it share this.
-	table string
+	far   string // of a row whose table is not here: the table; all such entries of an item share this
+}
+
+// far returns the table of a row whose table is not here, "" if it is not known.
+func (e *entry) far() string {
+	if e.root != nil || e.rare == nil {
+		return ""
+	}
+	return e.rare.far
 }
 
 // refs says where a dictionary keeps the parts of a key that are keys themselves. Without any, it is zero.
@@ -198,22 +206,8 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 			}
 		}
 	}
-	if root == nil { // nothing will ask for more than that they are there, and by what name
-		if len(i.Parts) != 1 || i.Parts[0].Refs != nil { // the table may have another order of them, once it is here
-			for range i.N {
-				v.keys.add(entry{})
-			}
-			return nil
-		}
-		unknown := &rare{table: t.Root}
-		for _, b := range i.Parts[0].Bytes {
-			e := entry{rare: unknown}
-			if b != nil {
-				part := string(b)
-				e.key = journal.JoinKey([]*string{&part})
-			}
-			v.keys.add(e)
-		}
+	if root == nil {
+		v.addFarKeys(t, i)
 		return nil
 	}
 	parts, refs := make([]*string, len(i.Parts)), make([]uint32, len(i.Parts))
@@ -223,6 +217,22 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 		}
 	}
 	return nil
+}
+
+// addFarKeys takes in keys of a table that is not here: what refers to such rows waits for the table, and holds the key until then. A key of
+// several parts, or one that is another row's, is none that a column refers to: nothing will ask for more than that it is there.
+func (v *resolver) addFarKeys(t *sentTable, i *batch.KeysItem) {
+	table := &rare{far: t.Root}
+	for n := range i.N {
+		e := entry{rare: table}
+		if len(i.Parts) == 1 && i.Parts[0].Refs == nil {
+			if b := i.Parts[0].Bytes[n]; b != nil {
+				key := string(b)
+				e.key = journal.JoinKey([]*string{&key})
+			}
+		}
+		v.keys.add(e)
+	}
 }
 
 // addKey takes in the nth key. parts and refs are room for its parts.
@@ -254,6 +264,9 @@ func (v *resolver) addKey(root *localTable, values []batch.Values, n int, parts 
 	e.key = journal.JoinKey(parts)
 	if root.Key != schema.KeyAll {
 		e.lacks = e.lacks || slices.Contains(parts, nil)
+	}
+	if !e.lacks {
+		e.key, e.aliased = v.own(root, e.key)
 	}
 	v.keys.add(e)
 	return nil

@@ -22,6 +22,7 @@ type peerLink struct {
 
 	peer       *journal.Peer
 	imports    []merge.AppliedBatch // of the peer's link, as the journal has them
+	aliases    *journal.Aliases
 	node       *journal.Node
 	history    *merge.History
 	historyErr error // of what history asked the database
@@ -64,6 +65,9 @@ func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer stri
 		return nil, err
 	}
 	l.imports = slices.Clone(l.peer.Link.Imports)
+	if l.aliases, err = journal.LoadAliases(ctx, s.conn, l.peer.ID); err != nil {
+		return nil, err
+	}
 	if l.node, l.history, err = journal.LoadHistory(ctx, s.conn, &l.historyErr); err != nil {
 		return nil, err
 	}

@@ -58,6 +58,11 @@ func (w *chaos) changed(n *actor, t *schema.Table, before, after []record) {
 		}
 	}
 	filter := n.Profile.RowFilter(t.Name)
+	for id, r := range was {
+		if u := n.key(t, r); u != "" && (is[id] == nil || n.key(t, is[id]) != u) {
+			w.goneUnread(n, t, u)
+		}
+	}
 	for _, r := range after {
 		id := r.pk(t)
 		if filter != nil && filter.Match(r.of(t.Column(filter.Column))) {
@@ -150,6 +155,9 @@ func (w *chaos) check() {
 				continue // it may have an edit of its own
 			}
 			if !held[c] {
+				if n.lacked[table] && w.heldElsewhere(n, c) {
+					continue
+				}
 				if lost++; lost < 8 {
 					w.t.Errorf("written at %s, overwritten by nobody who saw it, and neither in the data of %s nor among its conflicts: %.200q", w.written[c], n.Name, c)
 				}

@@ -20,10 +20,13 @@ func (n *actor) root() bool { return n.parent == nil }
 
 func (n *actor) mayInsert(t *schema.Table) bool {
 	d := n.direction(t)
-	return n.root() || !rigid(t) && (d == access.Both || d == access.Add)
+	return !n.crippled(t) && (n.root() || !rigid(t) && (d == access.Both || d == access.Add))
 }
 
 func (n *actor) mayUpdate(t *schema.Table, r record) bool {
+	if n.crippled(t) {
+		return false
+	}
 	switch n.direction(t) {
 	case access.Both:
 		return true
@@ -34,7 +37,7 @@ func (n *actor) mayUpdate(t *schema.Table, r record) bool {
 }
 
 func (n *actor) mayDelete(t *schema.Table, r record) bool {
-	if rigid(t) || n.w.swaps(t) {
+	if rigid(t) || n.w.swaps(t) && !n.w.differ || n.crippled(t) {
 		return false
 	}
 	switch n.direction(t) {
@@ -124,6 +127,9 @@ func (n *actor) act() {
 	if len(w.hot) > 0 && w.chance(40) {
 		h := w.hot[w.rng.IntN(len(w.hot))]
 		hot := n.J.Catalogue.Table(h[0])
+		if hot == nil { // its table is not here
+			return
+		}
 		if i := slices.IndexFunc(n.rows(hot), func(r record) bool { return strings.EqualFold(n.key(hot, r), h[1]) }); i >= 0 {
 			t, r = hot, n.rows(hot)[i]
 		}

@@ -17,7 +17,8 @@ const nullText = "NULL"
 type maker struct {
 	rng    *rand.Rand
 	next   int
-	unique map[string]bool // what is unique and no text: "table.column=value"
+	unique map[string]bool             // what is unique and no text: "table.column=value"
+	common func(c *schema.Column) bool // whether a text is one of a few; nil: none is
 }
 
 // tokenForm marks a text as one that was made here.
@@ -85,6 +86,9 @@ func (v *maker) plain(c *schema.Column) string {
 }
 
 func (v *maker) text(c *schema.Column) string {
+	if v.common != nil && v.common(c) {
+		return fmt.Sprintf("common-%d", v.rng.IntN(12))
+	}
 	limit := c.Length
 	if limit == 0 || limit > 60000/3 {
 		limit = 60000 / 3

@@ -158,7 +158,7 @@ func (n *actor) replace(t *schema.Table, r record) {
 
 // rename gives a row another uuid, to be changed back later.
 func (n *actor) rename(t *schema.Table, r record) {
-	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != access.Both || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText || otherUnique(t) {
+	if t.Key != schema.KeyUUID || !n.mayDelete(t, r) || n.direction(t) != access.Both || len(n.children(t, r)) > 0 || r.of(t.KeyColumns[0]) == nullText || otherUnique(t) && !n.w.differ {
 		return // (where unique values would have to move to the new row, one that stays for others keeps them)
 	}
 	c := t.KeyColumns[0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -47,8 +48,8 @@ func (c *cause) reason(l *localTable, key string) journal.Reason {
 	return r
 }
 
-// setAside is the one function that every row comes to which the import has begun to write, or written, and which turns out not to be
-// applicable: the table does not take its values, or what it refers to is nowhere. It notes the row and returns nil: all callers go on
+// setAside is the one function that every row comes to which the import has begun to write, or written, which turns out not to be
+// applicable, and which may not wait at once (see refuseRow): the table does not take its values, or what it refers to is nowhere. It notes the row and returns nil: all callers go on
 // without it, so that one try finds as many as it can. In the end the try is rolled back, and the next lets these rows wait from the
 // start (see importer.wait). Where rows may not wait, it returns the error that ends the import.
 func (w *writer) setAside(l *localTable, key string, why *cause) error {
@@ -72,7 +73,7 @@ func (w *writer) refuse(l *localTable, key string, err error) error {
 
 // notTaken is the reason of a row that the table does not take.
 func notTaken(l *localTable, err error) *cause {
-	c := &cause{code: journal.WaitsForValue, column: namedColumn(err)}
+	c := &cause{code: journal.WaitsForValue, column: namedColumn(l, err)}
 	switch {
 	case tooLarge(err):
 		c.error = errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, up to 52 MiB, and import again")
@@ -98,7 +99,7 @@ func inWords(c *schema.Column, err error) string {
 		return fmt.Sprintf("%s has characters that the column's character set %s does not hold: give it one that does, such as utf8mb4", what, charset)
 	case sqldb.ErrOutOfRange:
 		return what + " is out of range" + widen
-	case sqldb.ErrTruncated, sqldb.ErrWrongValue:
+	case sqldb.ErrTruncated, sqldb.ErrWrongValue, sqldb.ErrNoJSON:
 		return what + " is none that the column takes" + takes + " here: make the column as it is at the sender"
 	case sqldb.ErrBadNull:
 		return what + " is NULL, and may not be here: let the column take NULL, as at the sender"
@@ -116,6 +117,26 @@ func inWords(c *schema.Column, err error) string {
 	return "change it at the sender, or the table here"
 }
 
+// changesValue returns the cause of a row with a value that is to be written and that the column does not keep as it is, as far as that can be told
+// here; nil if there is none.
+func (im *importer) changesValue(w *block, i int) *cause {
+	written := im.written(w, i)
+	if written.IsEmpty() {
+		return nil
+	}
+	for at, c := range w.l.written {
+		if values := w.values[at]; values != nil && values[i] != nil && written.Has(w.l.bits[at]) && w.l.bits[at] != 0 && !c.Keeps(values[i]) {
+			what := "would be cut or rounded"
+			if c.Length > 0 {
+				what = "is too long"
+			}
+			return &cause{code: journal.WaitsForValue, column: c.Name,
+				error: fmt.Errorf("the table does not take it: its %s %s, and the column is %s here: widen the column as it is at the sender", c.Name, what, c.FullType)}
+		}
+	}
+	return nil
+}
+
 // aboutRows reports whether the error of a statement that writes rows is about them: the connection is not lost, and no other
 // transaction was in the way.
 func aboutRows(err error) bool {
@@ -129,14 +150,21 @@ func aboutRows(err error) bool {
 // refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch. root is the table of that
 // one, nil if it is not here.
 func refersNowhere(c *schema.Column, root *localTable, key string) *cause {
-	what, which := "a table that is not here", "unknown"
-	out := &cause{code: journal.WaitsForRow, column: c.Name, table: root}
-	if root != nil {
-		what, which, out.key = root.Name, printable(root.Table, key), journal.Canonical(root.Table, key)
+	if root == nil {
+		return refersFar(c, "")
 	}
-	out.error = fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
-		c.Name, what, which)
-	return out
+	return &cause{code: journal.WaitsForRow, column: c.Name, table: root, key: journal.Canonical(root.Table, key),
+		error: fmt.Errorf("its %s refers to a row of %s that is neither here nor in the batch (%s): it was deleted here, or the sender may not pass it on; export to the sender first, and let it import that and export again",
+			c.Name, root.Name, printable(root.Table, key))}
+}
+
+// refersFar is the reason of a row with a reference to one of a table that is not here, "" if nobody knows which.
+func refersFar(c *schema.Column, table string) *cause {
+	what := "a table"
+	if table != "" {
+		what = fmt.Sprintf("the table %.64q", table)
+	}
+	return &cause{code: journal.WaitsForSchema, column: c.Name, error: fmt.Errorf("its %s refers to a row of %s, which is not here: make the table here as it is at the sender, and both come in with the next files", c.Name, what)}
 }
 
 // refersNowhere is the reason of a row with a reference to one that is neither here nor in the batch, with what is known of that one.
@@ -203,13 +231,16 @@ type serverError struct {
 func (e serverError) Error() string { return e.text }
 func (e serverError) Unwrap() error { return e.error }
 
-// named finds what a server's error names: `name`, 'name' or `database`.`table`.`name`.
-var named = regexp.MustCompile("(?:[Cc]olumn|[Ff]ield|for key|constraint) (?:['`][^'`]+['`]\\.)*['`]([^'`]+)['`]")
+// named finds what a server's error names: `name`, 'name' or `database`.`table`.`name`. MariaDB calls the CHECK of a column `table.column`.
+var named = regexp.MustCompile("(?:[Cc]olumn|[Ff]ield|for key|constraint|CONSTRAINT) (?:['`][^'`]+['`]\\.)*['`]([^'`]+)['`]")
 
-// namedColumn returns the column that a server's error names; "" if it names none.
-func namedColumn(err error) string {
+// namedColumn returns the column of a table that a server's error names; "" if it names none.
+func namedColumn(l *localTable, err error) string {
 	if m := named.FindAllStringSubmatch(err.Error(), -1); m != nil && sqldb.ErrorNumber(err) != sqldb.ErrDuplicateEntry {
-		return m[len(m)-1][1]
+		name := m[len(m)-1][1]
+		if c := l.Column(name[strings.LastIndex(name, ".")+1:]); c != nil {
+			return c.Name
+		}
 	}
 	return ""
 }

@@ -20,7 +20,7 @@ import (
 // applied goes on waiting. It returns nil if there are none. Errors: as of Import.
 func Retry(ctx context.Context, j *journal.Journal, peer string, filter journal.WaitingFilter, o Options) (*Report, error) {
 	o.AcceptDeletions = true // they were counted when they came
-	a := attempt{j: j, o: o}
+	a := attempt{j: j, o: o, aside: map[asideKey]*cause{}}
 	for n := 1; ; n++ {
 		report, err := a.retry(ctx, peer, filter)
 		var aside *asideError
@@ -223,9 +223,9 @@ func (v *resolver) storedValues(w *block, c *schema.Column, rows []journal.Waiti
 		case value.Table == "":
 			out.Bytes[i] = []byte(*value.Text)
 		default:
-			to := v.j.Catalogue.Table(value.Table)
-			if to == nil {
-				out.Refs[i] = v.keys.add(entry{}) // nowhere, until its table is here
+			to := v.j.Catalogue.Named(value.Table)
+			if to == nil { // nowhere, until its table is here
+				out.Refs[i] = v.keys.add(entry{key: *value.Text, rare: &rare{far: value.Table}})
 				continue
 			}
 			index, ok := v.addStored(to, *value.Text)

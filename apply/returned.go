@@ -37,7 +37,7 @@ func (im *importer) noteNamed(w *block, i int) error {
 }
 
 // bringBackFor brings back rows that the rows of a block refer to which are taken, and takes the references to them off what is pending.
-func (im *importer) bringBackFor(ctx context.Context, w *block) error {
+func (im *importer) bringBackFor(ctx context.Context, w *block) (came bool, err error) {
 	entries := map[uint32]bool{}
 	wanted := map[rowName]bool{}
 	for i := range w.n {
@@ -46,23 +46,22 @@ func (im *importer) bringBackFor(ctx context.Context, w *block) error {
 		}
 	}
 	if len(wanted) == 0 {
-		return nil
+		return false, nil
 	}
 	var list []rowName
 	for r := range wanted {
 		list = append(list, r)
 	}
 	slices.SortFunc(list, byPosition)
-	came := false
 	for some := range slices.Chunk(list, maxWanted) {
 		is, err := im.bringBack(ctx, some)
 		if err != nil {
-			return err
+			return false, err
 		}
 		came = came || is
 	}
 	if !came {
-		return nil
+		return false, nil
 	}
 	var again []uint32
 	for i := range entries {
@@ -73,9 +72,9 @@ func (im *importer) bringBackFor(ctx context.Context, w *block) error {
 	}
 	slices.Sort(again)
 	if err := im.resolver.resolve(ctx, again); err != nil {
-		return err
+		return false, err
 	}
-	return im.resolver.settlePending(ctx, w)
+	return true, im.resolver.settlePending(ctx, w)
 }
 
 // missing notes the rows that a row needs and that are not here, where they are such as may come back: entries by their places in the

@@ -63,6 +63,7 @@ func (im *importer) readBlock(ctx context.Context, w *block) error {
 		im.resolver.locate,       // sets found
 		im.resolver.translate,    // sets values and pending
 		im.resolver.filter,       // sets filtered
+		im.recognise,             // sets found, of rows that have another key here
 		im.resolver.readVersions, // sets groups
 		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
 		im.settle,                // writes the rows
@@ -230,7 +231,9 @@ func (v *resolver) referencesUnknownHere(ctx context.Context, w *block, c *schem
 		case r >= batch.FirstRef:
 			e := v.keys.at(r)
 			switch {
-			case e.root != nil && isInteger(c) != (e.root.Integer != nil):
+			case e.root == nil:
+				w.differ(i, refersFar(c, e.far()))
+			case isInteger(c) != (e.root.Integer != nil):
 				w.differ(i, &cause{error: &otherTable{c, e.root}, code: journal.WaitsForSchema, column: c.Name})
 			case e.state != here:
 				w.differ(i, refersNowhere(c, e.root, e.key))

@@ -20,7 +20,7 @@ type decision struct {
 
 // settle lets the rules decide row by row, brings back what rows that are taken refer to, and writes what was decided.
 func (im *importer) settle(ctx context.Context, w *block) error {
-	policy := im.policy(w.l)
+	policies := im.policies(w.t)
 	added, err := im.resolver.whoAdded(ctx, w)
 	if err != nil {
 		return err
@@ -31,17 +31,21 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			im.noLongerWaits(w, i)
 			continue
 		}
-		if err := im.decide(ctx, w, i, policy, added); err != nil {
+		if err := im.decide(ctx, w, i, policies, added); err != nil {
 			return err
 		}
 	}
-	if err := im.bringBackFor(ctx, w); err != nil {
+	came, err := im.bringBackFor(ctx, w)
+	if err != nil {
 		return err
 	}
 	if err := im.giveIntegers(ctx, w); err != nil {
 		return err
 	}
 	q := &writes{l: w.l}
+	if !came && im.writer.aside != nil {
+		q.mayWait = func(r *row) *journal.WaitingRow { return im.mayWait(w, r.place) }
+	}
 	for i := range w.n {
 		if w.decided[i].taken {
 			if err := im.carryOut(ctx, w, i, q); err != nil {
@@ -70,7 +74,7 @@ func (v *resolver) whoAdded(ctx context.Context, w *block) (map[string]merge.Pee
 }
 
 // decide lets the rules decide on one row. One that waits is none that is taken: nothing comes back for it.
-func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Policy, added map[string]merge.Peer) error {
+func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.Policies, added map[string]merge.Peer) error {
 	l, known, count := w.l, w.known[i], &w.l.count
 	f, isHere := w.found[i]
 	var cmp merge.Compare
@@ -78,6 +82,9 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 		cmp = w.compare(i, f)
 	}
 	by, is := added[w.keys[i]]
+	if is && !known.Alive {
+		known.Dead.Added = merge.Adder{Stored: true, Peer: by}
+	}
 	if !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
 		im.noLongerWaits(w, i)
 		if isHere && w.mask(i).Without(cmp.Equal).IsEmpty() { // it says what is here anyway
@@ -85,6 +92,9 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 			return nil
 		}
 		count.Refused++
+		if isHere {
+			im.writer.answerRefused(l, f.row)
+		}
 		return im.noteNamed(w, i)
 	}
 	if im.staysDropped(w, i) {
@@ -95,8 +105,11 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policy merge.Po
 	if why := im.mustWait(w, i, rules, known); why != nil {
 		return im.wait(ctx, w, i, why)
 	}
-	w.decided[i] = decision{true, rules.Settle(known, in, policy, cmp, false)}
+	w.decided[i] = decision{true, rules.Settle(known, in, policies, cmp, false)}
 	why, err := im.lacks(ctx, w, i, true)
+	if why == nil && err == nil {
+		why = im.changesValue(w, i)
+	}
 	if why != nil {
 		w.decided[i].taken = false
 		return im.wait(ctx, w, i, why)
@@ -114,6 +127,7 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		return im.wait(ctx, w, i, why)
 	}
 	im.noLongerWaits(w, i)
+	im.noteReturned(l, w.keys[i], w.known[i], out.Row)
 	if err := im.recordRowConflicts(ctx, w, i, out.Conflicts); err != nil {
 		return err
 	}
@@ -131,13 +145,13 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		if err != nil {
 			return err
 		}
-		r.names.columns = l.rules.NewNames(false, merge.Mask{})
+		r.place, r.names.columns = i, l.rules.NewNames(false, merge.Mask{})
 		q.insert = append(q.insert, r)
 		count.Inserted++
 	case merge.Update:
 		if write := im.written(w, i); !write.IsEmpty() {
 			r := im.changedRow(w, i, f, out.Row.Groups, write)
-			r.names.columns = l.rules.NewNames(true, write.Without(w.compare(i, f).Equal))
+			r.place, r.names.columns = i, l.rules.NewNames(true, write.Without(w.compare(i, f).Equal))
 			q.update = append(q.update, r)
 			count.Updated++
 		}

@@ -16,12 +16,13 @@ import (
 // sentTable is a table as the batch describes it, beside what it is here.
 type sentTable struct {
 	batch.Table
-	local   *localTable      // nil: not here, or it is not exchanged here
-	keys    *localTable      // where its rows are looked up by their keys; nil: nowhere
-	keyAt   []int            // by key column here: its place in Table.Key
-	columns []*schema.Column // parallel to Table.Columns; nil: not here
-	beside  map[int]int      // by column: the column that has the keys of its values
-	why     string           // why its rows cannot be applied
+	local    *localTable      // nil: not here, or it is not exchanged here
+	keys     *localTable      // where its rows are looked up by their keys; nil: nowhere
+	keyAt    []int            // by key column here: its place in Table.Key
+	columns  []*schema.Column // parallel to Table.Columns; nil: not here
+	beside   map[int]int      // by column: the column that has the keys of its values
+	policies merge.Policies   // that the sender says it has
+	why      string           // why its rows cannot be applied
 }
 
 // localTable is a table as it is here, with what this import knows of it.
@@ -34,8 +35,10 @@ type localTable struct {
 	bits    []int                  // their bits; 0: none
 	place   map[*schema.Column]int // their places in written
 	mask    merge.Mask             // existence and all columns with versions
+	whole   merge.Mask             // columns that every sender sends who has them
 	byName  bool                   // others refer to its rows by name
 
+	collides     bool         // another row here had a value of a new one that only one may have: from then on such rows are looked for first
 	touched      bool         // the following is known
 	emptyAtStart bool         // there was nothing in it when it was first touched, and nothing is known of it: nothing need be looked up
 	tombstones   bool         // there are deletions to look up
@@ -121,7 +124,7 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 				t.columns[i] = st.Integer
 			}
 			continue
-		case c == nil && t.isBeside(i):
+		case c == nil && (t.isBeside(i) || v.saysPolicy(t, i)):
 			continue
 		case c == nil:
 			v.notes.add("the column %s.%q is not here: its values are left out until it is", st.Name, sent.Name)
@@ -162,6 +165,11 @@ func (v *resolver) table(st *schema.Table) *localTable {
 	}
 	if l.journal != nil {
 		l.mask = v.j.Mask(st)
+		for _, c := range v.j.Columns(st) {
+			if !v.j.Secret(st, c) && !v.j.ExcludedUp(st, c) {
+				l.whole = l.whole.Or(merge.Bit(l.journal.Bit(c.Name)))
+			}
+		}
 		l.rules = access.On(v.j.Access(st), v.peer.ID, v.peer.Role)
 		l.filter = v.j.Profile.RowFilter(st.Name)
 		l.count.Table = st.Name

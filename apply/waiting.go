@@ -38,7 +38,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	in := im.incomingAlone(w, i)
 	q, waited := w.waited(i)
 	if !waited {
-		in.NeverSent = w.l.rules.NeverSent(known)
+		in.NeverSent, in.Columns = w.l.rules.NeverSent(known, in.Whose), w.l.whole
 		return in, &im.rules
 	}
 	if !w.retried {
@@ -46,7 +46,7 @@ func (im *importer) incomingRow(w *block, i int, known merge.Row) (merge.Incomin
 	}
 	rules := im.rules.Of(q.Waiting)
 	in = q.Incoming
-	in.NeverSent = w.l.rules.NeverSent(known)
+	in.NeverSent, in.Columns = w.l.rules.NeverSent(known, in.Whose), w.l.whole
 	return in, &rules
 }
 
@@ -113,7 +113,10 @@ func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*ca
 			continue
 		}
 		to := im.resolver.keys.at(p.to)
-		if im.writer.aside.last || !p.column.Ref.Patched() || to.root == nil || im.known(to.root, to.canonical()) != nil {
+		if to.root == nil {
+			return refersFar(p.column, to.far()), nil
+		}
+		if im.writer.aside.last || !p.column.Ref.Patched() || im.known(to.root, to.canonical()) != nil {
 			return im.resolver.refersNowhere(ctx, p.column, to.root, to.key)
 		}
 	}
@@ -139,12 +142,12 @@ func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error
 	if w.retried {
 		return im.triedInVain(ctx, &q, why.reason(w.l, e.key), now)
 	}
-	row := journal.WaitingRow{Peer: im.peer.ID, Table: w.l.journal.ID, Key: w.keys[i], Waiting: im.rules.Waiting(im.incomingAlone(w, i)), Content: im.resolver.content(w, i),
-		Reason: why.reason(w.l, e.key), Since: now, Tried: now}
+	row := im.waitingRow(w, i)
+	row.Reason, row.Since, row.Tried = why.reason(w.l, e.key), now, now
 	if waited {
 		row.Waiting, row.Since = row.Waiting.After(q.Waiting), q.Since
 	}
-	im.noteWaiting(w.l, row.Reason.Text)
+	im.writer.noteWaiting(w.l, row.Reason.Text)
 	return im.writer.keepWaiting(ctx, row)
 }
 
@@ -152,9 +155,9 @@ func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error
 const notedWaiting = 3
 
 // noteWaiting counts a row that waits, and says why of the first ones.
-func (im *importer) noteWaiting(l *localTable, why string) {
+func (w *writer) noteWaiting(l *localTable, why string) {
 	if l.count.Waiting++; l.count.Waiting <= notedWaiting {
-		im.notes.add("waits: %s", why)
+		w.resolver.notes.add("waits: %s", why)
 	}
 }
 
@@ -177,7 +180,7 @@ func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) e
 		return im.triedInVain(ctx, d.waiting, why.reason(d.l, d.key), now)
 	}
 	row := journal.WaitingRow{Peer: im.peer.ID, Table: d.l.journal.ID, Key: d.key, Waiting: im.rules.Waiting(im.incoming(d)), Reason: why.reason(d.l, d.key), Since: now, Tried: now}
-	im.noteWaiting(d.l, row.Reason.Text)
+	im.writer.noteWaiting(d.l, row.Reason.Text)
 	return im.writer.keepWaiting(ctx, row)
 }
 
@@ -187,6 +190,9 @@ func (im *importer) incomingAlone(w *block, i int) merge.Incoming {
 	in := merge.Incoming{Alive: true, Groups: w.groups[i], Ack: im.ackOf(w.l, row)}
 	if w.Acks != nil && !im.unsent[w.l.journal.ID][row] {
 		in.Ack = im.rules.RowAck(w.Acks[i])
+	}
+	if !w.retried {
+		in.Whose = w.l.rules.SaysWhose(w.groups[i])
 	}
 	return in
 }
@@ -224,7 +230,7 @@ func (v *resolver) content(w *block, i int) journal.Content {
 	return out
 }
 
-// unknownTable stands for a table that is not here.
+// unknownTable stands for the table of a row of which nothing can be found any more.
 const unknownTable = "?"
 
 // reference is a row that is referred to, as it is stored.
@@ -234,8 +240,8 @@ func (v *resolver) reference(i uint32) journal.Value {
 	switch {
 	case e.root != nil:
 		table = e.root.Name
-	case e.rare != nil && e.key != "":
-		table = e.rare.table
+	case e.far() != "" && key != "":
+		table = e.far()
 	}
 	return journal.Value{Text: &key, Table: table}
 }
@@ -289,7 +295,7 @@ func (im *importer) dropSettled(ctx context.Context) error {
 // readWaiting reads which of the rows wait in a version that the sender sent before.
 func (v *resolver) readWaiting(ctx context.Context, w *keyedRows) error {
 	w.earlier = nil
-	if w.l.journal == nil || v.waiting[w.l.journal.ID] == 0 {
+	if w.l.journal == nil || !v.waiting[w.l.journal.ID] {
 		return nil
 	}
 	w.earlier = map[string]journal.WaitingRow{}
@@ -326,5 +332,6 @@ func (v *resolver) addStored(st *schema.Table, key string) (uint32, bool) {
 	if refs != nil {
 		e.refs = v.keys.keep(refs)
 	}
+	e.key, e.aliased = v.own(root, e.key) // it may have been found out since
 	return v.keys.add(e), true
 }

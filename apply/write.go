@@ -35,6 +35,9 @@ type writer struct {
 	waitingBytes int
 	room         *waitingRoom // what is taken of what may wait; nil: not asked yet
 
+	refused     map[*localTable][]journal.Row // rows that the sender may not change, and is to be sent as they are here
+	refusedRows map[refusedRow]bool
+
 	awaited map[uint16]bool     // tables of which rows are waited for
 	arrived map[uint16][]string // keys of rows of them that came, canonical
 }
@@ -72,6 +75,9 @@ type writes struct {
 	entries []journal.Entry
 	old     []journal.Row // rows whose entries are replaced
 	changes []uint64      // unsealed ones, which are sealed by this
+
+	mayWait func(r *row) *journal.WaitingRow // what is to be kept of a row that waits at once if it is not taken; see importer.mayWait
+	left    int                              // rows of insert and update that wait
 }
 
 // row is a row to be written.
@@ -86,6 +92,9 @@ type row struct {
 	wasDead bool
 	integer int64 // of a new one: what it gets; 0: the server gives it
 	names   newNames
+	place   int                 // in its block
+	waits   *journal.WaitingRow // of one that is deferred: what is to be kept of it if it is not taken
+	left    bool                // it waits, and is not written
 
 	pending []patch // references to be filled in later, until patchLater hands them to the writer
 }
@@ -99,6 +108,7 @@ func (w *writer) write(ctx context.Context, q *writes) error {
 	if err := w.insert(ctx, q); err != nil {
 		return err
 	}
+	q.dropLeft()
 	if err := w.resolver.checkReusedIDs(ctx, q.l, q.insert); err != nil {
 		return err
 	}
@@ -171,6 +181,7 @@ func (w *writer) recordConflict(ctx context.Context, c journal.Conflict) error {
 
 // saveConflicts writes the conflicts that were noted.
 func (w *writer) saveConflicts(ctx context.Context) error {
+	w.resolver.callByOwnKeys(w.conflicts)
 	n, size, err := journal.PutConflicts(ctx, w.s.conn, w.conflicts)
 	if err != nil {
 		return err

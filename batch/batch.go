@@ -1,6 +1,9 @@
 package batch
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Version is the first byte of every batch file of this format.
 const Version = 1
@@ -82,6 +85,18 @@ const BesideSuffix = "#key"
 // IntegerColumn is the name of a column that has the sender's own integers of the rows, without references or a version. A reader that does
 // not know it leaves it out.
 const IntegerColumn = "#integer"
+
+// policyMark stands in the names of columns that say policies.
+const policyMark = "#policy="
+
+// PolicyColumn returns the name of a column, without values, references or a version, that says by what the sender decides conflicts in a
+// column of the table; "": in all of them. A reader that does not know it leaves it out.
+func PolicyColumn(column, policy string) string { return column + policyMark + policy }
+
+// ParsePolicyColumn reads such a name; false if it is none.
+func ParsePolicyColumn(name string) (column, policy string, ok bool) {
+	return strings.Cut(name, policyMark)
+}
 
 // Table describes a table. Root is the table whose rows' keys these are: Name,
 // unless the key is an ancestor's.

@@ -7,7 +7,6 @@ import (
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -265,14 +264,4 @@ func (s *sealer) foldedAt(t *schema.Table, r journal.Row) []journal.Death {
 		}
 	}
 	return s.deaths[t][r]
-}
-
-// addedBy returns the peer that a row's existence came from.
-func addedBy(r merge.Row) merge.Peer {
-	for _, g := range r.Groups {
-		if g.Has(merge.Existence) {
-			return g.From
-		}
-	}
-	return 0
 }

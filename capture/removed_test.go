@@ -5,7 +5,6 @@ import (
 
 	"github.com/omsync/omsync/internal/mutation"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -43,31 +42,9 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// A row was added by whom its existence came from, not its values.
-func TestAddedBy(t *testing.T) {
-	t.Parallel()
-	group := func(m merge.Mask, by merge.Peer) merge.Group {
-		return merge.Group{Mask: m, Version: merge.Version{From: by}}
-	}
-	for _, test := range []struct {
-		groups []merge.Group
-		want   merge.Peer
-	}{
-		{nil, 0},
-		{[]merge.Group{group(merge.Bits(3), 7)}, 7},
-		{[]merge.Group{group(merge.Bits(4), 9), group(merge.Bits(1), 7)}, 7},
-		{[]merge.Group{group(merge.Bits(4), 9), group(merge.Bits(3), 0)}, 0},
-	} {
-		if got := addedBy(merge.Row{Groups: test.groups}); got != test.want {
-			t.Errorf("%v: %d", test.groups, got)
-		}
-	}
-}
-
 func TestRulesOfWhatIsKeptAreNeeded(t *testing.T) {
 	t.Parallel()
-	mutation.Check(t, "^(TestPick|TestAddedBy)$",
+	mutation.Check(t, "^TestPick$",
 		mutation.Mutant{Rule: "what was written of a row belongs to the one with its key", File: "removed.go", Old: "*r.death.DeletedKey == string(values[t.KeyColumns[0]])", New: "true"},
-		mutation.Mutant{Rule: "a key of several columns is not one of them", File: "removed.go", Old: "len(t.KeyColumns) != 1 || ", New: ""},
-		mutation.Mutant{Rule: "who changed a row did not add it", File: "removed.go", Old: "g.Has(merge.Existence)", New: "true"})
+		mutation.Mutant{Rule: "a key of several columns is not one of them", File: "removed.go", Old: "len(t.KeyColumns) != 1 || ", New: ""})
 }

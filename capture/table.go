@@ -2,9 +2,11 @@ package capture
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -183,6 +185,15 @@ func (x *tableSealer) readTombstones(ctx context.Context) error {
 	}
 	slices.Sort(look)
 	x.tombstones, err = journal.Tombstones(ctx, x.snap, x.meta.ID, slices.Compact(look), x.j.Authors)
+	if err != nil || len(x.tombstones) == 0 || x.table.Direction != access.Add {
+		return err
+	}
+	by, err := journal.DeletedAuthors(ctx, x.snap, x.meta.ID, slices.Sorted(maps.Keys(x.tombstones)))
+	for key, p := range by { // who had added a row that comes back still has
+		dead := x.tombstones[key]
+		dead.Added = merge.Adder{Stored: true, Peer: p}
+		x.tombstones[key] = dead
+	}
 	return err
 }
 
@@ -224,6 +235,9 @@ func (x *tableSealer) stampInsert(f *journal.Folded, key string) []merge.Group {
 	if dead, ok := x.tombstones[key]; ok {
 		row.Known, row.Dead = true, dead
 		x.out.back = append(x.out.back, key)
+	}
+	if row.Known && x.j.Recognises(x.table) {
+		x.out.returned = append(x.out.returned, key)
 	}
 	return merge.Normalise(x.stamper.Insert(row, x.mask, f.BornAt).Groups)
 }
@@ -303,7 +317,7 @@ func (x *tableSealer) stampDeletions() {
 			continue // a peer's later deletion came meanwhile
 		}
 		x.out.dead = append(x.out.dead, journal.Tombstone{Key: key, Version: dead})
-		x.out.removed = append(x.out.removed, removedRow{row: e.last, death: e.how, Deleted: journal.Deleted{Key: key, AddedBy: addedBy(e.was), Version: dead, DeletedAt: x.j.Now().UnixMicro()}})
+		x.out.removed = append(x.out.removed, removedRow{row: e.last, death: e.how, Deleted: journal.Deleted{Key: key, AddedBy: e.was.AddedBy(), Version: dead, DeletedAt: x.j.Now().UnixMicro()}})
 	}
 	slices.SortFunc(x.out.dead, func(a, b journal.Tombstone) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -261,5 +261,7 @@ func TestDecideWithAnOldPeer(t *testing.T) {
 		t.Errorf("%s decisions came to kisumu", got)
 	}
 	nothingOpen(t, n.hub, n.migori)
-	only(n.kisumu, t)
+	if all := open(n.kisumu, t); len(all) != 2 || all[0].Loser.Author != "hub" || all[1].Loser.Author != "kisumu" { // it, and what the decision replaced
+		t.Errorf("open at kisumu: %+v", all)
+	}
 }

@@ -23,10 +23,13 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	if err != nil {
 		return nil, fmt.Errorf("card of %s: %w", p.Name, err)
 	}
+	if err := n.learnAliases(ctx); err != nil {
+		return nil, err
+	}
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
 	return export.Export(ctx, n.Journal, p.Name, export.Options{
-		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features,
+		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies,
 		Create: func(name string) (export.File, error) {
 			f, err := folder.Create(ctx, name)
 			if err != nil {

@@ -135,6 +135,11 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	if err := begin(); err != nil {
 		return err
 	}
+	if !o.DryRun {
+		if err := n.learnAliases(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := capture.Seal(ctx, n.Journal, 0); err != nil && !errors.Is(err, journal.ErrBusy) {
 		return err
 	}
@@ -149,10 +154,10 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	}
 	for _, f := range files {
 		if err := run.apply(ctx, f); err != nil {
-			return errors.Join(err, run.save())
+			return errors.Join(err, run.save(), n.keepAliases(ctx))
 		}
 	}
-	return errors.Join(run.retry(ctx), run.save())
+	return errors.Join(run.retry(ctx), run.save(), n.keepAliases(ctx))
 }
 
 // importRun is one import of several files.
@@ -164,6 +169,7 @@ type importRun struct {
 	senders map[string]*journal.Peer // those looked up so far; nil: there is no such peer
 	each    func(*Result) error
 	arrived map[uint16][]string // keys of rows that came in and for which others wait, by table
+	cameIn  int64               // rows that files brought
 }
 
 // forThisNode reads the headers and keeps the files that are for this node and from its peers.
@@ -297,6 +303,9 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	bar := r.bar("from "+f.sender.Name, Rows)
 	o := r.applyOptions()
 	o.Progress, o.AcceptDeletions = bar.Show, r.accepts(f)
+	if o.Apart, err = r.decidedApart(f.sender); err != nil {
+		return r.reportError(ctx, f, err)
+	}
 	o.Verify = func(h *batch.Header, message, signature []byte) error {
 		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	}
@@ -312,7 +321,7 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 // applyOptions are those that do not depend on the file.
 func (r *importRun) applyOptions() apply.Options {
 	return apply.Options{
-		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policy: r.Policy, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
+		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policies: r.Policies, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
 		Seal: func(ctx context.Context) error {
 			_, err := capture.Seal(ctx, r.Journal, r.Wait)
 			return err

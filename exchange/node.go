@@ -20,16 +20,16 @@ type Node struct {
 	Name     string
 	Journal  *journal.Journal
 	Keys     *keys.Identity
-	Policy   func(table string) merge.Policy
-	Reindex  bool           // the application is to index anew what imports change: see apply.Options
-	MaxFile  int64          // the largest file that is fetched, in bytes; 0: any
-	Accept   string         // the child whose files that wait for a person for what they delete go through now; "": none's
-	Horizon  time.Duration  // how much later than the clock stamps of a child may be: see apply.Options
-	Keep     time.Duration  // how long rows that an import deletes are kept whole: see apply.Options
-	Quotas   access.Amounts // what each child may use in its life: see apply.Options
-	Strict   bool           // all or nothing: a row that cannot be applied has its file refused, and does not wait
-	Wait     time.Duration  // how long to wait for other runs that hold the database's gate
-	Features features.Known // what this program reads and writes beyond batch format 1
+	Policies func(*journal.Table) merge.Policies // what decides conflicts; nil: the later stamp
+	Reindex  bool                                // the application is to index anew what imports change: see apply.Options
+	MaxFile  int64                               // the largest file that is fetched, in bytes; 0: any
+	Accept   string                              // the child whose files that wait for a person for what they delete go through now; "": none's
+	Horizon  time.Duration                       // how much later than the clock stamps of a child may be: see apply.Options
+	Keep     time.Duration                       // how long rows that an import deletes are kept whole: see apply.Options
+	Quotas   access.Amounts                      // what each child may use in its life: see apply.Options
+	Strict   bool                                // all or nothing: a row that cannot be applied has its file refused, and does not wait
+	Wait     time.Duration                       // how long to wait for other runs that hold the database's gate
+	Features features.Known                      // what this program reads and writes beyond batch format 1
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.
 	Progress func(label string, unit Unit) Bar
 }

@@ -10,10 +10,13 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Bounds of what is tried again of one peer's rows: in one transaction those that were not tried for longest, and those that wait for a row
-// that has come; and in one run.
+// Bounds of what is tried again: those that were not tried for longest, of all peers together, as long as nothing comes of it, and after an
+// import one for so many rows that came in; of one peer's rows in one transaction those that wait for a row that has come; and all of one
+// peer's in one run.
 const (
 	retryAtOnce   = 200
+	retryAtLeast  = 40
+	retryShare    = 25
 	arrivedAtOnce = 1000
 	retryBytes    = 4 << 20
 	retriedInARun = 10_000
@@ -22,6 +25,7 @@ const (
 
 // noteArrived remembers what came in that others wait for.
 func (r *importRun) noteArrived(p *apply.Report) {
+	r.cameIn += p.Inserted + p.Updated + p.Deleted + p.Unchanged + p.Waiting
 	for table, keys := range p.Arrived {
 		if r.arrived == nil {
 			r.arrived = map[uint16][]string{}
@@ -30,32 +34,38 @@ func (r *importRun) noteArrived(p *apply.Report) {
 	}
 }
 
-// retry tries rows again that wait: those that wait for what has come in, and of each peer those that were not tried for longest, as long
-// as something comes of it. So a million rows that wait cost an import no more than a thousand.
+// retry tries rows again that wait: those that wait for what has come in, and those that were not tried for longest, as long as something
+// comes of it. So a million rows that wait cost an import no more than a thousand, whoever sent them.
 func (r *importRun) retry(ctx context.Context) error {
 	if r.o.DryRun {
 		return nil
 	}
-	peers, err := journal.Peers(ctx, r.Journal.DB)
+	peers, err := r.waitingPeers(ctx)
 	if err != nil {
 		return err
 	}
-	peers = slices.DeleteFunc(peers, func(p *journal.Peer) bool { return !p.State.Exchanges() })
+	most := int64(retryAtOnce)
+	if r.cameIn > 0 {
+		most = min(max(r.cameIn/retryShare, retryAtLeast), retryAtOnce)
+	}
 	rows := map[merge.Peer]int{} // tried in this run
 	for round := 0; round < retriesOfARun; round++ {
 		arrived := r.arrived
 		r.arrived = nil
-		filters := []journal.WaitingFilter{{NotDropped: true, LongestUntried: true, Limit: retryAtOnce, MaxBytes: retryBytes}}
+		filters := []journal.WaitingFilter{{NotDropped: true, LongestUntried: true, MaxBytes: retryBytes}}
 		for table, keys := range arrived {
 			for part := range slices.Chunk(keys, arrivedAtOnce) {
 				filters = append(filters, journal.WaitingFilter{AwaitedTable: table, AwaitedKeys: part, NotDropped: true, Limit: arrivedAtOnce, MaxBytes: retryBytes})
 			}
 		}
-		again := false
+		again, left := false, most
 		for _, p := range peers {
 			for _, f := range filters {
-				if rows[p.ID] >= retriedInARun {
-					break
+				if f.LongestUntried {
+					f.Limit = int(left)
+				}
+				if rows[p.ID] >= retriedInARun || f.Limit <= 0 {
+					continue
 				}
 				f.Peer = p.ID
 				ids, err := journal.WaitingIDs(ctx, r.Journal.DB, f)
@@ -71,6 +81,9 @@ func (r *importRun) retry(ctx context.Context) error {
 					return err
 				}
 				again = again || n > 0
+				if f.LongestUntried {
+					left -= int64(len(ids)) - n
+				}
 			}
 		}
 		if !again {
@@ -78,6 +91,25 @@ func (r *importRun) retry(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// waitingPeers returns the peers of which rows wait and may be tried again, in the order of their turns.
+func (r *importRun) waitingPeers(ctx context.Context) ([]*journal.Peer, error) {
+	all, err := journal.Peers(ctx, r.Journal.DB)
+	if err != nil {
+		return nil, err
+	}
+	turns, err := journal.WaitingPeers(ctx, r.Journal.DB)
+	if err != nil {
+		return nil, err
+	}
+	var out []*journal.Peer
+	for _, id := range turns {
+		if i := slices.IndexFunc(all, func(p *journal.Peer) bool { return p.ID == id && p.State.Exchanges() }); i >= 0 {
+			out = append(out, all[i])
+		}
+	}
+	return out, nil
 }
 
 // retrySome tries some rows of a peer again, and returns how many wait no more. What is wrong with some of them is no reason for anything

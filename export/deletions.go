@@ -66,7 +66,7 @@ func (x *exporter) writeDead(t *table, dead []journal.Tombstone) error {
 	keys := make([]string, len(dead))
 	for i, d := range dead {
 		keys[i] = d.Key
-		_, v := t.as(merge.Row{Known: true, Dead: d.Version}).Outgoing(x.peer.ID)
+		_, v := x.as(t, journal.Row{}, merge.Row{Known: true, Dead: d.Version}).Outgoing(x.peer.ID)
 		b.Times, b.Authors, b.Epochs = append(b.Times, v.Time), append(b.Authors, v.Author), append(b.Epochs, v.Epoch)
 	}
 	if b.Keys, err = f.dict.indexes(t.Table, keys); err != nil {

@@ -60,6 +60,9 @@ func (o *output) begin(last bool) error {
 	}
 	h := o.plan.header(o.head)
 	name := batch.NewFileName(h, o.id).String()
+	if o.plan.match {
+		name = batch.MatchFileName(h, o.id)
+	}
 	to, err := o.o.Create(name)
 	if err != nil {
 		return err
@@ -80,8 +83,10 @@ func (o *output) finish(ctx context.Context) error {
 		return err
 	}
 	f.made.Bytes = f.w.Size()
-	if err := o.record(ctx); err != nil {
-		return err
+	if !o.plan.match {
+		if err := o.record(ctx); err != nil {
+			return err
+		}
 	}
 	if err := f.to.Commit(); err != nil {
 		return err

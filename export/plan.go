@@ -28,6 +28,10 @@ type plan struct {
 	resent      []uint64       // epochs that only send again, those of owed tables too
 	tables      []*table       // those whose rows go, referred ones first
 	known       map[*schema.Table]*table
+	silent      bool             // nothing but a header goes: see merge.Link.ListensFirst
+	aliases     *journal.Aliases // the peer's keys
+	match       bool             // the file is for matching, and holds only these columns
+	only        map[*schema.Table][]*schema.Column
 	left        leftOut               // what no batch takes
 	unsent      *unsent               // rows that stay here for now
 	waits       []journal.ReasonCount // of rows of the peer that wait here
@@ -36,17 +40,20 @@ type plan struct {
 // table is what goes to the peer of one table that the journal knows.
 type table struct {
 	*schema.Table
-	meta    *journal.Table
-	rules   access.Rules
-	columns []*schema.Column
-	mask    merge.Mask           // a row's existence and columns
-	secret  []bool               // by column: goes with rows that are released alone; nil: there is none
-	release map[int64]bool       // the integers of those rows
-	kept    map[journal.Row]bool // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
-	filter  *schema.RowFilter    // rows that the profile keeps here; nil: none
-	waiting map[string]uint64    // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
-	owed    uint64               // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
-	knows   merge.Peer           // the peer, which has what came from it; nobody, if it has lost the table
+	meta     *journal.Table
+	rules    access.Rules
+	columns  []*schema.Column
+	mask     merge.Mask             // a row's existence and columns
+	secret   []bool                 // by column: goes with rows that are released alone; nil: there is none
+	release  map[int64]bool         // the integers of those rows
+	kept     map[journal.Row]bool   // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
+	filter   *schema.RowFilter      // rows that the profile keeps here; nil: none
+	waiting  map[string]uint64      // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
+	refused  map[journal.Row]uint64 // rows of which the peer's version was refused, each with the epoch of that: the peer is sent them as they are here
+	policies []string               // columns that tell a child by what its conflicts with this node are decided
+	match    bool                   // the file is for matching: rows go without their integers and the versions of columns
+	owed     uint64                 // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+	knows    merge.Peer             // the peer, which has what came from it; nobody, if it has lost the table
 }
 
 // base is the epoch from which on the peer lacks what there is of the table.
@@ -57,16 +64,20 @@ func (t *table) base(ofBatch uint64) uint64 {
 	return ofBatch
 }
 
-// as returns what is known of a row as it goes to the peer: with the epoch that only sends again if the table is owed.
-func (t *table) as(known merge.Row) merge.Row {
-	if t.owed == 0 {
-		return known
+// as returns what is known of a row as it goes to the peer: as news if the peer's version of it was refused; with the epoch that only sends
+// again if the table is owed.
+func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
+	switch at, ok := t.refused[row]; {
+	case ok:
+		return known.Refused(at, p.peer.ID)
+	case t.owed != 0:
+		return known.Again(t.owed)
 	}
-	return known.Again(t.owed)
+	return known
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}}
+	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
 	var unread error
 	var err error
 	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
@@ -79,21 +90,28 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 		return nil, errors.New("no peer of that name: see omsync peer list")
 	}
 	var full bool
-	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
+	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
 	if unread != nil {
 		return nil, unread
 	}
 	if p.head.Upto, err = snap.Last(ctx); err != nil {
 		return nil, err
 	}
-	if full && o.PartSize > 0 {
+	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
+		return nil, err
+	}
+	if p.peer.Role == access.Parent && !p.match && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent && slices.ContainsFunc(j.Replicated(), j.Recognises) {
+		p.silent, p.head.Upto, p.unsent = true, p.head.Base, &unsent{}
+		return p, nil
+	}
+	if full && o.PartSize > 0 && !p.match {
 		p.head.Load = journal.Random()
 	}
 	p.manyColumns = slices.Contains(p.needed().Writable(p.peer.Heard).Names(), features.ManyColumns)
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
 		return nil, err
 	}
-	if err := p.addTables(ctx); err != nil {
+	if err := p.addTables(ctx, o); err != nil {
 		return nil, err
 	}
 	for _, t := range p.tables {
@@ -107,13 +125,17 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 }
 
 // addTables settles what goes of each table.
-func (p *plan) addTables(ctx context.Context) error {
+func (p *plan) addTables(ctx context.Context, o Options) error {
 	for _, t := range p.j.Catalogue.Tables {
 		if meta := p.j.Tables[t.Name]; meta != nil {
 			p.known[t] = p.newTable(t, meta)
 		}
 	}
 	waiting, err := journal.WaitingTables(ctx, p.snap, p.peer.ID)
+	if err != nil {
+		return err
+	}
+	refused, err := journal.Refused(ctx, p.snap, p.peer.ID, p.head.Base.Epoch)
 	if err != nil {
 		return err
 	}
@@ -124,7 +146,11 @@ func (p *plan) addTables(ctx context.Context) error {
 	}
 	for _, t := range p.j.Replicated() {
 		t := p.known[t]
-		if waiting[t.meta.ID] > 0 {
+		t.refused = refused[t.meta.ID]
+		if p.peer.Role == access.Child && o.Policies != nil {
+			t.tellPolicies(o.Policies(t.meta))
+		}
+		if waiting[t.meta.ID] {
 			if t.waiting, err = journal.WaitingSince(ctx, p.snap, p.peer.ID, t.meta.ID); err != nil {
 				return err
 			}
@@ -139,7 +165,7 @@ func (p *plan) addTables(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.rules.Sends() || t.kept != nil {
+		if (t.rules.Sends() || t.kept != nil) && (!p.match || p.only[t.Table] != nil) {
 			p.tables = append(p.tables, t)
 		}
 	}
@@ -148,20 +174,28 @@ func (p *plan) addTables(ctx context.Context) error {
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), filter: p.j.Profile.RowFilter(t.Name),
-		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), knows: p.peer.ID}
+		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), match: p.match, knows: p.peer.ID}
 	if out.owed != 0 && p.peer.Owed[t.Name].Lost {
+		out.knows = merge.NoPeer
+	}
+	if p.match { // which compares what came from the peer too
 		out.knows = merge.NoPeer
 	}
 	excluded := out.rules.SendsNot()
 	var mask merge.MaskBuilder
 	mask.Add(merge.Existence)
 	for _, c := range p.j.Columns(t) {
+		if p.match && !slices.Contains(p.only[t], c) {
+			continue
+		}
 		bit := meta.Bit(c.Name)
 		if excluded.Has(bit) {
 			continue
 		}
 		out.columns = append(out.columns, c)
-		mask.Add(bit)
+		if !p.match {
+			mask.Add(bit)
+		}
 	}
 	out.mask = mask.Mask()
 	out.markSecrets()
@@ -199,6 +233,9 @@ func (p *plan) header(head merge.Header) *batch.Header {
 		if len(h.Requests) < batch.MaxTables {
 			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())
 		}
+	}
+	if p.match {
+		h.Resent, h.Requests = nil, []string{batch.MatchNeed}
 	}
 	return h
 }

@@ -50,6 +50,9 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 		if err != nil {
 			return err
 		}
+		if r.t.refused != nil {
+			newer = r.withRefused(newer)
+		}
 		if list = r.sealed.Rows(newer); len(list) == 0 {
 			return nil
 		}
@@ -186,7 +189,7 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		known := knownBy(r.sealed.Groups(row, versions[row]), r.t.meta.Default)
 		switch {
 		case r.read[row]: // rows that are equal throughout count as one
-		case !r.lacks(known) || r.t.stays(v[2:]) || !r.t.rules.SendsAllRows() && !r.t.rules.SendsRow(known, r.t.kept[row]):
+		case !r.lacks(known) && r.t.refused[row] == 0 || r.t.stays(v[2:]) || !r.t.rules.SendsAllRows() && !r.t.rules.SendsRow(known, r.t.kept[row]):
 		case r.unsent.has(r.t.Table, row):
 			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
 		case !rowFits(v[2:]):
@@ -206,6 +209,15 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		return read, nil
 	}
 	return read, f(p)
+}
+
+// withRefused adds to rows of the table, in their order, those of which the peer's version was refused.
+func (r *reader) withRefused(rows []journal.Row) []journal.Row {
+	for row := range r.t.refused {
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, rowkey.Compare)
+	return slices.Compact(rows)
 }
 
 // knownBy returns what a row is known by: the groups of its entry, or those of the rows that have none.

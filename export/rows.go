@@ -22,7 +22,7 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if t.owed == 0 && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.IsEmpty() || d.Epoch <= base) {
+		if t.owed == 0 && t.refused == nil && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.IsEmpty() || d.Epoch <= base) {
 			continue
 		}
 		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {
@@ -99,6 +99,7 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	}
 	partBeside(t, b)
 	addIntegers(t, p, b)
+	b.Columns = append(b.Columns, make([]batch.Values, len(t.policies))...)
 	x.addVersions(t, p, b, keys)
 	keepRows(b, func(i int) bool { return keys[i] != "" })
 	return b, nil
@@ -185,7 +186,7 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []string) {
 	link := &x.peer.Link
 	for i, known := range p.known {
-		groups, _ := t.as(known).Outgoing(x.peer.ID)
+		groups, _ := x.as(t, p.rows[i], known).Outgoing(x.peer.ID)
 		n, sent := 0, t.sent(p.rows[i])
 		for j := range groups {
 			groups[j].Mask = groups[j].And(sent)

@@ -23,9 +23,10 @@ func FirstEpoch(ctx context.Context, q sqldb.DB, since time.Time) (epoch uint64,
 	return epoch, nil
 }
 
-// CameSince returns up to limit rows of a table that have an entry with a version from a peer, or one made here, since an own epoch.
+// CameSince returns up to limit rows of a table that have an entry with a version from a peer, or one made here, or one of a row that the
+// peer added, since an own epoch.
 func CameSince(ctx context.Context, q sqldb.DB, tbl uint16, first uint64, peer merge.Peer, limit int) (out []Row, err error) {
-	query := fmt.Sprintf("SELECT DISTINCT local_id, local_key FROM omsync_version FORCE INDEX (tbl_epoch) WHERE table_id = %d AND epoch >= %d AND origin IN (0, %d) ORDER BY local_id, local_key LIMIT %d",
+	query := fmt.Sprintf("SELECT DISTINCT local_id, local_key FROM omsync_version FORCE INDEX (tbl_epoch) WHERE table_id = %d AND epoch >= %d AND (origin IN (0, %d) OR added_by = %[3]d) ORDER BY local_id, local_key LIMIT %[4]d",
 		tbl, first, peer, limit)
 	return readRows(ctx, q, query)
 }

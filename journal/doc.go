@@ -31,7 +31,7 @@
 //
 //	id            the epoch
 //	token         random number that tells it from the epoch of that number in another history
-//	resend        1: it only sends again what was there before
+//	resend        1: it only sends again what was there before; 2: in it, what a peer may have lost came to count as made here
 //	created_at    time
 //
 // omsync_table: the application's tables as the journal numbers them.
@@ -43,6 +43,7 @@
 //	unversioned   1: what it held when it was first found has no versions yet
 //	default_mask, default_time, default_author, default_epoch, default_origin
 //	              version of the rows without an entry in omsync_version, with exceptions: see there; NULL mask: there is none
+//	default_added_by   of those rows, as added_by in omsync_version
 //	default_more  what the mask of that version has beyond default_mask: more words of it, see merge.Mask.Words, of 8 bytes each, big endian
 //	made          which table it was when last looked at: see Made; NULL: nobody knows
 //
@@ -81,6 +82,7 @@
 //	time, author  the version's stamp; time 0: from before its author became a node
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer it came from
+//	added_by      with bit 0 of the mask: the peer that added the row or brought it first, 0: it was made here; NULL: what origin says
 //
 // omsync_tombstone: versions of deletions.
 //
@@ -155,6 +157,23 @@
 //	peer_id       omsync_peer.id
 //	table_id      omsync_table.id
 //	local_id, local_key   the row, as in omsync_version
+//
+// omsync_alias: the keys that peers have for rows here, see Alias. With peer 0 it is rows here that came back, see NoteReturned.
+//
+//	peer_id       omsync_peer.id; 0: see above
+//	table_id      omsync_table.id
+//	their_key     the peer's key, canonical
+//	own_key       the key here, canonical
+//	source        certain, decided or carried
+//	made_at       when, µs since 1970 UTC
+//
+// omsync_refused: rows that a peer may not change or delete and of which its version, or its deletion, was refused: it is sent them as they
+// are here (see [AddRefused]).
+//
+//	peer_id       omsync_peer.id
+//	table_id      omsync_table.id
+//	local_id, local_key   the row, as in omsync_version
+//	epoch         this node's epoch of the refusal
 //
 // omsync_conflict: values that lost against one whose author had not seen them.
 //

@@ -74,6 +74,7 @@ func Forget(ctx context.Context, q sqldb.DB, t *Table) error {
 	for _, statement := range []string{
 		fmt.Sprintf("DELETE FROM omsync_version WHERE table_id = %d", t.ID),
 		fmt.Sprintf("DELETE FROM omsync_unsent WHERE table_id = %d", t.ID),
+		fmt.Sprintf("DELETE FROM omsync_refused WHERE table_id = %d", t.ID),
 		fmt.Sprintf("DELETE FROM omsync_capture WHERE table_id = %d AND id <= %d", t.ID, t.Made.LastChange),
 	} {
 		if err := sqldb.Exec(ctx, q, statement); err != nil {

@@ -13,6 +13,7 @@ type waitingRecord struct {
 	Acked    uint64        `json:"acknowledged"`
 	Newest   bool          `json:"newest,omitempty"`
 	Blind    bool          `json:"blind,omitempty"`
+	Whose    string        `json:"whose,omitempty"` // what the sender says of who added the row: "theirs" or "ours"
 }
 
 type groupRecord struct {
@@ -26,8 +27,12 @@ type stampRecord struct {
 	Epoch  uint64 `json:"epoch"` // the sender's; 0: it was no news
 }
 
+func whoseNames() map[merge.Whose]string {
+	return map[merge.Whose]string{merge.Unsaid: "", merge.Theirs: "theirs", merge.Ours: "ours"}
+}
+
 func encodeWaiting(w merge.Waiting) ([]byte, error) {
-	r := waitingRecord{Version: recordVersion, Alive: w.Alive, RowAck: w.Ack, Resent: w.Resent, Acked: w.Acked, Newest: w.Newest, Blind: w.Blind}
+	r := waitingRecord{Version: recordVersion, Alive: w.Alive, RowAck: w.Ack, Resent: w.Resent, Acked: w.Acked, Newest: w.Newest, Blind: w.Blind, Whose: whoseNames()[w.Whose]}
 	for _, g := range w.Groups {
 		for word := range g.Words() {
 			r.Groups = append(r.Groups, groupRecord{word, stampRecord{g.Time, g.Author, g.Epoch}})
@@ -45,6 +50,11 @@ func decodeWaiting(b []byte) (merge.Waiting, error) {
 		return merge.Waiting{}, err
 	}
 	w := merge.Waiting{Incoming: merge.Incoming{Alive: r.Alive, Ack: r.RowAck}, Resent: r.Resent, Acked: r.Acked, Newest: r.Newest, Blind: r.Blind}
+	for whose, name := range whoseNames() {
+		if name == r.Whose {
+			w.Whose = whose
+		}
+	}
 	for _, g := range r.Groups {
 		w.Groups = append(w.Groups, merge.SentGroup{Mask: merge.FromWord(g.Mask), Sent: sentOf(g.stampRecord)})
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
-	"github.com/omsync/omsync/merge"
 )
 
 // A ResendRequest is a request to a peer to send a table again. The epoch of the asker tells a repeated request from a new one, and
@@ -171,6 +170,6 @@ func Resend(ctx context.Context, q sqldb.DB, t *Table, epoch uint64, a *Authors)
 	if t.Default.IsEmpty() {
 		return nil
 	}
-	t.Default.Version = merge.Version{Stamp: t.Default.Stamp, Epoch: epoch, From: t.Default.From}
+	t.Default.Epoch = epoch
 	return SaveDefault(ctx, q, t, a)
 }

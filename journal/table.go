@@ -94,7 +94,7 @@ func (t *Table) Assign(column, typ string) bool {
 // LoadTables returns all tables, by name.
 func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table, error) {
 	out := map[string]*Table{}
-	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, unversioned, flow, made, default_more " +
+	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, default_added_by, unversioned, flow, made, default_more " +
 		"FROM omsync_table"
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		t := &Table{ID: uint16(sqldb.Uint(r[0])), Name: string(r[1])}
@@ -104,16 +104,16 @@ func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table,
 		}
 		if r[3] != nil {
 			t.Default = group(r[3:], a)
-			t.Default.Mask = t.Default.Or(decodeMask(r[11]))
+			t.Default.Mask = t.Default.Or(decodeMask(r[12]))
 		}
-		t.Fresh = sqldb.Int(r[8]) != 0
-		if r[9] != nil {
-			if t.Flow, err = decodeFlow(r[9]); err != nil {
+		t.Fresh = sqldb.Int(r[9]) != 0
+		if r[10] != nil {
+			if t.Flow, err = decodeFlow(r[10]); err != nil {
 				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 			}
 		}
-		if r[10] != nil {
-			if t.Made, err = decodeMade(r[10]); err != nil {
+		if r[11] != nil {
+			if t.Made, err = decodeMade(r[11]); err != nil {
 				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 			}
 		}
@@ -123,10 +123,13 @@ func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table,
 	return out, err
 }
 
-// group reads mask, time, author, epoch, origin.
+// group reads mask, time, author, epoch, origin, added_by.
 func group(r []sql.RawBytes, a *Authors) merge.Group {
 	g := merge.Group{Mask: merge.FromWord(sqldb.Uint(r[0]))}
 	g.Version = version(r[1:], a)
+	if r[5] != nil {
+		g.Added = merge.Adder{Stored: true, Peer: merge.Peer(sqldb.Uint(r[5]))}
+	}
 	return g
 }
 
@@ -200,8 +203,8 @@ func SaveDefault(ctx context.Context, q sqldb.DB, t *Table, a *Authors) (err err
 		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = NULL WHERE id = ?", t.ID)
 	} else {
 		_, err = q.ExecContext(ctx, "UPDATE omsync_table SET default_mask = ?, default_time = ?, default_author = ?, default_epoch = ?, "+
-			"default_origin = ?, default_more = ? WHERE id = ?",
-			d.Word(), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), encodeMask(d.Mask), t.ID)
+			"default_origin = ?, default_added_by = ?, default_more = ? WHERE id = ?",
+			d.Word(), d.Time, a.ID(d.Author), d.Epoch, uint32(d.From), sql.NullInt64{Int64: int64(d.Added.Peer), Valid: d.Added.Stored}, encodeMask(d.Mask), t.ID)
 	}
 	return t.saved(err)
 }

@@ -44,8 +44,8 @@ func renamedSince1() []renamedTable {
 	return []renamedTable{
 		{"omsync_epoch", map[string]string{"resend": "again", "created_at": "at"}},
 		{"omsync_table", map[string]string{"columns": "cols", "unversioned": "fresh", "default_mask": "def_mask", "default_time": "def_time",
-			"default_author": "def_author", "default_epoch": "def_epoch", "default_origin": "def_frm", "made": added, "default_more": added}},
-		{"omsync_version", map[string]string{"table_id": "tbl", "local_id": "pk", "local_key": "k", "column_mask": "mask", "origin": "frm"}},
+			"default_author": "def_author", "default_epoch": "def_epoch", "default_origin": "def_frm", "made": added, "default_added_by": added, "default_more": added}},
+		{"omsync_version", map[string]string{"table_id": "tbl", "local_id": "pk", "local_key": "k", "column_mask": "mask", "origin": "frm", "added_by": added}},
 		{"omsync_tombstone", map[string]string{"table_id": "tbl", "row_key": "k", "whole_key": "whole", "origin": "frm"}},
 		{"omsync_peer", map[string]string{"requests": "asks", "heard": added, "used": added, "acked_epoch": "acked", "applied_epoch": "applied"}},
 		{"omsync_import", map[string]string{"peer_id": "peer", "sender_epoch": "epoch", "sender_token": "token", "own_epoch": "own"}},

@@ -6,8 +6,8 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 )
 
-// Format 3 keeps what is deleted, rows that wait, what each peer has used of its quotas, which rows were kept back from a peer, and when
-// the application's tables were made.
+// Format 3 keeps what is deleted, rows that wait, what each peer has used of its quotas, which rows were kept back from a peer or refused,
+// who added each row, and when the application's tables were made.
 
 func stepsFrom2() []upgradeStep {
 	return []upgradeStep{
@@ -26,8 +26,12 @@ func stepsFrom2() []upgradeStep {
 		{"add what a peer has used", 2, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_peer"), "used")
 		}},
-		{"add when a table was made", 2, func(ctx context.Context, u *upgrade) error {
-			return u.add(ctx, layoutOf("omsync_table"), "made", "default_more")
+		{"make omsync_refused", 2, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_refused") }},
+		{"add when a table was made, and who added rows of its default version", 2, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_table"), "made", "default_added_by", "default_more")
+		}},
+		{"add who added rows", 2, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_version"), "added_by")
 		}},
 		{"set the format 3", 2, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 3) }},
 	}
@@ -42,19 +46,19 @@ func (u *upgrade) make(ctx context.Context, table string) error {
 	return sqldb.Exec(ctx, u.c, layoutOf(table).create(table))
 }
 
-// add gives a table columns, unless it has the first.
+// add gives a table columns, unless it has them.
 func (u *upgrade) add(ctx context.Context, l layout, columns ...string) error {
 	now, err := u.columns(ctx, l.name)
 	if err != nil {
 		return err
 	}
 	copied, err := u.columns(ctx, l.name+copySuffix)
-	if err != nil || now[columns[0]] && len(copied) == 0 {
-		return err
-	}
-	was := map[string]string{}
+	was, there := map[string]string{}, true
 	for _, c := range columns {
-		was[c] = added
+		was[c], there = added, there && now[c]
+	}
+	if err != nil || there && len(copied) == 0 {
+		return err
 	}
 	return u.rename(ctx, l, was)
 }

@@ -44,7 +44,7 @@ func Integers[T int64 | uint64](b []byte, numbers []T) []byte {
 	return b
 }
 
-const versionColumns = "v.column_mask, v.time, v.author, v.epoch, v.origin"
+const versionColumns = "v.column_mask, v.time, v.author, v.epoch, v.origin, v.added_by"
 
 // Versions returns the entries of some rows of a table. Rows without an entry are not in the answer: the table's default
 // is theirs.
@@ -153,7 +153,7 @@ func PutVersions(ctx context.Context, q sqldb.DB, tbl uint16, old []Row, entries
 		return fmt.Errorf("replace versions: %w", err)
 	}
 	for len(entries) > 0 {
-		b := []byte("INSERT INTO omsync_version (table_id, local_id, local_key, column_mask, time, author, epoch, origin) VALUES ")
+		b := []byte("INSERT INTO omsync_version (table_id, local_id, local_key, column_mask, time, author, epoch, origin, added_by) VALUES ")
 		none, n := len(b), 0
 		for ; n < len(entries) && n < chunk && len(b) < maxStatement; n++ {
 			if b, err = entries[n].literals(b, len(b) == none, tbl, a); err != nil {
@@ -193,7 +193,7 @@ func (e *Entry) literals(b []byte, first bool, tbl uint16, a *Authors) ([]byte, 
 			if b = appendVersion(b, g.Version, a); b == nil {
 				return nil, fmt.Errorf("no number for the author %q", g.Author)
 			}
-			b = append(b, ')')
+			b = append(appendAdder(append(b, ','), word, g.Added), ')')
 		}
 	}
 	return b, nil
@@ -202,7 +202,7 @@ func (e *Entry) literals(b []byte, first bool, tbl uint16, a *Authors) ([]byte, 
 // TouchVersions stamps every entry of a table one above what it was, as the stamper's own: it is merge.Stamper.Touch for all entries
 // at once. The caller holds the gate.
 func TouchVersions(ctx context.Context, q sqldb.DB, tbl uint16, s merge.Stamper, a *Authors) error {
-	return sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, origin = 0 WHERE table_id = %d", a.ID(s.Self), s.Epoch, tbl))
+	return sqldb.Exec(ctx, q, fmt.Sprintf("UPDATE omsync_version SET time = time + 1, author = %d, epoch = %d, "+keepAdder+", origin = 0 WHERE table_id = %d", a.ID(s.Self), s.Epoch, tbl))
 }
 
 // DropVersionsWithoutRow forgets the entries of a table's rows that are there no more, but for those whose deletion was captured and is
@@ -234,6 +234,20 @@ func sameRow(t *schema.Table, prefix string) string {
 	}
 	return schema.LocalKeySQL(t, "t.") + " = " + prefix + "local_key"
 }
+
+// appendAdder appends who added a row, if a word of a mask has its existence and that is stored.
+func appendAdder(b []byte, word uint64, by merge.Adder) []byte {
+	if !by.Stored || !merge.FromWord(word).Has(merge.Existence) {
+		return append(b, "NULL"...)
+	}
+	return strconv.AppendUint(b, uint64(by.Peer), 10)
+}
+
+// hasExistence is the condition that a column_mask has a row's existence: bit 0, where bit 63 does not say that it is a further word.
+const hasExistence = "column_mask & 9223372036854775809 = 1"
+
+// keepAdder is an assignment for an UPDATE of omsync_version, to stand before one of the origin: who added a row stays.
+const keepAdder = "added_by = IF(" + hasExistence + ", IFNULL(added_by, origin), NULL)"
 
 func appendVersion(b []byte, v merge.Version, a *Authors) []byte {
 	id := a.ID(v.Author)

@@ -218,15 +218,28 @@ func TriedWaiting(ctx context.Context, q sqldb.DB, id uint64, why Reason, now in
 	return nil
 }
 
-// WaitingTables returns of how many rows of each table versions wait that a peer sent and has not lost.
-func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16]int64, error) {
-	out := map[uint16]int64{}
-	err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT table_id, COUNT(*) FROM omsync_waiting WHERE peer_id = %d AND lost = 0 GROUP BY table_id", peer), func(r []sql.RawBytes) error {
-		out[uint16(sqldb.Uint(r[0]))] = sqldb.Int(r[1])
+// WaitingTables returns of which tables versions of rows wait that a peer sent and has not lost.
+func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16]bool, error) {
+	out := map[uint16]bool{}
+	query := fmt.Sprintf("SELECT id FROM omsync_table t WHERE (SELECT 1 FROM omsync_waiting w WHERE w.peer_id = %d AND w.lost = 0 AND w.table_id = t.id LIMIT 1) = 1", peer) // one look into the index for each
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		out[uint16(sqldb.Uint(r[0]))] = true
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("count rows that wait: %w", err)
+		return nil, fmt.Errorf("read of which tables rows wait: %w", err)
+	}
+	return out, nil
+}
+
+// WaitingPeers returns the peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
+func WaitingPeers(ctx context.Context, q sqldb.DB) (out []merge.Peer, err error) {
+	err = sqldb.Each(ctx, q, "SELECT peer_id, MIN(tried_at) FROM omsync_waiting WHERE dropped_at = 0 GROUP BY peer_id, dropped_at ORDER BY 2, 1", func(r []sql.RawBytes) error {
+		out = append(out, merge.Peer(sqldb.Uint(r[0])))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read of whom rows wait: %w", err)
 	}
 	return out, nil
 }

@@ -13,11 +13,17 @@ const (
 )
 
 // settleColumns settles a row that is alive here and there, each pair of groups at once.
-func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare) Outcome {
-	s := settling{im: im, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
+func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Compare) Outcome {
+	s := settling{im: im, in: &in, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
 	meetings(local.Groups, in.Groups, func(l *Group, g *SentGroup, both Mask) {
-		s.policy, s.ack = policy, in.Ack
-		s.settleVersions(both.Without(in.NeverSent), l.Version, g.Sent)
+		s.ack = in.Ack
+		sent := both.Without(in.NeverSent)
+		s.policy = Parent
+		s.settleVersions(sent.And(policies.Parent), l.Version, g.Sent)
+		s.policy = Child
+		s.settleVersions(sent.And(policies.Child), l.Version, g.Sent)
+		s.policy = Newest
+		s.settleVersions(sent.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
 		s.policy, s.ack = Parent, 0
 		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
 	})
@@ -30,6 +36,7 @@ func (im *Import) settleColumns(local Row, in Incoming, policy Policy, c Compare
 		s.groups = append(s.groups, Group{g.Without(known), im.received(g.Sent)})
 	}
 	s.write = s.write.Or(comes.Without(known).Columns().Without(c.Equal))
+	added(s.groups, im.adder(local, &in))
 	out := Outcome{Row: Row{Known: true, Alive: true, Groups: Normalise(s.groups)}, Write: s.write, Conflicts: s.conflicts}
 	if !out.Write.IsEmpty() {
 		out.Action = Update
@@ -55,6 +62,7 @@ func greaterColumns(m Mask, greater func(int) bool) Mask {
 // settling is the settling of one row that is alive here and there.
 type settling struct {
 	im        *Import
+	in        *Incoming
 	compare   Compare
 	policy    Policy
 	ack       uint64
@@ -66,10 +74,6 @@ type settling struct {
 // settleVersions settles columns that have one version here and one there.
 func (s *settling) settleVersions(both Mask, local Version, in Sent) {
 	c := s.compare
-	if both.Has(Existence) && s.im.keepsOrigin(local, in) {
-		s.groups = append(s.groups, Group{Bit(Existence), s.im.stamper().above(in.Stamp)})
-		both = both.Columns()
-	}
 	equal := c.Equal.WithExistence()
 	later := local.Before(in.Stamp)
 	s.settleValues(both.And(equal), true, local, in, later)
@@ -83,13 +87,6 @@ func (s *settling) settleVersions(both Mask, local Version, in Sent) {
 	s.settleValues(differ.Without(greater), false, local, in, false)
 }
 
-// keepsOrigin reports whether a later version of the existence of a row that is alive here and there is stamped anew here, rather than
-// taken. Who added a row is told by that version alone: a child could make any row its own by stamping it once more. Of two nodes that
-// added the same row it is the parent that stamps, or they would go on for ever.
-func (im *Import) keepsOrigin(local Version, in Sent) bool {
-	return !im.FromParent && local.From != im.Peer && in.Time > 0 && local.Before(in.Stamp)
-}
-
 // settleValues settles columns that have one version here and one there, and whose values all are equal or all differ. later: the
 // incoming version is the later one.
 func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, later bool) {
@@ -97,18 +94,30 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		return
 	}
 	im := s.im
-	conflict := !equal && im.isNews(in.Epoch) && !im.seenBySender(local, s.ack, in.Stamp)
+	news := im.isNews(in.Epoch)
+	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp)
 	policy := s.policy
-	if im.FirstMeeting || !im.Valid || im.PeerResent != nil && im.PeerResent(in.Epoch) || im.OwnResent != nil && im.OwnResent(local.Epoch) {
+	alone, resent := s.in.sendersAlone(), im.resent(in.Epoch)
+	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
 		policy = Newest
 	}
 	chosen := choose(policy, local.Stamp, in.Stamp, equal, conflict, later, im.FromParent)
+	if news && !resent && !equal && im.insists(s.in, local) {
+		chosen = restampIncoming
+		if later {
+			chosen = takeIncoming
+		}
+	}
 	out := local
 	switch chosen {
 	case takeIncoming:
 		out = im.received(in)
 	case restampIncoming:
-		out = im.stamper().above(local.Stamp)
+		out = im.above(local.Stamp, s.in)
+	case keepLocal:
+		if equal && news && s.in.sendersAlone() && im.insisted(local) {
+			out.Epoch = im.Epoch // it is what the sender has now
+		}
 	case restampLocal:
 		out = im.stamper().above(in.Stamp)
 	}

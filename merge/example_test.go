@@ -27,7 +27,7 @@ func ExampleImport_Settle() {
 	}
 	im := merge.Import{Self: "hub", Peer: clinic, Epoch: 3, Applied: 7, Valid: true}
 	for _, policy := range []merge.Policy{merge.Newest, merge.Parent} {
-		out := im.Settle(here, in, policy, merge.Compare{}, false)
+		out := im.Settle(here, in, merge.All(policy), merge.Compare{}, false)
 		c := out.Conflicts[0]
 		fmt.Printf("written: %t; lost: the value of %s, incoming: %t\n", out.Write.Meets(name), c.Loser.Author, c.Incoming)
 	}

@@ -322,7 +322,7 @@ func TestSettleManyVersions(t *testing.T) {
 				local = append(local, merge.Group{Mask: merge.Bit(bit), Version: version(int64(10+bit), "h", 3, 0)})
 				in = append(in, merge.SentGroup{Mask: merge.Bit(bit), Sent: sentVersion(int64(10+columns-bit), "p", 5)})
 			}
-			out := im.Settle(live(local...), merge.Incoming{Alive: true, Groups: in}, merge.Newest, merge.Compare{}, false)
+			out := im.Settle(live(local...), merge.Incoming{Alive: true, Groups: in}, merge.Policies{}, merge.Compare{}, false)
 			is := versionsByBit(out.Row)
 			for bit := 1; bit <= columns; bit++ {
 				later := columns-bit >= bit // of two stamps with one time the author decides

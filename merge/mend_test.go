@@ -12,6 +12,10 @@ func TestMend(t *testing.T) {
 	group := func(mask uint64, time int64, author string, epoch uint64, from merge.Peer) merge.Group {
 		return merge.Group{Mask: merge.Bits(mask), Version: version(time, author, epoch, from)}
 	}
+	added := func(g merge.Group, p merge.Peer) merge.Group {
+		g.Version = by(g.Version, p)
+		return g
+	}
 	dead := func(time int64, author string, epoch uint64, from merge.Peer) merge.Row {
 		return merge.Row{Known: true, Dead: version(time, author, epoch, from)}
 	}
@@ -24,8 +28,8 @@ func TestMend(t *testing.T) {
 		{"a row that nobody heard of", merge.Row{}, merge.Row{}, true},
 		{"a row from before", live(group(15, 0, "z", 3, 2)), live(group(15, 0, "z", 3, 2)), true},
 		{"a row at the limit", live(group(15, limit, "z", 3, 2)), live(group(15, limit, "z", 3, 2)), true},
-		{"a row above the limit", live(group(15, limit+1, "z", 3, 2)), live(group(15, today+1, "h", 9, 0)), false},
-		{"a row at the end", live(group(15, endOfTime, "z", 3, 2)), live(group(15, today+1, "h", 9, 0)), false},
+		{"a row above the limit", live(group(15, limit+1, "z", 3, 2)), live(added(group(15, today+1, "h", 9, 0), 2)), false},
+		{"a row at the end", live(group(15, endOfTime, "z", 3, 2)), live(added(group(15, today+1, "h", 9, 0), 2)), false},
 		{"one column of a row", live(group(5, 100, "a", 1, 1), group(10, endOfTime, "z", 3, 2)), live(group(5, 100, "a", 1, 1), group(10, today+1, "h", 9, 0)), false},
 		{"two columns of different stamps become one version", live(group(1, 100, "a", 1, 1), group(2, endOfTime, "z", 3, 2), group(4, limit+7, "y", 4, 1)),
 			live(group(1, 100, "a", 1, 1), group(6, today+1, "h", 9, 0)), false},

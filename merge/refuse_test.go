@@ -26,7 +26,7 @@ func TestReturn(t *testing.T) {
 		}
 		other := merge.Import{Self: "c", Peer: 1, Epoch: 9, Applied: 6, Valid: true, FromParent: true}
 		groups, _ := o.Row.Outgoing(4)
-		if back := other.Settle(dead, merge.Incoming{Alive: true, Groups: groups}, merge.Newest, merge.Compare{}, false); back.Action != merge.Insert {
+		if back := other.Settle(dead, merge.Incoming{Alive: true, Groups: groups}, merge.Policies{}, merge.Compare{}, false); back.Action != merge.Insert {
 			t.Errorf("at %d, where it is deleted it does not come back: %+v", at, back)
 		}
 	}

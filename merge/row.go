@@ -1,5 +1,7 @@
 package merge
 
+import "slices"
+
 // A Row is what a node knows of one row, apart from its values: never heard of (not Known), alive with a version for each
 // group of columns, or dead with the version of its deletion alone.
 //
@@ -34,16 +36,30 @@ func (r Row) NewerThan(base uint64, p Peer) bool {
 func (v Version) newerThan(base uint64, p Peer) bool { return v.Epoch > base && v.From != p }
 
 // Outgoing returns the row's versions as they are sent to p: of a live row all groups, of a dead one the deletion. Epoch 0 says
-// that the version came from p, so that p does not take its own version for news.
+// that the version came from p, so that p does not take its own version for news. Of the row's existence it says that p added the row:
+// see [Incoming.SaysWhose].
 func (r Row) Outgoing(p Peer) (groups []SentGroup, dead Sent) {
 	if !r.Alive {
 		return nil, r.Dead.outgoing(p)
 	}
-	groups = make([]SentGroup, len(r.Groups))
-	for i, g := range r.Groups {
-		groups[i] = SentGroup{g.Mask, g.outgoing(p)}
+	groups = make([]SentGroup, 0, len(r.Groups)+1)
+	for _, g := range r.Groups {
+		if g.Has(Existence) && (g.addedBy() == p) != (g.From == p) {
+			groups = append(groups, SentGroup{Bit(Existence), g.existenceTo(p)})
+			g.Mask = g.Columns()
+		}
+		if !g.IsEmpty() {
+			groups = append(groups, SentGroup{g.Mask, g.outgoing(p)})
+		}
 	}
 	return joinSent(groups), Sent{}
+}
+
+func (v Version) existenceTo(p Peer) Sent {
+	if v.addedBy() == p {
+		return Sent{v.Stamp, 0}
+	}
+	return Sent{v.Stamp, v.Epoch}
 }
 
 func (v Version) outgoing(p Peer) Sent {
@@ -75,12 +91,18 @@ func (r Row) Again(epoch uint64) Row {
 }
 
 // Reclaim returns the row with what came from p after the own epoch after made this node's own, in the given epoch: p was restored and may have
-// lost it, so it must be sent back to p like anything made here. See Decision.Rejoin.
+// lost it, so it must be sent back to p like anything made here. See Decision.Rejoin. Of a row with
+// anything such it is stored who added it: see [Row.CameFrom].
 //
 // Only tests call it. A node does the same to all rows in SQL, by journal.Rejoin.
 func (r Row) Reclaim(p Peer, after, epoch uint64) Row {
+	lost := func(v Version) bool { return v.From == p && v.Epoch > after }
+	some := slices.ContainsFunc(r.Groups, func(g Group) bool { return lost(g.Version) })
 	return r.rewrite(func(v Version) Version {
-		if v.From == p && v.Epoch > after {
+		if some {
+			v.Added = Adder{true, v.addedBy()}
+		}
+		if lost(v) {
 			v.Epoch, v.From = epoch, 0
 		}
 		return v
@@ -95,7 +117,11 @@ func (r Row) rewrite(f func(Version) Version) Row {
 	default:
 		groups := make([]Group, len(r.Groups))
 		for i, g := range r.Groups {
-			groups[i] = Group{g.Mask, f(g.Version)}
+			v := f(g.Version)
+			if g.Has(Existence) { // who added the row stays
+				v = v.by(g.addedBy())
+			}
+			groups[i] = Group{g.Mask, v}
 		}
 		r.Groups = Normalise(groups)
 	}
@@ -116,23 +142,43 @@ func (r Row) highest() Stamp {
 // mask returns what has a version.
 func (r Row) mask() Mask { return MaskOf(r.Groups) }
 
-// CameFrom reports whether a live row came here from p first.
-func (r Row) CameFrom(p Peer) bool {
-	from, ok := r.addedBy()
-	return ok && from == p
-}
-
-// AddedBy returns the peer that a live row came from first; 0: it was made here, or nobody knows.
+// AddedBy returns the peer that added a live row, or that brought it first; 0: it was made here, or nobody knows. It stays whatever happens
+// to the row's versions, until the row is deleted.
 func (r Row) AddedBy() Peer {
-	from, _ := r.addedBy()
-	return from
+	v, _ := r.existence()
+	return v.addedBy()
 }
 
-func (r Row) addedBy() (from Peer, ok bool) {
+// WasAddedBy reports whether a live row is known to have been added by p.
+func (r Row) WasAddedBy(p Peer) bool {
+	v, ok := r.existence()
+	return ok && v.addedBy() == p
+}
+
+// CameFrom reports whether a live row came here from p, and p has it: nothing of it was made here anew since, as p was restored or the
+// row's existence was stamped here.
+func (r Row) CameFrom(p Peer) bool {
+	v, ok := r.existence()
+	return ok && v.From == p && !v.Added.Stored
+}
+
+func (r Row) existence() (v Version, ok bool) {
 	for _, g := range r.Groups {
 		if g.Has(Existence) {
-			return g.From, true
+			return g.Version, true
 		}
 	}
-	return 0, false
+	return Version{}, false
+}
+
+// Refused returns the row as it goes to a peer whose version of it was refused here in that own epoch, since it is not the peer's: all of
+// it is news to the peer, what had come from it too. No stamp changes, and nobody else is sent anything.
+func (r Row) Refused(epoch uint64, p Peer) Row {
+	return r.rewrite(func(v Version) Version {
+		v.Epoch = max(v.Epoch, epoch)
+		if v.From == p {
+			v.From = 0
+		}
+		return v
+	})
 }

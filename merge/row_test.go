@@ -155,7 +155,7 @@ func TestAgainAndReclaim(t *testing.T) {
 		{"again to one peer", row.Again(5), live(merge.Group{Mask: merge.Bits(3), Version: version(5, "a", 5, 1)}, merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 5, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 5, 0)})},
 		{"again to one peer, and what is newer", row.Again(4), live(merge.Group{Mask: merge.Bits(3), Version: version(5, "a", 4, 1)}, merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 4, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 5, 0)})},
 		{"again to one peer, dead", dead.Again(9), merge.Row{Known: true, Dead: version(5, "a", 9, 1)}},
-		{"reclaim what came later", row.Reclaim(1, 3, 9), live(merge.Group{Mask: merge.Bits(1), Version: version(5, "a", 3, 1)}, merge.Group{Mask: merge.Bits(2), Version: version(5, "a", 9, 0)},
+		{"reclaim what came later", row.Reclaim(1, 3, 9), live(merge.Group{Mask: merge.Bits(1), Version: by(version(5, "a", 3, 1), 1)}, merge.Group{Mask: merge.Bits(2), Version: version(5, "a", 9, 0)},
 			merge.Group{Mask: merge.Bits(4), Version: version(6, "b", 4, 2)}, merge.Group{Mask: merge.Bits(8), Version: version(7, "h", 5, 0)})},
 		{"reclaim a deletion", dead.Reclaim(1, 3, 9), merge.Row{Known: true, Dead: version(5, "a", 9, 0)}},
 		{"not one from before", dead.Reclaim(1, 4, 9), dead},

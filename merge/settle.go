@@ -2,7 +2,7 @@ package merge
 
 import "slices"
 
-// A Policy decides conflicts of one table; everything else goes by the later stamp under any policy, and so do deletions.
+// A Policy decides conflicts of a column; everything else goes by the later stamp under any policy, and so do deletions.
 type Policy uint8
 
 const (
@@ -10,6 +10,63 @@ const (
 	Parent               // what came over the link to the parent wins, and over a link to a child what is here
 	Child                // the other way round
 )
+
+// String returns the policy as a configuration says it.
+func (p Policy) String() string { return [...]string{"newest", "parent", "child"}[p] }
+
+// ParsePolicy reads what String returns; false if it is something else.
+func ParsePolicy(s string) (Policy, bool) {
+	for p := Newest; p <= Child; p++ {
+		if p.String() == s {
+			return p, true
+		}
+	}
+	return Newest, false
+}
+
+// Policies say which policy a table's columns have: the parent's or the child's value wins in these, the later stamp in all others.
+type Policies struct{ Parent, Child Mask }
+
+// All returns the same policy for all columns.
+func All(p Policy) Policies {
+	switch p {
+	case Parent:
+		return Policies{Parent: Everything()}
+	case Child:
+		return Policies{Child: Everything()}
+	}
+	return Policies{}
+}
+
+// Set gives columns a policy.
+func (p *Policies) Set(columns Mask, policy Policy) {
+	p.Parent = p.Parent.Without(columns)
+	p.Child = p.Child.Without(columns)
+	switch policy {
+	case Parent:
+		p.Parent = p.Parent.Or(columns)
+	case Child:
+		p.Child = p.Child.Or(columns)
+	}
+}
+
+// Under returns the policies of a child whose parent has those of above: the parent's decide, or each of the two would go on insisting on
+// its own. Where the parent has none the child's do: with the later stamp at one end, what the other does ends.
+func (p Policies) Under(above Policies) Policies {
+	has := above.Parent.Or(above.Child)
+	return Policies{p.Parent.Without(has).Or(above.Parent), p.Child.Without(has).Or(above.Child)}
+}
+
+// Of returns the policy of the column with a bit.
+func (p Policies) Of(bit int) Policy {
+	switch {
+	case p.Parent.Has(bit):
+		return Parent
+	case p.Child.Has(bit):
+		return Child
+	}
+	return Newest
+}
 
 // An Import is what the rules need to know of the import under way. [Link.Import] fills in what the link and the header say.
 type Import struct {
@@ -24,18 +81,23 @@ type Import struct {
 	// FirstMeeting: nothing was applied yet one way or the other. Nobody knows then what the sender had seen, so the later
 	// stamp decides under every policy.
 	FirstMeeting bool
-	FromParent   bool // the sender is this node's parent
+	FromParent   bool   // the sender is this node's parent
+	Further      uint64 // this node's epoch since which what came from the sender came in parts of a load that reaches further than this batch; 0: there is none
 
 	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]
 	MaxAck  uint64 // of this node's epochs, the last one that the header vouches for: see [Import.RowAck]
 	Acked   uint64 // this node's epoch up to which the sender has applied all
+	Met     uint64 // this node's epoch in which the sender's first batch was applied; 0: it is not known
+	Sent    uint64 // this node's epoch up to which files were made for the sender: see [Import.Recognises]
 
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
+	Reclaimed  func(epoch uint64) bool // this node's epochs in which what peers may have lost came to count as made here; nil: none
 
 	waited      bool   // the row has waited, see [Import.Of]
 	waitedSince uint64 // Acked when it came
 	lost        bool   // the row that waited is lost at its sender, which so has seen nothing
+	brought     Peer   // the sender of such a row, where Peer is nobody
 }
 
 // An Incoming is a row of a batch.
@@ -45,10 +107,39 @@ type Incoming struct {
 	Dead   Sent        // of a deletion
 	Ack    uint64      // what of this node's epochs the sender had applied to this row: the header's, if the row has none of its own
 	// NeverSent is what this node never sends to the sender: whatever it acknowledged, it has seen nothing of that, and its value
-	// wins conflicts. With Existence among it the row is the sender's alone: edits made here do not let it outlive a deletion,
-	// unless it stays for those that refer to it.
+	// wins conflicts. With Existence among it the row is the sender's alone: what the sender says of it that is new wins, whatever was
+	// done to it here, and edits made here do not let it outlive a deletion, unless it stays for those that refer to it.
 	NeverSent Mask
+	Whose     Whose // of a live row: what the sender says of whose it is, as far as that is believed
+	// Columns is those that are here, but for what the sender may leave out: of a row that comes back from a deletion, each gets a version.
+	Columns Mask
 }
+
+// Whose is what the sender of a row says of who added it.
+type Whose uint8
+
+const (
+	Unsaid Whose = iota // or not believed: it is as it was known here, and the sender's if it is new
+	Theirs              // the sender's, or it came to the sender from elsewhere
+	Ours                // it came to the sender from this node
+)
+
+// SaysWhose returns what versions as they were sent say of who added the row: the epoch of its existence is 0 if its receiver did.
+func SaysWhose(groups []SentGroup) Whose {
+	for _, g := range groups {
+		switch {
+		case !g.Has(Existence):
+		case g.Epoch == 0:
+			return Ours
+		default:
+			return Theirs
+		}
+	}
+	return Unsaid
+}
+
+// sendersAlone reports whether the row is the sender's, and nothing of it goes there.
+func (in *Incoming) sendersAlone() bool { return in.NeverSent.Has(Existence) }
 
 // ack returns what of this node's epochs the sender can have applied to these columns.
 func (in *Incoming) ack(m Mask) uint64 {
@@ -96,8 +187,10 @@ type Conflict struct {
 	Loser, Winner Stamp
 }
 
-func (im *Import) stamper() Stamper         { return Stamper{im.Self, im.Epoch} }
-func (im *Import) received(s Sent) Version  { return Version{s.Stamp, im.Epoch, im.Peer} }
+func (im *Import) stamper() Stamper { return Stamper{im.Self, im.Epoch} }
+func (im *Import) received(s Sent) Version {
+	return Version{Stamp: s.Stamp, Epoch: im.Epoch, From: im.Peer}
+}
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
 // seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a
@@ -114,9 +207,42 @@ func (im *Import) seenBySender(v Version, ack uint64, in Stamp) bool {
 // either what its header says, or what the load reaches that the sender is receiving.
 func (im *Import) RowAck(ack uint64) uint64 { return min(ack, im.MaxAck) }
 
+// adder returns who added a row that is alive here now and came from the sender. That does not change while it lives, nor if it comes back
+// where that is still known, but for what a sender says that is believed: see [Whose].
+func (im *Import) adder(local Row, in *Incoming) Peer {
+	added, known := local.existence()
+	if !local.Alive {
+		added, known = local.Dead, local.Dead.Added.Stored
+	}
+	switch {
+	case in.Whose == Theirs:
+		return im.Peer
+	case in.Whose == Ours && (!known || added.addedBy() == im.Peer):
+		return 0
+	case known:
+		return added.addedBy()
+	case im.lost:
+		return im.brought
+	}
+	return im.Peer
+}
+
+// added writes into versions of a live row who added it.
+func added(groups []Group, by Peer) []Group {
+	for i := range groups {
+		if groups[i].Has(Existence) {
+			groups[i].Version = groups[i].by(by)
+		}
+	}
+	return groups
+}
+
 // Outlives reports whether the local row is above the deletion: some version of it, or of a row that is the sender's alone that of
-// its existence. If so, Settle keeps the row alive.
+// its existence, but for one that the sender added. If so, Settle keeps the row alive.
 func (im *Import) Outlives(local Row, in Incoming) bool {
+	if v, _ := local.existence(); local.WasAddedBy(im.Peer) && im.insists(&in, v) {
+		return false
+	}
 	return slices.ContainsFunc(local.Groups, func(g Group) bool {
 		return in.Dead.Before(g.Stamp) && (!in.NeverSent.Has(Existence) || g.Has(Existence))
 	})
@@ -127,10 +253,10 @@ func (im *Import) Outlives(local Row, in Incoming) bool {
 //
 // A taken version keeps its stamp and counts as from the sender. What Settle stamps anew, to settle a dispute that the stamps
 // alone would settle otherwise, is an edit made here: it goes to everybody, the sender included.
-func (im *Import) Settle(local Row, in Incoming, policy Policy, c Compare, stays bool) Outcome {
+func (im *Import) Settle(local Row, in Incoming, policies Policies, c Compare, stays bool) Outcome {
 	switch {
 	case !local.Known && in.Alive:
-		return Outcome{Row: im.arrivingRow(in, Stamp{}), Action: Insert, Write: in.columns(), Changed: true}
+		return Outcome{Row: im.arrivingRow(Row{}, in), Action: Insert, Write: in.columns(), Changed: true}
 	case !local.Known:
 		// A deletion of a row never seen here is kept: the row itself may still come, by another way or in an older file.
 		return Outcome{Row: Row{Known: true, Dead: im.received(in.Dead)}, Changed: true}
@@ -144,7 +270,7 @@ func (im *Import) Settle(local Row, in Incoming, policy Policy, c Compare, stays
 	case !in.Alive:
 		return im.remove(local, in, stays)
 	}
-	return im.settleColumns(local, in, policy, c)
+	return im.settleColumns(local, in, policies, c)
 }
 
 func (in *Incoming) columns() Mask {
@@ -153,22 +279,34 @@ func (in *Incoming) columns() Mask {
 
 // arrivingRow returns the versions of a row that comes in whole. What is not above the deletion that it comes back from is stamped
 // above it, or that deletion would take the column, and the row with it, somewhere else.
-func (im *Import) arrivingRow(in Incoming, deletion Stamp) Row {
+func (im *Import) arrivingRow(local Row, in Incoming) Row {
+	deletion := local.Dead.Stamp
 	groups := make([]Group, 0, len(in.Groups))
 	for _, g := range in.Groups {
 		v := im.received(g.Sent)
 		if deletion != (Stamp{}) && !deletion.Before(g.Stamp) {
-			v = im.stamper().above(deletion)
+			v = im.above(deletion, &in)
 		}
 		groups = append(groups, Group{g.Mask, v})
 	}
-	return Row{Known: true, Alive: true, Groups: Normalise(groups)}
+	return Row{Known: true, Alive: true, Groups: Normalise(added(groups, im.adder(local, &in)))}
+}
+
+// above returns a version that beats s: made here, so that it goes to everybody; of a row that is the sender's alone as from the sender,
+// whose next version of it wins whatever its stamp.
+func (im *Import) above(s Stamp, in *Incoming) Version {
+	v := im.stamper().above(s)
+	if in.sendersAlone() {
+		v.From = im.Peer
+	}
+	return v
 }
 
 // revive settles a row that is dead here and alive there: one version above the deletion brings it back whole.
 func (im *Import) revive(local Row, in Incoming) Outcome {
 	best := Stamp{}
 	var news Mask
+	resent := false
 	for _, g := range in.Groups {
 		if best.Before(g.Stamp) {
 			best = g.Stamp
@@ -176,9 +314,14 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 		if im.isNews(g.Epoch) {
 			news = news.Or(g.Mask)
 		}
+		resent = resent || im.resent(g.Epoch)
 	}
-	if local.Dead.Before(best) {
-		out := Outcome{Row: im.arrivingRow(in, local.Dead.Stamp), Action: Insert, Write: in.columns(), Changed: true}
+	if local.Dead.Before(best) || !news.IsEmpty() && !resent && im.insists(&in, local.Dead) {
+		out := Outcome{Row: im.arrivingRow(local, in), Action: Insert, Write: in.columns(), Changed: true}
+		if lacks := in.Columns.Without(in.columns()).Columns(); !lacks.IsEmpty() {
+			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.
+			out.Row.Groups = Normalise(append(out.Row.Groups, Group{lacks, im.above(local.Dead.Stamp, &in)}))
+		}
 		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
@@ -192,6 +335,21 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 	}
 	return out
 }
+
+// insists reports whether the row is the sender's alone, so that what is new of it is here as it is there, whatever stamps say. Stamps say
+// it of a version that is here as the sender had it. What the sender insisted on in parts of a load that reaches further is newer.
+func (im *Import) insists(in *Incoming, local Version) bool {
+	if !in.sendersAlone() {
+		return false
+	}
+	return local.From != im.Peer || im.insisted(local) && (im.Further == 0 || local.Epoch < im.Further)
+}
+
+// insisted reports whether the sender insisted on a version before: see [Import.above].
+func (im *Import) insisted(v Version) bool { return v.From == im.Peer && v.Author == im.Self }
+
+// resent reports whether an epoch of the sender only sends again.
+func (im *Import) resent(epoch uint64) bool { return im.PeerResent != nil && im.PeerResent(epoch) }
 
 // remove settles a row that is alive here and deleted there.
 func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {

@@ -26,6 +26,12 @@ func live(groups ...merge.Group) merge.Row {
 	return merge.Row{Known: true, Alive: true, Groups: groups}
 }
 
+// by is the version of the existence of a row that p added, and that says another.
+func by(v merge.Version, p merge.Peer) merge.Version {
+	v.Added = merge.Adder{Stored: true, Peer: p}
+	return v
+}
+
 // existence is the mask of a row's existence.
 var existence = merge.Bit(merge.Existence)
 
@@ -72,6 +78,9 @@ func moved(m merge.Mask, place int) merge.Mask {
 func versionOf(r merge.Row, bit int) (v merge.Version, ok bool) {
 	for _, g := range r.Groups {
 		if g.Has(bitAt(bit)) {
+			if bit > 0 {
+				g.Added = merge.Adder{}
+			}
 			return g.Version, true
 		}
 	}
@@ -128,7 +137,12 @@ func genImport(t *rapid.T) merge.Import {
 	}
 }
 
-var genPolicy = rapid.SampledFrom([]merge.Policy{merge.Newest, merge.Parent, merge.Child})
+var genPolicies = rapid.Custom(func(t *rapid.T) (p merge.Policies) {
+	for bit := 1; bit <= wide; bit++ {
+		p.Set(merge.Bit(bitAt(bit)), rapid.SampledFrom([]merge.Policy{merge.Newest, merge.Parent, merge.Child}).Draw(t, "policy"))
+	}
+	return p
+})
 
 // one restricts groups to a bit, moved to bit 1.
 func one(groups []merge.Group, bit int) []merge.Group {
@@ -143,16 +157,16 @@ func one(groups []merge.Group, bit int) []merge.Group {
 // A row is settled column by column, however its columns are grouped.
 func TestSettleGroupsAsColumns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		im, policy := genImport(t), genPolicy.Draw(t, "policy")
+		im, policies := genImport(t), genPolicies.Draw(t, "policies")
 		local, in := live(genGroups(t, "local")...), genGroups(t, "incoming")
 		ack := rapid.Uint64Range(0, 6).Draw(t, "ack")
 		equal := genMask(t, "equal").Columns()
 		greater := genMask(t, "greater")
-		whole := im.Settle(local, merge.Incoming{Alive: true, Groups: sendGroups(in), Ack: ack}, policy,
+		whole := im.Settle(local, merge.Incoming{Alive: true, Groups: sendGroups(in), Ack: ack}, policies,
 			merge.Compare{Equal: equal, Greater: greater.Has}, false)
 		changed := false
 		for bit := 1; bit <= wide; bit++ {
-			alone := im.Settle(live(one(local.Groups, bit)...), merge.Incoming{Alive: true, Groups: sendGroups(one(in, bit)), Ack: ack}, policy,
+			alone := im.Settle(live(one(local.Groups, bit)...), merge.Incoming{Alive: true, Groups: sendGroups(one(in, bit)), Ack: ack}, merge.All(policies.Of(bitAt(bit))),
 				merge.Compare{Equal: moved(equal, bit), Greater: func(int) bool { return greater.Has(bitAt(bit)) }}, false)
 			a, aok := versionOf(alone.Row, 1)
 			w, wok := versionOf(whole.Row, bit)
@@ -188,7 +202,7 @@ func TestSettleGroupsAsColumns(t *testing.T) {
 // Stamps only grow, nothing loses its version, and the outcome is above what went into it.
 func TestSettleStampsGrow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		im, policy := genImport(t), genPolicy.Draw(t, "policy")
+		im, policies := genImport(t), genPolicies.Draw(t, "policies")
 		local := live(genGroups(t, "local")...)
 		in := merge.Incoming{Alive: rapid.Bool().Draw(t, "alive"), Ack: rapid.Uint64Range(0, 6).Draw(t, "ack")}
 		if in.Alive {
@@ -198,7 +212,7 @@ func TestSettleStampsGrow(t *testing.T) {
 		}
 		c := merge.Compare{Equal: genMask(t, "equal")}
 		stays := rapid.Bool().Draw(t, "stays")
-		out := im.Settle(local, in, policy, c, stays)
+		out := im.Settle(local, in, policies, c, stays)
 		for bit := 0; bit <= wide; bit++ {
 			before, had := versionOf(local, bit)
 			after, has := versionOf(out.Row, bit)
@@ -231,14 +245,14 @@ func TestSettleStampsGrow(t *testing.T) {
 // A row settled once more, after it was applied, changes nothing and reports nothing.
 func TestSettleIsIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		im, policy := genImport(t), genPolicy.Draw(t, "policy")
+		im, policies := genImport(t), genPolicies.Draw(t, "policies")
 		im.Valid = true
 		local := genRow(t, "local")
 		in := incoming(genRow(t, "incoming"), 3)
 		stays := rapid.Bool().Draw(t, "stays")
 		equal := genMask(t, "equal")
 		greater := func(bit int) bool { return bit%2 == 0 }
-		first := im.Settle(local, in, policy, merge.Compare{Equal: equal, Greater: greater}, stays)
+		first := im.Settle(local, in, policies, merge.Compare{Equal: equal, Greater: greater}, stays)
 		im.Applied, im.Epoch = 100, 10
 		if in.Alive && first.Row.Alive && (local.Alive || first.Action == merge.Insert) {
 			equal = equal.Or(first.Write)
@@ -246,7 +260,7 @@ func TestSettleIsIdempotent(t *testing.T) {
 		if first.Action == merge.Insert {
 			equal = merge.Everything()
 		}
-		second := im.Settle(first.Row, in, policy, merge.Compare{Equal: equal, Greater: greater}, stays)
+		second := im.Settle(first.Row, in, policies, merge.Compare{Equal: equal, Greater: greater}, stays)
 		if second.Changed || second.Action != merge.Keep || len(second.Conflicts) > 0 {
 			t.Fatalf("again: %+v after %+v", second, first)
 		}
@@ -301,7 +315,7 @@ func TestTwoNodesEndEqual(t *testing.T) {
 					c.Equal = c.Equal.Or(merge.Bit(bitAt(bit)))
 				}
 			}
-			out := im.Settle(to.Row, merge.Incoming{Alive: r.Alive, Groups: groups, Dead: dead}, merge.Newest, c, false)
+			out := im.Settle(to.Row, merge.Incoming{Alive: r.Alive, Groups: groups, Dead: dead}, merge.Policies{}, c, false)
 			to.Row = out.Row
 			switch out.Action {
 			case merge.Delete, merge.Insert:
@@ -336,8 +350,8 @@ func TestTwoNodesEndEqual(t *testing.T) {
 	})
 }
 
-// A child that stamps the existence of a row anew does not become the one who added it.
-func TestExistenceKeepsItsOrigin(t *testing.T) {
+// Who stamps the existence of a row anew does not become the one who added it.
+func TestExistenceKeepsWhoAddedIt(t *testing.T) {
 	a := merge.Bit(1)
 	for _, c := range []struct {
 		what       string
@@ -346,16 +360,16 @@ func TestExistenceKeepsItsOrigin(t *testing.T) {
 		fromParent bool
 		want       merge.Version // of the existence
 	}{
-		{"made here", version(5, "h", 2, 0), 8, false, version(9, "h", 9, 0)},
-		{"from another", version(5, "q", 2, 2), 8, false, version(9, "h", 9, 0)},
+		{"made here", version(5, "h", 2, 0), 8, false, by(version(8, "p", 9, 1), 0)},
+		{"from another", version(5, "q", 2, 2), 8, false, by(version(8, "p", 9, 1), 2)},
 		{"from itself", version(5, "p", 2, 1), 8, false, version(8, "p", 9, 1)},
 		{"an earlier one", version(5, "h", 2, 0), 4, false, version(5, "h", 2, 0)},
-		{"from the parent", version(5, "h", 2, 0), 8, true, version(8, "p", 9, 1)},
+		{"made here, and stamped by the parent", version(5, "h", 2, 0), 8, true, by(version(8, "p", 9, 1), 0)},
 		{"from before both were nodes", version(0, "h", 2, 0), 0, false, version(0, "h", 2, 0)},
 	} {
 		im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: c.fromParent}
 		in := merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: set(existence, a), Sent: sentVersion(c.in, "p", 7)}}}
-		out := im.Settle(live(merge.Group{Mask: set(existence, a), Version: c.local}), in, merge.Newest, merge.Compare{Equal: a}, false)
+		out := im.Settle(live(merge.Group{Mask: set(existence, a), Version: c.local}), in, merge.Policies{}, merge.Compare{Equal: a}, false)
 		if got, _ := versionOf(out.Row, 0); got != c.want || len(out.Conflicts) > 0 || !out.Write.IsEmpty() {
 			t.Errorf("%s: %+v in %+v", c.what, got, out)
 		}
@@ -409,7 +423,7 @@ func TestSettleCases(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out := tt.im.Settle(tt.local, tt.in, tt.policy, merge.Compare{Equal: tt.equal, Greater: func(int) bool { return tt.greater }}, false)
+			out := tt.im.Settle(tt.local, tt.in, merge.All(tt.policy), merge.Compare{Equal: tt.equal, Greater: func(int) bool { return tt.greater }}, false)
 			if v, _ := versionOf(out.Row, 1); v != tt.version {
 				t.Errorf("version %v, want %v", v, tt.version)
 			}
@@ -455,14 +469,14 @@ func TestSettleDeletions(t *testing.T) {
 		{"alive there, all below: stays deleted", dead(30), sent, false, merge.Keep, dead(30),
 			[]merge.Conflict{{Mask: b, Incoming: true, Loser: stamp(20, "a"), Winner: stamp(30, "h")}}},
 		{"alive there, one column above: comes back whole", dead(15), sent, false, merge.Insert,
-			live(merge.Group{Mask: set(existence, a), Version: version(16, "h", 9, 0)}, merge.Group{Mask: b, Version: version(20, "a", 9, 1)}),
+			live(merge.Group{Mask: set(existence, a), Version: by(version(16, "h", 9, 0), 1)}, merge.Group{Mask: b, Version: version(20, "a", 9, 1)}),
 			[]merge.Conflict{{Mask: existence, Deletion: true, Loser: stamp(15, "h"), Winner: stamp(20, "a")}}},
 		{"a new row there, deleted here: all of it recorded", dead(30), merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: existence, Sent: sentVersion(10, "a", 5)}, {Mask: a, Sent: sentVersion(11, "a", 0)}}}, false, merge.Keep, dead(30),
 			[]merge.Conflict{{Mask: existence, Incoming: true, Loser: stamp(10, "a"), Winner: stamp(30, "h")}, {Mask: a, Incoming: true, Loser: stamp(11, "a"), Winner: stamp(30, "h")}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out := im.Settle(tt.local, tt.in, merge.Newest, merge.Compare{}, tt.stays)
+			out := im.Settle(tt.local, tt.in, merge.Policies{}, merge.Compare{}, tt.stays)
 			if !sameRow(out.Row, tt.want) {
 				t.Errorf("row %+v, want %+v", out.Row, tt.want)
 			}
@@ -505,7 +519,7 @@ func TestSettleNeverSent(t *testing.T) {
 	im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true, FromParent: true}
 	local := live(merge.Group{Mask: existence, Version: version(10, "r", 2, 1)}, merge.Group{Mask: set(a, b), Version: version(20, "h", 3, 0)})
 	in := merge.Incoming{Alive: true, Ack: 3, NeverSent: a, Groups: []merge.SentGroup{{Mask: existence, Sent: sentVersion(10, "r", 2)}, {Mask: set(a, b), Sent: sentVersion(15, "r", 5)}}}
-	out := im.Settle(local, in, merge.Newest, merge.Compare{}, false)
+	out := im.Settle(local, in, merge.Policies{}, merge.Compare{}, false)
 	if out.Write != a || len(out.Conflicts) != 1 || out.Conflicts[0].Mask != a || out.Conflicts[0].Incoming {
 		t.Errorf("an edit here that the parent never saw: %+v", out)
 	}
@@ -525,7 +539,7 @@ func TestSettleNeverSent(t *testing.T) {
 		{"an acknowledged edit of what never goes up is lost", live(merge.Group{Mask: set(existence, a, b), Version: version(12, "h", 3, 0)}), a, false, merge.Delete, a},
 		{"what was there before is no loss", live(merge.Group{Mask: set(existence, a), Version: version(0, "h", 1, 0)}), merge.Everything(), false, merge.Delete, merge.Mask{}},
 	} {
-		out := im.Settle(c.local, merge.Incoming{Dead: sentVersion(15, "r", 5), Ack: 3, NeverSent: c.held}, merge.Newest, merge.Compare{}, c.stays)
+		out := im.Settle(c.local, merge.Incoming{Dead: sentVersion(15, "r", 5), Ack: 3, NeverSent: c.held}, merge.Policies{}, merge.Compare{}, c.stays)
 		var lost merge.Mask
 		for _, l := range out.Conflicts {
 			lost = lost.Or(l.Mask)
@@ -536,7 +550,7 @@ func TestSettleNeverSent(t *testing.T) {
 	}
 	gone := merge.Row{Known: true, Dead: version(12, "h", 3, 0)}
 	for held, lost := range map[merge.Mask]int{{}: 0, merge.Everything(): 1} {
-		if out := im.Settle(gone, merge.Incoming{Alive: true, Ack: 3, NeverSent: held, Groups: in.Groups}, merge.Newest, merge.Compare{}, false); out.Action != merge.Insert || len(out.Conflicts) != lost {
+		if out := im.Settle(gone, merge.Incoming{Alive: true, Ack: 3, NeverSent: held, Groups: in.Groups}, merge.Policies{}, merge.Compare{}, false); out.Action != merge.Insert || len(out.Conflicts) != lost {
 			t.Errorf("a deletion here of what is held (%v): %+v", held, out)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/merge"
 )
 
@@ -24,6 +25,7 @@ type entry struct {
 	merge.Row
 	here bool // in the database; Row.Alive follows at the next seal
 	val  [cols]value
+	back bool // see merge.Returned
 }
 
 type change struct {
@@ -50,11 +52,13 @@ type file struct {
 	src, dst string
 	head     merge.Header
 	again    map[uint64]bool
+	lacks    merge.Mask // columns that the sender does not have
 	size     int64
 	rows     []sentRow
 	records  []record
-	asks     uint64 // the sender's epoch of its request for everything
-	lost     bool   // which it has lost
+	means    map[value]string // which rows references are to, by the receiver's keys
+	asks     uint64           // the sender's epoch of its request for everything
+	lost     bool             // which it has lost
 	tries    int
 }
 
@@ -79,14 +83,24 @@ type site struct {
 	links   map[string]*end
 	peers   merge.Peer // the last number given
 
+	refused map[string]map[string]uint64 // by peer and key: rows of which its version was refused here, and the epoch
+	added   map[string]access.Added      // by key: who had added what was deleted here
+
 	asked    uint64            // the epoch in which every peer was asked to send all again; 0: never
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
+	lacks    merge.Mask        // columns that are not here for now
 	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
+
+	aliases   map[pairOf]string // own keys
+	reclaimed map[uint64]bool   // epochs
+	means     map[value]string  // which rows references are to, where they came from a peer
 }
 
 func newSite(w *world, name, parent string) *site {
-	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{}}
+	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{},
+		aliases: map[pairOf]string{}, reclaimed: map[uint64]bool{}, means: map[value]string{},
+		refused: map[string]map[string]uint64{}, added: map[string]access.Added{}}
 	s.history = merge.History{ID: w.id(), Has: s.has}
 	return s
 }
@@ -105,6 +119,11 @@ func (s *site) backup() *site {
 	c.log = slices.Clone(s.log)
 	c.records = maps.Clone(s.records)
 	c.wait = maps.Clone(s.wait)
+	c.aliases, c.means, c.reclaimed = maps.Clone(s.aliases), maps.Clone(s.means), maps.Clone(s.reclaimed)
+	c.added, c.refused = maps.Clone(s.added), map[string]map[string]uint64{}
+	for k, rows := range s.refused {
+		c.refused[k] = maps.Clone(rows)
+	}
 	c.links = map[string]*end{}
 	for k, e := range s.links {
 		x := *e
@@ -134,14 +153,20 @@ func (s *site) seal() {
 	m := merge.Stamper{Self: s.name, Epoch: s.next()}
 	for _, c := range s.log {
 		e := s.rows[c.key]
+		before := e.Row
 		switch c.kind {
 		case 'n':
-			e.Row = m.Insert(e.Row, merge.Bits(allColumns), c.time)
+			if e.Known && !e.Alive {
+				e.Dead.Added = merge.Adder{Stored: s.added[c.key].Known, Peer: s.added[c.key].By}
+			}
+			e.Row = m.Insert(e.Row, merge.Bits(allColumns).Without(s.lacks), c.time)
 		case 'e':
-			e.Row = m.Edit(e.Row, c.mask, c.time)
+			e.Row = m.Edit(e.Row, c.mask.Without(s.lacks), c.time)
 		case 'd':
+			s.added[c.key] = access.Added{Known: true, By: e.AddedBy()}
 			e.Row = m.Delete(e.Row, c.time)
 		}
+		e.back = e.back || c.kind == 'n' && merge.Returned(before, e.Row)
 		s.rows[c.key] = e
 	}
 	s.log = nil
@@ -156,7 +181,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	ask.Now = s.w.clockOfHeaders(s.name)
 	h, full := merge.PlanExport(&s.history, &l.Link, ask)
 	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
-	whole := &file{src: s.name, dst: to, head: h, again: s.resent, size: []int64{1, 1 << 40}[s.epoch()%2]}
+	whole := &file{src: s.name, dst: to, head: h, again: s.resent, lacks: s.lacks, size: []int64{1, 1 << 40}[s.epoch()%2]}
 	if l.Acked.Epoch < s.asked {
 		whole.asks, whole.lost = s.asked, s.asked == s.lost
 	}
@@ -166,10 +191,14 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 		if s.owes[to] > h.Base.Epoch {
 			knows = merge.NoPeer
 		}
-		if !e.NewerThan(h.Base.Epoch, knows) {
+		answer := e.Alive && s.refused[to][k] > h.Base.Epoch
+		if !e.NewerThan(h.Base.Epoch, knows) && !answer || !s.maySend(to, e) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
+		if answer {
+			e.Row = e.Refused(s.refused[to][k], l.peer)
+		}
 		if q, ok := s.wait[waitKey{k, to, 0}]; ok {
 			r.Ack = min(r.Ack, q.Since())
 		}
@@ -182,10 +211,13 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			whole.records = append(whole.records, r)
 		}
 	}
+	if s.w.apart {
+		s.translateOut(whole)
+	}
 	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.history, &l.Link, s.w.clockOfHeaders(s.name)) {
 		return nil
 	}
-	if !full || part == 0 {
+	if !full || part == 0 || whole.head.Upto == whole.head.Base {
 		return []*file{whole}
 	}
 	var parts []*file
@@ -238,16 +270,17 @@ func (s *site) receive(f *file) string {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
 	}
 	s.seal()
-	im := l.Import(f.head, d)
+	im := l.Import(&s.history, f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
-	rows, records := s.rows, s.records
-	s.rows, s.records = maps.Clone(rows), maps.Clone(records)
+	im.Reclaimed = func(e uint64) bool { return s.reclaimed[e] }
+	rows, records, aliases, means := s.rows, s.records, s.aliases, s.means
+	s.rows, s.records, s.aliases, s.means = maps.Clone(rows), maps.Clone(records), maps.Clone(aliases), maps.Clone(means)
 	wrote := s.apply(f, &im)
 	if s.w.strict && len(s.wait) > 0 { // all or nothing
-		s.rows, s.records, s.wait = rows, records, map[waitKey]waiting{}
+		s.rows, s.records, s.wait, s.aliases, s.means = rows, records, map[waitKey]waiting{}, aliases, means
 		return refusedWhole
 	}
 	if wrote {
@@ -272,6 +305,7 @@ func (s *site) reclaim(p merge.Peer, after uint64) {
 		}
 	}
 	if changed {
+		s.reclaimed[s.next()] = true
 		s.commit()
 	}
 }
@@ -281,6 +315,10 @@ func sameRow(a, b merge.Row) bool {
 }
 
 func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
+	if s.w.apart {
+		f, wrote = s.translateIn(f, im)
+	}
+	f = s.without(f)
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
 		wrote = s.take(f.rows[n], f.src, im, false) || wrote
@@ -300,59 +338,29 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 	return wrote
 }
 
-// references lists which rows that are here refer to the rows that are to go.
-func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
-	goes := map[string]int{}
-	for i, r := range dead {
-		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Incoming) {
-			goes[r.key] = i
+// without is a file as it reads where columns are not here.
+func (s *site) without(f *file) *file {
+	x := *f
+	x.rows = slices.Clone(f.rows)
+	for i := range x.rows {
+		r := &x.rows[i]
+		r.Columns = merge.Bits(allColumns).Without(s.lacks)
+		r.Groups = slices.Clone(r.Groups)
+		for j := range r.Groups {
+			r.Groups[j].Mask = r.Groups[j].Mask.Without(s.lacks)
+		}
+		for bit := range r.val {
+			if f.lacks.Or(s.lacks).Has(bit) {
+				r.val[bit] = s.rows[r.key].val[bit]
+			}
 		}
 	}
-	for _, k := range s.keys() {
-		e := s.rows[k]
-		if !e.here || k[0] != 'c' {
-			continue
-		}
-		target, ok := goes[s.w.target[e.val[1]]]
-		if !ok {
-			continue
-		}
-		referrer, ok := goes[k]
-		if !ok {
-			referrer = -1
-		}
-		refs = append(refs, [2]int{referrer, target})
-	}
-	return refs
-}
-
-// note records what lost.
-func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote bool) {
-	add := func(bit int, v value) {
-		x := record{r.key, bit, v, l.Loser}
-		if _, ok := s.records[x]; !ok {
-			s.records[x], wrote = merge.Version{Epoch: epoch}, true
-		}
-	}
-	if l.Deletion {
-		add(0, deleted)
-		return wrote
-	}
-	for i := 1; i < cols; i++ {
-		switch {
-		case !l.Mask.Has(i):
-		case l.Incoming:
-			add(i, r.val[i])
-		default:
-			add(i, e.val[i])
-		}
-	}
-	return wrote
+	return &x
 }
 
 func (s *site) here(key string) bool { return s.rows[key].here }
 
-func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.w.target[ref]) }
+func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.target(ref)) }
 
 // digest is what a second import of a file must not change.
 func (s *site) digest() string {
@@ -360,5 +368,5 @@ func (s *site) digest() string {
 	for _, k := range s.keys() {
 		b = fmt.Append(b, k, s.rows[k])
 	}
-	return fmt.Sprint(string(b), len(s.records), len(s.wait), s.epoch(), s.history.ID)
+	return fmt.Sprint(string(b), s.aliases, len(s.records), len(s.wait), s.epoch(), s.history.ID)
 }

@@ -44,7 +44,8 @@ func schedule(seed int64, talk func(string, ...any)) string {
 	drops := rand.New(rand.NewSource(seed ^ 0x64726f70)) // of what people do with rows that wait
 	w.strict = wrong.Intn(3) == 0
 	restores, skews := r.Intn(2) == 0 || rough, r.Intn(2) == 0
-	w.tell("%v, policy %d, restores %v", tree, w.policy, restores)
+	w.mixPolicies(wrong)
+	w.tell("%v, policies %v, restores %v", tree, w.policies, restores)
 	w.insert(node(), "p1", 0)
 	for i := 8 + r.Intn(40); i > 0; i-- {
 		w.now++
@@ -167,7 +168,10 @@ func (w *world) arrive(r *rand.Rand, l [2]string) {
 //
 //	OMSYNC_SCHEDULES=1000000 go test -run TestSchedules ./merge
 //	OMSYNC_SEED=2504 go test -run TestSchedules ./merge    tells the story of one schedule
-func TestSchedules(t *testing.T) {
+func TestSchedules(t *testing.T) { runSchedules(t, 100_000, schedule) }
+
+// runSchedules runs the first n schedules of a kind, or as many as the environment says.
+func runSchedules(t *testing.T, n int64, schedule func(seed int64, talk func(string, ...any)) string) {
 	if s := os.Getenv("OMSYNC_SEED"); s != "" {
 		seed, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
@@ -178,9 +182,8 @@ func TestSchedules(t *testing.T) {
 		}
 		return
 	}
-	n := int64(100_000)
 	if testing.Short() {
-		n = 5_000
+		n /= 20
 	}
 	if s := os.Getenv("OMSYNC_SCHEDULES"); s != "" {
 		var err error
@@ -226,4 +229,17 @@ func TestSchedules(t *testing.T) {
 	if stood > 1+n/2000 {
 		t.Errorf("%d of %d schedules came to a standstill: it should be rare", stood, n)
 	}
+}
+
+// schedules returns how many schedules are asked for, 0 if nobody does.
+func schedules(t *testing.T) int64 {
+	s := os.Getenv("OMSYNC_SCHEDULES")
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

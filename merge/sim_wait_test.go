@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/merge"
 )
 
@@ -39,6 +40,7 @@ func (s *site) loseWaiting(peer string) {
 // take settles a row that came, or lets it wait, in place of an earlier one that waits.
 func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote bool) {
 	r.Ack = im.RowAck(r.Ack)
+	r.Whose = s.rules(from).SaysWhose(r.Groups)
 	q := waiting{im.Waiting(r.Incoming), r.val, false}
 	k := waitKey{r.key, from, 0}
 	if earlier, ok := s.wait[k]; ok {
@@ -48,7 +50,7 @@ func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote
 		q.Waiting = q.After(earlier.Waiting)
 		delete(s.wait, k)
 	}
-	settled, wrote := s.settle(r.key, from, q, im, stays)
+	settled, wrote := s.settle(r.key, from, q, im, true, stays)
 	if !settled {
 		s.wait[k] = q
 	}
@@ -86,7 +88,7 @@ func (s *site) retry(im *merge.Import) (wrote bool) {
 			of := *im
 			of.Peer, of.FromParent, of.Acked = l.peer, k.peer == s.parent, l.Acked.Epoch
 			of.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), of.FromParent)
-			settled, changed := s.settle(k.key, k.peer, s.wait[k], &of, false)
+			settled, changed := s.settle(k.key, k.peer, s.wait[k], &of, false, false)
 			if settled {
 				delete(s.wait, k)
 				again = true
@@ -98,9 +100,15 @@ func (s *site) retry(im *merge.Import) (wrote bool) {
 }
 
 // settle brings a row in. It answers false, and changes nothing, if what it refers to is not here, the database does not take it, or a
-// stamp is too late.
-func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool) (settled, wrote bool) {
+// stamp is too late. file: it comes in a file, which says what policies its sender has.
+func (s *site) settle(key, from string, q waiting, im *merge.Import, file, stays bool) (settled, wrote bool) {
 	e := s.rows[key]
+	if e.Known && !e.Alive {
+		e.Dead.Added = merge.Adder{Stored: s.added[key].Known, Peer: s.added[key].By}
+	}
+	if !s.rules(from).TakesRow(e.Row, s.added[key]) {
+		return true, s.refuse(key, from, q, im)
+	}
 	for _, g := range append(slices.Clone(q.Groups), merge.SentGroup{Sent: q.Dead}) {
 		if !s.w.noHorizon && !im.Takes(e.Row, g.Stamp) {
 			if from != s.w.broken && !s.w.mending {
@@ -116,7 +124,12 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		}
 	}
 	rules := im.Of(q.Waiting)
-	out := rules.Settle(e.Row, q.Incoming, s.w.policy, c, stays)
+	policies := s.w.policies[s.name]
+	if file {
+		policies = s.w.policiesFrom(s, from)
+	}
+	q.NeverSent = s.rules(from).NeverSent(e.Row, q.Whose)
+	out := rules.Settle(e.Row, q.Incoming, policies, c, stays)
 	val, here := e.val, e.here
 	switch out.Action {
 	case merge.Insert:
@@ -129,6 +142,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 			}
 		}
 	case merge.Delete:
+		s.added[key] = access.Added{Known: true, By: e.AddedBy()}
 		here, val = false, [cols]value{}
 	}
 	if here && (!s.refers(key, val[1]) || s.w.blocked[[2]string{s.name, key}] && (val != e.val || !e.here)) {
@@ -143,7 +157,58 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		}
 		return true, wrote
 	}
+	e.back = e.back || merge.Returned(e.Row, out.Row)
 	e.Row, e.here, e.val = out.Row, here, val
 	s.rows[key] = e
 	return true, true
+}
+
+// references lists which rows that are here refer to the rows that are to go.
+func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
+	goes := map[string]int{}
+	for i, r := range dead {
+		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Incoming) {
+			goes[r.key] = i
+		}
+	}
+	for _, k := range s.keys() {
+		e := s.rows[k]
+		if !e.here || k[0] != 'c' {
+			continue
+		}
+		target, ok := goes[s.target(e.val[1])]
+		if !ok {
+			continue
+		}
+		referrer, ok := goes[k]
+		if !ok {
+			referrer = -1
+		}
+		refs = append(refs, [2]int{referrer, target})
+	}
+	return refs
+}
+
+// note records what lost.
+func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote bool) {
+	add := func(bit int, v value) {
+		x := record{r.key, bit, v, l.Loser}
+		if _, ok := s.records[x]; !ok {
+			s.records[x], wrote = merge.Version{Epoch: epoch}, true
+		}
+	}
+	if l.Deletion {
+		add(0, deleted)
+		return wrote
+	}
+	for i := 1; i < cols; i++ {
+		switch {
+		case !l.Mask.Has(i):
+		case l.Incoming:
+			add(i, r.val[i])
+		default:
+			add(i, e.val[i])
+		}
+	}
+	return wrote
 }

@@ -33,17 +33,21 @@ type written struct {
 
 // A world is a tree of sites, the files under way between them, and what was really done to the data.
 type world struct {
-	policy  merge.Policy
-	rough   bool
-	strict  bool // rows do not wait: a file is applied whole or not at all
-	names   []string
-	sites   map[string]*site
-	links   [][2]string
-	files   map[[2]string][]*file
-	skew    map[string]int64
-	blocked map[[2]string]bool // site and key: the site's database does not take the row for now
-	broken  string             // a site whose files are stamped at the end of time; "": none
+	policies map[string]merge.Policies // of each site
+	newest   bool                      // all of them
+	rough    bool
+	strict   bool // rows do not wait: a file is applied whole or not at all
+	names    []string
+	sites    map[string]*site
+	links    [][2]string
+	files    map[[2]string][]*file
+	skew     map[string]int64
+	blocked  map[[2]string]bool // site and key: the site's database does not take the row for now
+	broken   string             // a site whose files are stamped at the end of time; "": none
 
+	add bool // of the table only what a site added goes up, see access.Add
+
+	apart     bool // sites have keys of their own for one thing: see sim_alias_test.go
 	noHorizon bool // everything is taken, as before there was a horizon
 	mending   bool // some hold what they took then, and are refused
 	mended    int  // rows that were mended
@@ -56,6 +60,10 @@ type world struct {
 	fault    string
 	talk     func(string, ...any) // nil: nobody listens
 
+	named     map[value]string // what rows are known by, where sites lived apart
+	same      map[string]string
+	made      int
+	whole     bool // loads are not split
 	last      value
 	target    map[value]string  // what a reference refers to
 	wrote     map[value]written // every value ever written
@@ -66,11 +74,12 @@ type world struct {
 }
 
 func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) *world {
-	w := &world{policy: policy, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{}, blocked: map[[2]string]bool{},
+	w := &world{policies: map[string]merge.Policies{}, newest: policy == merge.Newest, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{}, blocked: map[[2]string]bool{},
 		target: map[value]string{}, wrote: map[value]written{}, over: map[value][]value{}, exempt: map[value]bool{}, talk: talk}
 	for _, n := range tree {
 		w.names = append(w.names, n[0])
 		w.sites[n[0]] = newSite(w, n[0], n[1])
+		w.policies[n[0]] = merge.All(policy)
 	}
 	for _, n := range tree {
 		if n[1] != "" {
@@ -80,6 +89,33 @@ func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) 
 		}
 	}
 	return w
+}
+
+// mixPolicies gives columns policies of their own, and at times each site others.
+func (w *world) mixPolicies(r *rand.Rand) {
+	kind := r.Intn(3)
+	if kind == 0 {
+		return
+	}
+	w.newest = false
+	var same merge.Policies
+	for i, n := range w.names {
+		if i == 0 || kind == 2 {
+			for bit := 1; bit < cols; bit++ {
+				same.Set(merge.Bit(bit), merge.Policy(r.Intn(3)))
+			}
+		}
+		w.policies[n] = same
+	}
+}
+
+// policiesFrom returns what decides conflicts at a site in a file from another: what its parent has no policy for goes by its own.
+func (w *world) policiesFrom(s *site, from string) merge.Policies {
+	own := w.policies[s.name]
+	if from == s.parent {
+		return own.Under(w.policies[from])
+	}
+	return own
 }
 
 func (w *world) id() uint64 { w.ids++; return w.ids }
@@ -150,7 +186,9 @@ func (w *world) insert(site, key string, pick int) {
 	e.here = true
 	e.val[1] = w.write(key, 1, target)
 	for i := 2; i < cols; i++ {
-		e.val[i] = w.write(key, i, "")
+		if !s.lacks.Has(i) {
+			e.val[i] = w.write(key, i, "")
+		}
 	}
 	s.rows[key] = e
 	s.log = append(s.log, change{key, 'n', merge.Mask{}, w.clock(site)})
@@ -180,10 +218,11 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 	e := s.rows[key]
 	target := ""
 	if key[0] == 'c' && mask.Has(1) {
-		if target = fmt.Sprintf("p%d", pick%3+1); !s.here(target) {
+		if target = s.referable(pick); !s.here(target) {
 			mask = mask.Without(merge.Bit(1))
 		}
 	}
+	mask = mask.Without(s.lacks)
 	for i := 1; i < cols; i++ {
 		if !mask.Has(i) {
 			continue
@@ -209,7 +248,7 @@ func (w *world) delete(site, key string) {
 		return
 	}
 	for _, k := range s.keys() {
-		if e := s.rows[k]; k[0] == 'c' && e.here && w.target[e.val[1]] == key {
+		if e := s.rows[k]; k[0] == 'c' && e.here && s.target(e.val[1]) == key {
 			w.delete(site, k)
 		}
 	}
@@ -231,6 +270,9 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 	part := []int{0, 0, 1, 2}[r.Intn(4)]
 	if w.rough {
 		part = r.Intn(2)
+	}
+	if w.apart && w.whole {
+		part = 0
 	}
 	files := w.sites[l[0]].export(l[1], ask, part)
 	if interrupt && len(files) > 1 && (r.Intn(4) == 0 || w.rough && r.Intn(2) == 0) {
@@ -339,7 +381,16 @@ func (w *world) restore(site string) {
 	if b == nil {
 		return
 	}
+	kept := w.sites[site].aliases
 	w.sites[site] = b.backup()
+	if w.apart {
+		w.sites[site].learn(kept)
+		for _, l := range w.links {
+			if l[0] == site {
+				w.files[l] = nil
+			}
+		}
+	}
 	w.restores++
 	w.tell("%s RESTORED%s", site, w.show(site))
 	held := map[value]bool{}
@@ -399,6 +450,10 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			if stuck[[2]string{l[1], l[0]}] {
 				return standstill
 			}
+			// Who listens first cannot send back what it needs of a row that it deleted.
+			if s := w.sites[l[1]]; w.apart && s.parent == l[0] && s.links[l[0]].ListensFirst() {
+				return standstill
+			}
 		}
 		for l := range stuck {
 			return fmt.Sprintf("stuck: %s -> %s", l[0], l[1])
@@ -413,14 +468,18 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			return fmt.Sprintf("waiting: %s from %s at %s", k.key, k.peer, n)
 		}
 	}
-	if s := w.checkEqual(); s != "" {
+	equal := w.checkEqual
+	if w.apart {
+		equal = w.checkPaired
+	}
+	if s := equal(); s != "" {
 		return s
 	}
 	first := w.sites[w.names[0]]
 	final, alive := map[value]bool{}, map[string]bool{}
 	for k, e := range first.rows {
 		if e.here {
-			alive[k] = true
+			alive[w.thing(k)] = true
 			for _, v := range e.val[1:] {
 				final[v] = true
 			}
@@ -430,7 +489,7 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 	for _, s := range w.sites {
 		for r := range s.records {
 			if r.val == deleted {
-				unburied[r.key] = true
+				unburied[w.thing(r.key)] = true
 			} else {
 				recorded[r.val] = true
 			}
@@ -450,8 +509,8 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 		return s
 	}
 	for _, d := range w.deletions {
-		back := slices.ContainsFunc(w.inserts, func(i act) bool { return i.key == d.key && (i.at >= d.at || i.site != d.site) })
-		if alive[d.key] && !unburied[d.key] && w.restores == 0 && !back {
+		back := slices.ContainsFunc(w.inserts, func(i act) bool { return w.thing(i.key) == w.thing(d.key) && (i.at >= d.at || i.site != d.site) })
+		if alive[w.thing(d.key)] && !unburied[w.thing(d.key)] && w.restores == 0 && !back {
 			return fmt.Sprintf("undeleted: %s, deleted at %s, and nobody recorded it", d.key, d.site)
 		}
 	}
@@ -474,7 +533,7 @@ func (w *world) checkEqual() string {
 				continue
 			case !s.refers(k, b.val[1]):
 				return fmt.Sprintf("orphan: %s at %s", k, n)
-			case w.policy == merge.Newest && w.restores == 0 && !sameStamps(a.Row, b.Row):
+			case w.newest && w.restores == 0 && !sameStamps(a.Row, b.Row):
 				return fmt.Sprintf("other stamps: %s at %s and %s", k, first.name, n)
 			}
 			for _, g := range b.Groups {
@@ -525,19 +584,19 @@ func (w *world) covered(v value, final, recorded, tried map[value]bool) bool {
 func (w *world) checkOrder(final, recorded map[value]bool) string {
 	gone := map[string]bool{}
 	for _, d := range w.deletions {
-		gone[d.key] = true
+		gone[w.thing(d.key)] = true
 	}
 	var succeeded func(v value) bool // v, or what came after it, is recorded
 	succeeded = func(v value) bool {
 		return recorded[v] || slices.ContainsFunc(w.over[v], func(o value) bool { return o != deleted && succeeded(o) })
 	}
 	for v := range final {
-		if gone[w.wrote[v].key] {
+		if gone[w.thing(w.wrote[v].key)] {
 			continue
 		}
 		for _, o := range w.over[v] {
 			// A policy's winner is stamped anew: what replaced it elsewhere is in conflict with that, and recorded.
-			if o != deleted && !w.exempt[o] && (w.policy == merge.Newest && w.restores == 0 || !succeeded(o)) {
+			if o != deleted && !w.exempt[o] && (w.newest && w.restores == 0 || !succeeded(o)) {
 				return fmt.Sprintf("back to an older version: %s.%d=%d, which %d replaced", w.wrote[v].key, w.wrote[v].bit, v, o)
 			}
 		}

@@ -14,18 +14,25 @@ type Stamper struct {
 // any, so there is always room. Only a database from before that was so can hold the highest time that a batch may have: what is made
 // on that gets no higher one, or nothing of it could be sent any more.
 func (m Stamper) version(at, above int64) Version {
-	return Version{Stamp{min(max(min(at, ceiling), above+1), maxTime), m.Self}, m.Epoch, 0}
+	return Version{Stamp: Stamp{min(max(min(at, ceiling), above+1), maxTime), m.Self}, Epoch: m.Epoch}
 }
 
 // Found returns the versions of a row that was there before the node became one: time 0, as nobody knows how old it is.
 func (m Stamper) Found(columns Mask) Row {
-	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), Version{Stamp{0, m.Self}, m.Epoch, 0}}}}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), Version{Stamp: Stamp{0, m.Self}, Epoch: m.Epoch}}}}
 }
 
 // Insert returns the versions of a row that the application inserted. prev is what was known of its key: a deletion mostly, or
-// nothing; the new versions are above all of it, as a row that returns has to beat its own deletion elsewhere.
+// nothing; the new versions are above all of it, as a row that returns has to beat its own deletion elsewhere. Who had added it still has,
+// if that is known.
 func (m Stamper) Insert(prev Row, columns Mask, at int64) Row {
-	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), m.version(at, prev.highest().Time)}}}
+	v := m.version(at, prev.highest().Time)
+	if was, ok := prev.existence(); ok {
+		v = v.by(was.addedBy())
+	} else if prev.Dead.Added.Stored {
+		v = v.by(prev.Dead.Added.Peer)
+	}
+	return Row{Known: true, Alive: true, Groups: []Group{{columns.WithExistence(), v}}}
 }
 
 // Edit stamps the columns that the application changed, and only them: two sites may edit two columns of one row. A column

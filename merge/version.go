@@ -46,6 +46,37 @@ type Version struct {
 	Stamp
 	Epoch uint64
 	From  Peer
+	Added Adder // of the version of a row's existence: see [Row.AddedBy]; of a deletion, who had added the row, if that is known
+}
+
+// An Adder says who added a row, where the version of its existence alone does not say so any more: it was stamped anew since, or the peer
+// that it came from was restored. The zero Adder says that the version does.
+type Adder struct {
+	Stored bool
+	Peer   Peer // 0: it was made here
+}
+
+// addedBy returns who added the row of whose existence v is the version.
+func (v Version) addedBy() Peer {
+	if v.Added.Stored {
+		return v.Added.Peer
+	}
+	return v.From
+}
+
+// unadded returns the version without who added the row: groups of one row that differ in that alone are one.
+func (v Version) unadded() Version {
+	v.Added = Adder{}
+	return v
+}
+
+// by returns v as the version of the existence of a row that p added.
+func (v Version) by(p Peer) Version {
+	v.Added = Adder{v.From != p || v.Added.Stored, p}
+	if !v.Added.Stored {
+		v.Added = Adder{}
+	}
+	return v
 }
 
 // A Sent is a version as it is sent: Epoch is the sender's, or 0 if the sender has it from the receiver.
@@ -75,8 +106,14 @@ func Normalise(groups []Group) []Group {
 		if g.Mask.IsEmpty() {
 			continue
 		}
-		if i := at.find(len(out), func(i int) Version { return out[i].Version }, g.Version); i >= 0 {
+		if !g.Has(Existence) {
+			g.Added = Adder{}
+		}
+		if i := at.find(len(out), func(i int) Version { return out[i].unadded() }, g.unadded()); i >= 0 {
 			out[i].Mask = out[i].Mask.Or(g.Mask)
+			if g.Has(Existence) {
+				out[i].Added = g.Added
+			}
 			continue
 		}
 		out = append(out, g)

@@ -98,6 +98,7 @@ func (im Import) Of(w Waiting) Import {
 	out.waited, out.waitedSince = true, w.Acked
 	out.PeerResent = func(epoch uint64) bool { return slices.Contains(w.Resent, epoch) }
 	if w.Lost {
+		out.brought = out.Peer
 		out.lost, out.Peer = true, 0
 	}
 	return out

@@ -27,7 +27,7 @@ func known(epoch uint64, time int64) merge.Row {
 // conflicts settles the row as one that waited, and returns the columns that are in conflict.
 func conflicts(im merge.Import, w merge.Waiting, local merge.Row) (m merge.Mask) {
 	rules := im.Of(w)
-	for _, c := range rules.Settle(local, w.Incoming, merge.Newest, merge.Compare{}, false).Conflicts {
+	for _, c := range rules.Settle(local, w.Incoming, merge.Policies{}, merge.Compare{}, false).Conflicts {
 		m = m.Or(c.Mask)
 	}
 	return m
@@ -118,11 +118,14 @@ func TestWaitingThatIsLost(t *testing.T) {
 	w := im.Waiting(waited())
 	w.Lost = true
 	rules := im.Of(w)
-	o := rules.Settle(merge.Row{}, w.Incoming, merge.Newest, merge.Compare{}, false)
+	o := rules.Settle(merge.Row{}, w.Incoming, merge.Policies{}, merge.Compare{}, false)
 	for _, g := range o.Row.Groups {
 		if g.From != 0 || g.Epoch != 30 {
 			t.Errorf("it comes from %d in %d", g.From, g.Epoch)
 		}
+	}
+	if o.Row.AddedBy() != 7 {
+		t.Errorf("added by %d", o.Row.AddedBy())
 	}
 	local := known(15, 150)
 	local.Groups[0].From = 7
@@ -159,7 +162,7 @@ func TestWaitingIsSettledAsItCame(t *testing.T) {
 		later := importFrom7()
 		later.FromParent, later.Applied = true, 50
 		rules := later.Of(w)
-		o := rules.Settle(local, w.Incoming, merge.Parent, merge.Compare{}, false)
+		o := rules.Settle(local, w.Incoming, merge.All(merge.Parent), merge.Compare{}, false)
 		var m merge.Mask
 		for _, x := range o.Conflicts {
 			m = m.Or(x.Mask)

@@ -15,6 +15,7 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/schema"
@@ -224,8 +225,20 @@ func (n *Node) Reconcile(ctx context.Context) error {
 // Exchange returns the node as package exchange wants it. It shows no progress.
 func (n *Node) Exchange() *exchange.Node {
 	maxFile, _ := n.MaxFileSize() // the configuration is checked
-	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policy: n.PolicyOf, Reindex: n.Hooks.Reindex,
+	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policies: n.policies(), Reindex: n.Hooks.Reindex,
 		MaxFile: maxFile, Horizon: n.Horizon(), Keep: n.Keep(), Quotas: n.Limits(), Wait: gateWait, Features: features.Present()}
+}
+
+// policies returns what decides conflicts in each table.
+func (n *Node) policies() func(*journal.Table) merge.Policies {
+	rules, _ := n.PolicyRules() // the configuration is checked
+	return func(t *journal.Table) (p merge.Policies) {
+		for _, c := range t.Columns {
+			policy, _ := config.PolicyOf(rules, t.Name, c.Name)
+			p.Set(merge.Bit(c.Bit), policy)
+		}
+		return p
+	}
 }
 
 // Hook returns the program that the configuration has for after an import.

@@ -284,7 +284,7 @@ func (c *Condition) Decides() *Column {
 // Class names are compared by what follows the last dot: "org.openmrs.Concept" finds "Concept".
 func (c *Condition) Target(format string) *Table {
 	for _, p := range c.Patterns {
-		if matches(p.Value, format) {
+		if Matches(p.Value, format) {
 			return p.To
 		}
 	}

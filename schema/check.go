@@ -44,14 +44,9 @@ func (l *layer) check() (tomlfile.Key, error) {
 
 // checkSections returns the first section that cannot be meant, and its key.
 func (l *layer) checkSections() (tomlfile.Key, error) {
-	for _, section := range []struct {
-		name string
-		keys map[string][]string
-	}{{"key", l.Key}, {"natural", l.Natural}} {
-		for table, columns := range section.keys {
-			if len(columns) == 0 || slices.Contains(columns, "") {
-				return tomlfile.Key{section.name, table}, fmt.Errorf("the key of table %s names no column", table)
-			}
+	for table, columns := range l.Key {
+		if len(columns) == 0 || slices.Contains(columns, "") {
+			return tomlfile.Key{"key", table}, fmt.Errorf("the key of table %s names no column", table)
 		}
 	}
 	if key, err := l.checkCalled(); err != nil {

@@ -82,17 +82,6 @@ func (p *Profile) RowFilter(table string) *RowFilter {
 	return filter
 }
 
-// NaturalKey returns the columns by which rows made apart at two sites are recognised as one, or nil. It is kept for a later
-// release: nothing uses it yet.
-func (p *Profile) NaturalKey(table string) []string {
-	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {
-		for pattern, columns := range l.Natural {
-			found(pattern, columns)
-		}
-	})
-	return columns
-}
-
 // key returns the columns that the profile names as the table's key.
 func (p *Profile) key(table string) []string {
 	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {
@@ -124,10 +113,10 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	for i := len(p.layers) - 1; i >= 0 && !ok; i-- {
 		best, by := -1, ""
 		say(p.layers[i], func(pattern string, v T) {
-			if !matches(pattern, table) {
+			if !Matches(pattern, table) {
 				return
 			}
-			if s := specificity(pattern); s > best || s == best && pattern < by {
+			if s := Specificity(pattern); s > best || s == best && pattern < by {
 				value, ok, best, by = v, true, s, pattern
 			}
 		})
@@ -135,16 +124,16 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	return value, ok
 }
 
-// specificity ranks patterns: names without a `*` first, then by what they spell out.
-func specificity(pattern string) int {
+// Specificity ranks patterns: names without a `*` first, then by what they spell out.
+func Specificity(pattern string) int {
 	if !strings.Contains(pattern, "*") {
 		return math.MaxInt
 	}
 	return len(pattern) - strings.Count(pattern, "*")
 }
 
-// matches compares s with a pattern in which `*` stands for any run of characters, without case.
-func matches(pattern, s string) bool {
+// Matches compares s with a pattern in which `*` stands for any run of characters, without case.
+func Matches(pattern, s string) bool {
 	parts := strings.Split(strings.ToLower(pattern), "*")
 	s = strings.ToLower(s)
 	if len(parts) == 1 {
@@ -167,7 +156,7 @@ func matches(pattern, s string) bool {
 
 func matchesAny(patterns []string, s string) bool {
 	for _, p := range patterns {
-		if matches(p, s) {
+		if Matches(p, s) {
 			return true
 		}
 	}

@@ -99,7 +99,7 @@ func TestDocumentedProfile(t *testing.T) {
 	if p.Excluded("STAFF", "Password") != ExcludeUp || p.Excluded("staff", "last_login") != ExcludeAlways || p.Excluded("staff", "salt") != ExcludeNever {
 		t.Error("exclusions")
 	}
-	if !slices.Equal(p.NaturalKey("staff"), []string{"badge"}) || !slices.Equal(p.key("country"), []string{"iso_code"}) {
+	if !slices.Equal(p.key("country"), []string{"iso_code"}) {
 		t.Error("keys")
 	}
 	f := p.RowFilter("setting")
@@ -175,7 +175,7 @@ except = ["core.started"]`), builtin(t, "openmrs"))
 	}
 	var none *Profile
 	if d, named := none.named("x"); d != access.Both || named || none.Excluded("x", "y") != ExcludeNever || none.RowFilter("x").Match("v") || none.rights("x") || none.code("x") ||
-		none.NaturalKey("x") != nil || none.Secret("x") != nil || none.Names("x") != nil || none.HasSecrets() || none.Released() != nil {
+		none.NaturalKeys(nil, &Table{Name: "x"}) != nil || none.Label(nil, &Table{Name: "x"}) != nil || none.Secret("x") != nil || none.Names("x") != nil || none.HasSecrets() || none.Released() != nil {
 		t.Error("a nil profile says something")
 	}
 }
@@ -343,7 +343,7 @@ func TestMatches(t *testing.T) {
 		{"a", "a", true}, {"a", "A", true}, {"a", "ab", false}, {"*", "", true}, {"a*", "a", true}, {"a*b", "ab", true}, {"a*b", "a", false},
 		{"aa*aa", "aaa", false}, {"*x*y*", "1x2y3", true}, {"*x*y*", "yx", false}, {"[a]", "a", false}, {"a?", "ab", false},
 	} {
-		if got := matches(x.pattern, x.s); got != x.want {
+		if got := Matches(x.pattern, x.s); got != x.want {
 			t.Errorf("%s matches %s: %t", x.pattern, x.s, got)
 		}
 	}
@@ -359,7 +359,7 @@ func TestMatchesProperty(t *testing.T) {
 				pattern[i] = "*"
 			}
 		}
-		if p, s := strings.Join(pattern, ""), strings.Join(pieces, ""); !matches(p, s) {
+		if p, s := strings.Join(pattern, ""), strings.Join(pieces, ""); !Matches(p, s) {
 			t.Fatalf("%q does not match %q", p, s)
 		}
 	})

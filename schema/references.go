@@ -149,7 +149,7 @@ func (w *Condition) addTargets(c *Catalogue, targets map[string]string) {
 		}
 	}
 	slices.SortFunc(w.Patterns, func(a, b Pattern) int {
-		return cmp.Or(cmp.Compare(specificity(b.Value), specificity(a.Value)), strings.Compare(a.Value, b.Value))
+		return cmp.Or(cmp.Compare(Specificity(b.Value), Specificity(a.Value)), strings.Compare(a.Value, b.Value))
 	})
 }
 
@@ -162,7 +162,7 @@ func (p *Profile) addNotes(c *Catalogue) {
 		l.tables(func(pattern, where string, columns ...string) {
 			found := false
 			for _, t := range c.Tables {
-				if !matches(pattern, t.Name) {
+				if !Matches(pattern, t.Name) {
 					continue
 				}
 				found = true
@@ -197,9 +197,7 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	for pattern, columns := range l.Key {
 		see(pattern, "key", columns...)
 	}
-	for pattern, columns := range l.Natural {
-		see(pattern, "natural", columns...)
-	}
+	l.naturalTables(see)
 	for pattern, e := range l.Exclude {
 		see(pattern, "exclude", slices.Concat(e.Up, e.Always, e.Never)...)
 	}

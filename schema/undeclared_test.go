@@ -202,7 +202,7 @@ func TestUndeclaredMutants(t *testing.T) {
 		mutation.Mutant{Rule: "another node's number is not taken", File: "undeclared.go", Old: "case c.Nullable:\n\t\treturn LeaveColumn", New: "case c.Nullable:\n\t\treturn TakeValues"},
 		mutation.Mutant{Rule: "a row without what it must have is none", File: "undeclared.go", Old: "\t}\n\treturn LeaveTable", New: "\t}\n\treturn LeaveColumn"},
 		mutation.Mutant{Rule: "settings and names mean the same everywhere", File: "undeclared.go", Old: "case c.Ref == nil || c.Ref.When != nil || c.Ref.ByName():", New: "case c.Ref == nil:"},
-		mutation.Mutant{Rule: "whole values first", File: "catalogue.go", Old: "if matches(p.Value, format)", New: "if false"},
-		mutation.Mutant{Rule: "the exact pattern first", File: "references.go", Old: "cmp.Compare(specificity(b.Value), specificity(a.Value))", New: "cmp.Compare(specificity(a.Value), specificity(b.Value))"},
+		mutation.Mutant{Rule: "whole values first", File: "catalogue.go", Old: "if Matches(p.Value, format)", New: "if false"},
+		mutation.Mutant{Rule: "the exact pattern first", File: "references.go", Old: "cmp.Compare(Specificity(b.Value), Specificity(a.Value))", New: "cmp.Compare(Specificity(a.Value), Specificity(b.Value))"},
 	)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/omsync/omsync/internal/sqldb"
 )
@@ -49,6 +51,71 @@ func (c *Column) AppendLiteral(b []byte, v []byte) []byte {
 		}
 	}
 	return sqldb.AppendString(b, v)
+}
+
+// Keeps reports whether the column keeps a value, as Select read it elsewhere, as it is, where the server would not say so itself: it cuts blanks
+// off the end of a text that is too long, digits off a fraction, and the time off a day, without an error in any mode. It reports so too of
+// a text with too many characters, which is what most often does not fit: looked at here it costs nothing.
+func (c *Column) Keeps(v []byte) bool {
+	switch c.Type {
+	case "char", "varchar":
+		return int64(len(v)) <= c.Length || int64(utf8.RuneCount(v)) <= c.Length
+	case "tinytext", "text", "mediumtext", "longtext":
+		return int64(len(v)) <= c.Length || c.Length == 0 || !c.cutsBlanks(v)
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "year":
+		return fraction(v) == 0
+	case "decimal":
+		return fraction(v) <= c.size(1)
+	case "datetime", "timestamp", "time":
+		return fraction(v) <= c.size(0)
+	case "date":
+		const day = len("2026-01-31")
+		return len(v) <= day || len(bytes.Trim(v[day:], " 0:.")) == 0
+	}
+	return true
+}
+
+// cutsBlanks reports whether all of a text that the column has no room for is white space.
+func (c *Column) cutsBlanks(v []byte) bool {
+	room := v
+	for n := c.Length; n > 0 && len(room) > 0; {
+		_, size := utf8.DecodeRune(room)
+		if strings.HasPrefix(c.Charset, "utf8") { // the length of a long text is in bytes
+			n -= int64(size)
+		} else {
+			n--
+		}
+		room = room[size:]
+	}
+	return len(room) > 0 && len(bytes.TrimSpace(room)) == 0
+}
+
+// fraction returns how many digits of a number, or of a time, stand behind its point, but for noughts at the end.
+func fraction(v []byte) int {
+	at := bytes.IndexByte(v, '.')
+	if at < 0 {
+		return 0
+	}
+	rest, _ := digits(v[at+1:])
+	if len(rest) > 0 { // with an exponent, say
+		return 0
+	}
+	return len(bytes.TrimRight(v[at+1:], "0"))
+}
+
+// size returns the nth number in the brackets of the column's type, 0 if there is none.
+func (c *Column) size(n int) int {
+	_, in, _ := strings.Cut(c.FullType, "(")
+	in, _, _ = strings.Cut(in, ")")
+	numbers := strings.Split(in, ",")
+	if n >= len(numbers) {
+		return 0
+	}
+	size, err := strconv.Atoi(strings.TrimSpace(numbers[n]))
+	if err != nil {
+		return 0
+	}
+	return size
 }
 
 // longBytes is from where on byte strings are written as they are.

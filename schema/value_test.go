@@ -74,3 +74,38 @@ func oneLiteral(s string) bool {
 }
 
 var bare = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$`)
+
+// A column keeps what it has room for, and most of what the server refuses by itself is none of its business.
+func TestKeeps(t *testing.T) {
+	for _, c := range []struct {
+		full, charset string
+		length        int64
+		keeps, not    []string
+	}{
+		{"varchar(3)", "utf8mb4", 3, []string{"", "abc", "漢字é", "ab "}, []string{"abc ", "abc\r\n", "漢字é ", "abcd", "abc d"}},
+		{"char(3)", "latin1", 3, []string{"éé ", "ééé"}, []string{"ééé ", "éééé"}},
+		{"tinytext", "utf8mb3", 255, []string{strings.Repeat("é", 127) + " ", strings.Repeat("a", 256)}, []string{strings.Repeat("é", 127) + "  "}},
+		{"tinytext", "latin1", 255, []string{strings.Repeat("é", 255)}, []string{strings.Repeat("é", 255) + " "}},
+		{"int", "", 0, []string{"7", "-7", "7.0", "x", "1.5e3"}, []string{"7.5"}},
+		{"decimal(12,2)", "", 0, []string{"1", "1.25", "1.250"}, []string{"1.255"}},
+		{"decimal(12)", "", 0, []string{"1", "1.0"}, []string{"1.5"}},
+		{"datetime", "", 0, []string{"2026-01-31 10:00:00", "2026-01-31 10:00:00.000"}, []string{"2026-01-31 10:00:00.5"}},
+		{"datetime(3)", "", 0, []string{"2026-01-31 10:00:00.123", "2026-01-31 10:00:00.123000"}, []string{"2026-01-31 10:00:00.1234"}},
+		{"time", "", 0, []string{"10:00:00"}, []string{"10:00:00.5"}},
+		{"date", "", 0, []string{"2026-01-31", "2026-01-31 00:00:00"}, []string{"2026-01-31 10:00:00"}},
+		{"double", "", 0, []string{"0.123456789"}, nil},
+	} {
+		typ, _, _ := strings.Cut(c.full, "(")
+		col := &Column{Type: typ, FullType: c.full, Charset: c.charset, Length: c.length}
+		for _, v := range c.keeps {
+			if !col.Keeps([]byte(v)) {
+				t.Errorf("%s keeps %q", c.full, v)
+			}
+		}
+		for _, v := range c.not {
+			if col.Keeps([]byte(v)) {
+				t.Errorf("%s does not keep %q", c.full, v)
+			}
+		}
+	}
+}

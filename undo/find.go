@@ -63,13 +63,13 @@ func (u *undoing) findIn(ctx context.Context, t *table) error {
 		}
 	}
 	byDefault := map[journal.Row]bool{}
-	if d := t.journal.Default; !d.IsEmpty() && u.since.Theirs(d.Version) {
+	if fate, _ := u.since.Row(merge.Row{Known: true, Alive: true, Groups: []merge.Group{t.journal.Default}}); fate != rules.Untouched {
 		if rows, err = journal.WithoutEntry(ctx, u.q, t.Table, t.journal.ID, maxRows+1); err != nil {
 			return err
 		}
 		for _, r := range rows {
 			byDefault[r] = true
-			u.judge(t, r, []merge.Group{d})
+			u.judge(t, r, []merge.Group{t.journal.Default})
 		}
 	}
 	if len(t.added)+len(t.changed) > maxRows {

@@ -30,7 +30,7 @@ than conflicts_open_days.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConflictsList(g), newConflictsShow(g), newConflictsResolve(g), newConflictsUndo(g), newConflictsDismiss(g))
+	cmd.AddCommand(newConflictsList(g), newConflictsShow(g), newConflictsResolve(g), newConflictsUndo(g), newConflictsDismiss(g), newPolicy(g))
 	return cmd
 }
 

@@ -42,6 +42,7 @@ const (
 	ErrDataTooLong  = 1406
 	ErrNoPartition  = 1526
 	ErrSignal       = 1644 // of a trigger
+	ErrNoJSON       = 3140
 	ErrCheckMySQL   = 3819
 	ErrCheckMariaDB = 4025
 	ErrServerGone   = 2006

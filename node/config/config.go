@@ -22,20 +22,20 @@ const Name = "omsync.toml"
 
 // Config is what a home folder's omsync.toml says. What is empty there is empty here: [Settings] has the defaults.
 type Config struct {
-	Node         string            `toml:"node"`
-	DSN          string            `toml:"dsn"`
-	PasswordEnv  string            `toml:"password_env"`
-	PasswordFile string            `toml:"password_file"`
-	Profile      string            `toml:"profile"`
-	ProfileFile  string            `toml:"profile_file"`
-	Policy       map[string]string `toml:"policy"`
-	Hooks        Hooks             `toml:"hooks"`
-	PartSize     string            `toml:"part_size"`
-	MaxFile      string            `toml:"max_file"`
-	HorizonYears *int              `toml:"horizon_years"`
-	KeepDeleted  *int              `toml:"keep_deleted_days"`
-	OpenDays     *int              `toml:"conflicts_open_days"`
-	Quota        Quota             `toml:"quota"`
+	Node         string         `toml:"node"`
+	DSN          string         `toml:"dsn"`
+	PasswordEnv  string         `toml:"password_env"`
+	PasswordFile string         `toml:"password_file"`
+	Profile      string         `toml:"profile"`
+	ProfileFile  string         `toml:"profile_file"`
+	Policy       map[string]any `toml:"policy"`
+	Hooks        Hooks          `toml:"hooks"`
+	PartSize     string         `toml:"part_size"`
+	MaxFile      string         `toml:"max_file"`
+	HorizonYears *int           `toml:"horizon_years"`
+	KeepDeleted  *int           `toml:"keep_deleted_days"`
+	OpenDays     *int           `toml:"conflicts_open_days"`
+	Quota        Quota          `toml:"quota"`
 
 	UserSecretsToChildren []string `toml:"user_secrets_to_children"`
 
@@ -130,14 +130,8 @@ func (c *Config) Check() error {
 	if err := c.Serve.Check(); err != nil {
 		return err
 	}
-	for table, p := range c.Policy {
-		switch p {
-		case "newest", "parent", "child":
-		default:
-			return fmt.Errorf(`policy of %s is %q: use "newest", "parent" or "child"`, table, p)
-		}
-	}
-	return nil
+	_, err = c.PolicyRules()
+	return err
 }
 
 // checkMode refuses a file with a password that others can read.
@@ -200,20 +194,8 @@ func (c *Config) CheckProfile(p *schema.Profile) error {
 	return nil
 }
 
-// CheckTables returns an error for a policy of a table that the database does not have: a spelling error would pass unseen. The
-// other policies get their tables' exact names.
-func (c *Config) CheckTables(cat *schema.Catalogue) error {
-	exact := map[string]string{}
-	for name, policy := range c.Policy {
-		t := cat.Named(name)
-		if t == nil {
-			return fmt.Errorf("%s/%s has a policy for the table %s, which the database does not have", c.Home, Name, name)
-		}
-		exact[t.Name] = policy
-	}
-	c.Policy = exact
-	return nil
-}
+// CheckTables returns an error for a policy of a table or column that the database does not have.
+func (c *Config) CheckTables(cat *schema.Catalogue) error { return c.checkPolicies(cat) }
 
 // MaxHorizonYears is the highest horizon_years.
 const MaxHorizonYears = 200
@@ -251,15 +233,4 @@ func (c *Config) ConflictsOpen() time.Duration {
 		days = *c.OpenDays
 	}
 	return time.Duration(days) * 24 * time.Hour
-}
-
-// PolicyOf returns who wins in a table, by its exact name.
-func (c *Config) PolicyOf(table string) merge.Policy {
-	switch c.Policy[table] {
-	case "parent":
-		return merge.Parent
-	case "child":
-		return merge.Child
-	}
-	return merge.Newest
 }

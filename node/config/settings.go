@@ -16,7 +16,7 @@ func Settings() []Setting {
 		{"password_file", "", "the file that holds the database's password"},
 		{"profile", "", "the data model, openmrs or none; init writes what it detects"},
 		{"profile_file", "", "a profile of your own on top of it"},
-		{"policy.TABLE", "newest", "who wins when two sites changed the same value: newest, parent or child"},
+		{"policy.TABLE", "newest", "who wins when two sites changed the same value: newest, parent or child; of one column policy.\"TABLE.COLUMN\""},
 		{"hooks.after_import", "", "the command that is run after an import that changed rows"},
 		{"hooks.timeout", "5m", "how long that command may take"},
 		{"hooks.reindex", "false", "whether OpenMRS is to build its search index anew after an import that calls for it"},

@@ -57,8 +57,8 @@ func TestDefaultsAreTrue(t *testing.T) {
 	if d, err := time.ParseDuration(c.Hooks.Timeout); err != nil || d != DefaultHookTimeout || (&Hooks{}).Limit() != d {
 		t.Errorf("hooks.timeout: %v, %v", d, err)
 	}
-	if c.PolicyOf("obs") != merge.Newest || defaults["policy.TABLE"] != "newest" {
-		t.Errorf("policy: %v", c.PolicyOf("obs"))
+	if p, by := PolicyOf(nil, "obs", "comments"); p.String() != defaults["policy.TABLE"] || by != "" {
+		t.Errorf("policy: %v", p)
 	}
 	if size, err := c.MaxFileSize(); err != nil {
 		t.Error(err)

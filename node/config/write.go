@@ -47,10 +47,11 @@ const template = `# Configuration of an omsync node. It is read at every run: ed
 # timeout = "5m"
 # reindex = true
 
-# Who wins when two sites changed the same value without knowing of each other, per table: "newest" (the default), "parent"
-# or "child". The value that loses is recorded, never thrown away.
+# Who wins when two sites changed the same value without knowing of each other, per table or column: "newest" (the default),
+# "parent" or "child". The value that loses is recorded, never thrown away. "omsync conflicts policy" lists and writes them.
 [policy]
-# global_property = "parent"
+# obs = "parent"
+# "person.gender" = "child"
 
 # How files travel: "omsync sync" uses every link. One that is down is tried again at the next run. "omsync join" adds a link
 # to a hub's server. A stick, a folder that others share or carry, a bucket (its keys: AWS_ACCESS_KEY_ID and

@@ -54,7 +54,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("exit code %d\n%s\n%s", code, errs.String(), out.String())
 	}
 	for _, want := range []string{
-		"full load to epoch", "1 conflict", "covered: applied before", "signature does not match", "it is for the node hub",
+		"full load to epoch", "1 conflict", "covered: applied before", "took the lost value", "2 wait", "people log in by that", "signature does not match", "it is for the node hub",
 		"nothing to send to kisumu", "nothing to send to migori", "The three databases are equal",
 		"lamu joined hub", "turkana joined hub", ": down since ", "kill -9", "over folder:", "The five databases are equal",
 	} {

@@ -87,7 +87,7 @@ func (d *stage) say(format string, args ...any) {
 func (d *stage) omsync(s *site, args ...string) error { return d.omsyncEnds(done, s, args...) }
 
 // meanings are the exit codes that the demo provokes.
-var meanings = map[int]string{3: "done, with conflicts recorded", 12: "untrusted"}
+var meanings = map[int]string{3: "done, and there is something to look at", 12: "untrusted"}
 
 // Exit codes that are expected.
 var (

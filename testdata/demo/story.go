@@ -10,7 +10,7 @@ import (
 
 // story is the demo from beginning to end.
 func (d *stage) story() error {
-	chapters := []func() error{d.places, d.nodes, d.firstLoad, d.work, d.sameValue, d.deletions, d.lost, d.hostile, d.quiet, d.verdict}
+	chapters := []func() error{d.places, d.nodes, d.firstLoad, d.work, d.sameValue, d.deletions, d.waits, d.lost, d.hostile, d.quiet, d.verdict}
 	for _, chapter := range append(chapters, d.actTwo()...) {
 		if err := chapter(); err != nil {
 			return err
@@ -173,8 +173,21 @@ func (d *stage) sameValue() error {
 	if err := d.down(mayRecord); err != nil {
 		return err
 	}
-	return d.ask("name and sex of patient "+who,
-		"SELECT CONCAT(n.family_name, ', ', p.gender) FROM person p JOIN person_name n USING (person_id) WHERE person_id = "+patient(who)+" LIMIT 1", "Akinyi, X")
+	const what = "name and sex of patient " + who
+	query := "SELECT CONCAT(n.family_name, ', ', p.gender) FROM person p JOIN person_name n USING (person_id) WHERE person_id = " + patient(who) + " LIMIT 1"
+	if err := d.ask(what, query, "Akinyi, X"); err != nil {
+		return err
+	}
+	d.say(`Kisumu's name was right after all. Somebody who knows says so, at any of the three places:`)
+	for _, args := range [][]string{{"list"}, {"show", "1"}, {"resolve", "1", "--take", "lost"}} {
+		if err := d.omsync(d.hub, append([]string{"conflicts"}, args...)...); err != nil {
+			return err
+		}
+	}
+	if err := d.down(mayRecord); err != nil {
+		return err
+	}
+	return d.ask(what, query, "Achieng, X")
 }
 
 func (d *stage) deletions() error {

@@ -15,10 +15,11 @@ type Since struct {
 // its stamp tells. What the peer made counts as theirs also where it counts as made here, as it does once the peer says that it was
 // restored.
 func (s Since) Theirs(v merge.Version) bool {
-	if v.Epoch < s.First || s.Resent(v.Epoch) && v.Time < s.Time {
-		return false
-	}
-	return v.From == s.Peer || v.From == 0 && v.Author == s.Name
+	return s.isSince(v) && (v.From == s.Peer || v.From == 0 && v.Author == s.Name)
+}
+
+func (s Since) isSince(v merge.Version) bool {
+	return v.Epoch >= s.First && !(s.Resent(v.Epoch) && v.Time < s.Time)
 }
 
 // Fate is what came of a row that is alive.
@@ -28,26 +29,31 @@ const (
 	Untouched Fate = iota // nothing of it is theirs
 	Changed               // some of its values are theirs
 	Added                 // all of it is theirs: it goes
-	Shared                // they added it, and others have changed it since: it stays
+	Shared                // they added it, and others have changed it, or stamped it anew, since: it stays
 )
 
-// Row returns what came of a row, and of one that they changed the columns that are theirs. A row of which something was here before is
-// none that they added, whatever its existence says: who stamps that anew must not have it deleted everywhere.
+// Row returns what came of a row, and of one that they changed the columns that are theirs. A row that another added, or of which something
+// was here before, is none that they added, whatever its existence says: who stamps that anew must not have it deleted everywhere.
 func (s Since) Row(r merge.Row) (Fate, merge.Mask) {
 	var theirs merge.Mask
-	others, before := false, false
+	others, before, restamped := false, false, false
 	for _, g := range r.Groups {
+		existence := g.Has(merge.Existence)
 		switch {
 		case s.Theirs(g.Version):
 			theirs = theirs.Or(g.Mask)
+			before = before || existence && g.Added.Stored && g.Added.Peer != s.Peer // they only stamped it anew
 		case g.Epoch < s.First || g.From == s.Peer:
 			before = true
 		default:
 			others = true
+			restamped = restamped || existence && r.WasAddedBy(s.Peer) && s.isSince(g.Version)
 		}
 	}
 	columns := theirs.Columns()
 	switch {
+	case restamped && !before:
+		return Shared, merge.Mask{}
 	case theirs.Has(merge.Existence) && !before && others:
 		return Shared, merge.Mask{}
 	case theirs.Has(merge.Existence) && !before:

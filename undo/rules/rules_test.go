@@ -42,6 +42,12 @@ func TestTheirs(t *testing.T) {
 	}
 }
 
+// by is the version of the existence of a row that p added.
+func by(v merge.Version, p merge.Peer) merge.Version {
+	v.Added = merge.Adder{Stored: true, Peer: p}
+	return v
+}
+
 func TestRow(t *testing.T) {
 	theirs, before := version(5000, "kisumu", 11, peer), version(500, "kisumu", 5, peer)
 	ours, thirds := version(5000, "hub", 12, 0), version(5000, "migori", 12, third)
@@ -67,6 +73,16 @@ func TestRow(t *testing.T) {
 		{"added, and changed by another", []merge.Group{group(existence.Or(a), theirs), group(b, thirds)}, Shared, none},
 		{"changed", []merge.Group{group(existence.Or(a), ours), group(b, theirs)}, Changed, b},
 		{"its own of before, changed", []merge.Group{group(existence.Or(a), before), group(b, theirs)}, Changed, b},
+		{"another's, stamped anew", []merge.Group{group(existence.Or(a).Or(b), by(theirs, third))}, Changed, a.Or(b)},
+		{"made here, stamped anew", []merge.Group{group(existence.Or(a), by(theirs, 0)), group(b, ours)}, Changed, a},
+		{"another's, whose existence alone is stamped anew", []merge.Group{group(existence, by(theirs, third)), group(a.Or(b), thirds)}, Untouched, none},
+		{"added, and stored as theirs", []merge.Group{group(existence.Or(a).Or(b), by(theirs, peer))}, Added, none},
+		{"added, and stamped anew here", []merge.Group{group(existence.Or(a).Or(b), by(ours, peer))}, Shared, none},
+		{"added, and stamped anew by another", []merge.Group{group(existence, by(thirds, peer)), group(a.Or(b), theirs)}, Shared, none},
+		{"added before, and its existence stamped anew here", []merge.Group{group(existence, by(ours, peer)), group(a.Or(b), before)}, Untouched, none},
+		{"added, and stamped anew by another that only sends it again", []merge.Group{group(existence.Or(a).Or(b), by(version(500, "migori", 15, third), peer))}, Untouched, none},
+		{"made here, stamped anew by another", []merge.Group{group(existence.Or(a).Or(b), by(thirds, 0))}, Untouched, none},
+		{"added and stamped anew before", []merge.Group{group(existence.Or(a).Or(b), by(version(500, "hub", 5, 0), peer))}, Untouched, none},
 		{"changed twice", []merge.Group{group(existence, ours), group(a, theirs), group(b, version(6000, "kisumu", 13, peer))}, Changed, a.Or(b)},
 	} {
 		fate, mask := since().Row(merge.Row{Known: true, Alive: true, Groups: c.groups})

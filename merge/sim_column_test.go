@@ -1,0 +1,60 @@
+package merge_test
+
+import (
+	"math/rand"
+	"testing"
+
+	"github.com/omsync/omsync/merge"
+)
+
+// TestColumnThatASiteLacks has a site, or two, do without a column until it is made there, and asks everybody for it then. Rows are edited, deleted
+// and come back meanwhile; in the end all sites are equal and silent.
+func TestColumnThatASiteLacks(t *testing.T) {
+	n := int64(5000)
+	if testing.Short() {
+		n = 1000
+	}
+	for seed := range n {
+		if fault := columnSchedule(seed); fault != "" {
+			t.Fatalf("schedule %d: %s", seed, fault)
+		}
+	}
+}
+
+func columnSchedule(seed int64) (fault string) {
+	r := rand.New(rand.NewSource(seed))
+	w := newWorld(trees[r.Intn(len(trees))], merge.Newest, nil)
+	keys := []string{"p1", "p2", "c1", "c2"}
+	column := merge.Bit(2 + r.Intn(cols-2))
+	var without []*site
+	for range 1 + r.Intn(2) {
+		s := w.sites[w.names[r.Intn(len(w.names))]]
+		s.lacks = column
+		without = append(without, s)
+	}
+	w.insert(w.names[r.Intn(len(w.names))], "p1", 0)
+	for range 20 + r.Intn(80) {
+		w.step(r, keys)
+	}
+	if r.Intn(2) == 0 {
+		w.quiet(r, 25)
+	}
+	for _, s := range without {
+		s.gain()
+		for range r.Intn(20) {
+			w.step(r, keys)
+		}
+	}
+	return w.settled(r)
+}
+
+// gain makes the columns that a site lacked, without values, and asks all peers to send everything.
+func (s *site) gain() {
+	s.seal()
+	s.lacks = merge.Mask{}
+	s.commit()
+	s.asked = s.epoch()
+	for _, l := range s.links {
+		l.HeaderDue = true
+	}
+}
