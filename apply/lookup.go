@@ -65,14 +65,21 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 	for start, n := 0, 0; start < len(values); start += n {
 		take := func(most, limit int) {
 			b, n = sqldb.AppendDerived(append(b[:0], head...), names, spare+most, limit, func(b []byte, row, column int) []byte {
-				switch i := start + row - spare; {
-				case row < spare:
+				i := start + row - spare
+				switch {
+				case column == 0 && row < spare:
 					return append(b, "NULL"...)
 				case column == 0:
 					return strconv.AppendInt(b, int64(i), 10)
-				default:
-					return on[column-1].AppendLiteral(b, values[i][column-1])
 				}
+				c, v := on[column-1], []byte(nil)
+				if row >= spare {
+					v = values[i][column-1]
+				}
+				if c.Type == "bigint" && c.Unsigned { // MySQL 5.6 makes a large one the largest that has a sign, where others are beside it
+					return append(c.AppendLiteral(append(b, "CAST("...), v), " AS UNSIGNED)"...)
+				}
+				return c.AppendLiteral(b, v)
 			})
 			n -= spare
 		}

@@ -168,6 +168,20 @@ func TestNULLInAUniqueIndex(t *testing.T) {
 	holds(t, "SELECT name, ward, place FROM tag ORDER BY name", "[[a2 NULL NULL] [e NULL NULL]]", hub, clinic)
 }
 
+// Large numbers without a sign are looked for as they are, beside others and beside NULL: the largest that has a sign is another row.
+func TestLargeNumbersWithoutASign(t *testing.T) {
+	hub, clinic := two(t, "none", "CREATE TABLE tag (n BIGINT UNSIGNED NULL, place INT NULL) ENGINE=InnoDB",
+		"CREATE TABLE kind (code BIGINT UNSIGNED NOT NULL, part INT NOT NULL DEFAULT 1, name VARCHAR(20), PRIMARY KEY (code, part)) ENGINE=InnoDB")
+	hub.Exec("INSERT INTO tag VALUES (5, NULL), (18446744073709551615, NULL), (9223372036854775807, NULL), (18446744073709551614, 1), (NULL, 2)",
+		"INSERT INTO kind (code, name) VALUES (5, 'a'), (18446744073709551615, 'b'), (9223372036854775807, 'c'), (9223372036854775808, 'd')")
+	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("DELETE FROM tag WHERE n = 18446744073709551615", "DELETE FROM tag WHERE n = 5", "UPDATE tag SET place = 3 WHERE n = 18446744073709551614",
+		"UPDATE kind SET name = CONCAT(name, name)", "DELETE FROM kind WHERE code IN (5, 9223372036854775808)")
+	sites.ExchangeTwice(hub, clinic)
+	holds(t, "SELECT n, place FROM tag ORDER BY n", "[[NULL 2] [9223372036854775807 NULL] [18446744073709551614 3]]", hub, clinic)
+	holds(t, "SELECT code, name FROM kind ORDER BY code", "[[9223372036854775807 cc] [18446744073709551615 bb]]", hub, clinic)
+}
+
 // The bytes of a uuid are no letters.
 func TestBinaryUUID(t *testing.T) {
 	hub, clinic := two(t, "none", "CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), uuid BINARY(16) NOT NULL UNIQUE) ENGINE=InnoDB")
