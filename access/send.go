@@ -40,7 +40,7 @@ func (r Rules) SendsRow(row merge.Row, kept bool) bool {
 	case r.going() == nothing:
 		return false
 	case r.up:
-		return !(row.WasAddedBy(r.peer) && row.CameFrom(r.peer))
+		return !row.CameFrom(r.peer)
 	}
 	return r.peers(row.AddedBy(), row.AddedAs()) || r.MadeAbove(row)
 }
