@@ -168,7 +168,7 @@ var mutants = []mutant{
 	{"but not by what only sends again", "columns.go", "if news && !resent && !equal", "if news && !equal", 0, "TestParentInsists"},
 	{"nor by what is no news", "columns.go", "if news && !resent && !equal", "if !resent && !equal", 0, "TestParentInsists"},
 	{"what a parent insisted on is not sent back to it", "settle.go", "\t\tv.From = im.Peer\n", "", 0, "TestParentInsists"},
-	{"a parent insists over a deletion", "settle.go", " || !news.IsEmpty() && !resent && im.insists(&in, local.Dead)", "", 5000, "TestAddTable"},
+	{"a parent insists over a deletion", "settle.go", " || !news.IsEmpty() && !resent && im.FromParent && im.insists(&in, local.Dead)", "", 5000, "TestAddTable"},
 	{"a parent insists on a deletion", "settle.go", "local.WasAddedBy(im.Peer) && im.insists(&in, v)", "false && v == v", 0, "TestParentInsistsOnWhatIsAndIsNot"},
 	{"of what a parent insisted on the newest stays", "settle.go", "(im.Further == 0 || local.Epoch < im.Further)", "true", 0, "TestParentInsists"},
 	{"what a parent insists on again is newer", "columns.go", "out.Epoch = im.Epoch // it", "// it", 0, "TestParentInsists"},
