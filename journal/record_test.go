@@ -261,3 +261,22 @@ func set(t *testing.T, path string, v reflect.Value) {
 		t.Errorf("%s is not set", path)
 	}
 }
+
+// The record of a row is at most a third longer than its values, whatever they hold.
+func TestContentDoesNotGrow(t *testing.T) {
+	for _, pattern := range []string{"\x01", `"`, `\`, "<a>", "x", "\xff", "\n", "ab\x02cd", "é"} {
+		text := strings.Repeat(pattern, 100_000)
+		c := Content{"body": {Text: &text}}
+		b, err := encodeContent(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if 3*len(b) > 4*c.Size() {
+			t.Errorf("%q: %d bytes of record, its size is said to be %d", pattern, len(b), c.Size())
+		}
+		back, err := decodeContent(b)
+		if err != nil || *back["body"].Text != text {
+			t.Errorf("%q does not come back: %v", pattern, err)
+		}
+	}
+}
