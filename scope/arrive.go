@@ -2,10 +2,10 @@ package scope
 
 import "github.com/omsync/omsync/merge"
 
-// Arrival is a live row of a peer's, as it came.
+// Arrival is a row of a peer's, as it came.
 type Arrival struct {
 	Row    Row
-	Place  Place // where it stood at the peer, by the references that came
+	Place  Place // where it stood at the peer, by the references that came; of a tombstone not alive, with the owners that came
 	News   bool  // some version of it is news here, see merge.Import.News
 	Public bool  // the peer says that all may have the row
 }
@@ -19,13 +19,13 @@ func (n Node) Waits(p merge.Peer, a Arrival) {
 	}
 }
 
-// Settled is to be called for a live row of a peer's that was settled, after [Node.Follow]. Who sends news of a row has its owners in
+// Settled is to be called for a row of a peer's that was settled, after [Node.Follow], and for a tombstone. Who sends news of a row has its owners in
 // scope: those it came with, and those it has here now. A row that belongs to nobody comes into the child's sight by itself, and so does a
 // tombstone that the row fell to. A public row brings nobody, nor does a row with nothing new: or who has left came back
 // with a file made from the beginning.
 func (n Node) Settled(p merge.Peer, a Arrival) {
 	n.says(a)
-	if !a.News || !n.scopes(p) {
+	if !a.News || !a.Place.Alive || !n.scopes(p) {
 		return
 	}
 	if n.Place(a.Row).Alive {
