@@ -47,18 +47,18 @@ func up(o *schema.Owners, t *schema.Table, alias string) (joins string, ends []e
 	return b.String(), ends
 }
 
-// down returns the joins that lead from the numbers d.id to the rows t of a table by one path.
+// down returns the joins that lead from a row w to the rows t of a table by a path to it.
 func down(p schema.Path) string {
 	var b strings.Builder
+	to := "w"
 	for i := len(p) - 1; i >= 0; i-- {
-		at, from := "t", "d.id"
+		at := "t"
 		if i > 0 {
 			at = fmt.Sprintf("s%d", i)
 		}
-		if i < len(p)-1 {
-			from = fmt.Sprintf("s%d.%s", i+1, column(p[i].To))
-		}
-		fmt.Fprintf(&b, " STRAIGHT_JOIN %s %s%s ON %[2]s.%[4]s = %[5]s", schema.Quote(p[i].From.Table.Name), at, by(p[i].From), column(p[i].From), from)
+		from := p[i].From
+		fmt.Fprintf(&b, " STRAIGHT_JOIN %s %s%s ON %[2]s.%[4]s = %[5]s.%[6]s", schema.Quote(from.Table.Name), at, by(from), column(from), to, column(p[i].To))
+		to = at
 	}
 	return b.String()
 }

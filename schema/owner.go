@@ -49,6 +49,19 @@ type Ownership struct {
 	Kind  OwnerKind
 	Paths []Path // of Owned, one or more
 	Why   string // in words, for the other kinds
+	// Names are, of everybody's, the columns that name a row which shares an owner's key: by users.person_id everybody knows some persons,
+	// who are staff.
+	Names []*Column
+}
+
+// Columns returns the columns with which the paths begin, each once: what a row itself says of whose it is. An owner's own row has none.
+func (o Ownership) Columns() (columns []*Column) {
+	for _, p := range o.Paths {
+		if len(p) > 0 && !slices.Contains(columns, p[0].From) {
+			columns = append(columns, p[0].From)
+		}
+	}
+	return columns
 }
 
 // String says in words to whom rows belong.
@@ -156,7 +169,13 @@ func (f *finder) find(owner *Table) {
 		}
 	}
 	for _, t := range f.c.Tables {
-		f.out.of[t] = f.settle(t)
+		o := f.settle(t)
+		for _, col := range t.Columns {
+			if r := col.leads(); o.Kind == Everybodys && r != nil && slices.Contains(f.out.Bases, r.To) {
+				o.Names = append(o.Names, col)
+			}
+		}
+		f.out.of[t] = o
 	}
 }
 
