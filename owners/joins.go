@@ -2,6 +2,7 @@ package owners
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,8 +75,8 @@ func numbers(b []byte, ids []int64) []byte {
 	return b
 }
 
-// picked appends FROM with the rows of a table, as t, that are known here by these identities: by the primary key where that is made of
-// numbers. Any other is looked for by reading the table, as such tables are small.
+// picked appends FROM with the rows of a table, as t, that are known here by these identities, and returns a condition beside: by the
+// integers in their keys, as far as an index begins with one. A table whose keys have none is read from end to end, as such tables are small.
 func picked(b []byte, t *schema.Table, rows []journal.Row) (from []byte, where string) {
 	b = append(b, " FROM "...)
 	if t.Integer != nil {
@@ -85,14 +86,20 @@ func picked(b []byte, t *schema.Table, rows []journal.Row) (from []byte, where s
 		}
 		return fmt.Appendf(numbers(b, ids), " STRAIGHT_JOIN %s t%s ON t.%s = d.id", schema.Quote(t.Name), by(t.Integer), column(t.Integer)), ""
 	}
-	if parts := keyNumbers(t, rows); parts != nil {
+	columns, tuples := keyNumbers(t, rows)
+	if len(tuples) == 0 {
+		b = append(append(b, schema.Quote(t.Name)...), " t"...)
+	} else {
 		var names, on []string
-		for i, c := range t.PrimaryKey {
+		for i, c := range columns {
 			names = append(names, fmt.Sprintf("k%d", i))
 			on = append(on, fmt.Sprintf("t.%s = d.k%d", column(c), i))
 		}
-		b, _ = sqldb.AppendDerived(b, names, len(rows), 0, func(b []byte, row, c int) []byte { return append(b, parts[row][c]...) })
-		return fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON %s", schema.Quote(t.Name), t.ForceIndex(t.PrimaryKey), strings.Join(on, " AND ")), ""
+		b, _ = sqldb.AppendDerived(b, names, len(tuples), 0, func(b []byte, row, c int) []byte { return append(b, tuples[row][c]...) })
+		b = fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON %s", schema.Quote(t.Name), t.ForceIndex(columns), strings.Join(on, " AND "))
+		if len(columns) == len(t.LocalColumns) {
+			return b, ""
+		}
 	}
 	w := []byte(schema.LocalKeySQL(t, "t.") + " IN (")
 	for i, r := range rows {
@@ -101,35 +108,43 @@ func picked(b []byte, t *schema.Table, rows []journal.Row) (from []byte, where s
 		}
 		w = sqldb.Binary(w, r.Key)
 	}
-	return append(append(b, schema.Quote(t.Name)...), " t"...), string(append(w, ')'))
+	return b, string(append(w, ')'))
 }
 
-// keyNumbers returns the columns' values of local keys that are made of integers; nil: some are not.
-func keyNumbers(t *schema.Table, rows []journal.Row) [][][]byte {
-	if len(t.PrimaryKey) == 0 {
-		return nil
-	}
-	for _, c := range t.PrimaryKey {
-		if !c.IsInteger() {
-			return nil
+// keyNumbers returns the columns of local keys that hold integers, with their values in the keys, each tuple once; none if no index begins with
+// such a column, or a key cannot be taken apart.
+func keyNumbers(t *schema.Table, rows []journal.Row) (columns []*schema.Column, tuples [][]string) {
+	for _, c := range t.LocalColumns {
+		if c.IsInteger() && !c.Nullable {
+			columns = append(columns, c)
 		}
 	}
-	out := make([][][]byte, len(rows))
-	for i, r := range rows {
+	if t.ForceIndex(columns) == "" {
+		return nil, nil
+	}
+	seen := map[string]bool{}
+	for _, r := range rows {
 		parts, err := schema.ParseLocalKey(t, r.Key)
 		if err != nil {
-			return nil
+			return nil, nil
 		}
-		for _, p := range parts {
-			if _, err := strconv.ParseInt(string(p), 10, 64); err != nil {
-				if _, err := strconv.ParseUint(string(p), 10, 64); err != nil {
-					return nil
-				}
+		var tuple []string
+		for i, c := range t.LocalColumns {
+			if !slices.Contains(columns, c) {
+				continue
 			}
+			number := string(parts[i])
+			if strings.TrimLeft(strings.TrimPrefix(number, "-"), "0123456789") != "" || number == "" || number == "-" {
+				return nil, nil
+			}
+			tuple = append(tuple, number)
 		}
-		out[i] = parts
+		if text := strings.Join(tuple, ","); !seen[text] {
+			seen[text] = true
+			tuples = append(tuples, tuple)
+		}
 	}
-	return out
+	return columns, tuples
 }
 
 // identity returns the expressions by which a row t is known here. A local key counts as bytes, so that it has one order everywhere.
