@@ -138,7 +138,8 @@ type Deletions struct {
 	Keys    []uint32
 	Times   []int64 // microseconds since 1970 UTC
 	Authors []string
-	Epochs  []uint64 // the sender's epoch; 0: it came from the receiver
+	Epochs  []uint64   // the sender's epoch; 0: it came from the receiver
+	Owners  [][]string // whose the rows were, by the keys of owners; nil: nothing is said. See [Scopes]
 }
 
 // Records is a block of conflict records of one table: values that lost.
@@ -154,6 +155,7 @@ type Records struct {
 	WonAuthors  []string
 	At          []int64 // when it was noticed, microseconds since 1970 UTC
 	Epochs      []uint64
+	Owners      [][]string // whose the rows were, as recorded; nil: nothing is said. See [Scopes]
 }
 
 // Remarks that readers know, of conflict records. A record that says what somebody decided about another has the other's digest as its
@@ -191,4 +193,5 @@ const (
 	itemDeletions
 	itemRecords
 	itemRules
+	itemScope
 )

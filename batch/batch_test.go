@@ -81,6 +81,8 @@ func (w *Writer) item(item any) error {
 		return w.Records(x)
 	case *RulesItem:
 		return w.Rules(x)
+	case *ScopeItem:
+		return w.Scope(x)
 	}
 	return fmt.Errorf("item %T", item)
 }

@@ -11,6 +11,10 @@ import (
 type state struct {
 	manyColumns bool // the header needs ManyColumns
 	mayRule     bool // it needs Rules
+	scopes      bool // it needs Scopes
+
+	ruleItems uint64 // how many items are rules: one, or none
+	scopeSaid bool
 
 	tables []Table
 	roots  []uint32          // root of each table, by number
@@ -31,7 +35,7 @@ type state struct {
 
 // newState is that before the first item of a batch with this header.
 func newState(h *Header) state {
-	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), names: map[string]uint32{}, seen: map[string]bool{}}
+	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), scopes: h.HasScopes(), names: map[string]uint32{}, seen: map[string]bool{}}
 }
 
 func (s *state) table(n uint32) (*Table, error) {
@@ -294,6 +298,9 @@ func (s *state) checkDeletions(d *Deletions) error {
 	if len(d.Epochs) != n {
 		return fmt.Errorf("deletions of table %q: %d epochs for %d rows", t.Name, len(d.Epochs), n)
 	}
+	if err := s.checkOwners(d.Owners, n); err != nil {
+		return fmt.Errorf("deletions of table %q: %w", t.Name, err)
+	}
 	return nil
 }
 
@@ -332,6 +339,9 @@ func (s *state) checkRecords(r *Records) error {
 		return fmt.Errorf("records of table %q: %w", t.Name, err)
 	}
 	if err := checkStamps(n, r.WonTimes, r.WonAuthors); err != nil {
+		return fmt.Errorf("records of table %q: %w", t.Name, err)
+	}
+	if err := s.checkOwners(r.Owners, n); err != nil {
 		return fmt.Errorf("records of table %q: %w", t.Name, err)
 	}
 	return s.count(&vol, n, 0)

@@ -70,6 +70,11 @@ func FuzzFile(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	b, err := write(withScopes(testHeader()), scopeItems())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	for format := range byte(3) {
 		f.Add(laterFile(f, format, map[int]any{1: "hub", 2: "kisumu", 14: []string{"needs:x@9.8.7"}, 24: []any{map[string]int{"a": 1}}}))
 	}

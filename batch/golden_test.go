@@ -34,6 +34,7 @@ func TestGolden(t *testing.T) {
 		{"header", fullHeader(), nil},
 		{"items", testHeader(), sample()},
 		{"wide", wideHeader(), append(wideTable(130), wideRows(130, masksOf(130, false), masksOf(130, true)))},
+		{"scopes", withScopes(testHeader()), scopeItems()},
 		{"obs", testHeader(), append([]any{obsTable(0)}, newClinic().obs(500)...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

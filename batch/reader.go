@@ -122,7 +122,7 @@ func (r *Reader) Close() error {
 }
 
 // Next returns the next item: *TableItem, *KeysItem, *ResetItem, *Rows,
-// *Deletions, *Records or *RulesItem. What it returned stays valid. io.EOF comes after a
+// *Deletions, *Records, *RulesItem or *ScopeItem. What it returned stays valid. io.EOF comes after a
 // good end alone, when the totals agree and nothing follows; until then what
 // was read must not be made permanent. Errors stick.
 func (r *Reader) Next() (any, error) {
@@ -146,11 +146,11 @@ func (r *Reader) Next() (any, error) {
 
 func (r *Reader) item() any {
 	r.budget = MaxHeld - r.dictBytes
-	size, kind := r.array("item", 1, 13), r.uint("item type", itemRules)
+	size, kind := r.array("item", 1, 14), r.uint("item type", itemScope)
 	if r.in.err != nil {
 		return nil
 	}
-	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7, itemRecords: 13, itemRules: 2}[kind]
+	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: 7}[kind]
 	if size != want {
 		r.fail("item of type %d has %d elements, not %d", kind, size, want)
 		return nil
@@ -171,6 +171,8 @@ func (r *Reader) item() any {
 		return r.readRecords()
 	case itemRules:
 		return r.readRules()
+	case itemScope:
+		return r.readScope()
 	}
 	r.end()
 	return nil
@@ -376,6 +378,9 @@ func (r *Reader) strings(what string, n, limit int) []string {
 func (r *Reader) readDeletions() *Deletions {
 	table, n := r.block(one)
 	b := &Deletions{Table: table, Keys: r.refs(n), Times: r.times(n), Authors: r.strings("author", n, MaxName), Epochs: r.series("epochs", n)}
+	if r.scopes {
+		b.Owners = r.owners(n)
+	}
 	if r.in.err == nil {
 		r.accept(r.checkDeletions(b))
 		r.deletions += uint64(n)
@@ -392,6 +397,9 @@ func (r *Reader) readRecords() *Records {
 	b.LostTimes, b.LostAuthors = r.times(n), r.strings("author", n, MaxName)
 	b.WonTimes, b.WonAuthors = r.times(n), r.strings("author", n, MaxName)
 	b.At, b.Epochs = r.times(n), r.series("epochs", n)
+	if r.scopes {
+		b.Owners = r.owners(n)
+	}
 	if r.in.err == nil {
 		r.accept(r.checkRecords(b))
 		r.records += uint64(n)

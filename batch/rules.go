@@ -87,6 +87,7 @@ func (w *Writer) Rules(i *RulesItem) error {
 	if err := i.check(); err != nil {
 		return err
 	}
+	w.ruleItems++
 	p := &w.pack
 	p.list(2, itemRules)
 	p.array(len(i.Tables))
@@ -124,6 +125,7 @@ func (r *Reader) readRules() *RulesItem {
 		r.fail("rules after other items")
 		return nil
 	}
+	r.ruleItems++
 	item := &RulesItem{}
 	parts := 0
 	names := func(what string) (out []string) {

@@ -219,11 +219,14 @@ func (w *Writer) Deletions(d *Deletions) error {
 		return err
 	}
 	n, p := len(d.Keys), &w.pack
-	p.list(7, itemDeletions, uint64(d.Table), uint64(n))
+	p.list(7+w.more(), itemDeletions, uint64(d.Table), uint64(n))
 	p.series(widen(&p.words, d.Keys))
 	p.series(widen(&p.words, d.Times))
 	p.strings(d.Authors)
 	p.series(d.Epochs)
+	if w.scopes {
+		p.owners(d.Owners)
+	}
 	w.deletions += uint64(n)
 	return w.done()
 }
@@ -237,7 +240,7 @@ func (w *Writer) Records(r *Records) error {
 		return err
 	}
 	n, p := len(r.Keys), &w.pack
-	p.list(13, itemRecords, uint64(r.Table), uint64(n))
+	p.list(13+w.more(), itemRecords, uint64(r.Table), uint64(n))
 	p.series(widen(&p.words, r.Keys))
 	p.strings(r.Columns)
 	p.values(KindText, r.Values)
@@ -252,6 +255,9 @@ func (w *Writer) Records(r *Records) error {
 	p.strings(r.WonAuthors)
 	p.series(widen(&p.words, r.At))
 	p.series(r.Epochs)
+	if w.scopes {
+		p.owners(r.Owners)
+	}
 	w.records += uint64(n)
 	return w.done()
 }

@@ -31,11 +31,13 @@ const (
 	Resolutions = "resolutions"
 	// Rules is of a file that tells a child how tables may go: see batch.Rules.
 	Rules = "rules"
+	// Scopes is of a file that speaks of scopes: whose rows go over a link, see batch.ScopeItem.
+	Scopes = "scopes"
 )
 
 // Present returns what this program reads beyond batch format 1.
 func Present() Known {
-	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}}
+	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}, {Name: Scopes, Since: "0.1.0"}}
 }
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
