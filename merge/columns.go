@@ -103,7 +103,7 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	}
 	im := s.im
 	news := im.isNews(in.Epoch)
-	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp)
+	conflict := !equal && news && !im.seenBySender(local, s.ack, s.in.Since, in.Stamp)
 	policy := s.policy
 	alone, resent := s.in.sendersAlone(), im.resent(in.Epoch)
 	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
