@@ -23,6 +23,7 @@ type Conflict struct {
 	At                 int64 // µs since 1970 UTC
 	Epoch              uint64
 	From               merge.Peer // the peer that told of it; 0: it was noticed here
+	Owners             []string   // the keys of the owners of the row that had the losing value; none: there are none, or nobody knows
 	Over               merge.Peer // the peer in whose batch it was noticed or came; 0: an earlier omsync recorded it, or a decision made here
 }
 
@@ -38,7 +39,7 @@ func (c Conflict) Digest() string {
 }
 
 const conflictColumns = "table_name, row_key, column_name, value, deletion, loser_time, loser_author, winner_time, winner_author, " +
-	"recorded_at, epoch, origin, peer_id"
+	"recorded_at, epoch, origin, peer_id, owners"
 
 // Fits reports whether a record has room in omsync_conflict, where nothing of it may be cut: otherwise no batch could hold it.
 func (c Conflict) Fits() bool {
@@ -124,8 +125,12 @@ func (c Conflict) literal(b []byte) []byte {
 	} else {
 		b = sqldb.Binary(b, *c.Value)
 	}
-	return fmt.Appendf(b, ",%t,%d,%s,%d,%s,%d,%d,%d,NULLIF(%d, 0))", c.Deletion, c.Loser.Time, sqldb.Binary(nil, c.Loser.Author),
+	b = fmt.Appendf(b, ",%t,%d,%s,%d,%s,%d,%d,%d,NULLIF(%d, 0),", c.Deletion, c.Loser.Time, sqldb.Binary(nil, c.Loser.Author),
 		c.Winner.Time, sqldb.Binary(nil, c.Winner.Author), c.At, c.Epoch, c.From, c.Over)
+	if len(c.Owners) == 0 || !fitOwners(c.Owners) {
+		return append(b, "NULL)"...)
+	}
+	return append(sqldb.Binary(b, encodeOwners(c.Owners)), ')')
 }
 
 // readConflict reads conflictColumns.
@@ -138,6 +143,7 @@ func readConflict(r []sql.RawBytes) Conflict {
 		v := string(r[3])
 		c.Value = &v
 	}
+	c.Owners = decodeOwners(r[13])
 	return c
 }
 
@@ -152,7 +158,7 @@ func NewerConflicts(ctx context.Context, q sqldb.DB, base uint64, peer merge.Pee
 			conflictColumns, base, peer, last, conflictPage)
 		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 			page = append(page, readConflict(r))
-			last = sqldb.Uint(r[13])
+			last = sqldb.Uint(r[14])
 			return nil
 		})
 		if err != nil {

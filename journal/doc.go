@@ -51,12 +51,13 @@
 //
 //	id            order of the changes
 //	table_id      omsync_table.id
-//	operation     1 insert, 2 update, 3 delete, 4 update of columns whose bits are above 62
+//	operation     1 insert, 2 update, 3 delete, 4 update of columns whose bits are above 62, 5 what a row said of its owners before:
+//	              see Was
 //	local_id      the row's local id; NULL in a table without one
 //	local_key     its local key; NULL in a table with a local id
-//	deleted_key   of a deleted row: what identified it beyond its local id or key, nearly always its uuid
+//	deleted_key   of a deleted row: what identified it beyond its local id or key, nearly always its uuid; of 5 a column's name
 //	column_mask   of an update: the columns that it changed, of 2 up to bit 62 (bit 63 stands for all others), of 4 a word of a mask
-//	              (see merge.Mask.Words): an update that changed columns of several words is as many rows
+//	              (see merge.Mask.Words): an update that changed columns of several words is as many rows; of 5 the number that the column held
 //	changed_at    DATETIME(6), UTC, by the server's clock
 //
 // omsync_removed: what rows held that the application deleted since the last seal, of some tables: see schema.ContentSQL.
@@ -194,6 +195,8 @@
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer that told of it
 //	peer_id       omsync_peer.id of the peer in whose batch it was noticed or came; NULL: an earlier omsync recorded it
+//	owners        keys of the owners of the row that had the losing value, each after its length in bytes (2 bytes, big endian); NULL:
+//	              there are none, or nobody knows
 //
 // omsync_resolution: what people decided about conflicts.
 //
@@ -202,6 +205,70 @@
 //	time, author  when, and at which node, with its name
 //	epoch         this node's epoch in which it came to be here
 //	origin        the peer that told of it; 0: it was decided here
+//
+// omsync_scope_peer: what is kept of peers because of scopes (see package scope); a peer without a row has no scope, and never had one.
+//
+//	peer_id       omsync_peer.id
+//	own           of a child, 1: it has a scope, 0: it gets everything
+//	since         this node's epoch at which it last got a scope, or lost one; 0: it is as it was from the first
+//	approve       1: what the child asks for waits for a person
+//	whole         of the parent, 1: it said last that this node gets everything
+//	rules         record of the names of the rules that fill the scope; NULL: none
+//
+// omsync_scope: whom a child may have, asked for, or had. Numbers are this node's epochs, 0: not.
+//
+//	peer_id       omsync_peer.id of the child
+//	owner_key     row key of the owner
+//	local_id      local id of the owner; NULL: not known here, or not looked for yet
+//	since         the owner is in the scope since this epoch
+//	told          in which epoch the child was last to be told that it is
+//	gone          in which it left
+//	denied        in which a person refused what the child asked
+//	changed       the latest of these four
+//	asked         1: the child asks for the owner, and a person is to answer
+//	rule          1: only a rule brought the owner in
+//
+// omsync_scope_row: rows and tombstones in a child's sight by themselves.
+//
+//	peer_id       omsync_peer.id of the child
+//	table_id      omsync_table.id
+//	row_key, whole_key   key of the row, as in omsync_tombstone
+//	since         since which of this node's epochs
+//
+// omsync_scope_log: who came into scopes, asked or left, and why.
+//
+//	id            order of the events
+//	peer_id       omsync_peer.id of the child; of the parent: this node asked it
+//	owner_key     row key of the owner; empty: it is about the whole scope
+//	event         entered, left, asked or refused; began or ended of a scope
+//	cause         person, rule, request, import or seal
+//	person        who said so: the account of the operating system; empty: nobody
+//	text          the name of the rule; otherwise empty
+//	epoch         this node's epoch then; 0: none was taken
+//	made_at       time
+//
+// omsync_public: rows that all may have: of persons whom users and providers name.
+//
+//	table_id      omsync_table.id
+//	row_key, whole_key   key of the row, as in omsync_tombstone
+//	since         since which of this node's epochs
+//
+// omsync_want: the owners for whom this node asks its parent.
+//
+//	owner_key     row key of the owner
+//	made_at       time
+//
+// omsync_held: the owners of whom this node's parent said that this node has them in its scope.
+//
+//	owner_key     row key of the owner
+//	epoch         the parent's epoch up to which the batch was that said so
+//
+// omsync_buried: the owners of deleted rows. A deletion without any had none, or nobody knows.
+//
+//	table_id      omsync_table.id
+//	row_key       key of the deleted row, as in omsync_tombstone
+//	n             which of its owners: 0, 1 and so on
+//	owner_key     row key of the owner
 //
 // While format 1 is upgraded, row captureStart of omsync_capture is of no table; its operation is afterRestore if the triggers are
 // newer than the tables.

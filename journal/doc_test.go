@@ -43,7 +43,7 @@ func documented(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	heading := regexp.MustCompile(`^// (omsync_[a-z]+): `)
+	heading := regexp.MustCompile(`^// (omsync_[a-z_]+): `)
 	column := regexp.MustCompile(`^//\t([a-z_]+(?:, [a-z_]+)*)(?: |$)`)
 	out := map[string][]string{}
 	table := ""

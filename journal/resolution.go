@@ -89,12 +89,12 @@ func ConflictRecords(ctx context.Context, q sqldb.DB, f ConflictFilter, each fun
 		b = fmt.Appendf(b, " LIMIT %d", f.Limit)
 	}
 	err := sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
-		c := ConflictRecord{Conflict: readConflict(r), ID: sqldb.Uint(r[13]), CameAt: sqldb.Int(r[14]), Size: sqldb.Int(r[15]), Digest: string(r[19])}
-		if r[14] == nil { // its epoch is gone
+		c := ConflictRecord{Conflict: readConflict(r), ID: sqldb.Uint(r[14]), CameAt: sqldb.Int(r[15]), Size: sqldb.Int(r[16]), Digest: string(r[20])}
+		if r[15] == nil { // its epoch is gone
 			c.CameAt = c.At
 		}
-		if r[16] != nil {
-			c.Resolution = merge.Resolution{How: merge.How(r[16]), Stamp: merge.Stamp{Time: sqldb.Int(r[17]), Author: string(r[18])}}
+		if r[17] != nil {
+			c.Resolution = merge.Resolution{How: merge.How(r[17]), Stamp: merge.Stamp{Time: sqldb.Int(r[18]), Author: string(r[19])}}
 		}
 		return each(c)
 	})
@@ -178,12 +178,12 @@ type ResolvedConflict struct {
 }
 
 const resolvedColumns = "c.table_name, c.row_key, c.column_name, NULL, c.deletion, c.loser_time, c.loser_author, c.winner_time, c.winner_author, " +
-	"c.recorded_at, c.epoch, c.origin, c.peer_id, c.digest, r.resolution, r.time, r.author, r.epoch, r.origin"
+	"c.recorded_at, c.epoch, c.origin, c.peer_id, c.owners, c.digest, r.resolution, r.time, r.author, r.epoch, r.origin"
 
 func readResolved(r []sql.RawBytes) ResolvedConflict {
-	out := ResolvedConflict{Conflict: readConflict(r), Digest: string(r[13])}
-	out.Resolution = ConflictResolution{Digest: out.Digest, Epoch: sqldb.Uint(r[17]), From: merge.Peer(sqldb.Uint(r[18])),
-		Resolution: merge.Resolution{How: merge.How(r[14]), Stamp: merge.Stamp{Time: sqldb.Int(r[15]), Author: string(r[16])}}}
+	out := ResolvedConflict{Conflict: readConflict(r), Digest: string(r[14])}
+	out.Resolution = ConflictResolution{Digest: out.Digest, Epoch: sqldb.Uint(r[18]), From: merge.Peer(sqldb.Uint(r[19])),
+		Resolution: merge.Resolution{How: merge.How(r[15]), Stamp: merge.Stamp{Time: sqldb.Int(r[16]), Author: string(r[17])}}}
 	return out
 }
 
@@ -226,7 +226,7 @@ func NewerResolutions(ctx context.Context, q sqldb.DB, base uint64, peer merge.P
 			" WHERE r.epoch > %d AND r.origin <> %d AND c.id > %d ORDER BY c.id LIMIT %d", resolvedColumns, base, peer, last, chunk)
 		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 			page = append(page, readResolved(r))
-			last = sqldb.Uint(r[19])
+			last = sqldb.Uint(r[20])
 			return nil
 		})
 		if err != nil {

@@ -131,11 +131,12 @@ func chunksOfTombstones(dead []Tombstone, f func([]Tombstone) error) error {
 	return nil
 }
 
-// DropTombstones forgets deletions of rows that are back.
+// DropTombstones forgets deletions of rows that are back, and whose the rows were.
 func DropTombstones(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) error {
 	err := chunks(keys, func(part []string) error {
-		b := keyList([]byte("DELETE t FROM "), part)
-		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.table_id = %d AND t.row_key = d.row_key", tbl)
+		b := keyList([]byte("DELETE t, o FROM "), part)
+		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.table_id = %d AND t.row_key = d.row_key"+
+			" LEFT JOIN omsync_buried o FORCE INDEX (PRIMARY) ON o.table_id = %[1]d AND o.row_key = d.row_key", tbl)
 		return sqldb.Exec(ctx, q, string(b))
 	})
 	if err != nil {

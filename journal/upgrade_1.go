@@ -49,7 +49,7 @@ func renamedSince1() []renamedTable {
 		{"omsync_tombstone", map[string]string{"table_id": "tbl", "row_key": "k", "whole_key": "whole", "origin": "frm"}},
 		{"omsync_peer", map[string]string{"requests": "asks", "heard": added, "used": added, "acked_epoch": "acked", "applied_epoch": "applied"}},
 		{"omsync_import", map[string]string{"peer_id": "peer", "sender_epoch": "epoch", "sender_token": "token", "own_epoch": "own"}},
-		{"omsync_conflict", map[string]string{"peer_id": added, "table_name": "tbl", "row_key": "k", "column_name": "col", "recorded_at": "at", "origin": "frm"}},
+		{"omsync_conflict", map[string]string{"peer_id": added, "owners": added, "table_name": "tbl", "row_key": "k", "column_name": "col", "recorded_at": "at", "origin": "frm"}},
 	}
 }
 

@@ -42,7 +42,7 @@ func stepsFrom3() []upgradeStep {
 		{"make omsync_rule", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_rule") }},
 		{"make omsync_resolution", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
 		{"add over which link a conflict came", 3, func(ctx context.Context, u *upgrade) error {
-			return u.add(ctx, layoutOf("omsync_conflict"), "peer_id")
+			return u.add(ctx, layoutOf("omsync_conflict"), "peer_id", "owners")
 		}},
 		{"give each column a bit, and set the format 4", 3, func(ctx context.Context, u *upgrade) error {
 			return u.inTransaction(ctx, func() error {

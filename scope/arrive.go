@@ -28,16 +28,12 @@ func (n Node) Settled(p merge.Peer, a Arrival) {
 	if !a.News || !a.Place.Alive || !n.scopes(p) {
 		return
 	}
-	if n.Place(a.Row).Alive {
+	if here := n.Place(a.Row); here.Alive {
 		if n.Public(a.Row).In() {
 			return
 		}
-		for _, o := range n.Owners(a.Row) {
-			n.enter(p, o, false)
-		}
-		for _, o := range n.OwnersAt(a.Row, a.Place) {
-			n.enter(p, o, false)
-		}
+		n.bring(p, a.Row, here, maxSteps)
+		n.bring(p, a.Row, a.Place, maxSteps)
 	}
 	n.show(p, a.Row)
 }

@@ -17,6 +17,25 @@ func (n Node) enter(p merge.Peer, o Owner, rule bool) {
 	}
 }
 
+// bring brings into a child's scope whose a row is that stands so. Where it belongs to nobody, what it refers to comes into the child's sight
+// by itself, or the child could not take the row.
+func (n Node) bring(p merge.Peer, row Row, at Place, steps int) {
+	owners, known := n.ownersAt(row, at, steps)
+	switch {
+	case known:
+		for _, o := range owners {
+			n.enter(p, o, false)
+		}
+	case at.Kind == Owned && at.Alive && steps > 0:
+		for _, to := range at.To {
+			if to != (Row{}) {
+				n.bring(p, to, n.Place(to), steps-1)
+				n.show(p, to)
+			}
+		}
+	}
+}
+
 // show brings a row into a child's sight if it is not: an owner's into its scope, another by an exception.
 func (n Node) show(p merge.Peer, row Row) {
 	switch {

@@ -45,9 +45,7 @@ func (n Node) Follow(v View) {
 	}
 	for _, p := range n.Children() {
 		if had := v.sights[p]; had.In() {
-			for _, o := range n.OwnersAt(v.row, now) {
-				n.enter(p, o, false)
-			}
+			n.bring(p, v.row, now, maxSteps)
 			if n.Sight(p, v.row) != had {
 				n.SetException(p, v.row, had)
 			}

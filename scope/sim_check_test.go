@@ -122,7 +122,7 @@ func (w *world) agreed(parent, child *site) string {
 				moved = moved || w.patients(t)[k]
 			}
 		}
-		if in(scope.Owner(k)) && parent.here(k) && !moved && len(child.links) == 1 && w.restores == 0 {
+		if in(scope.Owner(k)) && parent.here(k) && !moved && len(child.links) == 1 && w.restores == 0 && !w.readded {
 			return fmt.Sprintf("back: %s in the scope of %s, which it left", k, child.name)
 		}
 	}

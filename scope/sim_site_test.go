@@ -149,9 +149,12 @@ func newSite(w *world, name, parent string) *site {
 	return s
 }
 
-// add makes a new link to a peer, also where there was one before: a child's scope goes with it.
+// add makes a new link to a peer, also where there was one before: a child's scope goes with it, and a parent is asked again.
 func (s *site) add(peer string) {
 	s.loseWaiting(peer)
+	if peer == s.parent {
+		s.node().Rejoin(0)
+	}
 	s.peers++
 	if old, ok := s.links[peer]; ok {
 		s.carry(old.peer, s.peers)

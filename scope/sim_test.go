@@ -83,8 +83,7 @@ func schedule(seed int64, talk func(string, ...any)) string {
 			w.answer(more, node())
 		case added && more.Float64() < .04:
 			w.sites[l[0]].add(l[1])
-			delete(w.still, l[0])
-			delete(w.still, l[1])
+			w.readded = true
 			w.tell("%s removes %s and adds it again", l[0], l[1])
 		case r.Float64() < .01:
 			w.again(node())
