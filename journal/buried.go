@@ -65,7 +65,7 @@ func dropBuried(ctx context.Context, q sqldb.DB, tbl uint16, graves []Grave) err
 		keys[i] = g.Key
 	}
 	err := chunks(keys, func(part []string) error {
-		b := keyList([]byte("DELETE t FROM "), part)
+		b := KeyList([]byte("DELETE t FROM "), part)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_buried t FORCE INDEX (PRIMARY) ON t.table_id = %d AND t.row_key = d.row_key", tbl)
 		return sqldb.Exec(ctx, q, string(b))
 	})
@@ -83,7 +83,7 @@ func Buried(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) (map[str
 		for _, k := range part {
 			by[indexed(k)] = k
 		}
-		b := keyList([]byte("SELECT t.row_key, t.owner_key FROM "), part)
+		b := KeyList([]byte("SELECT t.row_key, t.owner_key FROM "), part)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_buried t FORCE INDEX (PRIMARY) ON t.table_id = %d AND t.row_key = d.row_key ORDER BY t.row_key, t.n", tbl)
 		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
 			k := by[string(r[0])]

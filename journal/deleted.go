@@ -159,7 +159,7 @@ func DeletedRows(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *
 func EachDeleted(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors, f func(Deleted) error) error {
 	var ids []uint64
 	err := chunks(keys, func(part []string) error {
-		b := keyList([]byte("SELECT MAX(t.id) FROM "), part)
+		b := KeyList([]byte("SELECT MAX(t.id) FROM "), part)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_deleted t FORCE INDEX (table_id) ON t.table_id = %d AND t.row_key = d.row_key GROUP BY t.row_key", tbl)
 		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
 			ids = append(ids, sqldb.Uint(r[0]))
@@ -177,7 +177,7 @@ func EachDeleted(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *
 func DeletedAuthors(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) (map[string]merge.Peer, error) {
 	out, last := map[string]merge.Peer{}, map[string]uint64{}
 	err := chunks(keys, func(part []string) error {
-		b := keyList([]byte("SELECT t.row_key, t.whole_key, t.id, t.added_by FROM "), part)
+		b := KeyList([]byte("SELECT t.row_key, t.whole_key, t.id, t.added_by FROM "), part)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_deleted t FORCE INDEX (table_id) ON t.table_id = %d AND t.row_key = d.row_key", tbl)
 		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
 			if key, id := whole(r), sqldb.Uint(r[2]); id > last[key] {

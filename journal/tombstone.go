@@ -24,7 +24,7 @@ type Tombstone struct {
 func Tombstones(ctx context.Context, q sqldb.DB, tbl uint16, keys []string, a *Authors) (map[string]merge.Version, error) {
 	out := map[string]merge.Version{}
 	err := chunks(keys, func(part []string) error {
-		b := keyList([]byte("SELECT t.row_key, t.whole_key, t.time, t.author, t.epoch, t.origin FROM "), part)
+		b := KeyList([]byte("SELECT t.row_key, t.whole_key, t.time, t.author, t.epoch, t.origin FROM "), part)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.table_id = %d AND t.row_key = d.row_key AND t.refused = 0", tbl)
 		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
 			out[whole(r)] = version(r[2:], a)
@@ -134,7 +134,7 @@ func chunksOfTombstones(dead []Tombstone, f func([]Tombstone) error) error {
 // DropTombstones forgets deletions of rows that are back, and whose the rows were.
 func DropTombstones(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) error {
 	err := chunks(keys, func(part []string) error {
-		b := keyList([]byte("DELETE t, o FROM "), part)
+		b := KeyList([]byte("DELETE t, o FROM "), part)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_tombstone t FORCE INDEX (PRIMARY) ON t.table_id = %d AND t.row_key = d.row_key"+
 			" LEFT JOIN omsync_buried o FORCE INDEX (PRIMARY) ON o.table_id = %[1]d AND o.row_key = d.row_key", tbl)
 		return sqldb.Exec(ctx, q, string(b))
@@ -145,8 +145,8 @@ func DropTombstones(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) 
 	return nil
 }
 
-// keyList appends a derived table d(row_key) of keys as the index holds them.
-func keyList(b []byte, keys []string) []byte {
+// KeyList appends a derived table d(row_key) of keys as the index holds them.
+func KeyList(b []byte, keys []string) []byte {
 	b, _ = sqldb.AppendDerived(b, []string{"row_key"}, len(keys), 0, func(b []byte, row, _ int) []byte {
 		return sqldb.Binary(b, indexed(keys[row]))
 	})
@@ -160,4 +160,13 @@ func indexed(k string) string {
 	}
 	sum := sha256.Sum256([]byte(k))
 	return k[:600] + "#" + hex.EncodeToString(sum[:])
+}
+
+// AppendKey appends the literals of row_key and whole_key of a key.
+func AppendKey(b []byte, key string) []byte {
+	b = append(sqldb.Binary(b, indexed(key)), ',')
+	if len(key) > longest {
+		return sqldb.Binary(b, key)
+	}
+	return append(b, "NULL"...)
 }

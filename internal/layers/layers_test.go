@@ -16,8 +16,9 @@ var may = map[string][]string{
 	"batch": nil, "features": nil, "match": nil, "merge": nil,
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
-	"access":           {"merge"},
-	"scope":            {"merge"},
+	"access": {"merge"},
+	"scope":  {"merge"},
+
 	"undo/rules":       {"merge"},
 	"match/sheet":      {"match"},
 	"conflicts/rules":  {"merge"},
@@ -45,6 +46,7 @@ var may = map[string][]string{
 	// Out of the database and into it.
 	"capture/trigger": {"internal/sqldb", "journal", "schema"},
 	"capture/rowkey":  {"internal/sqldb", "journal", "schema"},
+	"scopes":          {"access", "capture/rowkey", "internal/sqldb", "journal", "merge", "owners", "schema", "scope"},
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"schema"},
