@@ -175,6 +175,16 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err != nil {
 		return nil, err
 	}
+	if err := l.openScopes(ctx); err != nil {
+		return nil, err
+	}
+	said, first, err := readLead(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.asked(d, said); err != nil {
+		return nil, err
+	}
 	report := l.report(d.Verdict)
 	if err := l.answerRequests(ctx, d.Verdict); err != nil {
 		return nil, err
@@ -187,14 +197,21 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 		if err != nil {
 			return nil, err
 		}
-		if err := im.bringIn(ctx, func(ctx context.Context) error { return im.readItems(ctx, r) }); err != nil {
+		if err := im.bringIn(ctx, func(ctx context.Context) error { return im.readItems(ctx, first, r) }); err != nil {
 			return nil, err
 		}
+		l.heard(said)
 		im.addCounts(report)
 		l.peer.Used.Stopped = nil
+		if err := l.flushScopes(); err != nil {
+			return nil, err
+		}
 		l.recordImport()
 	}
 	report.Notes = l.notes.list
+	if err := l.flushScopes(); err != nil {
+		return nil, err
+	}
 	if err := l.save(ctx); err != nil {
 		return nil, err
 	}

@@ -28,10 +28,11 @@ type returning struct {
 
 // returningRows are rows that may come back, and what they refer to.
 type returningRows struct {
-	im    *importer
-	rows  map[rowName]*returning
-	order []*returning
-	keys  map[rowName]uint32 // in a dictionary of their own
+	im     *importer
+	rows   map[rowName]*returning
+	order  []*returning
+	keys   map[rowName]uint32  // in a dictionary of their own
+	owners map[string][]string // by key, of the rows of the table that are being inserted: whose they were
 }
 
 // bringBack inserts rows again that were deleted here, with what they refer to, as far as all of that is here or kept. It reports whether
@@ -267,6 +268,9 @@ func (b *returningRows) insert(ctx context.Context, rows []*returning) error {
 	if _, err := b.areHere(ctx, refs); err != nil {
 		return err
 	}
+	if err := b.look(l, keys); err != nil {
+		return err
+	}
 	q, held := &writes{l: l}, 0
 	err := journal.EachDeleted(ctx, im.resolver.s.conn, l.journal.ID, keys, im.j.Authors, func(d journal.Deleted) error {
 		out := im.rules.Return(b.rows[rowName{l, d.Key}].dead, l.mask, im.j.Now().UnixMicro())
@@ -276,7 +280,7 @@ func (b *returningRows) insert(ctx context.Context, rows []*returning) error {
 			return err
 		}
 		for _, lost := range out.Conflicts {
-			if err := im.recordConflict(ctx, l, d.Key, lost, nil); err != nil {
+			if err := im.recordConflict(ctx, l, d.Key, lost, b.owners[d.Key], nil); err != nil {
 				return err
 			}
 		}

@@ -15,7 +15,7 @@ import (
 // recordRowConflicts records values of a block's row that lost.
 func (im *importer) recordRowConflicts(ctx context.Context, w *block, i int, conflicts []merge.Conflict) error {
 	for _, lost := range conflicts {
-		err := im.recordConflict(ctx, w.l, w.keys[i], lost, func(c *schema.Column) (*string, error) {
+		err := im.recordConflict(ctx, w.l, w.keys[i], lost, im.recordOwners(w, i, lost), func(c *schema.Column) (*string, error) {
 			if !lost.Incoming {
 				return im.resolver.portable(ctx, c, w.found[i].values[w.l.place[c]])
 			}
@@ -71,16 +71,16 @@ func (im *importer) recordDeletionConflicts(ctx context.Context, d *deletion, co
 		return im.resolver.portable(ctx, c, values[d.l.place[c]])
 	}
 	for _, lost := range conflicts {
-		if err := im.recordConflict(ctx, d.l, d.key, lost, value); err != nil {
+		if err := im.recordConflict(ctx, d.l, d.key, lost, d.owners(lost), value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// recordConflict records one conflict, column by column. value gives the losing value of a column.
-func (im *importer) recordConflict(ctx context.Context, l *localTable, key string, lost merge.Conflict, value func(*schema.Column) (*string, error)) error {
-	c := journal.Conflict{Table: l.Name, Key: key, Loser: lost.Loser, Winner: lost.Winner, At: im.j.Now().UnixMicro(), Epoch: im.epoch.Epoch, Over: im.peer.ID, Deletion: lost.Deletion}
+// recordConflict records one conflict, column by column. owners are whose the row with the losing value was, value gives the losing value of a column.
+func (im *importer) recordConflict(ctx context.Context, l *localTable, key string, lost merge.Conflict, owners []string, value func(*schema.Column) (*string, error)) error {
+	c := journal.Conflict{Table: l.Name, Key: key, Loser: lost.Loser, Winner: lost.Winner, At: im.j.Now().UnixMicro(), Epoch: im.epoch.Epoch, Over: im.peer.ID, Deletion: lost.Deletion, Owners: owners}
 	columns := 0
 	if !lost.Deletion {
 		for at, column := range l.written {
@@ -139,6 +139,11 @@ func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
 			c.Value = &v
 		}
 		c.Deletion = c.Column == "" && b.Notes != nil && b.Notes[i] == batch.NoteDeletion
+		if b.Owners != nil {
+			for _, o := range b.Owners[i] {
+				c.Owners = append(c.Owners, ownerHere(im.j, im.resolver.aliases, o))
+			}
+		}
 		if local := t.local.Column(c.Column); local != nil {
 			c.Column = local.Name // the sender's server may write it with other capitals
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -20,6 +21,7 @@ type tableDeletions struct {
 	rows       []journal.Row     // to be deleted
 	keep       []journal.Deleted // they, without their values
 	tombstones []journal.Tombstone
+	graves     []journal.Grave // whose the rows were, where that is to be known
 	refused    []journal.Tombstone
 	entries    []journal.Entry // of rows that stay
 	old        []journal.Row   // rows whose entries are replaced, or go
@@ -32,6 +34,14 @@ func (o *deletionWrites) of(l *localTable) *tableDeletions {
 		o.order = append(o.order, l)
 	}
 	return o.tables[l]
+}
+
+// bury notes a tombstone.
+func (o *tableDeletions) bury(d *deletion, dead merge.Version) {
+	o.tombstones = append(o.tombstones, journal.Tombstone{Key: d.key, Version: dead})
+	if d.scoped != nil && len(d.scoped.buried) > 0 {
+		o.graves = append(o.graves, journal.Grave{Key: d.key, Owners: texts(d.scoped.buried)})
+	}
 }
 
 // write keeps the rows whole that are to be deleted, while what they refer to is there, and then writes table by table.
@@ -70,7 +80,10 @@ func (w *writer) writeDeletions(ctx context.Context, l *localTable, d *tableDele
 	if err := journal.PutRefusedDeletions(ctx, w.s.conn, l.journal.ID, d.refused, w.j.Authors); err != nil {
 		return err
 	}
-	return journal.PutTombstones(ctx, w.s.conn, l.journal.ID, d.tombstones, w.j.Authors)
+	if err := journal.PutTombstones(ctx, w.s.conn, l.journal.ID, d.tombstones, w.j.Authors); err != nil {
+		return err
+	}
+	return journal.Bury(ctx, w.s.conn, l.journal.ID, d.graves)
 }
 
 // authors lists the names that the versions have, each once.

@@ -27,6 +27,10 @@ type deletion struct {
 
 	waiting *journal.WaitingRow // what waits of the row, or did; nil: nothing
 	retried bool                // it is the deletion that waited
+
+	came             []string // whose the row was, as the sender says
+	scoped           *scoped  // nil: nothing is to be known
+	settled, deletes bool     // what became of it
 }
 
 // maxPendingDeletes is how many deletions are held at once. What is referred to from beyond is deferred to the end; what refers to
@@ -69,6 +73,11 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		d.row, d.isHere = w.found[i]
 		if q, ok := w.waited(i); ok {
 			d.waiting = &q
+		}
+		if b.Owners != nil && !im.scopes.idle() {
+			for _, o := range b.Owners[i] {
+				d.came = append(d.came, ownerHere(im.j, im.resolver.aliases, o))
+			}
 		}
 		im.pendingDeletes = append(im.pendingDeletes, d)
 	}
@@ -132,12 +141,15 @@ func (l *localTable) keeps(key string, here found, columns []*schema.Column) boo
 
 // incoming is the deletion as the rules read it.
 func (im *importer) incoming(d *deletion) merge.Incoming {
+	in := merge.Incoming{Dead: d.deleted, Ack: im.ackOf(d.l, d.row.row)}
 	if d.retried {
-		in := d.waiting.Incoming
-		in.NeverSent = d.l.rules.NeverSent(d.known, merge.Unsaid)
-		return in
+		in = d.waiting.Incoming
 	}
-	return merge.Incoming{Dead: d.deleted, Ack: im.ackOf(d.l, d.row.row), NeverSent: d.l.rules.NeverSent(d.known, merge.Unsaid)}
+	in.NeverSent = d.l.rules.NeverSent(d.known, merge.Unsaid)
+	if d.scoped != nil {
+		in.Since = d.scoped.since
+	}
+	return in
 }
 
 // delete carries out the pending deletions that may go. What something here still refers to is deferred until the rows of the batch
@@ -151,6 +163,9 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 	}
 	pending := im.pendingDeletes
 	im.pendingDeletes = nil
+	if err := im.lookDeleted(pending); err != nil {
+		return err
+	}
 	candidates, others := im.deletable(pending)
 	if phase == reading {
 		if held, err := im.heldUp(ctx, candidates); held || err != nil {
@@ -176,7 +191,10 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 			return err
 		}
 	}
-	return out.write(ctx, im.writer)
+	if err := out.write(ctx, im.writer); err != nil {
+		return err
+	}
+	return im.followDeleted(pending)
 }
 
 // deletable returns the rows that are here, that the sender may delete and that are not later than the deletion; and beside them what
@@ -227,6 +245,10 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 		im.settledWaiting = append(im.settledWaiting, d.waiting.ID)
 	}
 	o := rules.Settle(d.known, im.incoming(d), merge.Policies{}, merge.Compare{}, stays)
+	d.settled, d.deletes = true, o.Action == merge.Delete
+	if d.scoped != nil {
+		d.scoped.arrival.News = rules.News(im.incoming(d))
+	}
 	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {
 		return err
 	}
@@ -236,7 +258,7 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 	case o.Action == merge.Delete:
 		w.rows = append(w.rows, d.row.row)
 		w.keep = append(w.keep, journal.Deleted{Key: d.key, AddedBy: d.known.AddedBy(), Version: o.Row.Dead, DeletedAt: im.j.Now().UnixMicro()})
-		w.tombstones = append(w.tombstones, journal.Tombstone{Key: d.key, Version: o.Row.Dead})
+		w.bury(d, o.Row.Dead)
 		d.l.count.Deleted++
 		if d.hasEntry {
 			w.old = append(w.old, d.row.row)
@@ -261,7 +283,7 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 			}
 		}
 		if o.Changed {
-			w.tombstones = append(w.tombstones, journal.Tombstone{Key: d.key, Version: o.Row.Dead})
+			w.bury(d, o.Row.Dead)
 		}
 	}
 	w.changes = append(w.changes, d.changes...)

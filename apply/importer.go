@@ -22,6 +22,7 @@ type importer struct {
 	unsent map[uint16]map[journal.Row]bool // rows that were kept back from the sender, by number of the table
 	rules  merge.Import
 	epoch  *epoch
+	scopes *scoping // nil: no scope is anywhere
 	notes  *notes
 
 	resolver *resolver
@@ -81,7 +82,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 		return nil, err
 	}
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, unsent: kept, rules: rules, epoch: l.epoch, notes: l.notes,
-		resolver: v, writer: w, deletions: map[*localTable]*deletionCounts{}}, nil
+		scopes: l.scopes, resolver: v, writer: w, deletions: map[*localTable]*deletionCounts{}}, nil
 }
 
 // ackOf returns the epoch up to which the sender had applied what is known here of a row, if the batch says no other: none for a row that
@@ -115,6 +116,7 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 		func() error { return im.writer.checkNames(ctx) },             // last of all rows: names may move between them
 		func() error { return errors.Join(im.resolver.saveAliases(ctx), im.saveReturned(ctx)) },
 		func() error { return im.resendReferring(ctx) },
+		func() error { return im.followLate(ctx) },
 		func() error { return im.lateAsides(ctx) }, // another try, if rows turned out not to be applicable
 		func() error { return im.writer.saveWaiting(ctx) },
 		func() error { return im.dropSettled(ctx) },
@@ -130,14 +132,24 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 	return nil
 }
 
-// readItems takes in the items of a batch.
-func (im *importer) readItems(ctx context.Context, r *batch.Reader) error {
+// readItems takes in the items of a batch. first are those that were read before.
+func (im *importer) readItems(ctx context.Context, first []any, r *batch.Reader) error {
 	rows := false
+	next := func() (any, error) {
+		if len(first) == 0 {
+			return r.Next()
+		}
+		item := first[0]
+		if first = first[1:]; item == nil {
+			return nil, io.EOF
+		}
+		return item, nil
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err // what comes may never wait for the server
 		}
-		item, err := r.Next()
+		item, err := next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -174,6 +186,8 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 	switch i := item.(type) {
 	case *batch.RulesItem:
 		return im.takeRules(ctx, i)
+	case *batch.ScopeItem: // see readLead
+		return nil
 	case *batch.TableItem:
 		return im.resolver.describe(i)
 	case *batch.KeysItem:

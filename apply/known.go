@@ -23,6 +23,7 @@ type keyedRows struct {
 	known    []merge.Row                   // versions, unsealed changes stamped
 	hasEntry []bool                        // in the journal
 	changes  [][]uint64                    // the unsealed ones that went into known
+	unsealed *unsealed                     // what the application changed of the table
 	earlier  map[string]journal.WaitingRow // by key: what waits of the row, or waited
 }
 
@@ -42,6 +43,7 @@ func (v *resolver) readKnown(ctx context.Context, w *keyedRows) error {
 	if err != nil {
 		return err
 	}
+	w.unsealed = u
 	if err := w.requireSealed(u); err != nil {
 		return err
 	}

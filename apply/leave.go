@@ -52,6 +52,7 @@ func (w *writer) refuseRow(ctx context.Context, q *writes, r *row, err error) er
 		q.l.count.Inserted--
 	}
 	r.left = true
+	q.leftAt = append(q.leftAt, r.place)
 	q.left++
 	w.noteWaiting(q.l, waits.Reason.Text)
 	return w.keepWaiting(ctx, *waits)

@@ -27,6 +27,7 @@ type peerLink struct {
 	history    *merge.History
 	historyErr error // of what history asked the database
 	epoch      *epoch
+	scopes     *scoping // nil: the profile knows of no owners
 	meter      *meter
 }
 

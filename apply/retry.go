@@ -60,6 +60,9 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
+	if err := l.openScopes(ctx); err != nil {
+		return nil, err
+	}
 	im, err := newRetry(ctx, l, a.o, a.asides())
 	if err != nil {
 		return nil, err
@@ -70,6 +73,9 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 	report := &Report{Sender: peer, Outcome: Applied}
 	im.addCounts(report)
 	report.Notes = l.notes.list
+	if err := l.flushScopes(); err != nil {
+		return nil, err
+	}
 	if err := l.save(ctx); err != nil || a.o.DryRun {
 		return report, err
 	}
@@ -93,7 +99,7 @@ func newRetry(ctx context.Context, l *peerLink, o Options, a *asides) (*importer
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
 		return nil, err
 	}
-	return &importer{j: l.j, o: o, peer: l.peer, rules: rules, epoch: l.epoch, notes: l.notes, resolver: v, writer: w,
+	return &importer{j: l.j, o: o, peer: l.peer, rules: rules, epoch: l.epoch, notes: l.notes, scopes: l.scopes, resolver: v, writer: w,
 		deletions: map[*localTable]*deletionCounts{}}, nil
 }
 

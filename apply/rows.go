@@ -25,6 +25,7 @@ type block struct {
 	filtered map[int]bool   // rows that stay where they are
 	retried  bool           // the rows have waited, and are tried again
 	decided  []decision     // by row
+	scoped   []*scoped      // by row, see look; nil: nothing is to be known
 	integers []int64        // by row, of new ones that bring theirs; 0: the server gives one; nil: to all
 }
 
@@ -66,6 +67,7 @@ func (im *importer) readBlock(ctx context.Context, w *block) error {
 		im.recognise,             // sets found, of rows that have another key here
 		im.resolver.readVersions, // sets groups
 		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
+		im.look,                  // sets scoped
 		im.settle,                // writes the rows
 	} {
 		if err := step(ctx, w); err != nil {

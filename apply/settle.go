@@ -53,7 +53,10 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			}
 		}
 	}
-	return im.writer.write(ctx, q)
+	if err := im.writer.write(ctx, q); err != nil {
+		return err
+	}
+	return im.follow(w, q)
 }
 
 // whoAdded returns who had added rows of a block that were deleted here, where the rules ask for it.
@@ -102,6 +105,9 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.
 		return nil
 	}
 	in, rules := im.incomingRow(w, i, known)
+	if w.scoped != nil {
+		in.Since, w.scoped[i].arrival.News = w.scoped[i].since, rules.News(in)
+	}
 	if why := im.mustWait(w, i, rules, known); why != nil {
 		return im.wait(ctx, w, i, why)
 	}

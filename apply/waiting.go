@@ -134,6 +134,9 @@ func (im *importer) lacks(ctx context.Context, w *block, i int, early bool) (*ca
 // wait sets a row aside that the import has not begun to write.
 func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error {
 	e := im.resolver.keys.at(w.Keys[i])
+	if w.scoped != nil {
+		w.scoped[i].waits = true
+	}
 	if im.writer.aside == nil {
 		return im.writer.setAside(w.l, e.key, why)
 	}

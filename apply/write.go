@@ -77,6 +77,7 @@ type writes struct {
 	changes []uint64      // unsealed ones, which are sealed by this
 
 	mayWait func(r *row) *journal.WaitingRow // what is to be kept of a row that waits at once if it is not taken; see importer.mayWait
+	leftAt  []int                            // places in their block of those of insert and update that wait
 	left    int                              // rows of insert and update that wait
 }
 

@@ -50,7 +50,7 @@ var may = map[string][]string{
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"schema"},
-	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema"},
+	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
 	"undo":      {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
 	"conflicts": {"access", "capture/rowkey", "conflicts/rules", "internal/sqldb", "journal", "merge", "schema", "undo"},
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
