@@ -71,6 +71,10 @@ func (s *Snapshot) Last(ctx context.Context) (merge.Position, error) {
 	return journal.LastEpoch(ctx, s)
 }
 
+// SealedSome reports whether the seal found changes. What follows from these of whom children may have is committed with it, and so is not in
+// the snapshot.
+func (s *Snapshot) SealedSome() bool { return s.epoch.Epoch != 0 }
+
 // Sealed returns what the seal made of a table's changes, nil if there were none.
 func (s *Snapshot) Sealed(t *schema.Table) *SealedTable { return s.sealed[t] }
 

@@ -25,7 +25,7 @@ func (x *exporter) writeConflicts(ctx context.Context) error {
 		case c.Value != nil && len(*c.Value) > batch.MaxValue:
 			x.left.add("conflict records of %s with a value of more than %d MiB", c.Table, batch.MaxValue>>20)
 			return nil
-		case !x.sendsKey(t.Table, c.Key, "conflict records"):
+		case !x.sendsRecord(c) || !x.sendsKey(t.Table, c.Key, "conflict records"):
 			return nil
 		}
 		return x.writeConflict(t, c)
@@ -61,6 +61,9 @@ func (x *exporter) writeConflict(t *table, c journal.Conflict) error {
 	if c.Deletion {
 		r.Notes = []string{batch.NoteDeletion}
 	}
+	if x.scopes.speaks && len(c.Owners) > 0 {
+		r.Owners = [][]string{x.theirTexts(c.Owners)}
+	}
 	if c.Value != nil {
 		r.Values[0] = []byte(x.j.TheirValue(x.aliases, t.Column(c.Column), *c.Value))
 	}
@@ -79,7 +82,7 @@ func (x *exporter) writeResolutions(ctx context.Context) error {
 	var some []journal.ResolvedConflict
 	err := journal.NewerResolutions(ctx, x.snap, x.head.Base.Epoch, x.peer.ID, func(c journal.ResolvedConflict) error {
 		t := x.known[x.j.Catalogue.Table(c.Table)]
-		if t == nil || !t.sendsConflict(c.Conflict) || !c.Fits() || !x.sendsKey(t.Table, c.Key, "decisions about conflicts") {
+		if t == nil || !t.sendsConflict(c.Conflict) || !c.Fits() || !x.sendsRecord(c.Conflict) || !x.sendsKey(t.Table, c.Key, "decisions about conflicts") {
 			return nil
 		}
 		if t != of || len(some) == resolutionsAtOnce {

@@ -8,6 +8,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/scope"
 )
 
 // writeDeletions writes what the peer does not know to be deleted, children before parents.
@@ -16,16 +17,26 @@ func (x *exporter) writeDeletions(ctx context.Context) error {
 		if !t.rules.Sends() && !t.rules.SendsBack() {
 			continue
 		}
-		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, t.base(x.head.Base.Epoch), t.knows, x.j.Authors)
+		base := t.base(x.head.Base.Epoch)
+		if x.filtered(t.Table) && x.scopes.lost(x.plan, base) {
+			base = 0
+		}
+		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, base, t.knows, x.j.Authors)
 		if err != nil {
 			return err
+		}
+		var sights map[string]scope.Sight
+		if x.filtered(t.Table) {
+			if dead, sights, err = x.deadInSight(ctx, t, dead); err != nil {
+				return err
+			}
 		}
 		dead = slices.DeleteFunc(x.snap.Sealed(t.Table).Tombstones(dead), func(d journal.Tombstone) bool {
 			stays, _ := t.filters.FilteredOut(t.Table, d.Key)
 			return stays || !x.sendsDeletion(t, d.Version) || !x.sendsKey(t.Table, d.Key, "deletions")
 		})
 		for some := range chunksOfKeys(dead) {
-			if err := x.writeDead(t, some); err != nil {
+			if err := x.writeDead(ctx, t, some, sights); err != nil {
 				return err
 			}
 		}
@@ -50,7 +61,8 @@ func chunksOfKeys(dead []journal.Tombstone) iter.Seq[[]journal.Tombstone] {
 	}
 }
 
-func (x *exporter) writeDead(t *table, dead []journal.Tombstone) error {
+// writeDead writes a block of deletions. sights says since when the peer has each in sight; nil: it always had.
+func (x *exporter) writeDead(ctx context.Context, t *table, dead []journal.Tombstone, sights map[string]scope.Sight) error {
 	f, err := x.out.current()
 	if err != nil {
 		return err
@@ -66,10 +78,17 @@ func (x *exporter) writeDead(t *table, dead []journal.Tombstone) error {
 	keys := make([]string, len(dead))
 	for i, d := range dead {
 		keys[i] = d.Key
-		_, v := x.as(t, journal.Row{}, merge.Row{Known: true, Dead: d.Version}).Outgoing(x.peer.ID)
+		known := merge.Row{Known: true, Dead: d.Version}
+		if sights != nil {
+			known = sights[d.Key].Told(known)
+		}
+		_, v := x.as(t, journal.Row{}, known).Outgoing(x.peer.ID)
 		b.Times, b.Authors, b.Epochs = append(b.Times, v.Time), append(b.Authors, v.Author), append(b.Epochs, v.Epoch)
 	}
 	if b.Keys, err = f.dict.indexes(t.Table, keys); err != nil {
+		return err
+	}
+	if b.Owners, err = x.ownersOfDead(ctx, t, dead); err != nil {
 		return err
 	}
 	f.made.Deletions += int64(len(dead))

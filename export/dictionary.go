@@ -87,6 +87,9 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 		for _, name := range sent.policies {
 			described.Columns = append(described.Columns, batch.Column{Name: name})
 		}
+		if d.plan.saysPublic(t) {
+			described.Columns = append(described.Columns, batch.Column{Name: batch.PublicColumn})
+		}
 	}
 	n, err := d.w.Table(described)
 	if err != nil {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -74,12 +75,20 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]
 // planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before, and
 // those that the peer can know by fewer versions only get these.
 func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*plan, error) {
-	for again := false; ; again = true {
+	tries := 0
+	for again := false; ; {
 		snap, err := capture.TakeSnapshot(ctx, j, o.Wait)
 		if err != nil {
 			return nil, err
 		}
 		p, err := makePlan(ctx, j, snap, peer, o)
+		if err == nil && p.scopes.filters && snap.SealedSome() {
+			if tries++; tries < maxSnapshots {
+				snap.Close()
+				continue
+			}
+			err = errBusy
+		}
 		if err != nil {
 			snap.Close()
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
@@ -92,6 +101,7 @@ func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*
 		if err == nil && (len(released)+len(apart) == 0 && !changed || again) { // what comes in between goes with the next export
 			return p, nil
 		}
+		again = true
 		snap.Close()
 		if err == nil && len(released) > 0 {
 			err = p.release(ctx, released, o)
@@ -107,6 +117,11 @@ func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*
 		}
 	}
 }
+
+// maxSnapshots is how often a snapshot is taken anew because the seal with it found changes: what follows from these for a scope is not in it.
+const maxSnapshots = 200
+
+var errBusy = errors.New("the application changes more than can be followed: try again")
 
 // exporter writes what a plan says.
 type exporter struct {
@@ -150,7 +165,7 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 // finishAlone finishes the file under way; if there is none, one that is a header, if that is due.
 func (x *exporter) finishAlone(ctx context.Context, always bool) error {
 	if x.out.file == nil {
-		if !always && x.told == nil && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
+		if !always && x.told == nil && !x.scopes.due && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
 			return nil
 		}
 		if err := x.out.beginAlone(); err != nil {

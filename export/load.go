@@ -85,7 +85,11 @@ func (x *exporter) writeDeferred(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			_, err = newReader(x.plan, t).fetch(ctx, "WHERE "+rowkey.Where(t.Table, rows), entries, func(p *portion) error {
+			r := newReader(x.plan, t)
+			if err := r.see(ctx, rows); err != nil {
+				return err
+			}
+			_, err = r.fetch(ctx, "WHERE "+rowkey.Where(t.Table, rows), entries, func(p *portion) error {
 				return x.writeBlock(ctx, t, p, nil)
 			})
 			if err != nil {

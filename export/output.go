@@ -73,9 +73,15 @@ func (o *output) begin(last bool) error {
 	}
 	o.file.dict = newDictionary(o.plan, o.file.w)
 	if o.plan.told != nil {
-		return o.file.w.Rules(o.plan.told)
+		if err := o.file.w.Rules(o.plan.told); err != nil {
+			return err
+		}
 	}
-	return nil
+	said := o.plan.scopes.said
+	if said == nil || said.Said && !h.Last {
+		return nil
+	}
+	return o.file.w.Scope(said)
 }
 
 // finish gives the file its final name, and lets the journal know of it before: a file that nobody has costs nothing, a file that

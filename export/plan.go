@@ -32,9 +32,10 @@ type plan struct {
 	aliases     *journal.Aliases // the peer's keys
 	match       bool             // the file is for matching, and holds only these columns
 	only        map[*schema.Table][]*schema.Column
-	left        leftOut               // what no batch takes
-	told        *batch.RulesItem      // how tables may go, for a peer that has not heard it; nil: it has, or is not told
-	unsent      *unsent               // rows that stay here for now
+	left        leftOut          // what no batch takes
+	told        *batch.RulesItem // how tables may go, for a peer that has not heard it; nil: it has, or is not told
+	unsent      *unsent          // rows that stay here for now
+	scopes      scoping
 	waits       []journal.ReasonCount // of rows of the peer that wait here
 }
 
@@ -104,7 +105,14 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
 		return nil, err
 	}
-	if p.peer.Role == access.Parent && !p.match && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent && slices.ContainsFunc(j.Replicated(), j.Recognises) {
+	silent, err := p.readScopes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.sayScopes(); err != nil {
+		return nil, err
+	}
+	if silent || p.peer.Role == access.Parent && !p.match && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent && slices.ContainsFunc(j.Replicated(), j.Recognises) {
 		p.silent, p.head.Upto, p.unsent = true, p.head.Base, &unsent{}
 		return p, nil
 	}
@@ -214,7 +222,9 @@ func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 }
 
 // needed returns the features that the node has a use for.
-func (p *plan) needed() features.Known { return p.features.Needed(p.j.HasManyColumns()) }
+func (p *plan) needed() features.Known {
+	return p.features.Needed(p.j.HasManyColumns(), p.scopes.speaks)
+}
 
 // findKept finds the rows of which the peer's deletion was refused here, because something that may go up refers to them.
 func (p *plan) findKept(ctx context.Context, t *table) error {

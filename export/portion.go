@@ -6,6 +6,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/scope"
 )
 
 // portion is some rows of one table, as a snapshot holds them.
@@ -14,6 +15,7 @@ type portion struct {
 	key    [][][]byte // by key column, then row; nil is NULL
 	values [][][]byte // by column that is sent, then row
 	known  []merge.Row
+	sights []scope.Sight // since when the peer has each row in sight; nil: it always had
 
 	bytes int    // of the values; known of a part that was split off
 	sizes []int  // bytes of each row's values
@@ -92,6 +94,9 @@ func (p *portion) versions(i int) (n, wide int) {
 // part is some rows of a portion, whose values have so many bytes.
 func (p *portion) part(from, to, size int) *portion {
 	out := &portion{rows: p.rows[from:to], known: p.known[from:to], sizes: p.sizes[from:to], bytes: size}
+	if p.sights != nil {
+		out.sights = p.sights[from:to]
+	}
 	for _, column := range p.key {
 		out.key = append(out.key, column[from:to])
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
+	"github.com/omsync/omsync/scope"
 )
 
 // blockRows and blockBytes bound what is held of a table at once.
@@ -30,7 +31,8 @@ type reader struct {
 	*plan
 	t      *table
 	sealed *capture.SealedTable
-	read   map[journal.Row]bool // nil where each row has a local identity of its own
+	sights map[journal.Row]scope.Sight // of the rows that are read next; nil: all rows may go
+	read   map[journal.Row]bool        // nil where each row has a local identity of its own
 }
 
 func newReader(p *plan, t *table) *reader {
@@ -52,6 +54,9 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 				r.t.staff.lacked[row] = true
 			}
 		}
+	}
+	if r.filtered(r.t.Table) && !few {
+		return r.eachInSight(ctx, lacksDefault, f)
 	}
 	var list []journal.Row
 	if !lacksDefault {
@@ -88,6 +93,9 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 		if err != nil {
 			return err
 		}
+		if err := r.see(ctx, some); err != nil {
+			return err
+		}
 		sized, err := r.cut(ctx, rowkey.Where(r.t.Table, some))
 		if err != nil {
 			return err
@@ -114,6 +122,9 @@ func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error 
 			return err
 		}
 		for _, rows := range sized {
+			if err := r.see(ctx, rows); err != nil {
+				return err
+			}
 			first, last := rows[0].Int, rows[len(rows)-1].Int
 			versions, err := journal.VersionsBetween(ctx, r.snap, r.t.meta.ID, first, last, r.j.Authors)
 			if err != nil {
@@ -142,7 +153,11 @@ func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) err
 	}
 	const n = 500
 	for start := 0; ; start += n {
-		read, err := r.fetch(ctx, fmt.Sprintf("ORDER BY %s LIMIT %d, %d", strings.Join(order, ", "), start, n), versions, f)
+		which := fmt.Sprintf("ORDER BY %s LIMIT %d, %d", strings.Join(order, ", "), start, n)
+		if err := r.seeThose(ctx, which); err != nil {
+			return err
+		}
+		read, err := r.fetch(ctx, which, versions, f)
 		if err != nil || read < n {
 			return err
 		}
@@ -202,15 +217,22 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		read++
 		row := journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}
 		known := knownBy(r.sealed.Groups(row, versions[row]), r.t.meta.Default)
+		sight := scope.Always
+		if r.sights != nil {
+			sight = r.sights[row]
+		}
 		switch {
 		case r.read[row]: // rows that are equal throughout count as one
-		case !r.goes(row, known) || r.t.stays(v[2:]):
+		case !sight.In() || !r.goes(row, sight.Told(known)) || r.t.stays(v[2:]):
 		case r.unsent.has(r.t.Table, row):
 			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
 		case !rowFits(v[2:]):
 			r.left.add("rows of %s with values that are longer than %d MiB", r.t.Name, batch.MaxValue>>20)
 		default:
 			p.add(row, known, v[2:])
+			if r.sights != nil {
+				p.sights = append(p.sights, sight)
+			}
 		}
 		if r.read != nil {
 			r.read[row] = true

@@ -22,7 +22,7 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if t.owed == 0 && t.refused == nil && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil &&
+		if !x.comes(t) && t.owed == 0 && t.refused == nil && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil &&
 			(d.IsEmpty() || d.Epoch <= base) {
 			continue
 		}
@@ -101,6 +101,7 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	partBeside(t, b)
 	addIntegers(t, p, b)
 	b.Columns = append(b.Columns, make([]batch.Values, len(t.policies))...)
+	x.addPublic(t, b, keys)
 	x.addVersions(t, p, b, keys)
 	keepRows(b, func(i int) bool { return keys[i] != "" })
 	return b, nil
@@ -187,7 +188,11 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []string) {
 	link := &x.peer.Link
 	for i, known := range p.known {
-		groups := x.outgoing(t, p.rows[i], known)
+		told := known
+		if p.sights != nil {
+			told = p.sights[i].Told(known)
+		}
+		groups := x.outgoing(t, p.rows[i], told)
 		n, sent := 0, t.sent(p.rows[i])
 		for j := range groups {
 			groups[j].Mask = groups[j].And(sent)

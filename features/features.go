@@ -41,9 +41,9 @@ func Present() Known {
 }
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
-// than 62 columns.
-func (k Known) Needed(wide bool) Known {
-	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool { return f.Name == ManyColumns && !wide })
+// than 62 columns. scopes: scopes are spoken of.
+func (k Known) Needed(wide, scopes bool) Known {
+	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool { return f.Name == ManyColumns && !wide || f.Name == Scopes && !scopes })
 }
 
 // Has reports whether a feature is among them.

@@ -189,7 +189,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if err != nil {
 		return nil, err
 	}
-	known = known.Needed(n.Journal.HasManyColumns())
+	known = known.Needed(n.Journal.HasManyColumns(), false)
 	for _, p := range peers {
 		ps := peer(p, s.Sealed, now)
 		for _, r := range reports {

@@ -1,0 +1,542 @@
+package apply_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/export"
+	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/scope"
+	"github.com/omsync/omsync/scopes"
+)
+
+// scoped is a hub, perhaps a node in the middle, and clinics that may have some patients each.
+type scoped struct {
+	t     *testing.T
+	hub   *sites.Site
+	all   []*sites.Site
+	files []*sites.File // that were sent
+	reads func(*sites.File)
+}
+
+// careProfile is of a small clinic's tables, named as OpenMRS names them.
+const careProfile = `[owner]
+table = "patient"
+[owner.by]
+users = []
+`
+
+func careTables(first string) []string {
+	table := func(name, columns string) string {
+		return "CREATE TABLE " + name + " (" + columns + ") ENGINE=InnoDB AUTO_INCREMENT=" + first
+	}
+	key := func(id string) string { return id + " INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE" }
+	person := func(column string) string {
+		return ", " + column + " INT, FOREIGN KEY (" + column + ") REFERENCES person (person_id)"
+	}
+	return []string{
+		table("person", key("person_id")+", gender VARCHAR(50), city VARCHAR(50)"),
+		table("patient", "patient_id INT PRIMARY KEY, status VARCHAR(50), FOREIGN KEY (patient_id) REFERENCES person (person_id)"),
+		table("users", key("user_id")+", username VARCHAR(50)"+person("person_id")),
+		table("concept", key("concept_id")+", name VARCHAR(50)"),
+		table("person_name", key("person_name_id")+", given_name VARCHAR(50)"+person("person_id")),
+		table("encounter", key("encounter_id")+", form VARCHAR(50), patient_id INT NOT NULL, FOREIGN KEY (patient_id) REFERENCES patient (patient_id)"),
+		table("obs", key("obs_id")+", value_text VARCHAR(50), encounter_id INT, FOREIGN KEY (encounter_id) REFERENCES encounter (encounter_id)"+person("person_id")),
+		table("encounter_note", key("note_id")+", text VARCHAR(50), encounter_id INT NOT NULL, FOREIGN KEY (encounter_id) REFERENCES encounter (encounter_id)"),
+		table("relationship", key("relationship_id")+", kind VARCHAR(50)"+person("person_a")+person("person_b")),
+	}
+}
+
+// scopedSite is a node on some tables.
+func scopedSite(t *testing.T, name, profile string, ddl []string) *sites.Site {
+	t.Helper()
+	s := sites.New(t, name, profile, ddl...)
+	s.Features, s.Waits, s.Listens = features.Present(), true, true
+	return s
+}
+
+// newScoped makes a hub with some patients, h1 and so on, and clinics below it.
+func newScoped(t *testing.T, patients int, clinics ...string) *scoped {
+	t.Helper()
+	n := &scoped{t: t, hub: scopedSite(t, "hub", careProfile, careTables("1"))}
+	n.hub.Listens = false
+	n.hub.Exec("INSERT INTO concept (uuid, name) VALUES ('c1', 'weight'), ('c2', 'height')",
+		"INSERT INTO person (uuid, gender) VALUES ('boss', 'F')", "INSERT INTO person_name (uuid, given_name, person_id) SELECT 'boss-name', 'Beth', person_id FROM person",
+		"INSERT INTO users (uuid, username, person_id) SELECT 'u1', 'boss', person_id FROM person")
+	n.hub.Init()
+	for i := range patients {
+		register(n.hub, fmt.Sprintf("h%d", i+1))
+	}
+	n.all = append(n.all, n.hub)
+	for _, name := range clinics {
+		n.below(n.hub, name)
+	}
+	return n
+}
+
+// register adds a patient with an encounter.
+func register(s *sites.Site, uuid string) {
+	do(s, "INSERT INTO person (uuid, gender) VALUES ('"+uuid+"', 'F')", "INSERT INTO patient (patient_id) VALUES ([person "+uuid+"])",
+		"INSERT INTO person_name (uuid, given_name, person_id) VALUES ('"+uuid+"-name', 'Achieng', [person "+uuid+"])")
+	visit(s, uuid+"-visit", uuid)
+}
+
+// visit adds an encounter with an observation and a note.
+func visit(s *sites.Site, uuid, patient string) {
+	do(s, "INSERT INTO encounter (uuid, patient_id) VALUES ('"+uuid+"', [person "+patient+"])",
+		"INSERT INTO obs (uuid, value_text, person_id, encounter_id) VALUES ('"+uuid+"-obs', '61', [person "+patient+"], [encounter "+uuid+"])",
+		"INSERT INTO encounter_note (uuid, text, encounter_id) VALUES ('"+uuid+"-note', 'well', [encounter "+uuid+"])")
+}
+
+// below adds a node below another.
+func (n *scoped) below(parent *sites.Site, name string) *sites.Site {
+	s := scopedSite(n.t, name, careProfile, careTables(fmt.Sprint(1000*(2*len(n.all)-1))))
+	s.Init()
+	parent.Connect(s)
+	n.all = append(n.all, s)
+	return s
+}
+
+func (n *scoped) site(name string) *sites.Site {
+	return n.all[slices.IndexFunc(n.all, func(s *sites.Site) bool { return s.Name == name })]
+}
+
+// decideScope has somebody change scopes at a node, in a transaction of its own.
+func decideScope(t *testing.T, s *sites.Site, f func(scope.Node)) {
+	t.Helper()
+	decideOn(t, s, func(store *scopes.Store) { f(store.Node()) })
+}
+
+func decideOn(t *testing.T, s *sites.Site, f func(*scopes.Store)) {
+	t.Helper()
+	ctx := context.Background()
+	s.Seal()
+	conn, err := s.J.DB.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := journal.Gate(ctx, conn, false, sites.Wait); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.ExecContext(ctx, "ROLLBACK")
+	store, err := scopes.Open(ctx, s.J, scopes.Options{Read: conn, Write: conn, Cause: scopes.Person, Person: "test", Epoch: func() (uint64, error) {
+		at, err := journal.NextEpoch(ctx, conn, false, s.J.Now())
+		return at.Epoch, err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(store)
+	if err := store.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func peerID(t *testing.T, s, peer *sites.Site) merge.Peer {
+	t.Helper()
+	p, err := journal.PeerByName(context.Background(), s.J.DB, peer.Name, false)
+	if err != nil || p == nil {
+		t.Fatal(p, err)
+	}
+	return p.ID
+}
+
+// own gives a child a scope with some owners in it.
+func (n *scoped) own(parent, child *sites.Site, owners ...scope.Owner) {
+	n.t.Helper()
+	p := peerID(n.t, parent, child)
+	decideOn(n.t, parent, func(store *scopes.Store) {
+		node := store.Node()
+		node.Publish(store.Named()...)
+		node.Begin(p, owners)
+	})
+}
+
+func (n *scoped) admit(parent, child *sites.Site, owners ...scope.Owner) {
+	n.t.Helper()
+	p := peerID(n.t, parent, child)
+	decideScope(n.t, parent, func(node scope.Node) {
+		for _, o := range owners {
+			node.Admit(p, o, 0)
+		}
+	})
+}
+
+// exchange lets all send until nobody has anything to send, and looks into each file before it is imported.
+func (n *scoped) exchange() {
+	n.t.Helper()
+	for range 14 {
+		sent := 0
+		for _, a := range n.all {
+			for _, b := range n.all {
+				if !n.linked(a, b) {
+					continue
+				}
+				for _, f := range a.Export(b) {
+					sent++
+					n.look(f)
+					if r := b.Import(f); r.Outcome != apply.Applied && r.Outcome != apply.Covered {
+						n.t.Fatalf("%s from %s: %v", f.Name, a.Name, r.Outcome)
+					}
+				}
+			}
+		}
+		if sent == 0 {
+			return
+		}
+	}
+	n.t.Fatal("it goes on and on")
+}
+
+func (n *scoped) linked(a, b *sites.Site) bool {
+	p, err := journal.PeerByName(context.Background(), a.J.DB, b.Name, false)
+	return err == nil && p != nil
+}
+
+// personTables are tables of which each row belongs to one patient, and by what: written down here, not asked of the profile.
+var personTables = [][2]string{
+	{"person", "person_id"}, {"person_name", "person_id"}, {"person_address", "person_id"}, {"person_attribute", "person_id"}, {"patient_identifier", "patient_id"},
+	{"encounter", "patient_id"}, {"obs", "person_id"}, {"orders", "patient_id"}, {"visit", "patient_id"}, {"patient_program", "patient_id"},
+}
+
+// rowsOf lists the uuids of all rows of a site's patients, by patient; those of staff are left out, but only the person's own row.
+func rowsOf(t *testing.T, s *sites.Site) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	for _, c := range personTables {
+		if s.J.Catalogue.Table(c[0]) == nil || s.J.Catalogue.Table(c[0]).Column(c[1]) == nil {
+			continue
+		}
+		query := "SELECT p.uuid, r.uuid FROM " + c[0] + " r JOIN patient w ON w.patient_id = r." + c[1] + " JOIN person p ON p.person_id = w.patient_id"
+		if c[0] == "person" {
+			query += " WHERE p.person_id NOT IN (SELECT person_id FROM users WHERE person_id IS NOT NULL)"
+		}
+		rows, err := s.DB.Query(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var patient, row sql.NullString
+			if err := rows.Scan(&patient, &row); err != nil {
+				t.Fatal(err)
+			}
+			out[patient.String] = append(out[patient.String], row.String)
+		}
+		rows.Close()
+	}
+	return out
+}
+
+// patients lists the uuids of a site's patients.
+func patients(t *testing.T, s *sites.Site) []string {
+	t.Helper()
+	rows, err := s.DB.Query("SELECT p.uuid FROM patient JOIN person p ON p.person_id = patient_id ORDER BY 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var u string
+		if err := rows.Scan(&u); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// look makes sure that a file to a child with a scope says nothing of a patient who is not in the scope now.
+func (n *scoped) look(f *sites.File) {
+	n.t.Helper()
+	n.files = append(n.files, f)
+	in, filtered := map[string]bool{}, false
+	rows, err := f.From.DB.Query("SELECT s.own FROM omsync_scope_peer s JOIN omsync_peer p ON p.id = s.peer_id WHERE p.name = ? AND p.role = 'child'", f.To.Name)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for rows.Next() {
+		if err := rows.Scan(&filtered); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	rows.Close()
+	if !filtered {
+		return
+	}
+	rows, err = f.From.DB.Query("SELECT s.owner_key FROM omsync_scope s JOIN omsync_peer p ON p.id = s.peer_id WHERE p.name = ? AND s.since > 0", f.To.Name)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			n.t.Fatal(err)
+		}
+		in[key] = true
+	}
+	rows.Close()
+	said := textsIn(n.t, f)
+	for patient, rows := range rowsOf(n.t, f.From) {
+		if in[strings.ToLower(patient)] {
+			continue
+		}
+		for _, row := range rows {
+			if said[row] {
+				n.t.Errorf("%s to %s has %s, of patient %s who is not in its scope", f.Name, f.To.Name, row, patient)
+			}
+		}
+	}
+}
+
+// textsIn returns all that stands in a file: keys, values, owners.
+func textsIn(t *testing.T, f *sites.File) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	r, err := batch.Open(bytes.NewReader(f.Data), int64(len(f.Data)), func(*batch.Header, []byte, []byte) error { return nil }, func(r io.Reader) (io.Reader, error) { return r, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	add := func(values ...batch.Values) {
+		for _, v := range values {
+			for _, b := range v.Bytes {
+				out[string(b)] = true
+			}
+		}
+	}
+	for {
+		item, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch i := item.(type) {
+		case *batch.KeysItem:
+			add(i.Parts...)
+		case *batch.Rows:
+			add(i.Columns...)
+		case *batch.Records:
+			add(batch.Values{Bytes: i.Values})
+			for _, of := range i.Owners {
+				for _, o := range of {
+					out[o] = true
+				}
+			}
+		case *batch.Deletions:
+			for _, of := range i.Owners {
+				for _, o := range of {
+					out[o] = true
+				}
+			}
+		}
+	}
+}
+
+// whole makes sure that a site has all rows that another has of some patients, and of no others.
+func (n *scoped) whole(of, at *sites.Site, want ...string) {
+	n.t.Helper()
+	slices.Sort(want)
+	if got := patients(n.t, at); !slices.Equal(got, want) {
+		n.t.Errorf("%s has patients %q, want %q", at.Name, got, want)
+	}
+	there, here := rowsOf(n.t, of), rowsOf(n.t, at)
+	for _, p := range want {
+		a, b := slices.Sorted(slices.Values(there[p])), slices.Sorted(slices.Values(here[p]))
+		if !slices.Equal(a, b) {
+			n.t.Errorf("%s has %d rows of %s, %s has %d", of.Name, len(a), p, at.Name, len(b))
+		}
+	}
+}
+
+// A clinic gets what all share, and of the hub's patients those in its scope, whole.
+func TestScopeOwn(t *testing.T) {
+	t.Parallel()
+	n := newScoped(t, 4, "kisumu", "migori")
+	k, m := n.site("kisumu"), n.site("migori")
+	n.own(n.hub, k)
+	n.own(n.hub, m)
+	n.exchange()
+	n.whole(n.hub, k)
+	for _, query := range []string{"SELECT GROUP_CONCAT(name) FROM concept", "SELECT GROUP_CONCAT(username, person.uuid) FROM users JOIN person USING (person_id)"} {
+		if a, b := n.hub.One(query), k.One(query); a != b || a == "" {
+			t.Errorf("%s: %s at the hub, %s at the clinic", query, a, b)
+		}
+	}
+	if x := k.One("SELECT COUNT(*) FROM person_name"); x != "0" {
+		t.Errorf("%s names at the clinic", x)
+	}
+	register(k, "kim")
+	register(m, "mia")
+	n.exchange()
+	n.whole(n.hub, k, "kim")
+	n.whole(n.hub, m, "mia")
+	n.whole(n.hub, n.hub, "h1", "h2", "h3", "h4", "kim", "mia")
+	do(n.hub, "UPDATE person SET gender = 'M' WHERE uuid IN ('kim', 'mia', 'h1')")
+	visit(n.hub, "kim-at-hub", "kim")
+	n.exchange()
+	n.whole(n.hub, k, "kim")
+	if g := k.One("SELECT gender FROM person WHERE uuid = 'kim'"); g != "M" {
+		t.Errorf("an edit at the hub did not come: %s", g)
+	}
+	n.admit(n.hub, k, "h1", "mia")
+	early := n.hub.Export(k)
+	n.exchange()
+	n.whole(n.hub, k, "kim", "mia", "h1")
+	do(k, "UPDATE person SET gender = 'N' WHERE uuid = 'mia'")
+	visit(k, "mia-at-kisumu", "mia")
+	n.exchange()
+	n.whole(n.hub, m, "mia")
+	for _, s := range []*sites.Site{n.hub, m} {
+		if g := s.One("SELECT gender FROM person WHERE uuid = 'mia'"); g != "N" {
+			t.Errorf("at %s an edit made at kisumu did not come: %s", s.Name, g)
+		}
+	}
+
+	// Who leaves is not sent, and stays as they are there.
+	before := n.hub.Export(k, sites.Full)
+	p := peerID(t, n.hub, k)
+	decideScope(t, n.hub, func(node scope.Node) { node.Leave(p, "h1") })
+	do(n.hub, "UPDATE person SET gender = 'X' WHERE uuid IN ('h1', 'kim')")
+	n.exchange()
+	if g := k.One("SELECT GROUP_CONCAT(gender ORDER BY uuid) FROM person WHERE uuid IN ('h1', 'kim')"); g != "M,X" {
+		t.Errorf("after h1 left: %s", g)
+	}
+	if e := held(t, k, "h1"); e != 0 {
+		t.Errorf("the clinic takes h1 for one in its scope, since %d", e)
+	}
+	for _, f := range append(before, early...) {
+		k.Import(f)
+	}
+	n.exchange()
+	if e := entry(t, n.hub, p, "h1"); e.In() {
+		t.Errorf("old files brought h1 back: %+v", e)
+	}
+
+	// The clinic asks, for one who left and one who never was in; both come whole, with what was deleted meanwhile.
+	do(n.hub, "DELETE FROM encounter_note WHERE uuid = 'h1-visit-note'")
+	decideScope(t, k, func(node scope.Node) { node.SetWant("h1", true); node.Ask("h2"); node.Ask("nobody") })
+	n.exchange()
+	n.whole(n.hub, k, "kim", "mia", "h1", "h2")
+	if e := held(t, k, "nobody"); e == 0 {
+		t.Error("who is not here yet may enter, and the clinic was not told")
+	}
+	register(n.hub, "nobody")
+	n.exchange()
+	n.whole(n.hub, k, "kim", "mia", "h1", "h2", "nobody")
+
+	// The clinic writes about somebody whom it has from before, and who left.
+	decideScope(t, n.hub, func(node scope.Node) { node.Leave(p, "h2") })
+	visit(k, "h2-again", "h2")
+	visit(n.hub, "h2-meanwhile", "h2")
+	n.exchange()
+	n.whole(n.hub, k, "kim", "mia", "h1", "h2", "nobody")
+
+	// A record of a conflict goes with its patient, and only so.
+	do(k, "UPDATE person SET city = 'Ahero' WHERE uuid = 'mia'")
+	do(m, "UPDATE person SET city = 'Siaya' WHERE uuid = 'mia'")
+	n.exchange()
+	if a, b, c := n.hub.Conflicts(), k.Conflicts(), m.Conflicts(); len(a) == 0 || !slices.Equal(a, b) || !slices.Equal(a, c) {
+		t.Errorf("records at the hub %q, at kisumu %q, at migori %q", a, b, c)
+	}
+
+	// Without a scope it gets everything.
+	decideScope(t, n.hub, func(node scope.Node) { node.End(p) })
+	n.exchange()
+	n.whole(n.hub, k, patients(t, n.hub)...)
+	sites.Same(t, n.hub, k)
+}
+
+// held returns the parent's epoch at which a node heard that it may have an owner.
+func held(t *testing.T, s *sites.Site, o scope.Owner) (epoch uint64) {
+	t.Helper()
+	decideScope(t, s, func(node scope.Node) { epoch = node.Held(o) })
+	return epoch
+}
+
+// entry returns what a node keeps of a child and an owner.
+func entry(t *testing.T, s *sites.Site, p merge.Peer, o scope.Owner) (e scope.Entry) {
+	t.Helper()
+	decideScope(t, s, func(node scope.Node) { e = node.Entry(p, o) })
+	return e
+}
+
+// A request climbs through a node in the middle, which gets whom those below it get.
+func TestScopeMiddle(t *testing.T) {
+	t.Parallel()
+	n := newScoped(t, 3, "county")
+	c := n.site("county")
+	k := n.below(c, "kisumu")
+	n.own(n.hub, c)
+	n.own(c, k)
+	n.exchange()
+	n.whole(n.hub, c)
+	decideScope(t, k, func(node scope.Node) { node.Ask("h2") })
+	n.exchange()
+	n.whole(n.hub, c, "h2")
+	n.whole(n.hub, k, "h2")
+	register(k, "kim")
+	do(n.hub, "UPDATE person SET gender = 'X' WHERE uuid = 'h2'")
+	do(k, "DELETE FROM encounter_note WHERE uuid = 'h2-visit-note'")
+	n.exchange()
+	n.whole(n.hub, c, "h2", "kim")
+	n.whole(n.hub, k, "h2", "kim")
+	n.whole(k, n.hub, "h1", "h2", "h3", "kim")
+}
+
+// A child whose program is too old cannot have a scope: nothing goes to it.
+func TestScopeOldProgram(t *testing.T) {
+	t.Parallel()
+	n := newScoped(t, 1, "kisumu")
+	k := n.site("kisumu")
+	k.Features = features.Known{{Name: features.Rules, Since: "0.1.0"}}
+	n.exchange()
+	n.whole(n.hub, k, "h1")
+	for _, f := range n.files {
+		if f.To != k {
+			continue
+		}
+		h, err := batch.ReadHeader(bytes.NewReader(f.Data))
+		if err != nil || h.HasScopes() {
+			t.Errorf("%s: %v, %v", f.Name, h, err)
+		}
+	}
+	n.own(n.hub, k, "h1")
+	do(n.hub, "UPDATE person SET gender = 'X' WHERE uuid = 'h1'")
+	if files, err := n.hub.ExportErr(k); !errors.Is(err, export.ErrNoScopes) || len(files) != 0 {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	k.Features = features.Present()
+	n.send(k, n.hub, sites.Full)
+	n.exchange()
+	if g := k.One("SELECT gender FROM person"); g != "X" {
+		t.Errorf("once the program is new: %s", g)
+	}
+}
+
+// send has one site send to another.
+func (n *scoped) send(from, to *sites.Site, o ...func(*export.Options)) {
+	n.t.Helper()
+	for _, f := range from.Export(to, o...) {
+		n.look(f)
+		to.Import(f)
+	}
+}
