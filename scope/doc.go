@@ -45,7 +45,6 @@
 //
 //	merge.Receive                            // the link's acknowledgement is raised
 //	node.Rejoin(d.Rejoin.Position.Epoch)     // from the parent, if Decision.Rejoin
-//	node.Acknowledged(child, link.Acked.Epoch)             // from a child
 //	node.Request(child, wants, link.Acked.Epoch, h.Ack.Epoch, d.Valid) // from a child, whatever the verdict
 //	for each row:
 //	    in.Since = node.Sight(peer, row).Since()           // from a child; from the parent 0

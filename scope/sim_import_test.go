@@ -60,7 +60,6 @@ func (s *site) receive(f *file) string {
 	}
 	s.seal()
 	if f.src != s.parent {
-		n.Acknowledged(l.peer, l.Acked.Epoch)
 		n.Request(l.peer, f.wants, l.Acked.Epoch, f.head.Ack.Epoch, d.Valid)
 	}
 	if d.Verdict != merge.Apply {

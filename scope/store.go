@@ -6,8 +6,8 @@ import "github.com/omsync/omsync/merge"
 type Child struct {
 	// All: the child has no scope, it gets everything.
 	All bool
-	// Since is the epoch at which it last got a scope, or lost one. With All, what its scope had left out is in its sight since then; 0: it
-	// never had a scope, or has all since long.
+	// Since is the epoch at which it last got a scope, or lost one; 0: it is as it was from the first. With All, what its scope had left out is
+	// in its sight since then.
 	Since uint64
 	// Approve: a request of the child's waits for a person.
 	Approve bool
