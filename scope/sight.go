@@ -50,7 +50,7 @@ func (s Sight) with(o Sight) Sight {
 // something of it came here later than base, or it came into sight later; and not from the child, which has that. So who enters a scope is
 // sent whole, however old the rows. It stands in place of [merge.Row.NewerThan].
 func (s Sight) Sends(row merge.Row, base uint64, p merge.Peer) bool {
-	return s.In() && s.Told(row).NewerThan(base, p)
+	return s.In() && row.Again(uint64(s)).NewerThan(base, p)
 }
 
 // Told returns a row as the child is told of it: no version with an earlier epoch than the one since which the child has it in sight, so
