@@ -54,8 +54,9 @@ func (s *site) receive(f *file) string {
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
 		s.loseWaiting(f.src)
-		if f.src == s.parent {
-			n.Rejoin(d.Rejoin.Position.Epoch)
+		if f.src == s.parent && n.Rejoin(d.Rejoin.Position.Epoch) {
+			s.add(f.src)
+			return "added again"
 		}
 	}
 	s.seal()

@@ -11,6 +11,7 @@ type Said struct {
 	Entered []Owner // who is in it, told since base
 	Left    []Owner // who left
 	Denied  []Owner // whom it asked for in vain
+	Purge   []Owner // of those who left: of whom it is to delete what it has
 }
 
 // Ask notes that this node asks its parent for an owner, unless the parent said that this node has it.
@@ -57,9 +58,15 @@ func (n Node) Hear(s Said, upto uint64) {
 	for _, o := range s.Denied {
 		n.SetWant(o, false)
 	}
+	for _, o := range s.Purge {
+		if n.Store.Purge(o).Told != upto {
+			n.SetPurge(o, Purge{Told: upto})
+		}
+	}
 	for _, o := range s.Entered {
 		n.SetHeld(o, upto)
 		n.SetWant(o, false)
+		n.SetPurge(o, Purge{})
 	}
 	if lost {
 		n.askForChildren()
@@ -80,15 +87,23 @@ func (n Node) askForChildren() {
 	}
 }
 
-// Rejoin is to be called when the parent was restored: this node asks again for whom it was told of since the parent's epoch common,
-// the last one that the two share.
-func (n Node) Rejoin(common uint64) {
+// Rejoin is to be called when the parent was restored, with its last epoch that the two share, and with 0 when this node added its parent
+// again: this node asks again for whom it was told of since then. It reports whether it has deleted rows since that the parent believes it to have:
+// then the caller adds the parent again, so that all is sent anew.
+func (n Node) Rejoin(common uint64) (lacks bool) {
+	for _, o := range n.Purges() {
+		if u := n.Store.Purge(o); u.Told > common {
+			lacks = lacks || u.Done
+			n.SetPurge(o, Purge{})
+		}
+	}
 	for _, o := range n.Holds() {
 		if n.Held(o) > common {
 			n.SetHeld(o, 0)
 			n.SetWant(o, true)
 		}
 	}
+	return lacks
 }
 
 // Request takes what a header from a child asks for. acked is the epoch of this node's that the child has acknowledged on the link, ack the
