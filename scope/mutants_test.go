@@ -22,11 +22,11 @@ type mutant struct {
 
 // mutants says of each rule what becomes of the exchange without it, as far as schedules notice at all.
 var mutants = []mutant{
-	{"a child is sent only what is in its sight", "sight.go", "s.In() && row.Again", "row.Again", 500, ""},
+	{"a child is sent only what is in its sight", "sight.go", "s.In() && row.NewerThan", "row.NewerThan", 500, ""},
 	{"all that a row refers to must be in sight, not some", "sight.go", "if s == Out || o == Out {", "if s == Out && o == Out {", 500, ""},
-	{"a row is in sight since the last of its owners came", "sight.go", "return max(s, o)", "return max(min(s, o), min(max(s, o), s))", 20000, ""},
-	{"what comes into sight is sent, whatever its age", "sight.go", "row.Again(uint64(s)).NewerThan(base, p)", "row.NewerThan(base, p)", 500, ""},
-	{"it is told as from then", "sight.go", "{ return row.Again(uint64(s)) }", "{ return row }", 5000, ""},
+	{"a row is in sight since the last of its owners came", "sight.go", "return max(s, o)", "return o", 20000, ""},
+	{"what comes into sight is sent, whatever its age", "sight.go", "base = 0\n", "_ = base\n", 500, ""},
+	{"it is told as from then", "sight.go", "if s <= Always {", "if true {", 5000, ""},
 	{"it counts as seen as from then", "sight.go", "return uint64(s)\n}", "return 0\n}", 2000, ""},
 	{"what is out of sight was not seen", "sight.go", "return merge.OutOfSight", "return 0", 2000, ""},
 
@@ -98,6 +98,12 @@ var mutants = []mutant{
 	{"who stays is asked for upwards", "set.go", "Told: at})\n\t\tn.Ask(o)", "Told: at})", 20000, ""},
 	{"what waits keeps what it needs when a scope begins", "set.go", "\tn.awaitAll(p)\n", "", 0, "TestBeginKeepsWhatWaitingRowsNeed"},
 	{"a scope that ends answers what a person had not", "set.go", "\t\t\te.Asked = false\n\t\t\tn.SetEntry(p, o, e)\n\t\t\tn.Ask(o)\n", "", 20000, ""},
+	{"who is in a child's scope is not purged", "purge.go", "n.Child(p).All || n.Entry(p, o).In()", "n.Child(p).All", 20000, ""},
+	{"nor what the parent has not acknowledged", "purge.go", " || whole || pending {", " || whole {", 20000, ""},
+	{"who entered again is not purged", "want.go", "n.SetPurge(o, Purge{})\n\t}\n\tif lost", "}\n\tif lost", 20000, ""},
+	{"a public row is not purged", "purge.go", " && !n.Public(row).In()", "", 20000, ""},
+	{"what came from a child counts as made here once it is purged there", "sim_scopes_test.go", "e.Row = e.Reclaim(p, 0, s.Epoch())", "", 20000, ""},
+	{"after its parent's restore a child says what it has purged", "want.go", "lacks = lacks || u.Done", "_ = u", 20000, ""},
 	{"a rule takes out only whom it brought", "set.go", "e.In() && e.Rule && !stays[o]", "e.In() && !stays[o]", 0, "TestRuleTakesOutWhomItBrought"},
 	{"a rule changes nothing for a child without a scope", "set.go", "if n.Child(p).All {\n\t\treturn c", "if false {\n\t\treturn c", 0, "TestRuleTakesOutWhomItBrought"},
 }

@@ -315,7 +315,7 @@ func TestAsksNoMoreThanMax(t *testing.T) {
 	if len(asks) != scope.MaxWants {
 		t.Fatalf("%d", len(asks))
 	}
-	s.node().Hear(scope.Said{Entered: asks}, 1)
+	s.node().Hear(scope.Said{Entered: asks}, 1, 1)
 	if got := s.node().Asks(); len(got) != 7 {
 		t.Errorf("%d follow", len(got))
 	}

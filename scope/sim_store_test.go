@@ -216,7 +216,7 @@ func (s *site) doPurge() {
 			}
 			e := s.rows[k]
 			rows = append(rows, k)
-			pending = pending || e.NewerThan(up.Acked.Epoch, up.peer)
+			pending = pending || e.NewerThan(s.purge[o].Ack, up.peer)
 		}
 		if !s.node().MayPurge(o, whole, pending) {
 			continue
@@ -224,7 +224,9 @@ func (s *site) doPurge() {
 		for _, k := range rows {
 			delete(s.rows, k)
 		}
-		s.SetPurge(o, scope.Purge{Told: s.purge[o].Told, Done: true})
+		u := s.purge[o]
+		u.Done = true
+		s.SetPurge(o, u)
 		s.w.tell("%s purges %s: %v", s.name, o, rows)
 	}
 }

@@ -72,15 +72,15 @@ func schedule(seed int64, talk func(string, ...any)) string {
 				w.backups[n] = w.sites[n].backup()
 				w.tell("backup of %s", n)
 			}
-		case r.Float64() < .08:
+		case r.Float64() < .12:
 			w.people(r, node(), keys)
-		case switches && more.Float64() < .04:
+		case switches && more.Float64() < .06:
 			if n := node(); more.Intn(2) == 0 {
 				w.begin(n)
 			} else {
 				w.whole(n)
 			}
-		case rules && more.Float64() < .03:
+		case rules && more.Float64() < .05:
 			n := node()
 			w.ruled[n] = !w.ruled[n]
 			w.tell("a rule for %s: %v", n, w.ruled[n])
@@ -133,7 +133,11 @@ func (w *world) application(r *rand.Rand, site, key string, homes map[string]str
 // people has people do something with the scope of a node, or merge two patients there.
 func (w *world) people(r *rand.Rand, n string, keys []string) {
 	k := fmt.Sprintf("p%d", 1+r.Intn(3))
-	switch r.Intn(6) {
+	x := r.Intn(7)
+	if w.purges && r.Intn(3) == 0 {
+		x = 0
+	}
+	switch x {
 	case 0:
 		s, p := w.end(n)
 		if s == nil {
@@ -146,7 +150,7 @@ func (w *world) people(r *rand.Rand, n string, keys []string) {
 			}
 		}
 		if len(in) > 0 {
-			w.leave(n, in[r.Intn(len(in))], w.purges && r.Intn(2) == 0)
+			w.leave(n, in[r.Intn(len(in))], w.purges && r.Intn(4) > 0)
 		}
 		if r.Intn(2) == 0 {
 			w.oldFile(r, [2]string{n, s.name})
@@ -157,7 +161,7 @@ func (w *world) people(r *rand.Rand, n string, keys []string) {
 		}
 	case 1:
 		w.merge(n, k, fmt.Sprintf("p%d", 1+r.Intn(3)))
-	case 2, 3:
+	case 2, 3, 4:
 		w.admit(n, k)
 	default:
 		w.ask(n, k)

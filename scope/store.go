@@ -78,6 +78,7 @@ type Upwards interface {
 // Purge is what a node keeps of an owner of whom it is to delete what it has.
 type Purge struct {
 	Told uint64 // the parent's epoch up to which it was when it said so; 0: it did not
+	Ack  uint64 // this node's epoch that it acknowledged with that
 	Done bool   // the rows are deleted
 }
 

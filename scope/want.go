@@ -42,9 +42,9 @@ func (n Node) Asks() []Owner {
 	return asks
 }
 
-// Hear takes what the header of a batch from the parent says of this node's scope. It is called once the batch is applied, with its end,
-// for a load in parts with the last one: what an old file says is not heard.
-func (n Node) Hear(s Said, upto uint64) {
+// Hear takes what the header of a batch from the parent says of this node's scope. It is called once the batch is applied, with its end
+// and its acknowledgement, for a load in parts with the last one: what an old file says is not heard.
+func (n Node) Hear(s Said, upto, ack uint64) {
 	lost := n.Whole() && !s.Whole
 	n.SetWhole(s.Whole)
 	if lost { // a scope begins, and the header says who is in it
@@ -59,9 +59,7 @@ func (n Node) Hear(s Said, upto uint64) {
 		n.SetWant(o, false)
 	}
 	for _, o := range s.Purge {
-		if n.Store.Purge(o).Told != upto {
-			n.SetPurge(o, Purge{Told: upto})
-		}
+		n.SetPurge(o, Purge{Told: upto, Ack: ack, Done: n.Store.Purge(o).Done})
 	}
 	for _, o := range s.Entered {
 		n.SetHeld(o, upto)
