@@ -225,6 +225,8 @@ func (f *finder) listen(t *Table) {
 			switch {
 			case col == nil:
 				f.failExact(rule, t, "the table has no column %s", name)
+			case col.leads() == nil && col.conditional():
+				f.failExact(rule, t, "%s refers to a table in some rows only, and no path goes by that", name)
 			case col.leads() == nil:
 				f.failExact(rule, t, "%s refers to no table: say to which under [references.%s]", name, tomlKey(t.Name))
 			case col.leads().To == t:
