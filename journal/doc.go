@@ -51,8 +51,8 @@
 //
 //	id            order of the changes
 //	table_id      omsync_table.id
-//	operation     1 insert, 2 update, 3 delete, 4 update of columns whose bits are above 62, 5 what a row said of its owners before:
-//	              see Was
+//	operation     1 insert, 2 update, 3 delete, 4 update of columns whose bits are above 62; 5 what a column that says whose a row is held
+//	              before the change that follows
 //	local_id      the row's local id; NULL in a table without one
 //	local_key     its local key; NULL in a table with a local id
 //	deleted_key   of a deleted row: what identified it beyond its local id or key, nearly always its uuid; of 5 a column's name
