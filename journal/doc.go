@@ -227,6 +227,7 @@
 //	changed       the latest of these four
 //	asked         1: the child asks for the owner, and a person is to answer
 //	rule          1: only a rule brought the owner in
+//	purging       1, of an owner who left: the child is to delete what it has of the owner
 //
 // omsync_scope_row: rows and tombstones in a child's sight by themselves.
 //
@@ -262,6 +263,13 @@
 //
 //	owner_key     row key of the owner
 //	epoch         the parent's epoch up to which the batch was that said so
+//
+// omsync_purge: the owners of whom this node is to delete what it has, and did.
+//
+//	owner_key     row key of the owner
+//	told          the parent's epoch up to which the batch was that said so
+//	ack           this node's epoch that the batch acknowledged
+//	done          1: the rows are deleted
 //
 // omsync_buried: the owners of deleted rows. A deletion without any had none, or nobody knows.
 //

@@ -141,6 +141,9 @@ func trim(to []scope.Row) []scope.Row {
 // have. Of one that is not here nobody knows which; it is taken for an owner, unless the other died here.
 func (s *Store) ownerByKey(from *schema.Table, key string) scope.Row {
 	own := scope.Row{Table: s.owners.Table.Name, Key: key}
+	if s.gone[own] {
+		return own
+	}
 	if s.Place(own); s.alive(own) {
 		return own
 	}
@@ -149,7 +152,7 @@ func (s *Store) ownerByKey(from *schema.Table, key string) scope.Row {
 	}
 	for _, t := range s.owners.Bases {
 		base := scope.Row{Table: t.Name, Key: key}
-		if s.Place(base); s.alive(base) || s.died(t, key) && !s.died(s.owners.Table, key) {
+		if s.Place(base); s.gone[base] || s.alive(base) || s.died(t, key) && !s.died(s.owners.Table, key) {
 			return base
 		}
 	}

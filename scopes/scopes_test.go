@@ -1,4 +1,4 @@
-package scopes
+package scopes_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 	"github.com/omsync/omsync/owners"
 	"github.com/omsync/omsync/schema"
 	"github.com/omsync/omsync/scope"
+	"github.com/omsync/omsync/scopes"
 	"pgregory.net/rapid"
 )
 
@@ -73,9 +74,9 @@ func newNode(t *testing.T, patients int) (*sql.DB, *journal.Journal) {
 	return db, j
 }
 
-func begin(t interface{ Fatal(...any) }, j *journal.Journal, q sqldb.DB) *Store {
+func begin(t interface{ Fatal(...any) }, j *journal.Journal, q sqldb.DB) *scopes.Store {
 	epoch := uint64(0)
-	s, err := Open(context.Background(), j, Options{Read: q, Write: q, Cause: Person, Person: "alice", Epoch: func() (uint64, error) { epoch += 7; return epoch, nil }})
+	s, err := scopes.Open(context.Background(), j, scopes.Options{Read: q, Write: q, Cause: scopes.Person, Person: "alice", Epoch: func() (uint64, error) { epoch += 7; return epoch, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ func begin(t interface{ Fatal(...any) }, j *journal.Journal, q sqldb.DB) *Store 
 }
 
 // all returns all rows of a table that have a key.
-func all(t *testing.T, db *sql.DB, x *schema.Table) (out []Known) {
+func all(t *testing.T, db *sql.DB, x *schema.Table) (out []scopes.Known) {
 	t.Helper()
 	var rows []journal.Row
 	err := sqldb.Each(t.Context(), db, "SELECT "+journal.Identity(x, "")+" FROM "+schema.Quote(x.Name), func(r []sql.RawBytes) error {
@@ -99,7 +100,7 @@ func all(t *testing.T, db *sql.DB, x *schema.Table) (out []Known) {
 	}
 	for _, r := range rows {
 		if keys[r] != "" {
-			out = append(out, Known{journal.Canonical(x, keys[r]), r, true})
+			out = append(out, scopes.Known{Key: journal.Canonical(x, keys[r]), Local: r, Alive: true})
 		}
 	}
 	return out
@@ -134,7 +135,7 @@ func TestPlacesOfOpenMRS(t *testing.T) {
 		}
 		q.n = 0
 		s.Fetch(x, rows)
-		if limit := 30 + 30*len(rows)/fetchAtOnce; q.n > limit {
+		if limit := 30 + 30*len(rows)/1000; q.n > limit {
 			t.Errorf("%d rows of %s took %d statements", len(rows), x.Name, q.n)
 		}
 		q.n = 0
@@ -202,7 +203,7 @@ func TestPlacesOfOpenMRS(t *testing.T) {
 func TestStoreKeeps(t *testing.T) {
 	db, j := newNode(t, 0)
 	rapid.Check(t, func(t *rapid.T) {
-		for _, table := range []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_public", "omsync_want", "omsync_held"} {
+		for _, table := range []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_public", "omsync_want", "omsync_held", "omsync_purge"} {
 			if _, err := db.Exec("DELETE FROM " + table); err != nil {
 				t.Fatal(err)
 			}
@@ -215,12 +216,12 @@ func TestStoreKeeps(t *testing.T) {
 			o := scope.Owner(fmt.Sprint("p-", rapid.IntRange(0, 3).Draw(t, "owner")))
 			row := scope.Row{Table: "obs", Key: fmt.Sprint("o-", rapid.IntRange(0, 2).Draw(t, "row"))}
 			n := uint64(rapid.IntRange(0, 3).Draw(t, "n"))
-			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			switch rapid.IntRange(0, 10).Draw(t, "what") {
 			case 0:
 				m.children[p] = scope.Child{All: n%2 == 0, Since: n, Approve: n > 1}
 				s.SetChild(p, m.children[p])
 			case 1, 2:
-				e := scope.Entry{Since: n, Told: uint64(rapid.IntRange(0, 2).Draw(t, "told")), Asked: n == 3, Rule: n == 2}
+				e := scope.Entry{Since: n, Told: uint64(rapid.IntRange(0, 2).Draw(t, "told")), Asked: n == 3, Rule: n == 2, Purge: n == 1}
 				s.SetEntry(p, o, e)
 				m.entries[p][o] = e
 			case 3:
@@ -238,6 +239,9 @@ func TestStoreKeeps(t *testing.T) {
 			case 7:
 				s.SetWhole(n > 1)
 				m.whole = n > 1
+			case 10:
+				m.purges[o] = scope.Purge{Told: n, Done: n == 2}
+				s.SetPurge(o, m.purges[o])
 			case 8:
 				if err := s.Flush(); err != nil {
 					t.Fatal(err)
@@ -263,17 +267,18 @@ type model struct {
 	want       map[scope.Owner]bool
 	held       map[scope.Owner]uint64
 	whole      bool
+	purges     map[scope.Owner]scope.Purge
 }
 
 func newModel() *model {
 	m := &model{map[merge.Peer]scope.Child{1: {All: true}, 2: {All: true}}, map[merge.Peer]map[scope.Owner]scope.Entry{1: {}, 2: {}},
-		map[merge.Peer]map[scope.Row]scope.Sight{1: {}, 2: {}}, map[scope.Row]scope.Sight{}, map[scope.Owner]bool{}, map[scope.Owner]uint64{}, false}
+		map[merge.Peer]map[scope.Row]scope.Sight{1: {}, 2: {}}, map[scope.Row]scope.Sight{}, map[scope.Owner]bool{}, map[scope.Owner]uint64{}, false, map[scope.Owner]scope.Purge{}}
 	return m
 }
 
 func (m *model) clone() *model {
 	c := &model{maps.Clone(m.children), map[merge.Peer]map[scope.Owner]scope.Entry{}, map[merge.Peer]map[scope.Row]scope.Sight{}, maps.Clone(m.public),
-		maps.Clone(m.want), maps.Clone(m.held), m.whole}
+		maps.Clone(m.want), maps.Clone(m.held), m.whole, maps.Clone(m.purges)}
 	for p := range m.entries {
 		c.entries[p], c.exceptions[p] = maps.Clone(m.entries[p]), maps.Clone(m.exceptions[p])
 	}
@@ -292,7 +297,7 @@ func keys[K comparable, V comparable](of map[K]V, less func(a, b K) int) (out []
 	return out
 }
 
-func (m *model) compare(t *rapid.T, s *Store) {
+func (m *model) compare(t *rapid.T, s *scopes.Store) {
 	byOwner := func(a, b scope.Owner) int { return slices.Compare([]byte(a), []byte(b)) }
 	byRow := func(a, b scope.Row) int { return slices.Compare([]byte(a.Key), []byte(b.Key)) }
 	var children []merge.Peer
@@ -354,6 +359,14 @@ func (m *model) compare(t *rapid.T, s *Store) {
 	for o, epoch := range m.held {
 		if got := s.Held(o); got != epoch {
 			t.Fatalf("%s is held since %d, want %d", o, got, epoch)
+		}
+	}
+	if got, want := s.Purges(), keys(m.purges, byOwner); !slices.Equal(got, want) {
+		t.Fatalf("purges are %v, want %v", got, want)
+	}
+	for o, u := range m.purges {
+		if got := s.Purge(o); got != u {
+			t.Fatalf("purge of %s is %+v, want %+v", o, got, u)
 		}
 	}
 	if s.Whole() != m.whole {
