@@ -206,6 +206,9 @@ func (m *mover) findBefore(ctx context.Context) error {
 				continue
 			}
 			m.before[t.row(r)] = m.store.PlaceOf(t.Table, true, func(c *schema.Column) (string, bool) {
+				if c == t.Integer && c.Ref == nil { // the row has an owner's key
+					return r.key, true
+				}
 				v, ok := m.said(t.Table, c, r)
 				if i := slices.Index(columns, c); ok && i >= 0 && keys[i][v] != nil {
 					return *keys[i][v], true

@@ -43,19 +43,22 @@ func (s *Store) Died(t *schema.Table, owners map[string][]scope.Owner) error {
 	if s.err != nil {
 		return s.err
 	}
+	if s.dead == nil {
+		s.dead = map[scope.Row]scope.Place{}
+	}
 	kind := s.kind(t)
 	var graves []journal.Grave
 	var dead []Known
 	for key, of := range owners {
 		row := scope.Row{Table: t.Name, Key: key}
 		delete(s.local, row)
-		s.places[row] = scope.Place{Kind: kind}
+		delete(s.places, row)
 		dead = append(dead, Known{Key: key})
 		if kind != scope.Owned || len(of) == 0 {
-			delete(s.places, row)
 			continue
 		}
-		s.places[row] = scope.Place{Kind: kind, Owners: of}
+		s.dead[row] = scope.Place{Kind: kind, Owners: of}
+		s.places[row] = s.dead[row]
 		g := journal.Grave{Key: key}
 		for _, o := range of {
 			g.Owners = append(g.Owners, string(o))

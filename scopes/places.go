@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"database/sql"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,15 +26,16 @@ const maxPlaces = 50_000
 
 func (s *Store) forgetPlaces() {
 	s.places, s.local = map[scope.Row]scope.Place{}, map[scope.Row]journal.Row{}
+	maps.Copy(s.places, s.dead)
 }
 
 // Fetch reads where rows of a table stand now, with all that their paths lead to, and what is kept of their owners. What it knew of them is
 // forgotten.
 func (s *Store) Fetch(t *schema.Table, rows []Known) {
-	if s.err != nil || !s.HasOwners() {
+	if s.err != nil || !s.HasOwners() || len(rows) == 0 {
 		return
 	}
-	if len(s.places) > maxPlaces || t == s.owners.Table || slices.Contains(s.owners.Bases, t) {
+	if len(s.places)-len(s.dead) > maxPlaces || t == s.owners.Table || slices.Contains(s.owners.Bases, t) {
 		s.forgetPlaces() // whose a row is by a number that is an owner's, or is none, changes with these
 	}
 	s.shrinkEntries()
@@ -41,6 +43,7 @@ func (s *Store) Fetch(t *schema.Table, rows []Known) {
 		row := scope.Row{Table: t.Name, Key: r.Key}
 		delete(s.places, row)
 		delete(s.local, row)
+		delete(s.dead, row)
 	}
 	s.fetch(t, rows)
 	if len(s.children) == 0 || s.err != nil {

@@ -43,6 +43,7 @@ type Store struct {
 	places  map[scope.Row]scope.Place
 	local   map[scope.Row]journal.Row
 	gone    map[scope.Row]bool
+	dead    map[scope.Row]scope.Place // where rows stand that died, and of which Read does not say it yet
 	entries map[scope.Owner]*entries
 
 	exceptions map[merge.Peer]*marks
