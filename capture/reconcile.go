@@ -68,10 +68,10 @@ func WrongTriggers(ctx context.Context, j *journal.Journal) ([]string, error) {
 	return slices.Compact(wrong), err
 }
 
-// watched returns the journal's tables for the triggers, those marked that are written whole when the application deletes of them.
+// watched returns the journal's tables for the triggers, with what these note besides the changes: what is deleted whole, and whose rows were.
 func watched(j *journal.Journal) []*journal.Table {
 	for _, t := range j.Replicated() {
-		j.Tables[t.Name].Whole = j.KeepsWhole(t)
+		j.Tables[t.Name].Whole, j.Tables[t.Name].Owners = j.KeepsWhole(t), j.OwnerColumns(t)
 	}
 	return slices.Collect(maps.Values(j.Tables))
 }

@@ -91,12 +91,19 @@ func (s *Snapshot) seal(ctx context.Context, j *journal.Journal, gate sqldb.DB) 
 	if err != nil {
 		return err
 	}
+	scoped, err := w.followScopes(ctx, gate, s.sealed)
+	if err != nil {
+		return err
+	}
+	wrote = wrote || scoped
 	if err := w.keepRemoved(ctx, gate, changes, s.sealed); err != nil {
 		return err
 	}
-	ids := make([]uint64, len(changes))
-	for i, c := range changes {
-		ids[i] = c.ID
+	var ids []uint64
+	for _, c := range changes {
+		if !w.isForNext(c) {
+			ids = append(ids, c.ID)
+		}
 	}
 	if err := journal.DropChanges(ctx, gate, ids); err != nil {
 		return err
@@ -143,6 +150,8 @@ type sealer struct {
 	more    bool                                              // the log has more changes than this seal reads
 	folded  map[*schema.Table][]*journal.Folded               // by seal, before the first table
 	deaths  map[*schema.Table]map[journal.Row][]journal.Death // of them, by foldedAt
+	was     map[uint16]map[journal.Row]map[string]int64       // by number of the table: what rows said of their owners before the first change
+	seen    map[uint16]map[journal.Row]bool                   // of these, the rows of which a change was read
 }
 
 // seal makes versions of the changes, table by table.
@@ -150,7 +159,9 @@ func (s *sealer) seal(ctx context.Context, changes []journal.Change) (map[*schem
 	tables := s.j.Replicated() // referred ones first, so that what died with a row that it refers to finds that row's key
 	byTable := map[uint16][]journal.Change{}
 	for _, c := range changes {
-		byTable[c.Table] = append(byTable[c.Table], c)
+		if !s.addWas(c) {
+			byTable[c.Table] = append(byTable[c.Table], c)
+		}
 	}
 	for _, t := range tables {
 		if err := s.addKeyChanges(ctx, t, byTable); err != nil {

@@ -65,6 +65,7 @@ func (s *sealer) table(ctx context.Context, t *schema.Table) (*SealedTable, erro
 		return nil, err
 	}
 	x.stampDeletions()
+	x.findMoved()
 	return x.out, nil
 }
 

@@ -53,6 +53,21 @@ func (j *Journal) KeepsWhole(t *schema.Table) bool {
 	return t.Replicated && !j.KeepNone && access.On(j.Access(t), 0, access.Child).ReturnsRows()
 }
 
+// OwnerColumns returns the columns by which rows of a table say whose they are, as far as a row's local id or key does not say it: of
+// a row that is gone, or refers to others now, nobody knows any more what they held. They hold integers.
+func (j *Journal) OwnerColumns(t *schema.Table) (out []*schema.Column) {
+	owners, err := j.Catalogue.Owners()
+	if err != nil || owners.Of(t).Kind != schema.Owned || !t.Replicated {
+		return nil
+	}
+	for _, c := range owners.Of(t).Columns() {
+		if c.IsInteger() && c != t.Integer && (t.Integer != nil || !slices.Contains(t.LocalColumns, c)) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // ExcludedUp reports whether the profile leaves a column out of what goes to a parent.
 func (j *Journal) ExcludedUp(t *schema.Table, c *schema.Column) bool {
 	x := j.Profile.Excluded(t.Name, c.Name)

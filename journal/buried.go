@@ -157,3 +157,12 @@ func decodeOwners(b []byte) (owners []string) {
 	}
 	return owners
 }
+
+// AnyScope reports whether a child has a scope.
+func AnyScope(ctx context.Context, q sqldb.DB) (any bool, err error) {
+	err = sqldb.Each(ctx, q, "SELECT 1 FROM omsync_scope_peer WHERE own = 1 LIMIT 1", func([]sql.RawBytes) error { any = true; return nil })
+	if err != nil {
+		return false, fmt.Errorf("read of scopes: %w", err)
+	}
+	return any, nil
+}

@@ -17,6 +17,8 @@ const (
 	OpDelete = 3
 	// opUpdateMore is an update of columns whose bits are above 62: one for each word of merge.Mask.Words. It is read as OpUpdate.
 	opUpdateMore = 4
+	// OpWas is what a row said of its owners before a change that follows: one for each column of Table.Owners.
+	OpWas = 5
 )
 
 // A Change is one line that a trigger wrote.
@@ -29,7 +31,10 @@ type Change struct {
 	// column, nearly always a uuid, or of several the text that schema.KeySQL makes of them. nil: there is none.
 	DeletedKey *string
 	Mask       merge.Mask
-	At         int64 // µs since 1970 UTC by the server's clock
+	// Was is, of OpWas, what a column held: the number of the row to which it referred, 0 where it was NULL. Column is its name.
+	Was    int64
+	Column string
+	At     int64 // µs since 1970 UTC by the server's clock
 }
 
 const changeColumns = "id, table_id, operation, local_id, local_key, deleted_key, column_mask, " +
@@ -40,9 +45,9 @@ func Changes(ctx context.Context, q sqldb.DB, limit int) ([]Change, error) {
 	return readChanges(ctx, q, fmt.Sprintf("ORDER BY id LIMIT %d", limit))
 }
 
-// TableChanges returns all changes of one table, oldest first.
+// TableChanges returns all changes of one table, oldest first, without what rows said of their owners before.
 func TableChanges(ctx context.Context, q sqldb.DB, tbl uint16) ([]Change, error) {
-	return readChanges(ctx, q, fmt.Sprintf("WHERE table_id = %d ORDER BY id", tbl))
+	return readChanges(ctx, q, fmt.Sprintf("WHERE table_id = %d AND operation <> %d ORDER BY id", tbl, OpWas))
 }
 
 func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error) {
@@ -50,6 +55,11 @@ func readChanges(ctx context.Context, q sqldb.DB, which string) ([]Change, error
 	err := sqldb.Each(ctx, q, "SELECT "+changeColumns+" FROM omsync_capture "+which, func(r []sql.RawBytes) error {
 		c := Change{ID: sqldb.Uint(r[0]), Table: uint16(sqldb.Uint(r[1])), Op: int(sqldb.Uint(r[2])),
 			Row: Row{sqldb.Int(r[3]), string(r[4])}, At: sqldb.Int(r[7])}
+		if c.Op == OpWas {
+			c.Was, c.Column = int64(sqldb.Uint(r[6])), string(r[5])
+			out = append(out, c)
+			return nil
+		}
 		c.Op, c.Mask = captured(c.Op, sqldb.Uint(r[6]))
 		if r[5] != nil {
 			u := string(r[5])
@@ -111,10 +121,10 @@ func letGoOf(ctx context.Context, q sqldb.DB, table string) {
 	q.ExecContext(ctx, strings.ReplaceAll("DELETE a FROM t a, t b, t c, t d, t e, t f, t g, t h WHERE FALSE", "t ", table+" "))
 }
 
-// CountChanges returns the number of changes not sealed yet.
+// CountChanges returns the number of changes not sealed yet, without what rows said of their owners before.
 func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	defer letGo(ctx, q)
-	err = sqldb.Each(ctx, q, "SELECT COUNT(*) FROM omsync_capture", func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT COUNT(*) FROM omsync_capture WHERE operation <> %d", OpWas), func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
 }
 

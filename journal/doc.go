@@ -51,8 +51,8 @@
 //
 //	id            order of the changes
 //	table_id      omsync_table.id
-//	operation     1 insert, 2 update, 3 delete, 4 update of columns whose bits are above 62, 5 what a row said of its owners before:
-//	              see Was
+//	operation     1 insert, 2 update, 3 delete, 4 update of columns whose bits are above 62; 5 what a column that says whose a row is held
+//	              before the change that follows
 //	local_id      the row's local id; NULL in a table without one
 //	local_key     its local key; NULL in a table with a local id
 //	deleted_key   of a deleted row: what identified it beyond its local id or key, nearly always its uuid; of 5 a column's name
@@ -227,6 +227,7 @@
 //	changed       the latest of these four
 //	asked         1: the child asks for the owner, and a person is to answer
 //	rule          1: only a rule brought the owner in
+//	purging       1, of an owner who left: the child is to delete what it has of the owner
 //
 // omsync_scope_row: rows and tombstones in a child's sight by themselves.
 //
@@ -262,6 +263,13 @@
 //
 //	owner_key     row key of the owner
 //	epoch         the parent's epoch up to which the batch was that said so
+//
+// omsync_purge: the owners of whom this node is to delete what it has, and did.
+//
+//	owner_key     row key of the owner
+//	told          the parent's epoch up to which the batch was that said so
+//	ack           this node's epoch that the batch acknowledged
+//	done          1: the rows are deleted
 //
 // omsync_buried: the owners of deleted rows. A deletion without any had none, or nobody knows.
 //

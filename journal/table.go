@@ -9,6 +9,7 @@ import (
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // A Column is an application column's place in the bit masks. A column keeps its bit for good, even when it is dropped.
@@ -31,8 +32,10 @@ type Table struct {
 	Fresh bool
 	Flow  Flow // how the table flowed when it was last looked at
 	Made  Made // which table it was then
-	// Whole: what the application deletes of it, the triggers write whole. It is not stored.
-	Whole bool
+	// Whole: what the application deletes of it, the triggers write whole. Owners is the columns of which they note what they held, where an
+	// update changes one of them and where a row is deleted: see [Journal.OwnerColumns]. Neither is stored.
+	Whole  bool
+	Owners []*schema.Column
 }
 
 // A Flow is which way a table goes, and what of it does not. Where it widens, the table is sent again.

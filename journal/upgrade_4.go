@@ -7,7 +7,7 @@ import "context"
 
 // scopeTables returns the tables that came with format 5.
 func scopeTables() []string {
-	return []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_scope_log", "omsync_public", "omsync_want", "omsync_held", "omsync_buried"}
+	return []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_scope_log", "omsync_public", "omsync_want", "omsync_held", "omsync_purge", "omsync_buried"}
 }
 
 func stepsFrom4() []upgradeStep {

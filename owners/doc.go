@@ -9,5 +9,6 @@
 // Upward and downward say the same: [Rows] of an owner are those rows of which [Of] names it.
 //
 // An owner is known by its local id. A path may also lead to a number that is no owner's, such as that of a person who is no patient: it
-// counts for nothing, and [Ends] has it apart. NULL leads nowhere.
+// counts for nothing, and [Ends] has it apart. NULL leads nowhere. So an owner that comes or goes changes whose rows are that did not
+// change themselves, as when a relative becomes a patient: [Through] finds those that lead to a number, whatever it is.
 package owners

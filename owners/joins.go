@@ -13,8 +13,9 @@ import (
 
 // end is where a path leads, in SQL.
 type end struct {
-	value string // the number to which it leads; NULL: to none
-	found string // the same where it is an owner's, NULL otherwise
+	value string         // the number to which it leads; NULL: to none
+	found string         // the same where it is an owner's, NULL otherwise
+	first *schema.Column // of the row itself, with which it begins; nil: it has no step
 }
 
 // up returns the joins that lead from the rows of a table, as alias, to where its paths end. Paths that begin alike share joins. Each join
@@ -30,7 +31,7 @@ func up(o *schema.Owners, t *schema.Table, alias string) (joins string, ends []e
 			if i == len(p)-1 {
 				found := fmt.Sprintf("%s_w%d", alias, len(ends))
 				fmt.Fprintf(&b, " LEFT JOIN %s %s%s ON %[2]s.%[4]s = %[5]s", schema.Quote(o.Table.Name), found, by(s.To), owner, from)
-				ends = append(ends, end{from, found + "." + owner})
+				ends = append(ends, end{from, found + "." + owner, p[0].From})
 				break
 			}
 			began += "\x00" + s.From.Table.Name + "\x00" + s.From.Name
@@ -42,7 +43,7 @@ func up(o *schema.Owners, t *schema.Table, alias string) (joins string, ends []e
 		}
 		if len(p) == 0 {
 			own := alias + "." + owner
-			ends = append(ends, end{own, own})
+			ends = append(ends, end{own, own, nil})
 		}
 	}
 	return b.String(), ends

@@ -200,6 +200,7 @@ func TestOwnersOfGeneratedClinics(t *testing.T) {
 					if got := up[r].Owners; !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
 						t.Errorf("%s, row %v: owners %v, want %v", x.Name, r, got, want)
 					}
+					checkRefs(t, p, w, x, r, up[r], want)
 					in := 0
 					for n := range want {
 						if slices.Contains(some, n) {
@@ -220,6 +221,37 @@ func TestOwnersOfGeneratedClinics(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// checkRefs fails unless what a row refers to leads to its owners, each reference to some; or, where it has none, is all that is there.
+func checkRefs(t *testing.T, p *place, w *walked, x *schema.Table, r journal.Row, ends Ends, owners map[int64]bool) {
+	t.Helper()
+	together := map[int64]bool{}
+	for _, ref := range ends.Refs {
+		to := p.Leads(ref.Column)
+		if value := w.rows[x.Name][r][ref.Column.Name]; value != ref.Value || to == nil {
+			t.Errorf("%s, row %v: %s is %q, not %q, and leads to %v", x.Name, r, ref.Column.Name, value, ref.Value, to)
+			continue
+		}
+		its := map[int64]bool{}
+		if row, ok := w.at[[2]string{to.Table.Name, to.Name}][ref.Value]; ok {
+			its = w.of(to.Table.Name, row)
+		}
+		if len(owners) > 0 && len(its) == 0 {
+			t.Errorf("%s, row %v: %s leads to no owner, and others do", x.Name, r, ref.Column.Name)
+		}
+		maps.Copy(together, its)
+	}
+	if x.Name != "patient" && !maps.Equal(together, owners) {
+		t.Errorf("%s, row %v: its references lead to %v, it belongs to %v", x.Name, r, together, owners)
+	}
+	if len(owners) == 0 && x.Name != "person" {
+		for _, c := range p.Of(x).Columns() {
+			if value, ok := w.rows[x.Name][r][c.Name]; ok && !slices.Contains(ends.Refs, Ref{c, value}) {
+				t.Errorf("%s, row %v: belongs to nobody, and %s = %s is not said", x.Name, r, c.Name, value)
+			}
+		}
 	}
 }
 

@@ -92,6 +92,18 @@ type Owners struct {
 // Of returns to whom the rows of a table belong.
 func (o *Owners) Of(t *Table) Ownership { return o.of[t] }
 
+// Leads returns to which column of which table a path leads from a column with which one begins. From the key that rows share with owners, it
+// leads to the owner.
+func (o *Owners) Leads(c *Column) *Column {
+	if c == c.Table.Integer && slices.Contains(o.Bases, c.Table) {
+		return o.Table.Integer
+	}
+	if r := c.leads(); r != nil {
+		return r.ToColumn
+	}
+	return nil
+}
+
 // Owners returns to whom the rows of each table belong. An error is a rule of a file of this node's own that is wrong: until it is
 // mended nobody can say whose the rows are.
 func (c *Catalogue) Owners() (*Owners, error) { return c.owners, c.ownersErr }
@@ -213,6 +225,8 @@ func (f *finder) listen(t *Table) {
 			switch {
 			case col == nil:
 				f.failExact(rule, t, "the table has no column %s", name)
+			case col.leads() == nil && col.conditional():
+				f.failExact(rule, t, "%s refers to a table in some rows only, and no path goes by that", name)
 			case col.leads() == nil:
 				f.failExact(rule, t, "%s refers to no table: say to which under [references.%s]", name, tomlKey(t.Name))
 			case col.leads().To == t:

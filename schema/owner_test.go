@@ -63,6 +63,7 @@ func TestOwnership(t *testing.T) {
 		{"no such table", "[owner]\ntable = \"customer\"\n", "", "visit", "error: profile test: owner.table: no table is called customer"},
 		{"no such column", patient + "[owner.by]\nobs = [\"person_id\"]\n", "", "obs", "error: profile test: owner.by.obs: the table has no column person_id"},
 		{"no reference", patient + "[owner.by]\nnote = [\"text\"]\n", "note text", "note", "error: profile test: owner.by.note: text refers to no table: say to which under [references.note]"},
+		{"a reference in some rows", patient + "[owner.by]\nsetting = [\"value\"]\n", "setting value~>patient", "setting", "error: profile test: owner.by.setting: value refers to a table in some rows only, and no path goes by that"},
 		{"to the same table", patient + "[owner.by]\nnote = [\"parent\"]\n", "note parent>note", "note", "error: profile test: owner.by.note: parent refers to rows of the same table, which leads to no owner"},
 		{"to no owner", patient + "[owner.by]\npillow = [\"bed_id\"]\n", "pillow bed_id>bed", "pillow", "error: profile test: owner.by.pillow: bed_id leads to bed, whose rows have no owner"},
 		{"a circle", patient + "[owner.by]\na = [\"b_id\"]\nb = [\"a_id\"]\n", "a b_id>b patient_id>patient|b a_id>a", "a", "error: profile test: owner.by.b: it leads in a circle (a → b → a): name a column that leads to an owner"},

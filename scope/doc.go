@@ -45,7 +45,6 @@
 //
 //	merge.Receive                            // the link's acknowledgement is raised
 //	node.Rejoin(d.Rejoin.Position.Epoch)     // from the parent, if Decision.Rejoin
-//	node.Acknowledged(child, link.Acked.Epoch)             // from a child
 //	node.Request(child, wants, link.Acked.Epoch, h.Ack.Epoch, d.Valid) // from a child, whatever the verdict
 //	for each row:
 //	    in.Since = node.Sight(peer, row).Since()           // from a child; from the parent 0
@@ -55,7 +54,7 @@
 //	    merge's Settle, and the row is written
 //	    node.Follow(view)                                  // if it was settled
 //	    node.Settled(peer, arrival) or node.Waits(peer, arrival)   // of a live row
-//	node.Hear(said, h.Upto.Epoch)            // from the parent: if the batch is applied, with its last part
+//	node.Hear(said, h.Upto.Epoch, h.Ack.Epoch) // from the parent: if the batch is applied, with its last part
 //
 // A row that waited goes the same way each time that it is tried. A seal looks at the rows that it finds changed as they stood before the
 // whole of it, node.Before(places).Look(row), stamps them all, keeps the owners of View.Owners with the tombstones of those that died (those

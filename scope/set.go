@@ -38,7 +38,7 @@ func (n Node) Begin(p merge.Peer, owners []Owner) {
 }
 
 // End takes a child's scope away: it gets everything. What it had not in sight it has since now, so that it is sent that whole; of
-// everything else the entries and exceptions go on saying since when it has it, until [Node.Acknowledged].
+// everything else the entries and exceptions go on saying since when it has it, for the child may be restored to any time before.
 func (n Node) End(p merge.Peer) {
 	c := n.Child(p)
 	if c.All {
@@ -52,23 +52,6 @@ func (n Node) End(p merge.Peer) {
 		}
 	}
 	c.All, c.Since = true, n.Epoch()
-	n.SetChild(p, c)
-}
-
-// Acknowledged is to be called when a child has acknowledged an epoch of this node's. Where it has got everything since its scope
-// ended, nothing need be kept of that.
-func (n Node) Acknowledged(p merge.Peer, acked uint64) {
-	c := n.Child(p)
-	if !c.All || c.Since == 0 || acked < c.Since {
-		return
-	}
-	for _, o := range n.Entries(p) {
-		n.SetEntry(p, o, Entry{})
-	}
-	for _, row := range n.Exceptions(p) {
-		n.SetException(p, row, Out)
-	}
-	c.Since = 0
 	n.SetChild(p, c)
 }
 

@@ -50,12 +50,20 @@ func (s Sight) with(o Sight) Sight {
 // something of it came here later than base, or it came into sight later; and not from the child, which has that. So who enters a scope is
 // sent whole, however old the rows. It stands in place of [merge.Row.NewerThan].
 func (s Sight) Sends(row merge.Row, base uint64, p merge.Peer) bool {
-	return s.In() && s.Told(row).NewerThan(base, p)
+	if uint64(s) > base { // whatever came before it, is news there
+		base = 0
+	}
+	return s.In() && row.NewerThan(base, p)
 }
 
 // Told returns a row as the child is told of it: no version with an earlier epoch than the one since which the child has it in sight, so
 // that all of it is news there. Nothing else knows of it: what the row is known by here stays. It is for [merge.Row.Outgoing].
-func (s Sight) Told(row merge.Row) merge.Row { return row.Again(uint64(s)) }
+func (s Sight) Told(row merge.Row) merge.Row {
+	if s <= Always {
+		return row
+	}
+	return row.Again(uint64(s))
+}
 
 // Since returns what [merge.Incoming.Since] is of a row from the child: what counts as seen by it. What is out of its sight it has not seen.
 func (s Sight) Since() uint64 {

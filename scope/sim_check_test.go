@@ -269,7 +269,7 @@ func (w *world) check(silent bool) string {
 			for _, o := range root.keys() {
 				gone = gone || s.parent != "" && w.out(s, scope.Owner(o))
 			}
-			if !(w.restores > 0 && q.Lost) && !(k.peer == s.parent && gone) {
+			if !((w.restores > 0 || w.readded) && q.Lost) && !(k.peer == s.parent && gone) {
 				return fmt.Sprintf("stuck: %s at %s", k.key, n)
 			}
 		}

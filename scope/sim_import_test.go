@@ -54,13 +54,13 @@ func (s *site) receive(f *file) string {
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
 		s.loseWaiting(f.src)
-		if f.src == s.parent {
-			n.Rejoin(d.Rejoin.Position.Epoch)
+		if f.src == s.parent && n.Rejoin(d.Rejoin.Position.Epoch) {
+			s.add(f.src)
+			return "added again"
 		}
 	}
 	s.seal()
 	if f.src != s.parent {
-		n.Acknowledged(l.peer, l.Acked.Epoch)
 		n.Request(l.peer, f.wants, l.Acked.Epoch, f.head.Ack.Epoch, d.Valid)
 	}
 	if d.Verdict != merge.Apply {
@@ -73,7 +73,7 @@ func (s *site) receive(f *file) string {
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
 	wrote := s.apply(f, &im)
 	if f.src == s.parent && (f.head.Load == 0 || f.head.Last) {
-		n.Hear(f.said, f.head.Upto.Epoch)
+		n.Hear(f.said, f.head.Upto.Epoch, f.head.Ack.Epoch)
 	}
 	wrote = s.commit(wrote)
 	merge.RecordImport(&l.Link, f.head, s.epoch(), wrote)
@@ -275,9 +275,16 @@ func (s *site) note(key string, in, here [cols]value, l merge.Conflict, epoch ui
 	return wrote
 }
 
-// losses are the records in their order.
-func (s *site) losses() []record {
-	return slices.SortedFunc(maps.Keys(s.records), func(a, b record) int {
+// losses are the records that came later than an epoch, and not from a peer, in their order.
+func (s *site) losses(base uint64, p merge.Peer) []record {
+	var all []record
+	for r, v := range s.records {
+		if v.Epoch > base && v.From != p {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b record) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.bit, b.bit), cmp.Compare(a.val, b.val), cmp.Compare(a.loser.Time, b.loser.Time), cmp.Compare(a.loser.Author, b.loser.Author))
 	})
+	return all
 }

@@ -34,12 +34,23 @@ func (w *world) admit(name, key string) {
 	w.tell("%s admits %s to %s", s.name, key, name)
 }
 
-// leave has a person take a patient out of a node's scope.
-func (w *world) leave(name, key string) {
+// leave has a person take a patient out of a node's scope. purge: what the node has of the patient is to be deleted there.
+func (w *world) leave(name, key string, purge bool) {
 	s, p := w.end(name)
 	w.blame(w.reasons(w.sites[name]))
 	s.seal()
-	if s.node().Leave(p, scope.Owner(key)) {
+	if purge {
+		if s.node().Purge(p, scope.Owner(key)) {
+			w.gone(name, key)
+			w.tell("and is purged there")
+			for k, e := range s.rows {
+				if s.node().Deletes(scope.Owner(key), rowOf(k)) {
+					e.Row = e.Reclaim(p, 0, s.Epoch())
+					s.rows[k] = e
+				}
+			}
+		}
+	} else if s.node().Leave(p, scope.Owner(key)) {
 		w.gone(name, key)
 	}
 	s.commit(false)

@@ -285,9 +285,9 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 		whole.rows = append(whole.rows, r)
 	}
 	sort.SliceStable(whole.rows, func(i, j int) bool { return rank(whole.rows[i]) < rank(whole.rows[j]) })
-	for _, r := range s.losses() {
+	for _, r := range s.losses(h.Base.Epoch, p) {
 		v := s.records[r]
-		if v.Epoch > h.Base.Epoch && v.From != p && (to == s.parent || n.SendsRecord(p, rowOf(r.key), v.owners)) {
+		if to == s.parent || n.SendsRecord(p, rowOf(r.key), v.owners) {
 			whole.records = append(whole.records, sentRecord{r, v.owners})
 		}
 	}

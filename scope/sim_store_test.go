@@ -18,17 +18,18 @@ type tables struct {
 	public     map[scope.Row]scope.Sight
 	want       map[scope.Owner]bool
 	held       map[scope.Owner]uint64
+	purge      map[scope.Owner]scope.Purge
 	whole      bool
 }
 
 func newTables() tables {
 	return tables{map[merge.Peer]scope.Child{}, map[merge.Peer]map[scope.Owner]scope.Entry{}, map[merge.Peer]map[scope.Row]scope.Sight{},
-		map[scope.Row]scope.Sight{}, map[scope.Owner]bool{}, map[scope.Owner]uint64{}, false}
+		map[scope.Row]scope.Sight{}, map[scope.Owner]bool{}, map[scope.Owner]uint64{}, map[scope.Owner]scope.Purge{}, false}
 }
 
 func (t tables) clone() tables {
 	c := tables{maps.Clone(t.children), map[merge.Peer]map[scope.Owner]scope.Entry{}, map[merge.Peer]map[scope.Row]scope.Sight{},
-		maps.Clone(t.public), maps.Clone(t.want), maps.Clone(t.held), t.whole}
+		maps.Clone(t.public), maps.Clone(t.want), maps.Clone(t.held), maps.Clone(t.purge), t.whole}
 	for p, m := range t.entries {
 		c.entries[p] = maps.Clone(m)
 	}
@@ -140,6 +141,14 @@ func (s *site) SetHeld(o scope.Owner, at uint64) {
 	}
 }
 
+func (s *site) Purge(o scope.Owner) scope.Purge { return s.purge[o] }
+func (s *site) Purges() []scope.Owner           { return slices.Sorted(maps.Keys(s.purge)) }
+func (s *site) SetPurge(o scope.Owner, u scope.Purge) {
+	if s.purge[o] = u; u == (scope.Purge{}) {
+		delete(s.purge, o)
+	}
+}
+
 func (s *site) OwnerIsHere(o scope.Owner) bool {
 	return s.rows[string(o)].Known || s.rows[string(o)].here
 }
@@ -164,6 +173,9 @@ func (s *site) say(f *file, to string) (due bool) {
 		if e.Left(f.head.Base.Epoch) {
 			f.said.Left = append(f.said.Left, o)
 		}
+		if e.Purged(f.head.Base.Epoch) {
+			f.said.Purge = append(f.said.Purge, o)
+		}
 		if e.Refused(f.head.Base.Epoch) {
 			f.said.Denied = append(f.said.Denied, o)
 		}
@@ -187,4 +199,34 @@ func (s *site) fill(to string) {
 	s.w.noteRule(to, plan)
 	n.Fill(p, plan)
 	s.commit(false)
+}
+
+// doPurge deletes what is to be deleted here, where nothing stands against it.
+func (s *site) doPurge() {
+	for _, o := range s.Purges() {
+		whole, up := false, s.links[s.parent]
+		for name, l := range s.links {
+			whole = whole || name != s.parent && s.children[l.peer].All
+		}
+		pending := len(s.log) > 0 || len(s.wait) > 0 || up.Receiving.ID != 0
+		var rows []string
+		for _, k := range s.keys() {
+			if !s.node().Deletes(o, rowOf(k)) {
+				continue
+			}
+			e := s.rows[k]
+			rows = append(rows, k)
+			pending = pending || e.NewerThan(s.purge[o].Ack, up.peer)
+		}
+		if !s.node().MayPurge(o, whole, pending) {
+			continue
+		}
+		for _, k := range rows {
+			delete(s.rows, k)
+		}
+		u := s.purge[o]
+		u.Done = true
+		s.SetPurge(o, u)
+		s.w.tell("%s purges %s: %v", s.name, o, rows)
+	}
 }

@@ -22,6 +22,7 @@ func schedule(seed int64, talk func(string, ...any)) string {
 	w := newWorld(trees[r.Intn(len(trees))], merge.Policy([]int{0, 1, 0, 1, 0, 1, 2}[r.Intn(7)]), talk)
 	more := rand.New(rand.NewSource(seed ^ 0x6d6f7265)) // what not every schedule has
 	w.nulls = more.Intn(4) == 0
+	w.purges = more.Intn(4) == 0
 	switches, rules, approve, added := more.Intn(4) == 0, more.Intn(4) == 0, more.Intn(4) == 0, more.Intn(8) == 0
 	restores, skews := r.Intn(2) == 0, r.Intn(2) == 0
 	keys := strings.Fields([]string{"p1 p2 c1 c2", "p1 p2 p3 c1 c2 c3", "p1 p2 c1 d1", "p1 p2 p3 c1 c2 d1", "p1 p2 c1 c2 d1 d2", "p1 p2 p3 c1 r1", "p1 p2 c1 c2 u1 k1", "p1 p2 p3 c1 d1 u1"}[r.Intn(8)])
@@ -54,8 +55,12 @@ func schedule(seed int64, talk func(string, ...any)) string {
 		}
 	}
 	w.insert(node(), "p1", 0)
+	w.tell("purges %v", w.purges)
 	for i := 8 + r.Intn(40) + r.Intn(40); i > 0; i-- {
 		w.now++
+		if w.purges && more.Intn(8) == 0 {
+			w.sites[w.names[more.Intn(len(w.names))]].doPurge()
+		}
 		l := w.links[r.Intn(len(w.links))]
 		x := r.Float64()
 		switch {
@@ -67,15 +72,15 @@ func schedule(seed int64, talk func(string, ...any)) string {
 				w.backups[n] = w.sites[n].backup()
 				w.tell("backup of %s", n)
 			}
-		case r.Float64() < .08:
+		case r.Float64() < .12:
 			w.people(r, node(), keys)
-		case switches && more.Float64() < .04:
+		case switches && more.Float64() < .06:
 			if n := node(); more.Intn(2) == 0 {
 				w.begin(n)
 			} else {
 				w.whole(n)
 			}
-		case rules && more.Float64() < .03:
+		case rules && more.Float64() < .05:
 			n := node()
 			w.ruled[n] = !w.ruled[n]
 			w.tell("a rule for %s: %v", n, w.ruled[n])
@@ -128,7 +133,11 @@ func (w *world) application(r *rand.Rand, site, key string, homes map[string]str
 // people has people do something with the scope of a node, or merge two patients there.
 func (w *world) people(r *rand.Rand, n string, keys []string) {
 	k := fmt.Sprintf("p%d", 1+r.Intn(3))
-	switch r.Intn(6) {
+	x := r.Intn(7)
+	if w.purges && r.Intn(3) == 0 {
+		x = 0
+	}
+	switch x {
 	case 0:
 		s, p := w.end(n)
 		if s == nil {
@@ -141,7 +150,7 @@ func (w *world) people(r *rand.Rand, n string, keys []string) {
 			}
 		}
 		if len(in) > 0 {
-			w.leave(n, in[r.Intn(len(in))])
+			w.leave(n, in[r.Intn(len(in))], w.purges && r.Intn(4) > 0)
 		}
 		if r.Intn(2) == 0 {
 			w.oldFile(r, [2]string{n, s.name})
@@ -152,7 +161,7 @@ func (w *world) people(r *rand.Rand, n string, keys []string) {
 		}
 	case 1:
 		w.merge(n, k, fmt.Sprintf("p%d", 1+r.Intn(3)))
-	case 2, 3:
+	case 2, 3, 4:
 		w.admit(n, k)
 	default:
 		w.ask(n, k)

@@ -70,6 +70,7 @@ type world struct {
 	deletions []act
 	inserts   []act
 
+	purges   bool            // patients who leave are purged, some of them
 	readded  bool            // a peer was removed and added again
 	ruled    map[string]bool // children whose scope a rule fills
 	switched map[string]bool // nodes that ever got a scope, or lost it, while at work
@@ -402,6 +403,7 @@ func (w *world) quiet(r *rand.Rand, limit int) bool {
 		}
 		for _, n := range w.names {
 			w.sites[n].retryAlone()
+			w.sites[n].doPurge()
 			moved = w.answer(r, n) || moved
 		}
 		for _, i := range r.Perm(len(w.links)) {

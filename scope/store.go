@@ -6,8 +6,8 @@ import "github.com/omsync/omsync/merge"
 type Child struct {
 	// All: the child has no scope, it gets everything.
 	All bool
-	// Since is the epoch at which it last got a scope, or lost one. With All, what its scope had left out is in its sight since then; 0: it
-	// never had a scope, or has all since long.
+	// Since is the epoch at which it last got a scope, or lost one; 0: it is as it was from the first. With All, what its scope had left out is
+	// in its sight since then.
 	Since uint64
 	// Approve: a request of the child's waits for a person.
 	Approve bool
@@ -24,6 +24,7 @@ type Entry struct {
 	Denied uint64 // in which epoch a person refused what the child asked
 	Asked  bool   // the child asks for the owner, and a person is to answer
 	Rule   bool   // only a rule brought the owner in, and may take it out
+	Purge  bool   // with Gone: the child is to delete what it has of the owner
 }
 
 // In reports whether the owner is in the scope.
@@ -68,7 +69,17 @@ type Upwards interface {
 	Held(Owner) uint64      // omsync_held: the parent's epoch up to which it was when it said that this node has the owner; 0: it did not
 	SetHeld(Owner, uint64)  // 0: delete it
 	Holds() []Owner         // all that are held; asked when this node's scope begins or ends, and when the parent was restored
+	Purge(Owner) Purge      // omsync_purge
+	SetPurge(Owner, Purge)  // the zero Purge: delete it
+	Purges() []Owner        // all that have one
 	OwnerIsHere(Owner) bool // the owner's row is known here, alive or dead
+}
+
+// Purge is what a node keeps of an owner of whom it is to delete what it has.
+type Purge struct {
+	Told uint64 // the parent's epoch up to which it was when it said so; 0: it did not
+	Ack  uint64 // this node's epoch that it acknowledged with that
+	Done bool   // the rows are deleted
 }
 
 // Node is the rules, on the tables of one node. It keeps nothing itself: make one wherever it is needed.

@@ -11,6 +11,7 @@ type Said struct {
 	Entered []Owner // who is in it, told since base
 	Left    []Owner // who left
 	Denied  []Owner // whom it asked for in vain
+	Purge   []Owner // of those who left: of whom it is to delete what it has
 }
 
 // Ask notes that this node asks its parent for an owner, unless the parent said that this node has it.
@@ -41,9 +42,9 @@ func (n Node) Asks() []Owner {
 	return asks
 }
 
-// Hear takes what the header of a batch from the parent says of this node's scope. It is called once the batch is applied, with its end,
-// for a load in parts with the last one: what an old file says is not heard.
-func (n Node) Hear(s Said, upto uint64) {
+// Hear takes what the header of a batch from the parent says of this node's scope. It is called once the batch is applied, with its end
+// and its acknowledgement, for a load in parts with the last one: what an old file says is not heard.
+func (n Node) Hear(s Said, upto, ack uint64) {
 	lost := n.Whole() && !s.Whole
 	n.SetWhole(s.Whole)
 	if lost { // a scope begins, and the header says who is in it
@@ -57,9 +58,13 @@ func (n Node) Hear(s Said, upto uint64) {
 	for _, o := range s.Denied {
 		n.SetWant(o, false)
 	}
+	for _, o := range s.Purge {
+		n.SetPurge(o, Purge{Told: upto, Ack: ack, Done: n.Store.Purge(o).Done})
+	}
 	for _, o := range s.Entered {
 		n.SetHeld(o, upto)
 		n.SetWant(o, false)
+		n.SetPurge(o, Purge{})
 	}
 	if lost {
 		n.askForChildren()
@@ -80,15 +85,23 @@ func (n Node) askForChildren() {
 	}
 }
 
-// Rejoin is to be called when the parent was restored: this node asks again for whom it was told of since the parent's epoch common,
-// the last one that the two share.
-func (n Node) Rejoin(common uint64) {
+// Rejoin is to be called when the parent was restored, with its last epoch that the two share, and with 0 when this node added its parent
+// again: this node asks again for whom it was told of since then. It reports whether it has deleted rows since that the parent believes it to have:
+// then the caller adds the parent again, so that all is sent anew.
+func (n Node) Rejoin(common uint64) (lacks bool) {
+	for _, o := range n.Purges() {
+		if u := n.Store.Purge(o); u.Told > common {
+			lacks = lacks || u.Done
+			n.SetPurge(o, Purge{})
+		}
+	}
 	for _, o := range n.Holds() {
 		if n.Held(o) > common {
 			n.SetHeld(o, 0)
 			n.SetWant(o, true)
 		}
 	}
+	return lacks
 }
 
 // Request takes what a header from a child asks for. acked is the epoch of this node's that the child has acknowledged on the link, ack the

@@ -25,11 +25,11 @@ type entry struct {
 	kept  bool  // there is a row
 }
 
-const entryColumns = "s.owner_key, s.peer_id, s.local_id, s.since, s.told, s.gone, s.denied, s.asked, s.rule"
+const entryColumns = "s.owner_key, s.peer_id, s.local_id, s.since, s.told, s.gone, s.denied, s.asked, s.rule, s.purging"
 
 func readEntry(r []sql.RawBytes) (scope.Owner, merge.Peer, entry) {
 	return scope.Owner(r[0]), merge.Peer(sqldb.Uint(r[1])), entry{scope.Entry{Since: sqldb.Uint(r[3]), Told: sqldb.Uint(r[4]), Gone: sqldb.Uint(r[5]),
-		Denied: sqldb.Uint(r[6]), Asked: sqldb.Int(r[7]) != 0, Rule: sqldb.Int(r[8]) != 0}, sqldb.Int(r[2]), true}
+		Denied: sqldb.Uint(r[6]), Asked: sqldb.Int(r[7]) != 0, Rule: sqldb.Int(r[8]) != 0, Purge: sqldb.Int(r[9]) != 0}, sqldb.Int(r[2]), true}
 }
 
 // take keeps what was read of an owner, unless it was changed here since.

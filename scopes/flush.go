@@ -15,7 +15,7 @@ import (
 
 // Changes reports whether there is anything that Flush writes.
 func (s *Store) Changes() bool {
-	if len(s.dirty)+len(s.wantsNew)+len(s.heldNew)+len(s.log) > 0 || s.public != nil && len(s.public.dirty) > 0 {
+	if len(s.dirty)+len(s.wantsNew)+len(s.heldNew)+len(s.purgesNew)+len(s.log) > 0 || s.public != nil && len(s.public.dirty) > 0 {
 		return true
 	}
 	for _, m := range s.exceptions {
@@ -109,10 +109,10 @@ func (s *Store) flushEntries() error {
 	if err := s.locateNew(put); err != nil {
 		return err
 	}
-	err := s.rows("REPLACE INTO omsync_scope (peer_id, owner_key, local_id, since, told, gone, denied, changed, asked, rule) VALUES ", "", len(put), func(b []byte, i int) []byte {
+	err := s.rows("REPLACE INTO omsync_scope (peer_id, owner_key, local_id, since, told, gone, denied, changed, asked, rule, purging) VALUES ", "", len(put), func(b []byte, i int) []byte {
 		e := s.entries[put[i].o].of[put[i].p]
 		b = append(sqldb.Binary(fmt.Appendf(b, "%d,", put[i].p), string(put[i].o)), ',')
-		return fmt.Appendf(b, "NULLIF(%d, 0),%d,%d,%d,%d,%d,%t,%t", e.local, e.Since, e.Told, e.Gone, e.Denied, max(e.Since, e.Told, e.Gone, e.Denied), e.Asked, e.Rule)
+		return fmt.Appendf(b, "NULLIF(%d, 0),%d,%d,%d,%d,%d,%t,%t,%t", e.local, e.Since, e.Told, e.Gone, e.Denied, max(e.Since, e.Told, e.Gone, e.Denied), e.Asked, e.Rule, e.Purge)
 	})
 	if err != nil {
 		return err
@@ -242,8 +242,26 @@ func (s *Store) flushUpwards() error {
 	if err == nil {
 		err = s.dropOwners("omsync_held", gone)
 	}
+	put, gone = nil, nil
+	for o, u := range s.purgesNew {
+		if u != (scope.Purge{}) {
+			put = append(put, o)
+		} else {
+			gone = append(gone, o)
+		}
+	}
+	if err == nil {
+		err = s.rows("REPLACE INTO omsync_purge (owner_key, told, ack, done) VALUES ", "", len(put), func(b []byte, i int) []byte {
+			u := s.purgesNew[put[i]]
+			return fmt.Appendf(sqldb.Binary(b, string(put[i])), ",%d,%d,%t", u.Told, u.Ack, u.Done)
+		})
+	}
+	if err == nil {
+		err = s.dropOwners("omsync_purge", gone)
+	}
 	clear(s.wantsNew)
 	clear(s.heldNew)
+	clear(s.purgesNew)
 	return err
 }
 

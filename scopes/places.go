@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"database/sql"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,15 +26,16 @@ const maxPlaces = 50_000
 
 func (s *Store) forgetPlaces() {
 	s.places, s.local = map[scope.Row]scope.Place{}, map[scope.Row]journal.Row{}
+	maps.Copy(s.places, s.dead)
 }
 
 // Fetch reads where rows of a table stand now, with all that their paths lead to, and what is kept of their owners. What it knew of them is
 // forgotten.
 func (s *Store) Fetch(t *schema.Table, rows []Known) {
-	if s.err != nil || !s.HasOwners() {
+	if s.err != nil || !s.HasOwners() || len(rows) == 0 {
 		return
 	}
-	if len(s.places) > maxPlaces || t == s.owners.Table || slices.Contains(s.owners.Bases, t) {
+	if len(s.places)-len(s.dead) > maxPlaces || t == s.owners.Table || slices.Contains(s.owners.Bases, t) {
 		s.forgetPlaces() // whose a row is by a number that is an owner's, or is none, changes with these
 	}
 	s.shrinkEntries()
@@ -41,6 +43,7 @@ func (s *Store) Fetch(t *schema.Table, rows []Known) {
 		row := scope.Row{Table: t.Name, Key: r.Key}
 		delete(s.places, row)
 		delete(s.local, row)
+		delete(s.dead, row)
 	}
 	s.fetch(t, rows)
 	if len(s.children) == 0 || s.err != nil {
@@ -141,6 +144,9 @@ func trim(to []scope.Row) []scope.Row {
 // have. Of one that is not here nobody knows which; it is taken for an owner, unless the other died here.
 func (s *Store) ownerByKey(from *schema.Table, key string) scope.Row {
 	own := scope.Row{Table: s.owners.Table.Name, Key: key}
+	if s.gone[own] {
+		return own
+	}
 	if s.Place(own); s.alive(own) {
 		return own
 	}
@@ -149,7 +155,7 @@ func (s *Store) ownerByKey(from *schema.Table, key string) scope.Row {
 	}
 	for _, t := range s.owners.Bases {
 		base := scope.Row{Table: t.Name, Key: key}
-		if s.Place(base); s.alive(base) || s.died(t, key) && !s.died(s.owners.Table, key) {
+		if s.Place(base); s.gone[base] || s.alive(base) || s.died(t, key) && !s.died(s.owners.Table, key) {
 			return base
 		}
 	}

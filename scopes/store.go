@@ -42,6 +42,8 @@ type Store struct {
 
 	places  map[scope.Row]scope.Place
 	local   map[scope.Row]journal.Row
+	gone    map[scope.Row]bool
+	dead    map[scope.Row]scope.Place // where rows stand that died, and of which Read does not say it yet
 	entries map[scope.Owner]*entries
 
 	exceptions map[merge.Peer]*marks
@@ -50,6 +52,8 @@ type Store struct {
 	held       map[scope.Owner]uint64
 	wantsNew   map[scope.Owner]bool
 	heldNew    map[scope.Owner]uint64
+	purges     map[scope.Owner]scope.Purge
+	purgesNew  map[scope.Owner]scope.Purge
 	log        []event
 }
 
@@ -69,12 +73,12 @@ func Open(ctx context.Context, j *journal.Journal, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{ctx: ctx, j: j, owners: owners, o: o, peers: map[merge.Peer]*peer{}, dirty: map[merge.Peer]bool{}, exceptions: map[merge.Peer]*marks{},
-		wantsNew: map[scope.Owner]bool{}, heldNew: map[scope.Owner]uint64{}}
+		wantsNew: map[scope.Owner]bool{}, heldNew: map[scope.Owner]uint64{}, purgesNew: map[scope.Owner]scope.Purge{}}
 	s.forgetPlaces()
 	s.entries = map[scope.Owner]*entries{}
 	const query = "SELECT p.id, p.role, s.own, s.since, s.approve, s.whole, s.rules, (SELECT 1 FROM omsync_public LIMIT 1), (SELECT 1 FROM omsync_want LIMIT 1), " +
-		"(SELECT 1 FROM omsync_held LIMIT 1) FROM omsync_peer p LEFT JOIN omsync_scope_peer s ON s.peer_id = p.id WHERE p.state <> 'removed' ORDER BY p.id"
-	public, wants, held := false, false, false
+		"(SELECT 1 FROM omsync_held LIMIT 1), (SELECT 1 FROM omsync_purge LIMIT 1) FROM omsync_peer p LEFT JOIN omsync_scope_peer s ON s.peer_id = p.id WHERE p.state <> 'removed' ORDER BY p.id"
+	public, wants, held, purges := false, false, false, false
 	err = sqldb.Each(ctx, o.Read, query, func(r []sql.RawBytes) (err error) {
 		id, p := merge.Peer(sqldb.Uint(r[0])), &peer{Child: scope.Child{All: true}}
 		if r[2] != nil {
@@ -85,7 +89,7 @@ func Open(ctx context.Context, j *journal.Journal, o Options) (*Store, error) {
 			}
 		}
 		s.peers[id] = p
-		public, wants, held = r[7] != nil, r[8] != nil, r[9] != nil
+		public, wants, held, purges = r[7] != nil, r[8] != nil, r[9] != nil, r[10] != nil
 		if access.Role(r[1]) == access.Parent {
 			s.parent = id
 		}
@@ -102,6 +106,9 @@ func Open(ctx context.Context, j *journal.Journal, o Options) (*Store, error) {
 	}
 	if !held {
 		s.held = map[scope.Owner]uint64{}
+	}
+	if !purges {
+		s.purges = map[scope.Owner]scope.Purge{}
 	}
 	s.listChildren()
 	return s, nil

@@ -71,6 +71,35 @@ func (s *Store) SetHeld(o scope.Owner, epoch uint64) {
 // Holds returns all of them, in rising order.
 func (s *Store) Holds() []scope.Owner { return slices.Sorted(maps.Keys(s.holds())) }
 
+// Purge returns what is kept of an owner of whom this node is to delete what it has.
+func (s *Store) Purge(o scope.Owner) scope.Purge { return s.purging()[o] }
+
+func (s *Store) purging() map[scope.Owner]scope.Purge {
+	if s.purges == nil {
+		s.purges = map[scope.Owner]scope.Purge{}
+		s.each("of whom this node is to delete what it has", []byte("SELECT owner_key, told, ack, done FROM omsync_purge"), func(r []sql.RawBytes) error {
+			s.purges[scope.Owner(r[0])] = scope.Purge{Told: sqldb.Uint(r[1]), Ack: sqldb.Uint(r[2]), Done: sqldb.Int(r[3]) != 0}
+			return nil
+		})
+	}
+	return s.purges
+}
+
+// SetPurge keeps it; the zero Purge: nothing.
+func (s *Store) SetPurge(o scope.Owner, u scope.Purge) {
+	purges := s.purging()
+	if s.err != nil || purges[o] == u || len(o) > journal.MaxOwnerKey || o == "" {
+		return
+	}
+	s.purgesNew[o] = u
+	if delete(purges, o); u != (scope.Purge{}) {
+		purges[o] = u
+	}
+}
+
+// Purges returns all of them, in rising order.
+func (s *Store) Purges() []scope.Owner { return slices.Sorted(maps.Keys(s.purging())) }
+
 // OwnerIsHere reports whether an owner's row is known here, alive or dead.
 func (s *Store) OwnerIsHere(o scope.Owner) bool {
 	if s.err != nil || !s.HasOwners() {

@@ -193,6 +193,7 @@ type cascadeChange struct {
 	values func(value func(*schema.Column) string) []string // and what they get
 	sql    string                                           // INSERT; empty: nothing to log
 	more   []string                                         // lines that follow it
+	first  []string                                         // lines before it
 }
 
 func (w *cascade) change(n cascadeNode) cascadeChange {
@@ -211,7 +212,7 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 	case n.deleted:
 		return cascadeChange{[]string{local, "o_deleted_key"},
 			func(v func(*schema.Column) string) []string { return []string{localSQL(t, v), rowKeySQL(t, v)} },
-			fmt.Sprintf("%s, deleted_key, changed_at) VALUES (%d, %d, %s, o_deleted_key, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpDelete, local), contentOfRow(t, m)}
+			fmt.Sprintf("%s, deleted_key, changed_at) VALUES (%d, %d, %s, o_deleted_key, UTC_TIMESTAMP(6));", insert, m.ID, journal.OpDelete, local), contentOfRow(t, m), wasOfRow(t, m)}
 	case movesRow(n.column):
 		moved := func(v func(*schema.Column) string) func(*schema.Column) string {
 			return func(c *schema.Column) string {
@@ -245,7 +246,7 @@ func (w *cascade) change(n cascadeNode) cascadeChange {
 	u := journal.CaptureUpdate(bit)
 	return cascadeChange{[]string{local},
 		func(v func(*schema.Column) string) []string { return []string{localSQL(t, v)} },
-		fmt.Sprintf("%s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, u.Op, local, u.Which|u.Column), nil}
+		fmt.Sprintf("%s, column_mask, changed_at) VALUES (%d, %d, %s, %d, UTC_TIMESTAMP(6));", insert, m.ID, u.Op, local, u.Which|u.Column), nil, nil}
 }
 
 // movesLocally reports whether the column is part of the local key.
@@ -278,7 +279,7 @@ func (w *cascade) block(path []cascadeNode, c cascadeChange, indent int) {
 	line(2, "FETCH o_rows INTO %s;", strings.Join(c.fields, ", "))
 	line(2, "IF o_end THEN LEAVE o_next; END IF;")
 	line(2, "SET o_any = 1;")
-	for _, l := range append([]string{c.sql}, c.more...) {
+	for _, l := range slices.Concat(c.first, []string{c.sql}, c.more) {
 		line(2, "%s", l)
 	}
 	line(1, "END LOOP;")

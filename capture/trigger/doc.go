@@ -6,6 +6,7 @@
 //	  AFTER UPDATE    update, local key, which columns (by exact value); if the key changed: delete and insert
 //	  AFTER DELETE    delete, local key, what identified the row elsewhere; in some tables (journal.Table.Whole) what it held, into
 //	                  omsync_removed
+//	  AFTER UPDATE, AFTER DELETE    before that, what the columns held that say whose the row is (journal.Table.Owners), if one changed
 //	on a table whose foreign keys cascade, which fires no triggers
 //	  BEFORE DELETE, BEFORE UPDATE    the same for every row that the cascade is about to change
 //

@@ -129,7 +129,13 @@ func TestApplicationSeesNoDifference(t *testing.T) {
 		"DELETE FROM p WHERE id = 100",
 		"DELETE FROM p",
 	}
-	w := watch(t, "", ddl...)
+	for _, profile := range []string{"", "[owner]\ntable = \"p\"\n"} {
+		seesNoDifference(t, watch(t, profile, ddl...), ddl, statements)
+	}
+}
+
+func seesNoDifference(t *testing.T, w *watched, ddl, statements []string) {
+	t.Helper()
 	plainName, _ := w.server.Database(t, ddl...)
 	plain, err := w.server.Open(t, plainName).Conn(t.Context())
 	if err != nil {

@@ -91,21 +91,21 @@ func deleteBody(t *schema.Table, m *journal.Table) string {
 	if key == "NULL" {
 		return fmt.Sprintf(`BEGIN
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' BEGIN END;
-  IF @omsync_quiet IS NULL THEN
+  IF @omsync_quiet IS NULL THEN%s
     INSERT INTO omsync_capture (table_id, operation, %s, changed_at) VALUES (%d, %d, %s, UTC_TIMESTAMP(6));%s
   END IF;
-END`, local, m.ID, journal.OpDelete, old, contentBlock(t, m, "    "))
+END`, wasBlock(t, m, "    ", ""), local, m.ID, journal.OpDelete, old, contentBlock(t, m, "    "))
 	}
 	return fmt.Sprintf(`BEGIN
   DECLARE o_lost TINYINT DEFAULT 0;
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' SET o_lost = 1;
-  IF @omsync_quiet IS NULL THEN
-    INSERT INTO omsync_capture (table_id, operation, %s, deleted_key, changed_at) VALUES (%d, %d, %s, %s, UTC_TIMESTAMP(6));
+  IF @omsync_quiet IS NULL THEN%[7]s
+    INSERT INTO omsync_capture (table_id, operation, %[1]s, deleted_key, changed_at) VALUES (%[2]d, %[3]d, %[4]s, %[5]s, UTC_TIMESTAMP(6));
     IF o_lost THEN
       INSERT INTO omsync_capture (table_id, operation, %[1]s, changed_at) VALUES (%[2]d, %[3]d, %[4]s, UTC_TIMESTAMP(6));
     END IF;%[6]s
   END IF;
-END`, local, m.ID, journal.OpDelete, old, key, contentBlock(t, m, "    "))
+END`, local, m.ID, journal.OpDelete, old, key, contentBlock(t, m, "    "), wasBlock(t, m, "    ", ""))
 }
 
 func updateBody(t *schema.Table, m *journal.Table) string {
@@ -137,9 +137,9 @@ func updateBody(t *schema.Table, m *journal.Table) string {
   DECLARE CONTINUE HANDLER FOR SQLSTATE '42S22' SET o_mask = %s;
   IF @omsync_quiet IS NULL THEN
     %s
-    SET o_moved = NOT (%s);
+    SET o_moved = NOT (%s);%[15]s
     IF o_moved THEN
-      INSERT INTO omsync_capture (table_id, operation, %s, deleted_key, changed_at) VALUES
+      INSERT INTO omsync_capture (table_id, operation, %[5]s, deleted_key, changed_at) VALUES
         (%d, %d, %s, %s, UTC_TIMESTAMP(6)),
         (%[6]d, %[10]d, %[11]s, NULL, UTC_TIMESTAMP(6));%[12]s
     ELSEIF o_mask THEN
@@ -148,7 +148,8 @@ func updateBody(t *schema.Table, m *journal.Table) string {
   END IF;
 END`, declared, allColumns, set, strings.Join(keys, "\n      AND "), localColumn(t),
 		m.ID, journal.OpDelete, localSQL(t, columnOf("OLD")), rowKeySQL(t, columnOf("OLD")),
-		journal.OpInsert, localSQL(t, columnOf("NEW")), contentBlock(t, m, "      "), mask.insertSQL(t, m), inserts)
+		journal.OpInsert, localSQL(t, columnOf("NEW")), contentBlock(t, m, "      "), mask.insertSQL(t, m), inserts,
+		wasBlock(t, m, "    ", "o_moved"))
 }
 
 // A word is one of the numbers by which an update says which columns it changed: see [journal.CaptureUpdate]. The server computes each by

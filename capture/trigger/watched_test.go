@@ -83,6 +83,7 @@ func (w *watched) catalogue(name string, p *schema.Profile) {
 			w.metas = append(w.metas, m)
 			w.byID[m.ID] = m
 		}
+		m.Owners = (&journal.Journal{Catalogue: w.cat}).OwnerColumns(t)
 		for _, c := range t.Columns {
 			if !c.Generated && !movesRow(c) {
 				m.Assign(c.Name, c.FullType)
@@ -135,12 +136,14 @@ func (w *watched) log() []string {
 		if pk.Valid == k.Valid {
 			w.t.Errorf("a change row of %s with pk %v and k %v: exactly one of them says which row", w.byID[tbl].Name, pk, k)
 		}
-		line := fmt.Sprintf("%s %c %s%s", w.byID[tbl].Name, "?IUDU"[op], pk.String, k.String)
+		line := fmt.Sprintf("%s %c %s%s", w.byID[tbl].Name, "?IUDUW"[op], pk.String, k.String)
 		if u.Valid {
 			line += " " + u.String
 		}
 		if op == journal.OpUpdate || op == opUpdateMore {
 			line += " " + w.columns(tbl, op, mask)
+		} else if op == journal.OpWas {
+			line += fmt.Sprint("=", int64(mask))
 		} else if mask != 0 {
 			w.t.Errorf("%s: mask %x with op %d", line, mask, op)
 		}

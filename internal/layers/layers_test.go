@@ -47,7 +47,7 @@ var may = map[string][]string{
 	"capture/trigger": {"internal/sqldb", "journal", "schema"},
 	"capture/rowkey":  {"internal/sqldb", "journal", "schema"},
 	"scopes":          {"access", "capture/rowkey", "internal/sqldb", "journal", "merge", "owners", "schema", "scope"},
-	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
+	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema", "scope", "scopes"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"owners", "schema", "scope", "scopes"},
 	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
