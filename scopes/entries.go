@@ -212,3 +212,6 @@ func In(p merge.Peer) owners.Set {
 		return fmt.Sprintf("%s.peer_id = %d AND %[1]s.since > 0", alias, p)
 	}}
 }
+
+// Know reads what is kept of owners, at once.
+func (s *Store) Know(owners []scope.Owner) { s.readEntries(owners) }

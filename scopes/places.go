@@ -386,3 +386,6 @@ func (s *Store) name(t *schema.Table, rows map[string]journal.Row) map[string]sc
 	}
 	return out
 }
+
+// OwnerTable returns the table whose rows are owners; nil: the profile names none.
+func (s *Store) OwnerTable() *schema.Table { return s.owners.Table }

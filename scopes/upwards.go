@@ -117,3 +117,22 @@ func (s *Store) OwnerIsHere(o scope.Owner) bool {
 func (s *Store) find(keys []string) (map[string]journal.Row, error) {
 	return rowkey.Find(s.ctx, s.o.Read, s.owners.Table, keys)
 }
+
+// Here returns which of some owners' rows are here.
+func (s *Store) Here(owners []scope.Owner) (map[scope.Owner]bool, error) {
+	out := map[scope.Owner]bool{}
+	for some := range slices.Chunk(owners, fetchAtOnce) {
+		keys := make([]string, len(some))
+		for i, o := range some {
+			keys[i] = string(o)
+		}
+		found, err := s.find(keys)
+		if err != nil {
+			return nil, err
+		}
+		for key := range found {
+			out[scope.Owner(key)] = true
+		}
+	}
+	return out, nil
+}

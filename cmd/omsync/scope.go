@@ -1,0 +1,456 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/scoping"
+)
+
+func newScope(g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "scope",
+		Short: "Say which patients a child may have",
+		Long: `A child gets all patients, or has a scope: the patients whom it brought itself, those who are added, and those for whom it asks. Each goes to it
+whole. Changes go with the child's next file. A child keeps what it has of a patient who leaves, unless it is told to delete that.
+
+A patient is named by an identifier, or by a key (a uuid), which need not be here yet.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newScopeSet(g), newScopeAdd(g), newScopeLeave(g), newScopeList(g), newScopeShow(g), newScopeRequests(g),
+		newScopeAnswer(g, "approve", "Let a child have patients for whom it asks", (*scoping.Session).Approve, "may have", "did not ask for"),
+		newScopeAnswer(g, "deny", "Refuse patients for whom a child asks", (*scoping.Session).Deny, "may not have", "did not ask for"))
+	return cmd
+}
+
+// changeScopes runs f on the node's scopes, for the person who runs the command.
+func changeScopes(cmd *cobra.Command, g *global, f func(context.Context, *scoping.Session) error) error {
+	n, err := g.openAll(cmd, node.Change)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	return scoping.Change(cmd.Context(), n, account(), func(s *scoping.Session) error { return f(cmd.Context(), s) })
+}
+
+// lookAtScopes runs f on the node's scopes as they are.
+func lookAtScopes(cmd *cobra.Command, g *global, f func(context.Context, *scoping.Session) error) error {
+	n, err := g.open(cmd, node.Read)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := n.Load(cmd.Context(), listener(cmd.ErrOrStderr())); err != nil {
+		return err
+	}
+	return scoping.Look(cmd.Context(), n, func(s *scoping.Session) error { return f(cmd.Context(), s) })
+}
+
+func newScopeSet(g *global) *cobra.Command {
+	var approve, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "set PEER all|own",
+		Short: "Give a child its own patients only, or all",
+		Long: `Give a child its own patients only (own): those of whom it made or changed something itself, and those who are added later; or all patients (all).
+Nothing is taken away from the child. With --approve, a person answers what the child asks (omsync scope requests); without, it gets whom it asks for.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 || args[1] != "all" && args[1] != "own" {
+				return failure.Hinted(errors.New("say which child, and all or own"), "%s", cmd.UseLine())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var ask *bool
+			if cmd.Flags().Changed("approve") {
+				ask = &approve
+			}
+			patients := 0
+			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) (err error) {
+				patients, err = s.Set(ctx, args[0], args[1] == "all", ask)
+				return err
+			})
+			out := cmd.OutOrStdout()
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return printJSON(out, scoping.Child{Peer: args[0], All: args[1] == "all", Approve: approve, Patients: patients})
+			case args[1] == "all":
+				_, err = fmt.Fprintf(out, "%s gets all patients\n", args[0])
+			default:
+				_, err = fmt.Fprintf(out, "%s gets its own patients only: %d are in its scope\n", args[0], patients)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&approve, "approve", false, "a person answers what the child asks; --approve=false: nobody is asked")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return cmd
+}
+
+// who says which patients a command means.
+type who struct {
+	file, location, program, name, born string
+	asJSON                              bool
+}
+
+func (w *who) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&w.file, "file", "", "a file with identifiers or keys, one a line, in UTF-8")
+	f.StringVar(&w.name, "name", "", "a patient's given and family name, with --born")
+	f.StringVar(&w.born, "born", "", "the day of birth, as in 1985-11-28")
+	f.BoolVar(&w.asJSON, "json", false, "one JSON object a line")
+	cmd.MarkFlagsRequiredTogether("name", "born")
+}
+
+// patients returns the patients whom arguments and flags name.
+func (w *who) patients(ctx context.Context, s *scoping.Session, names []string, absent bool) (out []scoping.Patient, err error) {
+	names = slices.Clone(names)
+	if w.file != "" {
+		f, err := os.Open(w.file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		more, err := scoping.ReadFile(w.file, f)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, more...)
+	}
+	if out, err = s.Patients(ctx, names, absent); err != nil {
+		return nil, err
+	}
+	for _, x := range []struct {
+		what string
+		find func(context.Context, string) ([]scoping.Patient, error)
+	}{{w.location, s.At}, {w.program, s.Enrolled}, {w.name, func(ctx context.Context, name string) ([]scoping.Patient, error) {
+		p, err := s.Named(ctx, name, w.born)
+		return []scoping.Patient{p}, err
+	}}} {
+		if x.what == "" {
+			continue
+		}
+		more, err := x.find(ctx, x.what)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	if len(out) == 0 && w.location == "" && w.program == "" {
+		return nil, failure.Hinted(errors.New("say which patients"), "identifiers, keys, --file or --name with --born")
+	}
+	return out, nil
+}
+
+// print says what became of each patient.
+func (w *who) print(cmd *cobra.Command, outcomes []scoping.Outcome, done, undone string) error {
+	out := cmd.OutOrStdout()
+	changed := 0
+	for _, o := range outcomes {
+		if o.Done {
+			changed++
+		}
+		if w.asJSON {
+			if err := printJSON(out, o); err != nil {
+				return err
+			}
+			continue
+		}
+		said := done
+		if !o.Done {
+			said = undone
+		}
+		if o.Peer != "" {
+			said = o.Peer + " " + said
+		}
+		if _, err := fmt.Fprintf(out, "%s %s\n", said, o.Key); err != nil {
+			return err
+		}
+	}
+	if w.asJSON {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "%d of %d patients changed\n", changed, len(outcomes))
+	return err
+}
+
+func newScopeAdd(g *global) *cobra.Command {
+	w := &who{}
+	cmd := &cobra.Command{
+		Use:   "add PEER [IDENTIFIER...]",
+		Short: "Let a child have patients",
+		Long: `Bring patients into a child's scope: by identifiers or keys, from a file, all whose last encounter was at a location, all who are in a program
+now. Who is named by a key need not be here: the patient is asked for upwards.`,
+		Example: `  omsync scope add kisumu 100GEJ 100HNU`,
+		Args:    somePeer,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var done []scoping.Outcome
+			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+				patients, err := w.patients(ctx, s, args[1:], true)
+				if err == nil {
+					done, err = s.Add(ctx, args[0], patients)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return w.print(cmd, done, "may have", "has already")
+		},
+	}
+	w.flags(cmd)
+	cmd.Flags().StringVar(&w.location, "location", "", "all whose last encounter was there: its name or uuid")
+	cmd.Flags().StringVar(&w.program, "program", "", "all who are in the program now: its name or uuid")
+	return cmd
+}
+
+func somePeer(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return failure.Hinted(errors.New("say which child"), "%s", cmd.UseLine())
+	}
+	return nil
+}
+
+func newScopeLeave(g *global) *cobra.Command {
+	w, purge := &who{}, false
+	cmd := &cobra.Command{
+		Use:   "leave PEER IDENTIFIER...",
+		Short: "Let patients leave a child's scope",
+		Long: `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has; with --purge it
+deletes that, once all that it has made of it is here.`,
+		Args: somePeer,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var done []scoping.Outcome
+			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+				patients, err := w.patients(ctx, s, args[1:], true)
+				if err == nil {
+					done, err = s.Leave(ctx, args[0], patients, purge)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return w.print(cmd, done, "gets nothing more of", "had not")
+		},
+	}
+	w.flags(cmd)
+	cmd.Flags().BoolVar(&purge, "purge", false, "the child deletes what it has of them")
+	return cmd
+}
+
+func newScopeAnswer(g *global, verb, short string, answer func(*scoping.Session, context.Context, string, []scoping.Patient) ([]scoping.Outcome, error), done, undone string) *cobra.Command {
+	w := &who{}
+	cmd := &cobra.Command{
+		Use:   verb + " PEER IDENTIFIER...",
+		Short: short,
+		Long:  short + ", as omsync scope requests lists them.",
+		Args:  somePeer,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var outcomes []scoping.Outcome
+			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+				patients, err := w.patients(ctx, s, args[1:], true)
+				if err == nil {
+					outcomes, err = answer(s, ctx, args[0], patients)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return w.print(cmd, outcomes, done, undone)
+		},
+	}
+	w.flags(cmd)
+	return cmd
+}
+
+func newScopeList(g *global) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "list [PEER]",
+		Short: "List which children have scopes, or the patients of one",
+		Long:  "List which children have scopes and how many patients are in each, or of one child the patients whom it may have, asks for, or had.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return lookAtScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+				if len(args) == 1 {
+					list, err := s.Of(ctx, args[0])
+					if err != nil {
+						return err
+					}
+					return printEntries(cmd, list, asJSON)
+				}
+				list, err := s.Children(ctx)
+				if err != nil {
+					return err
+				}
+				return printChildren(cmd, list, asJSON)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func printChildren(cmd *cobra.Command, list []scoping.Child, asJSON bool) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for i, c := range list {
+		if asJSON {
+			if err := printJSON(cmd.OutOrStdout(), c); err != nil {
+				return err
+			}
+			continue
+		}
+		if i == 0 {
+			fmt.Fprintln(w, "CHILD\tPATIENTS\tASKS FOR\tANSWERS")
+		}
+		switch {
+		case c.All:
+			fmt.Fprintf(w, "%s\tall\t-\t-\n", c.Peer)
+		case c.Approve:
+			fmt.Fprintf(w, "%s\t%d\t%d\ta person\n", c.Peer, c.Patients, c.Asking)
+		default:
+			fmt.Fprintf(w, "%s\t%d\t%d\tthe hub itself\n", c.Peer, c.Patients, c.Asking)
+		}
+	}
+	return w.Flush()
+}
+
+func printEntries(cmd *cobra.Command, list []scoping.Entry, asJSON bool) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for i, e := range list {
+		if asJSON {
+			if err := printJSON(cmd.OutOrStdout(), e); err != nil {
+				return err
+			}
+			continue
+		}
+		if i == 0 {
+			fmt.Fprintln(w, "CHILD\tPATIENT\tSTATE\tHERE")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Peer, e.Key, e.State, map[bool]string{true: "yes", false: "no"}[e.Here])
+	}
+	return w.Flush()
+}
+
+func newScopeShow(g *global) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "show IDENTIFIER",
+		Short: "Show which children may have a patient, why and since when",
+		Args:  oneArg("say which patient"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return lookAtScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+				patients, err := s.Patients(ctx, args, true)
+				if err != nil {
+					return err
+				}
+				shown, err := s.Show(ctx, patients[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), shown)
+				}
+				return printShown(cmd, shown)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return cmd
+}
+
+func printShown(cmd *cobra.Command, s *scoping.Shown) error {
+	out := cmd.OutOrStdout()
+	here := "not here"
+	if s.Here {
+		here = "here"
+	}
+	fmt.Fprintf(out, "patient %s: %s\n", s.Key, here)
+	if s.Asked {
+		fmt.Fprintln(out, "this node asks its parent for the patient")
+	}
+	if s.Held {
+		fmt.Fprintln(out, "the parent lets this node have the patient")
+	}
+	if err := printEntries(cmd, s.Entries, false); err != nil {
+		return err
+	}
+	for _, e := range s.Log {
+		line := fmt.Sprintf("%s  %s %s (%s)", e.At.Format("2006-01-02 15:04"), e.Peer, e.Event, e.Cause)
+		if e.By != "" {
+			line += " by " + e.By
+		}
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newScopeRequests(g *global) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "requests [PEER]",
+		Short: "List for whom children ask, where a person is to answer",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return lookAtScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+				name := ""
+				if len(args) == 1 {
+					name = args[0]
+				}
+				list, err := s.Requests(ctx, name)
+				if err != nil {
+					return err
+				}
+				if len(list) == 0 && !asJSON {
+					_, err := fmt.Fprintln(cmd.OutOrStdout(), "nobody asks for a patient")
+					return err
+				}
+				return printEntries(cmd, list, asJSON)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func newFetch(g *global) *cobra.Command {
+	w := &who{}
+	cmd := &cobra.Command{
+		Use:   "fetch KEY...",
+		Short: "Ask the parent for patients of other sites",
+		Long: `Ask this node's parent for patients whom it does not send by itself: they come whole. A patient is named by the key (a uuid), as the site that has
+the patient knows it; one who is here in part, by an identifier too. The request goes with every file to the parent until that has answered:
+omsync sync carries it at once.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var asked []scoping.Outcome
+			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+				patients, err := w.patients(ctx, s, args, true)
+				if err == nil {
+					asked, err = s.Fetch(ctx, patients)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return w.print(cmd, asked, "asked for", "the parent lets this node have")
+		},
+	}
+	w.flags(cmd)
+	return cmd
+}
