@@ -67,12 +67,11 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 	}
 	switch {
 	case s.child:
-		s.node.Acknowledged(s.peer, l.peer.Link.Acked.Epoch)
 		if said != nil && len(said.Wants) > 0 {
 			s.node.Request(s.peer, l.ownersHere(said.Wants), l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
 		}
-	case d.Rejoin != nil:
-		s.node.Rejoin(d.Rejoin.Position.Epoch)
+	case d.Rejoin != nil && s.node.Rejoin(d.Rejoin.Position.Epoch):
+		l.notes.add("%s was restored to before this node deleted what it had of patients who left its scope: add it again as a peer, so that it sends all anew", l.peer.Name)
 	}
 	return s.store.Err()
 }
@@ -80,7 +79,8 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 // heard takes what a parent says of this node's scope, once the batch is in.
 func (l *peerLink) heard(said *batch.ScopeItem) {
 	if s := l.scopes; s != nil && !s.child && said != nil && said.Said && l.header.Last {
-		s.node.Hear(scope.Said{Whole: said.Whole, Entered: l.ownersHere(said.Entered), Left: l.ownersHere(said.Left), Denied: l.ownersHere(said.Denied)}, l.header.Upto.Epoch)
+		s.node.Hear(scope.Said{Whole: said.Whole, Entered: l.ownersHere(said.Entered), Left: l.ownersHere(said.Left), Denied: l.ownersHere(said.Denied), Purge: l.ownersHere(said.Purge)},
+			l.header.Upto.Epoch, l.header.Ack.Epoch)
 	}
 }
 

@@ -499,7 +499,43 @@ func TestScopeMiddle(t *testing.T) {
 	n.exchange()
 	n.whole(n.hub, c, "h2", "kim")
 	n.whole(n.hub, k, "h2", "kim")
-	n.whole(k, n.hub, "h1", "h2", "h3", "kim")
+	n.whole(n.hub, n.hub, "h1", "h2", "h3", "kim")
+	if x := n.hub.One("SELECT COUNT(*) FROM encounter_note WHERE uuid = 'h2-visit-note'"); x != "0" {
+		t.Error("a deletion did not come up")
+	}
+}
+
+// What becomes another patient's at the hub goes to who has that one; who had it goes on having it, and gets the new owner.
+func TestScopeMoves(t *testing.T) {
+	t.Parallel()
+	n := newScoped(t, 4, "kisumu", "migori")
+	k, m := n.site("kisumu"), n.site("migori")
+	n.own(n.hub, k, "h1")
+	n.own(n.hub, m, "h2")
+	n.exchange()
+	n.whole(n.hub, k, "h1")
+	do(n.hub, "UPDATE encounter SET patient_id = [person h2] WHERE uuid = 'h1-visit'", "UPDATE obs SET person_id = [person h2] WHERE uuid = 'h1-visit-obs'")
+	n.exchange()
+	n.whole(n.hub, k, "h1", "h2")
+	n.whole(n.hub, m, "h2")
+	if x := m.One("SELECT COUNT(*) FROM encounter_note WHERE uuid = 'h1-visit-note'"); x != "1" {
+		t.Error("what refers to a row that moved did not come with it")
+	}
+	do(n.hub, "INSERT INTO relationship (uuid, kind, person_a, person_b) VALUES ('r1', 'sister', [person h2], [person h3])")
+	n.exchange()
+	if x := k.One("SELECT COUNT(*) FROM relationship"); x != "0" {
+		t.Error("a relationship with somebody who is not in the scope came")
+	}
+	n.admit(n.hub, m, "h3")
+	do(m, "UPDATE encounter SET patient_id = [person h3] WHERE uuid = 'h2-visit'", "UPDATE obs SET person_id = [person h3] WHERE uuid = 'h2-visit-obs'")
+	n.exchange()
+	n.whole(n.hub, m, "h2", "h3")
+	n.whole(n.hub, k, "h1", "h2", "h3")
+	for _, s := range []*sites.Site{k, m} {
+		if x := s.One("SELECT COUNT(*) FROM relationship"); x != "1" {
+			t.Errorf("%s relationships at %s", x, s.Name)
+		}
+	}
 }
 
 // A child whose program is too old cannot have a scope: nothing goes to it.
@@ -527,7 +563,7 @@ func TestScopeOldProgram(t *testing.T) {
 	k.Features = features.Present()
 	n.send(k, n.hub, sites.Full)
 	n.exchange()
-	if g := k.One("SELECT gender FROM person"); g != "X" {
+	if g := k.One("SELECT gender FROM person WHERE uuid = 'h1'"); g != "X" {
 		t.Errorf("once the program is new: %s", g)
 	}
 }

@@ -35,10 +35,13 @@ type ScopeItem struct {
 	Entered []string // who is in it
 	Left    []string // who left
 	Denied  []string // whom the receiver asked for in vain
+	Purge   []string // of those who left: of whom it is to delete what it has
 	Wants   []string // whom the sender, a child, asks for
 }
 
-func (i *ScopeItem) lists() [4][]string { return [4][]string{i.Entered, i.Left, i.Denied, i.Wants} }
+func (i *ScopeItem) lists() [5][]string {
+	return [5][]string{i.Entered, i.Left, i.Denied, i.Purge, i.Wants}
+}
 
 func (i *ScopeItem) check() error {
 	n, bytes := 0, 0
@@ -58,7 +61,7 @@ func (i *ScopeItem) check() error {
 		return fmt.Errorf("the keys of the owners that it names have more than %d bytes", MaxOwnerBytes)
 	case len(i.Wants) > MaxWants:
 		return fmt.Errorf("it asks for more than %d owners", MaxWants)
-	case !i.Said && (i.Whole || len(i.Entered)+len(i.Left)+len(i.Denied) > 0):
+	case !i.Said && (i.Whole || len(i.Entered)+len(i.Left)+len(i.Denied)+len(i.Purge) > 0):
 		return errors.New("it says who is in a scope, and that it says nothing")
 	}
 	return nil
@@ -109,7 +112,7 @@ func (w *Writer) Scope(i *ScopeItem) error {
 	}
 	w.scopeSaid = true
 	p := &w.pack
-	p.list(7, itemScope, oneIf(i.Said), oneIf(i.Whole))
+	p.list(8, itemScope, oneIf(i.Said), oneIf(i.Whole))
 	for _, list := range i.lists() {
 		p.array(len(list))
 		for _, o := range list {
@@ -142,7 +145,7 @@ func (r *Reader) readScope() *ScopeItem {
 	r.scopeSaid = true
 	i := &ScopeItem{Said: r.uint("flag", 1) == 1, Whole: r.uint("flag", 1) == 1}
 	left, bytes := MaxOwners, 0
-	for _, list := range []*[]string{&i.Entered, &i.Left, &i.Denied, &i.Wants} {
+	for _, list := range []*[]string{&i.Entered, &i.Left, &i.Denied, &i.Purge, &i.Wants} {
 		n := r.array("owners", 0, left)
 		left -= n
 		for range n {

@@ -19,7 +19,7 @@ func withScopes(h *Header) *Header {
 func scopeItems() []any {
 	columns := []Column{{Name: "gender", Kind: KindText, Slot: 1}, {Name: PublicColumn}}
 	return []any{
-		&ScopeItem{Said: true, Entered: []string{"p1", "p2"}, Left: []string{"p3"}, Denied: []string{"p4"}, Wants: []string{"p5"}},
+		&ScopeItem{Said: true, Entered: []string{"p1", "p2"}, Left: []string{"p3"}, Denied: []string{"p4"}, Purge: []string{"p3"}, Wants: []string{"p5"}},
 		&TableItem{Table: Table{Name: "person", Root: "person", Key: []Column{{Name: "uuid", Kind: KindText}}, Columns: columns}},
 		&KeysItem{First: FirstRef, N: 2, Parts: []Values{{Bytes: [][]byte{[]byte("p1"), []byte("p2")}}}},
 		&Records{Keys: []uint32{2, 3}, Columns: []string{"gender", "gender"}, Values: [][]byte{[]byte("F"), nil}, LostTimes: []int64{1, 2}, LostAuthors: []string{"a", "a"},
@@ -39,7 +39,7 @@ func TestScopes(t *testing.T) {
 		}
 		i := &ScopeItem{Said: rapid.Bool().Draw(t, "said"), Wants: list("wants")}
 		if i.Said {
-			i.Whole, i.Entered, i.Left, i.Denied = rapid.Bool().Draw(t, "whole"), list("entered"), list("left"), list("denied")
+			i.Whole, i.Entered, i.Left, i.Denied, i.Purge = rapid.Bool().Draw(t, "whole"), list("entered"), list("left"), list("denied"), list("purge")
 		}
 		items := append([]any{i}, scopeItems()[1:]...)
 		of := make([][]string, 1)
@@ -132,16 +132,16 @@ func TestHostileScopes(t *testing.T) {
 	none := []any{}
 	item := func(parts ...any) []any { return append([]any{itemScope}, parts...) }
 	for name, x := range map[string][]any{
-		"good":            item(1, 0, []any{"p"}, none, none, none),
-		"too short":       item(1, 0, none, none, none),
-		"flag":            item(2, 0, none, none, none, none),
-		"no key":          item(1, 0, []any{""}, none, none, none),
-		"long key":        item(1, 0, []any{strings.Repeat("p", MaxOwner+1)}, none, none, none),
-		"not a text":      item(1, 0, []any{7}, none, none, none),
-		"not a list":      item(1, 0, 7, none, none, none),
-		"too many":        item(1, 0, slicesOfAny("p", MaxOwners), []any{"p"}, none, none),
-		"too many wants":  item(0, 0, none, none, none, slicesOfAny("p", MaxWants+1)),
-		"said and unsaid": item(0, 0, []any{"p"}, none, none, none),
+		"good":            item(1, 0, []any{"p"}, none, none, none, none),
+		"too short":       item(1, 0, none, none, none, none),
+		"flag":            item(2, 0, none, none, none, none, none),
+		"no key":          item(1, 0, []any{""}, none, none, none, none),
+		"long key":        item(1, 0, []any{strings.Repeat("p", MaxOwner+1)}, none, none, none, none),
+		"not a text":      item(1, 0, []any{7}, none, none, none, none),
+		"not a list":      item(1, 0, 7, none, none, none, none),
+		"too many":        item(1, 0, slicesOfAny("p", MaxOwners), []any{"p"}, none, none, none),
+		"too many wants":  item(0, 0, none, none, none, none, slicesOfAny("p", MaxWants+1)),
+		"said and unsaid": item(0, 0, []any{"p"}, none, none, none, none),
 	} {
 		for _, told := range []bool{true, false} {
 			h := testHeader()

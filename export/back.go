@@ -12,13 +12,13 @@ import (
 // Of a table that goes up only, a child is sent what it had sent itself and has lost, and who works for this node. See access.Rules.GoesBack and
 // SendsStaff.
 
-// goes reports whether a row goes to the peer.
-func (r *reader) goes(row journal.Row, known merge.Row) bool {
+// goes reports whether a row goes to the peer. lacks: the peer lacks something of it.
+func (r *reader) goes(row journal.Row, known merge.Row, lacks bool) bool {
 	t := r.t
 	if t.rules.SendsBack() {
-		return t.rules.GoesBack(known, t.lost, t.base(r.head.Base.Epoch)) || t.staff.has(row) && (t.staff.lacked[row] || r.lacks(known))
+		return t.rules.GoesBack(known, t.lost, t.base(r.head.Base.Epoch)) || t.staff.has(row) && (t.staff.lacked[row] || lacks)
 	}
-	return (r.lacks(known) || t.refused[row] != 0) && (t.rules.SendsAllRows() || t.rules.SendsRow(known, t.kept[row]))
+	return (lacks || t.refused[row] != 0) && (t.rules.SendsAllRows() || t.rules.SendsRow(known, t.kept[row]))
 }
 
 // sendsDeletion reports whether a deletion goes to the peer.

@@ -217,13 +217,16 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		read++
 		row := journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}
 		known := knownBy(r.sealed.Groups(row, versions[row]), r.t.meta.Default)
-		sight := scope.Always
+		sight, lacks := scope.Always, false
 		if r.sights != nil {
 			sight = r.sights[row]
+			lacks = sight.Sends(known, r.t.base(r.head.Base.Epoch), r.t.knows)
+		} else {
+			lacks = r.lacks(known)
 		}
 		switch {
 		case r.read[row]: // rows that are equal throughout count as one
-		case !sight.In() || !r.goes(row, sight.Told(known)) || r.t.stays(v[2:]):
+		case !sight.In() || !r.goes(row, known, lacks) || r.t.stays(v[2:]):
 		case r.unsent.has(r.t.Table, row):
 			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
 		case !rowFits(v[2:]):

@@ -83,22 +83,25 @@ func (p *plan) sayScopes() error {
 	c := s.node.Child(p.peer.ID)
 	s.said = &batch.ScopeItem{Said: true, Whole: c.All}
 	if !c.All {
-		var entered, left, denied []scope.Owner
+		var entered, left, denied, purge []scope.Owner
 		for o, e := range s.store.Changed(p.peer.ID, base) {
 			if e.Entered(base) {
 				entered = append(entered, o)
 			}
 			if e.Left(base) {
 				left = append(left, o)
+				if e.Purge {
+					purge = append(purge, o)
+				}
 			}
 			if e.Refused(base) {
 				denied = append(denied, o)
 			}
 		}
-		if n := len(entered) + len(left) + len(denied); n > batch.MaxOwners {
+		if n := len(entered) + len(left) + len(denied) + len(purge); n > batch.MaxOwners {
 			return fmt.Errorf("its scope has %d patients, and a file names no more than %d: let it have everything (omsync scope set)", n, batch.MaxOwners)
 		}
-		s.said.Entered, s.said.Left, s.said.Denied = p.theirOwners(entered), p.theirOwners(left), p.theirOwners(denied)
+		s.said.Entered, s.said.Left, s.said.Denied, s.said.Purge = p.theirOwners(entered), p.theirOwners(left), p.theirOwners(denied), p.theirOwners(purge)
 		s.due = len(entered)+len(left)+len(denied) > 0
 	}
 	s.due = s.due || c.Due(base)
@@ -213,8 +216,13 @@ func (r *reader) eachInSight(ctx context.Context, lacksDefault bool, f func(*por
 func (r *reader) shown(ctx context.Context, base uint64) (out []journal.Row, err error) {
 	s := &r.scopes
 	by := map[string][]string{}
-	for _, row := range append(s.store.ExceptionsSince(r.peer.ID, base), s.store.PublicSince(base)...) {
+	for _, row := range s.store.ExceptionsSince(r.peer.ID, base) {
 		by[row.Table] = append(by[row.Table], row.Key)
+	}
+	for _, row := range s.store.PublicSince(base) {
+		if row.Table == r.t.Name { // nothing else that is theirs goes with it
+			by[row.Table] = append(by[row.Table], row.Key)
+		}
 	}
 	if err := s.store.Err(); err != nil {
 		return nil, err
