@@ -527,6 +527,7 @@ func TestScopeMoves(t *testing.T) {
 		t.Error("a relationship with somebody who is not in the scope came")
 	}
 	n.admit(n.hub, m, "h3")
+	n.exchange()
 	do(m, "UPDATE encounter SET patient_id = [person h3] WHERE uuid = 'h2-visit'", "UPDATE obs SET person_id = [person h3] WHERE uuid = 'h2-visit-obs'")
 	n.exchange()
 	n.whole(n.hub, m, "h2", "h3")
