@@ -1,0 +1,133 @@
+package apply_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"testing"
+
+	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/scope"
+)
+
+// cost is what a node's idle connections have done so far.
+type cost struct{ reads, statements int64 }
+
+func (a cost) minus(b cost) cost { return cost{a.reads - b.reads, a.statements - b.statements} }
+
+// costOf sums up what the connections of a node's pool have read and been asked. None of them may end meanwhile.
+func costOf(t *testing.T, s *sites.Site) (c cost) {
+	t.Helper()
+	ctx := context.Background()
+	s.J.DB.SetMaxIdleConns(20)
+	var held []*sql.Conn
+	for range s.J.DB.Stats().Idle {
+		conn, err := s.J.DB.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, conn)
+		err = sqldb.Each(ctx, conn, "SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler\\_read%' OR Variable_name = 'Questions'", func(r []sql.RawBytes) error {
+			switch string(r[0]) {
+			case "Questions":
+				c.statements += sqldb.Int(r[1])
+			case "Handler_read_retry", "Handler_read_rnd_deleted":
+			default:
+				c.reads += sqldb.Int(r[1])
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, conn := range held {
+		conn.Close()
+	}
+	return c
+}
+
+// during returns what a node's pool did while f ran, without what counting costs.
+func during(t *testing.T, s *sites.Site, f func()) cost {
+	t.Helper()
+	a := costOf(t, s)
+	b := costOf(t, s)
+	f()
+	return costOf(t, s).minus(b).minus(b.minus(a))
+}
+
+// manyPatients makes a hub with so many patients, of whom a tenth is in the scope of kisumu, and returns what exports to it cost.
+func manyPatients(t *testing.T, patients int) (load, edit, enters cost, rows int64) {
+	t.Helper()
+	n := &scoped{t: t, hub: scopedSite(t, "hub", careProfile, careTables("1"))}
+	n.hub.Listens = false
+	n.hub.Exec("INSERT INTO person (person_id, uuid) VALUES (1, 'p1')")
+	for have := 1; have < patients; have *= 2 {
+		n.hub.Exec(fmt.Sprintf("INSERT INTO person (person_id, uuid) SELECT person_id + %[1]d, CONCAT('p', person_id + %[1]d) FROM person WHERE person_id <= %[2]d", have, min(have, patients-have)))
+	}
+	n.hub.Exec("INSERT INTO patient (patient_id) SELECT person_id FROM person",
+		"INSERT INTO person_name (uuid, person_id) SELECT CONCAT(uuid, '-name'), person_id FROM person",
+		"INSERT INTO encounter (uuid, patient_id) SELECT CONCAT(uuid, '-visit'), person_id FROM person",
+		"INSERT INTO obs (uuid, person_id, encounter_id) SELECT CONCAT(e.uuid, '-obs'), e.patient_id, e.encounter_id FROM encounter e",
+		"INSERT INTO encounter_note (uuid, encounter_id) SELECT CONCAT(e.uuid, '-note'), e.encounter_id FROM encounter e")
+	n.hub.Init()
+	n.all = append(n.all, n.hub)
+	k := n.below(n.hub, "kisumu")
+	var in []scope.Owner
+	for i := range patients / 10 {
+		in = append(in, scope.Owner(fmt.Sprintf("p%d", 1+10*i)))
+	}
+	n.own(n.hub, k, in...)
+	n.send(k, n.hub, sites.Full)
+	var files []*sites.File
+	export := func() cost {
+		return during(t, n.hub, func() { files = n.hub.Export(k) })
+	}
+	load = export()
+	for _, f := range files {
+		n.look(f)
+		rows += f.Made.Rows
+		k.Import(f)
+	}
+	n.exchange()
+	do(n.hub, "UPDATE obs SET value_text = '62' WHERE uuid IN ('p1-visit-obs', 'p2-visit-obs')")
+	edit = export()
+	if len(files) != 1 || files[0].Made.Rows != 1 {
+		t.Errorf("after two edits %d files", len(files))
+	}
+	for _, f := range files {
+		n.look(f)
+		k.Import(f)
+	}
+	n.admit(n.hub, k, "p5")
+	enters = export()
+	if len(files) != 1 || files[0].Made.Rows != 6 {
+		t.Errorf("when somebody enters %d files", len(files))
+	}
+	return load, edit, enters, rows
+}
+
+// What an export to a child with a scope costs follows the scope and what changed, and not how many patients there are.
+func TestScopeCost(t *testing.T) {
+	t.Parallel()
+	small := environment(t, "OMSYNC_TEST_PATIENTS", 200)
+	load, edit, enters, rows := manyPatients(t, small)
+	t.Logf("%d patients, a tenth in scope: load of %d rows %+v, an edit %+v, one enters %+v", small, rows, load, edit, enters)
+	load4, edit4, enters4, rows4 := manyPatients(t, 4*small)
+	t.Logf("%d patients, a tenth in scope: load of %d rows %+v, an edit %+v, one enters %+v", 4*small, rows4, load4, edit4, enters4)
+	for _, c := range []struct {
+		what string
+		a, b cost
+	}{{"an edit", edit, edit4}, {"one enters", enters, enters4}} {
+		if c.b.reads > c.a.reads+c.a.reads/4 || c.b.statements > c.a.statements+5 {
+			t.Errorf("%s: with four times the patients %+v instead of %+v", c.what, c.b, c.a)
+		}
+	}
+	if rows4 != 4*rows || load4.reads > 5*load.reads {
+		t.Errorf("the load of a scope four times as large: %d rows and %+v, instead of %d and %+v", rows4, load4, rows, load)
+	}
+	if per := load4.reads / rows4; per > 60 {
+		t.Errorf("a load reads %d rows and entries of indexes for each that it sends", per)
+	}
+}
