@@ -103,7 +103,7 @@ func manyPatients(t *testing.T, patients int) (load, edit, enters cost, rows int
 	n.admit(n.hub, k, "p5")
 	enters = export()
 	if len(files) != 1 || files[0].Made.Rows != 6 {
-		t.Errorf("when somebody enters %d files", len(files))
+		t.Errorf("when somebody enters %d files, %+v", len(files), files[0].Made)
 	}
 	return load, edit, enters, rows
 }

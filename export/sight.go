@@ -1,0 +1,216 @@
+package export
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/owners"
+	"github.com/omsync/omsync/schema"
+	"github.com/omsync/omsync/scope"
+	"github.com/omsync/omsync/scopes"
+)
+
+// eachInSight hands on the rows of a table that the peer lacks and may have: those of owners who came into its scope, and then what else is newer.
+func (r *reader) eachInSight(ctx context.Context, lacksDefault bool, f func(*portion) error) error {
+	s, t := &r.scopes, r.t
+	base := t.base(r.head.Base.Epoch)
+	switch {
+	case t.Integer == nil:
+		return r.eachByLocalKey(ctx, f)
+	case s.lost(r.plan, base) || s.all && lacksDefault:
+		return r.eachByRange(ctx, f)
+	}
+	if lacksDefault { // all that it may have
+		base = 0
+	}
+	came := s.store.Came(r.peer.ID, base)
+	if err := s.store.Err(); err != nil {
+		return err
+	}
+	o := s.store.Owners()
+	err := owners.Rows(ctx, r.snap, o, t.Table, came, func(page []journal.Row) error { return r.eachOf(ctx, page, f) })
+	if err != nil {
+		return err
+	}
+	rest, err := journal.Newer(ctx, r.snap, t.meta.ID, t.base(r.head.Base.Epoch), t.knows)
+	if err != nil {
+		return err
+	}
+	if lacksDefault {
+		rest = nil // in sight by an owner, and so handed on, or by what follows
+	}
+	if t.refused != nil {
+		rest = r.withRefused(rest)
+	}
+	shown, err := r.shown(ctx, base)
+	if err != nil {
+		return err
+	}
+	rest = append(rest, shown...)
+	slices.SortFunc(rest, rowkey.Compare)
+	rest = slices.Compact(rest)
+	for some := range slices.Chunk(rest, blockRows) {
+		ends, err := owners.Of(ctx, r.snap, o, t.Table, some)
+		if err != nil {
+			return err
+		}
+		some = slices.DeleteFunc(slices.Clone(some), func(row journal.Row) bool {
+			return slices.ContainsFunc(ends[row].Owners, func(id int64) bool {
+				_, is := slices.BinarySearch(came, id)
+				return is
+			})
+		})
+		if err := r.eachOf(ctx, some, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown returns rows of the table that came into sight by themselves since an epoch: by an exception, or because all may have them, and what
+// belongs by way of such a row.
+func (r *reader) shown(ctx context.Context, base uint64) (out []journal.Row, err error) {
+	s := &r.scopes
+	by := map[string][]string{}
+	for _, row := range s.store.ExceptionsSince(r.peer.ID, base) {
+		by[row.Table] = append(by[row.Table], row.Key)
+	}
+	for _, row := range s.store.PublicSince(base) {
+		if row.Table == r.t.Name { // nothing else that is theirs goes with it
+			by[row.Table] = append(by[row.Table], row.Key)
+		}
+	}
+	if err := s.store.Err(); err != nil {
+		return nil, err
+	}
+	for name, keys := range by {
+		via := r.j.Catalogue.Named(name)
+		if via == nil {
+			continue
+		}
+		here, err := rowkey.Find(ctx, r.snap, via, keys)
+		if err != nil {
+			return nil, err
+		}
+		var ids []int64
+		for _, row := range here {
+			if via == r.t.Table {
+				out = append(out, row)
+			}
+			ids = append(ids, row.Int)
+		}
+		if via == r.t.Table || via.Integer == nil {
+			continue
+		}
+		err = owners.Through(ctx, r.snap, s.store.Owners(), r.t.Table, via, ids, func(page []journal.Row) error {
+			out = append(out, page...)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// see finds since when the peer has rows of the table in sight, before they are read.
+func (r *reader) see(ctx context.Context, rows []journal.Row) error {
+	if !r.filtered(r.t.Table) {
+		return nil
+	}
+	r.sights = make(map[journal.Row]scope.Sight, len(rows))
+	keys, err := rowkey.Of(ctx, r.snap, r.t.Table, rows)
+	if err != nil {
+		return err
+	}
+	known := make([]scopes.Known, 0, len(rows))
+	for _, row := range rows {
+		if key := keys[row]; key != "" {
+			known = append(known, scopes.Known{Key: journal.Canonical(r.t.Table, key), Local: row, Alive: true})
+		}
+	}
+	s := &r.scopes
+	s.store.Fetch(r.t.Table, known)
+	for _, k := range known {
+		r.sights[k.Local] = s.node.Sight(r.peer.ID, scope.Row{Table: r.t.Name, Key: k.Key})
+	}
+	return s.store.Err()
+}
+
+// seeThose is see for the rows that the end of a query picks, of a table without an integer primary key.
+func (r *reader) seeThose(ctx context.Context, which string) error {
+	if !r.filtered(r.t.Table) {
+		return nil
+	}
+	var rows []journal.Row
+	query := "SELECT " + journal.Identity(r.t.Table, "") + " FROM " + schema.Quote(r.t.Name) + " " + which
+	err := sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
+		rows = append(rows, journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", r.t.Name, err)
+	}
+	return r.see(ctx, rows)
+}
+
+// deadInSight returns the deletions of a table that the peer lacks and may know of, of those that are newer and of those that came into its sight,
+// and since when it has each in sight.
+func (p *plan) deadInSight(ctx context.Context, t *table, newer []journal.Tombstone) ([]journal.Tombstone, map[string]scope.Sight, error) {
+	s := &p.scopes
+	base := t.base(p.head.Base.Epoch)
+	var came, keys []string
+	for o, e := range s.store.Changed(p.peer.ID, base) {
+		if e.Since > base {
+			came = append(came, string(o))
+		}
+	}
+	for _, row := range append(s.store.ExceptionsSince(p.peer.ID, base), s.store.PublicSince(base)...) {
+		if row.Table == t.Name {
+			keys = append(keys, row.Key)
+		}
+	}
+	if err := s.store.Err(); err != nil {
+		return nil, nil, err
+	}
+	slices.Sort(came)
+	old, err := journal.TombstonesOf(ctx, p.snap, t.meta.ID, came, p.j.Authors)
+	if err != nil {
+		return nil, nil, err
+	}
+	dead, err := journal.Tombstones(ctx, p.snap, t.meta.ID, keys, p.j.Authors)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := append(newer, old...)
+	for key, v := range dead {
+		all = append(all, journal.Tombstone{Key: key, Version: v})
+	}
+	slices.SortFunc(all, func(a, b journal.Tombstone) int { return strings.Compare(a.Key, b.Key) })
+	all = slices.CompactFunc(all, func(a, b journal.Tombstone) bool { return a.Key == b.Key })
+	sights := map[string]scope.Sight{}
+	var out []journal.Tombstone
+	for some := range slices.Chunk(all, blockRows) {
+		known := make([]scopes.Known, len(some))
+		for i, d := range some {
+			known[i].Key = d.Key
+		}
+		s.store.Fetch(t.Table, known)
+		for _, d := range some {
+			sight := s.node.Sight(p.peer.ID, scope.Row{Table: t.Name, Key: d.Key})
+			if sight.Sends(merge.Row{Known: true, Dead: d.Version}, base, t.knows) {
+				sights[d.Key] = sight
+				out = append(out, d)
+			}
+		}
+	}
+	return out, sights, s.store.Err()
+}
+
