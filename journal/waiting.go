@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -244,16 +246,24 @@ func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16
 	return out, nil
 }
 
-// WaitingPeers returns the peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
-func WaitingPeers(ctx context.Context, q sqldb.DB) (out []merge.Peer, err error) {
-	// One look into the index for each peer, whatever the server takes for cheaper.
-	err = sqldb.Each(ctx, q, "SELECT id, (SELECT tried_at FROM omsync_waiting w FORCE INDEX (tried) WHERE w.peer_id = p.id AND w.dropped_at = 0 ORDER BY tried_at LIMIT 1) AS tried FROM omsync_peer p HAVING tried IS NOT NULL ORDER BY 2, 1", func(r []sql.RawBytes) error {
-		out = append(out, merge.Peer(sqldb.Uint(r[0])))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read of whom rows wait: %w", err)
+// WaitingPeers returns those of some peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
+func WaitingPeers(ctx context.Context, q sqldb.DB, peers []merge.Peer) (out []merge.Peer, err error) {
+	tried := map[merge.Peer]int64{}
+	for some := range slices.Chunk(peers, 100) {
+		var looks []string // one into the index for each: a server may read all rows for a question that names no peer
+		for _, p := range some {
+			looks = append(looks, fmt.Sprintf("(SELECT peer_id, tried_at FROM omsync_waiting FORCE INDEX (tried) WHERE peer_id = %d AND dropped_at = 0 ORDER BY tried_at LIMIT 1)", p))
+		}
+		err := sqldb.Each(ctx, q, strings.Join(looks, " UNION ALL "), func(r []sql.RawBytes) error {
+			p := merge.Peer(sqldb.Uint(r[0]))
+			out, tried[p] = append(out, p), sqldb.Int(r[1])
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read of whom rows wait: %w", err)
+		}
 	}
+	slices.SortFunc(out, func(a, b merge.Peer) int { return cmp.Or(cmp.Compare(tried[a], tried[b]), cmp.Compare(a, b)) })
 	return out, nil
 }
 
