@@ -2,13 +2,14 @@ package merge_test
 
 import (
 	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/omsync/omsync/merge"
 )
 
 // TestColumnThatASiteLacks has a site, or two, do without a column until it is made there, and asks everybody for it then. Rows are edited, deleted
-// and come back meanwhile; in the end all sites are equal and silent.
+// and come back meanwhile; in the end all sites are equal and silent, and no value is nowhere but of a row that was deleted.
 func TestColumnThatASiteLacks(t *testing.T) {
 	n := int64(5000)
 	if testing.Short() {
@@ -45,7 +46,13 @@ func columnSchedule(seed int64) (fault string) {
 			w.step(r, keys)
 		}
 	}
-	return w.settled(r)
+	if fault := w.settled(r); fault != "" {
+		return fault
+	}
+	final, recorded := w.kept()
+	return w.checkLost(final, recorded, func(key string) bool { // who deletes a row sees nothing of columns that are not there
+		return slices.ContainsFunc(w.deletions, func(d act) bool { return d.key == key })
+	})
 }
 
 // gain makes the columns that a site lacked, without values, and asks all peers to send everything.

@@ -88,7 +88,13 @@ type site struct {
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
 	lacks    merge.Mask        // columns that are not here for now
-	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
+	owes     map[string]owed   // what peers are sent for that
+}
+
+// An owed is all rows that go to a peer which asked for them: in batches that start before an epoch. lost: what came from the peer too.
+type owed struct {
+	epoch uint64
+	lost  bool
 }
 
 func newSite(w *world, name, parent string) *site {
@@ -177,17 +183,23 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	}
 	for _, k := range s.keys() {
 		e := s.rows[k]
-		knows := l.peer
-		if s.owes[to] > h.Base.Epoch {
-			knows = merge.NoPeer
+		knows, base, again := l.peer, h.Base.Epoch, s.owes[to].epoch > h.Base.Epoch
+		if again {
+			base = 0
+			if s.owes[to].lost {
+				knows = merge.NoPeer
+			}
 		}
 		answer := e.Alive && s.refused[to][k] > h.Base.Epoch
-		if !e.NewerThan(h.Base.Epoch, knows) && !answer || !s.maySend(to, e) {
+		if !e.NewerThan(base, knows) && !answer || !s.maySend(to, e) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
-		if answer {
+		switch {
+		case answer:
 			e.Row = e.Refused(s.refused[to][k], l.peer)
+		case again:
+			e.Row = e.Again(s.owes[to].epoch)
 		}
 		if q, ok := s.wait[waitKey{k, to, 0}]; ok {
 			r.Ack = min(r.Ack, q.Since())
