@@ -18,7 +18,15 @@
 //	Both        all                   all
 //	Down        all                   nothing, but rows whose deletion it refused
 //	Add         all                   rows that it added, and rows whose deletion it refused
+//	Own         all but rows that     rows that it added, and rows whose deletion it refused
+//	            another child added
+//	Up          nothing, but what a   all
+//	            child has lost
 //	None        nothing               nothing
+//
+// Up is the mirror of Down: what the child sends wins, whatever was done to the row at the parent. A child that was restored, or is set
+// up anew, is sent what it had added itself, and nothing of others: see [Rules.GoesBack]. Where the table holds people ([Way].Staff), the
+// parent also sends those who work for it, because what goes down names them.
 //
 // A row whose deletion was refused, because something that may go up refers to it, goes up whatever the direction, so that the parent,
 // which has deleted it, can have it again: of what the child sends of it, a parent of today takes only that it is meant, see
@@ -59,14 +67,16 @@ const (
 	Down                  // from parent to child alone
 	Add                   // down; a child may add rows, and change or delete those that it added
 	None                  // neither way, though captured
+	Up                    // from child to parent alone
+	Own                   // as Add, but a child gets nothing that another child added
 )
 
 // String returns the direction as a profile says it.
-func (d Direction) String() string { return [...]string{"both", "down", "add", "none"}[d] }
+func (d Direction) String() string { return [...]string{"both", "down", "add", "none", "up", "own"}[d] }
 
 // ParseDirection reads what String returns; false if it is something else.
 func ParseDirection(s string) (d Direction, ok bool) {
-	for d := Both; d <= None; d++ {
+	for d := Both; d <= Own; d++ {
 		if d.String() == s {
 			return d, true
 		}
@@ -76,11 +86,13 @@ func ParseDirection(s string) (d Direction, ok bool) {
 
 // WidensTo reports whether rows that stayed where they were may go now, where a table had direction d and has another: the table is
 // sent again then.
-func (d Direction) WidensTo(now Direction) bool { return now != d && d != Both && now != None }
+func (d Direction) WidensTo(now Direction) bool {
+	return now.goesDown() > d.goesDown() || now.goesUp() > d.goesUp()
+}
 
 // NarrowsTo reports whether rows that a child adds or changes went up where a table had direction d, and do not where it has another.
 func (d Direction) NarrowsTo(now Direction) bool {
-	return (d == Both || d == Add) && (now == Down || now == None)
+	return d.goesUp() > nothing && now.goesUp() == nothing
 }
 
 // Table is what the profile says of a table.
@@ -89,10 +101,13 @@ type Table struct {
 	Rights     bool       // its rows give people rights: they never go up by any exception
 	Code       bool       // the application runs what its rows hold: nothing of it ever goes up
 	ExcludedUp merge.Mask // columns whose values never go up
-	InsertOnly merge.Mask // columns whose values come with a new row alone
-	Secret     merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
-	Secrets    Secrets
-	Names      merge.Mask // columns by which people log in, by any of them
+	// ExcludedDown is columns whose values do not go down on this link.
+	ExcludedDown merge.Mask
+	Staff        bool       // of Up: rows of people who work for the parent go down all the same
+	InsertOnly   merge.Mask // columns whose values come with a new row alone
+	Secret       merge.Mask // columns whose values go to children as Secrets says; they are among ExcludedUp
+	Secrets      Secrets
+	Names        merge.Mask // columns by which people log in, by any of them
 }
 
 // Secrets says whose values of secret columns go to children.
@@ -104,10 +119,10 @@ const (
 	AllSecrets                 // everybody's
 )
 
-// Flows returns the direction that counts: of code, what might go up goes down only.
+// Flows returns the direction that counts: of code nothing goes up.
 func (t Table) Flows() Direction {
-	if t.Code && (t.Direction == Both || t.Direction == Add) {
-		return Down
+	if t.Code {
+		return Meet(t.Direction, Down)
 	}
 	return t.Direction
 }
@@ -120,6 +135,7 @@ type Rules struct {
 	table Table
 	peer  merge.Peer
 	up    bool // the peer is this node's parent
+	ends  Ends
 }
 
 // On returns the rules of a table on the link to a peer.

@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	peer  merge.Peer = 7
-	third merge.Peer = 8
+	peer   merge.Peer = 7
+	third  merge.Peer = 8
+	above  merge.Peer = 2
+	before merge.Peer = 3
 )
 
 var (
@@ -33,7 +35,11 @@ var rows = []struct {
 	{'o', live(0), access.Added{}},     // made here
 	{'p', live(peer), access.Added{}},
 	{'t', live(third), access.Added{}},
-	{'d', dead, access.Added{}}, // deleted, and nobody knows whose it was
+	{'g', live(above), access.Added{}},           // from this node's parent
+	{'b', live(before), access.Added{}},          // from the peer, before it was set up anew
+	{'r', by(live(0), "clinic"), access.Added{}}, // from the peer, before it was restored
+	{'q', by(live(0), "other"), access.Added{}},  // from another one, before that
+	{'d', dead, access.Added{}},                  // deleted, and nobody knows whose it was
 	{'O', dead, access.Added{Known: true}},
 	{'P', dead, access.Added{Known: true, By: peer}},
 	{'T', dead, access.Added{Known: true, By: third}},
@@ -42,8 +48,16 @@ var rows = []struct {
 var dead = merge.Row{Known: true}
 
 func live(from merge.Peer) merge.Row {
-	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Bits(3), Version: merge.Version{From: from}}}}
+	v := merge.Version{From: from, Stamp: merge.Stamp{Time: 5, Author: "self"}, Epoch: 5}
+	return merge.Row{Known: true, Alive: true, Groups: []merge.Group{{Mask: merge.Bits(3), Version: v}}}
 }
+
+func by(r merge.Row, author string) merge.Row {
+	r.Groups[0].Author = author
+	return r
+}
+
+var ends = access.Ends{Self: "self", Peer: "clinic", Before: []merge.Peer{before}, Parents: []merge.Peer{above}}
 
 // want has a line for each direction, whether rows give rights or are code, and what the peer is. The columns:
 //
@@ -59,36 +73,52 @@ func live(from merge.Peer) merge.Row {
 //	conflict   the records that are taken
 //	policy     what decides, where newest is configured
 //	refused    whether deletions by the peer that are refused here are remembered
+//	dead       the rows whose deletions go, if they were deleted by whom they are from
+//	back       the rows that go back if the peer has lost the table, and after the slash those that do if it was restored; that nothing does is "-"
+//	taken      how many versions are taken of rows that are not taken otherwise: of one that is not here and has this node as author, one that
+//	           is said to be from here, and another; then of one made here, and of one that came from the peer, this node's and another's
 const want = `
-both plain  parent | sends all  row uoptdOPT/uoptdOPT kept no  not up conflict vd never up       | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused no
-both plain  child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row uoptdOPT/-    not up conflict vd policy newest refused no
-both rights parent | sends all  row uoptdOPT/uoptdOPT kept no  not up conflict vd never up       | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused no
-both rights child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row uoptdOPT/-    not up conflict vd policy newest refused no
-both code   parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
-both code   child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
-down plain  parent | sends no   row -/uoptdOPT        kept yes not up conflict d  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
-down plain  child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/dOPT        not up conflict d  policy parent refused no
-down rights parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
-down rights child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
-down code   parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
-down code   child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
-add  plain  parent | sends some row uotdOPT/uoptdOPT  kept yes not up conflict vd never p        | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused yes
-add  plain  child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row updP/dOT      not up conflict vd policy newest refused no
-add  rights parent | sends some row uotdOPT/uoptdOPT  kept no  not up conflict vd never p        | takes yes row uoptdOPT/-    not -  conflict vd policy newest refused yes
-add  rights child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes yes row updP/-        not up conflict vd policy newest refused no
-add  code   parent | sends no   row -/uoptdOPT        kept no  not up conflict -  never uoptdOPT | takes yes row uoptdOPT/-    not -  conflict vd policy parent refused yes
-add  code   child  | sends all  row uoptdOPT/uoptdOPT kept no  not -  conflict vd never -        | takes no  row -/-           not up conflict -  policy parent refused no
-none plain  parent | sends no   row -/-               kept no  not up conflict -  never up       | takes no  row -/-           not -  conflict -  policy newest refused yes
-none plain  child  | sends no   row -/-               kept no  not -  conflict -  never -        | takes no  row -/-           not up conflict -  policy newest refused no
-none rights parent | sends no   row -/-               kept no  not up conflict -  never up       | takes no  row -/-           not -  conflict -  policy newest refused yes
-none rights child  | sends no   row -/-               kept no  not -  conflict -  never -        | takes no  row -/-           not up conflict -  policy newest refused no
-none code   parent | sends no   row -/-               kept no  not up conflict -  never up       | takes no  row -/-           not -  conflict -  policy newest refused yes
-none code   child  | sends no   row -/-               kept no  not -  conflict -  never -        | takes no  row -/-           not up conflict -  policy newest refused no
+both plain  parent | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not up conflict vd never up           | takes yes row uoptgbrqdOPT/- not -  conflict vd policy newest refused no  dead optgbrq back -/-   taken -
+both plain  child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes yes row uoptgbrqdOPT/- not up conflict vd policy newest refused no  dead optgbrq back -/-   taken -
+both rights parent | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not up conflict vd never up           | takes yes row uoptgbrqdOPT/- not -  conflict vd policy newest refused no  dead optgbrq back -/-   taken -
+both rights child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes yes row uoptgbrqdOPT/- not up conflict vd policy newest refused no  dead optgbrq back -/-   taken -
+both code   parent | sends no   row -/uoptgbrqdOPT            kept no  not up conflict -  never uoptgbrqdOPT | takes yes row uoptgbrqdOPT/- not -  conflict vd policy parent refused yes dead -       back -/-   taken -
+both code   child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes no  row -/-            not up conflict -  policy parent refused no  dead optgbrq back -/-   taken -
+down plain  parent | sends no   row -/uoptgbrqdOPT            kept yes not up conflict d  never uoptgbrqdOPT | takes yes row uoptgbrqdOPT/- not -  conflict vd policy parent refused yes dead -       back -/-   taken -
+down plain  child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes no  row -/dOPT         not up conflict d  policy parent refused no  dead optgbrq back -/-   taken -
+down rights parent | sends no   row -/uoptgbrqdOPT            kept no  not up conflict -  never uoptgbrqdOPT | takes yes row uoptgbrqdOPT/- not -  conflict vd policy parent refused yes dead -       back -/-   taken -
+down rights child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes no  row -/-            not up conflict -  policy parent refused no  dead optgbrq back -/-   taken -
+down code   parent | sends no   row -/uoptgbrqdOPT            kept no  not up conflict -  never uoptgbrqdOPT | takes yes row uoptgbrqdOPT/- not -  conflict vd policy parent refused yes dead -       back -/-   taken -
+down code   child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes no  row -/-            not up conflict -  policy parent refused no  dead optgbrq back -/-   taken -
+add  plain  parent | sends some row uotgbrqdOPT/uoptgbrqdOPT  kept yes not up conflict vd never p            | takes yes row uoptgbrqdOPT/- not -  conflict vd policy newest refused yes dead optgbrq back -/-   taken -
+add  plain  child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes yes row updP/dOT       not up conflict vd policy newest refused no  dead optgbrq back -/-   taken -
+add  rights parent | sends some row uotgbrqdOPT/uoptgbrqdOPT  kept no  not up conflict vd never p            | takes yes row uoptgbrqdOPT/- not -  conflict vd policy newest refused yes dead optgbrq back -/-   taken -
+add  rights child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes yes row updP/-         not up conflict vd policy newest refused no  dead optgbrq back -/-   taken -
+add  code   parent | sends no   row -/uoptgbrqdOPT            kept no  not up conflict -  never uoptgbrqdOPT | takes yes row uoptgbrqdOPT/- not -  conflict vd policy parent refused yes dead -       back -/-   taken -
+add  code   child  | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not -  conflict vd never -            | takes no  row -/-            not up conflict -  policy parent refused no  dead optgbrq back -/-   taken -
+none plain  parent | sends no   row -/-                       kept no  not up conflict -  never up           | takes no  row -/-            not -  conflict -  policy newest refused yes dead -       back -/-   taken -
+none plain  child  | sends no   row -/-                       kept no  not -  conflict -  never -            | takes no  row -/-            not up conflict -  policy newest refused no  dead -       back -/-   taken -
+none rights parent | sends no   row -/-                       kept no  not up conflict -  never up           | takes no  row -/-            not -  conflict -  policy newest refused yes dead -       back -/-   taken -
+none rights child  | sends no   row -/-                       kept no  not -  conflict -  never -            | takes no  row -/-            not up conflict -  policy newest refused no  dead -       back -/-   taken -
+none code   parent | sends no   row -/-                       kept no  not up conflict -  never up           | takes no  row -/-            not -  conflict -  policy newest refused yes dead -       back -/-   taken -
+none code   child  | sends no   row -/-                       kept no  not -  conflict -  never -            | takes no  row -/-            not up conflict -  policy newest refused no  dead -       back -/-   taken -
+up   plain  parent | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not up conflict vd never up           | takes no  row -/-            not -  conflict -  policy child  refused no  dead optgbrq back -/-   taken 110 1 0 1 0
+up   plain  child  | sends no   row -/-                       kept no  not -  conflict -  never uotgqdOPT    | takes yes row uoptgbrqdOPT/- not up conflict vd policy child  refused no  dead -       back pbr/r taken -
+up   rights parent | sends all  row uoptgbrqdOPT/uoptgbrqdOPT kept no  not up conflict vd never up           | takes no  row -/-            not -  conflict -  policy child  refused no  dead optgbrq back -/-   taken 110 1 0 1 0
+up   rights child  | sends no   row -/-                       kept no  not -  conflict -  never uotgqdOPT    | takes yes row uoptgbrqdOPT/- not up conflict vd policy child  refused no  dead -       back pbr/r taken -
+up   code   parent | sends no   row -/-                       kept no  not up conflict -  never up           | takes no  row -/-            not -  conflict -  policy newest refused yes dead -       back -/-   taken -
+up   code   child  | sends no   row -/-                       kept no  not -  conflict -  never -            | takes no  row -/-            not up conflict -  policy newest refused no  dead -       back -/-   taken -
+own  plain  parent | sends some row uotgbrqdOPT/uoptgbrqdOPT  kept yes not up conflict vd never p            | takes yes row uoptgbrqdOPT/- not -  conflict vd policy newest refused yes dead optgbrq back -/-   taken -
+own  plain  child  | sends some row opgbr/opgbr               kept no  not -  conflict -  never tq           | takes yes row updP/dOT       not up conflict vd policy newest refused no  dead opgbr   back -/-   taken -
+own  rights parent | sends some row uotgbrqdOPT/uoptgbrqdOPT  kept no  not up conflict vd never p            | takes yes row uoptgbrqdOPT/- not -  conflict vd policy newest refused yes dead optgbrq back -/-   taken -
+own  rights child  | sends some row opgbr/opgbr               kept no  not -  conflict -  never tq           | takes yes row updP/-         not up conflict vd policy newest refused no  dead opgbr   back -/-   taken -
+own  code   parent | sends no   row -/-                       kept no  not up conflict -  never up           | takes no  row -/-            not -  conflict -  policy newest refused yes dead -       back -/-   taken -
+own  code   child  | sends no   row -/-                       kept no  not -  conflict -  never -            | takes no  row -/-            not up conflict -  policy newest refused no  dead -       back -/-   taken -
 `
 
 func TestAllCombinations(t *testing.T) {
 	var got []string
-	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
+	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None, access.Up, access.Own} {
 		for _, kind := range []access.Table{{}, {Rights: true}, {Code: true}} {
 			for _, role := range []access.Role{access.Parent, access.Child} {
 				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly, InsertOnly: insertOnly}
@@ -102,8 +132,8 @@ func TestAllCombinations(t *testing.T) {
 			expected = append(expected, l)
 		}
 	}
-	if len(expected) != 24 {
-		t.Fatalf("%d lines are expected, not 24", len(expected))
+	if len(expected) != 36 {
+		t.Fatalf("%d lines are expected, not 36", len(expected))
 	}
 	for i := range expected {
 		if got[i] != expected[i] {
@@ -113,7 +143,7 @@ func TestAllCombinations(t *testing.T) {
 }
 
 func line(table access.Table, role access.Role) string {
-	r := access.On(table, peer, role)
+	r := access.On(table, peer, role).Between(ends)
 	sends := "no"
 	if r.Sends() {
 		sends = "some"
@@ -129,8 +159,11 @@ func line(table access.Table, role access.Role) string {
 		takes = "yes"
 	}
 	policy := "newest"
-	if r.Policies(merge.Policies{}) == merge.All(merge.Parent) {
+	switch r.Policies(merge.Policies{}) {
+	case merge.All(merge.Parent):
 		policy = "parent"
+	case merge.All(merge.Child):
+		policy = "child"
 	}
 	never := which(func(m merge.Row) bool { return r.NeverSent(m, merge.Unsaid) == all })
 	if never == "-" {
@@ -143,12 +176,32 @@ func line(table access.Table, role access.Role) string {
 	case table.Code:
 		kind = "code"
 	}
-	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s/%s not %s conflict %s policy %s refused %s",
+	return fmt.Sprintf("%s %s %s | sends %s row %s/%s kept %s not %s conflict %s never %s | takes %s row %s/%s not %s conflict %s policy %s refused %s dead %s back %s/%s taken %s",
 		table.Direction, kind, role,
 		sends, which(func(m merge.Row) bool { return r.SendsRow(m, false) }), which(func(m merge.Row) bool { return r.SendsRow(m, true) }),
 		map[bool]string{false: "no", true: "yes"}[r.SendsKept()], columns(r.SendsNot()), records(r.SendsConflict), never,
 		takes, takenOf(r.TakesRow), returned(r), columns(r.TakesNot()), records(r.TakesConflict), policy,
-		map[bool]string{false: "no", true: "yes"}[r.RemembersRefused()])
+		map[bool]string{false: "no", true: "yes"}[r.RemembersRefused()],
+		which(func(m merge.Row) bool { return m.Alive && r.SendsDeletion(m.Groups[0].Version) }),
+		which(func(m merge.Row) bool { return r.GoesBack(m, true, 9) }), which(func(m merge.Row) bool { return r.GoesBack(m, false, 4) }), takenBack(r))
+}
+
+// takenBack says which versions are taken of rows that are not taken otherwise.
+func takenBack(r access.Rules) string {
+	if !r.TakesBack() {
+		return "-"
+	}
+	own := merge.SentGroup{Mask: merge.Bits(3), Sent: merge.Sent{Stamp: merge.Stamp{Time: 9, Author: "self"}, Epoch: 9}}
+	told, others := own, own
+	told.Author, told.Epoch, others.Author = "other", 0, "other"
+	s := ""
+	for _, g := range []merge.SentGroup{own, told, others} {
+		s += fmt.Sprint(len(r.Back(merge.Row{}, []merge.SentGroup{g})))
+	}
+	for _, row := range []merge.Row{live(0), live(peer)} {
+		s += fmt.Sprint(" ", len(r.Back(row, []merge.SentGroup{own})), len(r.Back(row, []merge.SentGroup{others})))
+	}
+	return s
 }
 
 func which(is func(merge.Row) bool) string {
@@ -205,11 +258,12 @@ func records(may func(deletion bool) bool) string {
 
 // Whatever a node sends, its peer takes: the rules of the two ends fit.
 func TestWhatIsSentIsTaken(t *testing.T) {
-	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
-		for _, kind := range []access.Table{{}, {Rights: true}, {Code: true}, {Rights: true, Code: true}} {
+	sender := ends
+	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None, access.Up, access.Own} {
+		for _, kind := range []access.Table{{}, {Rights: true}, {Code: true}, {Rights: true, Code: true}, {Secrets: access.AllSecrets}} {
 			for _, ends := range [][2]access.Role{{access.Parent, access.Child}, {access.Child, access.Parent}} {
-				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly}
-				from, to := access.On(table, peer, ends[0]), access.On(table, peer, ends[1])
+				table := access.Table{Direction: d, Rights: kind.Rights, Code: kind.Code, ExcludedUp: upOnly, ExcludedDown: insertOnly, Secrets: kind.Secrets}
+				from, to := access.On(table, peer, ends[0]).Between(sender), access.On(table, peer, ends[1])
 				name := fmt.Sprintf("%s, rights %t, code %t, to the %s", d, kind.Rights, kind.Code, ends[0])
 				if from.SendsRow(live(0), false) && !to.TakesRow(merge.Row{}, access.Added{}) {
 					t.Errorf("%s: a new row is sent and not taken", name)
@@ -231,7 +285,7 @@ func TestWhatIsSentIsTaken(t *testing.T) {
 }
 
 func TestFlows(t *testing.T) {
-	for d, code := range map[access.Direction]access.Direction{access.Both: access.Down, access.Down: access.Down, access.Add: access.Down, access.None: access.None} {
+	for d, code := range map[access.Direction]access.Direction{access.Both: access.Down, access.Down: access.Down, access.Add: access.Down, access.None: access.None, access.Up: access.None, access.Own: access.None} {
 		if got := (access.Table{Direction: d}).Flows(); got != d {
 			t.Errorf("%s flows %s", d, got)
 		}
@@ -283,26 +337,26 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%q is valid: %t", r, r.Valid())
 		}
 	}
-	names := []string{access.Both.String(), access.Down.String(), access.Add.String(), access.None.String()}
-	if !slices.Equal(names, []string{"both", "down", "add", "none"}) {
+	names := []string{access.Both.String(), access.Down.String(), access.Add.String(), access.None.String(), access.Up.String(), access.Own.String()}
+	if !slices.Equal(names, []string{"both", "down", "add", "none", "up", "own"}) {
 		t.Errorf("directions are called %q", names)
 	}
 }
 
 func TestDirections(t *testing.T) {
-	all := []access.Direction{access.Both, access.Down, access.Add, access.None}
+	all := []access.Direction{access.Both, access.Down, access.Add, access.None, access.Up, access.Own}
 	for _, d := range all {
 		if got, ok := access.ParseDirection(d.String()); !ok || got != d {
 			t.Errorf("%s reads back as %s, %t", d, got, ok)
 		}
 	}
-	for _, s := range []string{"", "Both", "up"} {
+	for _, s := range []string{"", "Both", "upward"} {
 		if _, ok := access.ParseDirection(s); ok {
 			t.Errorf("%q is a direction", s)
 		}
 	}
-	// from a line's direction to that of the column: both, down, add, none
-	for was, want := range map[access.Direction]string{access.Both: "----", access.Down: "w-w-", access.Add: "ww--", access.None: "www-"} {
+	// from a line's direction to that of the column: both, down, add, none, up, own
+	for was, want := range map[access.Direction]string{access.Both: "------", access.Down: "w-w-ww", access.Add: "w---w-", access.None: "www-ww", access.Up: "www--w", access.Own: "www-w-"} {
 		got := ""
 		for _, now := range all {
 			if was.WidensTo(now) {
@@ -318,8 +372,8 @@ func TestDirections(t *testing.T) {
 }
 
 func TestNarrowed(t *testing.T) {
-	all := []access.Direction{access.Both, access.Down, access.Add, access.None}
-	for was, want := range map[access.Direction]string{access.Both: "-n-n", access.Down: "----", access.Add: "-n-n", access.None: "----"} {
+	all := []access.Direction{access.Both, access.Down, access.Add, access.None, access.Up, access.Own}
+	for was, want := range map[access.Direction]string{access.Both: "-n-n--", access.Down: "------", access.Add: "-n-n--", access.None: "------", access.Up: "-n-n--", access.Own: "-n-n--"} {
 		got := ""
 		for _, now := range all {
 			if was.NarrowsTo(now) {

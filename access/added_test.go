@@ -55,14 +55,15 @@ func TestSaysWhose(t *testing.T) {
 	said := func(epoch uint64) []merge.SentGroup {
 		return []merge.SentGroup{{Mask: merge.Bits(2), Sent: merge.Sent{Epoch: 5 - epoch}}, {Mask: merge.Bit(merge.Existence), Sent: merge.Sent{Epoch: epoch}}}
 	}
-	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None} {
+	for _, d := range []access.Direction{access.Both, access.Down, access.Add, access.None, access.Up, access.Own} {
 		for _, role := range []access.Role{access.Parent, access.Child} {
 			theirs, ours := merge.Unsaid, merge.Unsaid
-			if d == access.Add {
+			adds := d == access.Add || d == access.Own
+			if adds || d == access.Up && role == access.Parent { // of what goes up only, a parent says no more than what comes back
 				ours = merge.Ours
-				if role == access.Parent {
-					theirs = merge.Theirs
-				}
+			}
+			if adds && role == access.Parent {
+				theirs = merge.Theirs
 			}
 			r := access.On(access.Table{Direction: d}, peer, role)
 			if got := r.SaysWhose(said(5)); got != theirs {
@@ -74,10 +75,10 @@ func TestSaysWhose(t *testing.T) {
 			if got := r.SaysWhose(said(0)[:1]); got != merge.Unsaid {
 				t.Errorf("%s, a %s says nothing: %d", d, role, got)
 			}
-			if got := r.Answers(); got != (d == access.Add && role == access.Child) {
+			if got := r.Answers(); got != (adds && role == access.Child) {
 				t.Errorf("%s, what a %s sends and is refused is answered: %t", d, role, got)
 			}
-			if got := r.AsksWhoAdded(); got != (d == access.Add) {
+			if got := r.AsksWhoAdded(); got != adds {
 				t.Errorf("%s: asks who had added: %t", d, got)
 			}
 		}

@@ -30,6 +30,7 @@ func TestResolve(t *testing.T) {
 		{"add, the child's own row", Add, Child, row(child), name, true, true, true},
 		{"add, another's row", Add, Child, row(other), name, false, false, true},
 		{"add, the parent's row at a child", Add, Parent, row(child), name, true, true, false},
+		{"up, the child's row at its parent", Up, Child, row(child), name, true, true, true},
 		{"add, its own row at a child", Add, Parent, row(0), name, true, true, true},
 	} {
 		r := On(Table{Direction: c.direction, ExcludedUp: password, InsertOnly: created}, child, c.role)

@@ -2,13 +2,11 @@ package access
 
 import "github.com/omsync/omsync/merge"
 
-// Takes reports whether the peer may send anything of the table.
-func (r Rules) Takes() bool {
-	return r.table.Direction != None && (r.up || r.table.Direction != Down)
-}
+// Takes reports whether the peer may send anything of the table. See [Rules.TakesBack] for what is taken although it says no.
+func (r Rules) Takes() bool { return r.coming() > nothing }
 
 // TakesAllRows reports whether the peer may change every row of the table, so that it can give back one that is lost here.
-func (r Rules) TakesAllRows() bool { return r.Takes() && (r.up || r.table.Direction == Both) }
+func (r Rules) TakesAllRows() bool { return r.coming() == everything || r.up && r.coming() > nothing }
 
 // Added says who had added a row that was deleted here, if that is known: see journal.Deleted.
 type Added struct {
@@ -23,7 +21,7 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 	switch {
 	case !r.Takes():
 		return false
-	case r.up || r.table.Direction != Add:
+	case r.TakesAllRows():
 		return true
 	case row.Alive:
 		return row.WasAddedBy(r.peer)
@@ -32,13 +30,19 @@ func (r Rules) TakesRow(row merge.Row, added Added) bool {
 }
 
 // AsksWhoAdded reports whether it matters who had added a row that was deleted here: for TakesRow, and if it comes back.
-func (r Rules) AsksWhoAdded() bool { return r.table.Direction == Add }
+func (r Rules) AsksWhoAdded() bool { return r.table.Direction.adds() }
+
+// adds reports whether a child may add rows, and change those alone.
+func (d Direction) adds() bool { return d.goesUp() == some }
+
+// returns reports whether rows that a parent deleted may have to come back for what goes up and refers to them.
+func (d Direction) returns() bool { return d.goesDown() > nothing && d.goesUp() < everything }
 
 // ReturnsRows reports whether a row of the table that was deleted here may come back because a row that is taken from the peer refers
 // to it, though the peer may not send it: as it was here, whatever the peer says of it. Rows that give people rights never do, nor
 // does code.
 func (r Rules) ReturnsRows() bool {
-	return !r.up && (r.table.Direction == Down || r.table.Direction == Add) && !r.table.staysPut()
+	return !r.up && r.table.Direction.returns() && !r.table.staysPut()
 }
 
 // Returns reports whether that is so of a row that had been added by this one: what the peer may send itself, it sends.
@@ -53,7 +57,7 @@ func (r Rules) RemembersRefused() bool { return r.up && !r.SendsAllRows() }
 // TakesNot returns the columns that are left out of what comes from the peer.
 func (r Rules) TakesNot() merge.Mask {
 	if r.up {
-		return merge.Mask{}
+		return r.table.ExcludedDown
 	}
 	return r.table.ExcludedUp
 }
@@ -67,21 +71,27 @@ func (r Rules) TakesConflict(deletion bool) bool {
 func (r Rules) Writes(columns merge.Mask) merge.Mask { return columns.Without(r.table.InsertOnly) }
 
 // Policies returns what decides conflicts in the table, where configured is what this node's user chose. What only flows down is the
-// parent's, whatever a child did to it.
+// parent's, whatever a child did to it, and what only flows up the child's.
 func (r Rules) Policies(configured merge.Policies) merge.Policies {
-	if r.table.Direction == Down {
+	switch r.table.Direction {
+	case Down:
 		return merge.All(merge.Parent)
+	case Up:
+		return merge.All(merge.Child)
 	}
 	return configured
 }
 
 // SaysWhose returns what versions of a live row that the peer sent say of who added it, as far as that is believed: under Add, where it
-// matters. A parent decides it. A child is believed that a new row is not its own, which only takes something from it.
+// matters, and of a row that a parent sends back. A parent decides it. A child is believed that a new row is not its own, which only takes something from it.
 func (r Rules) SaysWhose(groups []merge.SentGroup) merge.Whose {
-	if r.table.Direction != Add {
+	whose := merge.SaysWhose(groups)
+	switch {
+	case r.TakesBack() && whose == merge.Ours: // it had lost the row
+		return whose
+	case !r.table.Direction.adds():
 		return merge.Unsaid
 	}
-	whose := merge.SaysWhose(groups)
 	if !r.up && whose == merge.Theirs {
 		return merge.Unsaid
 	}
@@ -90,4 +100,4 @@ func (r Rules) SaysWhose(groups []merge.SentGroup) merge.Whose {
 
 // Answers reports whether a peer whose version of a row, or whose deletion of it, is refused here is sent the row as it is here: it could
 // have added the row, and believes that it did. What only flows down it does not send, if it has the same profile.
-func (r Rules) Answers() bool { return !r.up && r.table.Direction == Add }
+func (r Rules) Answers() bool { return !r.up && r.table.Direction.adds() }

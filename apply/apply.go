@@ -27,6 +27,7 @@ type Options struct {
 	Seal     func(context.Context) error         // seals what the application changed; nil: an import that needs it is an error
 	Strict   bool                                // all or nothing: a row that cannot be applied is an error, and does not wait
 	Policies func(*journal.Table) merge.Policies // nil: newest everywhere
+	Apart    func(table, own, their string) bool // whether a person said that two rows, by their canonical keys, are not one; nil: nobody did
 	Reindex  bool                                // empty the setting of [schema.Profile.Reindex] where the batch changes what it is about
 	Verify   func(h *batch.Header, message, signature []byte) error
 	Decrypt  func(io.Reader) (io.Reader, error)

@@ -270,6 +270,7 @@ func (b *returningRows) insert(ctx context.Context, rows []*returning) error {
 	q, held := &writes{l: l}, 0
 	err := journal.EachDeleted(ctx, im.resolver.s.conn, l.journal.ID, keys, im.j.Authors, func(d journal.Deleted) error {
 		out := im.rules.Return(b.rows[rowName{l, d.Key}].dead, l.mask, im.j.Now().UnixMicro())
+		im.noteReturned(l, d.Key, b.rows[rowName{l, d.Key}].dead, out.Row)
 		r, err := b.row(ctx, l, d, out)
 		if err != nil {
 			return err

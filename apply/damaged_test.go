@@ -47,7 +47,7 @@ func checksum(s *sites.Site, but ...string) string {
 }
 
 // refusedLeaves is a checksum of all that a batch with a row that is refused leaves as it was: everything but what its header, which
-// counts all the same, says of the omsync that wrote it.
+// counts all the same, says of the omsync that wrote it and of its clock.
 func refusedLeaves(s *sites.Site) string {
 	var columns []string
 	for _, r := range s.Query("SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'omsync_peer' ORDER BY ordinal_position") {
@@ -55,7 +55,7 @@ func refusedLeaves(s *sites.Site) string {
 			columns = append(columns, r[0])
 		}
 	}
-	return checksum(s, "omsync_peer") + fmt.Sprint(s.Query("SELECT "+strings.Join(columns, ", ")+" FROM omsync_peer ORDER BY id"))
+	return checksum(s, "omsync_peer", "omsync_report") + fmt.Sprint(s.Query("SELECT "+strings.Join(columns, ", ")+" FROM omsync_peer ORDER BY id"))
 }
 
 // damaged is an import of a changed copy of a file. sure accepts any signature, as if the sender had signed the damage, and
@@ -127,7 +127,7 @@ func TestDamagedBatchChangesNothing(t *testing.T) {
 				t.Fatalf("byte %d of %d (header to %d): %+v, %v", i, len(data), header, r, err)
 			}
 		}
-		if same > 2 {
+		if same > 4 { // two, and more where the times of a run are packed so
 			t.Errorf("%d changed bits made no difference", same)
 		}
 		unchanged(t)

@@ -44,7 +44,7 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		return nil
 	}
 	l := t.local
-	if !l.rules.Takes() {
+	if !l.rules.Takes() && !l.rules.TakesBack() {
 		l.count.Refused += int64(len(b.Keys))
 		return nil
 	}
@@ -100,7 +100,7 @@ func (v *resolver) locateDeleted(ctx context.Context, l *localTable, keys []uint
 }
 
 // referredColumns returns the columns by which rows of the table are referred to other than by their integers, and the one that the
-// profile's filter looks at.
+// filters look at.
 func (l *localTable) referredColumns() (out []*schema.Column) {
 	add := func(c *schema.Column) {
 		if _, ok := l.place[c]; ok && !slices.Contains(out, c) {
@@ -112,20 +112,22 @@ func (l *localTable) referredColumns() (out []*schema.Column) {
 			add(ref.ToColumn)
 		}
 	}
-	if l.filter != nil {
-		add(l.Column(l.filter.Column))
+	for _, c := range l.filters.Columns(l.Table) {
+		add(c)
 	}
 	return out
 }
 
-// keeps reports whether the profile keeps a row where it is, by its key or by what it holds here.
+// keeps reports whether the filters keep a row where it is, by its key or by what it holds here.
 func (l *localTable) keeps(key string, here found, columns []*schema.Column) bool {
-	stays, known := journal.FilteredOut(l.Table, l.filter, key)
-	if known {
+	stays, known := l.filters.FilteredOut(l.Table, key)
+	if known || here.values == nil {
 		return stays
 	}
-	at := slices.Index(columns, l.Column(l.filter.Column))
-	return at >= 0 && here.values != nil && here.values[at] != nil && l.filter.Match(string(here.values[at]))
+	return slices.ContainsFunc(l.filters.Columns(l.Table), func(c *schema.Column) bool {
+		at := slices.Index(columns, c)
+		return at >= 0 && here.values[at] != nil && l.filters.Match(c, string(here.values[at]))
+	})
 }
 
 // incoming is the deletion as the rules read it.
@@ -182,7 +184,7 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 func (im *importer) deletable(pending []*deletion) (candidates, others []*deletion) {
 	for _, d := range pending {
 		switch {
-		case !d.l.rules.TakesRow(d.known, access.Added{}):
+		case !d.l.takesDeletion(d):
 			d.l.count.Refused++
 			if d.isHere {
 				im.writer.answerRefused(d.l, d.row.row)
@@ -197,6 +199,14 @@ func (im *importer) deletable(pending []*deletion) (candidates, others []*deleti
 		}
 	}
 	return candidates, others
+}
+
+// takesDeletion reports whether the sender may delete a row.
+func (l *localTable) takesDeletion(d *deletion) bool {
+	if l.rules.TakesBack() {
+		return d.retried || l.rules.TakesDeletionBack(d.known, d.deleted)
+	}
+	return l.rules.TakesRow(d.known, access.Added{})
 }
 
 // settleDeletion lets the rules decide on a deletion, and adds to out what is to be written. stays: something here refers to the
@@ -220,6 +230,7 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 	if err := im.recordDeletionConflicts(ctx, d, o.Conflicts); err != nil {
 		return err
 	}
+	im.noteReturned(d.l, d.key, d.known, o.Row)
 	w := out.of(d.l)
 	switch {
 	case o.Action == merge.Delete:

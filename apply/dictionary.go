@@ -21,6 +21,7 @@ type entry struct {
 	refs    refs
 	state   entryState
 	lacks   bool // a part that must be there is NULL: it is no row's key
+	aliased bool // the sender has another key for the row: see own
 }
 
 // rare is what only entries have without an integer, or of a table to which others refer by name, once their row was found.
@@ -263,6 +264,9 @@ func (v *resolver) addKey(root *localTable, values []batch.Values, n int, parts 
 	e.key = journal.JoinKey(parts)
 	if root.Key != schema.KeyAll {
 		e.lacks = e.lacks || slices.Contains(parts, nil)
+	}
+	if !e.lacks {
+		e.key, e.aliased = v.own(root, e.key)
 	}
 	v.keys.add(e)
 	return nil

@@ -27,7 +27,7 @@ var forms = []forged.Form{
 }
 
 // must not differ after an import that was rolled back; authors and what a header says may.
-const mayDiffer = "omsync_peer omsync_import omsync_epoch omsync_node"
+const mayDiffer = "omsync_peer omsync_import omsync_epoch omsync_node omsync_report"
 
 // FuzzImport imports whole batches past their signature, with a clinic's valid keys, into a hub: any header, any items. Nothing panics;
 // memory and time stay within bounds; of what is refused, and of a dry run, no row stays; of what is taken, the database is as it must be.

@@ -27,6 +27,10 @@ type importer struct {
 	resolver *resolver
 	writer   *writer
 
+	returned     map[uint16][]string           // keys of rows that came back, by number of the table
+	recognised   map[*localTable][]journal.Row // rows here that were recognised
+	unsentTables map[uint16]bool               // that have rows which were never in a file for the sender; nil: not asked yet
+
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
 
@@ -52,12 +56,17 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	for t, rows := range unsent {
 		kept[t] = set(rows)
 	}
-	ours, theirs := set(resent), set(l.header.Resent)
-	rules := l.peer.Link.Import(l.rules, d)
+	reclaimed, err := journal.ReclaimedEpochs(ctx, l.s.conn, 0)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs, back := set(resent), set(l.header.Resent), set(reclaimed)
+	rules := l.peer.Link.Import(l.history, l.rules, d)
 	rules.Self, rules.Peer, rules.Epoch, rules.FromParent = l.j.Self, l.peer.ID, l.epoch.Epoch, l.peer.Role == access.Parent
 	rules.Horizon = merge.Horizon(l.j.Now().UnixMicro(), o.horizon().Microseconds(), rules.FromParent)
 	rules.OwnResent = func(e uint64) bool { return ours[e] }
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
+	rules.Reclaimed = func(e uint64) bool { return back[e] }
 	v := newResolver(l)
 	if l.header.HasManyColumns() {
 		v.mask = merge.FromWord
@@ -65,6 +74,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	if v.waiting, err = journal.WaitingTables(ctx, l.s.conn, l.peer.ID); err != nil {
 		return nil, err
 	}
+	v.carries = rules.Carries()
 	w := newWriter(l, v, o)
 	w.aside, v.aside, w.arrived = a, a, map[uint16][]string{}
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
@@ -103,7 +113,9 @@ func (im *importer) bringIn(ctx context.Context, read func(context.Context) erro
 		func() error { return im.writer.writeDeferredRows(ctx) },      // may bring what references wait for
 		func() error { return im.writer.fillPatches(ctx, finishing) }, // leaves nothing
 		func() error { return im.writer.checkNames(ctx) },             // last of all rows: names may move between them
-		func() error { return im.lateAsides(ctx) },                    // another try, if rows turned out not to be applicable
+		func() error { return errors.Join(im.resolver.saveAliases(ctx), im.saveReturned(ctx)) },
+		func() error { return im.resendReferring(ctx) },
+		func() error { return im.lateAsides(ctx) }, // another try, if rows turned out not to be applicable
 		func() error { return im.writer.saveWaiting(ctx) },
 		func() error { return im.dropSettled(ctx) },
 		func() error { return im.writer.saveBulkVersions(ctx) },
@@ -160,6 +172,8 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 		}
 	}
 	switch i := item.(type) {
+	case *batch.RulesItem:
+		return im.takeRules(ctx, i)
 	case *batch.TableItem:
 		return im.resolver.describe(i)
 	case *batch.KeysItem:

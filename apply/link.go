@@ -22,6 +22,7 @@ type peerLink struct {
 
 	peer       *journal.Peer
 	imports    []merge.AppliedBatch // of the peer's link, as the journal has them
+	aliases    *journal.Aliases
 	node       *journal.Node
 	history    *merge.History
 	historyErr error // of what history asked the database
@@ -64,6 +65,9 @@ func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer stri
 		return nil, err
 	}
 	l.imports = slices.Clone(l.peer.Link.Imports)
+	if l.aliases, err = journal.LoadAliases(ctx, s.conn, l.peer.ID); err != nil {
+		return nil, err
+	}
 	if l.node, l.history, err = journal.LoadHistory(ctx, s.conn, &l.historyErr); err != nil {
 		return nil, err
 	}
@@ -166,11 +170,14 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 // sends returns the table of that name if its rows go to the sender of the batch, otherwise nil.
 func (l *peerLink) sends(name string) *journal.Table {
 	t := l.j.Catalogue.Named(name)
-	if t == nil || !t.Replicated || !access.On(l.j.Access(t), l.peer.ID, l.peer.Role).Sends() {
+	if t == nil || !t.Replicated || !sendsSome(l.j.On(t, l.peer)) {
 		return nil
 	}
 	return l.j.Tables[t.Name]
 }
+
+// sendsSome reports whether rows of a table go to the peer, if it asks for them.
+func sendsSome(r access.Rules) bool { return r.Sends() || r.SendsBack() }
 
 // recordImport notes that the batch was applied.
 func (l *peerLink) recordImport() {

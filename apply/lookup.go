@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
@@ -53,17 +55,42 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 		tail = fmt.Appendf(tail, "t.%s %s %s", schema.Quote(c.Name), same, searchable(c, "d."+name))
 	}
 	tail = append(append(tail, ' '), lock...)
+	// Where the values are one row, servers look once in a unique index, also for NULL, and find one of the rows that have it. So a row of
+	// NULLs goes before values with a NULL.
+	spare := 0
+	if slices.ContainsFunc(values, func(r [][]byte) bool { return slices.ContainsFunc(r, func(v []byte) bool { return v == nil }) }) {
+		spare = 1
+	}
 	var b []byte
 	for start, n := 0, 0; start < len(values); start += n {
-		b, n = sqldb.AppendDerived(append(b[:0], head...), names, min(len(values)-start, maxLookUp), v.s.maxStatement, func(b []byte, row, column int) []byte {
-			if column == 0 {
-				return strconv.AppendInt(b, int64(start+row), 10)
-			}
-			return on[column-1].AppendLiteral(b, values[start+row][column-1])
-		})
+		take := func(most, limit int) {
+			b, n = sqldb.AppendDerived(append(b[:0], head...), names, spare+most, limit, func(b []byte, row, column int) []byte {
+				i := start + row - spare
+				switch {
+				case column == 0 && row < spare:
+					return append(b, "NULL"...)
+				case column == 0:
+					return strconv.AppendInt(b, int64(i), 10)
+				}
+				c, v := on[column-1], []byte(nil)
+				if row >= spare {
+					v = values[i][column-1]
+				}
+				if c.Type == "bigint" && c.Unsigned { // MySQL 5.6 makes a large one the largest that has a sign, where others are beside it
+					return append(c.AppendLiteral(append(b, "CAST("...), v), " AS UNSIGNED)"...)
+				}
+				return c.AppendLiteral(b, v)
+			})
+			n -= spare
+		}
+		if take(min(len(values)-start, maxLookUp), v.s.maxStatement); n == 0 {
+			take(1, 0)
+		}
 		b = append(b, tail...)
 		err := v.s.each(ctx, string(b), func(r []sql.RawBytes) error {
-			f(int(sqldb.Int(r[0])), read(r[1:]))
+			if r[0] != nil {
+				f(int(sqldb.Int(r[0])), read(r[1:]))
+			}
 			return nil
 		})
 		if err != nil {
@@ -129,11 +156,13 @@ func (v *resolver) findUnindexed(ctx context.Context, l *localTable, keys []uint
 	}
 	return v.readRows(ctx, l, rows, lock, columns, func(f found) {
 		for _, n := range at[f.row] {
-			if _, twice := out[n]; twice {
+			before, twice := out[n]
+			if twice {
 				v.noteTwice(l, keys[n])
-				return
 			}
-			out[n] = f
+			if !twice || rowkey.Compare(f.row, before.row) < 0 {
+				out[n] = f
+			}
 		}
 	})
 }
@@ -217,7 +246,7 @@ func (l *localTable) whereRow(b []byte, r journal.Row) []byte {
 		b = append(b, schema.Quote(c.Name)+" <=> "...)
 		b = c.AppendLiteral(b, values[i])
 	}
-	if l.Key == schema.KeyAll { // a collation takes other rows for equal too
+	if len(l.PrimaryKey) == 0 { // a collation takes other rows for equal too
 		return l.whereLocalKey(append(b, " AND "...), r)
 	}
 	return append(b, l.oneRow()...)
@@ -225,7 +254,7 @@ func (l *localTable) whereRow(b []byte, r journal.Row) []byte {
 
 // oneRow ends a statement about one row: in a table without a primary key it is about all that are equal throughout.
 func (l *localTable) oneRow() string {
-	if l.Key == schema.KeyAll {
+	if len(l.PrimaryKey) == 0 {
 		return ""
 	}
 	return " LIMIT 1"

@@ -25,6 +25,7 @@ type Report struct {
 	Unchanged                  int64
 	Waiting                    int64 // rows that wait, see journal.WaitingRow
 	Retried                    int64 // rows that waited, and do no more
+	Recognised                 int64 // rows that are rows here under other keys
 	Refused                    int64 // rows that the sender may not send here
 	Conflicts                  int
 	Tables                     []TableReport
@@ -36,8 +37,8 @@ type Report struct {
 
 // TableReport counts rows of one table.
 type TableReport struct {
-	Table                                                            string
-	Inserted, Updated, Deleted, Unchanged, Refused, Waiting, Retried int64
+	Table                                                                        string
+	Inserted, Updated, Deleted, Unchanged, Refused, Waiting, Retried, Recognised int64
 }
 
 // add takes the counts of one more table into the report.
@@ -50,6 +51,7 @@ func (r *Report) add(t TableReport) {
 	r.Refused += t.Refused
 	r.Waiting += t.Waiting
 	r.Retried += t.Retried
+	r.Recognised += t.Recognised
 }
 
 // report puts a verdict on the batch into words.

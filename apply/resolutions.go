@@ -3,6 +3,8 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/omsync/omsync/access"
@@ -42,6 +44,15 @@ func (im *importer) readResolutions(ctx context.Context, t *sentTable, b *batch.
 	}
 	if len(digests) == 0 {
 		return is, nil
+	}
+	own, err := im.j.OwnDigests(ctx, im.resolver.s.conn, im.resolver.aliases, t.local.Table, slices.Collect(maps.Keys(keys)))
+	if err != nil {
+		return nil, err
+	}
+	for their, digest := range own {
+		if r, ok := sent[their]; ok {
+			sent[digest], digests = r, append(digests, digest)
+		}
 	}
 	return is, im.takeResolutions(ctx, t, sent, digests, keys)
 }

@@ -27,15 +27,18 @@ type resolver struct {
 	local     map[string]*localTable // by name
 	exchanged []*localTable          // those of them that are exchanged, as they came up
 	keys      dictionary
-	aside     *asides                            // rows that cannot be applied, nor come back
-	waiting   map[uint16]bool                    // tables of which versions of the sender's rows wait
+	aside     *asides         // rows that cannot be applied, nor come back
+	waiting   map[uint16]bool // tables of which versions of the sender's rows wait
+	aliases   *journal.Aliases
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 
+	carries    bool               // see merge.Import.Carries
+	newAliases []journal.Alias    // not stored yet
 	stayedAway map[rowName]string // why rows that were deleted here did not come back
 }
 
 func newResolver(l *peerLink) *resolver {
-	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes,
+	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
 		mask: merge.Bits, sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 
@@ -65,7 +68,7 @@ func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
 			continue
 		}
 		var columns []*schema.Column
-		if len(l.KeyColumns) == 1 && l.KeyColumns[0].Ref == nil {
+		if len(l.KeyColumns) == 1 {
 			columns = l.KeyColumns
 		}
 		rows, err := v.find(ctx, l, todo[l], lockShared, columns)

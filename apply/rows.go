@@ -22,7 +22,7 @@ type block struct {
 	groups  [][]merge.SentGroup // versions by row, in the bits here
 	keyedRows
 	differs  map[int]*cause // rows with a column that means something else on one side
-	filtered map[int]bool   // rows that the profile keeps where they are
+	filtered map[int]bool   // rows that stay where they are
 	retried  bool           // the rows have waited, and are tried again
 	decided  []decision     // by row
 	integers []int64        // by row, of new ones that bring theirs; 0: the server gives one; nil: to all
@@ -44,7 +44,7 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 	}
 	t.joinBeside(b)
 	w := &block{Rows: b, t: t, keyedRows: keyedRows{l: t.local}, n: len(b.Keys), pending: map[int][]reference{}, filtered: map[int]bool{}}
-	if !w.l.rules.Takes() && !w.l.rules.ReturnsRows() {
+	if !w.l.rules.Takes() && !w.l.rules.ReturnsRows() && !w.l.rules.TakesBack() {
 		w.l.count.Refused += int64(w.n)
 		return nil
 	}
@@ -63,6 +63,7 @@ func (im *importer) readBlock(ctx context.Context, w *block) error {
 		im.resolver.locate,       // sets found
 		im.resolver.translate,    // sets values and pending
 		im.resolver.filter,       // sets filtered
+		im.recognise,             // sets found, of rows that have another key here
 		im.resolver.readVersions, // sets groups
 		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
 		im.settle,                // writes the rows
@@ -282,17 +283,24 @@ func (v *resolver) checkInherited(ctx context.Context, ref *schema.Ref, keys []u
 	return to, v.check(ctx, to, rows)
 }
 
-// filter finds the rows that the profile keeps where they are.
+// filter finds the rows that stay where they are: by what comes of them, or by what they are here.
 func (v *resolver) filter(_ context.Context, w *block) error {
-	f := w.l.filter
-	if f == nil {
+	columns := w.l.filters.Columns(w.l.Table)
+	if w.l.filters == nil {
 		return nil
 	}
 	for i := range w.n {
-		stays, known := journal.FilteredOut(w.l.Table, f, v.keys.at(w.Keys[i]).key)
-		if at, ok := w.l.place[w.l.Column(f.Column)]; ok && !known {
+		stays, known := w.l.filters.FilteredOut(w.l.Table, v.keys.at(w.Keys[i]).key)
+		for _, c := range columns {
+			at, ok := w.l.place[c]
+			if stays || known || !ok {
+				continue
+			}
 			if values := w.values[at]; values != nil && values[i] != nil {
-				stays = f.Match(string(values[i]))
+				stays = w.l.filters.Match(c, string(values[i]))
+			}
+			if f, here := w.found[i]; here && !stays && f.values[at] != nil {
+				stays = w.l.filters.Match(c, string(f.values[at]))
 			}
 		}
 		if w.filtered[i] = stays; stays {

@@ -85,7 +85,7 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.
 	if is && !known.Alive {
 		known.Dead.Added = merge.Adder{Stored: true, Peer: by}
 	}
-	if !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
+	if !im.takesBack(w, i) && !l.rules.TakesRow(known, access.Added{Known: is, By: by}) {
 		im.noLongerWaits(w, i)
 		if isHere && w.mask(i).Without(cmp.Equal).IsEmpty() { // it says what is here anyway
 			count.Unchanged++
@@ -127,6 +127,7 @@ func (im *importer) carryOut(ctx context.Context, w *block, i int, q *writes) er
 		return im.wait(ctx, w, i, why)
 	}
 	im.noLongerWaits(w, i)
+	im.noteReturned(l, w.keys[i], w.known[i], out.Row)
 	if err := im.recordRowConflicts(ctx, w, i, out.Conflicts); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type localTable struct {
 	*schema.Table
 	journal *journal.Table         // nil: it is not exchanged, and keys are looked up in it alone
 	rules   access.Rules           // on the link to the sender
-	filter  *schema.RowFilter      // of rows that stay where they are
+	filters journal.Filters        // of rows that stay where they are
 	written []*schema.Column       // all columns but generated ones: what is read of a row to be updated, and written back
 	bits    []int                  // their bits; 0: none
 	place   map[*schema.Column]int // their places in written
@@ -165,13 +165,14 @@ func (v *resolver) table(st *schema.Table) *localTable {
 	}
 	if l.journal != nil {
 		l.mask = v.j.Mask(st)
+		l.rules = v.j.On(st, v.peer)
+		l.filters = v.j.Filters(st, v.peer)
 		for _, c := range v.j.Columns(st) {
 			if !v.j.Secret(st, c) && !v.j.ExcludedUp(st, c) {
 				l.whole = l.whole.Or(merge.Bit(l.journal.Bit(c.Name)))
 			}
 		}
-		l.rules = access.On(v.j.Access(st), v.peer.ID, v.peer.Role)
-		l.filter = v.j.Profile.RowFilter(st.Name)
+		l.whole = l.whole.Without(l.rules.TakesNot())
 		l.count.Table = st.Name
 		v.exchanged = append(v.exchanged, l)
 	}

@@ -28,24 +28,16 @@ func (w *writer) keepWaiting(ctx context.Context, row journal.WaitingRow) error 
 	if err := w.addAuthors(ctx, names); err != nil { // what is wrong with them is so now, and must not come up when the row is tried again
 		return err
 	}
+	n := row.Content.Size()
+	if n > journal.MaxContent {
+		return &rowError{fmt.Errorf("%s; a row of more than %d MiB cannot wait here until then", row.Reason.Text, journal.MaxContent>>20)}
+	}
 	w.waiting = append(w.waiting, row)
-	w.waitingBytes += contentBytes(row)
+	w.waitingBytes += n
 	if w.waitingBytes < waitingPortion {
 		return nil
 	}
 	return w.saveWaiting(ctx)
-}
-
-// contentBytes is how many bytes a row takes that waits, about.
-func contentBytes(row journal.WaitingRow) int {
-	n := 500
-	for name, v := range row.Content {
-		n += 50 + len(name)
-		if v.Text != nil {
-			n += len(*v.Text)
-		}
-	}
-	return n
 }
 
 // saveWaiting stores the rows that wait. A peer of which too many wait is stopped: its file is refused whole.
@@ -75,7 +67,7 @@ func (w *writer) saveWaiting(ctx context.Context) error {
 
 // tooLongToWait refuses the file because of the longest of these rows, which the server does not store.
 func tooLongToWait(rows []journal.WaitingRow, err error) error {
-	longest := slices.MaxFunc(rows, func(a, b journal.WaitingRow) int { return cmp.Compare(contentBytes(a), contentBytes(b)) })
+	longest := slices.MaxFunc(rows, func(a, b journal.WaitingRow) int { return cmp.Compare(a.Content.Size(), b.Content.Size()) })
 	return &rowError{fmt.Errorf("%s; it is too long to wait here until then (%w): raise max_allowed_packet on this server, or on MySQL 5.6 innodb_log_file_size, and import again",
 		longest.Reason.Text, withoutValues(err))}
 }

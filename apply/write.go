@@ -181,6 +181,7 @@ func (w *writer) recordConflict(ctx context.Context, c journal.Conflict) error {
 
 // saveConflicts writes the conflicts that were noted.
 func (w *writer) saveConflicts(ctx context.Context) error {
+	w.resolver.callByOwnKeys(w.conflicts)
 	n, size, err := journal.PutConflicts(ctx, w.s.conn, w.conflicts)
 	if err != nil {
 		return err

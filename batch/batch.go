@@ -190,4 +190,5 @@ const (
 	itemRows
 	itemDeletions
 	itemRecords
+	itemRules
 )

@@ -79,6 +79,8 @@ func (w *Writer) item(item any) error {
 		return w.Deletions(x)
 	case *Records:
 		return w.Records(x)
+	case *RulesItem:
+		return w.Rules(x)
 	}
 	return fmt.Errorf("item %T", item)
 }

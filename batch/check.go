@@ -10,6 +10,7 @@ import (
 // what a writer would write.
 type state struct {
 	manyColumns bool // the header needs ManyColumns
+	mayRule     bool // it needs Rules
 
 	tables []Table
 	roots  []uint32          // root of each table, by number
@@ -30,7 +31,7 @@ type state struct {
 
 // newState is that before the first item of a batch with this header.
 func newState(h *Header) state {
-	return state{manyColumns: h.HasManyColumns(), names: map[string]uint32{}, seen: map[string]bool{}}
+	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), names: map[string]uint32{}, seen: map[string]bool{}}
 }
 
 func (s *state) table(n uint32) (*Table, error) {

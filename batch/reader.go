@@ -122,7 +122,7 @@ func (r *Reader) Close() error {
 }
 
 // Next returns the next item: *TableItem, *KeysItem, *ResetItem, *Rows,
-// *Deletions or *Records. What it returned stays valid. io.EOF comes after a
+// *Deletions, *Records or *RulesItem. What it returned stays valid. io.EOF comes after a
 // good end alone, when the totals agree and nothing follows; until then what
 // was read must not be made permanent. Errors stick.
 func (r *Reader) Next() (any, error) {
@@ -146,12 +146,11 @@ func (r *Reader) Next() (any, error) {
 
 func (r *Reader) item() any {
 	r.budget = MaxHeld - r.dictBytes
-	size := r.array("item", 1, 13)
-	kind := r.uint("item type", itemRecords)
+	size, kind := r.array("item", 1, 13), r.uint("item type", itemRules)
 	if r.in.err != nil {
 		return nil
 	}
-	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7, itemRecords: 13}[kind]
+	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7, itemRecords: 13, itemRules: 2}[kind]
 	if size != want {
 		r.fail("item of type %d has %d elements, not %d", kind, size, want)
 		return nil
@@ -170,6 +169,8 @@ func (r *Reader) item() any {
 		return r.readDeletions()
 	case itemRecords:
 		return r.readRecords()
+	case itemRules:
+		return r.readRules()
 	}
 	r.end()
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -85,7 +84,7 @@ func (r *reconciler) sortMissed(ctx context.Context, found []trigger.Found) erro
 		switch {
 		case r.j.Tables[t.Name].Fresh:
 		case replaced && slices.ContainsFunc(peers, func(p *journal.Peer) bool {
-			return access.On(r.j.Access(t), p.ID, p.Role).TakesAllRows()
+			return r.j.On(t, p).TakesAllRows()
 		}):
 			r.found.Replaced = append(r.found.Replaced, t.Name)
 		case r.missed || replaced || missing[t.Name]:

@@ -187,6 +187,11 @@ func (s *restamper) stampReturned(ctx context.Context, t *schema.Table) error {
 	if err := journal.PutVersions(ctx, s.gate, id, rows, entries, s.j.Authors); err != nil {
 		return err
 	}
+	if s.j.Recognises(t) {
+		if err := journal.NoteReturned(ctx, s.gate, id, back, s.j.Now().UnixMicro()); err != nil {
+			return err
+		}
+	}
 	return journal.DropTombstones(ctx, s.gate, id, back)
 }
 

@@ -128,6 +128,9 @@ func (s *Snapshot) record(ctx context.Context, j *journal.Journal, gate sqldb.DB
 		if err := journal.DropTombstones(ctx, gate, id, sealed.back); err != nil {
 			return false, err
 		}
+		if err := journal.NoteReturned(ctx, gate, id, sealed.returned, j.Now().UnixMicro()); err != nil {
+			return false, err
+		}
 	}
 	return wrote, nil
 }

@@ -81,6 +81,7 @@ type SealedTable struct {
 	replaced []journal.Row                 // rows that had entries before
 	dead     []journal.Tombstone           // by key
 	back     []string                      // keys that have a tombstone and live again
+	returned []string                      // keys of rows that were known and are inserted anew, where rows are recognised by natural keys
 	removed  []removedRow                  // those of dead, to be kept whole if the triggers wrote them
 }
 

@@ -122,7 +122,7 @@ func (x *tableSealer) findEnded(ctx context.Context) error {
 			if first {
 				e.row = f.Row
 			}
-			if d.First && (first || !e.was.Known) {
+			if (d.First || x.hadTwin(f)) && (first || !e.was.Known) {
 				e.was = x.before(f.Row)
 			}
 			x.ended[key] = e
@@ -132,6 +132,12 @@ func (x *tableSealer) findEnded(ctx context.Context) error {
 		x.j.Warn("%s: nothing named %s elsewhere that were deleted; the peers keep what they have of them", x.table.Name, rowkey.Named(x.table, nameless))
 	}
 	return nil
+}
+
+// hadTwin reports whether a row that was equal throughout to those of a local key was there when the log began, and is gone: in a table
+// without a primary key.
+func (x *tableSealer) hadTwin(f *journal.Folded) bool {
+	return len(x.table.PrimaryKey) == 0 && f.Fewer > 0
 }
 
 // findAlive finds where keys live: in the rows that changed, and those that ended under one local key in rows that this log does not
@@ -223,9 +229,15 @@ func (x *tableSealer) stampRow(f *journal.Folded) (nameless bool) {
 // between the application's and this.
 func (x *tableSealer) stampInsert(f *journal.Folded, key string) []merge.Group {
 	row := x.ended[key].was
+	if !row.Known && len(x.table.PrimaryKey) == 0 { // a row that is equal throughout may have been there before
+		row = x.before(f.Row)
+	}
 	if dead, ok := x.tombstones[key]; ok {
 		row.Known, row.Dead = true, dead
 		x.out.back = append(x.out.back, key)
+	}
+	if row.Known && x.j.Recognises(x.table) {
+		x.out.returned = append(x.out.returned, key)
 	}
 	return merge.Normalise(x.stamper.Insert(row, x.mask, f.BornAt).Groups)
 }

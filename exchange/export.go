@@ -23,6 +23,9 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	if err != nil {
 		return nil, fmt.Errorf("card of %s: %w", p.Name, err)
 	}
+	if err := n.learnAliases(ctx); err != nil {
+		return nil, err
+	}
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
 	return export.Export(ctx, n.Journal, p.Name, export.Options{

@@ -43,15 +43,15 @@ const table = `CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(3
 // tree makes a hub and clinics that are its children.
 func tree(t *testing.T, clinics ...string) (hub *node, all map[string]*node) {
 	t.Helper()
+	return treeOf(t, "none", []string{table}, clinics...)
+}
+
+// treeOf is tree with a data model.
+func treeOf(t *testing.T, profile string, tables []string, clinics ...string) (hub *node, all map[string]*node) {
+	t.Helper()
 	all = map[string]*node{}
 	for _, name := range append([]string{"hub"}, clinics...) {
-		s := sites.New(t, name, "none", table)
-		s.Init()
-		id, err := keys.Create(t.TempDir(), name, keys.X25519)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[name] = &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Wait: sites.Wait}}
+		all[name] = newNode(t, name, profile, tables)
 	}
 	hub = all["hub"]
 	for _, name := range clinics {
@@ -59,6 +59,17 @@ func tree(t *testing.T, clinics ...string) (hub *node, all map[string]*node) {
 		all[name].add(hub, "parent")
 	}
 	return hub, all
+}
+
+func newNode(t *testing.T, name, profile string, tables []string) *node {
+	t.Helper()
+	s := sites.New(t, name, profile, tables...)
+	s.Init()
+	id, err := keys.Create(t.TempDir(), name, keys.X25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Wait: sites.Wait}}
 }
 
 func (n *node) add(other *node, role string) {

@@ -135,6 +135,11 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	if err := begin(); err != nil {
 		return err
 	}
+	if !o.DryRun {
+		if err := n.learnAliases(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := capture.Seal(ctx, n.Journal, 0); err != nil && !errors.Is(err, journal.ErrBusy) {
 		return err
 	}
@@ -149,10 +154,10 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	}
 	for _, f := range files {
 		if err := run.apply(ctx, f); err != nil {
-			return errors.Join(err, run.save())
+			return errors.Join(err, run.save(), n.keepAliases(ctx))
 		}
 	}
-	return errors.Join(run.retry(ctx), run.save())
+	return errors.Join(run.retry(ctx), run.save(), n.keepAliases(ctx))
 }
 
 // importRun is one import of several files.
@@ -298,6 +303,9 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	bar := r.bar("from "+f.sender.Name, Rows)
 	o := r.applyOptions()
 	o.Progress, o.AcceptDeletions = bar.Show, r.accepts(f)
+	if o.Apart, err = r.decidedApart(f.sender); err != nil {
+		return r.reportError(ctx, f, err)
+	}
 	o.Verify = func(h *batch.Header, message, signature []byte) error {
 		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	}

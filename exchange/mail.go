@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/harmonise"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
@@ -111,8 +112,11 @@ func EmptyOutbox(ctx context.Context, home, peer string) error {
 	return err
 }
 
-// DiscardMail throws away the mail to and from a peer that was removed.
+// DiscardMail throws away the mail to and from a peer that was removed, and what was compared with it.
 func DiscardMail(ctx context.Context, home, peer string) error {
+	if err := harmonise.Forget(home, peer); err != nil {
+		return err
+	}
 	all := []func() (*transport.Folder, error){
 		func() (*transport.Folder, error) { return Inbox(home) },
 		func() (*transport.Folder, error) { return Aside(home) },

@@ -38,6 +38,9 @@ func (r *importRun) readable(ctx context.Context, f *Incoming) error {
 	h, err := batch.Verify(file, size, func(h *batch.Header, message, signature []byte) error {
 		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	})
+	if err == nil && h.ForMatching() {
+		return errors.New("it is for omsync match, and holds nothing to apply: omsync match --from FOLDER compares with it")
+	}
 	if err == nil {
 		err = batch.CheckNeeds(h, r.Features.Names())
 	}

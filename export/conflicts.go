@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -61,7 +62,7 @@ func (x *exporter) writeConflict(t *table, c journal.Conflict) error {
 		r.Notes = []string{batch.NoteDeletion}
 	}
 	if c.Value != nil {
-		r.Values[0] = []byte(*c.Value)
+		r.Values[0] = []byte(x.j.TheirValue(x.aliases, t.Column(c.Column), *c.Value))
 	}
 	return f.w.Records(r)
 }
@@ -82,7 +83,7 @@ func (x *exporter) writeResolutions(ctx context.Context) error {
 			return nil
 		}
 		if t != of || len(some) == resolutionsAtOnce {
-			if err := x.writeResolved(of, some); err != nil {
+			if err := x.writeResolved(ctx, of, some); err != nil {
 				return err
 			}
 			of, some = t, nil
@@ -93,11 +94,11 @@ func (x *exporter) writeResolutions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return x.writeResolved(of, some)
+	return x.writeResolved(ctx, of, some)
 }
 
 // writeResolved writes decisions about conflicts of one table.
-func (x *exporter) writeResolved(t *table, some []journal.ResolvedConflict) error {
+func (x *exporter) writeResolved(ctx context.Context, t *table, some []journal.ResolvedConflict) error {
 	if len(some) == 0 {
 		return nil
 	}
@@ -112,9 +113,17 @@ func (x *exporter) writeResolved(t *table, some []journal.ResolvedConflict) erro
 	if r.Table, err = f.dict.number(t.Table); err != nil {
 		return err
 	}
-	var keys []string
+	var keys, digests []string
+	for _, c := range some {
+		digests = append(digests, c.Digest)
+	}
+	theirs, err := x.j.TheirDigests(ctx, x.snap, x.aliases, t.Table, digests)
+	if err != nil {
+		return err
+	}
 	for _, c := range some {
 		d := c.Resolution
+		c.Digest = cmp.Or(theirs[c.Digest], c.Digest)
 		keys = append(keys, c.Key)
 		r.Columns, r.Values, r.Notes = append(r.Columns, c.Column), append(r.Values, []byte(c.Digest)), append(r.Notes, batch.NoteResolution+string(d.How))
 		r.LostTimes, r.LostAuthors = append(r.LostTimes, c.Loser.Time), append(r.LostAuthors, c.Loser.Author)

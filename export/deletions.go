@@ -13,7 +13,7 @@ import (
 // writeDeletions writes what the peer does not know to be deleted, children before parents.
 func (x *exporter) writeDeletions(ctx context.Context) error {
 	for _, t := range slices.Backward(x.tables) {
-		if !t.rules.Sends() {
+		if !t.rules.Sends() && !t.rules.SendsBack() {
 			continue
 		}
 		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, t.base(x.head.Base.Epoch), t.knows, x.j.Authors)
@@ -21,8 +21,8 @@ func (x *exporter) writeDeletions(ctx context.Context) error {
 			return err
 		}
 		dead = slices.DeleteFunc(x.snap.Sealed(t.Table).Tombstones(dead), func(d journal.Tombstone) bool {
-			stays, _ := journal.FilteredOut(t.Table, t.filter, d.Key)
-			return stays || !x.sendsKey(t.Table, d.Key, "deletions")
+			stays, _ := t.filters.FilteredOut(t.Table, d.Key)
+			return stays || !x.sendsDeletion(t, d.Version) || !x.sendsKey(t.Table, d.Key, "deletions")
 		})
 		for some := range chunksOfKeys(dead) {
 			if err := x.writeDead(t, some); err != nil {

@@ -99,6 +99,9 @@ func (d *dictionary) number(t *schema.Table) (uint32, error) {
 // slot returns the column's bit, 0 if it has none. To a peer that knows of 63 bits, columns that have higher ones share the last.
 func (p *plan) slot(meta *journal.Table, c *schema.Column) uint16 {
 	bit := meta.Bit(c.Name)
+	if p.match { // versions of columns are not sent
+		return 0
+	}
 	if !p.manyColumns {
 		bit = min(bit, merge.SharedBit)
 	}
@@ -186,6 +189,7 @@ func (d *dictionary) add(root *schema.Table, keys []string) (uint32, error) {
 	parts := make([][]*string, len(keys))
 	for i, key := range keys {
 		var ok bool
+		key = d.plan.theirs(root, key)
 		if parts[i], ok = journal.SplitKey(key, len(root.KeyColumns)); !ok {
 			return 0, fmt.Errorf("the journal holds a key of %s that has not %d parts", root.Name, len(root.KeyColumns))
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // File is where a batch goes. It has its final name only after Commit; Discard leaves nothing.
@@ -21,12 +22,16 @@ type File interface {
 
 // Options say what to export and how a file is made.
 type Options struct {
-	Full      bool                                // a full load, whatever the peer has acknowledged
-	SinceSent bool                                // from the last batch made, acknowledged or not: for a link that runs one way
-	PartSize  int64                               // bytes after which a full load goes on in the next file; 0: one file
-	Wait      time.Duration                       // how long to wait for the gate
-	Policies  func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
-	Features  features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
+	Full       bool // a full load, whatever the peer has acknowledged
+	BeforeLoad bool // rows go to a parent although nothing of it is applied here, and nothing was ever sent to it
+	SinceSent  bool // from the last batch made, acknowledged or not: for a link that runs one way
+	// Match, if it is not nil, has a file for matching made: a full load of these columns of these tables alone, which is never applied, and
+	// of which nothing is noted. See [batch.Header.ForMatching].
+	Match    map[*schema.Table][]*schema.Column
+	PartSize int64                               // bytes after which a full load goes on in the next file; 0: one file
+	Wait     time.Duration                       // how long to wait for the gate
+	Policies func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
+	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer
@@ -79,14 +84,20 @@ func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*
 			snap.Close()
 			return nil, fmt.Errorf("export to %s: %w", peer, err)
 		}
-		released := p.released()
+		if p.match {
+			return p, nil
+		}
+		released, changed := p.released(), p.rulesChanged()
 		apart, err := p.apart(ctx)
-		if err == nil && (len(released)+len(apart) == 0 || again) { // what comes in between goes with the next export
+		if err == nil && (len(released)+len(apart) == 0 && !changed || again) { // what comes in between goes with the next export
 			return p, nil
 		}
 		snap.Close()
 		if err == nil && len(released) > 0 {
 			err = p.release(ctx, released, o)
+		}
+		if err == nil && changed {
+			err = p.followRules(ctx, o)
 		}
 		if err == nil && len(apart) > 0 {
 			err = p.bringTogether(ctx, apart, o)
@@ -106,6 +117,15 @@ type exporter struct {
 
 // run writes the files. always: a header at least, whether or not one is due.
 func (x *exporter) run(ctx context.Context, always bool) error {
+	if x.silent {
+		return x.finishAlone(ctx, always)
+	}
+	if x.match {
+		if err := x.writeTables(ctx); err != nil {
+			return err
+		}
+		return x.finishAlone(ctx, true)
+	}
 	if err := x.writeConflicts(ctx); err != nil { // in a load in parts no later than the rows they are about
 		return err
 	}
@@ -124,8 +144,13 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 			return err
 		}
 	}
+	return x.finishAlone(ctx, always)
+}
+
+// finishAlone finishes the file under way; if there is none, one that is a header, if that is due.
+func (x *exporter) finishAlone(ctx context.Context, always bool) error {
 	if x.out.file == nil {
-		if !always && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
+		if !always && x.told == nil && !merge.HeaderIsDue(x.history, &x.peer.Link, x.j.Now().UnixMicro()) {
 			return nil
 		}
 		if err := x.out.beginAlone(); err != nil {

@@ -60,6 +60,9 @@ func (o *output) begin(last bool) error {
 	}
 	h := o.plan.header(o.head)
 	name := batch.NewFileName(h, o.id).String()
+	if o.plan.match {
+		name = batch.MatchFileName(h, o.id)
+	}
 	to, err := o.o.Create(name)
 	if err != nil {
 		return err
@@ -69,6 +72,9 @@ func (o *output) begin(last bool) error {
 		return err
 	}
 	o.file.dict = newDictionary(o.plan, o.file.w)
+	if o.plan.told != nil {
+		return o.file.w.Rules(o.plan.told)
+	}
 	return nil
 }
 
@@ -80,8 +86,10 @@ func (o *output) finish(ctx context.Context) error {
 		return err
 	}
 	f.made.Bytes = f.w.Size()
-	if err := o.record(ctx); err != nil {
-		return err
+	if !o.plan.match {
+		if err := o.record(ctx); err != nil {
+			return err
+		}
 	}
 	if err := f.to.Commit(); err != nil {
 		return err

@@ -28,7 +28,12 @@ type plan struct {
 	resent      []uint64       // epochs that only send again, those of owed tables too
 	tables      []*table       // those whose rows go, referred ones first
 	known       map[*schema.Table]*table
+	silent      bool             // nothing but a header goes: see merge.Link.ListensFirst
+	aliases     *journal.Aliases // the peer's keys
+	match       bool             // the file is for matching, and holds only these columns
+	only        map[*schema.Table][]*schema.Column
 	left        leftOut               // what no batch takes
+	told        *batch.RulesItem      // how tables may go, for a peer that has not heard it; nil: it has, or is not told
 	unsent      *unsent               // rows that stay here for now
 	waits       []journal.ReasonCount // of rows of the peer that wait here
 }
@@ -39,15 +44,19 @@ type table struct {
 	meta     *journal.Table
 	rules    access.Rules
 	columns  []*schema.Column
+	lookedAt []*schema.Column       // columns that are not sent, and that the filters look at
 	mask     merge.Mask             // a row's existence and columns
 	secret   []bool                 // by column: goes with rows that are released alone; nil: there is none
 	release  map[int64]bool         // the integers of those rows
 	kept     map[journal.Row]bool   // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
-	filter   *schema.RowFilter      // rows that the profile keeps here; nil: none
+	filters  journal.Filters        // of rows that stay here
 	waiting  map[string]uint64      // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
 	refused  map[journal.Row]uint64 // rows of which the peer's version was refused, each with the epoch of that: the peer is sent them as they are here
 	policies []string               // columns that tell a child by what its conflicts with this node are decided
+	match    bool                   // the file is for matching: rows go without their integers and the versions of columns
 	owed     uint64                 // the peer asked for the table, which goes whole as from this epoch; 0: it has what is new
+	lost     bool                   // the peer has nothing of the table, or has lost it
+	staff    *staff                 // rows that go although the table goes up only; nil: there are none
 	knows    merge.Peer             // the peer, which has what came from it; nobody, if it has lost the table
 }
 
@@ -72,7 +81,7 @@ func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}}
+	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
 	var unread error
 	var err error
 	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
@@ -85,14 +94,21 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 		return nil, errors.New("no peer of that name: see omsync peer list")
 	}
 	var full bool
-	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
+	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
 	if unread != nil {
 		return nil, unread
 	}
 	if p.head.Upto, err = snap.Last(ctx); err != nil {
 		return nil, err
 	}
-	if full && o.PartSize > 0 {
+	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
+		return nil, err
+	}
+	if p.peer.Role == access.Parent && !p.match && p.peer.Link.ListensFirst() && !o.BeforeLoad && !o.SinceSent && slices.ContainsFunc(j.Replicated(), j.Recognises) {
+		p.silent, p.head.Upto, p.unsent = true, p.head.Base, &unsent{}
+		return p, nil
+	}
+	if full && o.PartSize > 0 && !p.match {
 		p.head.Load = journal.Random()
 	}
 	p.manyColumns = slices.Contains(p.needed().Writable(p.peer.Heard).Names(), features.ManyColumns)
@@ -109,6 +125,7 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	}
 	slices.Sort(p.resent)
 	p.resent = slices.Compact(p.resent)
+	p.told = p.rulesToTell()
 	return p, p.findUnsent(ctx)
 }
 
@@ -153,31 +170,45 @@ func (p *plan) addTables(ctx context.Context, o Options) error {
 				return err
 			}
 		}
-		if t.rules.Sends() || t.kept != nil {
+		if (t.rules.Sends() || t.kept != nil || t.rules.SendsBack()) && (!p.match || p.only[t.Table] != nil) {
 			p.tables = append(p.tables, t)
 		}
 	}
-	return nil
+	return p.findStaff(ctx)
 }
 
 func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
-	out := &table{Table: t, meta: meta, rules: access.On(p.j.Access(t), p.peer.ID, p.peer.Role), filter: p.j.Profile.RowFilter(t.Name),
-		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), knows: p.peer.ID}
+	out := &table{Table: t, meta: meta, rules: p.j.On(t, p.peer), filters: p.j.Filters(t, p.peer),
+		owed: p.peer.Owes(t.Name, p.head.Base.Epoch), match: p.match, knows: p.peer.ID}
 	if out.owed != 0 && p.peer.Owed[t.Name].Lost {
+		out.knows = merge.NoPeer
+	}
+	out.lost = p.head.Base == (merge.Position{}) || out.owed != 0 && out.knows == merge.NoPeer
+	if p.match || out.lost && out.rules.SendsBack() { // matching compares what came from the peer too
 		out.knows = merge.NoPeer
 	}
 	excluded := out.rules.SendsNot()
 	var mask merge.MaskBuilder
 	mask.Add(merge.Existence)
 	for _, c := range p.j.Columns(t) {
+		if p.match && !slices.Contains(p.only[t], c) {
+			continue
+		}
 		bit := meta.Bit(c.Name)
 		if excluded.Has(bit) {
 			continue
 		}
 		out.columns = append(out.columns, c)
-		mask.Add(bit)
+		if !p.match {
+			mask.Add(bit)
+		}
 	}
 	out.mask = mask.Mask()
+	for _, c := range out.filters.Columns(t) {
+		if !slices.Contains(out.columns, c) && !slices.Contains(t.KeyColumns, c) {
+			out.lookedAt = append(out.lookedAt, c)
+		}
+	}
 	out.markSecrets()
 	return out
 }
@@ -213,6 +244,9 @@ func (p *plan) header(head merge.Header) *batch.Header {
 		if len(h.Requests) < batch.MaxTables {
 			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())
 		}
+	}
+	if p.match {
+		h.Resent, h.Requests = nil, []string{batch.MatchNeed}
 	}
 	return h
 }

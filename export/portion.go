@@ -27,7 +27,7 @@ func newPortion(t *table) *portion {
 // add adds a row. values are its key columns and those that are sent; they are copied.
 func (p *portion) add(row journal.Row, known merge.Row, values []sql.RawBytes) {
 	size := 0
-	for _, v := range values {
+	for _, v := range values[:len(p.key)+len(p.values)] { // what is looked at alone comes after these
 		size += len(v)
 	}
 	p.rows, p.known, p.sizes = append(p.rows, row), append(p.known, known), append(p.sizes, size)

@@ -30,13 +30,29 @@ type reader struct {
 	*plan
 	t      *table
 	sealed *capture.SealedTable
+	read   map[journal.Row]bool // nil where each row has a local identity of its own
 }
 
-func newReader(p *plan, t *table) *reader { return &reader{p, t, p.snap.Sealed(t.Table)} }
+func newReader(p *plan, t *table) *reader {
+	r := &reader{plan: p, t: t, sealed: p.snap.Sealed(t.Table)}
+	if len(t.PrimaryKey) == 0 && t.Key != schema.KeyAll {
+		r.read = map[journal.Row]bool{}
+	}
+	return r
+}
 
 // each hands on the rows that the peer lacks, in portions, in the order of their integers.
 func (r *reader) each(ctx context.Context, f func(*portion) error) error {
-	lacksDefault := r.lacks(knownBy(nil, r.t.meta.Default)) // all rows but those with an entry
+	ofDefault := knownBy(nil, r.t.meta.Default)
+	lacksDefault := r.lacks(ofDefault) // all rows but those with an entry
+	few := r.t.rules.SendsBack() && !r.t.lost
+	if few && lacksDefault {
+		if lacksDefault = r.t.rules.GoesBack(ofDefault, false, r.t.base(r.head.Base.Epoch)); !lacksDefault && r.t.staff != nil {
+			for row := range r.t.staff.rows { // none of them has an entry, perhaps
+				r.t.staff.lacked[row] = true
+			}
+		}
+	}
 	var list []journal.Row
 	if !lacksDefault {
 		newer, err := journal.Newer(ctx, r.snap, r.t.meta.ID, r.t.base(r.head.Base.Epoch), r.t.knows)
@@ -46,7 +62,13 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 		if r.t.refused != nil {
 			newer = r.withRefused(newer)
 		}
-		if list = r.sealed.Rows(newer); len(list) == 0 {
+		newer = r.sealed.Rows(newer)
+		if few {
+			if newer, err = r.few(ctx, newer); err != nil {
+				return err
+			}
+		}
+		if list = newer; len(list) == 0 {
 			return nil
 		}
 	}
@@ -112,8 +134,11 @@ func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) err
 		return err
 	}
 	var order []string
-	for _, c := range r.t.LocalColumns {
+	for _, c := range r.t.PrimaryKey {
 		order = append(order, schema.Quote(c.Name))
+	}
+	if len(order) == 0 { // a collation may take values of two rows for equal, and then each page would have an order of its own
+		order = []string{"2"}
 	}
 	const n = 500
 	for start := 0; ; start += n {
@@ -168,7 +193,7 @@ func isLong(c *schema.Column) bool {
 // fetch reads rows, hands on those that the peer lacks, and returns how many it read.
 func (r *reader) fetch(ctx context.Context, which string, versions entries, f func(*portion) error) (read int, err error) {
 	query := "SELECT " + journal.Identity(r.t.Table, "")
-	for _, c := range slices.Concat(r.t.KeyColumns, r.t.columns) {
+	for _, c := range slices.Concat(r.t.KeyColumns, r.t.columns, r.t.lookedAt) {
 		query += ", " + c.Select("")
 	}
 	query += " FROM " + schema.Quote(r.t.Name) + " " + which
@@ -178,13 +203,17 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		row := journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])}
 		known := knownBy(r.sealed.Groups(row, versions[row]), r.t.meta.Default)
 		switch {
-		case !r.lacks(known) && r.t.refused[row] == 0 || r.t.stays(v[2:]) || !r.t.rules.SendsAllRows() && !r.t.rules.SendsRow(known, r.t.kept[row]):
+		case r.read[row]: // rows that are equal throughout count as one
+		case !r.goes(row, known) || r.t.stays(v[2:]):
 		case r.unsent.has(r.t.Table, row):
 			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
 		case !rowFits(v[2:]):
 			r.left.add("rows of %s with values that are longer than %d MiB", r.t.Name, batch.MaxValue>>20)
 		default:
 			p.add(row, known, v[2:])
+		}
+		if r.read != nil {
+			r.read[row] = true
 		}
 		return nil
 	})
@@ -219,14 +248,14 @@ func (r *reader) lacks(known merge.Row) bool {
 	return known.NewerThan(r.t.base(r.head.Base.Epoch), r.t.knows)
 }
 
-// stays reports whether the profile keeps a row here, by its key columns and those that are sent.
+// stays reports whether a row stays here, by its key columns, those that are sent and those that the filters look at besides.
 func (t *table) stays(values []sql.RawBytes) bool {
-	if t.filter == nil {
+	if t.filters == nil {
 		return false
 	}
-	for i, c := range slices.Concat(t.KeyColumns, t.columns) {
-		if strings.EqualFold(c.Name, t.filter.Column) {
-			return t.filter.Match(string(values[i]))
+	for i, c := range slices.Concat(t.KeyColumns, t.columns, t.lookedAt) {
+		if values[i] != nil && t.filters.Match(c, string(values[i])) {
+			return true
 		}
 	}
 	return false

@@ -22,7 +22,8 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if t.owed == 0 && t.refused == nil && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil && (d.IsEmpty() || d.Epoch <= base) {
+		if t.owed == 0 && t.refused == nil && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil &&
+			(d.IsEmpty() || d.Epoch <= base) {
 			continue
 		}
 		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {
@@ -186,7 +187,7 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []string) {
 	link := &x.peer.Link
 	for i, known := range p.known {
-		groups, _ := x.as(t, p.rows[i], known).Outgoing(x.peer.ID)
+		groups := x.outgoing(t, p.rows[i], known)
 		n, sent := 0, t.sent(p.rows[i])
 		for j := range groups {
 			groups[j].Mask = groups[j].And(sent)

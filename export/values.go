@@ -80,7 +80,7 @@ func partBeside(t *table, b *batch.Rows) {
 
 // sendsIntegers reports whether rows go with their integers here.
 func (t *table) sendsIntegers() bool {
-	return t.Integer != nil && t.Integer.Local && t.rules.SendsIntegers()
+	return !t.match && t.Integer != nil && t.Integer.Local && t.rules.SendsIntegers()
 }
 
 // addIntegers puts them into a column of their own, behind all others.

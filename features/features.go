@@ -23,15 +23,19 @@ type Feature struct {
 // Known is the features that a program reads.
 type Known []Feature
 
-// Resolutions is what people decided about conflicts: conflict records with a note that says so.
-const Resolutions = "resolutions"
-
-// ManyColumns is the name of the feature of a file that has a version of its own for each column of a table with more than 62.
-const ManyColumns = "many-columns"
+// Features of batches.
+const (
+	// ManyColumns is of a file that has a version of its own for each column of a table with more than 62.
+	ManyColumns = "many-columns"
+	// Resolutions is what people decided about conflicts: conflict records with a note that says so.
+	Resolutions = "resolutions"
+	// Rules is of a file that tells a child how tables may go: see batch.Rules.
+	Rules = "rules"
+)
 
 // Present returns what this program reads beyond batch format 1.
 func Present() Known {
-	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}}
+	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}}
 }
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more

@@ -59,15 +59,19 @@ type deletedWriter struct {
 
 // add takes a row, and writes those before it if they are a portion together.
 func (k *deletedWriter) add(ctx context.Context, d *Deleted) error {
-	content, err := encodeContent(d.Content)
-	if err != nil {
-		return err
-	}
-	long, err := tooLongToKeep(ctx, k.q, content)
-	if err != nil {
-		return err
+	var content []byte
+	long := d.Content.Size() > MaxContent
+	if !long {
+		var err error
+		if content, err = encodeContent(d.Content); err != nil {
+			return err
+		}
+		if long, err = tooLongToKeep(ctx, k.q, content); err != nil {
+			return err
+		}
 	}
 	if long {
+		var err error
 		k.tooLong++
 		if content, err = encodeTooLong(); err != nil {
 			return err

@@ -31,7 +31,7 @@
 //
 //	id            the epoch
 //	token         random number that tells it from the epoch of that number in another history
-//	resend        1: it only sends again what was there before
+//	resend        1: it only sends again what was there before; 2: in it, what a peer may have lost came to count as made here
 //	created_at    time
 //
 // omsync_table: the application's tables as the journal numbers them.
@@ -136,6 +136,11 @@
 //	applied_epoch the peer's epoch up to which everything is applied here; a copy too
 //	sent_at, acked_at, applied_at   when a batch was made last, acknowledged and applied; NULL: never
 //
+// omsync_rule: what was said of tables, and how they went.
+//
+//	peer_id       omsync_peer.id; 0: for all children
+//	rules         record of Rules
+//
 // omsync_report: what the headers of each peer show and say of it (see Report). A peer without a row has shown and said nothing.
 //
 //	peer_id       omsync_peer.id
@@ -157,6 +162,15 @@
 //	peer_id       omsync_peer.id
 //	table_id      omsync_table.id
 //	local_id, local_key   the row, as in omsync_version
+//
+// omsync_alias: the keys that peers have for rows here, see Alias. With peer 0 it is rows here that came back, see NoteReturned.
+//
+//	peer_id       omsync_peer.id; 0: see above
+//	table_id      omsync_table.id
+//	their_key     the peer's key, canonical
+//	own_key       the key here, canonical
+//	source        certain, decided or carried
+//	made_at       when, µs since 1970 UTC
 //
 // omsync_refused: rows that a peer may not change or delete and of which its version, or its deletion, was refused: it is sent them as they
 // are here (see [AddRefused]).

@@ -23,6 +23,21 @@ func NextEpoch(ctx context.Context, q sqldb.DB, resend bool, now time.Time) (mer
 	return m, err
 }
 
+// NoteReclaimed notes that in an epoch what a peer may have lost came to count as made here.
+func NoteReclaimed(ctx context.Context, q sqldb.DB, epoch uint64) error {
+	_, err := q.ExecContext(ctx, "UPDATE omsync_epoch SET resend = 2 WHERE id = ? AND resend = 0", epoch)
+	return err
+}
+
+// ReclaimedEpochs returns such epochs above base.
+func ReclaimedEpochs(ctx context.Context, q sqldb.DB, base uint64) (out []uint64, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_epoch WHERE resend = 2 AND id > %d", base), func(r []sql.RawBytes) error {
+		out = append(out, sqldb.Uint(r[0]))
+		return nil
+	})
+	return out, err
+}
+
 // DropEpoch takes back an epoch in which nothing was written.
 func DropEpoch(ctx context.Context, q sqldb.DB, epoch uint64) error {
 	_, err := q.ExecContext(ctx, "DELETE FROM omsync_epoch WHERE id = ?", epoch)

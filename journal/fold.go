@@ -10,6 +10,9 @@ type Folded struct {
 	Born   bool   // the row there now was inserted in this log
 	BornAt int64  // and, like its later edits, counts from here
 	Edits  []Edit // of a row that was there before
+	// Fewer is how many more rows were deleted than inserted. In a table without a primary key several rows have one local key, and an
+	// insert does not say that there was none before.
+	Fewer int
 }
 
 // A Death is the end of one row that had this local key.
@@ -41,6 +44,7 @@ func Fold(changes []Change) []*Folded {
 		}
 		switch c.Op {
 		case OpInsert:
+			f.Fewer--
 			f.Born, f.BornAt, f.Edits = true, c.At, nil
 			ended[c.Row] = false
 		case OpUpdate:
@@ -52,6 +56,7 @@ func Fold(changes []Change) []*Folded {
 				f.Edits = append(f.Edits, Edit{c.Mask, c.At})
 			}
 		case OpDelete:
+			f.Fewer++
 			if ended[c.Row] { // a deletion that a cascade and a statement both logged
 				continue
 			}

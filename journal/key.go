@@ -129,6 +129,25 @@ func canonicalPart(c *schema.Column, part string) string {
 	return part
 }
 
+// MapKey returns a key of a root table with each key that it is made of, and it itself, replaced by what f returns for it.
+func MapKey(t *schema.Table, key string, f func(*schema.Table, string) string) string {
+	parts, ok := SplitKey(key, len(t.KeyColumns))
+	if !ok {
+		return key
+	}
+	nested := false
+	for i, c := range t.KeyColumns {
+		if c.Ref != nil && c.Ref.When == nil && parts[i] != nil {
+			part := MapKey(c.Ref.To.Root, *parts[i], f)
+			parts[i], nested = &part, true
+		}
+	}
+	if nested {
+		key = JoinKey(parts)
+	}
+	return f(t, key)
+}
+
 // FilteredOut reports whether a filter keeps the rows of a key where they are, and whether it looks at the key at all: if not,
 // only the row itself tells.
 func FilteredOut(t *schema.Table, f *schema.RowFilter, key string) (stays, known bool) {

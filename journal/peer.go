@@ -29,10 +29,14 @@ type Peer struct {
 	Owed                       map[string]Owed
 	Used                       access.Used    // of its quotas
 	Heard                      features.Heard // what the peer's headers said that its program reads
+	Rules                      Rules          // what may go of which table on this link: SavePeer does not write it
+	Before                     []merge.Peer   // peers of the same name that were removed
+	Parents                    []merge.Peer   // this node's parent, and those that it had
 	SentAt, AckedAt, AppliedAt time.Time      // zero: never
 }
 
-const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard, used"
+const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard, used, " +
+	"(SELECT rules FROM omsync_rule r WHERE r.peer_id = omsync_peer.id), (SELECT rules FROM omsync_rule r WHERE r.peer_id = 0)"
 
 // Peers returns the peers that are not removed, by name. Link.Imports is left out: LoadImports reads it.
 func Peers(ctx context.Context, q sqldb.DB) ([]*Peer, error) {
@@ -58,16 +62,34 @@ func readPeers(ctx context.Context, q sqldb.DB, where string) ([]*Peer, error) {
 		p := &Peer{ID: merge.Peer(sqldb.Uint(r[0])), Name: string(r[1]), Role: access.Role(r[2]), State: access.State(r[3]), Card: append([]byte(nil), r[4]...),
 			SentAt: at(r[6]), AckedAt: at(r[7]), AppliedAt: at(r[8])}
 		out = append(out, p)
-		return p.decode(r[5], r[9], r[10], r[11])
+		return p.decode(r[5], r[9], r[10], r[11], r[12], r[13])
 	})
+	if err == nil && len(out) > 0 {
+		err = findOthers(ctx, q, out)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read omsync_peer: %w", err)
 	}
 	return out, nil
 }
 
+// findOthers fills in the peers that matter for whose a row is: those of the same name before, and this node's parents.
+func findOthers(ctx context.Context, q sqldb.DB, peers []*Peer) error {
+	return sqldb.Each(ctx, q, "SELECT id, name, role, state FROM omsync_peer", func(r []sql.RawBytes) error {
+		id, name, removed := merge.Peer(sqldb.Uint(r[0])), string(r[1]), access.State(r[3]) == access.Removed
+		for _, p := range peers {
+			if access.Role(r[2]) == access.Parent {
+				p.Parents = append(p.Parents, id)
+			} else if removed && p.Name == name && p.Role == access.Child && p.ID != id {
+				p.Before = append(p.Before, id)
+			}
+		}
+		return nil
+	})
+}
+
 // decode fills in what the records of a peer say. An error says what a person can do.
-func (p *Peer) decode(link, asked, heard, used []byte) (err error) {
+func (p *Peer) decode(link, asked, heard, used, rules, forAll []byte) (err error) {
 	if asked != nil {
 		var again requests
 		again, err = decodeRequests(asked)
@@ -78,6 +100,14 @@ func (p *Peer) decode(link, asked, heard, used []byte) (err error) {
 	}
 	if err == nil {
 		p.Used, err = decodeUsed(used)
+	}
+	if err == nil {
+		p.Rules, err = decodeRules(rules)
+	}
+	if err == nil && p.Role == access.Child {
+		var all Rules
+		all, err = decodeRules(forAll)
+		p.Rules.ForAll, p.Rules.AllPreset = all.Said, all.Preset
 	}
 	if p.Used.Stopped != nil {
 		p.Used.Stopped.Peer = p.Name

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -36,7 +35,7 @@ func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (total 
 	}
 	var ids, whole, lost []string // tables of which what is new waits, those that are owed to the peer, and of these those that it lost
 	for _, t := range j.Replicated() {
-		if !access.On(j.Access(t), p.ID, p.Role).Sends() {
+		if !j.On(t, p).Sends() {
 			continue
 		}
 		jt := j.Tables[t.Name]

@@ -17,7 +17,8 @@ type Value struct {
 	Table string
 }
 
-// contentRecord is a [Content] as omsync_deleted.content holds it. JSON has only text: what is none is in Bytes and KeyBytes.
+// contentRecord is a [Content] as omsync_deleted.content holds it. JSON has only text: what is none is in Bytes and KeyBytes,
+// and so is a long text of which JSON would make a much longer one.
 type contentRecord struct {
 	Version    int                        `json:"version"`
 	Values     map[string]*string         `json:"values,omitempty"` // null: NULL
@@ -45,13 +46,43 @@ func encodeContent(c Content) ([]byte, error) {
 				ref.Key, ref.KeyBytes = "", []byte(*v.Text)
 			}
 			put(&r.References, name, ref)
-		case v.Text != nil && !utf8.ValidString(*v.Text):
+		case v.Text != nil && (!utf8.ValidString(*v.Text) || grows(*v.Text)):
 			put(&r.Bytes, name, []byte(*v.Text))
 		default:
 			put(&r.Values, name, v.Text)
 		}
 	}
 	return encodeRecord("row that was deleted", r)
+}
+
+// grows reports whether a text is long, and longer as JSON writes it than in base64.
+func grows(text string) bool {
+	const long = 1 << 10
+	if len(text) < long {
+		return false
+	}
+	escapes := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"', c == '\\', c == '\n', c == '\r', c == '\t', c == '\b', c == '\f':
+			escapes++
+		case c < ' ', c == '<', c == '>', c == '&':
+			escapes += 5
+		}
+	}
+	return escapes > len(text)/3
+}
+
+// Size is about how many bytes the record of a row takes, and at least three quarters of that many.
+func (c Content) Size() int {
+	n := 500
+	for name, v := range c {
+		n += 50 + len(name)
+		if v.Text != nil {
+			n += len(*v.Text)
+		}
+	}
+	return n
 }
 
 // tooLongBytes is more than the length of a record of a row whose values were too long to be kept.

@@ -62,6 +62,32 @@ func drawRequests(t *rapid.T) requests {
 	return q
 }
 
+func drawWays(t *rapid.T) (ways map[string]access.Way) {
+	for _, name := range drawNames(t) {
+		if ways == nil {
+			ways = map[string]access.Way{}
+		}
+		w := access.Way{Direction: access.Direction(rapid.IntRange(0, int(access.Own)).Draw(t, "direction")), Staff: rapid.Bool().Draw(t, "staff"), NotUp: drawNames(t), NotDown: drawNames(t)}
+		for _, c := range drawNames(t) {
+			w.Rows = append(w.Rows, access.Rows{Column: c, Pattern: drawName(t)})
+		}
+		ways[name] = w
+	}
+	return ways
+}
+
+func drawRules(t *rapid.T) Rules {
+	r := Rules{Preset: access.Preset(drawName(t)), Told: drawWays(t), Epoch: rapid.Uint64().Draw(t, "epoch"), History: rapid.Uint64().Draw(t, "history"), Offered: rapid.Bool().Draw(t, "offered"),
+		Seen: drawWays(t), Allowed: drawWays(t)}
+	if r.Told == nil && rapid.Bool().Draw(t, "told nothing") {
+		r.Told = map[string]access.Way{}
+	}
+	for _, name := range drawNames(t) {
+		r.Said = append(r.Said, access.Said{Tables: name, Column: drawName(t), Pattern: drawName(t), Direction: access.Direction(rapid.IntRange(0, int(access.Own)).Draw(t, "direction"))})
+	}
+	return r
+}
+
 func drawUsed(t *rapid.T) (u access.Used) {
 	number := func() uint64 { return rapid.Uint64().Draw(t, "number") }
 	u.Amounts = access.Amounts{access.Authors: number()}

@@ -57,6 +57,7 @@ func forms() []form {
 		formOf("heard", encodeHeard, decodeHeard, nil, rapid.Custom(drawHeard), `{"version":1,"history":1,"features":[]}`),
 		formOf("content", encodeContent, decodeContent, nil, rapid.Custom(drawContent), `{"version":1,"references":{"a":{"table":"b","key":"c","text":"d"}}}`),
 		formOf("used", encodeUsed, decodeUsed, nil, rapid.Custom(drawUsed), `{"version":1,"stopped":{"quota":"authors","why":""}}`),
+		formOf("rules", encodeRules, decodeRules, nil, rapid.Custom(drawRules), `{"version":1,"told":{"obs":{"direction":"up","why":""}}}`),
 		formOf("histories", encodeHistories, decodeHistories, historiesOfFormat1, rapid.Custom(drawHistories), `{"version":1,"earlier":[1]}`),
 	}
 }
@@ -67,6 +68,9 @@ func later() map[string]any {
 	return map[string]any{
 		"used": access.Used{Amounts: access.Amounts{access.Authors: 12, access.ConflictBytes: 1<<64 - 1},
 			Stopped: &access.OverQuota{Quota: access.Authors, Used: 12, More: 1<<64 - 2, Limit: 13}},
+		"rules": Rules{Preset: access.Collect, Said: []access.Said{{Tables: "obs*", Direction: access.Up}, {Tables: "obs", Column: "place", Pattern: "x*", Direction: access.None}},
+			Told:  map[string]access.Way{"person": {Direction: access.Up, Staff: true, NotUp: []string{"a"}, NotDown: []string{"b"}, Rows: []access.Rows{{Column: "c", Pattern: "d"}}}},
+			Epoch: 7, History: 1<<64 - 1, Offered: true, Seen: map[string]access.Way{"obs": {Direction: access.Own}}, Allowed: map[string]access.Way{"obs": {Direction: access.Add}}},
 		"made":  Made{Table: "2026-05-01 10:00:00", Triggers: "2026-05-01 10:00:01.25", Journal: "2026-05-01 09:00:00", Replaced: true, LastChange: 1<<64 - 1},
 		"heard": features.Heard{Reads: []string{"rows-that-wait", "routes"}, History: 1<<64 - 1, Epoch: 1<<64 - 2, Time: 1779494400000000},
 		"content": Content{"name": {Text: &plain}, "note": {}, "scan": {Text: &bytes}, "ward_id": {Text: &key, Table: "ward_tag"},
@@ -255,5 +259,24 @@ func set(t *testing.T, path string, v reflect.Value) {
 		}
 	} else if v.IsZero() {
 		t.Errorf("%s is not set", path)
+	}
+}
+
+// The record of a row is at most a third longer than its values, whatever they hold.
+func TestContentDoesNotGrow(t *testing.T) {
+	for _, pattern := range []string{"\x01", `"`, `\`, "<a>", "x", "\xff", "\n", "ab\x02cd", "é"} {
+		text := strings.Repeat(pattern, 100_000)
+		c := Content{"body": {Text: &text}}
+		b, err := encodeContent(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if 3*len(b) > 4*c.Size() {
+			t.Errorf("%q: %d bytes of record, its size is said to be %d", pattern, len(b), c.Size())
+		}
+		back, err := decodeContent(b)
+		if err != nil || *back["body"].Text != text {
+			t.Errorf("%q does not come back: %v", pattern, err)
+		}
 	}
 }

@@ -26,5 +26,8 @@ func Rejoin(ctx context.Context, q sqldb.DB, peer merge.Peer, after, epoch uint6
 			return fmt.Errorf("count what came from a restored peer as made here: %w", err)
 		}
 	}
+	if err := NoteReclaimed(ctx, q, epoch); err != nil {
+		return fmt.Errorf("note an epoch: %w", err)
+	}
 	return LoseWaiting(ctx, q, peer)
 }

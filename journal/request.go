@@ -71,6 +71,20 @@ func (p *Peer) ResendRequests() []string {
 	return out
 }
 
+// Request notes tables that the peer is to be asked for, from this node's epoch on.
+func (p *Peer) Request(tables []string, epoch uint64) {
+	if len(tables) == 0 {
+		return
+	}
+	if p.Requested == nil {
+		p.Requested = map[string]uint64{}
+	}
+	for _, t := range tables {
+		p.Requested[t] = epoch
+	}
+	p.Link.HeaderDue = true // there may be nothing else to send: the table is empty
+}
+
 // RequestResend notes, for every peer, tables to be asked for; those in lost are lost here.
 func RequestResend(ctx context.Context, q sqldb.DB, tables, lost []string, epoch uint64) error {
 	if len(tables) == 0 {
@@ -81,19 +95,13 @@ func RequestResend(ctx context.Context, q sqldb.DB, tables, lost []string, epoch
 		return err
 	}
 	for _, p := range peers {
-		if p.Requested == nil {
-			p.Requested = map[string]uint64{}
-		}
-		for _, t := range tables {
-			p.Requested[t] = epoch
-		}
+		p.Request(tables, epoch)
 		for _, t := range lost {
 			if p.Lost == nil {
 				p.Lost = map[string]uint64{}
 			}
 			p.Lost[t] = epoch
 		}
-		p.Link.HeaderDue = true // there may be nothing else to send: the table is empty
 		if err := SavePeer(ctx, q, p); err != nil {
 			return err
 		}
@@ -145,6 +153,9 @@ func (p *Peer) AskedFor(due func(last int64) bool) (tables []string) {
 
 // Owe settles that the peer is sent tables whole: by each batch that starts before this node's epoch, until it has applied one.
 func (p *Peer) Owe(tables []string, epoch uint64, now int64) {
+	if p.Owed == nil {
+		p.Owed = map[string]Owed{}
+	}
 	for _, t := range tables {
 		p.Owed[t] = Owed{Epoch: epoch, At: now, Lost: p.Owed[t].Lost}
 	}

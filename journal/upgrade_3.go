@@ -11,7 +11,8 @@ import (
 	"github.com/omsync/omsync/merge"
 )
 
-// Format 4 has a bit for each column of a table with more than 62: those after the 62nd had shared one; and what people decided about conflicts. Nothing is sent again for that. What
+// Format 4 has a bit for each column of a table with more than 62: those after the 62nd had shared one; what people decided about conflicts;
+// the keys that peers have for rows here; and what is said of tables on links. Nothing is sent again for that. What
 // the triggers of before note of such columns is read as before: see captured.
 
 func stepsFrom3() []upgradeStep {
@@ -23,9 +24,22 @@ func stepsFrom3() []upgradeStep {
 			return u.try(ctx, tableTrials())
 		}},
 		{"claim the tables of format 3", 3, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+3) }},
-		{"add default masks of many columns", 3, func(ctx context.Context, u *upgrade) error {
-			return u.add(ctx, layoutOf("omsync_table"), "default_more")
+		{"make omsync_alias", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_alias") }},
+		{"make omsync_report, where the format 3 had none", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_report") }},
+		{"make omsync_refused, where the format 3 had none", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_refused") }},
+		{"add default masks of many columns, and who added rows of a default version", 3, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_table"), "default_added_by", "default_more")
 		}},
+		{"add to versions who added rows", 3, func(ctx context.Context, u *upgrade) error {
+			return u.add(ctx, layoutOf("omsync_version"), "added_by")
+		}},
+		{"add which rows that wait were dropped", 3, func(ctx context.Context, u *upgrade) error {
+			if err := u.add(ctx, layoutOf("omsync_waiting"), "dropped_at", "dropped_by", "dropped_why"); err != nil {
+				return err
+			}
+			return u.indexDropped(ctx)
+		}},
+		{"make omsync_rule", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_rule") }},
 		{"make omsync_resolution", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
 		{"add over which link a conflict came", 3, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_conflict"), "peer_id")
@@ -39,6 +53,19 @@ func stepsFrom3() []upgradeStep {
 			})
 		}},
 	}
+}
+
+// indexDropped gives omsync_waiting the indexes by which dropped rows are told from others, unless it has them: a table that was copied has.
+func (u *upgrade) indexDropped(ctx context.Context) error {
+	has := false
+	err := sqldb.Each(ctx, u.c, "SHOW INDEX FROM omsync_waiting WHERE Key_name = 'dropped_at'", func([]sql.RawBytes) error {
+		has = true
+		return nil
+	})
+	if err != nil || has {
+		return err
+	}
+	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting DROP KEY tried, ADD KEY tried (peer_id, dropped_at, tried_at), ADD KEY (dropped_at)")
 }
 
 // sharedTable is a table of which columns share a bit.

@@ -24,7 +24,7 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 		s.settleVersions(sent.And(policies.Child), l.Version, g.Sent)
 		s.policy = Newest
 		s.settleVersions(sent.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
-		s.policy, s.ack = Parent, 0
+		s.policy, s.ack = im.senders(), 0
 		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
 	})
 	comes := MaskOf(in.Groups)
@@ -43,6 +43,14 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	}
 	out.Changed = !slices.Equal(out.Row.Groups, Normalise(local.Groups))
 	return out
+}
+
+// senders returns the policy by which the sender's value wins.
+func (im *Import) senders() Policy {
+	if im.FromParent {
+		return Parent
+	}
+	return Child
 }
 
 // greaterColumns returns the columns whose incoming bytes are greater.

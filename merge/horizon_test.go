@@ -104,12 +104,12 @@ func TestRowAckIsTheHeaders(t *testing.T) {
 		x, l := h, *link
 		x.LoadUpto.Epoch = c.load
 		d := merge.Receive(own, &l, x)
-		im := l.Import(x, d)
+		im := l.Import(&merge.History{}, x, d)
 		if got := im.RowAck(c.said); got != c.want {
 			t.Errorf("header 3, load %d, row %d: %d, want %d", c.load, c.said, got, c.want)
 		}
 	}
-	im := link.Import(h, merge.Decision{Valid: true})
+	im := link.Import(&merge.History{}, h, merge.Decision{Valid: true})
 	im.Self, im.Peer, im.Epoch, im.Applied, im.FirstMeeting = "h", 1, 6, 1, false
 	local := live(merge.Group{Mask: merge.Bits(3), Version: version(10, "h", 5, 0)}) // of epoch 5, which the sender has not acknowledged
 	in := merge.Incoming{Alive: true, Groups: []merge.SentGroup{{Mask: merge.Bits(3), Sent: sentVersion(20, "z", 4)}}, Ack: im.RowAck(1 << 62)}

@@ -192,7 +192,7 @@ func (own *History) header(l *Link, at int64) LastHeader {
 // RecordExport notes that a batch, or a part of a full load, is about to get its final name: it remembers its end and what its
 // header says. size is that of the file in bytes, now is in microseconds since 1970 UTC.
 func RecordExport(own *History, l *Link, h Header, size, now int64) {
-	if h.Base == (Position{}) {
+	if h.Base == (Position{}) && h.Upto != (Position{}) { // not who listens first
 		next := Sending{ID: h.Load, Upto: h.Upto, Done: h.Load == 0 || h.Last, Bytes: size, Again: l.Sending.Again, At: now}
 		switch {
 		case h.Load != 0 && h.Load == l.Sending.ID: // a further part

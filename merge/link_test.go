@@ -335,7 +335,7 @@ func TestIWasRestored(t *testing.T) {
 		if !d.NewHistory || d.Valid {
 			t.Errorf("%+v", d)
 		}
-		im := b.link.Import(a.export(merge.ExportRequest{}), d)
+		im := b.link.Import(&b.history, a.export(merge.ExportRequest{}), d)
 		if im.Valid || im.FirstMeeting || im.Applied != b.link.Applied.Epoch {
 			t.Errorf("%+v", im)
 		}

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -34,13 +35,21 @@ type Decision struct {
 
 // Import returns the Import for the batch: the caller fills in Self, Peer, Epoch, FromParent, Horizon, PeerResent and OwnResent. It
 // is to be called before RecordImport.
-func (l *Link) Import(h Header, d Decision) Import {
+func (l *Link) Import(own *History, h Header, d Decision) Import {
+	sent := l.sent()
+	if h.AckHistory != own.ID && h.AckHistory != 0 { // after a restore of this node, it may hold what no file is known of here
+		sent = math.MaxUint64
+	}
 	further := uint64(0)
 	if l.Receiving.ID != 0 && l.Receiving.ID != h.Load && l.Receiving.Upto.Epoch > h.Upto.Epoch {
 		further = l.Receiving.First
 	}
-	return Import{Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
-		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Further: further}
+	met := uint64(0)
+	if len(l.Imports) > 0 && h.AckHistory == own.ID {
+		met = l.Imports[0].OwnEpoch
+	}
+	return Import{Met: met, Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
+		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Further: further, Sent: sent}
 }
 
 // Receive reads a header, once its signature is checked. It changes the link and the history whatever the verdict: the

@@ -87,9 +87,12 @@ type Import struct {
 	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]
 	MaxAck  uint64 // of this node's epochs, the last one that the header vouches for: see [Import.RowAck]
 	Acked   uint64 // this node's epoch up to which the sender has applied all
+	Met     uint64 // this node's epoch in which the sender's first batch was applied; 0: it is not known
+	Sent    uint64 // this node's epoch up to which files were made for the sender: see [Import.Recognises]
 
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
+	Reclaimed  func(epoch uint64) bool // this node's epochs in which what peers may have lost came to count as made here; nil: none
 
 	waited      bool   // the row has waited, see [Import.Of]
 	waitedSince uint64 // Acked when it came
@@ -313,7 +316,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 		}
 		resent = resent || im.resent(g.Epoch)
 	}
-	if local.Dead.Before(best) || !news.IsEmpty() && !resent && im.insists(&in, local.Dead) {
+	if local.Dead.Before(best) || !news.IsEmpty() && !resent && im.FromParent && im.insists(&in, local.Dead) {
 		out := Outcome{Row: im.arrivingRow(local, in), Action: Insert, Write: in.columns(), Changed: true}
 		if lacks := in.Columns.Without(in.columns()).Columns(); !lacks.IsEmpty() {
 			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.

@@ -555,3 +555,15 @@ func TestSettleNeverSent(t *testing.T) {
 		}
 	}
 }
+
+// Where the parent never sends a column to a child, the child's value wins there, whatever the child acknowledged: stamped anew if it is the
+// earlier one.
+func TestSettleNeverSentToAChild(t *testing.T) {
+	im := merge.Import{Self: "h", Peer: 1, Epoch: 9, Applied: 4, Valid: true}
+	local := live(merge.Group{Mask: existence, Version: version(10, "r", 2, 1)}, merge.Group{Mask: merge.Bit(1), Version: version(20, "h", 3, 0)})
+	in := merge.Incoming{Alive: true, Ack: 3, NeverSent: merge.Bit(1), Groups: []merge.SentGroup{{Mask: existence, Sent: sentVersion(10, "r", 2)}, {Mask: merge.Bit(1), Sent: sentVersion(15, "r", 5)}}}
+	out := im.Settle(local, in, merge.Policies{}, merge.Compare{}, false)
+	if out.Write != merge.Bit(1) || len(out.Conflicts) != 1 || out.Conflicts[0].Incoming {
+		t.Errorf("an edit here that the child never saw: %+v", out)
+	}
+}

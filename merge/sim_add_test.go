@@ -13,11 +13,11 @@ import (
 
 // rules are those of the simulated table on the link to a peer.
 func (s *site) rules(peer string) access.Rules {
-	t := access.Table{}
-	if s.w.add {
-		t.Direction = access.Add
+	ends := access.Ends{Self: s.name, Peer: peer}
+	if l := s.links[s.parent]; l != nil {
+		ends.Parents = append(ends.Parents, l.peer)
 	}
-	return access.On(t, s.links[peer].peer, s.roleOf(peer))
+	return access.On(access.Table{Direction: s.w.direction}, s.links[peer].peer, s.roleOf(peer)).Between(ends)
 }
 
 func (s *site) roleOf(peer string) access.Role {
@@ -27,8 +27,38 @@ func (s *site) roleOf(peer string) access.Role {
 	return access.Child
 }
 
-func (s *site) maySend(to string, e entry) bool {
-	return !e.Alive || s.rules(to).SendsRow(e.Row, false)
+// goes reports whether a row, or its deletion, goes to a peer. lost: the peer has nothing of it, or has lost it; answer: the peer's version of
+// it was refused.
+func (s *site) goes(to string, e entry, base uint64, knows merge.Peer, lost, answer bool) bool {
+	r := s.rules(to)
+	if r.SendsBack() {
+		return e.Alive && r.GoesBack(e.Row, lost, base) || e.Known && !e.Alive && r.DeletionGoesBack(e.Dead, lost, base)
+	}
+	if !e.NewerThan(base, knows) && !answer {
+		return false
+	}
+	return e.Alive && r.SendsRow(e.Row, false) || !e.Alive && r.SendsDeletion(e.Dead)
+}
+
+func (s *site) outgoing(to string, e entry) ([]merge.SentGroup, merge.Sent) {
+	groups, dead := e.Outgoing(s.links[to].peer)
+	if r := s.rules(to); e.Alive && r.GoesBack(e.Row, true, 0) {
+		groups = r.Theirs(groups)
+	}
+	return groups, dead
+}
+
+// takesBack reports whether a row of a table that goes up only is taken from the parent, and leaves of it what is.
+func (s *site) takesBack(from string, e entry, q *waiting) bool {
+	r := s.rules(from)
+	if !r.TakesBack() {
+		return false
+	}
+	if !q.Alive {
+		return r.TakesDeletionBack(e.Row, q.Dead)
+	}
+	q.Groups = r.Back(e.Row, q.Groups)
+	return len(q.Groups) > 0
 }
 
 // refuse leaves out a row of a peer that may not change it, and remembers to answer.
@@ -83,7 +113,7 @@ func TestAddTable(t *testing.T) {
 func addSchedule(seed int64, talk func(string, ...any)) (refused int, fault string) {
 	r := rand.New(rand.NewSource(seed))
 	w := newWorld(trees[r.Intn(len(trees))], merge.Newest, talk)
-	w.add = true
+	w.direction = access.Add
 	w.mixPolicies(r)
 	w.newest = false // a parent's version wins with whatever stamp
 	w.strict = r.Intn(2) == 0

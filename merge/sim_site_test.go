@@ -25,6 +25,7 @@ type entry struct {
 	merge.Row
 	here bool // in the database; Row.Alive follows at the next seal
 	val  [cols]value
+	back bool // see merge.Returned
 }
 
 type change struct {
@@ -55,8 +56,9 @@ type file struct {
 	size     int64
 	rows     []sentRow
 	records  []record
-	asks     uint64 // the sender's epoch of its request for everything
-	lost     bool   // which it has lost
+	means    map[value]string // which rows references are to, by the receiver's keys
+	asks     uint64           // the sender's epoch of its request for everything
+	lost     bool             // which it has lost
 	tries    int
 }
 
@@ -89,6 +91,10 @@ type site struct {
 	lost     uint64            // asked, if that was for what was lost
 	lacks    merge.Mask        // columns that are not here for now
 	owes     map[string]owed   // what peers are sent for that
+
+	aliases   map[pairOf]string // own keys
+	reclaimed map[uint64]bool   // epochs
+	means     map[value]string  // which rows references are to, where they came from a peer
 }
 
 // An owed is all rows that go to a peer which asked for them: in batches that start before an epoch. lost: what came from the peer too.
@@ -99,6 +105,7 @@ type owed struct {
 
 func newSite(w *world, name, parent string) *site {
 	s := &site{w: w, name: name, parent: parent, tokens: []uint64{0}, rows: map[string]entry{}, records: map[record]merge.Version{}, wait: map[waitKey]waiting{}, links: map[string]*end{},
+		aliases: map[pairOf]string{}, reclaimed: map[uint64]bool{}, means: map[value]string{},
 		refused: map[string]map[string]uint64{}, added: map[string]access.Added{}}
 	s.history = merge.History{ID: w.id(), Has: s.has}
 	return s
@@ -118,6 +125,7 @@ func (s *site) backup() *site {
 	c.log = slices.Clone(s.log)
 	c.records = maps.Clone(s.records)
 	c.wait = maps.Clone(s.wait)
+	c.aliases, c.means, c.reclaimed = maps.Clone(s.aliases), maps.Clone(s.means), maps.Clone(s.reclaimed)
 	c.added, c.refused = maps.Clone(s.added), map[string]map[string]uint64{}
 	for k, rows := range s.refused {
 		c.refused[k] = maps.Clone(rows)
@@ -151,6 +159,7 @@ func (s *site) seal() {
 	m := merge.Stamper{Self: s.name, Epoch: s.next()}
 	for _, c := range s.log {
 		e := s.rows[c.key]
+		before := e.Row
 		switch c.kind {
 		case 'n':
 			if e.Known && !e.Alive {
@@ -163,6 +172,7 @@ func (s *site) seal() {
 			s.added[c.key] = access.Added{Known: true, By: e.AddedBy()}
 			e.Row = m.Delete(e.Row, c.time)
 		}
+		e.back = e.back || c.kind == 'n' && merge.Returned(before, e.Row)
 		s.rows[c.key] = e
 	}
 	s.log = nil
@@ -191,7 +201,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			}
 		}
 		answer := e.Alive && s.refused[to][k] > h.Base.Epoch
-		if !e.NewerThan(base, knows) && !answer || !s.maySend(to, e) {
+		if !s.goes(to, e, base, knows, h.Base.Epoch == 0 || knows == merge.NoPeer, answer) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
@@ -204,7 +214,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 		if q, ok := s.wait[waitKey{k, to, 0}]; ok {
 			r.Ack = min(r.Ack, q.Since())
 		}
-		r.Groups, r.Dead = e.Outgoing(l.peer)
+		r.Groups, r.Dead = s.outgoing(to, e)
 		whole.rows = append(whole.rows, r)
 	}
 	sort.SliceStable(whole.rows, func(i, j int) bool { return rank(whole.rows[i]) < rank(whole.rows[j]) })
@@ -213,10 +223,13 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 			whole.records = append(whole.records, r)
 		}
 	}
+	if s.w.apart {
+		s.translateOut(whole)
+	}
 	if len(whole.rows) == 0 && len(whole.records) == 0 && !merge.HeaderIsDue(&s.history, &l.Link, s.w.clockOfHeaders(s.name)) {
 		return nil
 	}
-	if !full || part == 0 {
+	if !full || part == 0 || whole.head.Upto == whole.head.Base {
 		return []*file{whole}
 	}
 	var parts []*file
@@ -269,16 +282,17 @@ func (s *site) receive(f *file) string {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
 	}
 	s.seal()
-	im := l.Import(f.head, d)
+	im := l.Import(&s.history, f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)
 	im.PeerResent = func(e uint64) bool { return f.again[e] }
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
-	rows, records := s.rows, s.records
-	s.rows, s.records = maps.Clone(rows), maps.Clone(records)
+	im.Reclaimed = func(e uint64) bool { return s.reclaimed[e] }
+	rows, records, aliases, means := s.rows, s.records, s.aliases, s.means
+	s.rows, s.records, s.aliases, s.means = maps.Clone(rows), maps.Clone(records), maps.Clone(aliases), maps.Clone(means)
 	wrote := s.apply(f, &im)
 	if s.w.strict && len(s.wait) > 0 { // all or nothing
-		s.rows, s.records, s.wait = rows, records, map[waitKey]waiting{}
+		s.rows, s.records, s.wait, s.aliases, s.means = rows, records, map[waitKey]waiting{}, aliases, means
 		return refusedWhole
 	}
 	if wrote {
@@ -303,6 +317,7 @@ func (s *site) reclaim(p merge.Peer, after uint64) {
 		}
 	}
 	if changed {
+		s.reclaimed[s.next()] = true
 		s.commit()
 	}
 }
@@ -312,6 +327,9 @@ func sameRow(a, b merge.Row) bool {
 }
 
 func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
+	if s.w.apart {
+		f, wrote = s.translateIn(f, im)
+	}
 	f = s.without(f)
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
@@ -352,59 +370,9 @@ func (s *site) without(f *file) *file {
 	return &x
 }
 
-// references lists which rows that are here refer to the rows that are to go.
-func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
-	goes := map[string]int{}
-	for i, r := range dead {
-		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Incoming) {
-			goes[r.key] = i
-		}
-	}
-	for _, k := range s.keys() {
-		e := s.rows[k]
-		if !e.here || k[0] != 'c' {
-			continue
-		}
-		target, ok := goes[s.w.target[e.val[1]]]
-		if !ok {
-			continue
-		}
-		referrer, ok := goes[k]
-		if !ok {
-			referrer = -1
-		}
-		refs = append(refs, [2]int{referrer, target})
-	}
-	return refs
-}
-
-// note records what lost.
-func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote bool) {
-	add := func(bit int, v value) {
-		x := record{r.key, bit, v, l.Loser}
-		if _, ok := s.records[x]; !ok {
-			s.records[x], wrote = merge.Version{Epoch: epoch}, true
-		}
-	}
-	if l.Deletion {
-		add(0, deleted)
-		return wrote
-	}
-	for i := 1; i < cols; i++ {
-		switch {
-		case !l.Mask.Has(i):
-		case l.Incoming:
-			add(i, r.val[i])
-		default:
-			add(i, e.val[i])
-		}
-	}
-	return wrote
-}
-
 func (s *site) here(key string) bool { return s.rows[key].here }
 
-func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.w.target[ref]) }
+func (s *site) refers(key string, ref value) bool { return key[0] != 'c' || s.here(s.target(ref)) }
 
 // digest is what a second import of a file must not change.
 func (s *site) digest() string {
@@ -412,5 +380,5 @@ func (s *site) digest() string {
 	for _, k := range s.keys() {
 		b = fmt.Append(b, k, s.rows[k])
 	}
-	return fmt.Sprint(string(b), len(s.records), len(s.wait), s.epoch(), s.history.ID)
+	return fmt.Sprint(string(b), s.aliases, len(s.records), len(s.wait), s.epoch(), s.history.ID)
 }

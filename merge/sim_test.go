@@ -168,7 +168,10 @@ func (w *world) arrive(r *rand.Rand, l [2]string) {
 //
 //	OMSYNC_SCHEDULES=1000000 go test -run TestSchedules ./merge
 //	OMSYNC_SEED=2504 go test -run TestSchedules ./merge    tells the story of one schedule
-func TestSchedules(t *testing.T) {
+func TestSchedules(t *testing.T) { runSchedules(t, 100_000, schedule) }
+
+// runSchedules runs the first n schedules of a kind, or as many as the environment says.
+func runSchedules(t *testing.T, n int64, schedule func(seed int64, talk func(string, ...any)) string) {
 	if s := os.Getenv("OMSYNC_SEED"); s != "" {
 		seed, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
@@ -179,9 +182,8 @@ func TestSchedules(t *testing.T) {
 		}
 		return
 	}
-	n := int64(100_000)
 	if testing.Short() {
-		n = 5_000
+		n /= 20
 	}
 	if s := os.Getenv("OMSYNC_SCHEDULES"); s != "" {
 		var err error

@@ -106,7 +106,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, file, stays
 	if e.Known && !e.Alive {
 		e.Dead.Added = merge.Adder{Stored: s.added[key].Known, Peer: s.added[key].By}
 	}
-	if !s.rules(from).TakesRow(e.Row, s.added[key]) {
+	if !s.takesBack(from, e, &q) && !s.rules(from).TakesRow(e.Row, s.added[key]) {
 		return true, s.refuse(key, from, q, im)
 	}
 	for _, g := range append(slices.Clone(q.Groups), merge.SentGroup{Sent: q.Dead}) {
@@ -128,6 +128,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, file, stays
 	if file {
 		policies = s.w.policiesFrom(s, from)
 	}
+	policies = s.rules(from).Policies(policies)
 	q.NeverSent = s.rules(from).NeverSent(e.Row, q.Whose)
 	out := rules.Settle(e.Row, q.Incoming, policies, c, stays)
 	val, here := e.val, e.here
@@ -157,7 +158,58 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, file, stays
 		}
 		return true, wrote
 	}
+	e.back = e.back || merge.Returned(e.Row, out.Row)
 	e.Row, e.here, e.val = out.Row, here, val
 	s.rows[key] = e
 	return true, true
+}
+
+// references lists which rows that are here refer to the rows that are to go.
+func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
+	goes := map[string]int{}
+	for i, r := range dead {
+		if e := s.rows[r.key]; e.here && !im.Outlives(e.Row, r.Incoming) {
+			goes[r.key] = i
+		}
+	}
+	for _, k := range s.keys() {
+		e := s.rows[k]
+		if !e.here || k[0] != 'c' {
+			continue
+		}
+		target, ok := goes[s.target(e.val[1])]
+		if !ok {
+			continue
+		}
+		referrer, ok := goes[k]
+		if !ok {
+			referrer = -1
+		}
+		refs = append(refs, [2]int{referrer, target})
+	}
+	return refs
+}
+
+// note records what lost.
+func (s *site) note(r sentRow, e entry, l merge.Conflict, epoch uint64) (wrote bool) {
+	add := func(bit int, v value) {
+		x := record{r.key, bit, v, l.Loser}
+		if _, ok := s.records[x]; !ok {
+			s.records[x], wrote = merge.Version{Epoch: epoch}, true
+		}
+	}
+	if l.Deletion {
+		add(0, deleted)
+		return wrote
+	}
+	for i := 1; i < cols; i++ {
+		switch {
+		case !l.Mask.Has(i):
+		case l.Incoming:
+			add(i, r.val[i])
+		default:
+			add(i, e.val[i])
+		}
+	}
+	return wrote
 }

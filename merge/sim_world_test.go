@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/merge"
 )
 
@@ -45,8 +46,9 @@ type world struct {
 	blocked  map[[2]string]bool // site and key: the site's database does not take the row for now
 	broken   string             // a site whose files are stamped at the end of time; "": none
 
-	add bool // of the table only what a site added goes up, see access.Add
+	direction access.Direction // which way the table goes on every link
 
+	apart     bool // sites have keys of their own for one thing: see sim_alias_test.go
 	noHorizon bool // everything is taken, as before there was a horizon
 	mending   bool // some hold what they took then, and are refused
 	mended    int  // rows that were mended
@@ -59,6 +61,10 @@ type world struct {
 	fault    string
 	talk     func(string, ...any) // nil: nobody listens
 
+	named     map[value]string // what rows are known by, where sites lived apart
+	same      map[string]string
+	made      int
+	whole     bool // loads are not split
 	last      value
 	target    map[value]string  // what a reference refers to
 	wrote     map[value]written // every value ever written
@@ -213,7 +219,7 @@ func (w *world) edit(site, key string, mask merge.Mask, pick int) {
 	e := s.rows[key]
 	target := ""
 	if key[0] == 'c' && mask.Has(1) {
-		if target = fmt.Sprintf("p%d", pick%3+1); !s.here(target) {
+		if target = s.referable(pick); !s.here(target) {
 			mask = mask.Without(merge.Bit(1))
 		}
 	}
@@ -243,7 +249,7 @@ func (w *world) delete(site, key string) {
 		return
 	}
 	for _, k := range s.keys() {
-		if e := s.rows[k]; k[0] == 'c' && e.here && w.target[e.val[1]] == key {
+		if e := s.rows[k]; k[0] == 'c' && e.here && s.target(e.val[1]) == key {
 			w.delete(site, k)
 		}
 	}
@@ -265,6 +271,9 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 	part := []int{0, 0, 1, 2}[r.Intn(4)]
 	if w.rough {
 		part = r.Intn(2)
+	}
+	if w.apart && w.whole {
+		part = 0
 	}
 	files := w.sites[l[0]].export(l[1], ask, part)
 	if interrupt && len(files) > 1 && (r.Intn(4) == 0 || w.rough && r.Intn(2) == 0) {
@@ -373,7 +382,16 @@ func (w *world) restore(site string) {
 	if b == nil {
 		return
 	}
+	kept := w.sites[site].aliases
 	w.sites[site] = b.backup()
+	if w.apart {
+		w.sites[site].learn(kept)
+		for _, l := range w.links {
+			if l[0] == site {
+				w.files[l] = nil
+			}
+		}
+	}
 	w.restores++
 	w.tell("%s RESTORED%s", site, w.show(site))
 	held := map[value]bool{}
@@ -433,6 +451,10 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			if stuck[[2]string{l[1], l[0]}] {
 				return standstill
 			}
+			// Who listens first cannot send back what it needs of a row that it deleted.
+			if s := w.sites[l[1]]; w.apart && s.parent == l[0] && s.links[l[0]].ListensFirst() {
+				return standstill
+			}
 		}
 		for l := range stuck {
 			return fmt.Sprintf("stuck: %s -> %s", l[0], l[1])
@@ -447,29 +469,37 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			return fmt.Sprintf("waiting: %s from %s at %s", k.key, k.peer, n)
 		}
 	}
-	if s := w.checkEqual(); s != "" {
+	equal := w.checkEqual
+	if w.apart {
+		equal = w.checkPaired
+	}
+	if s := equal(); s != "" {
 		return s
 	}
 	first := w.sites[w.names[0]]
 	alive, unburied := map[string]bool{}, map[string]bool{}
 	for k, e := range first.rows {
-		alive[k] = e.here
+		if e.here {
+			alive[w.thing(k)] = true
+		}
 	}
 	for _, s := range w.sites {
 		for r := range s.records {
-			unburied[r.key] = unburied[r.key] || r.val == deleted
+			if r.val == deleted {
+				unburied[w.thing(r.key)] = true
+			}
 		}
 	}
 	final, recorded := w.kept()
-	if s := w.checkLost(final, recorded, func(string) bool { return false }); s != "" {
+	if s := w.checkLost(final, recorded); s != "" {
 		return s
 	}
 	if s := w.checkOrder(final, recorded); s != "" {
 		return s
 	}
 	for _, d := range w.deletions {
-		back := slices.ContainsFunc(w.inserts, func(i act) bool { return i.key == d.key && (i.at >= d.at || i.site != d.site) })
-		if alive[d.key] && !unburied[d.key] && w.restores == 0 && !back {
+		back := slices.ContainsFunc(w.inserts, func(i act) bool { return w.thing(i.key) == w.thing(d.key) && (i.at >= d.at || i.site != d.site) })
+		if alive[w.thing(d.key)] && !unburied[w.thing(d.key)] && w.restores == 0 && !back {
 			return fmt.Sprintf("undeleted: %s, deleted at %s, and nobody recorded it", d.key, d.site)
 		}
 	}
@@ -501,10 +531,10 @@ func (w *world) kept() (final, recorded map[value]bool) {
 	return final, recorded
 }
 
-// checkLost: no value is nowhere that nobody wrote over who had seen it, but for those of some rows.
-func (w *world) checkLost(final, recorded map[value]bool, but func(key string) bool) string {
+// checkLost: no value is nowhere that nobody wrote over who had seen it.
+func (w *world) checkLost(final, recorded map[value]bool) string {
 	for v, x := range w.wrote {
-		if !but(x.key) && !final[v] && !recorded[v] && !w.exempt[v] && !w.covered(v, final, recorded, map[value]bool{}) {
+		if !final[v] && !recorded[v] && !w.exempt[v] && !w.covered(v, final, recorded, map[value]bool{}) {
 			return fmt.Sprintf("lost: %s.%d=%d", x.key, x.bit, v)
 		}
 	}
@@ -578,14 +608,14 @@ func (w *world) covered(v value, final, recorded, tried map[value]bool) bool {
 func (w *world) checkOrder(final, recorded map[value]bool) string {
 	gone := map[string]bool{}
 	for _, d := range w.deletions {
-		gone[d.key] = true
+		gone[w.thing(d.key)] = true
 	}
 	var succeeded func(v value) bool // v, or what came after it, is recorded
 	succeeded = func(v value) bool {
 		return recorded[v] || slices.ContainsFunc(w.over[v], func(o value) bool { return o != deleted && succeeded(o) })
 	}
 	for v := range final {
-		if gone[w.wrote[v].key] {
+		if gone[w.thing(w.wrote[v].key)] {
 			continue
 		}
 		for _, o := range w.over[v] {

@@ -269,10 +269,11 @@ func (t *Table) finishKey() {
 	}
 }
 
-// parent returns the reference by which a row's key is that of another row. Keys that lead back to themselves are gone by now.
+// parent returns the reference by which a row's key is that of another row: what the two share here is the integer, or the name where
+// there is none. Keys that lead back to themselves are gone by now.
 func (t *Table) parent() *Ref {
 	if t.Key != KeyNone && !t.overridden && len(t.PrimaryKey) == 1 && len(t.KeyColumns) == 1 && t.KeyColumns[0] == t.PrimaryKey[0] {
-		if r := t.KeyColumns[0].Ref; r != nil && r.When == nil {
+		if r := t.KeyColumns[0].Ref; r != nil && r.When == nil && (r.To.Integer == nil || !r.ByName()) {
 			return r
 		}
 	}

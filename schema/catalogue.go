@@ -92,6 +92,10 @@ type Table struct {
 	// Down by that last rule, it is DownByDefault. Of Code only what goes down or not at all is left of what the profile says.
 	Direction     access.Direction
 	DownByDefault bool
+	Staff         bool // where its rows go up only, those of people who work for the parent go down all the same
+	NamesStaff    bool // its rows name such people
+	Owned         bool // its rows belong to an owner's, by what they refer to, whatever way it goes
+	DirectionHere bool // a file of this node's own, not the built-in profile, says it by name
 	Rights        bool // its rows give people rights over the data
 	Code          bool // the application runs what its rows hold
 

@@ -18,8 +18,9 @@ func (l *layer) check() (tomlfile.Key, error) {
 		{tomlfile.Key{"never"}, l.Never}, {tomlfile.Key{"travel"}, l.Travel},
 		{tomlfile.Key{"direction", "both"}, l.Direction.Both}, {tomlfile.Key{"direction", "down"}, l.Direction.Down},
 		{tomlfile.Key{"direction", "add"}, l.Direction.Add}, {tomlfile.Key{"direction", "none"}, l.Direction.None},
+		{tomlfile.Key{"direction", "up"}, l.Direction.Up},
 		{tomlfile.Key{"direction", "rights"}, l.Direction.Rights},
-		{tomlfile.Key{"direction", "owners"}, l.Direction.Owners}, {tomlfile.Key{"direction", "not_by"}, l.Direction.NotBy},
+		{tomlfile.Key{"direction", "owners"}, l.Direction.Owners}, {tomlfile.Key{"direction", "not_by"}, l.Direction.NotBy}, {tomlfile.Key{"direction", "staff"}, l.Direction.Staff},
 		{tomlfile.Key{"direction", "code"}, l.Direction.Code}, {tomlfile.Key{"direction", "not_code"}, l.Direction.NotCode},
 	}
 	said := map[string]string{} // by question (never or travel; which direction): table → list
@@ -27,7 +28,7 @@ func (l *layer) check() (tomlfile.Key, error) {
 		if slices.Contains(x.list, "") {
 			return x.key, errors.New("an empty table name")
 		}
-		question := map[string]string{"never": "travel", "rights": "rights", "owners": "owners", "not_by": "not_by", "code": "code", "not_code": "code"}[x.key[len(x.key)-1]]
+		question := map[string]string{"never": "travel", "rights": "rights", "owners": "owners", "not_by": "not_by", "staff": "staff", "code": "code", "not_code": "code"}[x.key[len(x.key)-1]]
 		if question == "" {
 			question = x.key[0]
 		}
@@ -44,14 +45,9 @@ func (l *layer) check() (tomlfile.Key, error) {
 
 // checkSections returns the first section that cannot be meant, and its key.
 func (l *layer) checkSections() (tomlfile.Key, error) {
-	for _, section := range []struct {
-		name string
-		keys map[string][]string
-	}{{"key", l.Key}, {"natural", l.Natural}} {
-		for table, columns := range section.keys {
-			if len(columns) == 0 || slices.Contains(columns, "") {
-				return tomlfile.Key{section.name, table}, fmt.Errorf("the key of table %s names no column", table)
-			}
+	for table, columns := range l.Key {
+		if len(columns) == 0 || slices.Contains(columns, "") {
+			return tomlfile.Key{"key", table}, fmt.Errorf("the key of table %s names no column", table)
 		}
 	}
 	if key, err := l.checkCalled(); err != nil {

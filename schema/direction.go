@@ -13,12 +13,36 @@ func (p *Profile) named(table string) (access.Direction, bool) {
 		return access.None, true
 	}
 	return lookup(p, table, func(l *layer, found func(string, access.Direction)) {
-		for d, patterns := range map[access.Direction][]string{access.Both: l.Direction.Both, access.Down: l.Direction.Down, access.Add: l.Direction.Add, access.None: l.Direction.None} {
+		for d, patterns := range map[access.Direction][]string{access.Both: l.Direction.Both, access.Down: l.Direction.Down, access.Add: l.Direction.Add,
+			access.None: l.Direction.None, access.Up: l.Direction.Up} {
 			for _, pattern := range patterns {
 				found(pattern, d)
 			}
 		}
 	})
+}
+
+// namedHere reports whether a file of this node's own gives the table its direction by name.
+func (p *Profile) namedHere(table string) bool {
+	if p == nil {
+		return false
+	}
+	for _, l := range p.layers {
+		if _, ok := (&Profile{layers: []*layer{l}}).named(table); ok && !l.builtin {
+			return true
+		}
+	}
+	return false
+}
+
+// staff reports whether the table has people who may work for the parent, or what belongs to these.
+func (p *Profile) staff(table string) bool {
+	staff, _ := lookup(p, table, func(l *layer, found func(string, bool)) {
+		for _, pattern := range l.Direction.Staff {
+			found(pattern, true)
+		}
+	})
+	return staff
 }
 
 // rights reports whether rows of the table give people rights over the data.
@@ -63,13 +87,16 @@ func (p *Profile) owners() (owners, apart []string) {
 
 // decideDirections decides which way each table goes, what gives rights and what is code.
 func (c *Catalogue) decideDirections(p *Profile) {
-	owners, _ := p.owners()
-	belongs := c.belonging(p)
+	owners, apart := p.owners()
+	belongs, owned := c.belonging(p, false), c.belonging(p, true)
 	for _, t := range c.Tables {
 		d, named := p.named(t.Name)
 		if !named && len(owners) > 0 && !belongs[t] {
 			d, t.DownByDefault = access.Down, true
 		}
+		t.DirectionHere = p.namedHere(t.Name)
+		t.Owned = owned[t] && !matchesAny(apart, t.Name)
+		t.Staff, t.NamesStaff = p.staff(t.Name), matchesAny(apart, t.Name)
 		t.Rights, t.Code = p.rights(t.Name), p.code(t.Name)
 		t.Direction = d
 		if flows := (access.Table{Direction: d, Code: t.Code}).Flows(); flows != d {
@@ -89,8 +116,8 @@ func (c *Catalogue) decideDirections(p *Profile) {
 // belonging finds the tables whose rows belong to an owner's: the owners, and whatever refers to one that belongs, with a column that may
 // be NULL too (a note may be about a patient, a visit or an observation). A reference that holds in some rows only does not count, nor
 // does one by way of a table that the profile says is apart (everything names the user who made it, and a user is a person), or that
-// a child may not change.
-func (c *Catalogue) belonging(p *Profile) map[*Table]bool {
+// a child may not change, unless all are asked for.
+func (c *Catalogue) belonging(p *Profile, all bool) map[*Table]bool {
 	owners, apart := p.owners()
 	belongs := map[*Table]bool{}
 	var found []*Table
@@ -109,7 +136,7 @@ func (c *Catalogue) belonging(p *Profile) map[*Table]bool {
 	for len(found) > 0 {
 		t := found[0]
 		found = found[1:]
-		if d, _ := p.named(t.Name); d != access.Both && !matchesAny(owners, t.Name) || matchesAny(apart, t.Name) {
+		if d, _ := p.named(t.Name); !all && d != access.Both && d != access.Up && !matchesAny(owners, t.Name) || matchesAny(apart, t.Name) {
 			continue
 		}
 		for _, from := range referring[t] {
@@ -140,7 +167,7 @@ func (c *Catalogue) noteNeeded(t *Table) {
 	var up []string
 	for _, r := range t.Children {
 		from := r.From.Table
-		if from != t && from.Replicated && (from.Direction == access.Both || from.Direction == access.Add) && r.From.Excluded == "" && !slices.Contains(up, from.Name) {
+		if from != t && from.Replicated && (from.Direction == access.Both || from.Direction == access.Add || from.Direction == access.Up) && r.From.Excluded == "" && !slices.Contains(up, from.Name) {
 			up = append(up, from.Name)
 		}
 	}

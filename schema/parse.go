@@ -48,15 +48,18 @@ type layer struct {
 		Down   []string `toml:"down"`
 		Add    []string `toml:"add"`
 		None   []string `toml:"none"`
+		Up     []string `toml:"up"`
 		Rights []string `toml:"rights"`
 
 		Owners  []string `toml:"owners"` // nil: not said
 		NotBy   []string `toml:"not_by"`
+		Staff   []string `toml:"staff"`
 		Code    []string `toml:"code"`
 		NotCode []string `toml:"not_code"`
 	} `toml:"direction"`
 	Key         map[string][]string               `toml:"key"`
-	Natural     map[string][]string               `toml:"natural"`
+	Natural     map[string]any                    `toml:"natural"`
+	Label       map[string]any                    `toml:"label"`
 	Exclude     map[string]exclude                `toml:"exclude"`
 	References  map[string]map[string]string      `toml:"references"`
 	Undeclared  map[string]map[string]string      `toml:"undeclared"`
@@ -69,6 +72,9 @@ type layer struct {
 	Distinct    map[string]distinct               `toml:"distinct"`
 	Bookkeeping map[string][]string               `toml:"bookkeeping"`
 	Called      map[string]called                 `toml:"called"`
+
+	natural map[string]map[string]natural // what Natural says: by table and the name of a rule
+	label   map[string]natural
 }
 
 type secret struct {
@@ -124,7 +130,11 @@ func ParseProfile(name string, data []byte, over *Profile) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}
-	if key, err := l.check(); err != nil {
+	key, err := l.readNatural()
+	if err == nil {
+		key, err = l.check()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("profile %s: line %d: %w", name, f.Line(key), err)
 	}
 	p := &Profile{Name: name}
@@ -144,7 +154,7 @@ func checkTables(f *tomlfile.File) error {
 			table = len(key) <= 2
 		case "conditional":
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
-		case "key", "natural", "exclude", "filter", "secret", "names", "distinct", "bookkeeping":
+		case "key", "natural", "label", "exclude", "filter", "secret", "names", "distinct", "bookkeeping":
 			table = len(key) == 1
 		case "called":
 			table = len(key) <= 2

@@ -1,8 +1,9 @@
 package schema
 
 import (
-	"math"
 	"strings"
+
+	"github.com/omsync/omsync/access"
 )
 
 // Profile says of a data model what its database does not. It is data: a TOML file, documented in profiles/none.toml. Table
@@ -82,17 +83,6 @@ func (p *Profile) RowFilter(table string) *RowFilter {
 	return filter
 }
 
-// NaturalKey returns the columns by which rows made apart at two sites are recognised as one, or nil. It is kept for a later
-// release: nothing uses it yet.
-func (p *Profile) NaturalKey(table string) []string {
-	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {
-		for pattern, columns := range l.Natural {
-			found(pattern, columns)
-		}
-	})
-	return columns
-}
-
 // key returns the columns that the profile names as the table's key.
 func (p *Profile) key(table string) []string {
 	columns, _ := lookup(p, table, func(l *layer, found func(string, []string)) {
@@ -135,35 +125,11 @@ func lookup[T any](p *Profile, table string, say func(l *layer, found func(patte
 	return value, ok
 }
 
-// Specificity ranks patterns: names without a `*` first, then by what they spell out.
-func Specificity(pattern string) int {
-	if !strings.Contains(pattern, "*") {
-		return math.MaxInt
-	}
-	return len(pattern) - strings.Count(pattern, "*")
-}
+// Specificity ranks patterns: see [access.Specificity].
+func Specificity(pattern string) int { return access.Specificity(pattern) }
 
-// Matches compares s with a pattern in which `*` stands for any run of characters, without case.
-func Matches(pattern, s string) bool {
-	parts := strings.Split(strings.ToLower(pattern), "*")
-	s = strings.ToLower(s)
-	if len(parts) == 1 {
-		return s == parts[0]
-	}
-	last := len(parts) - 1
-	if !strings.HasPrefix(s, parts[0]) {
-		return false
-	}
-	s = s[len(parts[0]):]
-	for _, part := range parts[1:last] {
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(part):]
-	}
-	return strings.HasSuffix(s, parts[last])
-}
+// Matches compares s with a pattern: see [access.Matches].
+func Matches(pattern, s string) bool { return access.Matches(pattern, s) }
 
 func matchesAny(patterns []string, s string) bool {
 	for _, p := range patterns {

@@ -99,7 +99,7 @@ func TestDocumentedProfile(t *testing.T) {
 	if p.Excluded("STAFF", "Password") != ExcludeUp || p.Excluded("staff", "last_login") != ExcludeAlways || p.Excluded("staff", "salt") != ExcludeNever {
 		t.Error("exclusions")
 	}
-	if !slices.Equal(p.NaturalKey("staff"), []string{"badge"}) || !slices.Equal(p.key("country"), []string{"iso_code"}) {
+	if !slices.Equal(p.key("country"), []string{"iso_code"}) {
 		t.Error("keys")
 	}
 	f := p.RowFilter("setting")
@@ -175,7 +175,7 @@ except = ["core.started"]`), builtin(t, "openmrs"))
 	}
 	var none *Profile
 	if d, named := none.named("x"); d != access.Both || named || none.Excluded("x", "y") != ExcludeNever || none.RowFilter("x").Match("v") || none.rights("x") || none.code("x") ||
-		none.NaturalKey("x") != nil || none.Secret("x") != nil || none.Names("x") != nil || none.HasSecrets() || none.Released() != nil {
+		none.NaturalKeys(nil, &Table{Name: "x"}) != nil || none.Label(nil, &Table{Name: "x"}) != nil || none.Secret("x") != nil || none.Names("x") != nil || none.HasSecrets() || none.Released() != nil {
 		t.Error("a nil profile says something")
 	}
 }

@@ -186,8 +186,8 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 		patterns []string
 	}{
 		{"never", l.Never}, {"travel", l.Travel}, {"direction.both", l.Direction.Both}, {"direction.down", l.Direction.Down},
-		{"direction.add", l.Direction.Add}, {"direction.none", l.Direction.None}, {"direction.rights", l.Direction.Rights},
-		{"direction.owners", l.Direction.Owners}, {"direction.not_by", l.Direction.NotBy},
+		{"direction.add", l.Direction.Add}, {"direction.none", l.Direction.None}, {"direction.up", l.Direction.Up}, {"direction.rights", l.Direction.Rights},
+		{"direction.owners", l.Direction.Owners}, {"direction.not_by", l.Direction.NotBy}, {"direction.staff", l.Direction.Staff},
 		{"direction.code", l.Direction.Code}, {"direction.not_code", l.Direction.NotCode},
 	} {
 		for _, pattern := range list.patterns {
@@ -197,9 +197,7 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 	for pattern, columns := range l.Key {
 		see(pattern, "key", columns...)
 	}
-	for pattern, columns := range l.Natural {
-		see(pattern, "natural", columns...)
-	}
+	l.naturalTables(see)
 	for pattern, e := range l.Exclude {
 		see(pattern, "exclude", slices.Concat(e.Up, e.Always, e.Never)...)
 	}

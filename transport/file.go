@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/omsync/omsync/internal/durable"
 )
@@ -35,6 +36,25 @@ func (f *Folder) Create(ctx context.Context, name string) (*File, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
+	return f.create(name)
+}
+
+// CreateBeside is Create for a file of another kind, whose name ends in suffix and would be that of a batch with [Suffix] in its place.
+func (f *Folder) CreateBeside(ctx context.Context, name, suffix string) (*File, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	base, ok := strings.CutSuffix(name, suffix)
+	if !ok {
+		return nil, fmt.Errorf("file name %q: it must end in %s", name, suffix)
+	}
+	if err := CheckName(base + Suffix); err != nil {
+		return nil, err
+	}
+	return f.create(name)
+}
+
+func (f *Folder) create(name string) (*File, error) {
 	temp := randomName()
 	file, err := f.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {

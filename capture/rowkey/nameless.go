@@ -51,10 +51,19 @@ func FindNameless(ctx context.Context, q sqldb.DB, t *schema.Table) (n Nameless,
 	return n, err
 }
 
-// named is a row with its key, in the form in which keys are compared.
+// named is a row with its key, in one form for all rows whose keys are one elsewhere.
 type named struct {
 	journal.Row
 	key string
+}
+
+// newNamed is a row with its key, as it was read.
+func newNamed(t *schema.Table, r journal.Row, key string) named {
+	key = journal.Canonical(t, key)
+	if t.Key == schema.KeyUUID && t.KeyColumns[0].Charset != "" {
+		key = strings.TrimRight(key, " ") // where texts are looked for, a blank at their end does not count
+	}
+	return named{r, key}
 }
 
 // addSpellings adds the rows whose uuids differ from those of others in nothing but small letters and capitals, where the column tells
@@ -68,17 +77,14 @@ func addSpellings(ctx context.Context, q sqldb.DB, t *schema.Table, rows []named
 	}
 	query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %[2]s <> LOWER(%[2]s)", journal.Identity(t, ""), column, schema.Quote(t.Name))
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-		n := named{journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, journal.Canonical(t, string(r[2]))}
+		n := newNamed(t, journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, string(r[2]))
 		rows, look[n.key] = append(rows, n), true
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look for rows of %s with one key: %w", t.Name, err)
 	}
-	small, err := ByUUID(ctx, q, t, slices.Sorted(maps.Keys(look)))
-	for key, r := range small {
-		rows = append(rows, named{r, key})
-	}
+	err = eachByUUID(ctx, q, t, slices.Sorted(maps.Keys(look)), func(uuid string, r journal.Row) { rows = append(rows, newNamed(t, r, uuid)) })
 	return rows, err
 }
 
@@ -97,21 +103,15 @@ func repeated(rows []named) (out []journal.Row) {
 	return out
 }
 
-// findRepeated returns the rows whose key others have too.
+// findRepeated returns the rows whose key others have too, as the database compares keys: with that of one of them.
 func findRepeated(ctx context.Context, q sqldb.DB, t *schema.Table) (rows []named, err error) {
-	var names, same, read []string
-	for i, c := range t.KeyColumns {
-		names = append(names, fmt.Sprintf("%s AS k%d", schema.Quote(c.Name), i))
-		same = append(same, fmt.Sprintf("t.%s = d.k%d", schema.Quote(c.Name), i))
-		read = append(read, c.Select("t."))
+	var columns, same, read []string // the table's own names: those of a query might be columns too
+	for _, c := range t.KeyColumns {
+		name := schema.Quote(c.Name)
+		columns, same, read = append(columns, "s."+name), append(same, "t."+name+" = d."+name), append(read, c.Select("d."))
 	}
-	var groups []string
-	for i := range names {
-		groups = append(groups, fmt.Sprintf("k%d", i))
-	}
-	table := schema.Quote(t.Name)
-	query := fmt.Sprintf("SELECT %s, %s FROM (SELECT %s FROM %s GROUP BY %s HAVING COUNT(*) > 1) d STRAIGHT_JOIN %[4]s t ON %[6]s ORDER BY 1, 2",
-		journal.Identity(t, "t."), strings.Join(read, ", "), strings.Join(names, ", "), table, strings.Join(groups, ", "), strings.Join(same, " AND "))
+	query := fmt.Sprintf("SELECT %s, %s FROM (SELECT %s FROM %s s GROUP BY %[3]s HAVING COUNT(*) > 1) d STRAIGHT_JOIN %[4]s t ON %[5]s ORDER BY 1, 2",
+		journal.Identity(t, "t."), strings.Join(read, ", "), strings.Join(columns, ", "), schema.Quote(t.Name), strings.Join(same, " AND "))
 	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		parts := make([]*string, len(t.KeyColumns))
 		for i := range parts {
@@ -121,7 +121,7 @@ func findRepeated(ctx context.Context, q sqldb.DB, t *schema.Table) (rows []name
 			s := string(r[2+i])
 			parts[i] = &s
 		}
-		rows = append(rows, named{journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, journal.Canonical(t, journal.JoinKey(parts))})
+		rows = append(rows, newNamed(t, journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, journal.JoinKey(parts)))
 		return nil
 	})
 	if err != nil {

@@ -147,6 +147,17 @@ func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string)
 // canonical.
 func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (map[string]journal.Row, error) {
 	out := map[string]journal.Row{}
+	err := eachByUUID(ctx, q, t, uuids, func(uuid string, r journal.Row) {
+		key := journal.Canonical(t, uuid)
+		if before, twice := out[key]; !twice || Compare(r, before) < 0 {
+			out[key] = r
+		}
+	})
+	return out, err
+}
+
+// eachByUUID hands on all local rows that have these uuids, each with its own as it is here.
+func eachByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string, f func(uuid string, r journal.Row)) error {
 	c := t.KeyColumns[0]
 	query := "SELECT " + journal.Identity(t, "") + ", " + schema.Quote(c.Name) + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IN ("
 	var forms []string
@@ -162,17 +173,14 @@ func ByUUID(ctx context.Context, q sqldb.DB, t *schema.Table, uuids []string) (m
 			b = c.AppendLiteral(b, []byte(u))
 		}
 		err := sqldb.Each(ctx, q, string(append(b, ')')), func(r []sql.RawBytes) error {
-			key, row := journal.Canonical(t, string(r[2])), journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
-			if before, twice := out[key]; !twice || Compare(row, before) < 0 {
-				out[key] = row
-			}
+			f(string(r[2]), journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])})
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("look for rows of %s: %w", t.Name, err)
+			return fmt.Errorf("look for rows of %s: %w", t.Name, err)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // Portable returns a value of this database as conflict records have it, so that it means the same everywhere: of a reference to a row

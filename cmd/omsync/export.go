@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/failure"
@@ -21,6 +23,7 @@ type exportOptions struct {
 	to        string
 	peers     []string
 	full      bool
+	match     bool
 	sinceSent bool
 	partSize  string
 	json      bool
@@ -45,14 +48,16 @@ Without a folder it goes to the outbox, from which push and serve take it; what 
 	f.BoolVar(&o.sinceSent, "since-sent", false, "only what no earlier batch holds: for a link that runs one way, on which a lost batch is lost")
 	f.StringVar(&o.partSize, "part-size", "", "split a full load into files of about this size, such as 64MiB or 3.9GiB")
 	f.BoolVar(&o.json, "json", false, "one JSON object for each batch, a line each")
-	cmd.MarkFlagsMutuallyExclusive("full", "since-sent")
+	f.BoolVar(&o.match, "match", false, "a file for omsync match alone: the keys of what would go to the peer, and what they are compared by")
+	cmd.MarkFlagsMutuallyExclusive("full", "since-sent", "match")
+	cmd.MarkFlagsMutuallyExclusive("part-size", "match")
 	return cmd
 }
 
 func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 	ctx := cmd.Context()
-	if o.to == "" && (o.full || o.sinceSent) {
-		return failure.Hinted(errors.New("export where to?"), "--full and --since-sent need --to FOLDER")
+	if o.to == "" && (o.full || o.sinceSent || o.match) {
+		return failure.Hinted(errors.New("export where to?"), "--full, --since-sent and --match need --to FOLDER")
 	}
 	size, err := config.ParsePartSize(o.partSize)
 	if err != nil {
@@ -83,6 +88,13 @@ func runExport(cmd *cobra.Command, g *global, o *exportOptions) error {
 		}
 		defer folder.Close()
 		write = func(p *journal.Peer) ([]export.Batch, string, error) {
+			if o.match {
+				made, err := exchanging(cmd.ErrOrStderr(), n).ExportMatch(ctx, p, folder)
+				if err != nil {
+					return nil, o.to, err
+				}
+				return []export.Batch{made}, o.to, nil
+			}
 			made, err := exchanging(cmd.ErrOrStderr(), n).Export(ctx, p, folder, exchange.ExportOptions{Full: o.full, SinceSent: o.sinceSent, PartSize: size})
 			return made, o.to, err
 		}
@@ -133,6 +145,12 @@ func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error
 	what := fmt.Sprintf("epochs %d to %d", e.Base, e.Upto)
 	if e.Base == 0 {
 		what = fmt.Sprintf("full load to epoch %d", e.Upto)
+	}
+	if strings.HasSuffix(e.File, batch.MatchSuffix) {
+		what = fmt.Sprintf("to compare, as of epoch %d", e.Upto)
+	}
+	if e.Upto == 0 {
+		what = "rows go once its first load is applied here"
 	}
 	if e.Part != 0 {
 		what += fmt.Sprintf(", part %d", e.Part)

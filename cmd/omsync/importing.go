@@ -66,14 +66,15 @@ type imported struct {
 }
 
 type importedTable struct {
-	Table     string `json:"table"`
-	Inserted  int64  `json:"inserted"`
-	Updated   int64  `json:"updated"`
-	Deleted   int64  `json:"deleted"`
-	Unchanged int64  `json:"unchanged"`
-	Refused   int64  `json:"refused"`
-	Waiting   int64  `json:"waiting,omitempty"`
-	Retried   int64  `json:"no_longer_waiting,omitempty"`
+	Table      string `json:"table"`
+	Inserted   int64  `json:"inserted"`
+	Updated    int64  `json:"updated"`
+	Deleted    int64  `json:"deleted"`
+	Unchanged  int64  `json:"unchanged"`
+	Refused    int64  `json:"refused"`
+	Waiting    int64  `json:"waiting,omitempty"`
+	Retried    int64  `json:"no_longer_waiting,omitempty"`
+	Recognised int64  `json:"recognised,omitempty"`
 }
 
 // print prints what came of a file.

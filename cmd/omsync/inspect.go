@@ -136,6 +136,8 @@ func neededFeatures(h *batch.Header) []string {
 func printHeader(w io.Writer, h *batch.Header, size int64) error {
 	epochs := fmt.Sprintf("%d to %d", h.Base.Epoch, h.Upto.Epoch)
 	switch {
+	case h.ForMatching():
+		epochs = fmt.Sprintf("to compare (omsync match), as of %d", h.Upto.Epoch)
 	case h.Base.Epoch == 0:
 		epochs = fmt.Sprintf("full load to %d", h.Upto.Epoch)
 	case h.Ahead:
@@ -202,7 +204,11 @@ func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, 
 	if err != nil {
 		return err
 	}
-	return printItems(ctx, cmd.OutOrStdout(), r)
+	own, err := exchange.OwnKeys(n.Home)
+	if err != nil {
+		return err
+	}
+	return printItems(ctx, cmd.OutOrStdout(), r, own)
 }
 
 // senderCard is the card that a file's signature is checked with.
@@ -223,9 +229,9 @@ func senderCard(ctx context.Context, n *node.Node, file, sender string) (keys.Ca
 	return keys.ParseCard(p.Card)
 }
 
-// printItems prints the items of a batch, one JSON object for each row.
-func printItems(ctx context.Context, w io.Writer, r *batch.Reader) error {
-	p := &itemPrinter{w: w, tables: map[uint32]batch.Table{}}
+// printItems prints the items of a batch, one JSON object for each row. own is the keys here of what the sender calls otherwise.
+func printItems(ctx context.Context, w io.Writer, r *batch.Reader, own map[string]map[string]string) error {
+	p := &itemPrinter{w: w, tables: map[uint32]batch.Table{}, own: own}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err

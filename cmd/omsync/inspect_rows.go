@@ -4,21 +4,25 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/omsync/omsync/batch"
 )
 
 // itemPrinter prints the rows of a batch. A key is its one part, or an array of its parts; a value is text, null, {"hex":
-// …} where it is not UTF-8, or {"row": key} where it refers to a row.
+// …} where it is not UTF-8, or {"row": key} where it refers to a row. Where a row has another key at this node, that is beside it as here.
 type itemPrinter struct {
 	w      io.Writer
 	tables map[uint32]batch.Table
-	dict   []any // keys, from batch.FirstRef on
+	own    map[string]map[string]string // by table and the sender's key: the key here, where that is another
+	dict   []any                        // keys, from batch.FirstRef on
+	here   []any                        // parallel to dict: the key here; nil: the same
 }
 
 type rowRef struct {
-	Row any `json:"row"`
+	Row  any `json:"row"`
+	Here any `json:"here,omitempty"`
 }
 
 type hexValue struct {
@@ -36,6 +40,7 @@ type rowVersion struct {
 type rowLine struct {
 	Table    string         `json:"table"`
 	Key      any            `json:"key"`
+	Here     any            `json:"here,omitempty"`
 	Values   map[string]any `json:"values"`
 	Versions []rowVersion   `json:"versions"`
 }
@@ -43,12 +48,14 @@ type rowLine struct {
 type deletionLine struct {
 	Table   string     `json:"table"`
 	Key     any        `json:"key"`
+	Here    any        `json:"here,omitempty"`
 	Deleted rowVersion `json:"deleted"`
 }
 
 type conflictLine struct {
 	Table    string       `json:"table"`
 	Key      any          `json:"key"`
+	Here     any          `json:"here,omitempty"`
 	Conflict conflictText `json:"conflict"`
 }
 
@@ -61,38 +68,44 @@ type conflictText struct {
 	At     string     `json:"at"`
 }
 
+// ruleLine is how a table may go, by the word of the sender.
+type ruleLine struct {
+	Table     string          `json:"rule"`
+	Direction string          `json:"direction"`
+	Staff     bool            `json:"staff,omitempty"`
+	NotUp     []string        `json:"not_up,omitempty"`
+	NotDown   []string        `json:"not_down,omitempty"`
+	Rows      []batch.RowRule `json:"rows_that_stay,omitempty"`
+}
+
 func (p *itemPrinter) print(item any) error {
 	switch it := item.(type) {
 	case *batch.TableItem:
 		p.tables[it.Number] = it.Table
 	case *batch.KeysItem:
 		for i := range it.N {
-			parts := make([]any, len(it.Parts))
-			for k, v := range it.Parts {
-				if parts[k] = p.value(v, i); v.Refs != nil && v.Refs[i] >= batch.FirstRef {
-					parts[k] = p.key(v.Refs[i])
-				}
-			}
-			if len(parts) == 1 {
-				p.dict = append(p.dict, parts[0])
-			} else {
-				p.dict = append(p.dict, parts)
-			}
+			p.addKey(p.tables[it.Table].Name, it.Parts, i)
 		}
 	case *batch.ResetItem:
-		p.dict = p.dict[:0]
+		p.dict, p.here = p.dict[:0], p.here[:0]
 	case *batch.Rows:
 		return p.rows(it)
 	case *batch.Deletions:
 		t := p.tables[it.Table]
 		for i := range it.Keys {
 			v := rowVersion{Row: true, Time: timeText(it.Times[i]), Author: it.Authors[i], Epoch: it.Epochs[i]}
-			if err := printJSON(p.w, deletionLine{t.Name, p.key(it.Keys[i]), v}); err != nil {
+			if err := printJSON(p.w, deletionLine{t.Name, p.key(it.Keys[i]), p.keyHere(it.Keys[i]), v}); err != nil {
 				return err
 			}
 		}
 	case *batch.Records:
 		return p.records(it)
+	case *batch.RulesItem:
+		for _, t := range it.Tables {
+			if err := printJSON(p.w, ruleLine(t)); err != nil {
+				return err
+			}
+		}
 	default:
 		return fmt.Errorf("item of an unknown kind, %T", item)
 	}
@@ -103,7 +116,7 @@ func (p *itemPrinter) rows(it *batch.Rows) error {
 	t := p.tables[it.Table]
 	group := 0
 	for i := range it.Keys {
-		line := rowLine{Table: t.Name, Key: p.key(it.Keys[i]), Values: map[string]any{}}
+		line := rowLine{Table: t.Name, Key: p.key(it.Keys[i]), Here: p.keyHere(it.Keys[i]), Values: map[string]any{}}
 		for k, v := range it.Columns {
 			if v.Bytes != nil || v.Refs != nil {
 				line.Values[t.Columns[k].Name] = p.value(v, i)
@@ -139,7 +152,7 @@ func (p *itemPrinter) records(it *batch.Records) error {
 		if it.Notes != nil {
 			c.Note = it.Notes[i]
 		}
-		if err := printJSON(p.w, conflictLine{t.Name, p.key(it.Keys[i]), c}); err != nil {
+		if err := printJSON(p.w, conflictLine{t.Name, p.key(it.Keys[i]), p.keyHere(it.Keys[i]), c}); err != nil {
 			return err
 		}
 	}
@@ -151,9 +164,9 @@ func (p *itemPrinter) value(v batch.Values, i int) any {
 	if v.Refs != nil {
 		switch r := v.Refs[i]; {
 		case r >= batch.FirstRef:
-			return rowRef{p.key(r)}
+			return rowRef{p.key(r), p.keyHere(r)}
 		case r == batch.RefNowhere:
-			return rowRef{nil}
+			return rowRef{}
 		}
 	}
 	if v.Bytes == nil {
@@ -166,6 +179,47 @@ func (p *itemPrinter) value(v batch.Values, i int) any {
 func (p *itemPrinter) key(index uint32) any {
 	if i := int(index) - int(batch.FirstRef); i >= 0 && i < len(p.dict) {
 		return p.dict[i]
+	}
+	return nil
+}
+
+// addKey takes in the i'th of some keys of a table.
+func (p *itemPrinter) addKey(table string, columns []batch.Values, i int) {
+	parts, here := make([]any, len(columns)), make([]any, len(columns))
+	differs := false
+	for k, v := range columns {
+		if parts[k] = p.value(v, i); v.Refs != nil && v.Refs[i] >= batch.FirstRef {
+			parts[k] = p.key(v.Refs[i])
+			here[k] = p.keyHere(v.Refs[i])
+		}
+		if differs = differs || here[k] != nil; here[k] == nil {
+			here[k] = parts[k]
+		}
+	}
+	if len(parts) > 1 {
+		p.dict = append(p.dict, parts)
+		if p.here = append(p.here, nil); differs {
+			p.here[len(p.here)-1] = here
+		}
+		return
+	}
+	p.dict, p.here = append(p.dict, parts[0]), append(p.here, nil)
+	last := &p.here[len(p.here)-1]
+	if differs {
+		*last = here[0]
+	} else if s, ok := parts[0].(string); ok {
+		for _, key := range []string{s, strings.ToLower(s)} { // uuids are kept in small letters
+			if own, ok := p.own[table][key]; ok {
+				*last = own
+			}
+		}
+	}
+}
+
+// keyHere is what the entry's row is called here; nil if that is the same.
+func (p *itemPrinter) keyHere(index uint32) any {
+	if i := int(index) - int(batch.FirstRef); i >= 0 && i < len(p.here) {
+		return p.here[i]
 	}
 	return nil
 }

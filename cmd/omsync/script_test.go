@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //
 //	db NAME tiny|empty|FILE|openmrs [PATIENTS]   make a database; $NAME is its DSN, $NAME_db its name
 //	sql NAME STATEMENT                           run a statement in it; rows go to stdout, values separated by a blank
+//	sql NAME @FILE                               run the statements of a file, each with a semicolon at its line's end
 //	account VAR NAME PRIVILEGES                  make an account with these privileges on the database; $VAR is its DSN, $VAR_user its name
 //	exits CODE PROGRAM ARGS...                   run a program that must end with this exit code
 //	batch VAR PATTERN                            $VAR is the one file that fits the pattern
@@ -117,6 +118,12 @@ func (s *scripted) db(ts *testscript.TestScript, neg bool, args []string) {
 func (s *scripted) sql(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || s.names[args[0]] == "" {
 		ts.Fatalf("usage: sql NAME STATEMENT, of a database made by db")
+	}
+	if file, is := strings.CutPrefix(args[1], "@"); is {
+		for _, statement := range strings.Split(strings.TrimSpace(ts.ReadFile(file)), ";\n") {
+			s.sql(ts, false, []string{args[0], strings.TrimSuffix(statement, ";")})
+		}
+		return
 	}
 	out := ts.Stdout() // also of a statement without rows: what was there before goes
 	rows, err := s.server.Open(s.t, s.names[args[0]]).Query(args[1])

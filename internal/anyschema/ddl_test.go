@@ -63,8 +63,11 @@ func (c *column) declare() string {
 	} else {
 		d += " NOT NULL"
 	}
-	if c.def != "" {
+	switch {
+	case c.def != "":
 		d += " DEFAULT " + c.def
+	case strings.HasPrefix(c.typ.decl, "TIMESTAMP") && !c.null: // otherwise old servers set the first one of a row at each of its updates
+		d += " DEFAULT '2020-01-01 00:00:00'"
 	}
 	if c.update {
 		d += " ON UPDATE CURRENT_TIMESTAMP"
@@ -80,10 +83,14 @@ func (m *model) triggers(x *table, site int) (out []string) {
 	name := x.names[site]
 	if x.trigger != "" {
 		for _, event := range []string{"INSERT", "UPDATE"} {
-			if event == "UPDATE" && !m.newer {
-				continue // MySQL 5.6 takes one of a kind, and that is omsync's
+			does := x.trigger
+			if !m.newer { // MySQL 5.6 takes one of a kind, and that is omsync's: edits go past the other one, and what is sent must too
+				does = "IF @omsync_quiet IS NULL THEN " + does + "; END IF"
+				if event == "UPDATE" {
+					continue
+				}
 			}
-			out = append(out, fmt.Sprintf("CREATE TRIGGER app_%d_%s BEFORE %s ON %s FOR EACH ROW %s", x.number, strings.ToLower(event), event, quote(name), x.trigger))
+			out = append(out, fmt.Sprintf("CREATE TRIGGER app_%d_%s BEFORE %s ON %s FOR EACH ROW %s", x.number, strings.ToLower(event), event, quote(name), does))
 		}
 	}
 	if x.audit {

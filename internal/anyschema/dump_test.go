@@ -51,7 +51,7 @@ func (a *actor) read() *held {
 		}
 	}
 	for _, x := range a.w.m.tables {
-		if x.why == "" {
+		if !x.noKey() {
 			h.name(x)
 		}
 	}
@@ -161,8 +161,11 @@ func (h *held) stay(m *model) {
 // holds reports whether a reference keeps its row from travelling: by its number it names a row that stays.
 func (h *held) holds(r *row, c *column) bool {
 	to := h.to(r, c)
-	if to == nil || c.excluded || to.t.why != "" || c.target() != to.t.integer() {
+	switch {
+	case to == nil || c.excluded || to.t.noKey() || c.target() != to.t.integer():
 		return false
+	case to.t.why != "": // what it refers to itself is not looked at
+		return !to.named
 	}
 	return to.stays
 }
@@ -178,7 +181,7 @@ func (h *held) shown(r *row) map[string]string {
 		case c.typ.text && !r.t.whole && c.target() == nil && slices.Contains(r.t.identity, c):
 			continue
 		case c.target() != nil:
-			v = "→ nothing"
+			v = nothing
 			if to := h.to(r, c); to != nil {
 				key, _ := h.keyOf(to, to.t.identity, true)
 				v = "→ " + key
@@ -251,6 +254,7 @@ func (w *world) findTwice() {
 func (w *world) compare() (out []difference) {
 	w.findTwice()
 	hub, clinic := w.actors[0].read(), w.actors[1].read()
+	back := w.cameBack()
 	for _, x := range w.m.tables {
 		if x.why != "" {
 			continue
@@ -273,13 +277,36 @@ func (w *world) compare() (out []difference) {
 			for _, c := range union(here, there) {
 				v, ok := here[c]
 				u, too := there[c]
-				if v != u || ok != too {
+				if (v != u || ok != too) && !(v == nothing && x.leavesBehind(c, u, back) || u == nothing && x.leavesBehind(c, v, back)) {
 					out = append(out, difference{hub.ids(p), fmt.Sprintf("%s %q, %s: %.60q (%v) at the hub, %.60q (%v) at the clinic", x.names[0], key, c, v, ok, u, too)})
 				}
 			}
 		}
 	}
 	return out
+}
+
+// nothing is shown for a reference that holds the number of no row.
+const nothing = "→ nothing"
+
+// cameBack is the rows that a site deleted and that came back, since somebody else's row refers to them: by table and key.
+func (w *world) cameBack() map[string]bool {
+	out := map[string]bool{}
+	for _, a := range w.actors {
+		for _, r := range a.Query("SELECT table_name, row_key FROM omsync_conflict WHERE deletion") {
+			out[strings.ToLower(r[0])+"/"+r[1]] = true
+		}
+	}
+	return out
+}
+
+// leavesBehind reports whether a reference that no foreign key declares, and that is shown so at one site, may be one to nothing at the
+// other: the application deleted the row there and left the reference, and the row came back under another number.
+func (x *table) leavesBehind(name, shown string, back map[string]bool) bool {
+	i := slices.IndexFunc(x.columns, func(c *column) bool { return c.name == name })
+	c := x.columns[i]
+	key, refers := strings.CutPrefix(shown, "→ ")
+	return refers && c.ref != nil && !c.ref.declared && back[strings.ToLower(c.target().t.names[0])+"/"+key]
 }
 
 func union[V any](a, b map[string]V) []string {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,10 +119,22 @@ func TestBudgets(t *testing.T) {
 				s.Item(forge.Block(0, 2, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), 52<<20-1000)))...)
 				s.Item(forge.Reset)
 			}},
-		{"a value that is longer", "batch is cut short", func(s *forge.Stream) {
+		{"a value that is longer", "cannot wait here", func(s *forge.Stream) {
 			s.Item(note...)
 			s.Item(forge.Keys, 0, 2, 1, []any{[]any{forge.Int, forge.Run(1, 1)}})
 			s.Item(forge.Block(0, 1, 2, thief, epoch, forge.All(bytes.Repeat([]byte("x"), batch.MaxValue)))...)
+		}},
+		{"a long value that waits, and is longer as it is kept", "cannot wait here", func(s *forge.Stream) {
+			s.Item(note...)
+			s.Item(forge.Keys, 0, 2, 1, []any{forge.All([]byte(strings.Repeat("k", 50)))}) // longer than the column
+			s.Item(forge.Block(0, 1, 2, thief, epoch, forge.All(bytes.Repeat([]byte{1}, 45<<20)))...)
+		}},
+		{"values as long as may wait", "MiB, of kisumu wait then|server error", func(s *forge.Stream) {
+			s.Item(note...)
+			s.Item(forge.Keys, 0, 2, 1, []any{forge.All([]byte(strings.Repeat("k", 50)))})
+			for _, char := range []byte{1, '"', '\\', 'x', 0xff} {
+				s.Item(forge.Block(0, 1, 2, thief, epoch, forge.All(bytes.Repeat([]byte{char}, 16<<20-1000)))...)
+			}
 		}},
 		{"a long value in many rows", excess, func(s *forge.Stream) {
 			s.Item(note...)

@@ -13,11 +13,12 @@ const module = "github.com/omsync/omsync/"
 // common stands below both, and they meet in exchange. Only a command sees all.
 var may = map[string][]string{
 	// Formats, rules and means.
-	"batch": nil, "features": nil, "merge": nil,
+	"batch": nil, "features": nil, "match": nil, "merge": nil,
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access":           {"merge"},
 	"undo/rules":       {"merge"},
+	"match/sheet":      {"match"},
 	"conflicts/rules":  {"merge"},
 	"keys":             {"internal/durable", "internal/nodename"},
 	"internal/headers": {"batch", "features", "merge"},
@@ -45,12 +46,13 @@ var may = map[string][]string{
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"schema"},
-	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "merge", "schema"},
+	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema"},
 	"undo":      {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
 	"conflicts": {"access", "capture/rowkey", "conflicts/rules", "internal/sqldb", "journal", "merge", "schema", "undo"},
+	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
-	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "internal/durable", "internal/sqldb", "journal", "keys", "merge", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
@@ -58,6 +60,7 @@ var may = map[string][]string{
 		"node/preflight", "schema"},
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic": {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
+	"node/tables": {"access", "features", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
 	"node/uuids":  {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
 	"node/doctor": {"access", "capture", "capture/rowkey", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/status": {"access", "conflicts", "exchange", "exchange/attempts", "features", "journal", "merge", "node"},

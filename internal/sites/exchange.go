@@ -67,7 +67,7 @@ func (s *Site) Export(to *Site, opts ...func(*export.Options)) []*File {
 func (s *Site) ExportErr(to *Site, opts ...func(*export.Options)) ([]*File, error) {
 	var files []*File
 	o := export.Options{
-		Wait:     Wait,
+		Wait: Wait, BeforeLoad: !s.Listens,
 		Features: s.Features,
 		Policies: s.Policies,
 		Create: func(name string) (export.File, error) {

@@ -198,6 +198,9 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 			}
 		}
 		ps.Unread, ps.Heard = known.Off(p.Heard), p.Heard.History != 0
+		if !p.TellsRules() {
+			ps.Unread = slices.DeleteFunc(ps.Unread, func(name string) bool { return name == features.Rules })
+		}
 		ps.quotas(p.Used, n.Limits())
 		if ps.Waiting, err = n.Journal.CountWaiting(ctx, n.DB, p); err != nil {
 			return nil, err

@@ -24,19 +24,20 @@ func FindTwins(ctx context.Context, q sqldb.DB, t *schema.Table, others []journa
 	if t.Key != schema.KeyUUID || len(t.PrimaryKey) == 0 {
 		return nil, nil
 	}
-	table, uuid := schema.Quote(t.Name), schema.Quote(t.KeyColumns[0].Name)
+	keys, err := rowkey.Of(ctx, q, t, others)
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range others {
 		first := r
-		query := fmt.Sprintf("SELECT %s FROM (SELECT %s AS shared FROM %s WHERE %s) d STRAIGHT_JOIN %[3]s t ON t.%[2]s = d.shared",
-			journal.Identity(t, "t."), uuid, table, rowkey.Where(t, []journal.Row{r}))
-		err := sqldb.Each(ctx, q, query, func(row []sql.RawBytes) error {
-			if x := (journal.Row{Int: sqldb.Int(row[0]), Key: string(row[1])}); rowkey.Compare(x, first) < 0 {
+		rows, err := rowkey.ByUUID(ctx, q, t, []string{keys[r]})
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range rows {
+			if rowkey.Compare(x, first) < 0 {
 				first = x
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("look for rows of %s with one uuid: %w", t.Name, err)
 		}
 		x := item{Table: t.Name, Int: r.Int, Key: []byte(r.Key), UUID: newUUID()}
 		out = append(out, Twins{rowkey.Named(t, []journal.Row{first}), rowkey.Named(t, []journal.Row{r}), update(t, x) + ";"})

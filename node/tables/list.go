@@ -1,0 +1,132 @@
+package tables
+
+import (
+	"context"
+	"time"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/node"
+)
+
+// Table is one table of the database, and where it goes.
+type Table struct {
+	Table   string     `json:"table"`
+	Stays   string     `json:"stays,omitempty"` // why it does not travel
+	Rows    int64      `json:"rows,omitempty"`
+	Waiting int64      `json:"rows_waiting,omitempty"` // that came and cannot be applied yet
+	Changed *time.Time `json:"last_change,omitempty"`
+	Links   []OnLink   `json:"links,omitempty"`
+}
+
+// OnLink is how a table goes between this node and a peer, and whose word that is.
+type OnLink struct {
+	Peer string `json:"peer,omitempty"` // "": a child that is yet to come
+	Way  string `json:"way"`
+	Why  string `json:"why"`
+}
+
+// List returns every table, in the order of names. peer: on the link to that one alone; "": on all.
+func List(ctx context.Context, n *node.Node, peer string) ([]Table, error) {
+	peers, err := journal.Peers(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	if peer != "" {
+		p, err := journal.PeerByName(ctx, n.DB, peer, false)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			return nil, n.NoPeer(peer)
+		}
+		peers = []*journal.Peer{p}
+	}
+	if len(peers) == 0 {
+		all, err := journal.RulesForAll(ctx, n.DB)
+		if err != nil {
+			return nil, err
+		}
+		peers = []*journal.Peer{{Role: access.Child, Rules: journal.Rules{ForAll: all.Said, AllPreset: all.Preset}}}
+	}
+	standings, err := n.Journal.Standings(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	var out []Table
+	for _, t := range n.Journal.Catalogue.Tables {
+		if !t.Replicated {
+			out = append(out, Table{Table: t.Name, Stays: t.Why})
+			continue
+		}
+		s := standings[t.Name]
+		row := Table{Table: t.Name, Rows: s.Rows, Waiting: s.Waiting}
+		if !s.Changed.IsZero() {
+			row.Changed = &s.Changed
+		}
+		for _, p := range peers {
+			way, source := n.Journal.Way(t, p)
+			row.Links = append(row.Links, OnLink{p.Name, Text(way), source.String()})
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// Rules is what applies on the link to a peer.
+type Rules struct {
+	Peer   string      `json:"peer"`
+	Role   access.Role `json:"role"`
+	Preset string      `json:"preset,omitempty"` // of the peer, or of all children
+	Told   string      `json:"told,omitempty"`   // whether the peer has heard of it
+	Tables []TableRule `json:"tables"`
+}
+
+// TableRule is how one table goes, and whose word that is.
+type TableRule struct {
+	Table string `json:"table"`
+	Way   string `json:"way"`
+	Why   string `json:"why"`
+}
+
+// OfPeer returns what applies to a peer.
+func OfPeer(ctx context.Context, n *node.Node, name string, known features.Known) (*Rules, error) {
+	p, err := journal.PeerByName(ctx, n.DB, name, false)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, n.NoPeer(name)
+	}
+	out := &Rules{Peer: p.Name, Role: p.Role, Told: told(n.Journal, p, known), Tables: []TableRule{}}
+	if out.Preset = string(p.Rules.Preset); out.Preset == "" {
+		out.Preset = string(p.Rules.AllPreset)
+	}
+	for _, t := range n.Journal.Catalogue.Tables {
+		if t.Replicated {
+			way, source := n.Journal.Way(t, p)
+			out.Tables = append(out.Tables, TableRule{t.Name, Text(way), source.String()})
+		}
+	}
+	return out, nil
+}
+
+// told says in words whether a peer has heard what applies to it.
+func told(j *journal.Journal, p *journal.Peer, known features.Known) string {
+	switch {
+	case p.Role == access.Parent && p.Rules.Told == nil:
+		return p.Name + " has said nothing: the profile here counts"
+	case p.Role == access.Parent:
+		return p.Name + " has said how its tables go"
+	case !p.TellsRules():
+		return "nothing was set: each side goes by its profile"
+	case !known.Writable(p.Heard).Has(features.Rules):
+		return p.Name + " has not said that its omsync reads rules: it goes by its profile, and what goes further than here is refused"
+	case j.CompareRules(p).Changed || p.Rules.Epoch == 0:
+		return p.Name + " hears of it in its next file"
+	case p.Link.Acked.Epoch < p.Rules.Epoch:
+		return p.Name + " is being told, and has not acknowledged it yet"
+	}
+	return p.Name + " knows"
+}
