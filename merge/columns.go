@@ -18,13 +18,18 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	meetings(local.Groups, in.Groups, func(l *Group, g *SentGroup, both Mask) {
 		s.ack = in.Ack
 		sent := both.Without(in.NeverSent)
-		s.policy = Parent
-		s.settleVersions(sent.And(policies.Parent), l.Version, g.Sent)
-		s.policy = Child
-		s.settleVersions(sent.And(policies.Child), l.Version, g.Sent)
-		s.policy = Newest
-		s.settleVersions(sent.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
-		s.policy, s.ack = im.senders(), 0
+		settle := func(m Mask) {
+			s.policy = Parent
+			s.settleVersions(m.And(policies.Parent), l.Version, g.Sent)
+			s.policy = Child
+			s.settleVersions(m.And(policies.Child), l.Version, g.Sent)
+			s.policy = Newest
+			s.settleVersions(m.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
+		}
+		settle(sent.Without(in.Unseen))
+		s.unseen = true
+		settle(sent.And(in.Unseen))
+		s.policy, s.ack, s.unseen = im.senders(), 0, false
 		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
 	})
 	comes := MaskOf(in.Groups)
@@ -74,6 +79,7 @@ type settling struct {
 	compare   Compare
 	policy    Policy
 	ack       uint64
+	unseen    bool    // of columns that the sender did not have
 	groups    []Group // of the row as it will be
 	write     Mask    // columns that take the incoming value
 	conflicts []Conflict
@@ -103,7 +109,7 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	}
 	im := s.im
 	news := im.isNews(in.Epoch)
-	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp)
+	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp, s.unseen)
 	policy := s.policy
 	alone, resent := s.in.sendersAlone(), im.resent(in.Epoch)
 	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {

@@ -55,7 +55,7 @@ func columnSchedule(seed int64, talk func(string, ...any)) (fault string) {
 // gain makes the columns that a site lacked, without values, and asks all peers to send everything.
 func (s *site) gain() {
 	s.seal()
-	s.lacks = merge.Mask{}
+	s.gained, s.lacks = s.gained.Or(s.lacks), merge.Mask{}
 	s.commit()
 	s.asked = s.epoch()
 	for _, l := range s.links {

@@ -217,7 +217,11 @@ func (s *site) answer(f *file, v merge.Verdict) {
 	}
 	s.resent[s.next()] = true
 	s.commit()
-	s.owes[f.src] = owed{s.epoch(), f.lost || s.owes[f.src].lost && s.links[f.src].Acked.Epoch < s.owes[f.src].epoch}
+	o := owed{epoch: s.epoch(), lost: f.lost, gained: f.gained}
+	if before := s.owes[f.src]; s.links[f.src].Acked.Epoch < before.epoch {
+		o.lost, o.gained = o.lost || before.lost, o.gained.Or(before.gained)
+	}
+	s.owes[f.src] = o
 	if f.lost {
 		s.loseWaiting(f.src)
 	}

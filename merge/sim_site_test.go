@@ -58,6 +58,7 @@ type file struct {
 	records  []record
 	means    map[value]string // which rows references are to, by the receiver's keys
 	asks     uint64           // the sender's epoch of its request for everything
+	gained   merge.Mask       // columns that it has since that
 	lost     bool             // which it has lost
 	tries    int
 }
@@ -90,6 +91,7 @@ type site struct {
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
 	lacks    merge.Mask        // columns that are not here for now
+	gained   merge.Mask        // columns that were not, until asked
 	owes     map[string]owed   // what peers are sent for that
 
 	aliases   map[pairOf]string // own keys
@@ -97,10 +99,12 @@ type site struct {
 	means     map[value]string  // which rows references are to, where they came from a peer
 }
 
-// An owed is all rows that go to a peer which asked for them: in batches that start before an epoch. lost: what came from the peer too.
+// An owed is all rows that go to a peer which asked for them: in batches that start before an epoch. lost: what came from the peer too; gained:
+// columns that the peer has since that.
 type owed struct {
-	epoch uint64
-	lost  bool
+	epoch  uint64
+	lost   bool
+	gained merge.Mask
 }
 
 func newSite(w *world, name, parent string) *site {
@@ -189,7 +193,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
 	whole := &file{src: s.name, dst: to, head: h, again: s.resent, lacks: s.lacks, size: []int64{1, 1 << 40}[s.epoch()%2]}
 	if l.Acked.Epoch < s.asked {
-		whole.asks, whole.lost = s.asked, s.asked == s.lost
+		whole.asks, whole.lost, whole.gained = s.asked, s.asked == s.lost, s.gained
 	}
 	for _, k := range s.keys() {
 		e := s.rows[k]
@@ -331,6 +335,10 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 		f, wrote = s.translateIn(f, im)
 	}
 	f = s.without(f)
+	lacks := merge.Lacks{Now: f.lacks, Gained: s.owes[f.src].gained, Until: s.owes[f.src].epoch}
+	for i, r := range f.rows {
+		f.rows[i].Unseen = lacks.Unseen(im.RowAck(r.Ack))
+	}
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
 		wrote = s.take(f.rows[n], f.src, im, false) || wrote
