@@ -266,32 +266,6 @@ func (w *chaos) giveWay() bool {
 	return done
 }
 
-// goneUnread forgets the values of a row that somebody deleted and that did not reach him, because he or somebody on the way has no column for them.
-func (w *chaos) goneUnread(n *actor, t *schema.Table, key string) {
-	lacking := func(c *schema.Column) bool {
-		return slices.ContainsFunc(w.actors, func(a *actor) bool {
-			t := a.J.Catalogue.Table(c.Table.Name)
-			return t == nil || t.Column(c.Name) == nil
-		})
-	}
-	for _, other := range w.actors {
-		there := other.J.Catalogue.Table(t.Name)
-		if other == n || there == nil || !slices.ContainsFunc(there.Columns, lacking) {
-			continue
-		}
-		for _, r := range other.rows(there) {
-			if !strings.EqualFold(other.key(there, r), key) {
-				continue
-			}
-			for i, c := range there.Columns {
-				if lacking(c) {
-					delete(w.written, cell(c, r[i]))
-				}
-			}
-		}
-	}
-}
-
 // heldElsewhere reports whether another site has a value, in its tables or in its record of conflicts.
 func (w *chaos) heldElsewhere(n *actor, c string) bool {
 	for _, other := range w.actors {

@@ -26,10 +26,15 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 			s.policy = Newest
 			s.settleVersions(m.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
 		}
-		settle(sent.Without(in.Unseen))
+		lacked := in.Unseen.Or(in.Missed)
+		settle(sent.Without(lacked))
 		s.unseen = true
-		settle(sent.And(in.Unseen))
-		s.policy, s.ack, s.unseen = im.senders(), 0, false
+		settle(sent.And(in.Unseen).Without(in.Missed))
+		s.missed = true
+		settle(sent.And(in.Unseen).And(in.Missed))
+		s.unseen = false
+		settle(sent.And(in.Missed).Without(in.Unseen))
+		s.policy, s.ack, s.missed = im.senders(), 0, false
 		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
 	})
 	comes := MaskOf(in.Groups)
@@ -79,7 +84,8 @@ type settling struct {
 	compare   Compare
 	policy    Policy
 	ack       uint64
-	unseen    bool    // of columns that the sender did not have
+	unseen    bool    // of columns that the sender did not have: see Incoming.Unseen
+	missed    bool    // of columns that this node did not have: see Incoming.Missed
 	groups    []Group // of the row as it will be
 	write     Mask    // columns that take the incoming value
 	conflicts []Conflict
@@ -108,10 +114,10 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		return
 	}
 	im := s.im
-	news := im.isNews(in.Epoch)
+	news := im.isNews(in.Epoch) || s.missed
 	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp, s.unseen)
 	policy := s.policy
-	alone, resent := s.in.sendersAlone(), im.resent(in.Epoch)
+	alone, resent := s.in.sendersAlone(), s.missed || im.resent(in.Epoch)
 	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
 		policy = Newest
 	}

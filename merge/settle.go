@@ -111,6 +111,7 @@ type Incoming struct {
 	// done to it here, and edits made here do not let it outlive a deletion, unless it stays for those that refer to it.
 	NeverSent Mask
 	Unseen    Mask  // columns that the sender did not have: whatever it acknowledged, it has seen nothing of them but what came from it. See [Lacks]
+	Missed    Mask  // columns of a live row that are new here: any version of them is news, and settled as one that is sent again. See [Lacks]
 	Whose     Whose // of a live row: what the sender says of whose it is, as far as that is believed
 	// Columns is those that are here, but for what the sender may leave out: of a row that comes back from a deletion, each gets a version.
 	Columns Mask
@@ -194,19 +195,32 @@ func (im *Import) received(s Sent) Version {
 }
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
-// Lacks says which columns of a table a peer did not have, or had not been sent yet, when it made a file.
+// Lacks says which columns of a table the sender of a file, or this node, did not have for a while. A node to which a column is new asks all
+// peers for the table. From there on what either of the two says of the column is read as if the other had never heard of it, until the
+// one that asked has the other's values.
 type Lacks struct {
-	Now    Mask   // it did not have them
-	Gained Mask   // it has them since it asked for the table
+	Now    Mask   // the sender did not have them when it made the file
+	Gained Mask   // they are new at the sender, which asked for the table
 	Until  uint64 // this node's epoch from which on the table is owed to it for that
+	Here   Mask   // they are new here
+	Asked  uint64 // this node's epoch of its request for that
 }
 
-// Unseen returns the columns of which the peer has seen nothing when it sends what acknowledges an epoch of this node.
+// Unseen returns the columns of which the sender had seen nothing when it sent what acknowledges an epoch of this node.
 func (l Lacks) Unseen(ack uint64) Mask {
 	if ack < l.Until {
 		return l.Now.Or(l.Gained)
 	}
 	return l.Now
+}
+
+// Missed returns the columns of which any version is news when the sender acknowledges an epoch of this node: it had not heard that they are
+// here, and what came of them before was left out.
+func (l Lacks) Missed(ack uint64) Mask {
+	if ack < l.Asked {
+		return l.Here
+	}
+	return Mask{}
 }
 
 // seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a

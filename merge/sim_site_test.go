@@ -335,9 +335,10 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 		f, wrote = s.translateIn(f, im)
 	}
 	f = s.without(f)
-	lacks := merge.Lacks{Now: f.lacks, Gained: s.owes[f.src].gained, Until: s.owes[f.src].epoch}
+	lacks := merge.Lacks{Now: f.lacks, Gained: s.owes[f.src].gained, Until: s.owes[f.src].epoch, Here: s.gained, Asked: s.asked}
 	for i, r := range f.rows {
-		f.rows[i].Unseen = lacks.Unseen(im.RowAck(r.Ack))
+		ack := im.RowAck(r.Ack)
+		f.rows[i].Unseen, f.rows[i].Missed = lacks.Unseen(ack), lacks.Missed(ack)
 	}
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
