@@ -150,7 +150,7 @@ func (w *chaos) check() {
 				continue // it may have an edit of its own
 			}
 			if !held[c] {
-				if n.lacked[table] && w.heldElsewhere(n, c) {
+				if w.lacked[table] && w.heldElsewhere(n, c) {
 					continue
 				}
 				if lost++; lost < 8 {

@@ -23,26 +23,37 @@ func TestColumnThatASiteLacks(t *testing.T) {
 
 func columnSchedule(seed int64, talk func(string, ...any)) (fault string) {
 	r := rand.New(rand.NewSource(seed))
-	w := newWorld(trees[r.Intn(len(trees))], merge.Newest, talk)
+	w := newWorld(trees[r.Intn(len(trees))], merge.Policy(r.Intn(3)), talk)
+	w.mixPolicies(r)
 	keys := []string{"p1", "p2", "c1", "c2"}
 	column := merge.Bit(2 + r.Intn(cols-2))
-	var without []*site
 	for range 1 + r.Intn(2) {
-		s := w.sites[w.names[r.Intn(len(w.names))]]
-		s.lacks = column
-		without = append(without, s)
+		w.sites[w.names[r.Intn(len(w.names))]].lacks = column
+	}
+	restores := r.Intn(3) == 0
+	steps := func(n int) {
+		for range n {
+			name := w.names[r.Intn(len(w.names))]
+			switch {
+			case !restores || r.Intn(25) > 0:
+				w.step(r, keys)
+			case r.Intn(3) > 0:
+				w.backups[name] = w.sites[name].backup()
+			default:
+				w.restore(name)
+			}
+		}
 	}
 	w.insert(w.names[r.Intn(len(w.names))], "p1", 0)
-	for range 20 + r.Intn(80) {
-		w.step(r, keys)
-	}
+	steps(20 + r.Intn(80))
 	if r.Intn(2) == 0 {
 		w.quiet(r, 25)
 	}
-	for _, s := range without {
-		s.gain()
-		for range r.Intn(20) {
-			w.step(r, keys)
+	for _, i := range r.Perm(len(w.names)) {
+		if s := w.sites[w.names[i]]; !s.lacks.IsEmpty() {
+			s.gain()
+			delete(w.backups, s.name) // they have the other schema
+			steps(r.Intn(20))
 		}
 	}
 	if fault := w.settled(r); fault != "" {
