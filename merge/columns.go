@@ -18,23 +18,12 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	meetings(local.Groups, in.Groups, func(l *Group, g *SentGroup, both Mask) {
 		s.ack = in.Ack
 		sent := both.Without(in.NeverSent)
-		settle := func(m Mask) {
-			s.policy = Parent
-			s.settleVersions(m.And(policies.Parent), l.Version, g.Sent)
-			s.policy = Child
-			s.settleVersions(m.And(policies.Child), l.Version, g.Sent)
-			s.policy = Newest
-			s.settleVersions(m.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
-		}
 		lacked := in.Unseen.Or(in.Missed)
-		settle(sent.Without(lacked))
-		s.unseen = true
-		settle(sent.And(in.Unseen).Without(in.Missed))
-		s.missed = true
-		settle(sent.And(in.Unseen).And(in.Missed))
-		s.unseen = false
-		settle(sent.And(in.Missed).Without(in.Unseen))
-		s.policy, s.ack, s.missed = im.senders(), 0, false
+		s.settleByPolicies(sent.Without(lacked), policies, l.Version, g.Sent)
+		if sent.Meets(lacked) {
+			s.settleLacked(sent.And(lacked), policies, l.Version, g.Sent)
+		}
+		s.policy, s.ack = im.senders(), 0
 		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
 	})
 	comes := MaskOf(in.Groups)
@@ -89,6 +78,37 @@ type settling struct {
 	groups    []Group // of the row as it will be
 	write     Mask    // columns that take the incoming value
 	conflicts []Conflict
+}
+
+// settleLacked settles columns that the sender or this node did not have for a while.
+func (s *settling) settleLacked(m Mask, policies Policies, local Version, in Sent) {
+	for _, s.unseen = range []bool{false, true} {
+		for _, s.missed = range []bool{false, true} {
+			s.settleByPolicies(m.where(s.in.Unseen, s.unseen).where(s.in.Missed, s.missed), policies, local, in)
+		}
+	}
+	s.unseen, s.missed = false, false
+}
+
+// where returns the bits that are in the other mask, or those that are not.
+func (m Mask) where(o Mask, in bool) Mask {
+	if in {
+		return m.And(o)
+	}
+	return m.Without(o)
+}
+
+// settleByPolicies settles columns that have one version here and one there, each by its policy.
+func (s *settling) settleByPolicies(m Mask, policies Policies, local Version, in Sent) {
+	if m.IsEmpty() {
+		return
+	}
+	s.policy = Parent
+	s.settleVersions(m.And(policies.Parent), local, in)
+	s.policy = Child
+	s.settleVersions(m.And(policies.Child), local, in)
+	s.policy = Newest
+	s.settleVersions(m.Without(policies.Parent).Without(policies.Child), local, in)
 }
 
 // settleVersions settles columns that have one version here and one there.
