@@ -80,24 +80,6 @@ type settling struct {
 	conflicts []Conflict
 }
 
-// settleLacked settles columns that the sender or this node did not have for a while.
-func (s *settling) settleLacked(m Mask, policies Policies, local Version, in Sent) {
-	for _, s.unseen = range []bool{false, true} {
-		for _, s.missed = range []bool{false, true} {
-			s.settleByPolicies(m.where(s.in.Unseen, s.unseen).where(s.in.Missed, s.missed), policies, local, in)
-		}
-	}
-	s.unseen, s.missed = false, false
-}
-
-// where returns the bits that are in the other mask, or those that are not.
-func (m Mask) where(o Mask, in bool) Mask {
-	if in {
-		return m.And(o)
-	}
-	return m.Without(o)
-}
-
 // settleByPolicies settles columns that have one version here and one there, each by its policy.
 func (s *settling) settleByPolicies(m Mask, policies Policies, local Version, in Sent) {
 	if m.IsEmpty() {
