@@ -12,15 +12,19 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
+// schemasWithoutNote is the schemas of a hub and a clinic of which one lacks a column.
+func schemasWithoutNote(late string) map[string][]string {
+	ddl := map[string][]string{"hub": slices.Clone(peopleSchema), "clinic": slices.Clone(peopleSchema)}
+	ddl[late][0] = strings.Replace(ddl[late][0], " note VARCHAR(200),", "", 1)
+	return ddl
+}
+
 // One side lacks a column for some time, and gets it with an upgrade that fills in a default and some values of its own.
 func TestColumnThatComesLater(t *testing.T) {
 	t.Parallel()
-	bare := slices.Clone(peopleSchema)
-	bare[0] = strings.Replace(bare[0], " note VARCHAR(200),", "", 1)
 	for _, late := range []string{"clinic", "hub"} {
 		t.Run(late+" lacks it", func(t *testing.T) {
-			ddl := map[string][]string{"hub": peopleSchema, "clinic": peopleSchema}
-			ddl[late] = bare
+			ddl := schemasWithoutNote(late)
 			hub := sites.New(t, "hub", "none", ddl["hub"]...)
 			hub.Exec(insertPeople(1, 12)...)
 			if late == "clinic" {
@@ -142,12 +146,9 @@ func TestRowComesBackFromASiteThatLacksAColumn(t *testing.T) {
 // made itself.
 func TestLostWithAColumnThatASiteLacks(t *testing.T) {
 	t.Parallel()
-	bare := slices.Clone(peopleSchema)
-	bare[0] = strings.Replace(bare[0], " note VARCHAR(200),", "", 1)
 	for _, late := range []string{"clinic", "hub"} {
 		t.Run(late+" lacks it", func(t *testing.T) {
-			ddl := map[string][]string{"hub": peopleSchema, "clinic": peopleSchema}
-			ddl[late] = bare
+			ddl := schemasWithoutNote(late)
 			hub, clinic := sites.New(t, "hub", "none", ddl["hub"]...), sites.New(t, "clinic", "none", ddl["clinic"]...)
 			clinic.SetOffset(1000)
 			hub.Init()

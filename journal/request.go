@@ -25,11 +25,13 @@ type ResendRequest struct {
 }
 
 // lostSuffix is what follows a request for a table that the asker has lost. It goes beside the request without it, which alone an earlier
-// program understands. So does one for a column, which is columnMark and its name, escaped as in the path of a URL.
+// program understands. So does one for a column, which is columnMark and its name, with # and % escaped as in a URL.
 const (
 	lostSuffix = "#lost"
 	columnMark = "#column:"
 )
+
+var escapeColumn = strings.NewReplacer("%", "%25", "#", "%23")
 
 func (a ResendRequest) String() string {
 	s := a.Table + "#" + strconv.FormatUint(a.Epoch, 10)
@@ -37,7 +39,7 @@ func (a ResendRequest) String() string {
 		s += lostSuffix
 	}
 	if a.Column != "" {
-		s += columnMark + url.PathEscape(a.Column)
+		s += columnMark + escapeColumn.Replace(a.Column)
 	}
 	return s
 }
@@ -81,6 +83,9 @@ func ParseResendRequests(texts []string) (lost []ResendRequest, columns map[Rese
 	return append(lost, other...), columns
 }
 
+// maxColumns is how many columns a header names at most: it has to have room for what else is said.
+const maxColumns = 1000
+
 // ResendRequests returns what the peer is to be asked for, in order: it has not acknowledged the epoch of the request yet. Columns come
 // last.
 func (p *Peer) ResendRequests() []string {
@@ -99,7 +104,7 @@ func (p *Peer) ResendRequests() []string {
 	}
 	slices.Sort(out)
 	slices.Sort(columns)
-	return append(out, columns...)
+	return append(out, columns[:min(len(columns), maxColumns)]...)
 }
 
 // hasHeard reports whether the peer has acknowledged the last request for a table.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -76,6 +77,11 @@ func TestAskForColumns(t *testing.T) {
 	read, columns := ParseResendRequests(texts)
 	same(t, "read", read, []ResendRequest{{"bed", 6, false, ""}, {"ward", 4, false, ""}})
 	same(t, "columns", columns, map[ResendRequest][]string{{Table: "bed", Epoch: 6}: {"colour", "price", "size"}})
+	p.Gained["ward"] = make([]string, 2*maxColumns)
+	for i := range p.Gained["ward"] {
+		p.Gained["ward"][i] = fmt.Sprintf("c%d", i)
+	}
+	same(t, "with very many columns", len(p.ResendRequests()), 2+maxColumns)
 	p.Link.Acked.Epoch = 6
 	same(t, "new here, in a file from before it was heard", p.Lacks(bed), merge.Lacks{Here: merge.Bits(12), Asked: 6})
 	p.Request([]string{"bed"}, 9)
