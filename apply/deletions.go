@@ -16,6 +16,7 @@ type deletion struct {
 	l       *localTable
 	key     string // canonical
 	deleted merge.Sent
+	lacks   merge.Lacks // columns that the sender did not have
 
 	// What was found of it.
 	isHere   bool
@@ -68,7 +69,7 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 			l.count.Refused++
 			continue
 		}
-		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns,
+		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns, lacks: t.lacks,
 			deleted: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
 		d.row, d.isHere = w.found[i]
 		if q, ok := w.waited(i); ok {
@@ -141,7 +142,8 @@ func (l *localTable) keeps(key string, here found, columns []*schema.Column) boo
 
 // incoming is the deletion as the rules read it.
 func (im *importer) incoming(d *deletion) merge.Incoming {
-	in := merge.Incoming{Dead: d.deleted, Ack: im.ackOf(d.l, d.row.row)}
+	ack := im.ackOf(d.l, d.row.row)
+	in := merge.Incoming{Dead: d.deleted, Ack: ack, Unseen: d.lacks.Unseen(ack)}
 	if d.retried {
 		in = d.waiting.Incoming
 	}

@@ -1,17 +1,16 @@
 package journal
 
-import "context"
+import (
+	"context"
+	"database/sql"
 
-// Format 5 keeps of each child whom it may have, and of deletions and conflict records whose the rows were. Of what was deleted and recorded
-// before, nobody knows that.
+	"github.com/omsync/omsync/internal/sqldb"
+)
 
-// scopeTables returns the tables that came with format 5.
-func scopeTables() []string {
-	return []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_scope_log", "omsync_public", "omsync_want", "omsync_held", "omsync_purge", "omsync_buried"}
-}
+// Format 5 counts rows that wait in an index: how long each is, and whether it is a deletion, stands beside it.
 
 func stepsFrom4() []upgradeStep {
-	steps := []upgradeStep{
+	return []upgradeStep{
 		{"see what the account may do with format 4", 4, func(ctx context.Context, u *upgrade) error {
 			if u.format != 4 {
 				return nil
@@ -19,13 +18,28 @@ func stepsFrom4() []upgradeStep {
 			return u.try(ctx, tableTrials())
 		}},
 		{"claim the tables of format 4", 4, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, underWay+4) }},
-	}
-	for _, table := range scopeTables() {
-		steps = append(steps, upgradeStep{"make " + table, 4, func(ctx context.Context, u *upgrade) error { return u.make(ctx, table) }})
-	}
-	return append(steps,
-		upgradeStep{"add to conflicts whose the row was", 4, func(ctx context.Context, u *upgrade) error {
-			return u.add(ctx, layoutOf("omsync_conflict"), "owners")
+		{"add what is counted of rows that wait", 4, func(ctx context.Context, u *upgrade) error {
+			if err := u.add(ctx, layoutOf("omsync_waiting"), "size", "deletion"); err != nil {
+				return err
+			}
+			if err := sqldb.Exec(ctx, u.c, `UPDATE omsync_waiting SET size = LENGTH(versions) + LENGTH(content), deletion = LOCATE('"alive":false', versions) > 0 WHERE size = 0`); err != nil {
+				return err
+			}
+			return u.indexCounted(ctx)
 		}},
-		upgradeStep{"set the format 5", 4, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 5) }})
+		{"set the format 5", 4, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 5) }},
+	}
+}
+
+// indexCounted gives omsync_waiting the index in which rows are counted, unless it has it: a table that was copied has.
+func (u *upgrade) indexCounted(ctx context.Context) error {
+	has := false
+	err := sqldb.Each(ctx, u.c, "SHOW INDEX FROM omsync_waiting WHERE Key_name = 'counted'", func([]sql.RawBytes) error {
+		has = true
+		return nil
+	})
+	if err != nil || has {
+		return err
+	}
+	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting ADD KEY counted (peer_id, table_id, reason, dropped_at, deletion, lost, since, size)")
 }

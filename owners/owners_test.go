@@ -269,9 +269,14 @@ func makeSet(t *testing.T, p *place, owners []int64) Set {
 	return Set{Table: "omsync_test_set", Owner: "local_id", Where: func(alias string) string { return alias + ".peer_id = 3" }}
 }
 
-// A person who is no patient owns nothing. What a relationship with one says is the patient's alone, and who that is can be asked for.
-func TestPeopleWhoAreNoPatients(t *testing.T) {
+func TestOneClinic(t *testing.T) {
 	p := generated(t, "2.6", 60)
+	t.Run("people who are no patients", p.peopleWhoAreNoPatients)
+	t.Run("latest", p.latest)
+}
+
+// A person who is no patient owns nothing. What a relationship with one says is the patient's alone, and who that is can be asked for.
+func (p *place) peopleWhoAreNoPatients(t *testing.T) {
 	table := p.cat.Table
 	relatives := integers(t, p.db, "SELECT r.person_b FROM relationship r LEFT JOIN patient p ON p.patient_id = r.person_b WHERE p.patient_id IS NULL UNION SELECT r.person_a FROM relationship r LEFT JOIN patient p ON p.patient_id = r.person_a WHERE p.patient_id IS NULL ORDER BY 1")
 	if len(relatives) == 0 {
@@ -319,8 +324,7 @@ func TestPeopleWhoAreNoPatients(t *testing.T) {
 }
 
 // The latest of a column of the set is that of the owner who came last.
-func TestLatest(t *testing.T) {
-	p := generated(t, "2.6", 60)
+func (p *place) latest(t *testing.T) {
 	set := makeSet(t, p, integers(t, p.db, "SELECT patient_id FROM patient"))
 	for _, x := range []string{"relationship", "obs", "patient", "concept"} {
 		in := In(p.Owners, p.cat.Table(x), "row", set)

@@ -58,6 +58,9 @@ func TestOwnership(t *testing.T) {
 		{"named as nobody's", patient + "nobody = [\"vis*\"]\n", "", "visit", "nobody: may be part of somebody's records, and no reference says whose"},
 		{"a full name before a pattern", patient + "nobody = [\"vis*\"]\n[owner.by]\nvisit = [\"patient_id\"]\n", "", "visit", "patient_id"},
 		{"belongs to what is nobody's", patient + "nobody = [\"visit\"]\n[owner.by]\nobs = [\"visit_id\"]\n", "", "obs", "nobody: belongs to visit, of which nothing says whose it is"},
+		{"refers to what is nobody's", patient + "nobody = [\"letter\"]\n", "letter|page letter_id>letter|line page_id?>page", "line", "nobody: page_id refers to page, of which nothing says whose it is"},
+		{"refers to what is nobody's, and to an owner", patient + "nobody = [\"letter\"]\n", "letter|page letter_id>letter patient_id>patient", "page", "patient_id"},
+		{"refers to what is nobody's, and is named", patient + "nobody = [\"letter\"]\n[owner.by]\npage = []\n", "letter|page letter_id>letter", "page", "everybody: the profile says so"},
 		{"a pattern that does not fit a table", patient + "[owner.by]\n\"*\" = [\"patient_id\"]\n", "", "obs", "visit_id → visit.patient_id"},
 
 		{"no such table", "[owner]\ntable = \"customer\"\n", "", "visit", "error: profile test: owner.table: no table is called customer"},
@@ -87,6 +90,30 @@ func TestOwnership(t *testing.T) {
 				t.Errorf("belongs to %s\nwant       %s", got, x.want)
 			}
 		})
+	}
+}
+
+// A column that may name several rows leads nowhere, and what it may lead to is not everybody's for that.
+func TestColumnsThatNameSeveralRows(t *testing.T) {
+	ddl := []string{
+		"CREATE TABLE customer (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(36) NOT NULL UNIQUE) ENGINE=InnoDB",
+		"CREATE TABLE card (number VARCHAR(20) NOT NULL, customer_id INT NOT NULL, FOREIGN KEY (customer_id) REFERENCES customer (id)) ENGINE=InnoDB",
+		"CREATE TABLE visit (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(36) NOT NULL UNIQUE, card VARCHAR(20) NOT NULL) ENGINE=InnoDB",
+	}
+	profile := "[owner]\ntable = \"customer\"\n[key]\ncard = [\"number\"]\n[references.visit]\ncard = \"card\"\n"
+	belongs := func(profile string, more ...string) (string, error) {
+		c := read(t, parse(t, profile), append(slices.Clone(ddl), more...)...)
+		o, err := c.Owners()
+		return o.Of(c.Table("visit")).String(), err
+	}
+	if got, err := belongs(profile); err != nil || got != "nobody: card may name several rows of card" {
+		t.Errorf("belongs to %s, %v", got, err)
+	}
+	if _, err := belongs(profile + "[owner.by]\nvisit = [\"card\"]\n"); err == nil || err.Error() != "profile test: owner.by.visit: card may name several rows of card, which has no unique index on number" {
+		t.Errorf("error %v", err)
+	}
+	if got, err := belongs(profile, "CREATE UNIQUE INDEX one ON card (number)"); err != nil || got != "card → card.customer_id" {
+		t.Errorf("with an index, belongs to %s, %v", got, err)
 	}
 }
 
@@ -250,20 +277,22 @@ func sorted(o Ownership) string {
 // TestOwnerMutants takes out each rule in turn: some test must fail.
 func TestOwnerMutants(t *testing.T) {
 	mutation.Check(t, "^TestOwnership$|^TestTooManyPaths$",
-		mutation.Mutant{Rule: "fewer columns that may be NULL first", File: "owner.go", Old: "cmp.Compare(a.nullable, b.nullable), ", New: ""},
-		mutation.Mutant{Rule: "then fewer steps", File: "owner.go", Old: ", cmp.Compare(a.steps, b.steps)", New: ""},
-		mutation.Mutant{Rule: "all columns that refer to an owner", File: "owner.go", Old: "return owners\n", New: "return owners[:1]\n"},
-		mutation.Mutant{Rule: "those to an owner before those to what shares its key", File: "owner.go", Old: "case len(owners) > 0:", New: "case len(owners) > 100:"},
-		mutation.Mutant{Rule: "all columns that refer to what shares its key", File: "owner.go", Old: "case f.isOwner(equal[0].leads().To):", New: "case false:"},
-		mutation.Mutant{Rule: "equals by name", File: "owner.go", Old: "strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))", New: "0"},
-		mutation.Mutant{Rule: "nothing by way of who did it", File: "owner.go", Old: "case !ok && matchesAny(f.apart, t.Name):", New: "case false:"},
-		mutation.Mutant{Rule: "not by itself", File: "owner.go", Old: "case col.leads().To == t:", New: "case false:"},
-		mutation.Mutant{Rule: "what goes up and has no path is nobody's", File: "owner.go", Old: "if len(owners) > 0 && (t.Direction", New: "if len(owners) > 100 && (t.Direction"},
-		mutation.Mutant{Rule: "only where the profile has owners", File: "owner.go", Old: "if len(owners) > 0 && (t.Direction", New: "if len(owners) >= 0 && (t.Direction"},
-		mutation.Mutant{Rule: "what is named as nobody's is", File: "owner.go", Old: "case rule.nobody:", New: "case false:"},
-		mutation.Mutant{Rule: "what belongs to nobody's is nobody's", File: "owner.go", Old: "lost = r.To", New: "_ = r.To"},
-		mutation.Mutant{Rule: "named by none", File: "owner.go", Old: "case len(rule.columns) == 0:", New: "case false:"},
-		mutation.Mutant{Rule: "circles are refused", File: "owner.go", Old: "f.failCircle(t, r.To)", New: ""},
-		mutation.Mutant{Rule: "too many paths", File: "owner.go", Old: "case steps > maxSteps:", New: "case false:"},
+		mutation.Mutant{Rule: "fewer columns that may be NULL first", File: "ownerfind.go", Old: "cmp.Compare(a.nullable, b.nullable), ", New: ""},
+		mutation.Mutant{Rule: "then fewer steps", File: "ownerfind.go", Old: ", cmp.Compare(a.steps, b.steps)", New: ""},
+		mutation.Mutant{Rule: "all columns that refer to an owner", File: "ownerfind.go", Old: "return owners\n", New: "return owners[:1]\n"},
+		mutation.Mutant{Rule: "those to an owner before those to what shares its key", File: "ownerfind.go", Old: "case len(owners) > 0:", New: "case len(owners) > 100:"},
+		mutation.Mutant{Rule: "all columns that refer to what shares its key", File: "ownerfind.go", Old: "case f.isOwner(equal[0].leads().To):", New: "case false:"},
+		mutation.Mutant{Rule: "equals by name", File: "ownerfind.go", Old: "strings.ToLower(b.Name)", New: "strings.ToLower(a.Name)"},
+		mutation.Mutant{Rule: "nothing by way of who did it", File: "ownerfind.go", Old: "case !ok && matchesAny(f.apart, t.Name):", New: "case false:"},
+		mutation.Mutant{Rule: "not by itself", File: "ownerfind.go", Old: "case col.leads().To == t:", New: "case false:"},
+		mutation.Mutant{Rule: "what goes up and has no path is nobody's", File: "ownerfind.go", Old: "if len(owners) > 0 && (t.Direction", New: "if len(owners) > 100 && (t.Direction"},
+		mutation.Mutant{Rule: "only where the profile has owners", File: "ownerfind.go", Old: "if len(owners) > 0 && (t.Direction", New: "if len(owners) >= 0 && (t.Direction"},
+		mutation.Mutant{Rule: "what is named as nobody's is", File: "ownerfind.go", Old: "case rule.nobody:", New: "case false:"},
+		mutation.Mutant{Rule: "what belongs to nobody's is nobody's", File: "ownerfind.go", Old: "lost = r.To", New: "_ = r.To"},
+		mutation.Mutant{Rule: "named by none", File: "ownerfind.go", Old: "case len(rule.columns) == 0:", New: "case false:"},
+		mutation.Mutant{Rule: "what refers to nobody's is nobody's", File: "ownerfind.go", Old: "case f.out.of[r.To].Kind == Nobodys:", New: "case false:"},
+		mutation.Mutant{Rule: "what is named stays as it is named", File: "ownerfind.go", Old: "settled || f.out.of[t].Kind != Everybodys", New: "settled && false || f.out.of[t].Kind != Everybodys"},
+		mutation.Mutant{Rule: "circles are refused", File: "ownerfind.go", Old: "f.failCircle(t, r.To)", New: ""},
+		mutation.Mutant{Rule: "too many paths", File: "ownerfind.go", Old: "case steps > maxSteps:", New: "case false:"},
 	)
 }

@@ -208,8 +208,8 @@ func (s *Session) Named(ctx context.Context, name, born string) (Patient, error)
 		return Patient{}, fmt.Errorf("--name %q: write the given name and the family name", name)
 	}
 	first, last := sqldb.AppendString(nil, []byte(words[0])), sqldb.AppendString(nil, []byte(words[len(words)-1]))
-	query := fmt.Sprintf("SELECT DISTINCT p.%s FROM %s n STRAIGHT_JOIN %s r ON r.person_id = n.person_id STRAIGHT_JOIN %s p ON p.%[1]s = n.person_id WHERE n.voided = 0 AND p.voided = 0"+
-		" AND r.birthdate = '%s' AND n.given_name = %s AND n.family_name = %s", schema.Quote(t.Integer.Name), schema.Quote(names.Name), schema.Quote(person.Name), schema.Quote(t.Name),
+	query := fmt.Sprintf("SELECT DISTINCT p.%s FROM %s n STRAIGHT_JOIN %s r ON r.person_id = n.person_id STRAIGHT_JOIN %[4]s p ON p.%[1]s = n.person_id WHERE n.voided = 0 AND p.voided = 0"+
+		" AND r.birthdate = '%[5]s' AND n.given_name = %[6]s AND n.family_name = %[7]s", schema.Quote(t.Integer.Name), schema.Quote(names.Name), schema.Quote(person.Name), schema.Quote(t.Name),
 		day.Format(time.DateOnly), first, last)
 	keys, err := s.patientsOf(ctx, query)
 	switch {
