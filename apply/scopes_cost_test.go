@@ -94,16 +94,17 @@ func manyPatients(t *testing.T, patients int) (load, edit, enters cost, rows int
 	do(n.hub, "UPDATE obs SET value_text = '62' WHERE uuid IN ('p1-visit-obs', 'p2-visit-obs')")
 	edit = export()
 	if len(files) != 1 || files[0].Made.Rows != 1 {
-		t.Errorf("after two edits %d files", len(files))
+		t.Fatalf("after two edits %d files", len(files))
 	}
 	for _, f := range files {
 		n.look(f)
 		k.Import(f)
 	}
+	n.exchange()
 	n.admit(n.hub, k, "p5")
 	enters = export()
 	if len(files) != 1 || files[0].Made.Rows != 6 {
-		t.Errorf("when somebody enters %d files, %+v", len(files), files[0].Made)
+		t.Fatalf("when somebody enters %d files, %+v", len(files), files)
 	}
 	return load, edit, enters, rows
 }

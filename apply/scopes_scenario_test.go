@@ -2,13 +2,17 @@ package apply_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/internal/openmrs"
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/scope"
@@ -149,6 +153,53 @@ func TestScopeMiddle(t *testing.T) {
 	n.whole(n.hub, n.hub, "h1", "h2", "h3", "kim")
 	if x := n.hub.One("SELECT COUNT(*) FROM encounter_note WHERE uuid = 'h2-visit-note'"); x != "0" {
 		t.Error("a deletion did not come up")
+	}
+}
+
+// The same with OpenMRS's own tables and generated patients: scopes that overlap, and a patient who is fetched whole.
+func TestScopeOpenMRS(t *testing.T) {
+	t.Parallel()
+	n := &scoped{t: t}
+	for i, name := range []string{"hub", "kisumu", "migori"} {
+		var ddl []string
+		for _, q := range openmrs.Schema("2.6") {
+			ddl = append(ddl, strings.Replace(q, "ENGINE=InnoDB", fmt.Sprintf("ENGINE=InnoDB AUTO_INCREMENT=%d", 1+2000*i), 1))
+		}
+		n.all = append(n.all, scopedSite(t, name, "openmrs", ddl))
+	}
+	n.hub = n.all[0]
+	n.hub.Listens = false
+	if _, err := openmrs.Load(context.Background(), n.hub.DB, openmrs.Options{Seed: 1, Site: "hub", Patients: 8, Metadata: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range n.all {
+		s.Init()
+	}
+	k, m := n.all[1], n.all[2]
+	n.hub.Connect(k)
+	n.hub.Connect(m)
+	p := patients(t, n.hub)
+	n.own(n.hub, k, scope.Owner(p[0]), scope.Owner(p[1]))
+	n.own(n.hub, m, scope.Owner(p[1]), scope.Owner(p[2]))
+	n.exchange()
+	n.whole(n.hub, k, p[0], p[1])
+	n.whole(n.hub, m, p[1], p[2])
+	if a, b := n.hub.One("SELECT COUNT(*) FROM concept"), k.One("SELECT COUNT(*) FROM concept"); a != b || a == "0" {
+		t.Errorf("%s concepts at the hub, %s at the clinic", a, b)
+	}
+	do(k, "UPDATE person SET gender = 'X' WHERE uuid = '"+p[1]+"'")
+	do(m, "UPDATE person SET cause_of_death_non_coded = 'none' WHERE uuid = '"+p[1]+"'")
+	decideScope(t, k, func(node scope.Node) { node.Ask(scope.Owner(p[5])) })
+	n.exchange()
+	n.whole(n.hub, k, p[0], p[1], p[5])
+	n.whole(n.hub, m, p[1], p[2])
+	for _, s := range n.all {
+		if x := s.One("SELECT CONCAT(gender, cause_of_death_non_coded) FROM person WHERE uuid = ?", p[1]); x != "Xnone" {
+			t.Errorf("at %s %s", s.Name, x)
+		}
+	}
+	if x := k.One("SELECT COUNT(*) FROM omsync_waiting"); x != "0" {
+		t.Errorf("%s rows wait at the clinic: %v", x, column(t, k, "SELECT CONCAT(reason, ' ', column_name, ' ', text) FROM omsync_waiting LIMIT 5"))
 	}
 }
 

@@ -162,7 +162,9 @@ func (n *scoped) own(parent, child *sites.Site, owners ...scope.Owner) {
 	p := peerID(n.t, parent, child)
 	decideOn(n.t, parent, func(store *scopes.Store) {
 		node := store.Node()
-		node.Publish(store.Named()...)
+		for _, key := range column(n.t, parent, "SELECT uuid FROM person WHERE person_id IN (SELECT person_id FROM users)") {
+			node.Publish(scope.Row{Table: "person", Key: key})
+		}
 		node.Begin(p, owners)
 	})
 }
@@ -365,4 +367,3 @@ func (n *scoped) whole(of, at *sites.Site, want ...string) {
 		}
 	}
 }
-

@@ -27,17 +27,8 @@ type scoping struct {
 	due     bool             // the peer is to hear of it even if there is nothing else
 }
 
-// ErrNoScopes means that a peer has a scope, and its program does not read what a file says of scopes.
-var ErrNoScopes = errors.New("its program is too old for a child that may have some patients only: update omsync there, or let it have everything (omsync scope set)")
-
-// CanHaveScope returns ErrNoScopes if a peer's program is too old to have a scope. Of a peer that was never heard from it is not known yet:
-// it is sent headers alone until it was.
-func CanHaveScope(p *journal.Peer, known features.Known) error {
-	if p.Heard.History != 0 && !known.Writable(p.Heard).Has(features.Scopes) {
-		return ErrNoScopes
-	}
-	return nil
-}
+// ErrNoScopes means that a child has a scope, and its program does not read what a file says of scopes.
+var ErrNoScopes = errors.New("it may have some patients only, and its program is too old for that: update omsync there, or let it have everything (omsync scope set)")
 
 // askedAgain is how long a request counts as new after it was made: a file under way may lack it.
 const askedAgain = 10 * time.Second
@@ -53,8 +44,8 @@ func (p *plan) readScopes(ctx context.Context) (silent bool, err error) {
 	c := s.node.Child(p.peer.ID)
 	if s.filters = child && !(c.All && c.Since == 0); s.filters {
 		s.all = c.All
-		if err := CanHaveScope(p.peer, p.features); err != nil {
-			return false, err
+		if !p.features.MayScope(p.peer.Heard) {
+			return false, ErrNoScopes
 		}
 		silent = !p.features.Writable(p.peer.Heard).Has(features.Scopes)
 	}

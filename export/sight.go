@@ -213,4 +213,3 @@ func (p *plan) deadInSight(ctx context.Context, t *table, newer []journal.Tombst
 	}
 	return out, sights, s.store.Err()
 }
-

@@ -94,6 +94,12 @@ func (k Known) Writable(h Heard) Known {
 	return out
 }
 
+// MayScope reports whether a child may have a scope, as far as is known: its program reads what files say of scopes. Of one that was never heard
+// from nobody knows; it is sent headers alone until it was.
+func (k Known) MayScope(h Heard) bool {
+	return h.History == 0 || k.Writable(h).Has(Scopes)
+}
+
 // Off returns the names of the features that may not be written to the peer, sorted.
 func (k Known) Off(h Heard) []string {
 	var out []string

@@ -41,6 +41,21 @@ func TestWritable(t *testing.T) {
 	}
 }
 
+func TestMayScope(t *testing.T) {
+	own := known("a", features.Scopes)
+	for _, c := range []struct {
+		heard features.Heard
+		want  bool
+	}{{features.Heard{}, true}, {features.Heard{History: 1}, false}, {features.Heard{History: 1, Reads: []string{"a"}}, false}, {features.Heard{History: 1, Reads: []string{features.Scopes}}, true}} {
+		if got := own.MayScope(c.heard); got != c.want {
+			t.Errorf("%+v: %v", c.heard, got)
+		}
+	}
+	if got := own.Needed(false, false).Names(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("where no scope is, %q are of use", got)
+	}
+}
+
 func TestHear(t *testing.T) {
 	at := func(history, epoch uint64, time int64, reads ...string) features.Heard {
 		return features.Heard{Reads: reads, History: history, Epoch: epoch, Time: time}

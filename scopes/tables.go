@@ -1,7 +1,6 @@
 package scopes
 
 import (
-	"cmp"
 	"database/sql"
 	"slices"
 	"time"
@@ -19,34 +18,6 @@ func (s *Store) Columns(t *schema.Table) []*schema.Column { return s.firstSteps(
 
 // IsBase reports whether owners have the key of a table's rows: a person is a patient or not, and only another row says so.
 func (s *Store) IsBase(t *schema.Table) bool { return slices.Contains(s.owners.Bases, t) }
-
-// Named returns the rows of the persons whom users and providers name here: all may have these, see [scope.Node.Publish]. Where a scope begins,
-// nothing may have followed the users that were there before.
-func (s *Store) Named() (rows []scope.Row) {
-	seen := map[scope.Row]bool{}
-	for _, t := range s.j.Catalogue.Tables {
-		if s.j.Tables[t.Name] == nil || s.kind(t) != scope.Staff {
-			continue
-		}
-		for _, c := range s.owners.Of(t).Names {
-			var values []string
-			query := "SELECT DISTINCT " + c.Select("") + " FROM " + schema.Quote(t.Name) + " WHERE " + schema.Quote(c.Name) + " IS NOT NULL"
-			s.each("whom "+t.Name+" names", []byte(query), func(r []sql.RawBytes) error {
-				values = append(values, string(r[0]))
-				return nil
-			})
-			for some := range slices.Chunk(values, fetchAtOnce) {
-				for _, row := range s.name(s.base(c), integers(some)) {
-					if !seen[row] {
-						seen[row], rows = true, append(rows, row)
-					}
-				}
-			}
-		}
-	}
-	slices.SortFunc(rows, func(a, b scope.Row) int { return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Key, b.Key)) })
-	return rows
-}
 
 // AskedLast returns when this node last asked its parent for somebody whom it asks for still; the zero time: it asks for nobody.
 func (s *Store) AskedLast() (at time.Time) {

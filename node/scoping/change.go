@@ -10,6 +10,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
@@ -128,6 +129,8 @@ func (s *Session) Set(ctx context.Context, name string, all bool, approve *bool)
 	switch {
 	case all:
 		s.node.End(p.ID)
+	case c.All && !features.Present().MayScope(p.Heard):
+		return 0, failure.Hinted(fmt.Errorf("the program of %s is too old for a child that may have some patients only", name), "update omsync there, and have it send a file")
 	case c.All:
 		if err := s.publishStaff(ctx); err != nil {
 			return 0, err
