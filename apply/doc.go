@@ -14,15 +14,18 @@
 //	    read the peer, this node's history, and draw an epoch            (peerLink)
 //	    let the rules of the link judge the header: apply, covered, a gap, refused
 //	    note what the header asks for: it is owed to the sender
+//	    from a child, take what it asks of its scope                     (scoping)
 //	    if it is to be applied:
 //	        for each item of the batch:                                   (importer)
 //	            a table:      find its counterpart here                   (resolver)
 //	            keys:         add them to the dictionary                  (resolver)
 //	            deletions:    hold them back, until the first rows
 //	            rows:         resolve keys and references, read and lock the rows that are here, read what is known of them;
+//	                          look where they stand, and who has them in sight (scoping)
 //	                          per row: may the sender change it? which values stay? what lost?
 //	                          bring back, as they were, rows deleted here that rows which are taken refer to
 //	                          write what was decided, rows before versions (writer)
+//	                          let the rules of scopes follow what was settled, and see what waits
 //	            conflicts:    record them
 //	        carry out deletions, each row kept whole before it goes:
 //	            what something here refers to is deferred
@@ -31,10 +34,18 @@
 //	        write deferred rows, whose unique values others held
 //	        fill the other references
 //	        look whether a name by which people log in is another's
+//	        follow the rows of which it shows only now where they stand   (scoping)
 //	        if rows turned out not to be applicable: begin again, and let them wait
 //	        write the default versions of tables that were empty, and the conflicts
-//	    write the state of the link
+//	        from the parent, take what it says of this node's scope
+//	    write what changed of scopes, and the state of the link
 //	    commit
+//
+// What is asked of package scope, and in which order, its documentation tells; where no scope is anywhere, nothing is. A row that the application
+// has moved to another owner since the last seal is left to a seal: that alone knows where the row stood.
+//
+// Not yet: of a deletion that waits, the owners that came with it are not kept; what a parent says that is to be deleted here (scope.Said.Purge)
+// is noted, and nothing deletes it.
 //
 // A row that cannot be applied waits (waiting.go), and [Retry] tries it again.
 package apply

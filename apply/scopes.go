@@ -132,9 +132,12 @@ func (im *importer) look(ctx context.Context, w *block) error {
 		return nil
 	}
 	kind := s.store.Kind(w.l.Table)
-	said := w.public()
-	if kind == scope.Common && said < 0 {
+	if kind == scope.Common {
 		return nil
+	}
+	said := -1
+	if s.store.IsBase(w.l.Table) { // of no other rows does anybody say that all may have them
+		said = w.public()
 	}
 	if err := w.requireSealedPlaces(s, kind); err != nil {
 		return err

@@ -275,3 +275,41 @@ func (n *scoped) send(from, to *sites.Site, o ...func(*export.Options)) {
 		to.Import(f)
 	}
 }
+
+// A child that says what only a parent may say of scopes, or that all may have what they may not, changes nothing by it.
+func TestScopeForged(t *testing.T) {
+	t.Parallel()
+	n := newScoped(t, 2, "kisumu", "migori")
+	k, m := n.site("kisumu"), n.site("migori")
+	n.own(n.hub, k)
+	n.own(n.hub, m)
+	n.exchange()
+	register(k, "kim")
+	f := k.Export(n.hub)[0]
+	table := batch.Table{Name: "obs", Root: "obs", Key: []batch.Column{{Name: "uuid"}}, Columns: []batch.Column{{Name: "value_text", Slot: 1}, {Name: batch.PublicColumn}}}
+	importForged(t, n.hub, forge(t, f, func(w *batch.Writer) error {
+		said := &batch.ScopeItem{Said: true, Whole: true, Entered: []string{"h1"}, Left: []string{"h2"}, Wants: []string{"\x00'; DROP TABLE person", "h1"}}
+		if err := w.Scope(said); err != nil {
+			return err
+		}
+		number, err := w.Table(table)
+		if err != nil {
+			return err
+		}
+		key, err := w.Keys(number, []batch.Values{{Bytes: [][]byte{[]byte("h2-visit-obs")}}})
+		if err != nil {
+			return err
+		}
+		return w.Rows(&batch.Rows{Table: number, Keys: []uint32{key}, Columns: []batch.Values{{Bytes: [][]byte{[]byte("62")}}, {Bytes: [][]byte{[]byte("1")}}},
+			Masks: []uint64{3}, Times: []int64{1}, Authors: []string{"kisumu"}, Epochs: []uint64{1000}})
+	}))
+	if x := n.hub.One("SELECT COUNT(*) FROM omsync_public JOIN omsync_table ON id = table_id WHERE name = 'obs'"); x != "0" {
+		t.Error("a child made an observation public")
+	}
+	if x := n.hub.One("SELECT COUNT(*) FROM omsync_held"); x != "0" {
+		t.Error("a child told its parent of a scope")
+	}
+	n.exchange()
+	n.whole(n.hub, m)
+	n.whole(n.hub, k, "h1", "h2", "kim") // it asked for one, and wrote about the other
+}
