@@ -6,12 +6,13 @@ import "github.com/omsync/omsync/merge"
 type Arrival struct {
 	Row    Row
 	Place  Place // where it stood at the peer, by the references that came; of a tombstone not alive, with the owners that came
+	Needs  []Row // of a row that waits: what it refers to, by any reference, and that is not here
 	News   bool  // some version of it is news here, see merge.Import.News
 	Public bool  // the peer says that all may have the row
 }
 
-// Waits is to be called for a row of a peer's that has to wait, and each time it was tried again in vain: what it refers to comes into the
-// child's sight, a person that a user names into everybody's. So the child is sent the tombstone that it lacks, and brings back the row whole.
+// Waits is to be called for a live row of a peer's that has to wait, and each time it was tried again in vain: what it refers to comes into the
+// child's sight, a person that a user names into everybody's, and so does what it needs by references that say nothing of whose it is. So the child is sent the tombstone that it lacks, and brings back the row whole.
 func (n Node) Waits(p merge.Peer, a Arrival) {
 	n.says(a)
 	if a.News && n.scopes(p) {
@@ -55,13 +56,19 @@ func (n Node) says(a Arrival) {
 	}
 }
 
-// await brings what a row refers to into a child's sight.
+// await brings what a row refers to into a child's sight, and an owner's row itself.
 func (n Node) await(p merge.Peer, a Arrival) {
-	if a.Place.Kind == Staff {
+	switch a.Place.Kind {
+	case Staff:
 		n.Publish(a.Place.To...)
 		return
+	case Own:
+		n.enter(p, Owner(a.Row.Key), false)
 	}
 	for _, to := range a.Place.To {
 		n.show(p, to)
+	}
+	for _, need := range a.Needs {
+		n.show(p, need)
 	}
 }

@@ -68,7 +68,9 @@ var mutants = []mutant{
 	{"what is no news brings nobody", "arrive.go", "if !a.News || !a.Place", "if !a.Place", 20000, ""},
 	{"a public row brings nobody", "arrive.go", "if n.Public(a.Row).In() {", "if false {", 5000, ""},
 	{"a tombstone that a row fell to comes into sight, and a row of nobody's", "arrive.go", "\tn.show(p, a.Row)\n", "", 2000, ""},
-	{"what a row waits for comes into sight", "arrive.go", "\t\tn.show(p, to)\n", "", 20000, ""},
+	{"what a row waits for comes into sight", "arrive.go", "\t\tn.show(p, to)\n", "\t\t_ = to\n", 20000, ""},
+	{"so does what it needs besides", "arrive.go", "\t\tn.show(p, need)\n", "\t\t_ = need\n", 0, "TestWaitingBringsWhatItNeeds"},
+	{"a patient's row that waits brings the patient", "arrive.go", "\t\tn.enter(p, Owner(a.Row.Key), false)\n", "", 0, "TestWaitingBringsWhatItNeeds"},
 	{"for a user as public", "arrive.go", "\t\tn.Publish(a.Place.To...)\n", "", 0, "TestWaitingUserMakesPublic"},
 	{"a row says that it is public", "arrive.go", "\t\tn.Publish(a.Row)\n", "", 20000, ""},
 

@@ -23,8 +23,8 @@ func (n Node) Purge(p merge.Peer, o Owner) bool {
 func (e Entry) Purged(base uint64) bool { return e.Purge && e.Left(base) }
 
 // MayPurge reports whether this node deletes what it has of an owner now. whole: it has a child without a scope. pending: something of the
-// owner's rows is here that is newer than Purge.Ack and not from the parent, or changed since the last seal; or some row waits, or a load is under way
-// from the parent. What the parent did not have when the owner left brings the owner in again. Who is in a child's scope stays.
+// owner's rows is here that is newer than Purge.Ack and not from the parent, or changed since the last seal; or a row that stays refers to one of them; or some row waits, or a
+// load is under way from the parent. What the parent did not have when the owner left brings the owner in again. Who is in a child's scope stays.
 //
 // The caller deletes the rows of which [Node.Deletes] is true, with all that is known of them, and no tombstone stays; and writes Purge.Done.
 func (n Node) MayPurge(o Owner, whole, pending bool) bool {

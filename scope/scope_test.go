@@ -195,6 +195,22 @@ func TestSettledBringsTheOwnersItCameWith(t *testing.T) {
 	}
 }
 
+// A row that waits brings into sight all that it needs: a patient's own row the patient, whose tombstones the child may lack.
+func TestWaitingBringsWhatItNeeds(t *testing.T) {
+	_, n, p := hub(t)
+	a := came("p2")
+	n.Waits(p, a)
+	if !n.Entry(p, "p2").In() {
+		t.Error("a patient's own row waits, and the patient is not in scope")
+	}
+	a = came("o1", "p1")
+	a.Needs = []scope.Row{rowOf("c9")}
+	n.Waits(p, a)
+	if !n.Entry(p, "p1").In() || !n.Sight(p, rowOf("c9")).In() {
+		t.Error("what a row needs is out of sight")
+	}
+}
+
 func TestWaitingUserMakesPublic(t *testing.T) {
 	_, n, p := hub(t)
 	n.Waits(p, came("u1", "p2"))

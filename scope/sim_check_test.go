@@ -21,6 +21,9 @@ func (w *world) same(parent, child *site) string {
 			}
 			continue
 		}
+		if w.needsHidden(parent, child.name, k) {
+			continue
+		}
 		if !c.here || p.val != c.val {
 			return fmt.Sprintf("different: %s at %s and %s", k, parent.name, child.name)
 		}
@@ -41,6 +44,17 @@ func stampOf(r merge.Row, bit int) merge.Stamp {
 		}
 	}
 	return merge.Stamp{}
+}
+
+// needsHidden reports whether a row that a child may have refers, by a reference that says nothing of whose it is, to one that it may not
+// have. It waits there, until one of the two is put right.
+func (w *world) needsHidden(parent *site, child, key string) bool {
+	for _, t := range w.needs(key, parent.rows[key].val) {
+		if !w.inScope(parent, child, t) {
+			return true
+		}
+	}
+	return false
 }
 
 // hidden reports whether a row that belongs to nobody was left out when its child got a scope.
@@ -152,7 +166,7 @@ func (w *world) agreed(parent, child *site) string {
 // needless says which exception says nothing that the scope does not.
 func (w *world) needless(s *site, child string, p merge.Peer) string {
 	for row, since := range s.exceptions[p] {
-		if len(w.patients(row.Key)) > 1 || len(w.deletions)+w.restores > 0 || w.switched[child] {
+		if all := w.patients(row.Key); len(all) > 1 || all[""] || len(w.deletions)+w.restores > 0 || w.switched[child] {
 			continue
 		}
 		delete(s.exceptions[p], row)
@@ -268,6 +282,9 @@ func (w *world) check(silent bool) string {
 			gone := false
 			for _, o := range root.keys() {
 				gone = gone || s.parent != "" && w.out(s, scope.Owner(o))
+			}
+			if k.peer == s.parent && w.needsHidden(w.sites[s.parent], n, k.key) {
+				continue
 			}
 			if !((w.restores > 0 || w.readded) && q.Lost) && !(k.peer == s.parent && gone) {
 				return fmt.Sprintf("stuck: %s at %s", k.key, n)

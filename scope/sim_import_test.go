@@ -204,6 +204,11 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		alive, val = false, [cols]value{}
 	}
 	if alive && !s.refers(key, val) {
+		for _, t := range s.w.needs(key, q.val) {
+			if !s.here(t) {
+				arrival.Needs = append(arrival.Needs, rowOf(t))
+			}
+		}
 		n.Waits(p, arrival)
 		return false, false
 	}
@@ -242,7 +247,7 @@ func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
 		if !ok {
 			referrer = -1
 		}
-		for _, t := range s.w.refs(k, e.val) {
+		for _, t := range append(s.w.refs(k, e.val), s.w.needs(k, e.val)...) {
 			if target, ok := goes[t]; ok {
 				refs = append(refs, [2]int{referrer, target})
 			}

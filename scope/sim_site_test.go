@@ -11,8 +11,8 @@ import (
 )
 
 // The simulated data: rows with two columns. The first letter of a key is its table: patients (p), rows that refer to a patient (c), to such a
-// row (d), to two patients (r), users (u) that refer to a patient and are for all, and rows that belong to nobody (k). A reference of a
-// c row may be NULL.
+// row (d), to two patients (r), to a patient whose they are and to a c row (o), users (u) that refer to a patient and are for all, and rows that
+// belong to nobody (k). A reference of a c row may be NULL.
 const (
 	cols       = 3               // 0 is the row's existence; 1 and 2 are columns, some of them references
 	allColumns = 1<<cols - 1 - 1 // their bits
@@ -25,12 +25,20 @@ const deleted value = -1 // in records and histories of values: the row's deleti
 
 func above(table byte) byte {
 	switch table {
-	case 'c', 'r', 'u':
+	case 'c', 'r', 'u', 'o':
 		return 'p'
 	case 'd':
 		return 'c'
 	}
 	return 0
+}
+
+// needs are the rows that a row with these values refers to by the reference that says nothing of whose it is.
+func (w *world) needs(key string, val [cols]value) []string {
+	if key[0] == 'o' && w.target[val[2]] != "" {
+		return []string{w.target[val[2]]}
+	}
+	return nil
 }
 
 func isRef(key string, col int) bool {
@@ -41,7 +49,7 @@ func level(key string) int {
 	switch key[0] {
 	case 'p', 'k':
 		return 0
-	case 'd':
+	case 'd', 'o':
 		return 2
 	}
 	return 1
@@ -206,7 +214,7 @@ func (s *site) keys() []string { return slices.Sorted(maps.Keys(s.rows)) }
 func (s *site) here(key string) bool { return s.rows[key].here }
 
 func (s *site) refers(key string, val [cols]value) bool {
-	for _, t := range s.w.refs(key, val) {
+	for _, t := range append(s.w.refs(key, val), s.w.needs(key, val)...) {
 		if t != "" && !s.here(t) {
 			return false
 		}

@@ -112,7 +112,13 @@ func (s *site) Exceptions(p merge.Peer) []scope.Row {
 func (s *site) Waiting(p merge.Peer) (all []scope.Arrival) {
 	for _, k := range s.waiting() {
 		if q := s.wait[k]; q.Alive && s.links[k.peer].peer == p {
-			all = append(all, s.arrival(k.key, q))
+			a := s.arrival(k.key, q)
+			for _, t := range s.w.needs(k.key, q.val) {
+				if !s.here(t) {
+					a.Needs = append(a.Needs, rowOf(t))
+				}
+			}
+			all = append(all, a)
 		}
 	}
 	return all
@@ -218,6 +224,11 @@ func (s *site) doPurge() {
 			rows = append(rows, k)
 			pending = pending || e.NewerThan(s.purge[o].Ack, up.peer)
 		}
+		for k, e := range s.rows {
+			for _, t := range append(s.w.refs(k, e.val), s.w.needs(k, e.val)...) {
+				pending = pending || e.here && slices.Contains(rows, t) && !slices.Contains(rows, k)
+			}
+		}
 		if !s.node().MayPurge(o, whole, pending) {
 			continue
 		}
@@ -228,5 +239,8 @@ func (s *site) doPurge() {
 		u.Done = true
 		s.SetPurge(o, u)
 		s.w.tell("%s purges %s: %v", s.name, o, rows)
+		if s.w.restores > 0 { // its parent may have lost what it had acknowledged
+			s.w.forget()
+		}
 	}
 }

@@ -159,6 +159,20 @@ func (w *world) write(site, key string, bit int, target string) value {
 	return w.last
 }
 
+// refer has an o row refer to a c row of its patient's.
+func (w *world) refer(site, key string, v value, patient string, pick int) {
+	s := w.sites[site]
+	var found []string
+	for _, k := range s.keys() {
+		if e := s.rows[k]; k[0] == 'c' && e.here && w.target[e.val[1]] == patient {
+			found = append(found, k)
+		}
+	}
+	if key[0] == 'o' && len(found) > 0 {
+		w.target[v] = found[pick%len(found)]
+	}
+}
+
 func (w *world) insert(site, key string, pick int) {
 	s := w.sites[site]
 	if s.here(key) {
@@ -195,6 +209,7 @@ func (w *world) insert(site, key string, pick int) {
 	e.here = true
 	e.val = [cols]value{0, w.write(site, key, 1, target[1]), w.write(site, key, 2, target[2])}
 	s.rows[key] = e
+	w.refer(site, key, e.val[2], target[1], pick)
 	w.inserts = append(w.inserts, act{w.now, key, site})
 	w.of(s, key, true)
 	s.log = append(s.log, change{key, 'n', merge.Mask{}, w.clock(site), &was})
@@ -274,6 +289,9 @@ func (w *world) set(site, key string, bit int, target string) {
 	}
 	s.log = append(s.log, c)
 	e.val[bit] = v
+	if bit == 2 {
+		w.refer(site, key, v, w.target[e.val[1]], int(v))
+	}
 	s.rows[key] = e
 	w.of(s, key, false)
 }
@@ -301,7 +319,7 @@ func (w *world) delete(site, key string) {
 		return
 	}
 	for _, k := range s.keys() {
-		if s.here(k) && slices.Contains(w.refs(k, s.rows[k].val), key) {
+		if e := s.rows[k]; e.here && slices.Contains(append(w.refs(k, e.val), w.needs(k, e.val)...), key) {
 			w.delete(site, k)
 		}
 	}
@@ -447,6 +465,11 @@ func (w *world) restore(name string) {
 	w.sites[name] = b.backup()
 	w.restores++
 	w.tell("%s RESTORED%s", name, w.show(name))
+	w.forget()
+}
+
+// forget notes which values nobody holds any more.
+func (w *world) forget() {
 	held := map[value]bool{}
 	for _, s := range w.sites {
 		for _, e := range s.rows {
