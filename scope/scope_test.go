@@ -155,6 +155,44 @@ func TestBeginKeepsWhatWaitingRowsNeed(t *testing.T) {
 	}
 }
 
+// A scope ends and begins again: what the child had all the time it has since when it had, the rest since the scope ended.
+func TestEndAndBegin(t *testing.T) {
+	s, n, p := hub(t)
+	n.Admit(p, "p1", 0)
+	s.commit(false)
+	had := n.Sight(p, rowOf("c1"))
+	n.End(p)
+	s.commit(false)
+	ended := n.Child(p).Since
+	if !n.Child(p).Due(ended-1) || n.Child(p).Due(ended) {
+		t.Error("the child is not told once")
+	}
+	n.End(p) // it has everything already
+	if n.Child(p).Since != ended {
+		t.Error("a scope ends twice")
+	}
+	for key, want := range map[string]scope.Sight{"c1": had, "p2": scope.Sight(ended), "k1": scope.Always} {
+		if got := n.Sight(p, rowOf(key)); got != want {
+			t.Errorf("%s is in sight since %d, want %d", key, got, want)
+		}
+	}
+	n.Begin(p, []scope.Owner{"p2"})
+	s.commit(false)
+	for key, want := range map[string]scope.Sight{"c1": scope.Out, "p2": scope.Sight(ended), "p3": scope.Out} {
+		if got := n.Sight(p, rowOf(key)); got != want {
+			t.Errorf("%s is in sight since %d, want %d", key, got, want)
+		}
+	}
+	e1, e2, began := n.Entry(p, "p1"), n.Entry(p, "p2"), n.Child(p).Since
+	if e1.Gone != began || !e1.Left(began-1) || e1.Left(began) || !e2.Entered(began-1) || e2.Entered(began) {
+		t.Errorf("p1 %+v, p2 %+v, began %d", e1, e2, began)
+	}
+	n.Begin(p, nil)
+	if !n.Entry(p, "p2").In() {
+		t.Error("a scope begins twice")
+	}
+}
+
 func TestRuleTakesOutWhomItBrought(t *testing.T) {
 	s, n, p := hub(t)
 	n.Admit(p, "p1", 0)

@@ -114,6 +114,9 @@ func (w *world) agreed(parent, child *site) string {
 	p := parent.links[child.name].peer
 	if parent.children[p].All {
 		for o := range child.want {
+			if child.whole && child.rows[string(o)].Known {
+				return fmt.Sprintf("endless: %s asks for %s, who is there", child.name, o)
+			}
 			if parent.parent != "" && !parent.rows[string(o)].Known && parent.held[o] == 0 && !parent.want[o] && !w.left[parent.name][string(o)] && !w.denied[parent.name][string(o)] {
 				return fmt.Sprintf("unanswered: %s asks for %s, and %s does not", child.name, o, parent.name)
 			}
