@@ -358,6 +358,30 @@ func TestApprove(t *testing.T) {
 	}
 }
 
+func TestHear(t *testing.T) {
+	w := newWorld(trees[0], merge.Newest, nil)
+	s := w.sites["a"]
+	n := s.node()
+	for _, o := range []scope.Owner{"p1", "p2", "p3"} {
+		n.Ask(o)
+	}
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}, Denied: []scope.Owner{"p2"}}, 4, 2)
+	if n.Held("p1") != 4 || n.Held("p2") != 0 {
+		t.Errorf("holds %v", n.Holds())
+	}
+	if got := n.Asks(); !slices.Equal(got, []scope.Owner{"p3"}) {
+		t.Errorf("asks for %v", got)
+	}
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 6, 3)
+	if n.Held("p1") != 0 || n.Store.Purge("p1") != (scope.Purge{Told: 6, Ack: 3}) {
+		t.Errorf("holds %v, purges %+v", n.Holds(), n.Store.Purge("p1"))
+	}
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}}, 7, 3)
+	if n.Store.Purge("p1") != (scope.Purge{}) {
+		t.Error("who entered again is purged")
+	}
+}
+
 // A child that asks for very many is answered in turns.
 func TestAsksNoMoreThanMax(t *testing.T) {
 	w := newWorld(trees[0], merge.Newest, nil)

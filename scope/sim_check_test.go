@@ -87,7 +87,7 @@ func (w *world) out(child *site, patients ...scope.Owner) bool {
 // inScope reports whether all the patients that a live row of a site belongs to are in a child's scope, or the child, or all, may have it.
 func (w *world) inScope(s *site, child, key string) bool {
 	p := s.links[child].peer
-	return s.children[p].All || kindOf(key) == scope.Staff || kindOf(key) == scope.Common || key[0] == 'p' && s.public[rowOf(key)].In() || w.owned(s, p, key)
+	return s.children[p].All || kindOf(key) == scope.Staff || kindOf(key) == scope.Common || s.public[rowOf(key)].In() || w.owned(s, p, key)
 }
 
 func (w *world) owned(s *site, p merge.Peer, key string) bool {
@@ -96,6 +96,10 @@ func (w *world) owned(s *site, p merge.Peer, key string) bool {
 		return false
 	case key[0] == 'p':
 		return s.entries[p][scope.Owner(key)].In()
+	case key[0] == 'n' && s.here("p"+key[1:]):
+		return w.owned(s, p, "p"+key[1:])
+	case key[0] == 'n':
+		return s.exceptions[p][rowOf(key)].In()
 	}
 	nobodys := slices.Contains(w.refs(key, s.rows[key].val), "")
 	if nobodys {
@@ -187,6 +191,9 @@ func (w *world) sees(known map[string]bool, key string) bool {
 	if key == "" || key[0] == 'p' {
 		return known[key]
 	}
+	if key[0] == 'n' {
+		return known[""] || known["p"+key[1:]]
+	}
 	for i := 1; i < cols; i++ {
 		some := !isRef(key, i)
 		for t := range w.ever(key, i) {
@@ -238,7 +245,7 @@ func (w *world) reasons(s *site) string {
 		}
 	}
 	for r := range s.records {
-		if kindOf(r.key) != scope.Owned && (kindOf(r.key) != scope.Own || w.staff(r.key)) || r.val == deleted && len(w.patients(r.key)) == 0 {
+		if kindOf(r.key) == scope.Staff || kindOf(r.key) == scope.Common || w.staff(r.key) || r.val == deleted && len(w.patients(r.key)) == 0 {
 			continue
 		}
 		if !w.sees(known, r.key) || w.target[r.val] != "" && !w.sees(known, w.target[r.val]) {
@@ -256,13 +263,13 @@ func (w *world) confidential(f *file) {
 	}
 	p := s.links[f.dst].peer
 	for _, r := range f.rows {
-		if r.Alive && !w.inScope(s, f.dst, r.key) || r.key[0] == 'p' && s.public[rowOf(r.key)].In() && !w.staff(r.key) {
+		if r.Alive && !w.inScope(s, f.dst, r.key) || s.public[rowOf(r.key)].In() && !w.staff(r.key) {
 			w.blame(fmt.Sprintf("leak: %s, %s -> %s", r.key, f.src, f.dst))
 		}
 	}
 	for _, r := range f.records {
 		for _, o := range r.owners {
-			if !s.entries[p][o].In() && !(r.key == string(o) && w.staff(r.key)) {
+			if !s.entries[p][o].In() && !w.staff(r.key) {
 				w.blame(fmt.Sprintf("leak: record of %s, %s -> %s", r.key, f.src, f.dst))
 			}
 		}

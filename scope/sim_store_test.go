@@ -65,6 +65,12 @@ func (s *site) place(key string, alive bool, val [cols]value, owners []scope.Own
 		p.Owners = owners
 		return p
 	}
+	if key[0] == 'n' {
+		p.To = []scope.Row{{}}
+		if s.here("p" + key[1:]) {
+			p.To[0] = rowOf("p" + key[1:])
+		}
+	}
 	for _, t := range s.w.refs(key, val) {
 		p.To = append(p.To, rowOf(t))
 	}

@@ -71,6 +71,7 @@ type world struct {
 	inserts   []act
 
 	purges   bool            // patients who leave are purged, some of them
+	persons  bool            // patients have a row of a person too
 	readded  bool            // a peer was removed and added again
 	ruled    map[string]bool // children whose scope a rule fills
 	switched map[string]bool // nodes that ever got a scope, or lost it, while at work
@@ -133,6 +134,14 @@ const birth = 1767225600000000
 func (w *world) clock(site string) int64          { return max(100, birth+int64(w.now)*10+w.skew[site]) }
 func (w *world) clockOfHeaders(site string) int64 { return w.day + int64(w.now)*10 + w.skew[site] }
 
+// person returns the key of a patient's person: "" if there is none, or it is no patient.
+func (w *world) person(key string) string {
+	if !w.persons || key[0] != 'p' {
+		return ""
+	}
+	return "n" + key[1:]
+}
+
 // refs are the rows that a row with these values refers to: "" where that is NULL.
 func (w *world) refs(key string, val [cols]value) []string {
 	var s []string
@@ -178,8 +187,12 @@ func (w *world) insert(site, key string, pick int) {
 	if s.here(key) {
 		return
 	}
+	if n := w.person(key); n != "" {
+		w.insert(site, n, pick)
+		w.moved.note(n, key)
+	}
 	var target [cols]string
-	if table := above(key[0]); table != 0 {
+	if table := w.above(key[0]); table != 0 {
 		var found []string
 		for _, k := range s.keys() {
 			if k[0] == table && s.here(k) {
@@ -220,7 +233,7 @@ func (w *world) insert(site, key string, pick int) {
 func (w *world) of(s *site, key string, inserted bool) {
 	owners := s.node().Owners(rowOf(key))
 	for _, o := range owners {
-		if key[0] != 'p' || inserted || !w.staff(key) {
+		if key[0] != 'p' && key[0] != 'n' || inserted || !w.staff(key) {
 			w.reason.note(s.name, string(o))
 		}
 	}
@@ -245,6 +258,11 @@ func (w *world) found(site, key string) {
 	if s.epoch() == 0 {
 		s.commit(true)
 	}
+	if n := w.person(key); n != "" && s.here(n) && !s.rows[n].Known {
+		e := s.rows[n]
+		e.Row = merge.Stamper{Self: site, Epoch: 1}.Found(merge.Bits(allColumns))
+		s.rows[n] = e
+	}
 	if e, ok := s.rows[key]; ok {
 		e.Row = merge.Stamper{Self: site, Epoch: 1}.Found(merge.Bits(allColumns))
 		s.rows[key] = e
@@ -257,7 +275,7 @@ func (w *world) found(site, key string) {
 func (w *world) edit(site, key string, bit, pick int) {
 	target := ""
 	if isRef(key, bit) {
-		target = fmt.Sprintf("%c%d", above(key[0]), pick%3+1)
+		target = fmt.Sprintf("%c%d", w.above(key[0]), pick%3+1)
 		if w.nulls && key[0] == 'c' && pick == 3 {
 			w.set(site, key, bit, "")
 			return
@@ -523,6 +541,9 @@ func (w *world) ever(key string, bit int) map[string]bool {
 func (w *world) patients(key string) map[string]bool {
 	if key == "" || key[0] == 'p' {
 		return map[string]bool{key: true}
+	}
+	if key[0] == 'n' {
+		return map[string]bool{"": true, "p" + key[1:]: true}
 	}
 	all := map[string]bool{}
 	for i := 1; i < cols; i++ {

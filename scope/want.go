@@ -109,7 +109,7 @@ func (n Node) Rejoin(common uint64) (lacks bool) {
 // had left, that a person had refused, or that it had got a scope, is void: an old file must not bring back who left.
 func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool) {
 	c := n.Child(p)
-	for _, o := range wants {
+	for _, o := range wants[:min(len(wants), MaxWants)] {
 		e := n.Entry(p, o)
 		void := max(e.Gone, e.Denied)
 		if !c.All {
