@@ -373,11 +373,11 @@ func TestHear(t *testing.T) {
 		t.Errorf("asks for %v", got)
 	}
 	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 6, 3)
-	if n.Held("p1") != 0 || n.Store.Purge("p1") != (scope.Purge{Told: 6, Ack: 3}) {
-		t.Errorf("holds %v, purges %+v", n.Holds(), n.Store.Purge("p1"))
+	if n.Held("p1") != 0 || n.Purging("p1") != (scope.Purge{Told: 6, Ack: 3}) {
+		t.Errorf("holds %v, purges %+v", n.Holds(), n.Purging("p1"))
 	}
 	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}}, 7, 3)
-	if n.Store.Purge("p1") != (scope.Purge{}) {
+	if n.Purging("p1") != (scope.Purge{}) {
 		t.Error("who entered again is purged")
 	}
 }

@@ -44,7 +44,7 @@ func (w *world) leave(name, key string, purge bool) {
 			w.gone(name, key)
 			w.tell("and is purged there")
 			for k, e := range s.rows {
-				if s.node().Deletes(scope.Owner(key), rowOf(k)) {
+				if s.node().Purges(scope.Owner(key), rowOf(k)) {
 					e.Row = e.Reclaim(p, 0, s.Epoch())
 					s.rows[k] = e
 				}

@@ -59,12 +59,12 @@ func (n Node) Hear(s Said, upto, ack uint64) {
 		n.SetWant(o, false)
 	}
 	for _, o := range s.Purge {
-		n.SetPurge(o, Purge{Told: upto, Ack: ack, Done: n.Store.Purge(o).Done})
+		n.SetPurging(o, Purge{Told: upto, Ack: ack, Done: n.Purging(o).Done})
 	}
 	for _, o := range s.Entered {
 		n.SetHeld(o, upto)
 		n.SetWant(o, false)
-		n.SetPurge(o, Purge{})
+		n.SetPurging(o, Purge{})
 	}
 	if lost {
 		n.askForChildren()
@@ -89,10 +89,10 @@ func (n Node) askForChildren() {
 // again: this node asks again for whom it was told of since then. It reports whether it has deleted rows since that the parent believes it to have:
 // then the caller adds the parent again, so that all is sent anew.
 func (n Node) Rejoin(common uint64) (lacks bool) {
-	for _, o := range n.Purges() {
-		if u := n.Store.Purge(o); u.Told > common {
+	for _, o := range n.Purgings() {
+		if u := n.Purging(o); u.Told > common {
 			lacks = lacks || u.Done
-			n.SetPurge(o, Purge{})
+			n.SetPurging(o, Purge{})
 		}
 	}
 	for _, o := range n.Holds() {
