@@ -1,6 +1,7 @@
 package scope_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -379,6 +380,116 @@ func TestHear(t *testing.T) {
 	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}}, 7, 3)
 	if n.Purging("p1") != (scope.Purge{}) {
 		t.Error("who entered again is purged")
+	}
+}
+
+// A middle node gets a scope: it holds whom it is told of alone, and asks for whom its children have.
+func TestHearOfAScopeThatBegins(t *testing.T) {
+	w := newWorld(trees[4], merge.Newest, nil)
+	s := w.sites["a"]
+	n, p := s.node(), s.links["d"].peer
+	s.children[p] = scope.Child{}
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1", "p2"}}, 1, 0)
+	n.Hear(scope.Said{Whole: true}, 2, 0)
+	n.Admit(p, "p1", 0)
+	n.Admit(p, "p3", 0)
+	n.Leave(p, "p4")
+	for _, o := range n.Wants() {
+		n.SetWant(o, false)
+	}
+	n.Hear(scope.Said{Entered: []scope.Owner{"p4"}}, 3, 0)
+	if got := n.Holds(); !slices.Equal(got, []scope.Owner{"p4"}) || n.Whole() {
+		t.Errorf("holds %v, whole %v", got, n.Whole())
+	}
+	if got := n.Asks(); !slices.Equal(got, []scope.Owner{"p1", "p3"}) {
+		t.Errorf("asks for %v", got)
+	}
+}
+
+// Who is in a child's scope is asked for upwards, also where a scope begins, and one that ends answers what a person had not.
+func TestScopeThatBeginsOrEndsAsksUpwards(t *testing.T) {
+	w := newWorld(trees[4], merge.Newest, nil)
+	s := w.sites["a"]
+	n, p := s.node(), s.links["d"].peer
+	n.Begin(p, []scope.Owner{"p1"})
+	s.commit(false)
+	if got := n.Entry(p, "p1").Since; got != uint64(scope.Always) {
+		t.Errorf("who stays is in scope since %d", got)
+	}
+	if got := n.Asks(); !slices.Equal(got, []scope.Owner{"p1"}) {
+		t.Errorf("asks for %v", got)
+	}
+	c := n.Child(p)
+	c.Approve = true
+	n.SetChild(p, c)
+	n.Request(p, []scope.Owner{"p2"}, 9, 9, true)
+	if n.Want("p2") {
+		t.Error("asks for whom nobody approved")
+	}
+	n.End(p)
+	if got := n.Asks(); !slices.Equal(got, []scope.Owner{"p1", "p2"}) || n.Entry(p, "p2").Asked {
+		t.Errorf("asks for %v", got)
+	}
+}
+
+func TestPurge(t *testing.T) {
+	s, n, p := hub(t)
+	n.Admit(p, "p1", 0)
+	s.commit(false)
+	if n.Purge(p, "p2") || !n.Purge(p, "p1") {
+		t.Error("p1 leaves, and p2 was not in")
+	}
+	if e := n.Entry(p, "p1"); !e.Purged(0) || e.Purged(e.Gone) || e.In() {
+		t.Errorf("%+v", e)
+	}
+	n.Admit(p, "p1", 0)
+	if e := n.Entry(p, "p1"); e.Purged(0) {
+		t.Errorf("entered again: %+v", e)
+	}
+
+	w := newWorld(trees[0], merge.Newest, nil)
+	s = w.sites["a"]
+	n = s.node()
+	w.insert("a", "p1", 0)
+	w.insert("a", "c1", 0)
+	s.seal()
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1)
+	if n.MayPurge("p1", true, false) || n.MayPurge("p1", false, true) || n.MayPurge("p2", false, false) || !n.MayPurge("p1", false, false) {
+		t.Error("a parent purges, or what is pending is purged, or who is not told of, or nobody")
+	}
+	if !n.Purges("p1", rowOf("c1")) || n.Purges("p2", rowOf("c1")) {
+		t.Error("not the patient's rows go")
+	}
+	n.Publish(rowOf("p1"))
+	if n.Purges("p1", rowOf("p1")) {
+		t.Error("a public row goes")
+	}
+	u := n.Purging("p1")
+	u.Done = true
+	n.SetPurging("p1", u)
+	if n.MayPurge("p1", false, false) {
+		t.Error("purged twice")
+	}
+	if n.Rejoin(3) || !n.Rejoin(2) || n.Rejoin(0) {
+		t.Error("the parent that was restored to before believes that this node has the rows")
+	}
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1)
+	n.Ask("p1")
+	if n.MayPurge("p1", false, false) {
+		t.Error("who is asked for is purged")
+	}
+}
+
+// A header asks for no more than it may.
+func TestRequestIsBounded(t *testing.T) {
+	s, n, p := hub(t)
+	var wants []scope.Owner
+	for i := range scope.MaxWants + 7 {
+		wants = append(wants, scope.Owner(fmt.Sprint("p", i)))
+	}
+	n.Request(p, wants, 0, 0, true)
+	if got := len(s.Entries(p)); got != scope.MaxWants {
+		t.Errorf("%d enter", got)
 	}
 }
 
