@@ -102,6 +102,7 @@ var mutants = []mutant{
 	{"what waits keeps what it needs when a scope begins", "set.go", "\tn.awaitAll(p)\n", "", 0, "TestBeginKeepsWhatWaitingRowsNeed"},
 	{"a scope that ends answers what a person had not", "set.go", "\t\t\te.Asked = false\n\t\t\tn.SetEntry(p, o, e)\n\t\t\tn.Ask(o)\n", "", 0, "TestScopeThatBeginsOrEndsAsksUpwards"},
 	{"a node with children purges nobody", "purge.go", " && !children && ", " && ", 20000, ""},
+	{"who was deleted is not purged", "purge.go", "!n.Place(row).Alive || ", "", 0, "TestPurge"},
 	{"nor is purged what the parent did not have when the patient left", "purge.go", " && !pending\n", "\n", 20000, ""},
 	{"tombstones outlive a purge", "purge.go", "return place.Alive && slices", "return slices", 20000, ""},
 	{"who entered again is not purged", "want.go", "n.SetPurging(o, Purge{})\n\t}\n\tif lost", "}\n\tif lost", 0, "TestHear"},

@@ -100,8 +100,8 @@ func (n Node) ownersAt(row Row, at Place, steps int) (owners []Owner, known bool
 	return owners, true
 }
 
-// Bury returns the owners to keep with the tombstone of a row that dies, or of which a tombstone comes in with some owners: those that it
-// had here. It is asked before the row is deleted.
+// Bury returns the owners to keep with a row's tombstone: those that the row had here, else those that it has already, else those
+// that came, with a tombstone or by what a live row refers to that falls to the one here. It is asked before the row is deleted.
 func (n Node) Bury(row Row, came []Owner) []Owner {
 	place := n.Place(row)
 	if owners := n.OwnersAt(row, place); place.Alive && len(owners) > 0 {

@@ -7,10 +7,13 @@ import (
 )
 
 // Purge is [Node.Leave], and tells the child to delete what it has of the owner, once its parent has all of that. In the same epoch the
-// caller counts all rows of the owner's as made here that came from the child (see merge.Row.Reclaim): the child will not have them,
-// and is to be sent them if the owner enters again.
-func (n Node) Purge(p merge.Peer, o Owner) bool {
-	if !n.Leave(p, o) {
+// caller counts all rows of the owner's as made here that came from the child (see merge.Row.Reclaim), public ones too: the child will not have
+// them, and is to be sent them if the owner enters again; what is public it is sent now, or it would not know.
+//
+// row is the owner's own. Who was deleted here is not purged: what is left of them may be others' or nobody's here, and the child does not know.
+func (n Node) Purge(p merge.Peer, row Row) bool {
+	o := Owner(row.Key)
+	if !n.Place(row).Alive || !n.Leave(p, o) {
 		return false
 	}
 	e := n.Entry(p, o)

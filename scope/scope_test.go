@@ -436,8 +436,12 @@ func TestPurge(t *testing.T) {
 	s, n, p := hub(t)
 	n.Admit(p, "p1", 0)
 	s.commit(false)
-	if n.Purge(p, "p2") || !n.Purge(p, "p1") {
+	if n.Purge(p, rowOf("p2")) || !n.Purge(p, rowOf("p1")) {
 		t.Error("p1 leaves, and p2 was not in")
+	}
+	n.Admit(p, "p9", 0)
+	if n.Purge(p, rowOf("p9")) || !n.Entry(p, "p9").In() {
+		t.Error("who is not here is purged")
 	}
 	if e := n.Entry(p, "p1"); !e.Purged(0) || e.Purged(e.Gone) || e.In() {
 		t.Errorf("%+v", e)

@@ -204,7 +204,11 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 	if q.Alive {
 		came = n.OwnersAt(row, arrival.Place)
 	}
-	buried, view := n.Bury(row, q.owners), n.Look(row)
+	buried := q.owners
+	if q.Alive {
+		buried = came
+	}
+	buried, view := n.Bury(row, buried), n.Look(row)
 	var person scope.View
 	if k := s.w.person(key); k != "" {
 		person = n.Look(rowOf(k))
@@ -238,11 +242,12 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 	}
 	if out.Changed {
 		e.Row, e.here, e.val = out.Row, alive, val
-		if !e.Alive {
-			e.owners = buried
-		}
-		s.rows[key], wrote = e, true
+		wrote = true
 	}
+	if !e.Alive {
+		e.owners = buried
+	}
+	s.rows[key] = e
 	n.Follow(view)
 	if s.w.person(key) != "" {
 		n.Follow(person)
