@@ -103,6 +103,66 @@ func (b *blind) Entry(merge.Peer, scope.Owner) (e scope.Entry) { return e }
 func (b *blind) Exception(merge.Peer, scope.Row) scope.Sight   { return scope.Out }
 func (b *blind) Public(scope.Row) scope.Sight                  { return scope.Out }
 
+// A row in a child's sight comes to refer to one of nobody's: that one comes into sight too, or the child could not take the row.
+func TestRowThatComesToBeNobodys(t *testing.T) {
+	s, n, p := hub(t)
+	s.w.nulls = true
+	s.w.insert("h", "d1", 0)
+	s.w.insert("h", "c2", 2)
+	s.seal()
+	n.Admit(p, "p1", 0)
+	s.commit(false)
+	if !n.Sight(p, rowOf("d1")).In() || n.Sight(p, rowOf("c2")).In() {
+		t.Fatal("not d1 is in sight alone")
+	}
+	s.w.set("h", "d1", 1, "c2")
+	s.seal()
+	if !n.Sight(p, rowOf("d1")).In() || !n.Sight(p, rowOf("c2")).In() {
+		t.Error("d1 and what it refers to are not in sight")
+	}
+}
+
+func TestBeginEndsExceptions(t *testing.T) {
+	s, n, p := hub(t)
+	n.SetException(p, rowOf("c1"), 2)
+	n.SetException(p, rowOf("d9"), 2)
+	n.End(p)
+	s.commit(false)
+	n.Begin(p, []scope.Owner{"p2"})
+	if got := n.Exceptions(p); len(got) != 1 || got[0] != rowOf("d9") {
+		t.Errorf("exceptions %v", got)
+	}
+}
+
+func TestRecordOwners(t *testing.T) {
+	here, came := []scope.Owner{"p1"}, []scope.Owner{"p2"}
+	for _, c := range []struct {
+		conflict merge.Conflict
+		want     []scope.Owner
+	}{
+		{merge.Conflict{}, here},
+		{merge.Conflict{Incoming: true}, came},
+		{merge.Conflict{Deletion: true}, came}, // of the row that comes back
+		{merge.Conflict{Deletion: true, Incoming: true}, here},
+	} {
+		if got := scope.RecordOwners(c.conflict, here, came); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v", c.conflict, got)
+		}
+	}
+}
+
+func TestRowThatIsSaidToBePublic(t *testing.T) {
+	_, n, p := hub(t)
+	for i, call := range []func(merge.Peer, scope.Arrival){n.Settled, n.Waits} {
+		a := came([]string{"p1", "p2"}[i])
+		a.Public, a.News = true, false
+		call(p, a)
+		if !n.Public(a.Row).In() || n.Entry(p, scope.Owner(a.Row.Key)).In() {
+			t.Errorf("%s is not public, or in the scope", a.Row.Key)
+		}
+	}
+}
+
 func TestBury(t *testing.T) {
 	s, n, _ := hub(t)
 	if got := n.Bury(rowOf("c1"), []scope.Owner{"p9"}); !slices.Equal(got, []scope.Owner{"p1"}) {
