@@ -111,6 +111,8 @@
 //	lost          0; otherwise its id: its sender was restored since, and may not have it any more
 //	versions      record of merge.Waiting
 //	content       record of the values that came: of a reference the key of its row
+//	size          bytes of versions and content
+//	deletion      1: what waits is a deletion
 //	since_epoch   merge.Waiting.Since
 //	reason, column_name, awaited_table, awaited_key, text   why it waits, see Reason
 //	since         when the first version of it came that could not be applied

@@ -33,11 +33,14 @@ func stepsFrom3() []upgradeStep {
 		{"add to versions who added rows", 3, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_version"), "added_by")
 		}},
-		{"add which rows that wait were dropped", 3, func(ctx context.Context, u *upgrade) error {
-			if err := u.add(ctx, layoutOf("omsync_waiting"), "dropped_at", "dropped_by", "dropped_why"); err != nil {
+		{"add which rows that wait were dropped, and what is counted of them", 3, func(ctx context.Context, u *upgrade) error {
+			if err := u.add(ctx, layoutOf("omsync_waiting"), "size", "deletion", "dropped_at", "dropped_by", "dropped_why"); err != nil {
 				return err
 			}
-			return u.indexDropped(ctx)
+			if err := sqldb.Exec(ctx, u.c, `UPDATE omsync_waiting SET size = LENGTH(versions) + LENGTH(content), deletion = LOCATE('"alive":false', versions) > 0 WHERE size = 0`); err != nil {
+				return err
+			}
+			return u.indexWaiting(ctx)
 		}},
 		{"make omsync_rule", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_rule") }},
 		{"make omsync_resolution", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
@@ -55,8 +58,9 @@ func stepsFrom3() []upgradeStep {
 	}
 }
 
-// indexDropped gives omsync_waiting the indexes by which dropped rows are told from others, unless it has them: a table that was copied has.
-func (u *upgrade) indexDropped(ctx context.Context) error {
+// indexWaiting gives omsync_waiting the indexes by which dropped rows are told from others and rows are counted, unless it has them: a table that
+// was copied has.
+func (u *upgrade) indexWaiting(ctx context.Context) error {
 	has := false
 	err := sqldb.Each(ctx, u.c, "SHOW INDEX FROM omsync_waiting WHERE Key_name = 'dropped_at'", func([]sql.RawBytes) error {
 		has = true
@@ -65,7 +69,8 @@ func (u *upgrade) indexDropped(ctx context.Context) error {
 	if err != nil || has {
 		return err
 	}
-	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting DROP KEY tried, ADD KEY tried (peer_id, dropped_at, tried_at), ADD KEY (dropped_at)")
+	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting DROP KEY tried, ADD KEY tried (peer_id, dropped_at, tried_at), ADD KEY (dropped_at), "+
+		"ADD KEY counted (peer_id, table_id, reason, dropped_at, deletion, lost, since, size)")
 }
 
 // sharedTable is a table of which columns share a bit.
@@ -203,7 +208,7 @@ func (u *upgrade) ownWaiting(ctx context.Context, table uint64, own merge.Mask) 
 	})
 	for id, b := range records {
 		if err == nil {
-			_, err = u.c.ExecContext(ctx, "UPDATE omsync_waiting SET versions = ? WHERE id = ?", b, id)
+			_, err = u.c.ExecContext(ctx, "UPDATE omsync_waiting SET versions = ?, size = ? + LENGTH(content) WHERE id = ?", b, len(b), id)
 		}
 	}
 	return err
