@@ -52,7 +52,7 @@
 //	for each row:
 //	    in.Since = node.Sight(peer, row).Since()           // from a child; from the parent 0
 //	    here, came := node.Owners(row), node.OwnersAt(row, arrival.Place) // for the records: RecordOwners
-//	    owners := node.Bury(row, came)                     // kept with the tombstone, if there is one afterwards: of a tombstone came is what came with it
+//	    owners := node.Bury(row, came with the tombstone)  // kept with the tombstone, if it dies, or is known by its tombstone alone
 //	    view := node.Look(row)
 //	    merge's Settle, and the row is written
 //	    node.Follow(view)                                  // if it was settled

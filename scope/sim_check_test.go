@@ -57,9 +57,10 @@ func (w *world) needsHidden(parent *site, child, key string) bool {
 	return false
 }
 
-// hidden reports whether a row that belongs to nobody was left out when its child got a scope.
+// hidden reports whether a row, or its tombstone, that belongs to nobody was left out when its child got a scope.
 func (w *world) hidden(parent, child *site, key string) bool {
-	return w.switched[child.name] && w.patients(key)[""]
+	p := parent.rows[key]
+	return w.switched[child.name] && (w.patients(key)[""] || !p.here && len(p.owners) == 0)
 }
 
 // parted reports whether a row belonged to several patients one of whom has left a child's scope at some time.

@@ -204,11 +204,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 	if q.Alive {
 		came = n.OwnersAt(row, arrival.Place)
 	}
-	buried := q.owners
-	if q.Alive {
-		buried = came
-	}
-	buried, view := n.Bury(row, buried), n.Look(row)
+	buried, view := n.Bury(row, q.owners), n.Look(row)
 	var person scope.View
 	if k := s.w.person(key); k != "" {
 		person = n.Look(rowOf(k))
@@ -242,12 +238,11 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 	}
 	if out.Changed {
 		e.Row, e.here, e.val = out.Row, alive, val
-		wrote = true
+		if !e.Alive {
+			e.owners = buried
+		}
+		s.rows[key], wrote = e, true
 	}
-	if !e.Alive {
-		e.owners = buried
-	}
-	s.rows[key] = e
 	n.Follow(view)
 	if s.w.person(key) != "" {
 		n.Follow(person)
