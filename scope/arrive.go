@@ -11,8 +11,9 @@ type Arrival struct {
 	Public bool  // the peer says that all may have the row
 }
 
-// Waits is to be called for a live row of a peer's that has to wait, and each time it was tried again in vain: what it refers to comes into the
-// child's sight, a person that a user names into everybody's, and so does what it needs by references that say nothing of whose it is. So the child is sent the tombstone that it lacks, and brings back the row whole.
+// Waits is to be called for a live row of a peer's that has to wait, and each time it was tried again in vain: what it refers to, and what else
+// it needs, comes into the child's sight, a person that a user names into everybody's. So the child is sent the tombstone that it
+// lacks, and brings the row back whole.
 func (n Node) Waits(p merge.Peer, a Arrival) {
 	n.says(a)
 	if a.News && n.scopes(p) {
@@ -20,10 +21,10 @@ func (n Node) Waits(p merge.Peer, a Arrival) {
 	}
 }
 
-// Settled is to be called for a row of a peer's that was settled, after [Node.Follow], and for a tombstone. Who sends news of a row has its owners in
-// scope: those it came with, and those it has here now. A row that belongs to nobody comes into the child's sight by itself, and so does a
-// tombstone that the row fell to. A public row brings nobody, nor does a row with nothing new: or who has left came back
-// with a file made from the beginning.
+// Settled is to be called for a row of a peer's that was settled, after [Node.Follow], and for a tombstone. Who sends news of a row has its
+// owners in scope: those it came with, and those it has here now. A row that belongs to nobody comes into the child's sight by itself, and so
+// does a tombstone that the row fell to. A public row brings nobody, nor does a row with nothing new: or who has left would come back with
+// a file made from the beginning.
 func (n Node) Settled(p merge.Peer, a Arrival) {
 	n.says(a)
 	if !a.News || !a.Place.Alive || !n.scopes(p) {

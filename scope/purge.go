@@ -26,9 +26,9 @@ func (n Node) Purge(p merge.Peer, row Row) bool {
 func (e Entry) Purged(base uint64) bool { return e.Purge && e.Left(base) }
 
 // MayPurge reports whether this node deletes what it has of an owner now. children: it is a parent itself; such a node purges nobody, for a
-// child keeps whom it had, and may refer to them again. pending: a row of the owner's that is alive here has something that is newer than Purge.Ack and not
-// from the parent, or that changed since the last seal; or a row that stays refers to one of them; or some row waits, or a load is
-// under way from the parent. What the parent did not have when the owner left brings the owner in again.
+// child keeps whom it had, and may refer to them again. pending: a row of the owner's that is alive here has something that is newer than
+// Purge.Ack and not from the parent, or that changed since the last seal; or a row that stays refers to one of them; or some row waits, or
+// a load is under way from the parent. What the parent did not have when the owner left brings the owner in again.
 //
 // The caller deletes the rows of which [Node.Purges] is true, with all that is known of them, without a tombstone, and writes Purge.Done.
 func (n Node) MayPurge(o Owner, children, pending bool) bool {

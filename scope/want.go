@@ -16,7 +16,7 @@ type Said struct {
 
 // Ask notes that this node asks its parent for an owner, unless the parent said that this node has it.
 func (n Node) Ask(o Owner) {
-	if n.HasParent() && n.Held(o) == 0 && !n.Want(o) && !n.answered(o) {
+	if n.HasParent() && !n.Want(o) && !n.answered(o) {
 		n.SetWant(o, true)
 	}
 }
