@@ -162,6 +162,10 @@ func TestScopeThatBeginsOrEndsAsksUpwards(t *testing.T) {
 	w := newWorld(trees[4], merge.Newest, nil)
 	s := w.sites["a"]
 	n, p := s.node(), s.links["d"].peer
+	w.insert("a", "p1", 0)
+	s.seal()
+	w.insert("a", "p2", 0)
+	s.seal()
 	n.Begin(p, []scope.Owner{"p1"})
 	s.commit(false)
 	if got := n.Entry(p, "p1").Since; got != uint64(scope.Always) {
@@ -218,6 +222,10 @@ func TestPurge(t *testing.T) {
 	n.Publish(rowOf("p1"))
 	if n.Purges("p1", rowOf("p1")) {
 		t.Error("a public row goes")
+	}
+	dead := map[scope.Row]scope.Place{rowOf("p3"): {Kind: scope.Own}, rowOf("c3"): {Kind: scope.Owned, Owners: []scope.Owner{"p3"}}}
+	if n := n.Before(dead); n.Purges("p3", rowOf("p3")) || n.Purges("p3", rowOf("c3")) {
+		t.Error("a tombstone goes")
 	}
 	u := n.Purging("p1")
 	u.Done = true
