@@ -130,8 +130,8 @@
 //	state         active, suspended or removed
 //	card          its card, with its public keys
 //	link          record of merge.Link
-//	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs, and of what is
-//	              owed to the peer for that
+//	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs, of columns that
+//	              were new to it, and of what is owed to the peer for that
 //	heard         record of what the peer's headers said that its program reads, see package features; NULL: nothing
 //	used          record of what the peer has used of its quotas, and of what stopped it; NULL: nothing
 //	acked_epoch   this node's epoch up to which the peer has everything; a copy of what stands in link

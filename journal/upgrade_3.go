@@ -33,14 +33,11 @@ func stepsFrom3() []upgradeStep {
 		{"add to versions who added rows", 3, func(ctx context.Context, u *upgrade) error {
 			return u.add(ctx, layoutOf("omsync_version"), "added_by")
 		}},
-		{"add which rows that wait were dropped, and what is counted of them", 3, func(ctx context.Context, u *upgrade) error {
+		{"add which rows that wait were dropped", 3, func(ctx context.Context, u *upgrade) error {
 			if err := u.add(ctx, layoutOf("omsync_waiting"), "size", "deletion", "dropped_at", "dropped_by", "dropped_why"); err != nil {
 				return err
 			}
-			if err := sqldb.Exec(ctx, u.c, `UPDATE omsync_waiting SET size = LENGTH(versions) + LENGTH(content), deletion = LOCATE('"alive":false', versions) > 0 WHERE size = 0`); err != nil {
-				return err
-			}
-			return u.indexWaiting(ctx)
+			return u.indexDropped(ctx)
 		}},
 		{"make omsync_rule", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_rule") }},
 		{"make omsync_resolution", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
@@ -58,9 +55,8 @@ func stepsFrom3() []upgradeStep {
 	}
 }
 
-// indexWaiting gives omsync_waiting the indexes by which dropped rows are told from others and rows are counted, unless it has them: a table that
-// was copied has.
-func (u *upgrade) indexWaiting(ctx context.Context) error {
+// indexDropped gives omsync_waiting the indexes by which dropped rows are told from others, unless it has them: a table that was copied has.
+func (u *upgrade) indexDropped(ctx context.Context) error {
 	has := false
 	err := sqldb.Each(ctx, u.c, "SHOW INDEX FROM omsync_waiting WHERE Key_name = 'dropped_at'", func([]sql.RawBytes) error {
 		has = true
@@ -69,8 +65,7 @@ func (u *upgrade) indexWaiting(ctx context.Context) error {
 	if err != nil || has {
 		return err
 	}
-	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting DROP KEY tried, ADD KEY tried (peer_id, dropped_at, tried_at), ADD KEY (dropped_at), "+
-		"ADD KEY counted (peer_id, table_id, reason, dropped_at, deletion, lost, since, size)")
+	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting DROP KEY tried, ADD KEY tried (peer_id, dropped_at, tried_at), ADD KEY (dropped_at)")
 }
 
 // sharedTable is a table of which columns share a bit.

@@ -62,7 +62,7 @@ func TestUpgradeOfFormat3(t *testing.T) {
 				return nil
 			}))
 			o := upgradeOptions()
-			for _, s := range stepsFrom3() {
+			for _, s := range slices.Concat(stepsFrom3(), stepsFrom4()) {
 				o.After = func(step string) error {
 					if step == s.name {
 						return errKilled

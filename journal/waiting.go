@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -244,16 +246,24 @@ func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16
 	return out, nil
 }
 
-// WaitingPeers returns the peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
-func WaitingPeers(ctx context.Context, q sqldb.DB) (out []merge.Peer, err error) {
-	// One look into the index for each peer, whatever the server takes for cheaper.
-	err = sqldb.Each(ctx, q, "SELECT id, (SELECT tried_at FROM omsync_waiting w FORCE INDEX (tried) WHERE w.peer_id = p.id AND w.dropped_at = 0 ORDER BY tried_at LIMIT 1) AS tried FROM omsync_peer p HAVING tried IS NOT NULL ORDER BY 2, 1", func(r []sql.RawBytes) error {
-		out = append(out, merge.Peer(sqldb.Uint(r[0])))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read of whom rows wait: %w", err)
+// WaitingPeers returns those of some peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
+func WaitingPeers(ctx context.Context, q sqldb.DB, peers []merge.Peer) (out []merge.Peer, err error) {
+	tried := map[merge.Peer]int64{}
+	for some := range slices.Chunk(peers, 100) {
+		var looks []string // one into the index for each: a server may read all rows for a question that names no peer
+		for _, p := range some {
+			looks = append(looks, fmt.Sprintf("(SELECT peer_id, tried_at FROM omsync_waiting FORCE INDEX (tried) WHERE peer_id = %d AND dropped_at = 0 ORDER BY tried_at LIMIT 1)", p))
+		}
+		err := sqldb.Each(ctx, q, strings.Join(looks, " UNION ALL "), func(r []sql.RawBytes) error {
+			p := merge.Peer(sqldb.Uint(r[0]))
+			out, tried[p] = append(out, p), sqldb.Int(r[1])
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read of whom rows wait: %w", err)
+		}
 	}
+	slices.SortFunc(out, func(a, b merge.Peer) int { return cmp.Or(cmp.Compare(tried[a], tried[b]), cmp.Compare(a, b)) })
 	return out, nil
 }
 
@@ -306,43 +316,6 @@ func Awaited(ctx context.Context, q sqldb.DB) (map[uint16]bool, error) {
 	return out, nil
 }
 
-// A WaitingCount says how many rows wait for one reason.
-type WaitingCount struct {
-	Peer   merge.Peer
-	Table  uint16
-	Reason ReasonCode
-	Rows   int64
-	Bytes  int64
-	Since  int64  // µs since 1970 UTC, of the oldest
-	Text   string // of one of them
-}
-
-// CountWaitingRows counts the rows that wait and were not dropped, by peer, table and reason; the most frequent first.
-func CountWaitingRows(ctx context.Context, q sqldb.DB) (out []WaitingCount, err error) {
-	query := "SELECT c.*, (SELECT text FROM omsync_waiting w FORCE INDEX (counted) WHERE w.peer_id = c.peer_id AND w.table_id = c.table_id AND w.reason = c.reason AND w.dropped_at = 0 LIMIT 1) " +
-		"FROM (SELECT peer_id, table_id, reason, COUNT(*) AS n, SUM(size) AS bytes, MIN(since) AS since FROM omsync_waiting FORCE INDEX (counted) WHERE dropped_at = 0 GROUP BY peer_id, table_id, reason) c ORDER BY 4 DESC, 1, 2, 3"
-	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-		out = append(out, WaitingCount{merge.Peer(sqldb.Uint(r[0])), uint16(sqldb.Uint(r[1])), ReasonCode(r[2]), sqldb.Int(r[3]), sqldb.Int(r[4]), sqldb.Int(r[5]), string(r[6])})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("count rows that wait: %w", err)
-	}
-	return out, nil
-}
-
-// WaitingSize returns how many rows of a peer wait and were not dropped, and the bytes of them.
-func WaitingSize(ctx context.Context, q sqldb.DB, peer merge.Peer) (rows, bytes int64, err error) {
-	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT COUNT(*), IFNULL(SUM(size), 0) FROM omsync_waiting FORCE INDEX (counted) WHERE peer_id = %d AND dropped_at = 0", peer), func(r []sql.RawBytes) error {
-		rows, bytes = sqldb.Int(r[0]), sqldb.Int(r[1])
-		return nil
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("count rows that wait: %w", err)
-	}
-	return rows, bytes, nil
-}
-
 // AnyWaiting reports whether any row waits that was not dropped.
 func AnyWaiting(ctx context.Context, q sqldb.DB) (found bool, err error) {
 	err = sqldb.Each(ctx, q, "SELECT 1 FROM omsync_waiting WHERE dropped_at = 0 LIMIT 1", func([]sql.RawBytes) error { found = true; return nil })
@@ -355,16 +328,6 @@ func AnyWaiting(ctx context.Context, q sqldb.DB) (found bool, err error) {
 // Reasons returns all kinds of reasons.
 func Reasons() []ReasonCode {
 	return []ReasonCode{WaitsForRow, WaitsForUnique, WaitsForValue, WaitsForStamp, WaitsForSchema}
-}
-
-// CountWaitingDeletions returns how many deletions of rows of a table wait that a peer sent.
-func CountWaitingDeletions(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16) (n int64, err error) {
-	query := fmt.Sprintf("SELECT COUNT(*) FROM omsync_waiting FORCE INDEX (counted) WHERE peer_id = %d AND table_id = %d AND deletion = 1", peer, table)
-	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
-	if err != nil {
-		return 0, fmt.Errorf("count deletions that wait: %w", err)
-	}
-	return n, nil
 }
 
 // WaitingIDs returns the numbers of rows that wait.

@@ -113,6 +113,8 @@ type Incoming struct {
 	// wins conflicts. With Existence among it the row is the sender's alone: what the sender says of it that is new wins, whatever was
 	// done to it here, and edits made here do not let it outlive a deletion, unless it stays for those that refer to it.
 	NeverSent Mask
+	Unseen    Mask  // columns that the sender did not have: whatever it acknowledged, it has seen nothing of them but what came from it. See [Lacks]
+	Missed    Mask  // columns of a live row that are new here: any version of them is news, and settled as one that is sent again. See [Lacks]
 	Whose     Whose // of a live row: what the sender says of whose it is, as far as that is believed
 	// Since is this node's epoch from which on the sender may have the row, where a child may have some rows only: of what is older it is told
 	// with that epoch, and has seen nothing before. 0: it always might; [OutOfSight]: it may not.
@@ -203,7 +205,8 @@ func (im *Import) received(s Sent) Version {
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
 // seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a
-// version with the stamp in, which waited here. since is [Incoming.Since] of the row.
+// version with the stamp in, which waited here. since is this node's epoch from which on the sender may have
+// it: see [Incoming.Since].
 func (im *Import) seenBySender(v Version, ack, since uint64, in Stamp) bool {
 	if !im.Valid || im.lost {
 		return false
@@ -383,8 +386,12 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 		switch {
 		case !im.seenBySender(g.Version, in.Ack, in.Since, g.Stamp):
 			unseen = unseen.Or(g.Mask)
+			continue
 		case g.Time > 0 && !im.seenBySender(g.Version, 0, in.Since, g.Stamp): // an edit; what was there before anybody was a node is no loss
 			unseen = unseen.Or(g.And(in.NeverSent))
+		}
+		if !im.seenBySender(g.Version, 0, OutOfSight, g.Stamp) {
+			unseen = unseen.Or(g.And(in.Unseen))
 		}
 	}
 	for _, g := range local.Groups {
