@@ -205,13 +205,11 @@ func (im *Import) received(s Sent) Version {
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
 // seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a
-// version with the stamp in, which waited here. since is [Incoming.Since] of the row; unseen: v is of columns that the sender did not have.
-func (im *Import) seenBySender(v Version, ack, since uint64, in Stamp, unseen bool) bool {
+// version with the stamp in, which waited here. since is this node's epoch from which on the sender may have
+// it: see [Incoming.Since].
+func (im *Import) seenBySender(v Version, ack, since uint64, in Stamp) bool {
 	if !im.Valid || im.lost {
 		return false
-	}
-	if unseen {
-		return v.From == im.Peer
 	}
 	told := max(v.Epoch, since) // with that epoch the sender is told of v
 	waited := im.waited && in.Before(v.Stamp) && told > im.waitedSince && told <= im.Acked
@@ -337,7 +335,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.
 			out.Row.Groups = Normalise(append(out.Row.Groups, Group{lacks, im.above(local.Dead.Stamp, &in)}))
 		}
-		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), in.Since, local.Dead.Stamp, false) {
+		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), in.Since, local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
@@ -386,13 +384,13 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	var unseen Mask
 	for _, g := range local.Groups {
 		switch {
-		case !im.seenBySender(g.Version, in.Ack, in.Since, g.Stamp, false):
+		case !im.seenBySender(g.Version, in.Ack, in.Since, g.Stamp):
 			unseen = unseen.Or(g.Mask)
 			continue
-		case g.Time > 0 && !im.seenBySender(g.Version, 0, in.Since, g.Stamp, false): // an edit; what was there before anybody was a node is no loss
+		case g.Time > 0 && !im.seenBySender(g.Version, 0, in.Since, g.Stamp): // an edit; what was there before anybody was a node is no loss
 			unseen = unseen.Or(g.And(in.NeverSent))
 		}
-		if !im.seenBySender(g.Version, in.Ack, in.Since, g.Stamp, true) {
+		if !im.seenBySender(g.Version, 0, OutOfSight, g.Stamp) {
 			unseen = unseen.Or(g.And(in.Unseen))
 		}
 	}
