@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -22,6 +23,8 @@ type movedRow struct {
 	was   bool        // it was here before
 	now   journal.Row // of a row that is here
 	alive bool
+
+	nobodys bool // it was nobody's, for the owner whose key it has was not here
 }
 
 // addWas keeps what a row said of its owners, if that is what a change says: the first time counts.
@@ -67,7 +70,7 @@ func (x *tableSealer) findMoved() {
 	for key, e := range x.ended {
 		if e.was.Known {
 			now, alive := x.alive[key]
-			x.out.moved = append(x.out.moved, movedRow{key, e.row, true, now, alive})
+			x.out.moved = append(x.out.moved, movedRow{key: key, at: e.row, was: true, now: now, alive: alive})
 		}
 	}
 	says := x.meta.ID
@@ -79,9 +82,11 @@ func (x *tableSealer) findMoved() {
 		_, died := x.tombstones[key]
 		switch {
 		case !inserted(f) && (o.Kind == schema.Everybodys || x.was[says][f.Row] != nil || x.tellsOwners(f)):
-			x.out.moved = append(x.out.moved, movedRow{key, f.Row, true, f.Row, true})
+			x.out.moved = append(x.out.moved, movedRow{key: key, at: f.Row, was: true, now: f.Row, alive: true})
+		case inserted(f) && x.table == owners.Table && !died:
+			x.out.came = append(x.out.came, key)
 		case inserted(f) && (o.Kind == schema.Everybodys || died):
-			x.out.moved = append(x.out.moved, movedRow{key, f.Row, false, f.Row, true})
+			x.out.moved = append(x.out.moved, movedRow{key: key, at: f.Row, now: f.Row, alive: true})
 		}
 	}
 	slices.SortFunc(x.out.moved, func(a, b movedRow) int {
@@ -113,7 +118,7 @@ func (s *sealer) followScopes(ctx context.Context, gate sqldb.DB, sealed map[*sc
 	}
 	some := false
 	for _, x := range sealed {
-		some = some || len(x.moved) > 0
+		some = some || len(x.moved)+len(x.came) > 0
 	}
 	if !some {
 		return false, nil
@@ -130,6 +135,9 @@ func (s *sealer) followScopes(ctx context.Context, gate sqldb.DB, sealed map[*sc
 		if x := sealed[t]; x != nil && len(x.moved) > 0 {
 			m.tables = append(m.tables, movedTable{t, x.moved})
 		}
+	}
+	if err := m.addBases(ctx, sealed); err != nil {
+		return false, err
 	}
 	if store.Idle() { // nothing is in anybody's sight that was not
 		for i, t := range m.tables {
@@ -170,6 +178,58 @@ type movedTable struct {
 
 func (t movedTable) row(r movedRow) scope.Row { return scope.Row{Table: t.Name, Key: r.key} }
 
+// addBases adds the rows that have the keys of owners who came or went, and were here before without a change of their own: whose they are has
+// changed with that.
+func (m *mover) addBases(ctx context.Context, sealed map[*schema.Table]*SealedTable) error {
+	owners, _ := m.j.Catalogue.Owners()
+	x := sealed[owners.Table]
+	if x == nil || m.store.Idle() {
+		return nil
+	}
+	nobodys := map[string]bool{} // by key
+	for _, r := range x.moved {
+		if r.was != r.alive {
+			nobodys[r.key] = !r.was
+		}
+	}
+	for _, key := range x.came {
+		nobodys[key] = true
+	}
+	keys := slices.Sorted(maps.Keys(nobodys))
+	for _, base := range owners.Bases {
+		if m.j.Tables[base.Name] == nil {
+			continue
+		}
+		here, err := rowkey.Find(ctx, m.snap, base, keys)
+		if err != nil {
+			return err
+		}
+		changed := map[journal.Row]bool{}
+		for _, f := range m.folded[base] {
+			changed[f.Row] = inserted(f)
+		}
+		var rows []movedRow
+		for _, key := range keys {
+			if r, ok := here[key]; ok && !changed[r] {
+				rows = append(rows, movedRow{key: key, at: r, was: true, now: r, alive: true, nobodys: nobodys[key]})
+			}
+		}
+		m.add(base, rows)
+	}
+	return nil
+}
+
+func (m *mover) add(t *schema.Table, rows []movedRow) {
+	i := slices.IndexFunc(m.tables, func(x movedTable) bool { return x.Table == t })
+	switch {
+	case len(rows) == 0:
+	case i < 0:
+		m.tables = append(m.tables, movedTable{t, rows})
+	default:
+		m.tables[i].rows = append(slices.Clone(m.tables[i].rows), rows...)
+	}
+}
+
 // findGone tells the store of the rows that were here before.
 func (m *mover) findGone(context.Context) error {
 	for _, t := range m.tables {
@@ -203,6 +263,10 @@ func (m *mover) findBefore(ctx context.Context) error {
 		for _, r := range t.rows {
 			if !r.was {
 				back = append(back, r.key)
+				continue
+			}
+			if r.nobodys {
+				m.before[t.row(r)] = m.store.PlaceOf(t.Table, true, func(*schema.Column) (string, bool) { return "", false })
 				continue
 			}
 			m.before[t.row(r)] = m.store.PlaceOf(t.Table, true, func(c *schema.Column) (string, bool) {

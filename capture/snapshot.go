@@ -88,6 +88,7 @@ type SealedTable struct {
 	returned []string                      // keys of rows that were known and are inserted anew, where rows are recognised by natural keys
 	removed  []removedRow                  // those of dead, to be kept whole if the triggers wrote them
 	moved    []movedRow                    // rows that may be others' now
+	came     []string                      // keys of owners that were not known here
 }
 
 // Groups returns the versions of a row, where groups are those in its entry: nil if it has none.

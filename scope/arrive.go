@@ -6,12 +6,14 @@ import "github.com/omsync/omsync/merge"
 type Arrival struct {
 	Row    Row
 	Place  Place // where it stood at the peer, by the references that came; of a tombstone not alive, with the owners that came
+	Needs  []Row // of a row that waits: what it refers to, by any reference, and that is not here
 	News   bool  // some version of it is news here, see merge.Import.News
 	Public bool  // the peer says that all may have the row
 }
 
-// Waits is to be called for a row of a peer's that has to wait, and each time it was tried again in vain: what it refers to comes into the
-// child's sight, a person that a user names into everybody's. So the child is sent the tombstone that it lacks, and brings back the row whole.
+// Waits is to be called for a live row of a peer's that has to wait, and each time it was tried again in vain: what it refers to, and what else
+// it needs, comes into the child's sight, a person that a user names into everybody's. So the child is sent the tombstone that it
+// lacks, and brings the row back whole.
 func (n Node) Waits(p merge.Peer, a Arrival) {
 	n.says(a)
 	if a.News && n.scopes(p) {
@@ -19,10 +21,10 @@ func (n Node) Waits(p merge.Peer, a Arrival) {
 	}
 }
 
-// Settled is to be called for a row of a peer's that was settled, after [Node.Follow], and for a tombstone. Who sends news of a row has its owners in
-// scope: those it came with, and those it has here now. A row that belongs to nobody comes into the child's sight by itself, and so does a
-// tombstone that the row fell to. A public row brings nobody, nor does a row with nothing new: or who has left came back
-// with a file made from the beginning.
+// Settled is to be called for a row of a peer's that was settled, after [Node.Follow], and for a tombstone. Who sends news of a row has its
+// owners in scope: those it came with, and those it has here now. A row that belongs to nobody comes into the child's sight by itself, and so
+// does a tombstone that the row fell to. A public row brings nobody, nor does a row with nothing new: or who has left would come back with
+// a file made from the beginning.
 func (n Node) Settled(p merge.Peer, a Arrival) {
 	n.says(a)
 	if !a.News || !a.Place.Alive || !n.scopes(p) {
@@ -55,13 +57,19 @@ func (n Node) says(a Arrival) {
 	}
 }
 
-// await brings what a row refers to into a child's sight.
+// await brings what a row refers to into a child's sight, and an owner's row itself.
 func (n Node) await(p merge.Peer, a Arrival) {
-	if a.Place.Kind == Staff {
+	switch a.Place.Kind {
+	case Staff:
 		n.Publish(a.Place.To...)
 		return
+	case Own:
+		n.enter(p, Owner(a.Row.Key), false)
 	}
 	for _, to := range a.Place.To {
 		n.show(p, to)
+	}
+	for _, need := range a.Needs {
+		n.show(p, need)
 	}
 }

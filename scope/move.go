@@ -33,7 +33,10 @@ func (n Node) Look(row Row) View {
 // before, or came back, or died, a child that had it in sight keeps it, since when it had: its new owners enter that child's scope. For
 // another child, in whose scope its new owners are, it comes into sight now, and what refers to it comes with it. Whom a user names is public.
 //
-// Who has the winner of a merge of patients does not get the loser by that.
+// Who has the winner of a merge of patients does not get the loser by that. A public row brings nobody: all have it, whosever it comes to be.
+//
+// Where a row is an owner's because its key is (in OpenMRS, a person's row, which is the patient's if there is one), it is looked at and
+// followed with the owner's row too, which comes or goes without it.
 func (n Node) Follow(v View) {
 	now := n.Place(v.row)
 	if slices.Equal(v.place.To, now.To) && v.place.Kind != Staff {
@@ -45,7 +48,9 @@ func (n Node) Follow(v View) {
 	}
 	for _, p := range n.Children() {
 		if had := v.sights[p]; had.In() {
-			n.bring(p, v.row, now, maxSteps)
+			if !n.Public(v.row).In() {
+				n.bring(p, v.row, now, maxSteps)
+			}
 			if n.Sight(p, v.row) != had {
 				n.SetException(p, v.row, had)
 			}

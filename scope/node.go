@@ -100,8 +100,9 @@ func (n Node) ownersAt(row Row, at Place, steps int) (owners []Owner, known bool
 	return owners, true
 }
 
-// Bury returns the owners to keep with the tombstone of a row that dies, or of which a tombstone comes in with some owners: those that it
-// had here. It is asked before the row is deleted.
+// Bury returns the owners to keep with a row's tombstone, where the row dies or a tombstone comes in: those that the row had here, else
+// those that it has already, else those that came. It is asked before the row is deleted. (Whose a live row was that falls to a
+// tombstone here does not count: the tombstone would be in sight since before, and be sent to nobody.)
 func (n Node) Bury(row Row, came []Owner) []Owner {
 	place := n.Place(row)
 	if owners := n.OwnersAt(row, place); place.Alive && len(owners) > 0 {

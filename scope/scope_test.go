@@ -102,6 +102,66 @@ func (b *blind) Entry(merge.Peer, scope.Owner) (e scope.Entry) { return e }
 func (b *blind) Exception(merge.Peer, scope.Row) scope.Sight   { return scope.Out }
 func (b *blind) Public(scope.Row) scope.Sight                  { return scope.Out }
 
+// A row in a child's sight comes to refer to one of nobody's: that one comes into sight too, or the child could not take the row.
+func TestRowThatComesToBeNobodys(t *testing.T) {
+	s, n, p := hub(t)
+	s.w.nulls = true
+	s.w.insert("h", "d1", 0)
+	s.w.insert("h", "c2", 2)
+	s.seal()
+	n.Admit(p, "p1", 0)
+	s.commit(false)
+	if !n.Sight(p, rowOf("d1")).In() || n.Sight(p, rowOf("c2")).In() {
+		t.Fatal("not d1 is in sight alone")
+	}
+	s.w.set("h", "d1", 1, "c2")
+	s.seal()
+	if !n.Sight(p, rowOf("d1")).In() || !n.Sight(p, rowOf("c2")).In() {
+		t.Error("d1 and what it refers to are not in sight")
+	}
+}
+
+func TestBeginEndsExceptions(t *testing.T) {
+	s, n, p := hub(t)
+	n.SetException(p, rowOf("c1"), 2)
+	n.SetException(p, rowOf("d9"), 2)
+	n.End(p)
+	s.commit(false)
+	n.Begin(p, []scope.Owner{"p2"})
+	if got := n.Exceptions(p); len(got) != 1 || got[0] != rowOf("d9") {
+		t.Errorf("exceptions %v", got)
+	}
+}
+
+func TestRecordOwners(t *testing.T) {
+	here, came := []scope.Owner{"p1"}, []scope.Owner{"p2"}
+	for _, c := range []struct {
+		conflict merge.Conflict
+		want     []scope.Owner
+	}{
+		{merge.Conflict{}, here},
+		{merge.Conflict{Incoming: true}, came},
+		{merge.Conflict{Deletion: true}, came}, // of the row that comes back
+		{merge.Conflict{Deletion: true, Incoming: true}, here},
+	} {
+		if got := scope.RecordOwners(c.conflict, here, came); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v", c.conflict, got)
+		}
+	}
+}
+
+func TestRowThatIsSaidToBePublic(t *testing.T) {
+	_, n, p := hub(t)
+	for i, call := range []func(merge.Peer, scope.Arrival){n.Settled, n.Waits} {
+		a := came([]string{"p1", "p2"}[i])
+		a.Public, a.News = true, false
+		call(p, a)
+		if !n.Public(a.Row).In() || n.Entry(p, scope.Owner(a.Row.Key)).In() {
+			t.Errorf("%s is not public, or in the scope", a.Row.Key)
+		}
+	}
+}
+
 func TestBury(t *testing.T) {
 	s, n, _ := hub(t)
 	if got := n.Bury(rowOf("c1"), []scope.Owner{"p9"}); !slices.Equal(got, []scope.Owner{"p1"}) {
@@ -155,6 +215,44 @@ func TestBeginKeepsWhatWaitingRowsNeed(t *testing.T) {
 	}
 }
 
+// A scope ends and begins again: what the child had all the time it has since when it had, the rest since the scope ended.
+func TestEndAndBegin(t *testing.T) {
+	s, n, p := hub(t)
+	n.Admit(p, "p1", 0)
+	s.commit(false)
+	had := n.Sight(p, rowOf("c1"))
+	n.End(p)
+	s.commit(false)
+	ended := n.Child(p).Since
+	if !n.Child(p).Due(ended-1) || n.Child(p).Due(ended) {
+		t.Error("the child is not told once")
+	}
+	n.End(p) // it has everything already
+	if n.Child(p).Since != ended {
+		t.Error("a scope ends twice")
+	}
+	for key, want := range map[string]scope.Sight{"c1": had, "p2": scope.Sight(ended), "k1": scope.Always} {
+		if got := n.Sight(p, rowOf(key)); got != want {
+			t.Errorf("%s is in sight since %d, want %d", key, got, want)
+		}
+	}
+	n.Begin(p, []scope.Owner{"p2"})
+	s.commit(false)
+	for key, want := range map[string]scope.Sight{"c1": scope.Out, "p2": scope.Sight(ended), "p3": scope.Out} {
+		if got := n.Sight(p, rowOf(key)); got != want {
+			t.Errorf("%s is in sight since %d, want %d", key, got, want)
+		}
+	}
+	e1, e2, began := n.Entry(p, "p1"), n.Entry(p, "p2"), n.Child(p).Since
+	if e1.Gone != began || !e1.Left(began-1) || e1.Left(began) || !e2.Entered(began-1) || e2.Entered(began) {
+		t.Errorf("p1 %+v, p2 %+v, began %d", e1, e2, began)
+	}
+	n.Begin(p, nil)
+	if !n.Entry(p, "p2").In() {
+		t.Error("a scope begins twice")
+	}
+}
+
 func TestRuleTakesOutWhomItBrought(t *testing.T) {
 	s, n, p := hub(t)
 	n.Admit(p, "p1", 0)
@@ -195,128 +293,26 @@ func TestSettledBringsTheOwnersItCameWith(t *testing.T) {
 	}
 }
 
+// A row that waits brings into sight all that it needs: a patient's own row the patient, whose tombstones the child may lack.
+func TestWaitingBringsWhatItNeeds(t *testing.T) {
+	_, n, p := hub(t)
+	a := came("p2")
+	n.Waits(p, a)
+	if !n.Entry(p, "p2").In() {
+		t.Error("a patient's own row waits, and the patient is not in scope")
+	}
+	a = came("o1", "p1")
+	a.Needs = []scope.Row{rowOf("c9")}
+	n.Waits(p, a)
+	if !n.Entry(p, "p1").In() || !n.Sight(p, rowOf("c9")).In() {
+		t.Error("what a row needs is out of sight")
+	}
+}
+
 func TestWaitingUserMakesPublic(t *testing.T) {
 	_, n, p := hub(t)
 	n.Waits(p, came("u1", "p2"))
 	if !n.Public(rowOf("p2")).In() || n.Entry(p, "p2").In() {
 		t.Error("the person is not public, or in the scope")
-	}
-}
-
-func TestSendsRecord(t *testing.T) {
-	_, n, p := hub(t)
-	n.Admit(p, "p1", 0)
-	n.Publish(rowOf("p3"))
-	for _, c := range []struct {
-		key    string
-		owners []scope.Owner
-		want   bool
-	}{
-		{"c1", []scope.Owner{"p1"}, true},
-		{"c1", []scope.Owner{"p2"}, false},
-		{"r1", []scope.Owner{"p1", "p2"}, false},
-		{"c1", nil, false},
-		{"p3", []scope.Owner{"p3"}, true},
-		{"c1", []scope.Owner{"p3"}, false}, // who is public is not in scope
-		{"u1", nil, true},
-		{"k1", nil, true},
-	} {
-		if got := n.SendsRecord(p, rowOf(c.key), c.owners); got != c.want {
-			t.Errorf("record of %s of %v: %v", c.key, c.owners, got)
-		}
-	}
-	n.End(p)
-	if !n.SendsRecord(p, rowOf("c1"), nil) {
-		t.Error("not to a child without a scope")
-	}
-}
-
-func TestRequestFromBefore(t *testing.T) {
-	s, n, p := hub(t)
-	n.Admit(p, "p1", 0)
-	s.commit(false)
-	n.Leave(p, "p1")
-	s.commit(false)
-	gone := n.Entry(p, "p1").Gone
-	for _, c := range []struct {
-		ack   uint64
-		valid bool
-		want  bool
-	}{{gone - 1, true, false}, {gone, false, false}, {gone, true, true}} {
-		n.Request(p, []scope.Owner{"p1"}, 0, c.ack, c.valid)
-		if got := n.Entry(p, "p1").In(); got != c.want {
-			t.Errorf("asked with ack %d of %d, valid %v: in scope %v", c.ack, gone, c.valid, got)
-		}
-	}
-
-	s, n, p = hub(t)
-	s.children[p] = scope.Child{Approve: true}
-	n.Request(p, []scope.Owner{"p2"}, 0, 0, true)
-	if !n.Deny(p, "p2") || n.Deny(p, "p2") || n.Deny(p, "p3") {
-		t.Error("what was asked is denied once")
-	}
-	s.commit(false)
-	denied := n.Entry(p, "p2").Denied
-	for ack, want := range map[uint64]bool{denied - 1: false, denied: true} {
-		e := n.Entry(p, "p2")
-		e.Asked = false
-		n.SetEntry(p, "p2", e)
-		n.Request(p, []scope.Owner{"p2"}, 0, ack, true)
-		if got := n.Entry(p, "p2").Asked; got != want {
-			t.Errorf("asked again with ack %d of %d: %v", ack, denied, got)
-		}
-	}
-
-	s, n, p = hub(t)
-	n.End(p)
-	s.commit(false)
-	n.Begin(p, nil)
-	s.commit(false)
-	began := n.Child(p).Since
-	n.Request(p, []scope.Owner{"p3"}, 0, began-1, true)
-	if n.Entry(p, "p3").In() {
-		t.Error("what was asked before the scope began counts")
-	}
-	n.Request(p, []scope.Owner{"p3"}, 0, began, true)
-	if !n.Entry(p, "p3").In() {
-		t.Error("what was asked since does not")
-	}
-}
-
-func TestApprove(t *testing.T) {
-	s, n, p := hub(t)
-	s.children[p] = scope.Child{Approve: true}
-	n.Request(p, []scope.Owner{"p1", "p2"}, 0, 0, true)
-	if e := n.Entry(p, "p1"); e.In() || !e.Asked {
-		t.Errorf("asked: %+v", e)
-	}
-	n.Admit(p, "p1", 0)
-	if e := n.Entry(p, "p1"); !e.In() || e.Asked {
-		t.Errorf("admitted: %+v", e)
-	}
-	n.Request(p, []scope.Owner{"p1"}, 0, 0, true)
-	if e := n.Entry(p, "p1"); !e.In() || e.Asked {
-		t.Errorf("who is in scope is answered: %+v", e)
-	}
-	n.Settled(p, came("p2"))
-	if e := n.Entry(p, "p2"); !e.In() || e.Asked {
-		t.Errorf("who is written about: %+v", e)
-	}
-}
-
-// A child that asks for very many is answered in turns.
-func TestAsksNoMoreThanMax(t *testing.T) {
-	w := newWorld(trees[0], merge.Newest, nil)
-	s := w.sites["a"]
-	for i := range scope.MaxWants + 7 {
-		s.SetWant(scope.Owner(string(rune('p'))+string(rune(i+1000))), true)
-	}
-	asks := s.node().Asks()
-	if len(asks) != scope.MaxWants {
-		t.Fatalf("%d", len(asks))
-	}
-	s.node().Hear(scope.Said{Entered: asks}, 1, 1)
-	if got := s.node().Asks(); len(got) != 7 {
-		t.Errorf("%d follow", len(got))
 	}
 }

@@ -21,6 +21,9 @@ func (w *world) same(parent, child *site) string {
 			}
 			continue
 		}
+		if w.needsHidden(parent, child.name, k) {
+			continue
+		}
 		if !c.here || p.val != c.val {
 			return fmt.Sprintf("different: %s at %s and %s", k, parent.name, child.name)
 		}
@@ -43,9 +46,21 @@ func stampOf(r merge.Row, bit int) merge.Stamp {
 	return merge.Stamp{}
 }
 
-// hidden reports whether a row that belongs to nobody was left out when its child got a scope.
+// needsHidden reports whether a row that a child may have refers, by a reference that says nothing of whose it is, to one that it may not
+// have. It waits there, until one of the two is put right.
+func (w *world) needsHidden(parent *site, child, key string) bool {
+	for _, t := range w.needs(key, parent.rows[key].val) {
+		if !w.inScope(parent, child, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// hidden reports whether a row, or its tombstone, that belongs to nobody was left out when its child got a scope.
 func (w *world) hidden(parent, child *site, key string) bool {
-	return w.switched[child.name] && w.patients(key)[""]
+	p := parent.rows[key]
+	return w.switched[child.name] && (w.patients(key)[""] || !p.here && len(p.owners) == 0)
 }
 
 // parted reports whether a row belonged to several patients one of whom has left a child's scope at some time.
@@ -73,7 +88,7 @@ func (w *world) out(child *site, patients ...scope.Owner) bool {
 // inScope reports whether all the patients that a live row of a site belongs to are in a child's scope, or the child, or all, may have it.
 func (w *world) inScope(s *site, child, key string) bool {
 	p := s.links[child].peer
-	return s.children[p].All || kindOf(key) == scope.Staff || kindOf(key) == scope.Common || key[0] == 'p' && s.public[rowOf(key)].In() || w.owned(s, p, key)
+	return s.children[p].All || kindOf(key) == scope.Staff || kindOf(key) == scope.Common || s.public[rowOf(key)].In() || w.owned(s, p, key)
 }
 
 func (w *world) owned(s *site, p merge.Peer, key string) bool {
@@ -82,6 +97,10 @@ func (w *world) owned(s *site, p merge.Peer, key string) bool {
 		return false
 	case key[0] == 'p':
 		return s.entries[p][scope.Owner(key)].In()
+	case key[0] == 'n' && s.here("p"+key[1:]):
+		return w.owned(s, p, "p"+key[1:])
+	case key[0] == 'n':
+		return s.exceptions[p][rowOf(key)].In()
 	}
 	nobodys := slices.Contains(w.refs(key, s.rows[key].val), "")
 	if nobodys {
@@ -100,6 +119,9 @@ func (w *world) agreed(parent, child *site) string {
 	p := parent.links[child.name].peer
 	if parent.children[p].All {
 		for o := range child.want {
+			if child.whole && child.rows[string(o)].Known {
+				return fmt.Sprintf("endless: %s asks for %s, who is there", child.name, o)
+			}
 			if parent.parent != "" && !parent.rows[string(o)].Known && parent.held[o] == 0 && !parent.want[o] && !w.left[parent.name][string(o)] && !w.denied[parent.name][string(o)] {
 				return fmt.Sprintf("unanswered: %s asks for %s, and %s does not", child.name, o, parent.name)
 			}
@@ -152,7 +174,7 @@ func (w *world) agreed(parent, child *site) string {
 // needless says which exception says nothing that the scope does not.
 func (w *world) needless(s *site, child string, p merge.Peer) string {
 	for row, since := range s.exceptions[p] {
-		if len(w.patients(row.Key)) > 1 || len(w.deletions)+w.restores > 0 || w.switched[child] {
+		if all := w.patients(row.Key); len(all) > 1 || all[""] || len(w.deletions)+w.restores > 0 || w.switched[child] {
 			continue
 		}
 		delete(s.exceptions[p], row)
@@ -169,6 +191,9 @@ func (w *world) needless(s *site, child string, p merge.Peer) string {
 func (w *world) sees(known map[string]bool, key string) bool {
 	if key == "" || key[0] == 'p' {
 		return known[key]
+	}
+	if key[0] == 'n' {
+		return known[""] || known["p"+key[1:]]
 	}
 	for i := 1; i < cols; i++ {
 		some := !isRef(key, i)
@@ -221,7 +246,7 @@ func (w *world) reasons(s *site) string {
 		}
 	}
 	for r := range s.records {
-		if kindOf(r.key) != scope.Owned && (kindOf(r.key) != scope.Own || w.staff(r.key)) || r.val == deleted && len(w.patients(r.key)) == 0 {
+		if kindOf(r.key) == scope.Staff || kindOf(r.key) == scope.Common || w.staff(r.key) || r.val == deleted && len(w.patients(r.key)) == 0 {
 			continue
 		}
 		if !w.sees(known, r.key) || w.target[r.val] != "" && !w.sees(known, w.target[r.val]) {
@@ -239,13 +264,13 @@ func (w *world) confidential(f *file) {
 	}
 	p := s.links[f.dst].peer
 	for _, r := range f.rows {
-		if r.Alive && !w.inScope(s, f.dst, r.key) || r.key[0] == 'p' && s.public[rowOf(r.key)].In() && !w.staff(r.key) {
+		if r.Alive && !w.inScope(s, f.dst, r.key) || s.public[rowOf(r.key)].In() && !w.staff(r.key) {
 			w.blame(fmt.Sprintf("leak: %s, %s -> %s", r.key, f.src, f.dst))
 		}
 	}
 	for _, r := range f.records {
 		for _, o := range r.owners {
-			if !s.entries[p][o].In() && !(r.key == string(o) && w.staff(r.key)) {
+			if !s.entries[p][o].In() && !w.staff(r.key) {
 				w.blame(fmt.Sprintf("leak: record of %s, %s -> %s", r.key, f.src, f.dst))
 			}
 		}
@@ -268,6 +293,9 @@ func (w *world) check(silent bool) string {
 			gone := false
 			for _, o := range root.keys() {
 				gone = gone || s.parent != "" && w.out(s, scope.Owner(o))
+			}
+			if k.peer == s.parent && w.needsHidden(w.sites[s.parent], n, k.key) {
+				continue
 			}
 			if !((w.restores > 0 || w.readded) && q.Lost) && !(k.peer == s.parent && gone) {
 				return fmt.Sprintf("stuck: %s at %s", k.key, n)

@@ -107,12 +107,14 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 		wrote = s.take(f.rows[n], f.src, im, false) || wrote
 		n++
 	}
+	s.flush()
 	dead := f.rows[n:]
 	refused := merge.RefuseDeletions(len(dead), s.references(dead, im))
 	for i, r := range dead {
 		wrote = s.take(r, f.src, im, refused[i]) || wrote
 	}
 	wrote = s.retry(im) || wrote
+	s.flush()
 	for _, r := range f.records {
 		if _, ok := s.records[r.record]; !ok {
 			s.records[r.record], wrote = loss{merge.Version{Epoch: im.Epoch, From: im.Peer}, r.owners}, true
@@ -140,7 +142,9 @@ func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote
 // retryAlone tries what waits again, with no file at hand.
 func (s *site) retryAlone() {
 	s.seal()
-	s.commit(s.retry(&merge.Import{Self: s.name, Epoch: s.next(), Valid: true, OwnResent: func(e uint64) bool { return s.resent[e] }}))
+	wrote := s.retry(&merge.Import{Self: s.name, Epoch: s.next(), Valid: true, OwnResent: func(e uint64) bool { return s.resent[e] }})
+	s.flush()
+	s.commit(wrote)
 }
 
 // retry settles what waits and can be settled now, until there is no more of it.
@@ -166,6 +170,19 @@ func (s *site) arrival(key string, q waiting) scope.Arrival {
 	return scope.Arrival{Row: rowOf(key), Place: s.place(key, q.Alive, q.val, q.owners), Public: q.public}
 }
 
+// later is a row of which it is asked whose it is once all others of the file are here.
+type later struct {
+	p merge.Peer
+	a scope.Arrival
+}
+
+func (s *site) flush() {
+	for _, l := range s.later {
+		s.node().Settled(l.p, l.a)
+	}
+	s.later = nil
+}
+
 // settle brings a row in. It answers false, and changes nothing of the row, if what it refers to is not here.
 func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool) (settled, wrote bool) {
 	n, e, row := s.node(), s.rows[key], rowOf(key)
@@ -188,6 +205,10 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		came = n.OwnersAt(row, arrival.Place)
 	}
 	buried, view := n.Bury(row, q.owners), n.Look(row)
+	var person scope.View
+	if k := s.w.person(key); k != "" {
+		person = n.Look(rowOf(k))
+	}
 	out := rules.Settle(e.Row, q.Incoming, s.w.policies, c, stays)
 	was, val, alive := e, e.val, e.here
 	switch out.Action {
@@ -204,6 +225,11 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		alive, val = false, [cols]value{}
 	}
 	if alive && !s.refers(key, val) {
+		for _, t := range s.w.needs(key, q.val) {
+			if !s.here(t) {
+				arrival.Needs = append(arrival.Needs, rowOf(t))
+			}
+		}
 		n.Waits(p, arrival)
 		return false, false
 	}
@@ -218,7 +244,14 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		s.rows[key], wrote = e, true
 	}
 	n.Follow(view)
-	n.Settled(p, arrival)
+	if s.w.person(key) != "" {
+		n.Follow(person)
+	}
+	if key[0] == 'n' {
+		s.later = append(s.later, later{p, arrival})
+	} else {
+		n.Settled(p, arrival)
+	}
 	return true, wrote
 }
 
@@ -242,7 +275,7 @@ func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
 		if !ok {
 			referrer = -1
 		}
-		for _, t := range s.w.refs(k, e.val) {
+		for _, t := range append(s.w.refs(k, e.val), s.w.needs(k, e.val)...) {
 			if target, ok := goes[t]; ok {
 				refs = append(refs, [2]int{referrer, target})
 			}

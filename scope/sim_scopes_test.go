@@ -2,6 +2,7 @@ package scope_test
 
 import (
 	"math/rand"
+	"slices"
 
 	"github.com/omsync/omsync/scope"
 )
@@ -40,11 +41,11 @@ func (w *world) leave(name, key string, purge bool) {
 	w.blame(w.reasons(w.sites[name]))
 	s.seal()
 	if purge {
-		if s.node().Purge(p, scope.Owner(key)) {
+		if s.node().Purge(p, rowOf(key)) {
 			w.gone(name, key)
 			w.tell("and is purged there")
 			for k, e := range s.rows {
-				if s.node().Deletes(scope.Owner(key), rowOf(k)) {
+				if slices.Contains(s.node().Owners(rowOf(k)), scope.Owner(key)) {
 					e.Row = e.Reclaim(p, 0, s.Epoch())
 					s.rows[k] = e
 				}

@@ -5,14 +5,16 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/scope"
 )
 
 // The simulated data: rows with two columns. The first letter of a key is its table: patients (p), rows that refer to a patient (c), to such a
-// row (d), to two patients (r), users (u) that refer to a patient and are for all, and rows that belong to nobody (k). A reference of a
-// c row may be NULL.
+// row (d), to two patients (r), to a patient whose they are and to a c row (o), users (u) that refer to a patient and are for all, and rows that
+// belong to nobody (k). A reference of a c row may be NULL. In some schedules a patient also has a row of a person (n) with its key, to which the
+// patient's row refers: it is the patient's if there is one, and users refer to persons.
 const (
 	cols       = 3               // 0 is the row's existence; 1 and 2 are columns, some of them references
 	allColumns = 1<<cols - 1 - 1 // their bits
@@ -23,9 +25,14 @@ type value int
 
 const deleted value = -1 // in records and histories of values: the row's deletion
 
-func above(table byte) byte {
+func (w *world) above(table byte) byte {
 	switch table {
-	case 'c', 'r', 'u':
+	case 'u':
+		if w.persons {
+			return 'n'
+		}
+		return 'p'
+	case 'c', 'r', 'o':
 		return 'p'
 	case 'd':
 		return 'c'
@@ -33,18 +40,31 @@ func above(table byte) byte {
 	return 0
 }
 
+// needs are the rows that a row with these values refers to by the reference that says nothing of whose it is.
+func (w *world) needs(key string, val [cols]value) []string {
+	switch {
+	case key[0] == 'o' && w.target[val[2]] != "":
+		return []string{w.target[val[2]]}
+	case key[0] == 'p' && w.persons:
+		return []string{"n" + key[1:]}
+	}
+	return nil
+}
+
 func isRef(key string, col int) bool {
-	return col == 1 && above(key[0]) != 0 || col == 2 && key[0] == 'r'
+	return col == 1 && strings.IndexByte("crdou", key[0]) >= 0 || col == 2 && key[0] == 'r'
 }
 
 func level(key string) int {
 	switch key[0] {
-	case 'p', 'k':
+	case 'n', 'k':
 		return 0
-	case 'd':
-		return 2
+	case 'p':
+		return 1
+	case 'd', 'o':
+		return 3
 	}
-	return 1
+	return 2
 }
 
 func kindOf(key string) scope.Kind {
@@ -138,6 +158,7 @@ type site struct {
 	wait    map[waitKey]waiting
 	links   map[string]*end
 	peers   merge.Peer // the last number given
+	later   []later    // persons' rows that are here, and whose patients may come in the same file
 	taken   bool       // the transaction under way took an epoch
 	tables
 }
@@ -206,7 +227,7 @@ func (s *site) keys() []string { return slices.Sorted(maps.Keys(s.rows)) }
 func (s *site) here(key string) bool { return s.rows[key].here }
 
 func (s *site) refers(key string, val [cols]value) bool {
-	for _, t := range s.w.refs(key, val) {
+	for _, t := range append(s.w.refs(key, val), s.w.needs(key, val)...) {
 		if t != "" && !s.here(t) {
 			return false
 		}
@@ -225,6 +246,23 @@ func (s *site) seal() {
 		if _, ok := was[rowOf(c.key)]; !ok && c.was != nil {
 			was[rowOf(c.key)] = *c.was
 			keys = append(keys, c.key)
+		}
+	}
+	for _, k := range keys { // whose a person is changes with the patient
+		if n := s.w.person(k); n != "" {
+			person, ok := was[rowOf(n)]
+			if !ok {
+				e := s.rows[n]
+				person = s.place(n, e.here, e.val, e.owners)
+				keys = append(keys, n)
+			}
+			if person.Alive {
+				person.To = []scope.Row{{}}
+				if was[rowOf(k)].Alive {
+					person.To[0] = rowOf(k)
+				}
+			}
+			was[rowOf(n)] = person
 		}
 	}
 	before, views := s.node().Before(was), map[string]scope.View{}
@@ -325,7 +363,7 @@ func rank(r sentRow) int {
 	if r.Alive {
 		return level(r.key)
 	}
-	return 5 - level(r.key)
+	return 9 - level(r.key)
 }
 
 // digest is what a second import of a file must not change.

@@ -65,6 +65,12 @@ func (s *site) place(key string, alive bool, val [cols]value, owners []scope.Own
 		p.Owners = owners
 		return p
 	}
+	if key[0] == 'n' {
+		p.To = []scope.Row{{}}
+		if s.here("p" + key[1:]) {
+			p.To[0] = rowOf("p" + key[1:])
+		}
+	}
 	for _, t := range s.w.refs(key, val) {
 		p.To = append(p.To, rowOf(t))
 	}
@@ -112,7 +118,13 @@ func (s *site) Exceptions(p merge.Peer) []scope.Row {
 func (s *site) Waiting(p merge.Peer) (all []scope.Arrival) {
 	for _, k := range s.waiting() {
 		if q := s.wait[k]; q.Alive && s.links[k.peer].peer == p {
-			all = append(all, s.arrival(k.key, q))
+			a := s.arrival(k.key, q)
+			for _, t := range s.w.needs(k.key, q.val) {
+				if !s.here(t) {
+					a.Needs = append(a.Needs, rowOf(t))
+				}
+			}
+			all = append(all, a)
 		}
 	}
 	return all
@@ -141,9 +153,9 @@ func (s *site) SetHeld(o scope.Owner, at uint64) {
 	}
 }
 
-func (s *site) Purge(o scope.Owner) scope.Purge { return s.purge[o] }
-func (s *site) Purges() []scope.Owner           { return slices.Sorted(maps.Keys(s.purge)) }
-func (s *site) SetPurge(o scope.Owner, u scope.Purge) {
+func (s *site) Purging(o scope.Owner) scope.Purge { return s.purge[o] }
+func (s *site) Purgings() []scope.Owner           { return slices.Sorted(maps.Keys(s.purge)) }
+func (s *site) SetPurging(o scope.Owner, u scope.Purge) {
 	if s.purge[o] = u; u == (scope.Purge{}) {
 		delete(s.purge, o)
 	}
@@ -203,22 +215,24 @@ func (s *site) fill(to string) {
 
 // doPurge deletes what is to be deleted here, where nothing stands against it.
 func (s *site) doPurge() {
-	for _, o := range s.Purges() {
-		whole, up := false, s.links[s.parent]
-		for name, l := range s.links {
-			whole = whole || name != s.parent && s.children[l.peer].All
-		}
+	for _, o := range s.Purgings() {
+		up := s.links[s.parent]
 		pending := len(s.log) > 0 || len(s.wait) > 0 || up.Receiving.ID != 0
 		var rows []string
 		for _, k := range s.keys() {
-			if !s.node().Deletes(o, rowOf(k)) {
+			if !s.node().Purges(o, rowOf(k)) {
 				continue
 			}
 			e := s.rows[k]
 			rows = append(rows, k)
 			pending = pending || e.NewerThan(s.purge[o].Ack, up.peer)
 		}
-		if !s.node().MayPurge(o, whole, pending) {
+		for k, e := range s.rows {
+			for _, t := range append(s.w.refs(k, e.val), s.w.needs(k, e.val)...) {
+				pending = pending || e.here && slices.Contains(rows, t) && !slices.Contains(rows, k)
+			}
+		}
+		if !s.node().MayPurge(o, len(s.links) > 1, pending) {
 			continue
 		}
 		for _, k := range rows {
@@ -226,7 +240,10 @@ func (s *site) doPurge() {
 		}
 		u := s.purge[o]
 		u.Done = true
-		s.SetPurge(o, u)
+		s.SetPurging(o, u)
 		s.w.tell("%s purges %s: %v", s.name, o, rows)
+		if s.w.restores > 0 { // its parent may have lost what it had acknowledged
+			s.w.forget()
+		}
 	}
 }

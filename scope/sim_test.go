@@ -26,6 +26,12 @@ func schedule(seed int64, talk func(string, ...any)) string {
 	switches, rules, approve, added := more.Intn(4) == 0, more.Intn(4) == 0, more.Intn(4) == 0, more.Intn(8) == 0
 	restores, skews := r.Intn(2) == 0, r.Intn(2) == 0
 	keys := strings.Fields([]string{"p1 p2 c1 c2", "p1 p2 p3 c1 c2 c3", "p1 p2 c1 d1", "p1 p2 p3 c1 c2 d1", "p1 p2 c1 c2 d1 d2", "p1 p2 p3 c1 r1", "p1 p2 c1 c2 u1 k1", "p1 p2 p3 c1 d1 u1"}[r.Intn(8)])
+	if more.Intn(8) == 0 {
+		keys = strings.Fields([]string{"p1 p2 c1 o1", "p1 p2 c1 c2 o1 o2"}[more.Intn(2)])
+	}
+	if w.persons = more.Intn(6) == 0; w.persons {
+		keys = strings.Fields([]string{"n1 p1 p2 c1 c2", "n1 n2 p1 p2 c1 d1", "n1 p1 p2 r1 c1", "n1 n2 p1 p2 c1 u1"}[more.Intn(4)])
+	}
 	node := func() string { return w.names[r.Intn(len(w.names))] }
 	w.tell("%v, policy %v, restores %v, nulls %v, switches %v, rules %v, approve %v, added again %v", w.links, w.policy, restores, w.nulls, switches, rules, approve, added)
 	for _, n := range w.names {

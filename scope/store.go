@@ -65,14 +65,14 @@ type Upwards interface {
 	SetWhole(bool)
 	Want(Owner) bool // omsync_want: this node asks its parent for the owner
 	SetWant(Owner, bool)
-	Wants() []Owner         // all of them, in rising order
-	Held(Owner) uint64      // omsync_held: the parent's epoch up to which it was when it said that this node has the owner; 0: it did not
-	SetHeld(Owner, uint64)  // 0: delete it
-	Holds() []Owner         // all that are held; asked when this node's scope begins or ends, and when the parent was restored
-	Purge(Owner) Purge      // omsync_purge
-	SetPurge(Owner, Purge)  // the zero Purge: delete it
-	Purges() []Owner        // all that have one
-	OwnerIsHere(Owner) bool // the owner's row is known here, alive or dead
+	Wants() []Owner          // all of them, in rising order
+	Held(Owner) uint64       // omsync_held: the parent's epoch up to which it was when it said that this node has the owner; 0: it did not
+	SetHeld(Owner, uint64)   // 0: delete it
+	Holds() []Owner          // all that are held; asked when this node's scope begins or ends, and when the parent was restored
+	Purging(Owner) Purge     // omsync_purge
+	SetPurging(Owner, Purge) // the zero Purge: delete it
+	Purgings() []Owner       // all that have one
+	OwnerIsHere(Owner) bool  // the owner's row is known here, alive or dead
 }
 
 // Purge is what a node keeps of an owner of whom it is to delete what it has.

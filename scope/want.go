@@ -16,7 +16,7 @@ type Said struct {
 
 // Ask notes that this node asks its parent for an owner, unless the parent said that this node has it.
 func (n Node) Ask(o Owner) {
-	if n.HasParent() && n.Held(o) == 0 && !n.Want(o) && !n.answered(o) {
+	if n.HasParent() && !n.Want(o) && !n.answered(o) {
 		n.SetWant(o, true)
 	}
 }
@@ -59,12 +59,12 @@ func (n Node) Hear(s Said, upto, ack uint64) {
 		n.SetWant(o, false)
 	}
 	for _, o := range s.Purge {
-		n.SetPurge(o, Purge{Told: upto, Ack: ack, Done: n.Store.Purge(o).Done})
+		n.SetPurging(o, Purge{Told: upto, Ack: ack, Done: n.Purging(o).Done})
 	}
 	for _, o := range s.Entered {
 		n.SetHeld(o, upto)
 		n.SetWant(o, false)
-		n.SetPurge(o, Purge{})
+		n.SetPurging(o, Purge{})
 	}
 	if lost {
 		n.askForChildren()
@@ -89,10 +89,10 @@ func (n Node) askForChildren() {
 // again: this node asks again for whom it was told of since then. It reports whether it has deleted rows since that the parent believes it to have:
 // then the caller adds the parent again, so that all is sent anew.
 func (n Node) Rejoin(common uint64) (lacks bool) {
-	for _, o := range n.Purges() {
-		if u := n.Store.Purge(o); u.Told > common {
+	for _, o := range n.Purgings() {
+		if u := n.Purging(o); u.Told > common {
 			lacks = lacks || u.Done
-			n.SetPurge(o, Purge{})
+			n.SetPurging(o, Purge{})
 		}
 	}
 	for _, o := range n.Holds() {
@@ -109,7 +109,7 @@ func (n Node) Rejoin(common uint64) (lacks bool) {
 // had left, that a person had refused, or that it had got a scope, is void: an old file must not bring back who left.
 func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool) {
 	c := n.Child(p)
-	for _, o := range wants {
+	for _, o := range wants[:min(len(wants), MaxWants)] {
 		e := n.Entry(p, o)
 		void := max(e.Gone, e.Denied)
 		if !c.All {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -165,5 +166,17 @@ func (s *Store) arrival(t *schema.Table, key string, content journal.Content) sc
 		}
 		return "", false
 	})
-	return scope.Arrival{Row: scope.Row{Table: t.Name, Key: key}, Place: place, News: true}
+	a := scope.Arrival{Row: scope.Row{Table: t.Name, Key: key}, Place: place, News: true}
+	for _, name := range slices.Sorted(maps.Keys(content)) {
+		v := content[name]
+		to := s.j.Catalogue.Named(v.Table)
+		if v.Text == nil || to == nil || s.kind(to) == scope.Common {
+			continue
+		}
+		row := scope.Row{Table: to.Name, Key: *v.Text}
+		if s.Place(row); !s.alive(row) {
+			a.Needs = append(a.Needs, row)
+		}
+	}
+	return a
 }

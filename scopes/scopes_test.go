@@ -241,7 +241,7 @@ func TestStoreKeeps(t *testing.T) {
 				m.whole = n > 1
 			case 10:
 				m.purges[o] = scope.Purge{Told: n, Done: n == 2}
-				s.SetPurge(o, m.purges[o])
+				s.SetPurging(o, m.purges[o])
 			case 8:
 				if err := s.Flush(); err != nil {
 					t.Fatal(err)
@@ -361,11 +361,11 @@ func (m *model) compare(t *rapid.T, s *scopes.Store) {
 			t.Fatalf("%s is held since %d, want %d", o, got, epoch)
 		}
 	}
-	if got, want := s.Purges(), keys(m.purges, byOwner); !slices.Equal(got, want) {
+	if got, want := s.Purgings(), keys(m.purges, byOwner); !slices.Equal(got, want) {
 		t.Fatalf("purges are %v, want %v", got, want)
 	}
 	for o, u := range m.purges {
-		if got := s.Purge(o); got != u {
+		if got := s.Purging(o); got != u {
 			t.Fatalf("purge of %s is %+v, want %+v", o, got, u)
 		}
 	}

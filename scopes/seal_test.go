@@ -148,6 +148,15 @@ func TestSealFollows(t *testing.T) {
 		h.expect("in p1, buried n1 of p1", "DELETE FROM note WHERE note_id = 21")
 		h.expect("in p1, in p2, sees n1 before", "INSERT INTO note (note_id, uuid, visit_id) VALUES (25, 'n1', 12)")
 	})
+	t.Run("a patient at last", func(t *testing.T) {
+		h := newHub(t, true)
+		h.change(func(s *scopes.Store, node scope.Node) { node.Admit(h.child, "p4", 0) })
+		h.expect("in p1, in p4 lost, sees p4 now", "INSERT INTO patient (patient_id) VALUES (4)")
+	})
+	t.Run("no patient any more", func(t *testing.T) {
+		h := newHub(t, true)
+		h.expect("in p1 lost, sees p1 before", "SET foreign_key_checks = 0", "DELETE FROM patient WHERE patient_id = 1", "SET foreign_key_checks = 1")
+	})
 	t.Run("staff", func(t *testing.T) {
 		h := newHub(t, true)
 		h.expect("in p1, public p4", "INSERT INTO login (uuid, person_id) VALUES ('l1', 4)")

@@ -71,10 +71,10 @@ func (s *Store) SetHeld(o scope.Owner, epoch uint64) {
 // Holds returns all of them, in rising order.
 func (s *Store) Holds() []scope.Owner { return slices.Sorted(maps.Keys(s.holds())) }
 
-// Purge returns what is kept of an owner of whom this node is to delete what it has.
-func (s *Store) Purge(o scope.Owner) scope.Purge { return s.purging()[o] }
+// Purging returns what is kept of an owner of whom this node is to delete what it has.
+func (s *Store) Purging(o scope.Owner) scope.Purge { return s.readPurges()[o] }
 
-func (s *Store) purging() map[scope.Owner]scope.Purge {
+func (s *Store) readPurges() map[scope.Owner]scope.Purge {
 	if s.purges == nil {
 		s.purges = map[scope.Owner]scope.Purge{}
 		s.each("of whom this node is to delete what it has", []byte("SELECT owner_key, told, ack, done FROM omsync_purge"), func(r []sql.RawBytes) error {
@@ -85,9 +85,9 @@ func (s *Store) purging() map[scope.Owner]scope.Purge {
 	return s.purges
 }
 
-// SetPurge keeps it; the zero Purge: nothing.
-func (s *Store) SetPurge(o scope.Owner, u scope.Purge) {
-	purges := s.purging()
+// SetPurging keeps it; the zero Purge: nothing.
+func (s *Store) SetPurging(o scope.Owner, u scope.Purge) {
+	purges := s.readPurges()
 	if s.err != nil || purges[o] == u || len(o) > journal.MaxOwnerKey || o == "" {
 		return
 	}
@@ -97,8 +97,8 @@ func (s *Store) SetPurge(o scope.Owner, u scope.Purge) {
 	}
 }
 
-// Purges returns all of them, in rising order.
-func (s *Store) Purges() []scope.Owner { return slices.Sorted(maps.Keys(s.purging())) }
+// Purgings returns all of them, in rising order.
+func (s *Store) Purgings() []scope.Owner { return slices.Sorted(maps.Keys(s.readPurges())) }
 
 // OwnerIsHere reports whether an owner's row is known here, alive or dead.
 func (s *Store) OwnerIsHere(o scope.Owner) bool {

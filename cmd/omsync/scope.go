@@ -19,7 +19,7 @@ func newScope(g *global) *cobra.Command {
 		Use:   "scope",
 		Short: "Say which patients a child may have",
 		Long: `A child gets all patients, or has a scope: the patients whom it brought itself, those who are added, and those for whom it asks. Each goes to it
-whole. Changes go with the child's next file. A child keeps what it has of a patient who leaves, unless it is told to delete that.
+whole. Changes go with the child's next file. A child keeps what it has of a patient who leaves.
 
 A patient is named by an identifier, or by a key (a uuid), which need not be here yet.`,
 		Args: cobra.NoArgs,
@@ -221,19 +221,18 @@ func somePeer(cmd *cobra.Command, args []string) error {
 }
 
 func newScopeLeave(g *global) *cobra.Command {
-	w, purge := &who{}, false
+	w := &who{}
 	cmd := &cobra.Command{
 		Use:   "leave PEER IDENTIFIER...",
 		Short: "Let patients leave a child's scope",
-		Long: `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has; with --purge it
-deletes that, once all that it has made of it is here.`,
-		Args: somePeer,
+		Long:  `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has.`,
+		Args:  somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var done []scoping.Outcome
 			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
 				patients, err := w.patients(ctx, s, args[1:], true)
 				if err == nil {
-					done, err = s.Leave(ctx, args[0], patients, purge)
+					done, err = s.Leave(ctx, args[0], patients)
 				}
 				return err
 			})
@@ -244,7 +243,6 @@ deletes that, once all that it has made of it is here.`,
 		},
 	}
 	w.flags(cmd)
-	cmd.Flags().BoolVar(&purge, "purge", false, "the child deletes what it has of them")
 	return cmd
 }
 

@@ -177,18 +177,13 @@ func (s *Session) Add(ctx context.Context, name string, patients []Patient) ([]O
 	})
 }
 
-// Leave lets patients leave a child's scope; purge: the child is to delete what it has of them.
-func (s *Session) Leave(ctx context.Context, name string, patients []Patient, purge bool) ([]Outcome, error) {
+// Leave lets patients leave a child's scope. The child keeps what it has of them.
+func (s *Session) Leave(ctx context.Context, name string, patients []Patient) ([]Outcome, error) {
 	p, err := s.scoped(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return s.each(name, patients, func(o scope.Owner) bool {
-		if purge {
-			return s.node.Purge(p.ID, o)
-		}
-		return s.node.Leave(p.ID, o)
-	})
+	return s.each(name, patients, func(o scope.Owner) bool { return s.node.Leave(p.ID, o) })
 }
 
 // Approve brings patients into a child's scope for whom it asked.
