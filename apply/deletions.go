@@ -165,7 +165,7 @@ func (im *importer) delete(ctx context.Context, phase phase) error {
 	}
 	pending := im.pendingDeletes
 	im.pendingDeletes = nil
-	if err := im.lookDeleted(pending); err != nil {
+	if err := im.lookDeleted(ctx, pending); err != nil {
 		return err
 	}
 	candidates, others := im.deletable(pending)

@@ -144,6 +144,9 @@ func (im *importer) look(ctx context.Context, w *block) error {
 	}
 	watched := s.watched(w.l.Table)
 	if watched {
+		if err := im.lookBeside(ctx, w.l, w.comes()); err != nil {
+			return err
+		}
 		s.store.Fetch(w.l.Table, w.rowsHere())
 	}
 	w.scoped = make([]*scoped, w.n)

@@ -1,20 +1,31 @@
 package apply
 
 import (
+	"context"
+	"errors"
 	"slices"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/scope"
 	"github.com/omsync/omsync/scopes"
 )
 
 // lookDeleted finds what the rules of scopes must know of rows that are to be deleted before any of them is.
-func (im *importer) lookDeleted(pending []*deletion) error {
+func (im *importer) lookDeleted(ctx context.Context, pending []*deletion) error {
 	s := im.scopes
 	if s.idle() {
 		return nil
 	}
+	var failed error
 	each(pending, func(l *localTable, some []*deletion) {
+		var keys []string
+		for _, d := range some {
+			if d.isHere {
+				keys = append(keys, d.key)
+			}
+		}
+		failed = errors.Join(failed, im.lookBeside(ctx, l, keys))
 		if s.store.Kind(l.Table) != scope.Common {
 			s.store.Fetch(l.Table, knownDeletions(some, func(d *deletion) bool { return d.isHere }))
 		}
@@ -28,7 +39,7 @@ func (im *importer) lookDeleted(pending []*deletion) error {
 			d.scoped = x
 		}
 	})
-	return s.store.Err()
+	return errors.Join(failed, s.store.Err())
 }
 
 // followDeleted lets the rules follow rows that were deleted, or not.
@@ -82,6 +93,42 @@ func (d *deletion) owners(lost merge.Conflict) []string {
 		here = d.scoped.buried
 	}
 	return texts(scope.RecordOwners(lost, here, here))
+}
+
+// comes lists the keys of the block's rows that are not here.
+func (w *block) comes() (keys []string) {
+	for i, key := range w.keys {
+		if _, here := w.found[i]; !here && !w.filtered[i] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// lookBeside looks at the rows of persons with the keys of patients who come or go: whose a person's row is changes with that, and is
+// followed when the batch is in.
+func (im *importer) lookBeside(ctx context.Context, l *localTable, keys []string) error {
+	s := im.scopes
+	if l.Table != s.store.Owners().Table || len(s.store.Children()) == 0 {
+		return nil
+	}
+	for _, base := range s.store.Owners().Bases {
+		here, err := rowkey.Find(ctx, im.writer.s.conn, base, keys)
+		if err != nil {
+			return err
+		}
+		known := make([]scopes.Known, 0, len(here))
+		for key, row := range here {
+			known = append(known, scopes.Known{Key: key, Local: row, Alive: true})
+		}
+		s.store.Fetch(base, known)
+		for _, k := range known {
+			x := scoped{arrival: scope.Arrival{Row: scope.Row{Table: base.Name, Key: k.Key}}}
+			s.see(&x, true)
+			s.late = append(s.late, lateRow{base, x})
+		}
+	}
+	return s.store.Err()
 }
 
 // look notes where rows that come back stood when they were deleted; what follows from that they are back shows when the batch is in.

@@ -76,7 +76,7 @@ func (p *plan) sayScopes() error {
 			}
 			if e.Left(base) {
 				left = append(left, o)
-				if e.Purge {
+				if e.Purged(base) {
 					purge = append(purge, o)
 				}
 			}
