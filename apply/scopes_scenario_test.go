@@ -284,8 +284,7 @@ func TestScopeForged(t *testing.T) {
 	n.own(n.hub, k)
 	n.own(n.hub, m)
 	n.exchange()
-	register(k, "kim")
-	f := k.Export(n.hub)[0]
+	f := k.Export(n.hub, sites.Full)[0]
 	table := batch.Table{Name: "obs", Root: "obs", Key: []batch.Column{{Name: "uuid"}}, Columns: []batch.Column{{Name: "value_text", Slot: 1}, {Name: batch.PublicColumn}}}
 	importForged(t, n.hub, forge(t, f, func(w *batch.Writer) error {
 		said := &batch.ScopeItem{Said: true, Whole: true, Entered: []string{"h1"}, Left: []string{"h2"}, Wants: []string{"\x00'; DROP TABLE person", "h1"}}
@@ -311,5 +310,5 @@ func TestScopeForged(t *testing.T) {
 	}
 	n.exchange()
 	n.whole(n.hub, m)
-	n.whole(n.hub, k, "h1", "h2", "kim") // it asked for one, and wrote about the other
+	n.whole(n.hub, k, "h1", "h2") // it asked for one, and wrote about the other
 }
