@@ -284,7 +284,8 @@ func TestScopeForged(t *testing.T) {
 	n.own(n.hub, k)
 	n.own(n.hub, m)
 	n.exchange()
-	f := k.Export(n.hub, sites.Full)[0]
+	do(k, "INSERT INTO concept (uuid, name) VALUES ('c9', 'pulse')") // which the forged file has not
+	f := k.Export(n.hub)[0]
 	table := batch.Table{Name: "obs", Root: "obs", Key: []batch.Column{{Name: "uuid"}}, Columns: []batch.Column{{Name: "value_text", Slot: 1}, {Name: batch.PublicColumn}}}
 	importForged(t, n.hub, forge(t, f, func(w *batch.Writer) error {
 		said := &batch.ScopeItem{Said: true, Whole: true, Entered: []string{"h1"}, Left: []string{"h2"}, Wants: []string{"\x00'; DROP TABLE person", "h1"}}
