@@ -193,24 +193,29 @@ now. Who is named by a key need not be here: the patient is asked for upwards.`,
 		Example: `  omsync scope add kisumu 100GEJ 100HNU`,
 		Args:    somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var done []scoping.Outcome
-			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
-				patients, err := w.patients(ctx, s, args[1:], true)
-				if err == nil {
-					done, err = s.Add(ctx, args[0], patients)
-				}
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return w.print(cmd, done, "may have", "has already")
+			return w.change(cmd, g, args, (*scoping.Session).Add, "may have", "has already")
 		},
 	}
 	w.flags(cmd)
 	cmd.Flags().StringVar(&w.location, "location", "", "all whose last encounter was there: its name or uuid")
 	cmd.Flags().StringVar(&w.program, "program", "", "all who are in the program now: its name or uuid")
 	return cmd
+}
+
+// change does something with the patients whom a command means, and says what became of them. The first argument is the child.
+func (w *who) change(cmd *cobra.Command, g *global, args []string, do func(*scoping.Session, context.Context, string, []scoping.Patient) ([]scoping.Outcome, error), done, undone string) error {
+	var outcomes []scoping.Outcome
+	err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
+		patients, err := w.patients(ctx, s, args[1:], true)
+		if err == nil {
+			outcomes, err = do(s, ctx, args[0], patients)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return w.print(cmd, outcomes, done, undone)
 }
 
 func somePeer(cmd *cobra.Command, args []string) error {
@@ -228,18 +233,7 @@ func newScopeLeave(g *global) *cobra.Command {
 		Long:  `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has.`,
 		Args:  somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var done []scoping.Outcome
-			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
-				patients, err := w.patients(ctx, s, args[1:], true)
-				if err == nil {
-					done, err = s.Leave(ctx, args[0], patients)
-				}
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return w.print(cmd, done, "gets nothing more of", "had not")
+			return w.change(cmd, g, args, (*scoping.Session).Leave, "gets nothing more of", "had not")
 		},
 	}
 	w.flags(cmd)
@@ -254,18 +248,7 @@ func newScopeAnswer(g *global, verb, short string, answer func(*scoping.Session,
 		Long:  short + ", as omsync scope requests lists them.",
 		Args:  somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var outcomes []scoping.Outcome
-			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
-				patients, err := w.patients(ctx, s, args[1:], true)
-				if err == nil {
-					outcomes, err = answer(s, ctx, args[0], patients)
-				}
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return w.print(cmd, outcomes, done, undone)
+			return w.change(cmd, g, args, answer, done, undone)
 		},
 	}
 	w.flags(cmd)
