@@ -65,7 +65,9 @@ type chaos struct {
 	hot        [][2]string     // table and uuid of rows that somebody changed lately
 	story      []string
 	imported   map[string]int
-	differ     bool // the schemas differ for a while, and sites give equal values where only one row may have one: see newDiffering
+	edits      int    // statements that changed something
+	things     things // what the sites have in common under keys of their own; nil: they call everything alike
+	differ     bool   // the schemas differ for a while, and sites give equal values where only one row may have one: see newDiffering
 }
 
 // tell takes down what happens, to be read when the test fails.
