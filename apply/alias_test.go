@@ -221,6 +221,41 @@ func TestAliasesUnderAnotherParent(t *testing.T) {
 	}
 }
 
+// A clinic comes back to a parent that has one of its rows under the clinic's key, and beside it the row that was taken for it elsewhere: there
+// they are two, and so they are two at the clinic.
+func TestAliasesUnderAParentWithBothKeys(t *testing.T) {
+	for _, c := range []struct{ hub, clinic string }{{"h-k1", "c-k1"}, {"a-k1", "c-k1"}, {"x-k1", "c-k1"}} { // in either order
+		hub, clinic, district := sites.New(t, "hub", kindsProfile, kinds...), sites.New(t, "clinic", kindsProfile, kinds...), sites.New(t, "district", kindsProfile, kinds...)
+		clinic.Exec("INSERT INTO kind (name, uuid) VALUES ('Scheduled', '"+c.clinic+"')", "INSERT INTO visit (kind_id, note, uuid) VALUES (1, 'a', 'c-v1')")
+		hub.Exec("INSERT INTO kind (name, uuid) VALUES ('Scheduled', '"+c.hub+"')", "INSERT INTO visit (kind_id, note, uuid) VALUES (1, 'b', 'h-v1')")
+		for _, s := range []*sites.Site{hub, clinic, district} {
+			s.Waits, s.Listens = true, true
+			s.Init()
+		}
+		district.Connect(clinic)
+		sites.Exchange(district, clinic)
+		district.Disconnect(clinic)
+		district.Exec("UPDATE kind SET name = 'Of old'")
+		hub.Connect(clinic)
+		sites.Exchange(hub, clinic)
+		if got := clinic.Aliases(hub); len(got) != 1 {
+			t.Fatalf("aliases %q", got)
+		}
+		hub.Disconnect(clinic)
+		hub.Connect(district)
+		sites.Exchange(hub, district)
+		district.Connect(clinic)
+		sites.ExchangeTwice(hub, district, clinic)
+		sites.Quiet(t, hub, district, clinic)
+		sameKinds(t, clinic, district)
+		for _, s := range []*sites.Site{hub, district, clinic} {
+			if got := s.One("SELECT GROUP_CONCAT(name ORDER BY name) FROM kind"); got != "Of old,Scheduled" {
+				t.Errorf("%s has the kinds %s", s.Name, got)
+			}
+		}
+	}
+}
+
 // Records that come in the same file as the row that is recognised have its own key here, and what is decided about them is found by the
 // digests of either side.
 func TestDecisionsAboutConflictsOfAliases(t *testing.T) {
