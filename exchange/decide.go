@@ -2,11 +2,16 @@ package exchange
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
 
+	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/harmonise"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/match"
+	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/schema"
 )
 
 // knownPairs returns the aliases for a peer that no decision can change any more: until its first load is applied, what was decided is what the
@@ -55,14 +60,104 @@ func (n *Node) Decide(ctx context.Context, p *journal.Peer, decisions []match.De
 	if err := journal.PutAliases(ctx, tx, aliases); err != nil {
 		return err
 	}
-	// First what names the reason, then what follows from it: without the aliases, the same file can be given again.
+	return n.saveDecisions(ctx, p, decisions, func() error { return tx.Commit() })
+}
+
+// saveDecisions keeps decisions, and then what follows from them: without the aliases, the same file can be given again.
+func (n *Node) saveDecisions(ctx context.Context, p *journal.Peer, decisions []match.Decision, commit func() error) error {
 	if err := harmonise.SaveDecisions(n.Home, &harmonise.Decided{Peer: p.Name, Link: p.Link.Number, Decisions: decisions}); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := commit(); err != nil {
 		return err
 	}
 	return n.keepAliases(ctx)
+}
+
+// DecideLate keeps decisions that came after the peer's first load was applied here, or after rows had gone there: that two rows are one, or
+// that they are not. They must be ones that [match.Comparison.Check] takes. What refers to a row that got another name at the peer is sent
+// again: there it waits for a key that never comes.
+func (n *Node) DecideLate(ctx context.Context, p *journal.Peer, kept, decisions []match.Decision) error {
+	aliases, err := n.decidedAliases(p, decisions)
+	if err != nil {
+		return err
+	}
+	if _, err := capture.Seal(ctx, n.Journal, n.Wait); err != nil {
+		return err
+	}
+	gate, err := n.Journal.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
+	if err := journal.Gate(ctx, gate, false, n.Wait); err != nil {
+		return err
+	}
+	defer gate.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	if err := n.Journal.Reload(ctx, gate); err != nil {
+		return err
+	}
+	rules, err := n.Journal.Deciding(ctx, gate, p)
+	if err != nil {
+		return err
+	}
+	epoch, err := journal.NextEpoch(ctx, gate, true, n.Journal.Now())
+	if err != nil {
+		return err
+	}
+	resent := false
+	for _, a := range aliases {
+		some, err := n.resendFor(ctx, gate, p, rules, a, epoch.Epoch)
+		if err != nil {
+			return err
+		}
+		resent = resent || some
+	}
+	if !resent {
+		if err := journal.DropEpoch(ctx, gate, epoch.Epoch); err != nil {
+			return err
+		}
+	}
+	if err := journal.PutAliases(ctx, gate, aliases); err != nil {
+		return err
+	}
+	return n.saveDecisions(ctx, p, match.Merge(kept, decisions), func() error {
+		_, err := gate.ExecContext(ctx, "COMMIT")
+		return err
+	})
+}
+
+// resendFor asks the rules about an alias, and has sent again what refers to its row.
+func (n *Node) resendFor(ctx context.Context, gate *sql.Conn, p *journal.Peer, rules merge.Import, a journal.Alias, epoch uint64) (bool, error) {
+	j := n.Journal
+	t := j.Catalogue.Tables[slices.IndexFunc(j.Catalogue.Tables, func(t *schema.Table) bool { m := j.Tables[t.Name]; return m != nil && m.ID == a.Table })]
+	row, found, err := j.RowOf(ctx, gate, t, a.Own)
+	if err != nil {
+		return false, err
+	}
+	versions, err := journal.Versions(ctx, gate, a.Table, []journal.Row{row}, j.Authors)
+	if err != nil {
+		return false, err
+	}
+	here := merge.Row{Known: true, Alive: true, Groups: versions[row]}
+	if here.Groups == nil {
+		here.Groups = []merge.Group{j.Tables[t.Name].Default}
+	}
+	known, err := j.KnowsKey(ctx, t, a.Their)
+	if err != nil {
+		return false, err
+	}
+	returned, err := journal.HaveReturned(ctx, gate, a.Table, []string{a.Own})
+	if err != nil {
+		return false, err
+	}
+	sends := func(t *schema.Table) bool { return j.On(t, p).Sends() }
+	x := merge.Likeness{KeyKnown: known, Returned: returned[a.Own], Local: here, Stays: !sends(t), Absent: true}
+	if !found || !rules.MayPair(x) {
+		return false, fmt.Errorf("the row %s of %s cannot become %s any more: %s has had it from here, or had the other one here: correct rows in OpenMRS, at the site that may change them",
+			match.Shown(a.Own), t.Name, match.Shown(a.Their), p.Name)
+	}
+	return j.ResendReferring(ctx, gate, t, []journal.Row{row}, sends, epoch)
 }
 
 // decidedAliases returns the aliases that decisions make.

@@ -37,6 +37,12 @@ func (im *Import) MayPair(x Likeness) bool {
 	return !x.Returned && im.Unsent(x.Local, x.Stays, x.Absent)
 }
 
+// Had reports whether the peer has, or may have, a row that is alive here under its key here. stays: rows of the table are in no file for it, and it
+// told the keys that it has.
+func (im *Import) Had(r Row, stays bool) bool {
+	return !im.MayPair(Likeness{Local: r, Stays: stays, Absent: true})
+}
+
 // Deciding returns the rules for a person's word about rows on a link between two files, see [Import.MayPair]. The caller adds which epochs only
 // resend and which were reclaimed.
 func (l *Link) Deciding(peer Peer) Import { return Import{Peer: peer, Valid: true, Sent: l.sent()} }
@@ -116,6 +122,9 @@ func (l *Link) sent() uint64 {
 	}
 	return upto
 }
+
+// HasSent reports whether a file with rows of this node was ever made for the peer.
+func (l *Link) HasSent() bool { return l.sent() > 0 }
 
 // ListensFirst reports whether a child's batch to its parent is a header with nothing in it, from the beginning to the beginning, where rows are
 // recognised by themselves: until the parent's first load is applied, and unless rows have gone there already. So it knows the parent's keys

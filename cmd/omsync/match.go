@@ -362,8 +362,11 @@ func (o *matchOptions) keep(cmd *cobra.Command, n *node.Node, x *exchange.Node, 
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.decide, err)
 	}
-	if p.Link.Applied.Epoch > 0 && len(decisions) > 0 {
-		return failure.Hinted(fmt.Errorf("the first load of %s is applied here: what was decided before stands", p.Name), "correct rows in OpenMRS, at the site that may change them")
+	late := p.Link.Applied.Epoch > 0 || p.Link.HasSent()
+	if late {
+		if decisions, err = lateDecisions(p, kept, decisions); err != nil {
+			return err
+		}
 	}
 	m, err := x.Match(cmd.Context(), p, there.Side, nil)
 	if err != nil {
@@ -381,6 +384,13 @@ func (o *matchOptions) keep(cmd *cobra.Command, n *node.Node, x *exchange.Node, 
 		list = append(list, errors.New("no decision of the file was kept"))
 		return list
 	}
+	if late {
+		if err := x.DecideLate(cmd.Context(), p, kept, decisions); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s added; omsync --home %s match --show lists what is decided\n", count(int64(len(decisions)), "decision"), n.Home)
+		return err
+	}
 	all := match.Merge(kept, decisions)
 	if problems := m.Check(slices.Clone(all)); len(problems) > 0 { // those that were kept may no longer fit
 		return failure.Hinted(fmt.Errorf("what was decided before does not fit these decisions: %w", problems[0]), "omsync --home %s match --show lists it; write open in the line of a decision to take it back", n.Home)
@@ -390,4 +400,22 @@ func (o *matchOptions) keep(cmd *cobra.Command, n *node.Node, x *exchange.Node, 
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s kept; omsync --home %s match --show lists what is decided\n", count(int64(len(all)), "decision"), n.Home)
 	return err
+}
+
+// lateDecisions returns those decisions that were not taken yet, once rows were exchanged with a peer. What was decided before stands: rows
+// have come and gone by it.
+func lateDecisions(p *journal.Peer, kept, decisions []match.Decision) (fresh []match.Decision, err error) {
+	for _, d := range decisions {
+		before := slices.ContainsFunc(kept, func(k match.Decision) bool {
+			return k.Table == d.Table && match.Shown(k.Here) == match.Shown(d.Here) && k.Kind == d.Kind && (d.Kind == match.Send || match.Shown(k.There) == match.Shown(d.There))
+		})
+		switch {
+		case before:
+		case d.Kind == match.Same || d.Kind == match.Apart:
+			fresh = append(fresh, d)
+		default:
+			return nil, failure.Hinted(fmt.Errorf("line %d: rows have been exchanged with %s: what was decided before stands, and only same and keep apart can be added", d.Line, p.Name), "correct rows in OpenMRS, at the site that may change them")
+		}
+	}
+	return fresh, nil
 }
