@@ -42,7 +42,8 @@ What the hub holds is read from its full load, or from a file that it makes for 
 
 Decisions are written into the last column of the file that --csv writes: "same as KEY" if the row here is that row there, "keep apart" if it is
 not, "send" if it is a new one for the hub, "open" to take a decision back. Then --decide FILE checks and keeps all of them, or none. They
-can be changed until the hub's first load is applied.`,
+can be changed until the hub's first load is applied. After that, "same as KEY" and "keep apart" can be added, about rows that never went
+to the hub.`,
 		Example: `  omsync --home /var/lib/omsync match --from /media/stick --csv match.csv --html match.html
   omsync --home /var/lib/omsync match --decide match.csv`,
 		Args: cobra.NoArgs,
