@@ -19,7 +19,7 @@ func ask(t *testing.T, s *sites.Site, table string) {
 	if _, err := fmt.Sscan(s.One("SELECT MAX(id) FROM omsync_epoch"), &epoch.Epoch); err != nil {
 		t.Fatal(err)
 	}
-	if err := journal.RequestResend(t.Context(), s.J.DB, []string{table}, nil, epoch.Epoch); err != nil {
+	if err := journal.RequestResend(t.Context(), s.J.DB, []string{table}, nil, nil, epoch.Epoch); err != nil {
 		t.Fatal(err)
 	}
 }

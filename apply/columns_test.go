@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,15 +12,19 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
+// schemasWithoutNote is the schemas of a hub and a clinic of which one lacks a column.
+func schemasWithoutNote(late string) map[string][]string {
+	ddl := map[string][]string{"hub": slices.Clone(peopleSchema), "clinic": slices.Clone(peopleSchema)}
+	ddl[late][0] = strings.Replace(ddl[late][0], " note VARCHAR(200),", "", 1)
+	return ddl
+}
+
 // One side lacks a column for some time, and gets it with an upgrade that fills in a default and some values of its own.
 func TestColumnThatComesLater(t *testing.T) {
 	t.Parallel()
-	bare := slices.Clone(peopleSchema)
-	bare[0] = strings.Replace(bare[0], " note VARCHAR(200),", "", 1)
 	for _, late := range []string{"clinic", "hub"} {
 		t.Run(late+" lacks it", func(t *testing.T) {
-			ddl := map[string][]string{"hub": peopleSchema, "clinic": peopleSchema}
-			ddl[late] = bare
+			ddl := schemasWithoutNote(late)
 			hub := sites.New(t, "hub", "none", ddl["hub"]...)
 			hub.Exec(insertPeople(1, 12)...)
 			if late == "clinic" {
@@ -133,5 +138,62 @@ func TestRowComesBackFromASiteThatLacksAColumn(t *testing.T) {
 	allSettled(t, hub, middle, leaf)
 	if got := hub.Query("SELECT name, note FROM item"); len(got) != 1 || got[0][0] != "b" {
 		t.Errorf("%q", got)
+	}
+}
+
+// What a site lacks it neither sees nor deletes unseen: the values of a column that it does not have are conflicts where they are, when it deletes
+// their row; and so are those that it writes over before they have come to it, when it has the column. What it has seen is none, nor what it
+// made itself.
+func TestLostWithAColumnThatASiteLacks(t *testing.T) {
+	t.Parallel()
+	for _, late := range []string{"clinic", "hub"} {
+		t.Run(late+" lacks it", func(t *testing.T) {
+			ddl := schemasWithoutNote(late)
+			hub, clinic := sites.New(t, "hub", "none", ddl["hub"]...), sites.New(t, "clinic", "none", ddl["clinic"]...)
+			clinic.SetOffset(1000)
+			hub.Init()
+			clinic.Init()
+			hub.Connect(clinic)
+			has, lacks := hub, clinic
+			if late == "hub" {
+				has, lacks = clinic, hub
+			}
+			for i := range 6 {
+				has.Exec(fmt.Sprintf("INSERT INTO person (name, note, uuid) VALUES ('name', 'note %d', 'p-%[1]d')", i))
+			}
+			sites.ExchangeTwice(hub, clinic)
+			lacks.Exec("DELETE FROM person WHERE uuid = 'p-0'")
+			has.Exec("UPDATE person SET name = 'has' WHERE uuid = 'p-5'")
+			sites.ExchangeTwice(hub, clinic)
+			wantConflicts(t, has, "person.note=note 0")
+
+			lacks.Exec("DELETE FROM person WHERE uuid = 'p-1'", "ALTER TABLE person ADD COLUMN note VARCHAR(200) AFTER name") // and nobody hears of the deletion before
+			lacks.Follow()
+			lacks.Exec("UPDATE person SET note = 'over 2' WHERE uuid = 'p-2'", "DELETE FROM person WHERE uuid = 'p-3'", "INSERT INTO person (name, note, uuid) VALUES ('new', 'note 6', 'p-6')")
+			has.Exec("UPDATE person SET name = 'earlier' WHERE uuid = 'p-2'", "UPDATE person SET note = 'later' WHERE uuid = 'p-4'")
+			early := has.Export(lacks) // nobody there has heard of the column
+			lacks.Exec("UPDATE person SET note = 'over 4' WHERE uuid = 'p-4'")
+			for _, f := range early {
+				lacks.Import(f)
+			}
+			sites.ExchangeTwice(hub, clinic)
+			all := []string{"person.note=later", "person.note=note 0", "person.note=note 1", "person.note=note 2", "person.note=note 3"}
+			wantConflicts(t, has, all...)
+			wantConflicts(t, lacks, slices.DeleteFunc(slices.Clone(all), func(c string) bool { return c == "person.note=note 0" })...) // it did not have the column then
+
+			lacks.Exec("UPDATE person SET note = 'seen' WHERE uuid IN ('p-2', 'p-5')", "DELETE FROM person WHERE uuid IN ('p-4', 'p-6')")
+			sites.ExchangeTwice(hub, clinic)
+			wantConflicts(t, has, all...)
+			sites.Same(t, hub, clinic)
+			sites.Quiet(t, hub, clinic)
+			journalFits(t, hub, clinic)
+		})
+	}
+}
+
+func wantConflicts(t *testing.T, s *sites.Site, want ...string) {
+	t.Helper()
+	if got := s.Conflicts(); !slices.Equal(got, want) {
+		t.Errorf("conflicts at %s: %q, want %q", s.Name, got, want)
 	}
 }

@@ -16,6 +16,7 @@ type deletion struct {
 	l       *localTable
 	key     string // canonical
 	deleted merge.Sent
+	lacks   merge.Lacks // columns that the sender did not have
 
 	// What was found of it.
 	isHere   bool
@@ -64,7 +65,7 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 			l.count.Refused++
 			continue
 		}
-		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns,
+		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns, lacks: t.lacks,
 			deleted: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
 		d.row, d.isHere = w.found[i]
 		if q, ok := w.waited(i); ok {
@@ -137,7 +138,8 @@ func (im *importer) incoming(d *deletion) merge.Incoming {
 		in.NeverSent = d.l.rules.NeverSent(d.known, merge.Unsaid)
 		return in
 	}
-	return merge.Incoming{Dead: d.deleted, Ack: im.ackOf(d.l, d.row.row), NeverSent: d.l.rules.NeverSent(d.known, merge.Unsaid)}
+	ack := im.ackOf(d.l, d.row.row)
+	return merge.Incoming{Dead: d.deleted, Ack: ack, NeverSent: d.l.rules.NeverSent(d.known, merge.Unsaid), Unseen: d.lacks.Unseen(ack)}
 }
 
 // delete carries out the pending deletions that may go. What something here still refers to is deferred until the rows of the batch

@@ -146,7 +146,7 @@ func TestKeptRowsAreForgotten(t *testing.T) {
 // A row whose record would be too long is deleted and not kept, and the report says so; it counts as deleted. Others are kept in portions.
 func TestLongRowsAreKept(t *testing.T) {
 	hub, clinic := keptPair(t, "INSERT INTO patient (name, note, uuid) VALUES ('a', REPEAT('n', 3000000), 'p-1'), ('b', REPEAT('n', 3000001), 'p-2'), ('c', 'short', 'p-3')",
-		"INSERT INTO patient (name, note, uuid) VALUES ('d', REPEAT('\\n', 8400000), 'p-4')")
+		"ALTER TABLE patient ADD more LONGTEXT", "INSERT INTO patient (name, note, uuid) VALUES ('d', REPEAT('n', 8500000), 'p-4')", "UPDATE patient SET more = note WHERE uuid = 'p-4'")
 	clinic.Exec("DELETE FROM patient")
 	report := hub.Import(clinic.Export(hub)[0])
 	if got := fmt.Sprint(report.Notes); !strings.Contains(got, "1 rows of patient were deleted and are not kept") {

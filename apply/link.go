@@ -138,7 +138,8 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 	if v != merge.Apply && v != merge.Covered {
 		return nil
 	}
-	for _, r := range journal.ParseResendRequests(l.header.Requests) {
+	requests, columns := journal.ParseResendRequests(l.header.Requests)
+	for _, r := range requests {
 		t := l.sends(r.Table)
 		if t == nil || r.Epoch <= l.peer.Answered[t.Name] {
 			continue // an older request may come again, in a file that was late
@@ -147,7 +148,7 @@ func (l *peerLink) answerRequests(ctx context.Context, v merge.Verdict) error {
 			l.peer.Answered = map[string]uint64{}
 		}
 		l.peer.Answered[t.Name] = r.Epoch
-		l.peer.Ask(t.Name, r.Lost)
+		l.peer.Ask(t.Name, r.Lost, t.MaskOf(columns[journal.ResendRequest{Table: r.Table, Epoch: r.Epoch}]))
 		if r.Lost { // what waits of it is nowhere else
 			if err := journal.LoseWaitingOf(ctx, l.s.conn, l.peer.ID, t.ID); err != nil {
 				return err

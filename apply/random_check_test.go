@@ -58,11 +58,6 @@ func (w *chaos) changed(n *actor, t *schema.Table, before, after []record) {
 		}
 	}
 	filter := n.Profile.RowFilter(t.Name)
-	for id, r := range was {
-		if u := n.key(t, r); u != "" && (is[id] == nil || n.key(t, is[id]) != u) {
-			w.goneUnread(n, t, u)
-		}
-	}
 	for _, r := range after {
 		id := r.pk(t)
 		if filter != nil && filter.Match(r.of(t.Column(filter.Column))) {
@@ -155,7 +150,7 @@ func (w *chaos) check() {
 				continue // it may have an edit of its own
 			}
 			if !held[c] {
-				if n.lacked[table] && w.heldElsewhere(n, c) {
+				if w.lacked[table] && w.heldElsewhere(n, c) {
 					continue
 				}
 				if lost++; lost < 8 {

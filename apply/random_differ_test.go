@@ -114,7 +114,7 @@ func differences() []difference {
 // newDiffering makes a hub and two sites, in a chain or not, of which some have a schema of their own.
 func newDiffering(t *testing.T, seed uint64) *chaos {
 	w := &chaos{t: t, maker: &maker{rng: rand.New(rand.NewPCG(seed, 78)), unique: map[string]bool{}}, clock: 1_760_000_000_000_000, differ: true,
-		written: map[string]string{}, cleared: map[string]bool{}, disposable: map[string]bool{}, imported: map[string]int{}}
+		written: map[string]string{}, cleared: map[string]bool{}, disposable: map[string]bool{}, imported: map[string]int{}, lacked: map[string]bool{}}
 	w.common = func(c *schema.Column) bool {
 		return c.Name == "form" || c.Name == "tag" && w.chance(50) || indexedUnique(c) && !c.UUIDColumn && w.chance(25)
 	}
@@ -130,7 +130,7 @@ func newDiffering(t *testing.T, seed uint64) *chaos {
 	chain := w.chance(50)
 	server, all := dbtest.Server(t), differences()
 	for i, name := range []string{"hub", "kisumu", "migori"} {
-		n := &actor{Site: sites.New(t, name, "none", differingTables...), w: w, base: int64(1+i) * 1_000_000, own: map[string]bool{}, dirty: map[string]bool{}, lacked: map[string]bool{}}
+		n := &actor{Site: sites.New(t, name, "none", differingTables...), w: w, base: int64(1+i) * 1_000_000, own: map[string]bool{}, dirty: map[string]bool{}}
 		n.Waits = true
 		n.Options = func(o *apply.Options) { o.Horizon = horizonOfDiffering }
 		n.Policies = func(t *journal.Table) merge.Policies { return merge.All(policies[t.Name]) }
@@ -156,7 +156,7 @@ func newDiffering(t *testing.T, seed uint64) *chaos {
 			continue // the one is about what the other takes away
 		}
 		n.differs = append(n.differs, d)
-		n.lacked[d.lacks] = true
+		w.lacked[d.lacks] = true
 		w.tell("%s differs: %q", n.Name, d.make)
 		n.Exec(d.make...)
 		n.Exec("SET foreign_key_checks = 1")
@@ -264,32 +264,6 @@ func (w *chaos) giveWay() bool {
 		}
 	}
 	return done
-}
-
-// goneUnread forgets the values of a row that somebody deleted and that did not reach him, because he or somebody on the way has no column for them.
-func (w *chaos) goneUnread(n *actor, t *schema.Table, key string) {
-	lacking := func(c *schema.Column) bool {
-		return slices.ContainsFunc(w.actors, func(a *actor) bool {
-			t := a.J.Catalogue.Table(c.Table.Name)
-			return t == nil || t.Column(c.Name) == nil
-		})
-	}
-	for _, other := range w.actors {
-		there := other.J.Catalogue.Table(t.Name)
-		if other == n || there == nil || !slices.ContainsFunc(there.Columns, lacking) {
-			continue
-		}
-		for _, r := range other.rows(there) {
-			if !strings.EqualFold(other.key(there, r), key) {
-				continue
-			}
-			for i, c := range there.Columns {
-				if lacking(c) {
-					delete(w.written, cell(c, r[i]))
-				}
-			}
-		}
-	}
 }
 
 // heldElsewhere reports whether another site has a value, in its tables or in its record of conflicts.

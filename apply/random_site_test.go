@@ -30,7 +30,6 @@ type actor struct {
 	saved   *savedCopy
 	stamped map[string]string // versions, while they are compared
 	differs []difference      // of its schema from the others'
-	lacked  map[string]bool   // tables that it, or of which it a column, did not have for a while: conflicts in them were recorded elsewhere
 	copies  int               // of its database that were made
 }
 

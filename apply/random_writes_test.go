@@ -264,7 +264,7 @@ func (n *actor) flood() {
 			ids = append(ids, r.of(t.Integer))
 		}
 	}
-	if len(ids) > 0 {
+	if len(ids) > 0 && t.Column("comments") != nil {
 		n.do(fmt.Sprintf("UPDATE obs SET comments = CONCAT('%s.', obs_id) WHERE obs_id IN (%s)", n.w.token(), strings.Join(ids, ",")), t)
 	}
 }

@@ -253,7 +253,11 @@ func withoutValues(err error) error {
 	}
 	text := fmt.Sprintf("server error %d", n)
 	if m := named.FindAllStringSubmatch(err.Error(), -1); m != nil {
-		text += ", " + m[len(m)-1][1]
+		name := m[len(m)-1][1]
+		if n == sqldb.ErrDuplicateEntry { // MySQL 8 and later say the table too
+			name = name[strings.LastIndex(name, ".")+1:]
+		}
+		text += ", " + name
 	}
 	return serverError{err, text}
 }

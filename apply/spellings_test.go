@@ -234,14 +234,14 @@ func TestTextsThatAreNoNULL(t *testing.T) {
 // A row whose primary key comes changed gets the references whose rows come after it, and keeps its versions; also where its turn comes at
 // the end, since it takes a value that another row still has.
 func TestReferenceOfARowWhosePrimaryKeyChanges(t *testing.T) {
-	hub, clinic := two(t, "[direction]\nboth = [\"*\"]\n[key]\nkind = [\"name\"]\n", "CREATE TABLE kind (code VARCHAR(20) NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL UNIQUE, rank INT UNIQUE, parent VARCHAR(20), n INT, "+
+	hub, clinic := two(t, "[direction]\nboth = [\"*\"]\n[key]\nkind = [\"name\"]\n", "CREATE TABLE kind (code VARCHAR(20) NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL UNIQUE, place INT UNIQUE, parent VARCHAR(20), n INT, "+
 		"FOREIGN KEY (parent) REFERENCES kind (name)) ENGINE=InnoDB")
 	hub.Exec("INSERT INTO kind VALUES ('1', 'a', NULL, NULL, 1), ('2', 'b', 7, NULL, 1), ('3', 'c', 8, NULL, 1)")
 	sites.Exchange(hub, clinic)
-	clinic.Exec("UPDATE kind SET rank = NULL WHERE name = 'c'", "UPDATE kind SET code = '22', rank = 8 WHERE name = 'b'", "UPDATE kind SET rank = 7 WHERE name = 'c'",
+	clinic.Exec("UPDATE kind SET place = NULL WHERE name = 'c'", "UPDATE kind SET code = '22', place = 8 WHERE name = 'b'", "UPDATE kind SET place = 7 WHERE name = 'c'",
 		"INSERT INTO kind VALUES ('90', 'z', NULL, NULL, 1)", "UPDATE kind SET code = '11', parent = 'z' WHERE name = 'a'", "UPDATE kind SET parent = 'z' WHERE name = 'b'")
 	sites.ExchangeTwice(hub, clinic)
-	holds(t, "SELECT code, name, rank, parent FROM kind ORDER BY name", "[[11 a NULL z] [22 b 8 z] [3 c 7 NULL] [90 z NULL NULL]]", hub, clinic)
+	holds(t, "SELECT code, name, place, parent FROM kind ORDER BY name", "[[11 a NULL z] [22 b 8 z] [3 c 7 NULL] [90 z NULL NULL]]", hub, clinic)
 	holds(t, "SELECT COUNT(*) FROM omsync_waiting", "[[0]]", hub, clinic)
 	hub.Exec("UPDATE kind SET n = 2")
 	sites.ExchangeTwice(hub, clinic)

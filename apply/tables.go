@@ -22,6 +22,7 @@ type sentTable struct {
 	columns  []*schema.Column // parallel to Table.Columns; nil: not here
 	beside   map[int]int      // by column: the column that has the keys of its values
 	policies merge.Policies   // that the sender says it has
+	lacks    merge.Lacks      // columns that are here and are not, or were not, at the sender
 	why      string           // why its rows cannot be applied
 }
 
@@ -116,8 +117,13 @@ func (v *resolver) match(t *sentTable, st *schema.Table) error {
 	t.local = v.table(st)
 	t.keys = t.local
 	t.findBeside()
+	t.lacks = v.peer.Lacks(t.local.journal)
+	t.lacks.Now = t.local.whole
 	for i, sent := range t.Columns {
 		c := st.Column(sent.Name)
+		if c != nil {
+			t.lacks.Now = t.lacks.Now.Without(merge.Bit(t.local.journal.Bit(c.Name)))
+		}
 		switch {
 		case t.isInteger(i):
 			if t.local.keepsIntegers() {

@@ -191,7 +191,9 @@ func (im *importer) incomingAlone(w *block, i int) merge.Incoming {
 	if w.Acks != nil && !im.unsent[w.l.journal.ID][row] {
 		in.Ack = im.rules.RowAck(w.Acks[i])
 	}
+	in.Unseen = w.t.lacks.Unseen(in.Ack)
 	if !w.retried {
+		in.Missed = w.t.lacks.Missed(in.Ack)
 		in.Whose = w.l.rules.SaysWhose(w.groups[i])
 	}
 	return in

@@ -85,7 +85,7 @@ func MendStamps(ctx context.Context, j *journal.Journal, o MendOptions) (*Mended
 			tables = append(tables, t.Name)
 		}
 	}
-	if err := journal.RequestResend(ctx, gate, tables, nil, epoch.Epoch); err != nil {
+	if err := journal.RequestResend(ctx, gate, tables, nil, nil, epoch.Epoch); err != nil {
 		return nil, err
 	}
 	_, err = gate.ExecContext(ctx, "COMMIT")

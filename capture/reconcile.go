@@ -89,8 +89,9 @@ type reconciler struct {
 	j       *journal.Journal
 	missed  bool // changes of any table may have gone by, whatever triggers there are
 	found   Reconciled
-	changed []*schema.Table // those whose line in the journal is to be written
-	asked   []string        // tables that every peer is to send again, for new columns of theirs
+	changed []*schema.Table     // those whose line in the journal is to be written
+	gained  map[string][]string // by table, those columns
+	asked   []string            // tables that every peer is to send again, for new columns of theirs
 
 	others map[string][]uint16 // by table: the numbers of those of which it was a copy's
 }
@@ -163,6 +164,10 @@ func (r *reconciler) compareFlow(t *schema.Table, meta *journal.Table) {
 		if c.New && t.Column(c.Name) != nil {
 			r.found.Columns = append(r.found.Columns, t.Name+"."+c.Name)
 			r.asked = append(r.asked, t.Name)
+			if r.gained == nil {
+				r.gained = map[string][]string{}
+			}
+			r.gained[t.Name] = append(r.gained[t.Name], c.Name)
 		}
 	}
 }

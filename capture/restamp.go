@@ -73,7 +73,7 @@ func (r *reconciler) restamp(ctx context.Context, wait time.Duration) error {
 			return err
 		}
 	}
-	if err := journal.RequestResend(ctx, gate, r.resendRequests(), r.found.Replaced, epoch.Epoch); err != nil {
+	if err := journal.RequestResend(ctx, gate, r.resendRequests(), r.found.Replaced, r.gained, epoch.Epoch); err != nil {
 		return err
 	}
 	_, err = gate.ExecContext(ctx, "COMMIT")

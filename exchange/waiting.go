@@ -99,15 +99,20 @@ func (r *importRun) waitingPeers(ctx context.Context) ([]*journal.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	turns, err := journal.WaitingPeers(ctx, r.Journal.DB)
+	byID := map[merge.Peer]*journal.Peer{}
+	var ids []merge.Peer
+	for _, p := range all {
+		if p.State.Exchanges() {
+			byID[p.ID], ids = p, append(ids, p.ID)
+		}
+	}
+	turns, err := journal.WaitingPeers(ctx, r.Journal.DB, ids)
 	if err != nil {
 		return nil, err
 	}
 	var out []*journal.Peer
 	for _, id := range turns {
-		if i := slices.IndexFunc(all, func(p *journal.Peer) bool { return p.ID == id && p.State.Exchanges() }); i >= 0 {
-			out = append(out, all[i])
-		}
+		out = append(out, byID[id])
 	}
 	return out, nil
 }

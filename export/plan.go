@@ -50,7 +50,7 @@ type table struct {
 	release  map[int64]bool         // the integers of those rows
 	kept     map[journal.Row]bool   // rows whose deletion by the peer was refused here, where that lets them go; nil if there are none
 	filters  journal.Filters        // of rows that stay here
-	waiting  map[string]uint64      // by canonical key: of rows of which a version of the peer waits, see merge.Waiting.Since
+	waiting  bool                   // versions of the peer wait of some of its rows
 	refused  map[journal.Row]uint64 // rows of which the peer's version was refused, each with the epoch of that: the peer is sent them as they are here
 	policies []string               // columns that tell a child by what its conflicts with this node are decided
 	match    bool                   // the file is for matching: rows go without their integers and the versions of columns
@@ -155,11 +155,7 @@ func (p *plan) addTables(ctx context.Context, o Options) error {
 		if p.peer.Role == access.Child && o.Policies != nil {
 			t.tellPolicies(o.Policies(t.meta))
 		}
-		if waiting[t.meta.ID] {
-			if t.waiting, err = journal.WaitingSince(ctx, p.snap, p.peer.ID, t.meta.ID); err != nil {
-				return err
-			}
-		}
+		t.waiting = waiting[t.meta.ID]
 		if t.rules.SendsKept() && t.Key == schema.KeyUUID {
 			if err := p.findKept(ctx, t); err != nil {
 				return err

@@ -101,7 +101,9 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	partBeside(t, b)
 	addIntegers(t, p, b)
 	b.Columns = append(b.Columns, make([]batch.Values, len(t.policies))...)
-	x.addVersions(t, p, b, keys)
+	if err := x.addVersions(ctx, t, p, b, keys); err != nil {
+		return nil, err
+	}
 	keepRows(b, func(i int) bool { return keys[i] != "" })
 	return b, nil
 }
@@ -184,8 +186,19 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 
 // addVersions fills in what each row is known by: all its versions of what is sent. A row of which a version of the peer waits here
 // acknowledges no more than what came before that.
-func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []string) {
+func (x *exporter) addVersions(ctx context.Context, t *table, p *portion, b *batch.Rows, keys []string) error {
 	link := &x.peer.Link
+	var waiting map[string]uint64 // by canonical key: see merge.Waiting.Since
+	if t.waiting {
+		canonical := make([]string, len(keys))
+		for i, k := range keys {
+			canonical[i] = journal.Canonical(t.Table, k)
+		}
+		var err error
+		if waiting, err = journal.WaitingSince(ctx, x.snap, x.peer.ID, t.meta.ID, canonical); err != nil {
+			return err
+		}
+	}
 	for i, known := range p.known {
 		groups := x.outgoing(t, p.rows[i], known)
 		n, sent := 0, t.sent(p.rows[i])
@@ -206,8 +219,8 @@ func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []strin
 		}
 		b.Groups = append(b.Groups, n)
 		ack := link.RowAck(known, x.peer.ID)
-		if t.waiting != nil {
-			if since, waits := t.waiting[journal.Canonical(t.Table, keys[i])]; waits {
+		if waiting != nil {
+			if since, waits := waiting[journal.Canonical(t.Table, keys[i])]; waits {
 				ack = min(ack, since)
 			}
 		}
@@ -218,6 +231,7 @@ func (x *exporter) addVersions(t *table, p *portion, b *batch.Rows, keys []strin
 			b.Acks[i] = ack
 		}
 	}
+	return nil
 }
 
 // masks returns a mask as the file has it: several numbers, if it is of many columns and the peer reads that.

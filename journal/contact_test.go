@@ -51,8 +51,8 @@ func TestPeersAreStopped(t *testing.T) {
 // A table is owed by batches that start before it was settled, and asked for again until that is due.
 func TestOwed(t *testing.T) {
 	p := &Peer{}
-	p.Ask("ward", false)
-	p.Ask("bed", false)
+	p.Ask("ward", false, merge.Mask{})
+	p.Ask("bed", false, merge.Mask{})
 	always := func(int64) bool { return true }
 	same(t, "asked for", p.AskedFor(always), []string{"bed", "ward"})
 	same(t, "not settled", p.Owes("ward", 0), 0)
@@ -61,7 +61,7 @@ func TestOwed(t *testing.T) {
 	for base, want := range map[uint64]uint64{0: 7, 6: 7, 7: 0, 8: 0} {
 		same(t, "owed", p.Owes("ward", base), want)
 	}
-	p.Ask("ward", false)
+	p.Ask("ward", false, merge.Mask{})
 	same(t, "asked for once more", p.Owes("ward", 6), 7)
 	same(t, "due", p.AskedFor(func(last int64) bool { return last == 100 }), []string{"ward"})
 }

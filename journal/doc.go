@@ -111,6 +111,8 @@
 //	lost          0; otherwise its id: its sender was restored since, and may not have it any more
 //	versions      record of merge.Waiting
 //	content       record of the values that came: of a reference the key of its row
+//	size          bytes of versions and content
+//	deletion      1: what waits is a deletion
 //	since_epoch   merge.Waiting.Since
 //	reason, column_name, awaited_table, awaited_key, text   why it waits, see Reason
 //	since         when the first version of it came that could not be applied
@@ -128,8 +130,8 @@
 //	state         active, suspended or removed
 //	card          its card, with its public keys
 //	link          record of merge.Link
-//	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs, and of what is
-//	              owed to the peer for that
+//	requests      record of the tables that each of the two asked the other to send again, with the asker's epochs, of columns that
+//	              were new to it, and of what is owed to the peer for that
 //	heard         record of what the peer's headers said that its program reads, see package features; NULL: nothing
 //	used          record of what the peer has used of its quotas, and of what stopped it; NULL: nothing
 //	acked_epoch   this node's epoch up to which the peer has everything; a copy of what stands in link

@@ -49,7 +49,7 @@ type DroppedCount struct {
 // CountDropped counts the rows that were dropped, by the peer that had sent them.
 func CountDropped(ctx context.Context, q sqldb.DB) (out []DroppedCount, err error) {
 	query := "SELECT c.peer_id, c.n, c.bytes, c.last, (SELECT MAX(dropped_by) FROM omsync_waiting d WHERE d.peer_id = c.peer_id AND d.dropped_at = c.last) " +
-		"FROM (SELECT peer_id, COUNT(*) AS n, SUM(LENGTH(content) + LENGTH(versions)) AS bytes, MAX(dropped_at) AS last FROM omsync_waiting WHERE dropped_at > 0 GROUP BY peer_id) c ORDER BY 1"
+		"FROM (SELECT peer_id, COUNT(*) AS n, SUM(size) AS bytes, MAX(dropped_at) AS last FROM omsync_waiting WHERE dropped_at > 0 GROUP BY peer_id) c ORDER BY 1"
 	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		out = append(out, DroppedCount{merge.Peer(sqldb.Uint(r[0])), sqldb.Int(r[1]), sqldb.Int(r[2]), sqldb.Int(r[3]), string(r[4])})
 		return nil
@@ -69,7 +69,7 @@ func PruneDropped(ctx context.Context, q sqldb.DB, before int64, limit int) (int
 // returns how many it forgot.
 func BoundDropped(ctx context.Context, q sqldb.DB, peer merge.Peer, rows, bytes int64) (int64, error) {
 	var n, sum, over int64
-	query := fmt.Sprintf("SELECT LENGTH(content) + LENGTH(versions) FROM omsync_waiting WHERE peer_id = %d AND dropped_at > 0 ORDER BY dropped_at DESC, id DESC", peer)
+	query := fmt.Sprintf("SELECT size FROM omsync_waiting WHERE peer_id = %d AND dropped_at > 0 ORDER BY dropped_at DESC, id DESC", peer)
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		n++
 		if sum += sqldb.Int(r[0]); n > rows || sum > bytes {

@@ -14,17 +14,19 @@ func TestFormatsThatAreNotOurs(t *testing.T) {
 		old    bool
 		parts  []string
 	}{
-		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 4"}},
+		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 5"}},
 		{underWay + 1, true, []string{"was not finished", "omsync sync"}},
 		{0, false, []string{"omsync_node.format is 0", "restore the database"}},
 		{underWay, false, []string{"omsync_node.format is 1000", "restore the database"}},
-		{2, true, []string{"format 2", "omsync sync", "upgrades them to format 4"}},
+		{2, true, []string{"format 2", "omsync sync", "upgrades them to format 5"}},
 		{underWay + 2, true, []string{"was not finished", "omsync sync"}},
-		{3, true, []string{"format 3", "omsync sync", "upgrades them to format 4"}},
+		{3, true, []string{"format 3", "omsync sync", "upgrades them to format 5"}},
 		{underWay + 3, true, []string{"was not finished", "omsync sync"}},
-		{5, false, []string{"format 5", "formats up to 4", "install the newer omsync"}},
-		{underWay + 4, false, []string{"formats up to 4", "install the newer omsync"}},
-		{underWay + 5, false, []string{"format 5", "formats up to 4", "install the newer omsync"}},
+		{4, true, []string{"format 4", "omsync sync", "upgrades them to format 5"}},
+		{underWay + 4, true, []string{"was not finished", "omsync sync"}},
+		{6, false, []string{"format 6", "formats up to 5", "install the newer omsync"}},
+		{underWay + 5, false, []string{"formats up to 5", "install the newer omsync"}},
+		{underWay + 6, false, []string{"format 6", "formats up to 5", "install the newer omsync"}},
 	} {
 		t.Run(fmt.Sprint(c.format), func(t *testing.T) {
 			db, _ := format1(t, fmt.Sprintf("UPDATE omsync_node SET format = %d WHERE id = 1", c.format))

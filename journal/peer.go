@@ -27,12 +27,13 @@ type Peer struct {
 	Requested, Answered        map[string]uint64
 	Lost                       map[string]uint64 // those of Requested that this node has lost
 	Owed                       map[string]Owed
-	Used                       access.Used    // of its quotas
-	Heard                      features.Heard // what the peer's headers said that its program reads
-	Rules                      Rules          // what may go of which table on this link: SavePeer does not write it
-	Before                     []merge.Peer   // peers of the same name that were removed
-	Parents                    []merge.Peer   // this node's parent, and those that it had
-	SentAt, AckedAt, AppliedAt time.Time      // zero: never
+	Gained                     map[string][]string // by table of Requested, columns that were not here before
+	Used                       access.Used         // of its quotas
+	Heard                      features.Heard      // what the peer's headers said that its program reads
+	Rules                      Rules               // what may go of which table on this link: SavePeer does not write it
+	Before                     []merge.Peer        // peers of the same name that were removed
+	Parents                    []merge.Peer        // this node's parent, and those that it had
+	SentAt, AckedAt, AppliedAt time.Time           // zero: never
 }
 
 const peerColumns = "id, name, role, state, card, link, sent_at, acked_at, applied_at, requests, heard, used, " +
@@ -93,7 +94,7 @@ func (p *Peer) decode(link, asked, heard, used, rules, forAll []byte) (err error
 	if asked != nil {
 		var again requests
 		again, err = decodeRequests(asked)
-		p.Requested, p.Answered, p.Lost, p.Owed = again.requested, again.answered, again.lost, again.owed
+		p.Requested, p.Answered, p.Lost, p.Owed, p.Gained = again.requested, again.answered, again.lost, again.owed, again.gained
 	}
 	if err == nil {
 		p.Heard, err = decodeHeard(heard)
@@ -195,7 +196,7 @@ func SavePeer(ctx context.Context, q sqldb.DB, p *Peer) error {
 	if err != nil {
 		return err
 	}
-	again, err := encodeRequests(requests{p.Requested, p.Answered, p.Lost, p.Owed})
+	again, err := encodeRequests(requests{p.Requested, p.Answered, p.Lost, p.Owed, p.Gained})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func TestPeers(t *testing.T) {
 	check(t, SavePeer(ctx, db, p))
 	same(t, "saved", must(Peers(ctx, db))(t), []*Peer{p})
 	same(t, "requests", p.ResendRequests(), []string{"ward#6"})
-	check(t, RequestResend(ctx, db, []string{"bed"}, nil, 10))
+	check(t, RequestResend(ctx, db, []string{"bed"}, nil, map[string][]string{"bed": {"size", "colour"}}, 10))
 	got := must(PeerByName(ctx, db, "kisumu", true))(t)
 	same(t, "requested", got.Requested, map[string]uint64{"ward": 6, "bed": 10})
 	p.State = "removed"

@@ -12,7 +12,7 @@ import (
 // types of merge may change their names; a record changes only with its version, and the upgrade of the tables reads the old one
 // (see upgrade.go). Each record has a file testdata/NAME.golden.
 
-// recordVersion is the version of every record of formats 2 to 4.
+// recordVersion is the version of every record of formats 2 to 5.
 const recordVersion = 1
 
 // newerRecordError means that a record is of a later version than this omsync knows.

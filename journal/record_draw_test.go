@@ -57,7 +57,13 @@ func drawRequests(t *rapid.T) requests {
 		if q.owed == nil {
 			q.owed = map[string]Owed{}
 		}
-		q.owed[name] = Owed{Epoch: rapid.Uint64().Draw(t, "epoch"), At: rapid.Int64().Draw(t, "at"), Again: rapid.Bool().Draw(t, "again"), Lost: rapid.Bool().Draw(t, "lost")}
+		q.owed[name] = Owed{Epoch: rapid.Uint64().Draw(t, "epoch"), At: rapid.Int64().Draw(t, "at"), Again: rapid.Bool().Draw(t, "again"), Lost: rapid.Bool().Draw(t, "lost"), Gained: merge.Bits(rapid.Uint64().Draw(t, "gained"))}
+	}
+	for _, name := range drawNames(t) {
+		if q.gained == nil {
+			q.gained = map[string][]string{}
+		}
+		q.gained[name] = append([]string{name}, drawNames(t)...)
 	}
 	return q
 }

@@ -1,6 +1,10 @@
 package journal
 
-import "github.com/omsync/omsync/merge"
+import (
+	"slices"
+
+	"github.com/omsync/omsync/merge"
+)
 
 // waitingRecord is a [merge.Waiting] as omsync_waiting.versions holds it; whether it is lost is a column.
 type waitingRecord struct {
@@ -13,7 +17,8 @@ type waitingRecord struct {
 	Acked    uint64        `json:"acknowledged"`
 	Newest   bool          `json:"newest,omitempty"`
 	Blind    bool          `json:"blind,omitempty"`
-	Whose    string        `json:"whose,omitempty"` // what the sender says of who added the row: "theirs" or "ours"
+	Unseen   []uint64      `json:"unseen,omitempty"` // words, see merge.Mask.Words: of columns that the sender did not have
+	Whose    string        `json:"whose,omitempty"`  // what the sender says of who added the row: "theirs" or "ours"
 }
 
 type groupRecord struct {
@@ -32,7 +37,7 @@ func whoseNames() map[merge.Whose]string {
 }
 
 func encodeWaiting(w merge.Waiting) ([]byte, error) {
-	r := waitingRecord{Version: recordVersion, Alive: w.Alive, RowAck: w.Ack, Resent: w.Resent, Acked: w.Acked, Newest: w.Newest, Blind: w.Blind, Whose: whoseNames()[w.Whose]}
+	r := waitingRecord{Version: recordVersion, Alive: w.Alive, RowAck: w.Ack, Resent: w.Resent, Acked: w.Acked, Newest: w.Newest, Blind: w.Blind, Unseen: slices.Collect(w.Unseen.Words()), Whose: whoseNames()[w.Whose]}
 	for _, g := range w.Groups {
 		for word := range g.Words() {
 			r.Groups = append(r.Groups, groupRecord{word, stampRecord{g.Time, g.Author, g.Epoch}})
@@ -49,7 +54,7 @@ func decodeWaiting(b []byte) (merge.Waiting, error) {
 	if err := decodeRecord("row that waits", recordVersion, b, &r); err != nil {
 		return merge.Waiting{}, err
 	}
-	w := merge.Waiting{Incoming: merge.Incoming{Alive: r.Alive, Ack: r.RowAck}, Resent: r.Resent, Acked: r.Acked, Newest: r.Newest, Blind: r.Blind}
+	w := merge.Waiting{Incoming: merge.Incoming{Alive: r.Alive, Ack: r.RowAck, Unseen: maskOf(r.Unseen)}, Resent: r.Resent, Acked: r.Acked, Newest: r.Newest, Blind: r.Blind}
 	for whose, name := range whoseNames() {
 		if name == r.Whose {
 			w.Whose = whose

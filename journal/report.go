@@ -78,7 +78,7 @@ func parseReasons(s string) (out []ReasonCount) {
 // WaitingReasons counts the rows of a peer that wait, those that were dropped among them, by reason: what the peer is told. The most
 // frequent come first.
 func WaitingReasons(ctx context.Context, q sqldb.DB, peer merge.Peer) (out []ReasonCount, err error) {
-	query := fmt.Sprintf("SELECT IF(dropped_at > 0, '%s', reason), COUNT(*) FROM omsync_waiting WHERE peer_id = %d AND lost = 0 GROUP BY 1 ORDER BY 2 DESC, 1", DroppedThere, peer)
+	query := fmt.Sprintf("SELECT IF(dropped_at > 0, '%s', reason), COUNT(*) FROM omsync_waiting FORCE INDEX (counted) WHERE peer_id = %d AND lost = 0 GROUP BY 1 ORDER BY 2 DESC, 1", DroppedThere, peer)
 	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		out = append(out, ReasonCount{ReasonCode(r[0]), sqldb.Int(r[1])})
 		return nil

@@ -20,7 +20,7 @@ type Standing struct {
 // Standings returns how tables stand, by name. It counts every row.
 func (j *Journal) Standings(ctx context.Context, q sqldb.DB) (map[string]Standing, error) {
 	waiting := map[uint16]int64{}
-	err := sqldb.Each(ctx, q, "SELECT table_id, COUNT(*) FROM omsync_waiting GROUP BY table_id", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT table_id, COUNT(*) FROM omsync_waiting FORCE INDEX (counted) GROUP BY table_id", func(r []sql.RawBytes) error {
 		waiting[uint16(sqldb.Uint(r[0]))] = sqldb.Int(r[1])
 		return nil
 	})

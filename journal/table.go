@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -52,6 +53,17 @@ func (t *Table) Bit(column string) int {
 		}
 	}
 	return 0
+}
+
+// MaskOf returns the mask of those of the columns that have bits.
+func (t *Table) MaskOf(columns []string) merge.Mask {
+	var m merge.MaskBuilder
+	for _, c := range t.Columns {
+		if slices.ContainsFunc(columns, func(name string) bool { return strings.EqualFold(name, c.Name) }) {
+			m.Add(c.Bit)
+		}
+	}
+	return m.Mask()
 }
 
 // bits returns the bits of all columns.

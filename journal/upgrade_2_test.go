@@ -45,7 +45,7 @@ func TestUpgradeOfFormat2(t *testing.T) {
 				account = limited(t, dsn, privileges)
 			}
 			o := upgradeOptions()
-			for _, s := range slices.Concat(stepsFrom2(), stepsFrom3()) {
+			for _, s := range slices.Concat(stepsFrom2(), stepsFrom3(), stepsFrom4()) {
 				o.After = func(step string) error {
 					if step == s.name {
 						return errKilled

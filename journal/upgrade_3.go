@@ -34,7 +34,7 @@ func stepsFrom3() []upgradeStep {
 			return u.add(ctx, layoutOf("omsync_version"), "added_by")
 		}},
 		{"add which rows that wait were dropped", 3, func(ctx context.Context, u *upgrade) error {
-			if err := u.add(ctx, layoutOf("omsync_waiting"), "dropped_at", "dropped_by", "dropped_why"); err != nil {
+			if err := u.add(ctx, layoutOf("omsync_waiting"), "size", "deletion", "dropped_at", "dropped_by", "dropped_why"); err != nil {
 				return err
 			}
 			return u.indexDropped(ctx)
@@ -203,7 +203,7 @@ func (u *upgrade) ownWaiting(ctx context.Context, table uint64, own merge.Mask) 
 	})
 	for id, b := range records {
 		if err == nil {
-			_, err = u.c.ExecContext(ctx, "UPDATE omsync_waiting SET versions = ? WHERE id = ?", b, id)
+			_, err = u.c.ExecContext(ctx, "UPDATE omsync_waiting SET versions = ?, size = ? + LENGTH(content) WHERE id = ?", b, len(b), id)
 		}
 	}
 	return err

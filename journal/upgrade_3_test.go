@@ -35,7 +35,8 @@ func ofBefore(t *testing.T) (statements []string) {
 			"(6, 'few', " + columns(wide[:9]) + ", NULL, 0, 1023, 7, 1, 3, 0, NULL), (7, 'last', " + columns(wide[60:]) + ", NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL)",
 		"INSERT INTO omsync_capture VALUES (11, 5, 2, 1, NULL, NULL, " + shared + ", '1970-01-01 00:00:00.000009')",
 		"INSERT INTO omsync_version VALUES (5, -9, '', 1, 3, 1, 3, 0), (5, -9, '', " + shared + ", 4, 2, 4, 2), (5, 0, 'k', 18446744073709551615, 5, 2, 4, 2), (6, 1, '', 1023, 5, 1, 3, 0), (7, 1, '', " + shared + ", 5, 2, 3, 0)",
-		"INSERT INTO omsync_waiting VALUES (1, 2, 5, 'a', NULL, 0, " + waits(1<<63|4) + ", '{\"version\":1}', 6, 'value', '', 0, '', '', 8, 8, 0), (2, 2, 6, 'b', NULL, 0, " + waits(4) + ", '{\"version\":1}', 6, 'value', '', 0, '', '', 8, 8, 0)",
+		"INSERT INTO omsync_waiting VALUES (1, 2, 5, 'a', NULL, 0, " + waits(1<<63|4) + ", '{\"version\":1}', 6, 'value', '', 0, '', '', 8, 8, 0), (2, 2, 6, 'b', NULL, 0, " + waits(4) + ", '{\"version\":1}', 6, 'value', '', 0, '', '', 8, 8, 0), " +
+			`(3, 2, 6, 'c', NULL, 0, '{"version":1,"alive":false,"deletion":{"time":5,"author":"kisumu","epoch":7},"row_ack":2,"acknowledged":0}', '{"version":1}', 6, 'stamp', '', 0, '', '', 8, 8, 0)`,
 	}
 	var many []string // more than one statement reads
 	for i := range chunk + 1 {
@@ -61,7 +62,7 @@ func TestUpgradeOfFormat3(t *testing.T) {
 				return nil
 			}))
 			o := upgradeOptions()
-			for _, s := range stepsFrom3() {
+			for _, s := range slices.Concat(stepsFrom3(), stepsFrom4()) {
 				o.After = func(step string) error {
 					if step == s.name {
 						return errKilled
@@ -117,9 +118,15 @@ func TestUpgradeOfFormat3(t *testing.T) {
 				return merge.SentGroup{Mask: m, Sent: merge.Sent{Stamp: merge.Stamp{Time: time, Author: "kisumu"}, Epoch: 7}}
 			}
 			same(t, "rows that wait", waiting, []merge.SentGroup{sent(merge.Bits(3), 5), sent(above.Or(merge.Bits(4)), 6), sent(merge.Bits(3), 5), sent(merge.Bits(4), 6)})
-			check(t, sqldb.Each(ctx, db, "SELECT versions FROM omsync_waiting WHERE table_id = 6", func(r []sql.RawBytes) error {
+			check(t, sqldb.Each(ctx, db, "SELECT versions FROM omsync_waiting WHERE table_id = 6 ORDER BY id LIMIT 1", func(r []sql.RawBytes) error {
 				if string(r[0]) != few[0] {
 					t.Errorf("a row that waits in a table of few columns is now %s", r[0])
+				}
+				return nil
+			}))
+			check(t, sqldb.Each(ctx, db, "SELECT id, size, LENGTH(versions) + LENGTH(content), deletion FROM omsync_waiting", func(r []sql.RawBytes) error {
+				if sqldb.Uint(r[1]) != sqldb.Uint(r[2]) || (sqldb.Uint(r[3]) == 1) != (sqldb.Uint(r[0]) == 3) {
+					t.Errorf("row %s that waits has the size %s, is %s, and whether it is a deletion is %s", r[0], r[1], r[2], r[3])
 				}
 				return nil
 			}))

@@ -181,14 +181,14 @@ func TestUpgradeMeetsTheOldProgram(t *testing.T) {
 				t.Errorf("status before the upgrade: %+v", r)
 			}
 			unsealed := one.one("SELECT COUNT(*) FROM omsync_change")
-			if r := one.run("init"); !strings.Contains(r.Stderr, "upgrading the omsync tables from format 1 to 4") {
+			if r := one.run("init"); !strings.Contains(r.Stderr, "upgrading the omsync tables from format 1 to 5") {
 				t.Errorf("the first command said %+v", r)
 			}
 			if got := one.one("SELECT COUNT(*) FROM omsync_capture"); got != unsealed || got == "0" {
 				t.Errorf("%s changes after the upgrade, %s before", got, unsealed)
 			}
 			checkLink(t, link, one.one("SELECT link FROM omsync_peer"))
-			if r := oldprogram.Run(t, other.program, one.home, "status"); r.Code != 1 || !strings.Contains(r.Stderr, "layout 4 and this omsync knows layout 1") {
+			if r := oldprogram.Run(t, other.program, one.home, "status"); r.Code != 1 || !strings.Contains(r.Stderr, "layout 5 and this omsync knows layout 1") {
 				t.Errorf("the old program on upgraded tables: %+v", r)
 			}
 			if r := one.run("status"); strings.Contains(r.Stderr, "upgrad") {

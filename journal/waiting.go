@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -52,12 +54,9 @@ const waitingColumns = "id, peer_id, table_id, row_key, whole_key, lost, version
 // waitingPortion is how many bytes of rows that wait are written at once, but for one that is longer alone.
 const waitingPortion = 1 << 20
 
-// isDeletion is the condition that what waits is a deletion: see waitingRecord.
-const isDeletion = `LOCATE('"alive":false', versions) > 0`
-
 // PutWaiting stores rows that wait, in place of those of the same peer and key that are not lost at it. It returns how many bytes they take.
 func PutWaiting(ctx context.Context, q sqldb.DB, rows []WaitingRow) (size int64, err error) {
-	const head = "REPLACE INTO omsync_waiting (peer_id, table_id, row_key, whole_key, lost, versions, content, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries) VALUES "
+	const head = "REPLACE INTO omsync_waiting (peer_id, table_id, row_key, whole_key, lost, versions, content, size, deletion, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries) VALUES "
 	b := []byte(head)
 	for i, w := range rows {
 		versions, err := encodeWaiting(w.Waiting)
@@ -95,7 +94,7 @@ func (w *WaitingRow) literal(b, versions, content []byte) []byte {
 	}
 	b = sqldb.AppendString(append(b, "0,_binary"...), versions)
 	b = sqldb.AppendString(append(b, ",_binary"...), content)
-	b = fmt.Appendf(b, ",%d,", w.Waiting.Since())
+	b = fmt.Appendf(b, ",%d,%t,%d,", len(versions)+len(content), !w.Alive, w.Waiting.Since())
 	b = append(sqldb.Binary(b, string(w.Reason.Code)), ',')
 	b = append(sqldb.Binary(b, w.Reason.Column), ',')
 	b = fmt.Appendf(b, "%d,", w.Reason.AwaitedTable)
@@ -167,6 +166,21 @@ func (f *WaitingFilter) where() string {
 	return string(b)
 }
 
+// index is the index that finds the rows, where the server might take one that reads all of a peer's.
+func (f *WaitingFilter) index() string {
+	switch {
+	case f.IDs != nil:
+		return " FORCE INDEX (PRIMARY)"
+	case f.AwaitedKeys != nil:
+		return " FORCE INDEX (awaited)"
+	case f.Keys != nil && f.Peer != 0 && f.Table != 0 && f.NotLost:
+		return " FORCE INDEX (peer_row)"
+	case f.LongestUntried && f.Peer != 0 && f.NotDropped:
+		return " FORCE INDEX (tried)"
+	}
+	return ""
+}
+
 // appendKeys appends keys as the index holds them, and a closing bracket.
 func appendKeys(b []byte, keys []string) []byte {
 	b = append(b, "NULL"...)
@@ -178,7 +192,7 @@ func appendKeys(b []byte, keys []string) []byte {
 
 // Waiting hands the rows that wait to f. f must not use q.
 func Waiting(ctx context.Context, q sqldb.DB, filter WaitingFilter, f func(WaitingRow) error) error {
-	query := "SELECT " + waitingColumns + " FROM omsync_waiting" + filter.where() + filter.order()
+	query := "SELECT " + waitingColumns + " FROM omsync_waiting" + filter.index() + filter.where() + filter.order()
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		w := WaitingRow{ID: sqldb.Uint(r[0]), Peer: merge.Peer(sqldb.Uint(r[1])), Table: uint16(sqldb.Uint(r[2])), Key: whole(r[3:]),
 			Since: sqldb.Int(r[13]), Tried: sqldb.Int(r[14]), Tries: int(sqldb.Int(r[15])), Dropped: Dropping{string(r[17]), string(r[18]), sqldb.Int(r[16])}}
@@ -221,7 +235,7 @@ func TriedWaiting(ctx context.Context, q sqldb.DB, id uint64, why Reason, now in
 // WaitingTables returns of which tables versions of rows wait that a peer sent and has not lost.
 func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16]bool, error) {
 	out := map[uint16]bool{}
-	query := fmt.Sprintf("SELECT id FROM omsync_table t WHERE (SELECT 1 FROM omsync_waiting w WHERE w.peer_id = %d AND w.lost = 0 AND w.table_id = t.id LIMIT 1) = 1", peer) // one look into the index for each
+	query := fmt.Sprintf("SELECT id FROM omsync_table t WHERE (SELECT 1 FROM omsync_waiting w FORCE INDEX (peer_row) WHERE w.peer_id = %d AND w.lost = 0 AND w.table_id = t.id LIMIT 1) = 1", peer) // one look into the index for each
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		out[uint16(sqldb.Uint(r[0]))] = true
 		return nil
@@ -232,23 +246,33 @@ func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16
 	return out, nil
 }
 
-// WaitingPeers returns the peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
-func WaitingPeers(ctx context.Context, q sqldb.DB) (out []merge.Peer, err error) {
-	err = sqldb.Each(ctx, q, "SELECT peer_id, MIN(tried_at) FROM omsync_waiting WHERE dropped_at = 0 GROUP BY peer_id, dropped_at ORDER BY 2, 1", func(r []sql.RawBytes) error {
-		out = append(out, merge.Peer(sqldb.Uint(r[0])))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read of whom rows wait: %w", err)
+// WaitingPeers returns those of some peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
+func WaitingPeers(ctx context.Context, q sqldb.DB, peers []merge.Peer) (out []merge.Peer, err error) {
+	tried := map[merge.Peer]int64{}
+	for some := range slices.Chunk(peers, 100) {
+		var looks []string // one into the index for each: a server may read all rows for a question that names no peer
+		for _, p := range some {
+			looks = append(looks, fmt.Sprintf("(SELECT peer_id, tried_at FROM omsync_waiting FORCE INDEX (tried) WHERE peer_id = %d AND dropped_at = 0 ORDER BY tried_at LIMIT 1)", p))
+		}
+		err := sqldb.Each(ctx, q, strings.Join(looks, " UNION ALL "), func(r []sql.RawBytes) error {
+			p := merge.Peer(sqldb.Uint(r[0]))
+			out, tried[p] = append(out, p), sqldb.Int(r[1])
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read of whom rows wait: %w", err)
+		}
 	}
+	slices.SortFunc(out, func(a, b merge.Peer) int { return cmp.Or(cmp.Compare(tried[a], tried[b]), cmp.Compare(a, b)) })
 	return out, nil
 }
 
-// WaitingSince returns, by key, how far rows of a table are applied of which versions of the peer wait: see
-// merge.Waiting.Since.
-func WaitingSince(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16) (map[string]uint64, error) {
+// WaitingSince returns, by key, how far those of some rows of a table are applied of which versions of the peer wait: see
+// merge.Waiting.Since. The keys are canonical.
+func WaitingSince(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16, keys []string) (map[string]uint64, error) {
 	out := map[string]uint64{}
-	query := fmt.Sprintf("SELECT row_key, whole_key, since_epoch FROM omsync_waiting WHERE peer_id = %d AND table_id = %d AND lost = 0", peer, table)
+	f := WaitingFilter{Peer: peer, Table: table, Keys: keys, NotLost: true}
+	query := "SELECT row_key, whole_key, since_epoch FROM omsync_waiting" + f.index() + f.where()
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		out[whole(r)] = sqldb.Uint(r[2])
 		return nil
@@ -263,7 +287,7 @@ func WaitingSince(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16
 // for it.
 func LoseWaiting(ctx context.Context, q sqldb.DB, peer merge.Peer) error {
 	err := sqldb.Exec(ctx, q,
-		fmt.Sprintf("DELETE FROM omsync_waiting WHERE peer_id = %d AND lost = 0 AND "+isDeletion, peer),
+		fmt.Sprintf("DELETE FROM omsync_waiting WHERE peer_id = %d AND lost = 0 AND deletion = 1", peer),
 		fmt.Sprintf("UPDATE omsync_waiting SET lost = id WHERE peer_id = %d AND lost = 0", peer))
 	if err != nil {
 		return fmt.Errorf("count rows that wait as made here: %w", err)
@@ -279,10 +303,10 @@ func LoseWaitingOf(ctx context.Context, q sqldb.DB, peer merge.Peer, tbl uint16)
 	return nil
 }
 
-// Awaited returns the tables of which rows are waited for, by rows that were not dropped.
+// Awaited returns the tables of which rows are waited for, by rows that were dropped too: one look into the index for each.
 func Awaited(ctx context.Context, q sqldb.DB) (map[uint16]bool, error) {
 	out := map[uint16]bool{}
-	err := sqldb.Each(ctx, q, "SELECT DISTINCT awaited_table FROM omsync_waiting WHERE awaited_table > 0 AND dropped_at = 0", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, q, "SELECT id FROM omsync_table t WHERE (SELECT 1 FROM omsync_waiting w FORCE INDEX (awaited) WHERE w.awaited_table = t.id LIMIT 1) = 1", func(r []sql.RawBytes) error {
 		out[uint16(sqldb.Uint(r[0]))] = true
 		return nil
 	})
@@ -290,41 +314,6 @@ func Awaited(ctx context.Context, q sqldb.DB) (map[uint16]bool, error) {
 		return nil, fmt.Errorf("read what rows wait for: %w", err)
 	}
 	return out, nil
-}
-
-// A WaitingCount says how many rows wait for one reason.
-type WaitingCount struct {
-	Peer   merge.Peer
-	Table  uint16
-	Reason ReasonCode
-	Rows   int64
-	Bytes  int64
-	Since  int64  // µs since 1970 UTC, of the oldest
-	Text   string // of one of them
-}
-
-// CountWaitingRows counts the rows that wait and were not dropped, by peer, table and reason; the most frequent first.
-func CountWaitingRows(ctx context.Context, q sqldb.DB) (out []WaitingCount, err error) {
-	err = sqldb.Each(ctx, q, "SELECT peer_id, table_id, reason, COUNT(*), SUM(LENGTH(content) + LENGTH(versions)), MIN(since), MIN(text) FROM omsync_waiting WHERE dropped_at = 0 GROUP BY peer_id, table_id, reason ORDER BY 4 DESC, 1, 2, 3", func(r []sql.RawBytes) error {
-		out = append(out, WaitingCount{merge.Peer(sqldb.Uint(r[0])), uint16(sqldb.Uint(r[1])), ReasonCode(r[2]), sqldb.Int(r[3]), sqldb.Int(r[4]), sqldb.Int(r[5]), string(r[6])})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("count rows that wait: %w", err)
-	}
-	return out, nil
-}
-
-// WaitingSize returns how many rows of a peer wait and were not dropped, and the bytes of them.
-func WaitingSize(ctx context.Context, q sqldb.DB, peer merge.Peer) (rows, bytes int64, err error) {
-	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT COUNT(*), IFNULL(SUM(LENGTH(content) + LENGTH(versions)), 0) FROM omsync_waiting WHERE peer_id = %d AND dropped_at = 0", peer), func(r []sql.RawBytes) error {
-		rows, bytes = sqldb.Int(r[0]), sqldb.Int(r[1])
-		return nil
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("count rows that wait: %w", err)
-	}
-	return rows, bytes, nil
 }
 
 // AnyWaiting reports whether any row waits that was not dropped.
@@ -341,20 +330,10 @@ func Reasons() []ReasonCode {
 	return []ReasonCode{WaitsForRow, WaitsForUnique, WaitsForValue, WaitsForStamp, WaitsForSchema}
 }
 
-// CountWaitingDeletions returns how many deletions of rows of a table wait that a peer sent.
-func CountWaitingDeletions(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16) (n int64, err error) {
-	query := fmt.Sprintf(`SELECT COUNT(*) FROM omsync_waiting WHERE peer_id = %d AND table_id = %d AND `+isDeletion, peer, table)
-	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
-	if err != nil {
-		return 0, fmt.Errorf("count deletions that wait: %w", err)
-	}
-	return n, nil
-}
-
 // WaitingIDs returns the numbers of rows that wait.
 func WaitingIDs(ctx context.Context, q sqldb.DB, f WaitingFilter) (ids []uint64, err error) {
 	var sum int64
-	err = sqldb.Each(ctx, q, "SELECT id, LENGTH(content) + LENGTH(versions) FROM omsync_waiting"+f.where()+f.order(), func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, q, "SELECT id, size FROM omsync_waiting"+f.index()+f.where()+f.order(), func(r []sql.RawBytes) error {
 		if sum += sqldb.Int(r[1]); len(ids) == 0 || f.MaxBytes == 0 || sum <= f.MaxBytes {
 			ids = append(ids, sqldb.Uint(r[0]))
 		}

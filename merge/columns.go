@@ -18,12 +18,11 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	meetings(local.Groups, in.Groups, func(l *Group, g *SentGroup, both Mask) {
 		s.ack = in.Ack
 		sent := both.Without(in.NeverSent)
-		s.policy = Parent
-		s.settleVersions(sent.And(policies.Parent), l.Version, g.Sent)
-		s.policy = Child
-		s.settleVersions(sent.And(policies.Child), l.Version, g.Sent)
-		s.policy = Newest
-		s.settleVersions(sent.Without(policies.Parent).Without(policies.Child), l.Version, g.Sent)
+		lacked := in.Unseen.Or(in.Missed)
+		s.settleByPolicies(sent.Without(lacked), policies, l.Version, g.Sent)
+		if sent.Meets(lacked) {
+			s.settleLacked(sent.And(lacked), policies, l.Version, g.Sent)
+		}
 		s.policy, s.ack = im.senders(), 0
 		s.settleVersions(both.And(in.NeverSent), l.Version, g.Sent)
 	})
@@ -74,9 +73,24 @@ type settling struct {
 	compare   Compare
 	policy    Policy
 	ack       uint64
+	unseen    bool    // of columns that the sender did not have: see Incoming.Unseen
+	missed    bool    // of columns that this node did not have: see Incoming.Missed
 	groups    []Group // of the row as it will be
 	write     Mask    // columns that take the incoming value
 	conflicts []Conflict
+}
+
+// settleByPolicies settles columns that have one version here and one there, each by its policy.
+func (s *settling) settleByPolicies(m Mask, policies Policies, local Version, in Sent) {
+	if m.IsEmpty() {
+		return
+	}
+	s.policy = Parent
+	s.settleVersions(m.And(policies.Parent), local, in)
+	s.policy = Child
+	s.settleVersions(m.And(policies.Child), local, in)
+	s.policy = Newest
+	s.settleVersions(m.Without(policies.Parent).Without(policies.Child), local, in)
 }
 
 // settleVersions settles columns that have one version here and one there.
@@ -102,10 +116,10 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		return
 	}
 	im := s.im
-	news := im.isNews(in.Epoch)
-	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp)
+	news := im.isNews(in.Epoch) || s.missed
+	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp, s.unseen)
 	policy := s.policy
-	alone, resent := s.in.sendersAlone(), im.resent(in.Epoch)
+	alone, resent := s.in.sendersAlone(), s.missed || im.resent(in.Epoch)
 	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
 		policy = Newest
 	}

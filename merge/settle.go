@@ -110,6 +110,8 @@ type Incoming struct {
 	// wins conflicts. With Existence among it the row is the sender's alone: what the sender says of it that is new wins, whatever was
 	// done to it here, and edits made here do not let it outlive a deletion, unless it stays for those that refer to it.
 	NeverSent Mask
+	Unseen    Mask  // columns that the sender did not have: whatever it acknowledged, it has seen nothing of them but what came from it. See [Lacks]
+	Missed    Mask  // columns of a live row that are new here: any version of them is news, and settled as one that is sent again. See [Lacks]
 	Whose     Whose // of a live row: what the sender says of whose it is, as far as that is believed
 	// Columns is those that are here, but for what the sender may leave out: of a row that comes back from a deletion, each gets a version.
 	Columns Mask
@@ -194,10 +196,13 @@ func (im *Import) received(s Sent) Version {
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
 // seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a
-// version with the stamp in, which waited here.
-func (im *Import) seenBySender(v Version, ack uint64, in Stamp) bool {
+// version with the stamp in, which waited here. unseen: v is of columns that the sender did not have.
+func (im *Import) seenBySender(v Version, ack uint64, in Stamp, unseen bool) bool {
 	if !im.Valid || im.lost {
 		return false
+	}
+	if unseen {
+		return v.From == im.Peer
 	}
 	waited := im.waited && in.Before(v.Stamp) && v.Epoch > im.waitedSince && v.Epoch <= im.Acked
 	return v.Epoch <= ack || v.From == im.Peer || waited
@@ -322,7 +327,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.
 			out.Row.Groups = Normalise(append(out.Row.Groups, Group{lacks, im.above(local.Dead.Stamp, &in)}))
 		}
-		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), local.Dead.Stamp) {
+		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), local.Dead.Stamp, false) {
 			out.Conflicts = []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
@@ -371,10 +376,14 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	var unseen Mask
 	for _, g := range local.Groups {
 		switch {
-		case !im.seenBySender(g.Version, in.Ack, g.Stamp):
+		case !im.seenBySender(g.Version, in.Ack, g.Stamp, false):
 			unseen = unseen.Or(g.Mask)
-		case g.Time > 0 && !im.seenBySender(g.Version, 0, g.Stamp): // an edit; what was there before anybody was a node is no loss
+			continue
+		case g.Time > 0 && !im.seenBySender(g.Version, 0, g.Stamp, false): // an edit; what was there before anybody was a node is no loss
 			unseen = unseen.Or(g.And(in.NeverSent))
+		}
+		if !im.seenBySender(g.Version, in.Ack, g.Stamp, true) {
+			unseen = unseen.Or(g.And(in.Unseen))
 		}
 	}
 	for _, g := range local.Groups {

@@ -27,11 +27,11 @@ func (s *site) roleOf(peer string) access.Role {
 	return access.Child
 }
 
-// goes reports whether a row, or its deletion, goes to a peer. answer: the peer's version of it was refused.
-func (s *site) goes(to string, e entry, base uint64, knows merge.Peer, answer bool) bool {
+// goes reports whether a row, or its deletion, goes to a peer. lost: the peer has nothing of it, or has lost it; answer: the peer's version of
+// it was refused.
+func (s *site) goes(to string, e entry, base uint64, knows merge.Peer, lost, answer bool) bool {
 	r := s.rules(to)
 	if r.SendsBack() {
-		lost := base == 0 || knows == merge.NoPeer
 		return e.Alive && r.GoesBack(e.Row, lost, base) || e.Known && !e.Alive && r.DeletionGoesBack(e.Dead, lost, base)
 	}
 	if !e.NewerThan(base, knows) && !answer {

@@ -197,7 +197,7 @@ func late(q waiting, limit int64) bool {
 	return q.Dead.Time > limit || slices.ContainsFunc(q.Groups, func(g merge.SentGroup) bool { return g.Time > limit })
 }
 
-// answer sends everything again, if that is asked for by a header that counts, and was not before.
+// answer owes everything to who asks for it, if that is asked for by a header that counts, and was not before.
 func (s *site) answer(f *file, v merge.Verdict) {
 	if f.asks <= s.answered[f.src] || v != merge.Apply && v != merge.Covered {
 		return
@@ -207,14 +207,23 @@ func (s *site) answer(f *file, v merge.Verdict) {
 		s.answered = map[string]uint64{}
 	}
 	s.answered[f.src] = f.asks
-	s.sendAgain()
+	s.seal()
+	s.resent, s.owes = maps.Clone(s.resent), maps.Clone(s.owes)
+	if s.resent == nil {
+		s.resent = map[uint64]bool{}
+	}
+	if s.owes == nil {
+		s.owes = map[string]owed{}
+	}
+	s.resent[s.next()] = true
+	s.commit()
+	o := owed{epoch: s.epoch(), lost: f.lost, gained: f.gained}
+	if before := s.owes[f.src]; s.links[f.src].Acked.Epoch < before.epoch {
+		o.lost, o.gained = o.lost || before.lost, o.gained.Or(before.gained)
+	}
+	s.owes[f.src] = o
 	if f.lost {
 		s.loseWaiting(f.src)
-		s.owes = maps.Clone(s.owes)
-		if s.owes == nil {
-			s.owes = map[string]uint64{}
-		}
-		s.owes[f.src] = s.epoch()
 	}
 }
 

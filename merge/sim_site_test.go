@@ -58,6 +58,7 @@ type file struct {
 	records  []record
 	means    map[value]string // which rows references are to, by the receiver's keys
 	asks     uint64           // the sender's epoch of its request for everything
+	gained   merge.Mask       // columns that it has since that
 	lost     bool             // which it has lost
 	tries    int
 }
@@ -90,11 +91,20 @@ type site struct {
 	answered map[string]uint64 // what peers asked for and got
 	lost     uint64            // asked, if that was for what was lost
 	lacks    merge.Mask        // columns that are not here for now
-	owes     map[string]uint64 // the epoch from which on peers are sent all for that, what came from them too
+	gained   merge.Mask        // columns that were not, until asked
+	owes     map[string]owed   // what peers are sent for that
 
 	aliases   map[pairOf]string // own keys
 	reclaimed map[uint64]bool   // epochs
 	means     map[value]string  // which rows references are to, where they came from a peer
+}
+
+// An owed is all rows that go to a peer which asked for them: in batches that start before an epoch. lost: what came from the peer too; gained:
+// columns that the peer has since that.
+type owed struct {
+	epoch  uint64
+	lost   bool
+	gained merge.Mask
 }
 
 func newSite(w *world, name, parent string) *site {
@@ -183,21 +193,27 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	h.Upto, h.At = s.position(), s.w.clockOfHeaders(s.name)
 	whole := &file{src: s.name, dst: to, head: h, again: s.resent, lacks: s.lacks, size: []int64{1, 1 << 40}[s.epoch()%2]}
 	if l.Acked.Epoch < s.asked {
-		whole.asks, whole.lost = s.asked, s.asked == s.lost
+		whole.asks, whole.lost, whole.gained = s.asked, s.asked == s.lost, s.gained
 	}
 	for _, k := range s.keys() {
 		e := s.rows[k]
-		knows := l.peer
-		if s.owes[to] > h.Base.Epoch {
-			knows = merge.NoPeer
+		knows, base, again := l.peer, h.Base.Epoch, s.owes[to].epoch > h.Base.Epoch
+		if again {
+			base = 0
+			if s.owes[to].lost {
+				knows = merge.NoPeer
+			}
 		}
 		answer := e.Alive && s.refused[to][k] > h.Base.Epoch
-		if !s.goes(to, e, h.Base.Epoch, knows, answer) {
+		if !s.goes(to, e, base, knows, h.Base.Epoch == 0 || knows == merge.NoPeer, answer) {
 			continue
 		}
 		r := sentRow{key: k, val: e.val, Incoming: merge.Incoming{Alive: e.Alive, Ack: l.RowAck(e.Row, l.peer)}}
-		if answer {
+		switch {
+		case answer:
 			e.Row = e.Refused(s.refused[to][k], l.peer)
+		case again:
+			e.Row = e.Again(s.owes[to].epoch)
 		}
 		if q, ok := s.wait[waitKey{k, to, 0}]; ok {
 			r.Ack = min(r.Ack, q.Since())
@@ -319,6 +335,11 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 		f, wrote = s.translateIn(f, im)
 	}
 	f = s.without(f)
+	lacks := merge.Lacks{Now: f.lacks, Gained: s.owes[f.src].gained, Until: s.owes[f.src].epoch, Here: s.gained, Asked: s.asked}
+	for i, r := range f.rows {
+		ack := im.RowAck(r.Ack)
+		f.rows[i].Unseen, f.rows[i].Missed = lacks.Unseen(ack), lacks.Missed(ack)
+	}
 	n := 0
 	for n < len(f.rows) && f.rows[n].Alive {
 		wrote = s.take(f.rows[n], f.src, im, false) || wrote

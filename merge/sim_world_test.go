@@ -479,21 +479,48 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 		return s
 	}
 	first := w.sites[w.names[0]]
-	final, alive := map[value]bool{}, map[string]bool{}
+	alive, unburied := map[string]bool{}, map[string]bool{}
 	for k, e := range first.rows {
 		if e.here {
 			alive[w.thing(k)] = true
+		}
+	}
+	for _, s := range w.sites {
+		for r := range s.records {
+			if r.val == deleted {
+				unburied[w.thing(r.key)] = true
+			}
+		}
+	}
+	final, recorded := w.kept()
+	if s := w.checkLost(final, recorded); s != "" {
+		return s
+	}
+	if s := w.checkOrder(final, recorded); s != "" {
+		return s
+	}
+	for _, d := range w.deletions {
+		back := slices.ContainsFunc(w.inserts, func(i act) bool { return w.thing(i.key) == w.thing(d.key) && (i.at >= d.at || i.site != d.site) })
+		if alive[w.thing(d.key)] && !unburied[w.thing(d.key)] && w.restores == 0 && !back {
+			return fmt.Sprintf("undeleted: %s, deleted at %s, and nobody recorded it", d.key, d.site)
+		}
+	}
+	return ""
+}
+
+// kept returns the values that sites have in the end, and those in records of conflicts or that wait.
+func (w *world) kept() (final, recorded map[value]bool) {
+	final, recorded = map[value]bool{}, map[value]bool{}
+	for _, e := range w.sites[w.names[0]].rows {
+		if e.here {
 			for _, v := range e.val[1:] {
 				final[v] = true
 			}
 		}
 	}
-	recorded, unburied := map[value]bool{}, map[string]bool{}
 	for _, s := range w.sites {
 		for r := range s.records {
-			if r.val == deleted {
-				unburied[w.thing(r.key)] = true
-			} else {
+			if r.val != deleted {
 				recorded[r.val] = true
 			}
 		}
@@ -503,18 +530,14 @@ func (w *world) check(silent bool, stuck map[[2]string]bool) string {
 			}
 		}
 	}
+	return final, recorded
+}
+
+// checkLost: no value is nowhere that nobody wrote over who had seen it.
+func (w *world) checkLost(final, recorded map[value]bool) string {
 	for v, x := range w.wrote {
 		if !final[v] && !recorded[v] && !w.exempt[v] && !w.covered(v, final, recorded, map[value]bool{}) {
 			return fmt.Sprintf("lost: %s.%d=%d", x.key, x.bit, v)
-		}
-	}
-	if s := w.checkOrder(final, recorded); s != "" {
-		return s
-	}
-	for _, d := range w.deletions {
-		back := slices.ContainsFunc(w.inserts, func(i act) bool { return w.thing(i.key) == w.thing(d.key) && (i.at >= d.at || i.site != d.site) })
-		if alive[w.thing(d.key)] && !unburied[w.thing(d.key)] && w.restores == 0 && !back {
-			return fmt.Sprintf("undeleted: %s, deleted at %s, and nobody recorded it", d.key, d.site)
 		}
 	}
 	return ""

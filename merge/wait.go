@@ -59,7 +59,7 @@ func (w Waiting) After(earlier Waiting) Waiting {
 	}
 	w.Groups = groups
 	w.Resent = append(slices.Clone(w.Resent), earlier.Resent...)
-	w.Ack, w.Blind = min(w.Ack, earlier.Ack), w.Blind || earlier.Blind
+	w.Ack, w.Unseen, w.Blind = min(w.Ack, earlier.Ack), w.Unseen.Or(earlier.Unseen), w.Blind || earlier.Blind
 	return w
 }
 

@@ -106,9 +106,10 @@ func TestWaitingAfterAnother(t *testing.T) {
 	if got := gone.After(first); got.Alive || len(got.Groups) > 0 || got.Since() != 45 {
 		t.Errorf("a deletion after it: %+v", got)
 	}
-	first.Blind = true
-	if !im.Waiting(next).After(first).Blind {
-		t.Error("a row that came blind is seen")
+	first.Blind, first.Unseen = true, merge.Bits(4)
+	next.Unseen = merge.Bits(2)
+	if w := im.Waiting(next).After(first); !w.Blind || w.Unseen != merge.Bits(2|4) {
+		t.Errorf("a row that came blind, from who lacked a column: %+v", w)
 	}
 }
 

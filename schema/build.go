@@ -23,6 +23,7 @@ func build(c *Catalogue, p *Profile) {
 	c.decideReplicated(p)
 	c.collectChildren()
 	c.decideDirections(p)
+	c.decideOwners(p)
 	c.order = orderTables(c.Tables)
 	p.addNotes(c)
 	slices.Sort(c.Notes)

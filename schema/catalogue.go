@@ -23,6 +23,9 @@ type Catalogue struct {
 	lower  bool // table names are compared without case (lower_case_table_names is not 0)
 	byName map[string]*Table
 	order  []*Table
+
+	owners    *Owners
+	ownersErr error
 }
 
 // Table returns the table of that name, or nil. Names are exact, or compared without case where the server does so.

@@ -53,6 +53,9 @@ func (l *layer) checkSections() (tomlfile.Key, error) {
 	if key, err := l.checkCalled(); err != nil {
 		return key, err
 	}
+	if key, err := l.checkOwner(); err != nil {
+		return key, err
+	}
 	for table, columns := range l.Undeclared {
 		for column, text := range columns {
 			if _, ok := parseUsual(text); !ok {

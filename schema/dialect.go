@@ -127,3 +127,6 @@ func isText(typ string) bool {
 	}
 	return false
 }
+
+// IsInteger reports whether the column's values are integers.
+func (c *Column) IsInteger() bool { return isInteger(c.Type) }

@@ -116,7 +116,8 @@ func described(c *Catalogue) string {
 }
 
 // model makes a catalogue of lines "table column>table column?>table", where ? stands for a column that may be NULL and ~ for a reference
-// that holds in some rows only, and lets the profile decide about it.
+// that holds in some rows only, and lets the profile decide about it. Rows are known by an integer id; of "table id>table" that is another
+// row's.
 func model(t *testing.T, profile string, lines ...string) *Catalogue {
 	t.Helper()
 	p, err := ParseProfile("test", []byte(profile), nil)
@@ -125,14 +126,24 @@ func model(t *testing.T, profile string, lines ...string) *Catalogue {
 	}
 	c := &Catalogue{byName: map[string]*Table{}}
 	for _, l := range lines {
-		x := &Table{Name: strings.Fields(l)[0], Replicated: true}
+		x := &Table{Name: strings.Fields(l)[0], Replicated: true, Key: KeyUUID}
+		x.Integer = &Column{Table: x, Name: "id", Type: "int"}
+		x.PrimaryKey, x.columns = []*Column{x.Integer}, map[string]*Column{"id": x.Integer}
 		c.Tables, c.byName[x.Name] = append(c.Tables, x), x
 	}
 	for i, l := range lines {
 		for _, f := range strings.Fields(l)[1:] {
 			name, to, _ := strings.Cut(f, ">")
 			col := &Column{Table: c.Tables[i], Name: strings.TrimRight(name, "?~"), Nullable: strings.HasSuffix(name, "?")}
-			r := &Ref{From: col, To: c.byName[to], Declared: true}
+			if name == "id" {
+				col = c.Tables[i].Integer
+				c.Tables[i].Key, c.Tables[i].KeyColumns = KeyColumns, c.Tables[i].PrimaryKey
+			}
+			c.Tables[i].columns[col.Name] = col
+			if to == "" { // it refers to nothing
+				continue
+			}
+			r := &Ref{From: col, To: c.byName[to], ToColumn: c.byName[to].Integer, Declared: true}
 			if strings.HasSuffix(name, "~") {
 				r = &Ref{From: col, When: &Condition{Targets: map[string]*Table{"X": c.byName[to]}}}
 			}
@@ -142,6 +153,7 @@ func model(t *testing.T, profile string, lines ...string) *Catalogue {
 	}
 	c.collectChildren()
 	c.decideDirections(p)
+	c.decideOwners(p)
 	return c
 }
 

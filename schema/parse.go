@@ -72,6 +72,7 @@ type layer struct {
 	Distinct    map[string]distinct               `toml:"distinct"`
 	Bookkeeping map[string][]string               `toml:"bookkeeping"`
 	Called      map[string]called                 `toml:"called"`
+	Owner       ownerSection                      `toml:"owner"`
 
 	natural map[string]map[string]natural // what Natural says: by table and the name of a rule
 	label   map[string]natural
@@ -156,6 +157,8 @@ func checkTables(f *tomlfile.File) error {
 			table = len(key) <= 2 || len(key) == 4 && key[3] == "targets"
 		case "key", "natural", "label", "exclude", "filter", "secret", "names", "distinct", "bookkeeping":
 			table = len(key) == 1
+		case "owner":
+			table = len(key) == 1 || len(key) == 2 && key[1] == "by"
 		case "called":
 			table = len(key) <= 2
 		case "new_clinic":

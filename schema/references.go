@@ -225,6 +225,12 @@ func (l *layer) tables(see func(pattern, where string, columns ...string)) {
 			see(s.Roles, "secret", s.Row, s.Role)
 		}
 	}
+	for _, pattern := range l.Owner.Nobody {
+		see(pattern, "owner.nobody")
+	}
+	for pattern := range l.Owner.By {
+		see(pattern, "owner.by")
+	}
 	for pattern, n := range l.Names {
 		see(pattern, "names", n.Columns...)
 	}

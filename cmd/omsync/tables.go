@@ -22,13 +22,16 @@ func newTables(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tables",
 		Short: "List which tables go where, and change that",
-		Long: `List every table: its rows, rows that came and wait, the last change, which way it goes on which link, or why it does not travel.
+		Long: `List every table: its rows, rows that came and wait, the last change, which way it goes on which link, or why it does not travel. With
+--owners: whose its rows are, by which references, or why they are everybody's or nobody's.
 omsync tables set and omsync tables preset change which way tables go; omsync peer rules NAME says why.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTables(cmd, g, o) },
 	}
 	cmd.Flags().StringVar(&o.peer, "peer", "", "on the link to this peer alone")
+	cmd.Flags().BoolVar(&o.owners, "owners", false, "whose the rows are: of which patient, in OpenMRS")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	cmd.MarkFlagsMutuallyExclusive("owners", "peer")
 	cmd.AddCommand(newTablesSet(g), newTablesPreset(g))
 	return cmd
 }
@@ -42,7 +45,12 @@ func runTables(cmd *cobra.Command, g *global, o *tablesOptions) error {
 	if err := n.Load(cmd.Context(), listener(cmd.ErrOrStderr())); err != nil {
 		return err
 	}
-	list, err := tables.List(cmd.Context(), n, o.peer)
+	var list []tables.Table
+	if o.owners {
+		list, err = tables.Owners(n)
+	} else {
+		list, err = tables.List(cmd.Context(), n, o.peer)
+	}
 	if err != nil {
 		return err
 	}
@@ -56,6 +64,13 @@ func runTables(cmd *cobra.Command, g *global, o *tablesOptions) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if o.owners {
+		fmt.Fprintln(w, "TABLE\tBELONGS TO")
+		for _, t := range list {
+			fmt.Fprintf(w, "%s\t%s\n", t.Table, t.Owner.Belongs())
+		}
+		return w.Flush()
+	}
 	fmt.Fprintln(w, "TABLE\tROWS\tWAITING\tLAST CHANGE\tGOES")
 	for _, t := range list {
 		if t.Stays != "" {
@@ -124,8 +139,8 @@ file. What is at a child already stays there.`,
 }
 
 type tablesOptions struct {
-	peer        string
-	asJSON, dry bool
+	peer                string
+	asJSON, dry, owners bool
 }
 
 func (o *tablesOptions) flags(cmd *cobra.Command) {

@@ -168,8 +168,8 @@ func BenchmarkManyWaiting(b *testing.B) {
 		if peer > 0 {
 			dbtest.Exec(b, db, fmt.Sprintf("INSERT INTO omsync_peer (id, name, role, state, card, link) SELECT %d, 'other%d', 'child', state, card, link FROM omsync_peer WHERE name = 'hub'", 100+peer, peer))
 		}
-		dbtest.Exec(b, db, fmt.Sprintf(`INSERT IGNORE INTO omsync_waiting (peer_id, table_id, row_key, lost, versions, content, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries)
-			SELECT IF(%[1]d = 0, peer_id, %[1]d + 100), table_id, CONCAT('i-', n + 1), lost, versions, REPLACE(content, '"i-1"', CONCAT('"i-', n + 1, '"')), since_epoch, reason, column_name, awaited_table, awaited_key, REPLACE(text, 'row i-1:', CONCAT('row i-', n + 1, ':')), since, tried_at, tries
+		dbtest.Exec(b, db, fmt.Sprintf(`INSERT IGNORE INTO omsync_waiting (peer_id, table_id, row_key, lost, versions, content, size, deletion, since_epoch, reason, column_name, awaited_table, awaited_key, text, since, tried_at, tries)
+			SELECT IF(%[1]d = 0, peer_id, %[1]d + 100), table_id, CONCAT('i-', n + 1), lost, versions, REPLACE(content, '"i-1"', CONCAT('"i-', n + 1, '"')), size, deletion, since_epoch, reason, column_name, awaited_table, awaited_key, REPLACE(text, 'row i-1:', CONCAT('row i-', n + 1, ':')), since, tried_at, tries
 			FROM (SELECT * FROM omsync_waiting WHERE row_key = 'i-1' LIMIT 1) one, %[2]s`, peer, thousands(apply.MaxWaitingRows/1000)))
 	}
 	dbtest.Exec(b, db, "ANALYZE TABLE omsync_waiting")

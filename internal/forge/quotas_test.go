@@ -222,7 +222,7 @@ func TestForgedHistories(t *testing.T) {
 func TestForgedRequests(t *testing.T) {
 	w := newNetwork(t)
 	for range 11 {
-		w.sql[hub]("INSERT INTO site (uuid, name) SELECT UUID(), SHA1(RAND()) FROM site")
+		w.sql[hub]("INSERT INTO site (uuid, name) SELECT UUID(), LEFT(SHA2(RAND(), 256), 40) FROM site")
 	}
 	w.exchange(honest)
 	w.exchange(thief)

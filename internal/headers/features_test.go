@@ -5,6 +5,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/batch"
@@ -18,6 +19,9 @@ func TestRequests(t *testing.T) {
 	h := &batch.Header{Requests: headers.Requests([]string{"obs#12"}, known, nil)}
 	if want := []string{"obs#12", "reads:format-2", "reads:waiting-rows"}; !slices.Equal(h.Requests, want) {
 		t.Errorf("to a peer that has said nothing: %q, want %q", h.Requests, want)
+	}
+	if got := headers.Requests([]string{"obs#12", "obs#12#column:" + strings.Repeat("x", 250), "obs#12#column:" + strings.Repeat("x", 241)}, nil, nil); len(got) != 2 || len(got[1]) != batch.MaxName {
+		t.Errorf("with one that is too long: %q", got)
 	}
 	h.History, h.Upto.Epoch, h.Time = 7, 3, 5
 	heard := headers.Heard(h)

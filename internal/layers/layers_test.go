@@ -39,6 +39,7 @@ var may = map[string][]string{
 	// The database.
 	"schema":         {"access", "internal/sqldb", "internal/tomlfile"},
 	"journal":        {"access", "features", "internal/nodename", "internal/sqldb", "merge", "schema"},
+	"owners":         {"internal/sqldb", "journal", "schema"},
 	"node/preflight": {"internal/failure", "internal/sqldb", "schema"},
 	// Out of the database and into it.
 	"capture/trigger": {"internal/sqldb", "journal", "schema"},

@@ -5,6 +5,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strconv"
@@ -27,6 +28,17 @@ const sqlMode = "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION
 // sql_mode, and nothing that the server's or the account's defaults would change in what statements do. Every value is read as the text
 // that the server prints.
 func Open(dsn string) (*sql.DB, string, error) {
+	connector, name, err := Connector(dsn)
+	if err != nil {
+		return nil, "", err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxIdleConns(4)
+	return db, name, nil
+}
+
+// Connector is what [Open] opens connections with, and the name of the database.
+func Connector(dsn string) (driver.Connector, string, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, "", fmt.Errorf("read the DSN: %w", err)
@@ -49,9 +61,7 @@ func Open(dsn string) (*sql.DB, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("read the DSN: %w", err)
 	}
-	db := sql.OpenDB(withSession{connector})
-	db.SetMaxIdleConns(4)
-	return db, cfg.DBName, nil
+	return withSession{connector}, cfg.DBName, nil
 }
 
 // Each runs a query and hands each row's values to f, as text; nil is NULL. The slices are valid until f returns.

@@ -2,12 +2,18 @@ package tables
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/schema"
 )
 
 // Table is one table of the database, and where it goes.
@@ -18,6 +24,72 @@ type Table struct {
 	Waiting int64      `json:"rows_waiting,omitempty"` // that came and cannot be applied yet
 	Changed *time.Time `json:"last_change,omitempty"`
 	Links   []OnLink   `json:"links,omitempty"`
+	Owner   *Owner     `json:"owner,omitempty"` // nil: the profile names no owners, or a rule of it is wrong
+}
+
+// Owner is whose the rows of a table are.
+type Owner struct {
+	Whose     string   `json:"whose"`               // the table of the owners, "everybody", or "nobody"
+	By        []string `json:"by,omitempty"`        // the paths to the owners: "encounter_id → encounter.patient_id"; none: each row is an owner
+	Unindexed []string `json:"unindexed,omitempty"` // columns of these paths without an index, as TABLE.COLUMN
+	Why       string   `json:"why,omitempty"`       // everybody's, or nobody's
+}
+
+// ownerOf says whose the rows of a table are.
+func ownerOf(o *schema.Owners, t *schema.Table) *Owner {
+	if o.Table == nil {
+		return nil
+	}
+	own := o.Of(t)
+	if own.Kind != schema.Owned {
+		return &Owner{Whose: own.Kind.String(), Why: own.Why}
+	}
+	out := &Owner{Whose: o.Table.Name}
+	for _, p := range own.Paths {
+		if len(p) > 0 {
+			out.By = append(out.By, p.String())
+		}
+		for _, s := range p {
+			if name := s.From.Table.Name + "." + s.From.Name; !s.Indexed() && !slices.Contains(out.Unindexed, name) {
+				out.Unindexed = append(out.Unindexed, name)
+			}
+		}
+	}
+	return out
+}
+
+// Belongs says in words whose the rows are.
+func (o *Owner) Belongs() string {
+	text := o.Whose
+	switch {
+	case o.Why != "":
+		text += ": " + o.Why
+	case len(o.By) == 0:
+		text += ", itself"
+	default:
+		text += " by " + strings.Join(o.By, ", ")
+	}
+	if len(o.Unindexed) > 0 {
+		text += fmt.Sprintf("; no index on %s: what belongs to one is found by reading all", strings.Join(o.Unindexed, ", "))
+	}
+	return text
+}
+
+// Owners returns whose the rows of every table are, in the order of names. An error is a rule of the profile that is wrong.
+func Owners(n *node.Node) ([]Table, error) {
+	cat := n.Journal.Catalogue
+	o, err := cat.Owners()
+	if err != nil {
+		return nil, err
+	}
+	if o.Table == nil {
+		return nil, failure.Hinted(errors.New("the profile says of no table that its rows are owners"), "name it in a profile of your own: [owner] table = \"customer\"")
+	}
+	var out []Table
+	for _, t := range cat.Tables {
+		out = append(out, Table{Table: t.Name, Owner: ownerOf(o, t)})
+	}
+	return out, nil
 }
 
 // OnLink is how a table goes between this node and a peer, and whose word that is.
@@ -54,6 +126,7 @@ func List(ctx context.Context, n *node.Node, peer string) ([]Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	owners, wrong := n.Journal.Catalogue.Owners()
 	var out []Table
 	for _, t := range n.Journal.Catalogue.Tables {
 		if !t.Replicated {
@@ -62,6 +135,9 @@ func List(ctx context.Context, n *node.Node, peer string) ([]Table, error) {
 		}
 		s := standings[t.Name]
 		row := Table{Table: t.Name, Rows: s.Rows, Waiting: s.Waiting}
+		if wrong == nil {
+			row.Owner = ownerOf(owners, t)
+		}
 		if !s.Changed.IsZero() {
 			row.Changed = &s.Changed
 		}
