@@ -2,16 +2,12 @@ package exchange
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"slices"
 
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/harmonise"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/match"
-	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/schema"
 )
 
 // knownPairs returns the aliases for a peer that no decision can change any more: until its first load is applied, what was decided is what the
@@ -107,9 +103,12 @@ func (n *Node) DecideLate(ctx context.Context, p *journal.Peer, kept, decisions 
 	}
 	resent := false
 	for _, a := range aliases {
-		some, err := n.resendFor(ctx, gate, p, rules, a, epoch.Epoch)
+		taken, some, err := n.Journal.PairLate(ctx, gate, p, rules, a, epoch.Epoch)
 		if err != nil {
 			return err
+		}
+		if !taken {
+			return fmt.Errorf("the row %s cannot become %s any more: %s has had it from here, or had the other one here: correct rows in OpenMRS, at the site that may change them", match.Shown(a.Own), match.Shown(a.Their), p.Name)
 		}
 		resent = resent || some
 	}
@@ -125,39 +124,6 @@ func (n *Node) DecideLate(ctx context.Context, p *journal.Peer, kept, decisions 
 		_, err := gate.ExecContext(ctx, "COMMIT")
 		return err
 	})
-}
-
-// resendFor asks the rules about an alias, and has sent again what refers to its row.
-func (n *Node) resendFor(ctx context.Context, gate *sql.Conn, p *journal.Peer, rules merge.Import, a journal.Alias, epoch uint64) (bool, error) {
-	j := n.Journal
-	t := j.Catalogue.Tables[slices.IndexFunc(j.Catalogue.Tables, func(t *schema.Table) bool { m := j.Tables[t.Name]; return m != nil && m.ID == a.Table })]
-	row, found, err := j.RowOf(ctx, gate, t, a.Own)
-	if err != nil {
-		return false, err
-	}
-	versions, err := journal.Versions(ctx, gate, a.Table, []journal.Row{row}, j.Authors)
-	if err != nil {
-		return false, err
-	}
-	here := merge.Row{Known: true, Alive: true, Groups: versions[row]}
-	if here.Groups == nil {
-		here.Groups = []merge.Group{j.Tables[t.Name].Default}
-	}
-	known, err := j.KnowsKey(ctx, t, a.Their)
-	if err != nil {
-		return false, err
-	}
-	returned, err := journal.HaveReturned(ctx, gate, a.Table, []string{a.Own})
-	if err != nil {
-		return false, err
-	}
-	sends := func(t *schema.Table) bool { return j.On(t, p).Sends() }
-	x := merge.Likeness{KeyKnown: known, Returned: returned[a.Own], Local: here, Stays: !sends(t), Absent: true}
-	if !found || !rules.MayPair(x) {
-		return false, fmt.Errorf("the row %s of %s cannot become %s any more: %s has had it from here, or had the other one here: correct rows in OpenMRS, at the site that may change them",
-			match.Shown(a.Own), t.Name, match.Shown(a.Their), p.Name)
-	}
-	return j.ResendReferring(ctx, gate, t, []journal.Row{row}, sends, epoch)
 }
 
 // decidedAliases returns the aliases that decisions make.
