@@ -249,7 +249,7 @@ func (n *actor) stray(t *schema.Table, r record) {
 	}
 	c := columns[n.w.rng.IntN(len(columns))]
 	n.do("UPDATE "+schema.Quote(t.Name)+" SET "+schema.Quote(c.Name)+" = "+literalOf(c, n.w.plain(c))+r.where(t), t)
-	id := t.Name + "/" + strings.ToLower(n.key(t, r)) + "/" + c.Name
+	id := t.Name + "/" + n.w.things.of(strings.ToLower(n.key(t, r))) + "/" + c.Name
 	n.dirty[id] = true
 	delete(n.w.cleared, id) // what the parent did before may win or not
 }
