@@ -116,8 +116,11 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		return
 	}
 	im := s.im
-	news := im.isNews(in.Epoch) || s.missed
-	conflict := !equal && news && !im.seenBySender(local, s.ack, in.Stamp, s.unseen)
+	news, since := im.isNews(in.Epoch) || s.missed, s.in.Since
+	if s.unseen {
+		since = OutOfSight
+	}
+	conflict := !equal && news && !im.seenBySender(local, s.ack, since, in.Stamp)
 	policy := s.policy
 	alone, resent := s.in.sendersAlone(), s.missed || im.resent(in.Epoch)
 	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {

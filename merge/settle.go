@@ -1,6 +1,9 @@
 package merge
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // A Policy decides conflicts of a column; everything else goes by the later stamp under any policy, and so do deletions.
 type Policy uint8
@@ -113,32 +116,15 @@ type Incoming struct {
 	Unseen    Mask  // columns that the sender did not have: whatever it acknowledged, it has seen nothing of them but what came from it. See [Lacks]
 	Missed    Mask  // columns of a live row that are new here: any version of them is news, and settled as one that is sent again. See [Lacks]
 	Whose     Whose // of a live row: what the sender says of whose it is, as far as that is believed
+	// Since is this node's epoch from which on the sender may have the row, where a child may have some rows only: of what is older it is told
+	// with that epoch, and has seen nothing before. 0: it always might; [OutOfSight]: it may not.
+	Since uint64
 	// Columns is those that are here, but for what the sender may leave out: of a row that comes back from a deletion, each gets a version.
 	Columns Mask
 }
 
-// Whose is what the sender of a row says of who added it.
-type Whose uint8
-
-const (
-	Unsaid Whose = iota // or not believed: it is as it was known here, and the sender's if it is new
-	Theirs              // the sender's, or it came to the sender from elsewhere
-	Ours                // it came to the sender from this node
-)
-
-// SaysWhose returns what versions as they were sent say of who added the row: the epoch of its existence is 0 if its receiver did.
-func SaysWhose(groups []SentGroup) Whose {
-	for _, g := range groups {
-		switch {
-		case !g.Has(Existence):
-		case g.Epoch == 0:
-			return Ours
-		default:
-			return Theirs
-		}
-	}
-	return Unsaid
-}
+// OutOfSight is what [Incoming.Since] is of a row that the sender may not have: it has seen nothing of it but what came from there.
+const OutOfSight = math.MaxUint64
 
 // sendersAlone reports whether the row is the sender's, and nothing of it goes there.
 func (in *Incoming) sendersAlone() bool { return in.NeverSent.Has(Existence) }
@@ -196,16 +182,15 @@ func (im *Import) received(s Sent) Version {
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
 // seenBySender reports whether the sender had applied v when it sent a row with this acknowledgement, or has taken v since in place of a
-// version with the stamp in, which waited here. unseen: v is of columns that the sender did not have.
-func (im *Import) seenBySender(v Version, ack uint64, in Stamp, unseen bool) bool {
+// version with the stamp in, which waited here. since is this node's epoch from which on the sender may have
+// it: see [Incoming.Since].
+func (im *Import) seenBySender(v Version, ack, since uint64, in Stamp) bool {
 	if !im.Valid || im.lost {
 		return false
 	}
-	if unseen {
-		return v.From == im.Peer
-	}
-	waited := im.waited && in.Before(v.Stamp) && v.Epoch > im.waitedSince && v.Epoch <= im.Acked
-	return v.Epoch <= ack || v.From == im.Peer || waited
+	told := max(v.Epoch, since) // with that epoch the sender is told of v
+	waited := im.waited && in.Before(v.Stamp) && told > im.waitedSince && told <= im.Acked
+	return told <= ack || v.From == im.Peer || waited
 }
 
 // RowAck returns what counts of a row's own acknowledgement: no more than the header says, which this node can check. A row says
@@ -327,7 +312,7 @@ func (im *Import) revive(local Row, in Incoming) Outcome {
 			// It comes back without these, because the sender does not have them. Who never hears of the deletion still has values from before it.
 			out.Row.Groups = Normalise(append(out.Row.Groups, Group{lacks, im.above(local.Dead.Stamp, &in)}))
 		}
-		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), local.Dead.Stamp, false) {
+		if !im.seenBySender(local.Dead, in.ack(Bit(Existence)), in.Since, local.Dead.Stamp) {
 			out.Conflicts = []Conflict{{Mask: Bit(Existence), Deletion: true, Loser: local.Dead.Stamp, Winner: best}}
 		}
 		return out
@@ -376,13 +361,13 @@ func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	var unseen Mask
 	for _, g := range local.Groups {
 		switch {
-		case !im.seenBySender(g.Version, in.Ack, g.Stamp, false):
+		case !im.seenBySender(g.Version, in.Ack, in.Since, g.Stamp):
 			unseen = unseen.Or(g.Mask)
 			continue
-		case g.Time > 0 && !im.seenBySender(g.Version, 0, g.Stamp, false): // an edit; what was there before anybody was a node is no loss
+		case g.Time > 0 && !im.seenBySender(g.Version, 0, in.Since, g.Stamp): // an edit; what was there before anybody was a node is no loss
 			unseen = unseen.Or(g.And(in.NeverSent))
 		}
-		if !im.seenBySender(g.Version, in.Ack, g.Stamp, true) {
+		if !im.seenBySender(g.Version, 0, OutOfSight, g.Stamp) {
 			unseen = unseen.Or(g.And(in.Unseen))
 		}
 	}

@@ -17,6 +17,7 @@ var may = map[string][]string{
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access":           {"merge"},
+	"scope":            {"merge"},
 	"undo/rules":       {"merge"},
 	"match/sheet":      {"match"},
 	"conflicts/rules":  {"merge"},

@@ -1,0 +1,31 @@
+package scope
+
+import "github.com/omsync/omsync/merge"
+
+// SendsRecord reports whether a conflict record goes to a child: all owners of the row as it was recorded are in its scope, or the row is
+// public. Where nobody knows whose the row was, it does not go down.
+func (n Node) SendsRecord(p merge.Peer, row Row, owners []Owner) bool {
+	kind := n.Place(row).Kind
+	return n.Child(p).All || kind == Common || kind == Staff || n.Public(row).In() || n.scoped(p, owners).In()
+}
+
+// RecordOwners returns whose a record is that is made of a conflict: whose the row was that had the losing value. here is whose it is
+// at this node, before it is settled, came whose it was as it came; of a deletion that came, here is both.
+func RecordOwners(c merge.Conflict, here, came []Owner) []Owner {
+	if c.Incoming != c.Deletion {
+		return came
+	}
+	return here
+}
+
+// Entered reports whether the header of a batch to the child that starts at the own epoch base says that the owner is in its scope.
+func (e Entry) Entered(base uint64) bool { return e.In() && e.Told > base }
+
+// Left reports whether it says that the owner left.
+func (e Entry) Left(base uint64) bool { return e.Gone > base }
+
+// Refused reports whether it says that a person refused what the child asked.
+func (e Entry) Refused(base uint64) bool { return e.Denied > base }
+
+// Due reports whether a header is due because the child does not know yet that it got a scope, or lost it.
+func (c Child) Due(base uint64) bool { return c.Since > base }
