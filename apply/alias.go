@@ -12,24 +12,44 @@ import (
 
 // own returns the key here of the row that the sender's key means, and whether the two are other keys. Everything that a batch says goes through
 // here when its keys are taken into the dictionary, so that nothing else knows of aliases.
-func (v *resolver) own(root *localTable, key string) (string, bool) {
+func (v *resolver) own(root *localTable, key string) (string, bool) { return v.means(root, key, true) }
+
+// ownSince is own for a key that went through it before, and may be one here already: it may have been found out since which row it is.
+func (v *resolver) ownSince(root *localTable, key string) (string, bool) {
+	return v.means(root, key, false)
+}
+
+func (v *resolver) means(root *localTable, key string, theirs bool) (string, bool) {
 	if root == nil || root.journal == nil || !v.aliases.Any(root.journal.ID) || !journal.HasAliases(root.Table) {
 		return key, false
 	}
+	id := root.journal.ID
 	their := journal.Canonical(root.Table, key)
-	own, ok := v.aliases.Own(root.journal.ID, their)
-	if !ok {
-		return key, false
+	own, known := v.aliases.Own(id, their)
+	if known && !v.aliases.Carried(id, their) {
+		return own, true
 	}
-	if v.aliases.Carried(root.journal.ID, their) {
-		if _, taken := v.aliases.Their(root.journal.ID, own); taken || !v.carries {
-			if !root.KeyColumns[0].UUIDColumn {
-				return key, false
-			}
-			own = uuid.NewString() // the sender has another row for it, and here this one needs another key
+	k := merge.KeyOf{Own: v.aliases.IsOwn(id, their), Others: known, Carries: v.carries}
+	if theirs {
+		other, paired := v.aliases.Their(id, their)
+		k.OwnPaired = paired && other != their
+	}
+	if known {
+		_, k.OthersPaired = v.aliases.Their(id, own)
+	}
+	switch merge.Names(k) {
+	case merge.SameKey:
+		if theirs && k.Own {
+			v.aliases.Met(id, their)
 		}
-		v.addAlias(journal.Alias{Peer: v.peer.ID, Table: root.journal.ID, Their: their, Own: own, From: journal.AliasCarried, At: v.j.Now().UnixMicro()})
+		return key, false
+	case merge.AnotherKey:
+		if !root.KeyColumns[0].UUIDColumn {
+			return key, false
+		}
+		own = uuid.NewString()
 	}
+	v.addAlias(journal.Alias{Peer: v.peer.ID, Table: id, Their: their, Own: own, From: journal.AliasCarried, At: v.j.Now().UnixMicro()})
 	return own, true
 }
 
@@ -53,7 +73,7 @@ func (v *resolver) ownOfColumn(c *schema.Column, key string) string {
 // ownNested is own for a key that may be made of others' keys.
 func (v *resolver) ownNested(root *schema.Table, key string) string {
 	return journal.MapKey(root, key, func(t *schema.Table, key string) string {
-		own, _ := v.own(v.table(t), key)
+		own, _ := v.ownSince(v.table(t), key)
 		return own
 	})
 }

@@ -169,58 +169,6 @@ func TestAliasesInConflictRecords(t *testing.T) {
 	}
 }
 
-// A clinic behind a clinic knows its own parent's keys alone.
-func TestAliasesOfThreeLevels(t *testing.T) {
-	hub, clinic := apart(t)
-	post := sites.New(t, "post", kindsProfile, kinds...)
-	post.Waits, post.Listens = true, true
-	post.SetOffset(1000)
-	post.Exec("INSERT INTO kind (name, uuid) VALUES ('Emergency', 'p-k2'), ('Only there', 'p-k3')", "INSERT INTO place (kind_id, name, uuid) VALUES (1000, 'Tent', 'p-p2')",
-		"INSERT INTO visit (kind_id, place_id, note, uuid) VALUES (1000, 1000, 'p', 'p-v1'), (1001, NULL, 'q', 'p-v2')")
-	post.Init()
-	clinic.Connect(post)
-	sites.ExchangeTwice(hub, clinic, post)
-	sites.Quiet(t, hub, clinic, post)
-	sameKinds(t, clinic, hub)
-	sameKinds(t, post, clinic)
-	for _, s := range []*sites.Site{hub, clinic, post} {
-		if got := s.One("SELECT COUNT(*) FROM kind"); got != "4" {
-			t.Errorf("%s has %s kinds", s.Name, got)
-		}
-	}
-	post.Exec("UPDATE kind SET about = 'by the post' WHERE uuid = 'p-k2'", "DELETE FROM visit WHERE uuid = 'p-v2'", "DELETE FROM kind WHERE uuid = 'p-k3'")
-	hub.Exec("INSERT INTO kind (name, uuid) VALUES ('New', 'h-k8')")
-	sites.ExchangeTwice(hub, clinic, post)
-	sameKinds(t, clinic, hub)
-	sameKinds(t, post, clinic)
-}
-
-// A clinic that is put under another parent goes on calling things as it did.
-func TestAliasesUnderAnotherParent(t *testing.T) {
-	hub, clinic := apart(t)
-	district := sites.New(t, "district", kindsProfile, kinds...)
-	district.Waits, district.Listens = true, true
-	district.Init()
-	hub.Connect(district)
-	sites.ExchangeTwice(hub, clinic, district)
-	hub.Exec("UPDATE kind SET name = 'Planned' WHERE uuid = 'h-k1'")
-	sites.ExchangeTwice(hub, clinic, district)
-	hub.Disconnect(clinic)
-	district.Connect(clinic)
-	district.Exec("UPDATE kind SET about = 'of the district' WHERE uuid = 'h-k1'")
-	clinic.Exec("INSERT INTO visit (kind_id, note, uuid) VALUES (101, 'new', 'c-v9')")
-	sites.ExchangeTwice(hub, clinic, district)
-	sites.Quiet(t, hub, clinic, district)
-	sameKinds(t, clinic, district)
-	sameKinds(t, district, hub)
-	if got := clinic.One("SELECT CONCAT(name, about) FROM kind WHERE uuid = 'c-k1'"); got != "Plannedof the district" {
-		t.Errorf("the clinic's kind is %s", got)
-	}
-	if got := hub.One("SELECT COUNT(*) FROM kind"); got != "4" {
-		t.Errorf("the hub has %s kinds", got)
-	}
-}
-
 // Records that come in the same file as the row that is recognised have its own key here, and what is decided about them is found by the
 // digests of either side.
 func TestDecisionsAboutConflictsOfAliases(t *testing.T) {

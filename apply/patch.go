@@ -70,7 +70,7 @@ func (v *resolver) addTarget(t *target, added map[*target]uint32) uint32 {
 		}
 		e.refs = v.keys.keep(refs)
 	}
-	e.key, e.aliased = v.own(e.root, e.key) // it may have been found out since
+	e.key, e.aliased = v.ownSince(e.root, e.key) // it may have been found out since
 	added[t] = v.keys.add(e)
 	return added[t]
 }

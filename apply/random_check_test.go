@@ -82,7 +82,7 @@ func (w *chaos) changed(n *actor, t *schema.Table, before, after []record) {
 
 // heat remembers a row for the other sites to work on too.
 func (w *chaos) heat(table, uuid string) {
-	w.hot = append(w.hot, [2]string{table, uuid})
+	w.hot = append(w.hot, [2]string{table, w.things.of(strings.ToLower(uuid))})
 	if len(w.hot) > 30 {
 		w.hot = w.hot[len(w.hot)-30:]
 	}
@@ -127,7 +127,7 @@ func (w *chaos) check() {
 	for _, n := range w.actors {
 		n.forget()
 		n.stamped = nil
-		dumps[n] = n.Dump()
+		dumps[n] = w.things.named(n.Dump())
 	}
 	for _, n := range w.actors {
 		if n.parent != nil {
@@ -251,7 +251,7 @@ func (w *chaos) stamps(n *actor) map[string]string {
 		jt := n.J.Tables[t.Name]
 		uuids := map[string]string{}
 		for _, r := range n.rows(t) {
-			uuids[r.of(t.Integer)] = strings.ToLower(n.key(t, r))
+			uuids[r.of(t.Integer)] = w.things.of(strings.ToLower(n.key(t, r)))
 		}
 		seen := map[string]bool{}
 		note := func(id string, mask merge.Mask, stamp string) {

@@ -130,7 +130,7 @@ func (n *actor) act() {
 		if hot == nil { // its table is not here
 			return
 		}
-		if i := slices.IndexFunc(n.rows(hot), func(r record) bool { return strings.EqualFold(n.key(hot, r), h[1]) }); i >= 0 {
+		if i := slices.IndexFunc(n.rows(hot), func(r record) bool { return n.w.things.of(strings.ToLower(n.key(hot, r))) == h[1] }); i >= 0 {
 			t, r = hot, n.rows(hot)[i]
 		}
 	}

@@ -101,6 +101,9 @@ func (n *actor) do(statement string, tables ...*schema.Table) bool {
 	for _, t := range tables {
 		delete(n.cache, t.Name)
 	}
+	if err == nil {
+		n.w.edits++
+	}
 	return err == nil
 }
 
@@ -129,10 +132,12 @@ func (n *actor) touch(t *schema.Table) {
 func (n *actor) transaction(f func()) {
 	n.Exec("BEGIN")
 	n.before = map[string][]record{}
+	edits := n.w.edits
 	f()
 	if n.w.chance(8) {
 		n.Exec("ROLLBACK")
 		n.w.tell("%s: ROLLBACK", n.Name)
+		n.w.edits = edits
 		for name := range n.before {
 			delete(n.cache, name)
 		}

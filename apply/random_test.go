@@ -66,6 +66,8 @@ type chaos struct {
 	story      []string
 	imported   map[string]int
 	lacked     map[string]bool // tables that some site, or of which it a column, did not have for a while: it kept and passed on no conflicts in them
+	edits      int             // statements that changed something
+	things     things          // what the sites have in common under keys of their own; nil: they call everything alike
 	differ     bool            // the schemas differ for a while, and sites give equal values where only one row may have one: see newDiffering
 }
 

@@ -129,7 +129,8 @@ func (n *actor) remove(t *schema.Table, r record) {
 	}
 }
 
-// replace writes a row with REPLACE: the same uuid, and mostly another integer.
+// replace writes a row with REPLACE: the same uuid, and mostly another integer. It does not then refer to itself by the integer that it gives up:
+// MySQL 9.7 takes that, and the reference leads nowhere.
 func (n *actor) replace(t *schema.Table, r record) {
 	if !n.mayDelete(t, r) || !n.mayInsert(t) || !n.mayUpdate(t, r) || len(n.children(t, r)) > 0 || t.Key == schema.KeyAll {
 		return
@@ -139,7 +140,8 @@ func (n *actor) replace(t *schema.Table, r record) {
 	changed := record(slices.Clone(r))
 	if len(columns) > 0 {
 		c := columns[n.w.rng.IntN(len(columns))]
-		if v, ok := n.value(c, r, false); ok {
+		itself := func(v string) bool { return another && c.Ref != nil && c.Ref.To == t && v == r.of(t.AutoIncrement) }
+		if v, ok := n.value(c, r, false); ok && !itself(v) {
 			changed[placeOf(c)] = v
 		}
 	}
@@ -247,7 +249,7 @@ func (n *actor) stray(t *schema.Table, r record) {
 	}
 	c := columns[n.w.rng.IntN(len(columns))]
 	n.do("UPDATE "+schema.Quote(t.Name)+" SET "+schema.Quote(c.Name)+" = "+literalOf(c, n.w.plain(c))+r.where(t), t)
-	id := t.Name + "/" + strings.ToLower(n.key(t, r)) + "/" + c.Name
+	id := t.Name + "/" + n.w.things.of(strings.ToLower(n.key(t, r))) + "/" + c.Name
 	n.dirty[id] = true
 	delete(n.w.cleared, id) // what the parent did before may win or not
 }

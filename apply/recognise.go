@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -296,34 +295,13 @@ func (im *importer) resendReferring(ctx context.Context) error {
 		return err
 	}
 	resent := false
+	sends := func(t *schema.Table) bool { return im.resolver.table(t).rules.Sends() }
 	for l, rows := range im.recognised {
-		if l.Integer == nil {
-			continue
+		some, err := im.j.ResendReferring(ctx, conn, l.Table, rows, sends, epoch.Epoch)
+		if err != nil {
+			return err
 		}
-		var in []string
-		for _, r := range rows {
-			in = append(in, strconv.FormatInt(r.Int, 10))
-		}
-		for _, ref := range l.Children {
-			t := ref.From.Table
-			meta := im.j.Tables[t.Name]
-			if meta == nil || ref.When != nil || ref.ByName() || !im.resolver.table(t).rules.Sends() {
-				continue
-			}
-			var referring []journal.Row
-			query := fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s)", journal.Identity(t, ""), schema.Quote(t.Name), schema.Quote(ref.From.Name), strings.Join(in, ","))
-			err := im.resolver.s.each(ctx, query, func(r []sql.RawBytes) error {
-				referring = append(referring, journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])})
-				return nil
-			})
-			if err != nil {
-				return fmt.Errorf("look for rows of %s: %w", t.Name, err)
-			}
-			if err := journal.ResendRows(ctx, conn, meta, referring, epoch.Epoch, im.j.Authors); err != nil {
-				return err
-			}
-			resent = resent || len(referring) > 0
-		}
+		resent = resent || some
 	}
 	if !resent {
 		return journal.DropEpoch(ctx, conn, epoch.Epoch)

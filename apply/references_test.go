@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/internal/sqldb"
 )
 
 // A foreign key compares as its column does: a row that refers in another case keeps its parent all the same.
@@ -133,5 +134,55 @@ func TestReplaceOfAReferredRow(t *testing.T) {
 		hub.Exec("REPLACE INTO a VALUES " + row)
 		sites.ExchangeTwice(hub, kisumu)
 		sites.Same(t, hub, kisumu)
+	}
+}
+
+// A row may refer to the number that it had before: with foreign keys off, and on MySQL 9.7 with them too. That is a reference to nothing. It arrives
+// as 0, keeps no row waiting, is the same at all sites after a restore, and whoever mends it mends it everywhere.
+func TestReferenceToTheRowsNumberOfBefore(t *testing.T) {
+	const place = "CREATE TABLE place (place_id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NULL, within INT NULL, uuid CHAR(38) NOT NULL UNIQUE, FOREIGN KEY (within) REFERENCES place (place_id)) ENGINE=InnoDB"
+	for name, statement := range map[string]string{
+		"replaced": "REPLACE INTO place (name, within, uuid) VALUES ('changed', 7, 'p-1')",
+		"moved":    "UPDATE place SET name = 'changed', within = 7, place_id = 8 WHERE place_id = 7",
+	} {
+		t.Run(name, func(t *testing.T) {
+			hub, kisumu := sites.New(t, "hub", "none", place), sites.New(t, "kisumu", "none", place)
+			for _, s := range []*sites.Site{hub, kisumu} {
+				s.Waits = true
+				s.Init()
+			}
+			hub.Connect(kisumu)
+			hub.Exec("INSERT INTO place VALUES (7, 'of before', NULL, 'p-1')")
+			sites.ExchangeTwice(hub, kisumu)
+			restore := backup(t, hub)
+			hub.Seal()
+			if err := hub.ExecErr(statement); sqldb.ErrorNumber(err) == 1452 {
+				hub.Exec("SET foreign_key_checks = 0", statement, "SET foreign_key_checks = 1")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			expect := func(when string, want map[*sites.Site]string) {
+				t.Helper()
+				for s, w := range want {
+					if got := s.One("SELECT CONCAT_WS(' ', name, IF(within = place_id, 'itself', within)) FROM place WHERE uuid = 'p-1'"); got != w {
+						t.Errorf("%s, %s has %q, want %q", when, s.Name, got, w)
+					}
+					if n := s.One("SELECT (SELECT COUNT(*) FROM omsync_waiting) + (SELECT COUNT(*) FROM omsync_conflict)"); n != "0" {
+						t.Errorf("%s, %s rows wait or are conflicts at %s", when, n, s.Name)
+					}
+				}
+				sites.Same(t, hub, kisumu)
+			}
+			sites.ExchangeTwice(hub, kisumu)
+			expect("as it is sent", map[*sites.Site]string{hub: "changed 7", kisumu: "changed 0"})
+			restore()
+			kisumu.Exec("INSERT INTO place (name, uuid) VALUES ('another', 'p-2')")
+			healed(t, hub, kisumu)
+			expect("after a restore", map[*sites.Site]string{hub: "changed 0", kisumu: "changed 0"})
+			kisumu.Exec("UPDATE place SET within = place_id WHERE uuid = 'p-1'")
+			sites.ExchangeTwice(hub, kisumu)
+			expect("mended", map[*sites.Site]string{hub: "changed itself", kisumu: "changed itself"})
+			sites.Quiet(t, hub, kisumu)
+		})
 	}
 }

@@ -337,6 +337,6 @@ func (v *resolver) addStored(st *schema.Table, key string) (uint32, bool) {
 	if refs != nil {
 		e.refs = v.keys.keep(refs)
 	}
-	e.key, e.aliased = v.own(root, e.key) // it may have been found out since
+	e.key, e.aliased = v.ownSince(root, e.key) // it may have been found out since
 	return v.keys.add(e), true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/harmonise"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/match"
@@ -55,14 +56,74 @@ func (n *Node) Decide(ctx context.Context, p *journal.Peer, decisions []match.De
 	if err := journal.PutAliases(ctx, tx, aliases); err != nil {
 		return err
 	}
-	// First what names the reason, then what follows from it: without the aliases, the same file can be given again.
+	return n.saveDecisions(ctx, p, decisions, func() error { return tx.Commit() })
+}
+
+// saveDecisions keeps decisions, and then what follows from them: without the aliases, the same file can be given again.
+func (n *Node) saveDecisions(ctx context.Context, p *journal.Peer, decisions []match.Decision, commit func() error) error {
 	if err := harmonise.SaveDecisions(n.Home, &harmonise.Decided{Peer: p.Name, Link: p.Link.Number, Decisions: decisions}); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := commit(); err != nil {
 		return err
 	}
 	return n.keepAliases(ctx)
+}
+
+// DecideLate keeps decisions that came after the peer's first load was applied here, or after rows had gone there: that two rows are one, or
+// that they are not. They must be ones that [match.Comparison.Check] takes. What refers to a row that got another name at the peer is sent
+// again: there it waits for a key that never comes.
+func (n *Node) DecideLate(ctx context.Context, p *journal.Peer, kept, decisions []match.Decision) error {
+	aliases, err := n.decidedAliases(p, decisions)
+	if err != nil {
+		return err
+	}
+	if _, err := capture.Seal(ctx, n.Journal, n.Wait); err != nil {
+		return err
+	}
+	gate, err := n.Journal.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
+	if err := journal.Gate(ctx, gate, false, n.Wait); err != nil {
+		return err
+	}
+	defer gate.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	if err := n.Journal.Reload(ctx, gate); err != nil {
+		return err
+	}
+	rules, err := n.Journal.Deciding(ctx, gate, p)
+	if err != nil {
+		return err
+	}
+	epoch, err := journal.NextEpoch(ctx, gate, true, n.Journal.Now())
+	if err != nil {
+		return err
+	}
+	resent := false
+	for _, a := range aliases {
+		taken, some, err := n.Journal.PairLate(ctx, gate, p, rules, a, epoch.Epoch)
+		if err != nil {
+			return err
+		}
+		if !taken {
+			return fmt.Errorf("the row %s cannot become %s any more: %s has had it from here, or had the other one here: correct rows in OpenMRS, at the site that may change them", match.Shown(a.Own), match.Shown(a.Their), p.Name)
+		}
+		resent = resent || some
+	}
+	if !resent {
+		if err := journal.DropEpoch(ctx, gate, epoch.Epoch); err != nil {
+			return err
+		}
+	}
+	if err := journal.PutAliases(ctx, gate, aliases); err != nil {
+		return err
+	}
+	return n.saveDecisions(ctx, p, match.Merge(kept, decisions), func() error {
+		_, err := gate.ExecContext(ctx, "COMMIT")
+		return err
+	})
 }
 
 // decidedAliases returns the aliases that decisions make.

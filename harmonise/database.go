@@ -114,12 +114,12 @@ func (d *database) read(ctx context.Context, t *schema.Table) error {
 // sent returns what says of a row whether the peer has had it from here, or made it; nil: it has had none.
 func (d *database) sent(ctx context.Context, t *schema.Table) (func(journal.Row) bool, error) {
 	link := &d.with.Link
-	upto := max(link.Acked.Epoch, link.Sending.Upto.Epoch)
-	for _, end := range link.ExportEnds {
-		upto = max(upto, end.Epoch)
-	}
-	if upto == 0 && link.Applied.Epoch == 0 {
+	if rules := link.Deciding(d.with.ID); rules.Carries() && link.Applied.Epoch == 0 {
 		return nil, nil
+	}
+	rules, err := d.j.Deciding(ctx, d.q, d.with)
+	if err != nil {
+		return nil, err
 	}
 	meta := d.j.Tables[t.Name]
 	entries, err := journal.AllVersions(ctx, d.q, meta.ID, d.j.Authors)
@@ -141,15 +141,13 @@ func (d *database) sent(ctx context.Context, t *schema.Table) (func(journal.Row)
 			return false
 		}
 		groups, ok := entries[r]
+		if !ok && meta.Default.IsEmpty() {
+			return false
+		}
 		if !ok {
 			groups = []merge.Group{meta.Default}
 		}
-		for _, g := range groups {
-			if g.Mask.Has(merge.Existence) {
-				return g.From == d.with.ID || g.Epoch <= upto
-			}
-		}
-		return false
+		return rules.Had(merge.Row{Known: true, Alive: true, Groups: groups}, !d.sends[t])
 	}, nil
 }
 

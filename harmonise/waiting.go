@@ -36,13 +36,14 @@ type waiting struct {
 	out   *Waiting
 	names [][2]string              // table and key of each missing row
 	of    map[*schema.Table]causes // by a row's integer, or its name where references hold that
+	found map[*schema.Table]int    // how many causes, of all rows
 }
 
 // Waiting counts the rows that would wait at the peer because it does not take the rows named in missing (keys by table): these themselves
 // if their tables go to it, those that go to it and refer to one, and those that refer to these. References that hold in some rows only are
 // not looked at. q is a snapshot.
 func (p *Plan) Waiting(ctx context.Context, q sqldb.DB, missing map[string][]string) (*Waiting, error) {
-	w := &waiting{database: p.database(q), out: &Waiting{counts: map[[2]string]int64{}}, of: map[*schema.Table]causes{}}
+	w := &waiting{database: p.database(q), out: &Waiting{counts: map[[2]string]int64{}}, of: map[*schema.Table]causes{}, found: map[*schema.Table]int{}}
 	for _, t := range p.j.Replicated() {
 		if len(missing[t.Name]) > 0 {
 			if err := w.addMissing(ctx, t, missing[t.Name]); err != nil {
@@ -53,14 +54,46 @@ func (p *Plan) Waiting(ctx context.Context, q sqldb.DB, missing map[string][]str
 	if len(w.names) == 0 {
 		return w.out, nil
 	}
+	// Tables may refer to each other, and rows to later ones of their own table: a table is read again as long as it refers to what has grown. Rows
+	// that have no integer are referred to by none, and come last.
+	seen := map[*schema.Table]int{}
+	for again := true; again; {
+		again = false
+		for _, t := range p.j.Replicated() {
+			if n := w.referred(t); p.sends[t] && t.Integer != nil && n > seen[t] {
+				seen[t], again = n, true
+				if err := w.count(ctx, t); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
 	for _, t := range p.j.Replicated() {
-		if p.sends[t] {
+		if p.sends[t] && t.Integer == nil {
 			if err := w.count(ctx, t); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return w.out, nil
+}
+
+// referred is how much is known to be missing, or to wait, of what a table refers to.
+func (w *waiting) referred(t *schema.Table) (n int) {
+	for _, to := range w.targets(t) {
+		n += w.found[to]
+	}
+	return n
+}
+
+// targets returns the tables that rows of a table may wait for.
+func (w *waiting) targets(t *schema.Table) (out []*schema.Table) {
+	for _, c := range t.Columns {
+		if c.Ref != nil && c.Ref.When == nil && c.Excluded == "" && !slices.Contains(out, c.Ref.To) {
+			out = append(out, c.Ref.To)
+		}
+	}
+	return out
 }
 
 // addMissing numbers the rows of a table that the peer lacks.
@@ -72,6 +105,7 @@ func (w *waiting) addMissing(ctx context.Context, t *schema.Table, keys []string
 	}
 	found := causes{}
 	w.of[t] = found
+	w.found[t] = len(keys)
 	if w.sends[t] {
 		for key := range number {
 			w.wait([]int32{number[key]}, false)
@@ -150,9 +184,15 @@ func (w *waiting) count(ctx context.Context, t *schema.Table) error {
 		}
 		id := string(v[0])
 		before := own[id]
-		w.wait(slices.DeleteFunc(slices.Clone(all), func(n int32) bool { return slices.Contains(before, n) }), len(before) > 0)
+		news := slices.DeleteFunc(all, func(n int32) bool { return slices.Contains(before, n) })
+		news = news[:min(len(news), maxCauses-len(before))]
+		if len(news) == 0 {
+			return nil
+		}
+		w.wait(news, len(before) > 0)
 		if t.Integer != nil {
-			own[id] = append(slices.Clone(before), all...)
+			own[id] = append(slices.Clone(before), news...)
+			w.found[t] += len(news)
 		}
 		return nil
 	})

@@ -79,6 +79,9 @@ func LoadAliases(ctx context.Context, q sqldb.DB, peer merge.Peer) (*Aliases, er
 // Add takes in an alias that was made for the peer.
 func (a *Aliases) Add(n Alias) { a.add(n, true) }
 
+// Met takes in, for the rest of this import, that the peer has a row under its key here.
+func (a *Aliases) Met(table uint16, key string) { a.theirs[table][key] = key }
+
 func (a *Aliases) add(n Alias, mine bool) {
 	if a.own[n.Table] == nil {
 		a.own[n.Table], a.theirs[n.Table], a.mine[n.Table], a.owns[n.Table] = map[string]string{}, map[string]string{}, map[string]bool{}, map[string]bool{}

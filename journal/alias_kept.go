@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -98,24 +99,30 @@ func (j *Journal) KnowsKey(ctx context.Context, t *schema.Table, key string) (fo
 	if err != nil || len(dead) > 0 {
 		return len(dead) > 0, err
 	}
+	_, found, err = j.RowOf(ctx, j.DB, t, key)
+	return found, err
+}
+
+// RowOf returns the row here that has this key, canonical, and whether there is one. The table is one that [HasAliases].
+func (j *Journal) RowOf(ctx context.Context, q sqldb.DB, t *schema.Table, key string) (row Row, found bool, err error) {
 	parts, ok := SplitKey(key, len(t.KeyColumns))
-	if !ok {
-		return false, nil
+	if !ok || slices.Contains(parts, nil) {
+		return Row{}, false, nil
 	}
-	b := []byte("SELECT 1 FROM " + schema.Quote(t.Name) + " WHERE ")
+	b := []byte("SELECT " + Identity(t, "") + " FROM " + schema.Quote(t.Name) + " WHERE ")
 	for i, c := range t.KeyColumns {
-		if parts[i] == nil {
-			return false, nil
-		}
 		if i > 0 {
 			b = append(b, " AND "...)
 		}
 		b = append(b, schema.Quote(c.Name)+" = "...)
 		b = c.AppendLiteral(b, []byte(*parts[i]))
 	}
-	err = sqldb.Each(ctx, j.DB, string(append(b, " LIMIT 1"...)), func([]sql.RawBytes) error { found = true; return nil })
+	err = sqldb.Each(ctx, q, string(append(b, " LIMIT 1"...)), func(r []sql.RawBytes) error {
+		row, found = Row{Int: sqldb.Int(r[0]), Key: string(r[1])}, true
+		return nil
+	})
 	if err != nil {
-		return false, fmt.Errorf("look into %s: %w", t.Name, err)
+		return Row{}, false, fmt.Errorf("look into %s: %w", t.Name, err)
 	}
-	return found, nil
+	return row, found, nil
 }

@@ -96,3 +96,61 @@ func TestWhatWasSentIsNotUnsent(t *testing.T) {
 		t.Error("who has applied a load goes on listening")
 	}
 }
+
+func TestMayPair(t *testing.T) {
+	im := merge.Import{Peer: 1, Valid: true, Sent: 5}
+	first := merge.Import{Peer: 1, Valid: true}
+	one := merge.Likeness{Local: alive(6, 0)}
+	change := func(f func(x *merge.Likeness)) merge.Likeness { x := one; f(&x); return x }
+	for _, c := range []struct {
+		name string
+		im   merge.Import
+		x    merge.Likeness
+		want bool
+	}{
+		{"never in a file", im, one, true},
+		{"in a file", im, change(func(x *merge.Likeness) { x.Local = alive(5, 0) }), false},
+		{"it came back", im, change(func(x *merge.Likeness) { x.Returned = true }), false},
+		{"the key is known", im, change(func(x *merge.Likeness) { x.KeyKnown = true }), false},
+		{"it is another row of the peer's", im, change(func(x *merge.Likeness) { x.Paired = true }), false},
+		{"it stays, and is absent there", im, change(func(x *merge.Likeness) { x.Local, x.Stays, x.Absent = alive(2, 0), true, true }), true},
+		{"it stays, and nobody knows whether it is there", im, change(func(x *merge.Likeness) { x.Local, x.Stays = alive(2, 0), true }), false},
+		{"it is absent there, but was in a file", im, change(func(x *merge.Likeness) { x.Local, x.Absent = alive(2, 0), true }), false},
+		{"it stays, and came from there", im, change(func(x *merge.Likeness) { x.Local, x.Stays, x.Absent = alive(2, 1), true, true }), false},
+		{"nothing was sent, and it came back", first, change(func(x *merge.Likeness) { x.Returned = true }), true},
+		{"nothing was sent, and it came from there", first, change(func(x *merge.Likeness) { x.Local = alive(6, 1) }), false},
+		{"nothing was sent, and the key is known", first, change(func(x *merge.Likeness) { x.KeyKnown = true }), false},
+		{"nothing was sent, and it is deleted", first, change(func(x *merge.Likeness) { x.Local = merge.Row{Known: true} }), false},
+	} {
+		if got := c.im.MayPair(c.x); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if !im.Had(alive(5, 0), false) || im.Had(alive(6, 0), false) || im.Had(alive(2, 0), true) {
+		t.Error("what was in a file the peer had, and nothing else")
+	}
+	l := merge.Link{Acked: merge.Position{Epoch: 4}}
+	if d := l.Deciding(3); d.Peer != 3 || !d.Valid || d.Sent != 4 || !l.HasSent() || (&merge.Link{}).HasSent() {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		k    merge.KeyOf
+		want merge.Naming
+	}{
+		{merge.KeyOf{}, merge.SameKey},
+		{merge.KeyOf{Carries: true}, merge.SameKey},
+		{merge.KeyOf{Own: true, Carries: true}, merge.SameKey},
+		{merge.KeyOf{Own: true, OwnPaired: true, Carries: true}, merge.AnotherKey},
+		{merge.KeyOf{Others: true, Carries: true}, merge.CarriedKey},
+		{merge.KeyOf{Others: true}, merge.AnotherKey},
+		{merge.KeyOf{Others: true, OthersPaired: true, Carries: true}, merge.AnotherKey},
+		{merge.KeyOf{Others: true, Own: true, Carries: true}, merge.SameKey},
+	} {
+		if got := merge.Names(c.k); got != c.want {
+			t.Errorf("%+v: %d, want %d", c.k, got, c.want)
+		}
+	}
+}

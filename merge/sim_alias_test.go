@@ -40,12 +40,25 @@ func (s *site) own(peer, key string) string {
 	if own := s.aliases[pairOf{peer, key}]; own != "" {
 		return own
 	}
-	for _, p := range s.pairs() { // what it is with one peer, it is with all
-		if own := s.aliases[p]; p.key == key && s.theirs(peer, own) == own {
-			return own
-		}
+	if own := s.ofOthers(key); own != "" && s.naming(peer, key, own, true) == merge.CarriedKey {
+		return own
 	}
 	return key
+}
+
+// ofOthers is the row here that other peers have the key for; "": none.
+func (s *site) ofOthers(key string) string {
+	for _, p := range s.pairs() {
+		if p.key == key {
+			return s.aliases[p]
+		}
+	}
+	return ""
+}
+
+// naming is what the rules say of a key that the peer has no alias for, and other peers one for a row here, or none ("").
+func (s *site) naming(peer, key, own string, carries bool) merge.Naming {
+	return merge.Names(merge.KeyOf{Others: own != "", Own: s.isOwn(key), OwnPaired: s.theirs(peer, key) != key, OthersPaired: own != "" && s.theirs(peer, own) != own, Carries: carries})
 }
 
 // pairs are the keys of peers that have aliases, in order.
@@ -55,23 +68,19 @@ func (s *site) pairs() []pairOf {
 
 // carry makes an alias with one peer one with another that has the key too, if that cannot have the row otherwise.
 func (s *site) carry(peer, key string, im *merge.Import) string {
-	own := s.own(peer, key)
-	if s.aliases[pairOf{peer, key}] != "" || !s.calls(key) {
+	if own := s.aliases[pairOf{peer, key}]; own != "" {
 		return own
 	}
-	if own == key || !im.Carries() {
+	own := s.ofOthers(key)
+	switch s.naming(peer, key, own, im.Carries()) {
+	case merge.AnotherKey: // the row of that key is another here
 		s.w.made++
-		own = fmt.Sprintf("%s+%d", key, s.w.made) // the row of that key is another here
-		s.pair(peer, key, own)
-		return own
+		own = fmt.Sprintf("%s+%d", key, s.w.made)
+	case merge.SameKey:
+		return key
 	}
 	s.pair(peer, key, own)
 	return own
-}
-
-// calls reports whether some peer has the key for a row here.
-func (s *site) calls(key string) bool {
-	return slices.ContainsFunc(s.pairs(), func(p pairOf) bool { return p.key == key })
 }
 
 func (s *site) theirs(peer, key string) string {
@@ -148,8 +157,6 @@ func (s *site) translateIn(in *file, im *merge.Import) (f *file, wrote bool) {
 				}
 			}
 			x.Paired = has[local] || local != "" && s.theirs(f.src, local) != local
-			if n == "px" {
-			}
 			if im.Recognises(x) {
 				s.pair(f.src, r.key, local)
 				f.rows[i].key, wrote = local, true

@@ -170,7 +170,7 @@ func (w *world) arrive(r *rand.Rand, l [2]string) {
 //	OMSYNC_SEED=2504 go test -run TestSchedules ./merge    tells the story of one schedule
 func TestSchedules(t *testing.T) { runSchedules(t, 100_000, schedule) }
 
-// runSchedules runs the first n schedules of a kind, or as many as the environment says.
+// runSchedules runs the first n schedules of a kind, or as many as OMSYNC_SCHEDULES says, after as many as OMSYNC_SCHEDULES_AFTER says.
 func runSchedules(t *testing.T, n int64, schedule func(seed int64, talk func(string, ...any)) string) {
 	if s := os.Getenv("OMSYNC_SEED"); s != "" {
 		seed, err := strconv.ParseInt(s, 10, 64)
@@ -196,6 +196,14 @@ func runSchedules(t *testing.T, n int64, schedule func(seed int64, talk func(str
 		enough, _ = strconv.Atoi(s)
 	}
 	var next atomic.Int64
+	after := int64(0)
+	if s := os.Getenv("OMSYNC_SCHEDULES_AFTER"); s != "" {
+		var err error
+		if after, err = strconv.ParseInt(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+		next.Store(after)
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	failed, stood := 0, int64(0)
@@ -208,7 +216,7 @@ func runSchedules(t *testing.T, n int64, schedule func(seed int64, talk func(str
 				mu.Lock()
 				stop := failed >= enough
 				mu.Unlock()
-				if seed > n || stop {
+				if seed > after+n || stop {
 					return
 				}
 				if fault := schedule(seed, nil); fault == standstill {
@@ -225,7 +233,7 @@ func runSchedules(t *testing.T, n int64, schedule func(seed int64, talk func(str
 		}()
 	}
 	wg.Wait()
-	t.Logf("%d schedules, %d failed, %d came to a standstill", min(next.Load(), n), failed, stood)
+	t.Logf("%d schedules, %d failed, %d came to a standstill", min(next.Load()-after, n), failed, stood)
 	if stood > 1+n/2000 {
 		t.Errorf("%d of %d schedules came to a standstill: it should be rare", stood, n)
 	}

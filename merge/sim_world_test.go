@@ -65,6 +65,8 @@ type world struct {
 	same      map[string]string
 	made      int
 	whole     bool // loads are not split
+	decided   int  // rows that a person said to be one
+	moves     bool // a site got another parent
 	last      value
 	target    map[value]string  // what a reference refers to
 	wrote     map[value]written // every value ever written

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -42,7 +41,8 @@ What the hub holds is read from its full load, or from a file that it makes for 
 
 Decisions are written into the last column of the file that --csv writes: "same as KEY" if the row here is that row there, "keep apart" if it is
 not, "send" if it is a new one for the hub, "open" to take a decision back. Then --decide FILE checks and keeps all of them, or none. They
-can be changed until the hub's first load is applied.`,
+can be changed until the hub's first load is applied. After that, "same as KEY" and "keep apart" can be added, about rows that never went
+to the hub.`,
 		Example: `  omsync --home /var/lib/omsync match --from /media/stick --csv match.csv --html match.html
   omsync --home /var/lib/omsync match --decide match.csv`,
 		Args: cobra.NoArgs,
@@ -349,45 +349,4 @@ func showDecisions(out io.Writer, kept []match.Decision, asJSON bool) error {
 		fmt.Fprintln(w, failure.Printable(row.Table)+"\t"+failure.Printable(named(d.LabelHere, d.Here))+"\t"+failure.Printable(apart)+"\t"+failure.Printable(d.LabelThere))
 	}
 	return w.Flush()
-}
-
-// keep checks the decisions of a file and keeps them, all or none.
-func (o *matchOptions) keep(cmd *cobra.Command, n *node.Node, x *exchange.Node, p *journal.Peer, there *harmonise.There, kept []match.Decision) error {
-	f, _, err := openFile(o.decide)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	decisions, err := sheet.ReadCSV(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.decide, err)
-	}
-	if p.Link.Applied.Epoch > 0 && len(decisions) > 0 {
-		return failure.Hinted(fmt.Errorf("the first load of %s is applied here: what was decided before stands", p.Name), "correct rows in OpenMRS, at the site that may change them")
-	}
-	m, err := x.Match(cmd.Context(), p, there.Side, nil)
-	if err != nil {
-		return err
-	}
-	if problems := m.Check(decisions); len(problems) > 0 {
-		var list failure.List
-		const most = 50
-		for _, problem := range problems[:min(len(problems), most)] {
-			list = append(list, fmt.Errorf("%s: %w", o.decide, problem))
-		}
-		if len(problems) > most {
-			list = append(list, fmt.Errorf("%s: … and %d more lines that cannot be taken", o.decide, len(problems)-most))
-		}
-		list = append(list, errors.New("no decision of the file was kept"))
-		return list
-	}
-	all := match.Merge(kept, decisions)
-	if problems := m.Check(slices.Clone(all)); len(problems) > 0 { // those that were kept may no longer fit
-		return failure.Hinted(fmt.Errorf("what was decided before does not fit these decisions: %w", problems[0]), "omsync --home %s match --show lists it; write open in the line of a decision to take it back", n.Home)
-	}
-	if err := x.Decide(cmd.Context(), p, all); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s kept; omsync --home %s match --show lists what is decided\n", count(int64(len(all)), "decision"), n.Home)
-	return err
 }
