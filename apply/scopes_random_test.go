@@ -39,7 +39,7 @@ func TestScopesRandom(t *testing.T) {
 	}
 }
 
-// world is a random schedule under way.
+// scopeWorld is a random schedule under way.
 type scopeWorld struct {
 	*scoped
 	r       *rand.Rand
