@@ -189,9 +189,10 @@ func (x *exporter) composedKeys(ctx context.Context, dict *dictionary, t *table,
 // acknowledges no more than what came before that.
 func (x *exporter) addVersions(ctx context.Context, t *table, p *portion, b *batch.Rows, keys []string) error {
 	link := &x.peer.Link
-	var waiting map[string]uint64 // by canonical key: see merge.Waiting.Since
+	var canonical []string
+	var waiting map[string]uint64 // by these: see merge.Waiting.Since
 	if t.waiting {
-		canonical := make([]string, len(keys))
+		canonical = make([]string, len(keys))
 		for i, k := range keys {
 			canonical[i] = journal.Canonical(t.Table, k)
 		}
@@ -224,8 +225,8 @@ func (x *exporter) addVersions(ctx context.Context, t *table, p *portion, b *bat
 		}
 		b.Groups = append(b.Groups, n)
 		ack := link.RowAck(known, x.peer.ID)
-		if waiting != nil {
-			if since, waits := waiting[journal.Canonical(t.Table, keys[i])]; waits {
+		if t.waiting {
+			if since, waits := waiting[canonical[i]]; waits {
 				ack = min(ack, since)
 			}
 		}

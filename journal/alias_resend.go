@@ -2,10 +2,8 @@ package journal
 
 import (
 	"context"
-	"database/sql"
-	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -70,29 +68,25 @@ func (j *Journal) PairLate(ctx context.Context, q sqldb.DB, p *Peer, rules merge
 
 // ResendReferring gives the rows that refer to some rows of a table a new epoch that only sends again, and reports whether there are any. What
 // was sent of them before names a key that a peer does not know, and waits there. sends says of a table whether its rows go to that peer.
-// References that hold in some rows only count as if they held in all. The caller holds the gate, and the epoch is one that resends.
+// The caller holds the gate, and the epoch is one that resends.
 func (j *Journal) ResendReferring(ctx context.Context, q sqldb.DB, table *schema.Table, rows []Row, sends func(*schema.Table) bool, epoch uint64) (some bool, err error) {
 	if table.Integer == nil {
 		return false, nil
 	}
-	var in []string
+	var values [][]byte
 	for _, r := range rows {
-		in = append(in, fmt.Sprintf("'%d'", r.Int))
+		values = append(values, strconv.AppendInt(nil, r.Int, 10))
 	}
 	for _, ref := range table.Children {
 		t := ref.From.Table
 		meta := j.Tables[t.Name]
-		if meta == nil || len(in) == 0 || ref.When == nil && ref.ByName() || !sends(t) {
+		if meta == nil || len(values) == 0 || ref.ByName() || !sends(t) {
 			continue
 		}
 		var referring []Row
-		query := fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s)", Identity(t, ""), schema.Quote(t.Name), schema.Quote(ref.From.Name), strings.Join(in, ","))
-		err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-			referring = append(referring, Row{Int: sqldb.Int(r[0]), Key: string(r[1])})
-			return nil
-		})
+		err := Referrers(ctx, q, ref, table, values, func(row Row, _ string) { referring = append(referring, row) })
 		if err != nil {
-			return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
+			return false, err
 		}
 		if err := ResendRows(ctx, q, meta, referring, epoch, j.Authors); err != nil {
 			return false, err

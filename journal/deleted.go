@@ -59,23 +59,9 @@ type deletedWriter struct {
 
 // add takes a row, and writes those before it if they are a portion together.
 func (k *deletedWriter) add(ctx context.Context, d *Deleted) error {
-	var content []byte
-	long := d.Content.Size() > MaxContent
-	if !long {
-		var err error
-		if content, err = encodeContent(d.Content); err != nil {
-			return err
-		}
-		if long, err = tooLongToKeep(ctx, k.q, content); err != nil {
-			return err
-		}
-	}
-	if long {
-		var err error
-		k.tooLong++
-		if content, err = encodeTooLong(); err != nil {
-			return err
-		}
+	content, err := k.record(ctx, d)
+	if err != nil {
+		return err
 	}
 	if len(k.b)+2*len(content) > deletedPortion { // a literal has up to two bytes for each
 		if err := k.write(ctx); err != nil {
@@ -83,6 +69,21 @@ func (k *deletedWriter) add(ctx context.Context, d *Deleted) error {
 		}
 	}
 	return k.put(d, content)
+}
+
+// record returns the record of a row, or of one that is too long to be kept.
+func (k *deletedWriter) record(ctx context.Context, d *Deleted) ([]byte, error) {
+	if d.Content.Size() <= MaxContent {
+		content, err := encodeContent(d.Content)
+		if err != nil {
+			return nil, err
+		}
+		if long, err := tooLongToKeep(ctx, k.q, content); err != nil || !long {
+			return content, err
+		}
+	}
+	k.tooLong++
+	return encodeTooLong()
 }
 
 func (k *deletedWriter) put(d *Deleted, content []byte) error {

@@ -123,3 +123,12 @@ func (u *upgrade) any(ctx context.Context, query string) (found bool, err error)
 	err = sqldb.Each(ctx, u.c, query, func([]sql.RawBytes) error { found = true; return nil })
 	return found, err
 }
+
+// index changes the indexes of a table, unless it has the one of that name: a table that was copied has.
+func (u *upgrade) index(ctx context.Context, table, name, change string) error {
+	has, err := u.any(ctx, fmt.Sprintf("SHOW INDEX FROM %s WHERE Key_name = '%s'", table, name))
+	if err != nil || has {
+		return err
+	}
+	return sqldb.Exec(ctx, u.c, "ALTER TABLE "+table+" "+change)
+}

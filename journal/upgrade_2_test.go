@@ -2,7 +2,6 @@ package journal
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,18 +43,7 @@ func TestUpgradeOfFormat2(t *testing.T) {
 			if privileges != "" {
 				account = limited(t, dsn, privileges)
 			}
-			o := upgradeOptions()
-			for _, s := range slices.Concat(stepsFrom2(), stepsFrom3(), stepsFrom4(), stepsFrom5()) {
-				o.After = func(step string) error {
-					if step == s.name {
-						return errKilled
-					}
-					return nil
-				}
-				if _, err := Upgrade(t.Context(), account, o); !errors.Is(err, errKilled) {
-					t.Fatalf("killed after %s: %v", s.name, err)
-				}
-			}
+			upgradeKilledAfter(t, account, slices.Concat(stepsFrom2(), stepsFrom3(), stepsFrom4(), stepsFrom5()))
 			checkUpgraded(t, db)
 		})
 	}

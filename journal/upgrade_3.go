@@ -37,7 +37,7 @@ func stepsFrom3() []upgradeStep {
 			if err := u.add(ctx, layoutOf("omsync_waiting"), "size", "deletion", "dropped_at", "dropped_by", "dropped_why"); err != nil {
 				return err
 			}
-			return u.indexDropped(ctx)
+			return u.index(ctx, "omsync_waiting", "dropped_at", "DROP KEY tried, ADD KEY tried (peer_id, dropped_at, tried_at), ADD KEY (dropped_at)")
 		}},
 		{"make omsync_rule", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_rule") }},
 		{"make omsync_resolution", 3, func(ctx context.Context, u *upgrade) error { return u.make(ctx, "omsync_resolution") }},
@@ -53,19 +53,6 @@ func stepsFrom3() []upgradeStep {
 			})
 		}},
 	}
-}
-
-// indexDropped gives omsync_waiting the indexes by which dropped rows are told from others, unless it has them: a table that was copied has.
-func (u *upgrade) indexDropped(ctx context.Context) error {
-	has := false
-	err := sqldb.Each(ctx, u.c, "SHOW INDEX FROM omsync_waiting WHERE Key_name = 'dropped_at'", func([]sql.RawBytes) error {
-		has = true
-		return nil
-	})
-	if err != nil || has {
-		return err
-	}
-	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting DROP KEY tried, ADD KEY tried (peer_id, dropped_at, tried_at), ADD KEY (dropped_at)")
 }
 
 // sharedTable is a table of which columns share a bit.

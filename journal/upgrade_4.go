@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/omsync/omsync/internal/sqldb"
 )
@@ -25,21 +24,8 @@ func stepsFrom4() []upgradeStep {
 			if err := sqldb.Exec(ctx, u.c, `UPDATE omsync_waiting SET size = LENGTH(versions) + LENGTH(content), deletion = LOCATE('"alive":false', versions) > 0 WHERE size = 0`); err != nil {
 				return err
 			}
-			return u.indexCounted(ctx)
+			return u.index(ctx, "omsync_waiting", "counted", "ADD KEY counted (peer_id, table_id, reason, dropped_at, deletion, lost, since, size)")
 		}},
 		{"set the format 5", 4, func(ctx context.Context, u *upgrade) error { return u.setFormat(ctx, 5) }},
 	}
-}
-
-// indexCounted gives omsync_waiting the index in which rows are counted, unless it has it: a table that was copied has.
-func (u *upgrade) indexCounted(ctx context.Context) error {
-	has := false
-	err := sqldb.Each(ctx, u.c, "SHOW INDEX FROM omsync_waiting WHERE Key_name = 'counted'", func([]sql.RawBytes) error {
-		has = true
-		return nil
-	})
-	if err != nil || has {
-		return err
-	}
-	return sqldb.Exec(ctx, u.c, "ALTER TABLE omsync_waiting ADD KEY counted (peer_id, table_id, reason, dropped_at, deletion, lost, since, size)")
 }

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -25,20 +24,8 @@ func TestUpgradeOfFormat4(t *testing.T) {
 			if privileges != "" {
 				account = limited(t, dsn, privileges)
 			}
-			o := upgradeOptions()
-			for _, s := range slices.Concat(stepsFrom4(), stepsFrom5()) {
-				o.After = func(step string) error {
-					if step == s.name {
-						return errKilled
-					}
-					return nil
-				}
-				if _, err := Upgrade(ctx, account, o); !errors.Is(err, errKilled) {
-					t.Fatalf("killed after %s: %v", s.name, err)
-				}
-			}
-			o.After = nil
-			_, err := Upgrade(ctx, account, o)
+			upgradeKilledAfter(t, account, slices.Concat(stepsFrom4(), stepsFrom5()))
+			_, err := Upgrade(ctx, account, upgradeOptions())
 			check(t, err)
 
 			_, dsn = dbtest.Server(t).Database(t)

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -24,20 +23,8 @@ func TestUpgradeOfFormat5(t *testing.T) {
 			if privileges != "" {
 				account = limited(t, dsn, privileges)
 			}
-			o := upgradeOptions()
-			for _, s := range stepsFrom5() {
-				o.After = func(step string) error {
-					if step == s.name {
-						return errKilled
-					}
-					return nil
-				}
-				if _, err := Upgrade(ctx, account, o); !errors.Is(err, errKilled) {
-					t.Fatalf("killed after %s: %v", s.name, err)
-				}
-			}
-			o.After = nil
-			_, err := Upgrade(ctx, account, o)
+			upgradeKilledAfter(t, account, stepsFrom5())
+			_, err := Upgrade(ctx, account, upgradeOptions())
 			check(t, err)
 
 			_, dsn = dbtest.Server(t).Database(t)

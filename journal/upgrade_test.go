@@ -130,6 +130,23 @@ func TestUpgradeWithoutPrivileges(t *testing.T) {
 
 var errKilled = errors.New("killed")
 
+// upgradeKilledAfter runs an upgrade once for each of these steps, killed after it.
+func upgradeKilledAfter(t *testing.T, db *sql.DB, steps []upgradeStep) {
+	t.Helper()
+	o := upgradeOptions()
+	for _, s := range steps {
+		o.After = func(step string) error {
+			if step == s.name {
+				return errKilled
+			}
+			return nil
+		}
+		if _, err := Upgrade(t.Context(), db, o); !errors.Is(err, errKilled) {
+			t.Fatalf("killed after %s: %v", s.name, err)
+		}
+	}
+}
+
 // An upgrade that ends after any step is gone on with: each run here ends one step later than the one before, and so does each step
 // again what was done already. Until the end every program refuses the tables, once they are claimed.
 func TestUpgradeKilledAfterEachStep(t *testing.T) {
@@ -140,18 +157,9 @@ func TestUpgradeKilledAfterEachStep(t *testing.T) {
 			if privileges != "" {
 				account = limited(t, dsn, privileges)
 			}
-			o := upgradeOptions()
 			steps := upgradeSteps()
 			for i, s := range steps {
-				o.After = func(step string) error {
-					if step == s.name {
-						return errKilled
-					}
-					return nil
-				}
-				if _, err := Upgrade(t.Context(), account, o); !errors.Is(err, errKilled) {
-					t.Fatalf("killed after step %d, %s: %v", i, s.name, err)
-				}
+				upgradeKilledAfter(t, account, steps[i:i+1])
 				var other *FormatError
 				_, err := LoadNode(t.Context(), db)
 				switch last := i == len(steps)-1; {

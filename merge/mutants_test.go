@@ -1,24 +1,13 @@
 package merge_test
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/internal/mutation"
 )
 
 // A mutant is the package with one rule taken out: old, found once in file, becomes new.
-type mutant struct {
-	rule      string
-	file      string
-	old, new  string
-	schedules int    // enough of them to notice
-	test      string // where schedules notice too rarely: the test that does
-}
+type mutant mutation.Scheduled
 
 // mutants says of each rule what becomes of the exchange without it, as far as schedules notice at all.
 var mutants = []mutant{
@@ -209,53 +198,9 @@ var mutants = []mutant{
 //
 //	OMSYNC_MUTANTS=all go test -v -run TestMutants ./merge    counts how many of 20,000 schedules do
 func TestMutants(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the package once for each rule")
-	}
-	count := os.Getenv("OMSYNC_MUTANTS") == "all"
+	var all []mutation.Scheduled
 	for _, m := range mutants {
-		t.Run(m.rule, func(t *testing.T) {
-			if !count {
-				t.Parallel()
-			}
-			out, failed := m.run(t, count)
-			if count {
-				t.Logf("%d of 20000: %v", bytes.Count(out, []byte("schedule ")), kinds(out))
-			} else if !failed {
-				t.Errorf("%d schedules and %q do not notice", m.schedules, m.test)
-			}
-		})
+		all = append(all, mutation.Scheduled(m))
 	}
-}
-
-func (m mutant) run(t *testing.T, count bool) (out []byte, failed bool) {
-	name := "TestSchedules"
-	if m.test != "" && !count {
-		name = m.test
-	}
-	env := []string{fmt.Sprint("OMSYNC_SCHEDULES=", m.schedules), "OMSYNC_FAILURES=1", "OMSYNC_SEED="}
-	if count {
-		env = append(env, "OMSYNC_SCHEDULES=20000", "OMSYNC_FAILURES=20000")
-	}
-	out, failed, err := mutation.Mutant{Rule: m.rule, File: m.file, Old: m.old, New: m.new}.Run(t.TempDir(), "^"+name+"$", env...)
-	if errors.Is(err, mutation.ErrNoGo) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out, failed
-}
-
-// kinds counts the kinds of faults in the output of TestSchedules.
-func kinds(out []byte) map[string]int {
-	counts := map[string]int{}
-	for line := range strings.Lines(string(out)) {
-		if _, rest, ok := strings.Cut(line, "schedule "); ok {
-			_, rest, _ = strings.Cut(rest, ": ")
-			kind, _, _ := strings.Cut(rest, ":")
-			counts[strings.TrimSpace(kind)]++
-		}
-	}
-	return counts
+	mutation.CheckScheduled(t, all)
 }

@@ -3,6 +3,7 @@
 package mutation
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,6 +81,12 @@ func (m Mutant) Run(dir, pattern string, env ...string) (out []byte, failed bool
 	}
 	run := exec.Command(binary, "-test.run="+pattern, "-test.v")
 	run.Env = append(os.Environ(), env...)
-	out, err = run.CombinedOutput()
-	return out, err != nil, nil
+	var printed bytes.Buffer
+	run.Stdout, run.Stderr = &printed, &printed
+	if err := run.Start(); err != nil {
+		return nil, false, err
+	}
+	limitMemory(run.Process.Pid)
+	err = run.Wait()
+	return printed.Bytes(), err != nil, nil
 }

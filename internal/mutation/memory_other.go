@@ -1,0 +1,5 @@
+//go:build !linux
+
+package mutation
+
+func limitMemory(int) {}
