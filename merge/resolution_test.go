@@ -56,6 +56,32 @@ func TestResolutions(t *testing.T) {
 	})
 }
 
+// Of two resolutions one takes the other's place, whichever came first: the later, and of two with one stamp the same everywhere.
+func TestYieldsTo(t *testing.T) {
+	var all []merge.Resolution
+	for _, how := range []merge.How{merge.Open, merge.TookLost, merge.TookKept, merge.Dismissed, merge.Replaced} {
+		for _, stamp := range []merge.Stamp{{Time: 1, Author: "hub"}, {Time: 1, Author: "kisumu"}, {Time: 2, Author: "hub"}} {
+			all = append(all, merge.Resolution{How: how, Stamp: stamp})
+		}
+	}
+	for _, a := range all {
+		for _, b := range all {
+			if a == b {
+				if a.YieldsTo(b) {
+					t.Errorf("%+v yields to itself", a)
+				}
+				continue
+			}
+			if a.YieldsTo(b) == b.YieldsTo(a) {
+				t.Errorf("%+v and %+v: both or none yield", a, b)
+			}
+			if a.Time < b.Time && !a.YieldsTo(b) {
+				t.Errorf("%+v stays over the later %+v", a, b)
+			}
+		}
+	}
+}
+
 // What no clock could show, and what is no decision, is not taken: or nobody could decide otherwise any more.
 func TestResolutionsThatAreNotTaken(t *testing.T) {
 	im := &merge.Import{Horizon: 1000}
