@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -126,6 +127,22 @@ func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	defer letGo(ctx, q)
 	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT COUNT(*) FROM omsync_capture WHERE operation <> %d", OpWas), func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
 	return n, err
+}
+
+// OldestChange returns when the oldest change was made that is not sealed yet; zero: there is none.
+func OldestChange(ctx context.Context, q sqldb.DB) (at time.Time, err error) {
+	defer letGo(ctx, q)
+	query := fmt.Sprintf("SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MIN(changed_at)) FROM omsync_capture WHERE operation <> %d", OpWas)
+	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		if r[0] != nil {
+			at = time.UnixMicro(sqldb.Int(r[0])).UTC()
+		}
+		return nil
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the oldest change: %w", err)
+	}
+	return at, nil
 }
 
 // HasCapture reports whether omsync_capture, into which the triggers write, is there.

@@ -13,10 +13,11 @@ const module = "github.com/omsync/omsync/"
 // common stands below both, and they meet in exchange. Only a command sees all.
 var may = map[string][]string{
 	// Formats, rules and means.
-	"batch": nil, "features": nil, "match": nil, "merge": nil,
+	"batch": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
+	"words":  {"progress"},
 	"scope":  {"merge"},
 
 	"undo/rules":       {"merge"},
@@ -56,7 +57,8 @@ var may = map[string][]string{
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
-	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "transport"},
+	"exchange/contacts": {"internal/durable"},
+	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
@@ -68,7 +70,7 @@ var may = map[string][]string{
 	"node/uuids":   {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
 	"node/doctor":  {"access", "capture", "capture/rowkey", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/scoping": {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
-	"node/status":  {"access", "conflicts", "exchange", "exchange/attempts", "features", "journal", "merge", "node"},
+	"node/status":  {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
 	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "transport",
