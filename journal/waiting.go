@@ -114,13 +114,14 @@ type WaitingFilter struct {
 	AwaitedTable   uint16
 	AwaitedKeys    []string
 	NotLost        bool
-	Dropped        bool  // those that somebody dropped
-	NotDropped     bool  // the others
-	Removed        bool  // those whose sender was removed
-	Since          int64 // µs since 1970 UTC: those that wait since then
-	LongestUntried bool  // in order of when they were tried, the longest ago first
-	Limit          int   // 0: all
-	MaxBytes       int64 // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
+	Dropped        bool   // those that somebody dropped
+	NotDropped     bool   // the others
+	Removed        bool   // those whose sender was removed
+	Since          int64  // µs since 1970 UTC: those that wait since then
+	After          uint64 // those with a higher number
+	LongestUntried bool   // in order of when they were tried, the longest ago first
+	Limit          int    // 0: all
+	MaxBytes       int64  // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
 }
 
 func (f *WaitingFilter) where() string {
@@ -159,6 +160,9 @@ func (f *WaitingFilter) where() string {
 	}
 	if f.Since != 0 {
 		b = fmt.Appendf(b, " AND since >= %d", f.Since)
+	}
+	if f.After != 0 {
+		b = fmt.Appendf(b, " AND id > %d", f.After)
 	}
 	if f.NotLost {
 		b = append(b, " AND lost = 0"...)

@@ -114,8 +114,10 @@ func (c *Catalogues) ForSystem(env func(string) string) *Printer {
 
 // Printer prints in one language.
 type Printer struct {
-	Tag     language.Tag
-	Now     func() time.Time // from which ages count
+	Tag language.Tag
+	Now func() time.Time // from which ages count
+	// Clean makes a name or another text that somebody else wrote harmless where it is printed; nil: it is put in as it is.
+	Clean   func(string) string
 	printer *message.Printer
 }
 
@@ -135,6 +137,11 @@ func (p *Printer) Say(key string, args ...any) string {
 			out[i] = p.Day(a)
 		case time.Duration:
 			out[i] = p.Age(a)
+		case string:
+			out[i] = a
+			if p.Clean != nil {
+				out[i] = p.Clean(a)
+			}
 		default:
 			out[i] = a
 		}

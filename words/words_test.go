@@ -20,6 +20,9 @@ import (
 	"github.com/omsync/omsync/progress"
 )
 
+// sayers are the packages that say something to people in their language.
+var sayers = []string{"../words", "../progress", "../node/page"}
+
 // said returns the texts that the program says: the first argument of each Say in Go and of each say in templates, and where it stands. What
 // is no constant there is a fault.
 func said(t *testing.T) map[string]string {
@@ -42,14 +45,14 @@ func said(t *testing.T) map[string]string {
 				out[text] = path
 			}
 			return err
-		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || !slices.Contains(sayers, filepath.ToSlash(filepath.Dir(path))):
 			return nil
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {
 			return err
 		}
-		for text := range saidIn(f) {
+		for text := range saidIn(t, path, f) {
 			out[text] = path
 		}
 		return nil
@@ -63,16 +66,9 @@ func said(t *testing.T) map[string]string {
 	return out
 }
 
-// saidIn returns the texts of a Go file, if it imports one of the packages with a Say.
-func saidIn(f *ast.File) map[string]bool {
+// saidIn returns the texts that a Go file says. What it says must be there to be read, but where a text is handed on.
+func saidIn(t *testing.T, path string, f *ast.File) map[string]bool {
 	out := map[string]bool{}
-	relevant := f.Name.Name == "progress" || f.Name.Name == "words"
-	for _, i := range f.Imports {
-		relevant = relevant || strings.HasSuffix(i.Path.Value, `/omsync/progress"`) || strings.HasSuffix(i.Path.Value, `/omsync/words"`)
-	}
-	if !relevant {
-		return out
-	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
@@ -85,17 +81,52 @@ func saidIn(f *ast.File) map[string]bool {
 		case *ast.SelectorExpr:
 			name = fun.Sel.Name
 		}
-		at := map[string]int{"Say": 0, "add": 2}[name] // add is how progress says what it finds
-		if name != "Say" && (name != "add" || f.Name.Name != "progress") || len(call.Args) <= at {
+		// add is how progress says what it finds, the title of a view is said by show
+		at, known := map[string]int{"Say": 0, "say": 0, "add": 2, "show": 2}[name]
+		if !known || name == "add" && f.Name.Name != "progress" || len(call.Args) <= at {
 			return true
 		}
-		if l, ok := call.Args[at].(*ast.BasicLit); ok && l.Kind == token.STRING {
-			text, _ := strconv.Unquote(l.Value)
+		switch arg := call.Args[at].(type) {
+		case *ast.BasicLit:
+			text, _ := strconv.Unquote(arg.Value)
 			out[text] = true
+		case *ast.Ident:
+			if arg.Name != "key" && arg.Name != "title" {
+				t.Errorf("%s says %s, which is no text", path, arg.Name)
+			}
+		case *ast.SelectorExpr:
+			if f.Name.Name != "words" {
+				t.Errorf("%s says %s, which is no text", path, arg.Sel.Name)
+			}
+		default:
+			t.Errorf("%s says what is no text", path)
 		}
 		return true
 	})
 	return out
+}
+
+// Templates hold no words of their own: all of them are said.
+func TestTemplatesSay(t *testing.T) {
+	files, err := filepath.Glob("../node/page/views/*.html")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := regexp.MustCompile(`{{[^}]*}}`).ReplaceAllString(string(b), "")
+		if m := regexp.MustCompile(`(?:aria-label|alt|title|placeholder)="[^"]*[a-z][^"]*"`).FindString(text); m != "" {
+			t.Errorf("%s: %s", path, m)
+		}
+		text = regexp.MustCompile(`<[^>]*>`).ReplaceAllString(text, "")
+		text = strings.NewReplacer("omsync conflicts list --limit 0", "", "omsync", "", "NULL", "", "&amp;peer", "").Replace(text)
+		if m := regexp.MustCompile(`\pL{2,}`).FindString(text); m != "" {
+			t.Errorf("%s: %q is not said", path, m)
+		}
+	}
 }
 
 // Every text is in every language, says as much there, and no catalogue has a text that nothing says.

@@ -63,7 +63,9 @@ func runStatus(cmd *cobra.Command, g *global, asJSON, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	if err := printGoing(cmd.OutOrStdout(), catalogues.ForSystem(os.Getenv), s); err != nil {
+	p := catalogues.ForSystem(os.Getenv)
+	p.Clean = failure.Printable
+	if err := printGoing(cmd.OutOrStdout(), p, s); err != nil {
 		return err
 	}
 	return printStatus(cmd.OutOrStdout(), s, verbose)
@@ -73,9 +75,9 @@ func runStatus(cmd *cobra.Command, g *global, asJSON, verbose bool) error {
 func printGoing(out io.Writer, p *languages.Printer, s *status.Status) error {
 	fmt.Fprintf(out, "node %s, database %s, profile %s\n", s.Node, s.Database, s.Profile)
 	say := func(indent string, f judged.Finding) {
-		fmt.Fprintf(out, "%s%s: %s\n", indent, p.Level(f.Level), onTerminal(p.Text(f.Says)))
+		fmt.Fprintf(out, "%s%s: %s\n", indent, p.Level(f.Level), p.Text(f.Says))
 		if next := p.Step(f.Next); next != "" {
-			fmt.Fprintf(out, "%s  -> %s\n", indent, onTerminal(next))
+			fmt.Fprintf(out, "%s  -> %s\n", indent, failure.Printable(next))
 		}
 	}
 	say("", judged.Finding{Level: s.Judged.Level, Says: s.Judged.Says})
@@ -92,11 +94,6 @@ func printGoing(out io.Writer, p *languages.Printer, s *status.Status) error {
 	}
 	_, err := fmt.Fprintln(out)
 	return err
-}
-
-// onTerminal returns a sentence with nothing in it that a terminal obeys. Spaces that do not break, as in French numbers, are no matter.
-func onTerminal(s string) string {
-	return failure.Printable(strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(s))
 }
 
 // downByDefaultText says which tables go down only because no profile names them.

@@ -43,6 +43,7 @@ type Config struct {
 
 	Links []Link `toml:"link"`
 	Serve Serve  `toml:"serve"`
+	Page  Page   `toml:"page"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
 }
@@ -133,6 +134,9 @@ func (c *Config) Check() error {
 		}
 	}
 	if err := c.Serve.Check(); err != nil {
+		return err
+	}
+	if err := c.Page.Check(); err != nil {
 		return err
 	}
 	_, err = c.PolicyRules()

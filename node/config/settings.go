@@ -50,5 +50,10 @@ func Settings() []Setting {
 		{"serve.metrics", "", "address for Prometheus metrics"},
 		{"serve.max_file", "64GiB", "largest file that is taken"},
 		{"serve.log_format", "text", "text or json"},
+		{"page.listen", DefaultPageListen, "address and port of the page"},
+		{"page.url", "", "the address at which people find the page, where it differs"},
+		{"page.behind_proxy", "false", "whether a reverse proxy on this machine has TLS"},
+		{"page.tls_cert", "", "certificate chain (PEM) in place of an own one"},
+		{"page.tls_key", "", "its key (PEM)"},
 	}
 }
