@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -37,10 +38,20 @@ func (s *source) with(ctx context.Context, f func(*node.Node) error) error {
 	if err := s.fresh(ctx); err != nil {
 		return err
 	}
+	err := s.use(f)
+	if err != nil && !errors.Is(err, errNothing) { // it may be what was opened
+		s.mu.Lock()
+		s.opened = time.Time{}
+		s.mu.Unlock()
+	}
+	return err
+}
+
+func (s *source) use(f func(*node.Node) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.node == nil { // closed meanwhile
-		return context.Canceled
+	if s.node == nil {
+		return errors.New("the page is closed")
 	}
 	return f(s.node)
 }

@@ -71,6 +71,7 @@ func functions(p *words.Printer) template.FuncMap {
 		"step":  p.Step,
 		"level": p.Level,
 		"clean": clean,
+		"lines": lines,
 		"age": func(t any) string {
 			switch t := t.(type) {
 			case time.Time:
@@ -113,6 +114,15 @@ func clean(s string) string {
 		}
 		return c
 	}, s)
+}
+
+// lines is clean for what a command printed, which may have several lines.
+func lines(s string) string {
+	var out []string
+	for line := range strings.Lines(s) {
+		out = append(out, clean(strings.TrimRight(line, "\r\n")))
+	}
+	return strings.Join(out, "\n")
 }
 
 // isolated is clean for a text within a sentence: one that is written from right to left stays in its place.
