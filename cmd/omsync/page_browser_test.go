@@ -248,7 +248,7 @@ const faultsScript = `(() => {
   for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) faults.push('twice: #' + id);
   for (const e of document.querySelectorAll('[aria-labelledby],[aria-describedby]')) for (const a of ['aria-labelledby', 'aria-describedby']) { const v = e.getAttribute(a); if (v && !document.getElementById(v)) faults.push(a + ' leads nowhere: ' + v); }
   for (const e of document.querySelectorAll('input:not([type=hidden])')) if (!e.labels.length) faults.push('no label: ' + e.name);
-  for (const e of document.querySelectorAll('button,a')) if (!e.innerText.trim()) faults.push('no name: ' + e.outerHTML);
+  for (const e of document.querySelectorAll('button,a')) if (!e.textContent.trim()) faults.push('no name: ' + e.outerHTML);
   for (const e of document.querySelectorAll('button')) if (visible(e) && e.getBoundingClientRect().height < 40) faults.push('too small to touch: ' + e.innerText);
   for (const e of document.querySelectorAll('nav,section')) if (!e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')) faults.push('no name: ' + e.outerHTML.slice(0, 80));
   const rgb = c => c.match(/[\d.]+/g).map(Number);
@@ -299,7 +299,7 @@ func TestPageInBrowser(t *testing.T) {
 			x.picture("page-hub")
 		}
 		has(x.text("/sites/migori"), "7 days", "8 days", "When it was silent")
-		has(x.text("/waiting"), "Pharmacy", "kisumu")
+		has(x.text("/waiting"), "another row here has the same value", "kisumu")
 		has(x.text("/conflicts"), "site", "kisumu")
 		has(x.text("/log"), "anna")
 		has(x.text("/nothing"), "no such thing")
@@ -312,13 +312,13 @@ func TestPageInBrowser(t *testing.T) {
 	x.press(`form[action$="/lost"] button`)
 	x.run(chromedp.WaitVisible(`form[action$="/lost"], form[action$="/kept"], form[action$="/undo"]`), chromedp.WaitVisible(".message"))
 	text := x.here("after a decision")
-	has(text, "Done", "conflicts undo", "Take the decision back")
+	has(text, "Done", "took the lost value", "Take the decision back")
 	x.press(`form[action$="/undo"] button`)
 	x.run(chromedp.WaitVisible(`form[action$="/kept"]`))
 	has(x.here("after it was taken back"), "open again")
 
 	x.resize(360, 740, false)
-	has(x.text("/waiting?peer=kisumu"), "Pharmacy")
+	has(x.text("/waiting?peer=kisumu"), "another row here has the same value")
 	x.press(".card h2 a")
 	has(x.here("a row that waits"), "Pharmacy", "k1")
 	w.sql("hub", "UPDATE site SET name = 'Old pharmacy' WHERE uuid = 'h1'")

@@ -85,6 +85,9 @@ func printGoing(out io.Writer, p *languages.Printer, s *status.Status) error {
 		say("  ", f)
 	}
 	for _, q := range s.Judged.Peers {
+		if len(q.Findings) == 0 && s.Judged.Says.Key == q.Says.Key && q.Parent {
+			continue // the sentence about all is the one about the parent
+		}
 		if len(q.Findings) == 0 {
 			say("  ", judged.Finding{Level: q.Level, Says: q.Says})
 		}

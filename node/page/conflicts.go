@@ -85,6 +85,7 @@ type conflictData struct {
 	Open    bool
 	Decided string
 	Changed bool // what was kept was changed again since
+	Now     side // who made what is here now, of the first column that is here
 }
 
 // conflictValue is both versions of a column.
@@ -132,6 +133,9 @@ func (p *Page) conflict(a *asked) error {
 			x.Now, x.NowNull = shown(c.Now, c.NowRow)
 			d.Values = append(d.Values, x)
 			d.Changed = d.Changed || c.Here && !c.Kept()
+			if c.Here && d.Now.By == "" {
+				d.Now = sideOf(c.NowStamp)
+			}
 			if c.Resolution.How != "" && c.Resolution.How != merge.Open {
 				d.Open, d.Decided = false, conflicts.Said(c.Resolution)
 			}

@@ -69,6 +69,7 @@ func functions(p *words.Printer) template.FuncMap {
 		"say":   p.Say,
 		"text":  p.Text,
 		"step":  p.Step,
+		"path":  pathOf,
 		"level": p.Level,
 		"clean": clean,
 		"lines": lines,
@@ -114,6 +115,18 @@ func clean(s string) string {
 		}
 		return c
 	}, s)
+}
+
+// pathOf returns the view that does what a step says; "" if there is none.
+func pathOf(s progress.Step) string {
+	peer, ofPeer := strings.CutPrefix(s.Command, "quarantine list --peer ")
+	switch {
+	case ofPeer:
+		return "/waiting?peer=" + url.QueryEscape(peer)
+	case s.Command == "conflicts list":
+		return "/conflicts"
+	}
+	return ""
 }
 
 // lines is clean for what a command printed, which may have several lines.
