@@ -21,12 +21,14 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	nodepage "github.com/omsync/omsync/node/page"
 	"github.com/omsync/omsync/node/page/accounts"
 )
 
 // envScreenshots names a folder for pictures of the page, as docs/ has them.
 const envScreenshots = "OMSYNC_SCREENSHOTS"
+
+// envRequireBrowser says that the tests with a browser must run.
+const envRequireBrowser = "OMSYNC_REQUIRE_BROWSER"
 
 // browser starts a browser; the test is skipped where there is none.
 func browser(t *testing.T) context.Context {
@@ -39,6 +41,9 @@ func browser(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
+		if os.Getenv(envRequireBrowser) != "" {
+			t.Fatal("no chromium here")
+		}
 		t.Skip("no chromium here")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en"))

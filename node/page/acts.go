@@ -18,6 +18,32 @@ type acts struct {
 	mu   sync.Mutex
 	last *job
 	jobs sync.WaitGroup
+
+	end    sync.Once
+	ending chan struct{} // closed when the page ends
+}
+
+func newActs(run func(context.Context, ...string) (string, error)) *acts {
+	return &acts{run: run, ending: make(chan struct{})}
+}
+
+// until returns a context that goes on when who asked is gone, and ends with the page.
+func (x *acts) until(asked context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(asked))
+	go func() {
+		select {
+		case <-x.ending:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// stop has what is under way end, and waits for it.
+func (x *acts) stop() {
+	x.end.Do(func() { close(x.ending) })
+	x.wait()
 }
 
 // maxPrinted is how much is kept of what a command prints, in bytes.
@@ -74,6 +100,8 @@ func (x *acts) now(ctx context.Context, args ...string) (printed string, err err
 		return "", errBusy
 	}
 	defer x.one.Unlock()
+	ctx, cancel := x.until(ctx)
+	defer cancel()
 	printed, err = x.run(ctx, args...)
 	return bounded(printed), err
 }
@@ -98,6 +126,8 @@ func (x *acts) start(ctx context.Context, who string, done func(error), args ...
 	x.jobs.Add(1)
 	go func() {
 		defer x.jobs.Done()
+		ctx, cancel := x.until(ctx)
+		defer cancel()
 		printed, err := x.run(ctx, args...)
 		x.one.Unlock()
 		j.mu.Lock()
@@ -114,8 +144,7 @@ func (a *asked) act(back []string, args ...string) error {
 	if err := a.note(what, ""); err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(a.ctx()) // whoever closes the browser means no harm
-	printed, err := a.page.acts.now(ctx, args...)
+	printed, err := a.page.acts.now(a.ctx(), args...)
 	a.page.source.changed()
 	result := "done"
 	switch {
@@ -141,7 +170,7 @@ func (p *Page) sync(a *asked) error {
 		return err
 	}
 	who := *a
-	err := p.acts.start(context.WithoutCancel(a.ctx()), a.account.Name, func(err error) {
+	err := p.acts.start(a.ctx(), a.account.Name, func(err error) {
 		p.source.changed()
 		result := "done"
 		if err != nil {

@@ -51,7 +51,7 @@ type Page struct {
 
 // New returns the page.
 func New(o Options) (*Page, error) {
-	p := &Page{Options: o, source: &source{open: o.Open}, limits: newLimits(), acts: &acts{run: o.Run}}
+	p := &Page{Options: o, source: &source{open: o.Open}, limits: newLimits(), acts: newActs(o.Run)}
 	var err error
 	if p.views, err = loadViews(); err != nil {
 		return nil, err
@@ -87,9 +87,9 @@ func New(o Options) (*Page, error) {
 // ServeHTTP answers a request.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
-// Close gives back the node. An act that is under way goes on to its end.
+// Close ends what is under way, as an interrupt does, and gives back the node.
 func (p *Page) Close() {
-	p.acts.wait()
+	p.acts.stop()
 	p.source.close()
 }
 

@@ -194,7 +194,7 @@ func TestRoles(t *testing.T) {
 		for role, p := range people {
 			w.commands()
 			code, body, h := p.do(r.method, path, url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}})
-			w.page.Close() // an act that takes long has ended
+			w.page.acts.wait() // an act that takes long has ended
 			closed := code == http.StatusForbidden || code == http.StatusUnauthorized && r.path != "/login" || code == http.StatusSeeOther && h.Get("Location") == "/login"
 			if closed != (rank[role] < rank[need]) {
 				t.Errorf("%s as %q: %d, which is closed: %t\n%.300s", name, role, code, closed, body)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -226,4 +227,58 @@ func TestLanguages(t *testing.T) {
 	if _, body, _ := vera.do(http.MethodGet, "/", nil, "Accept-Language", "es"); !strings.Contains(body, "Comment ça va") || !strings.Contains(body, `<html lang="fr">`) {
 		t.Error("the language that was chosen is forgotten")
 	}
+}
+
+// A sync goes on when who started it is gone, one at a time, is told of when it ends, and ends with the page.
+func TestSync(t *testing.T) {
+	w := newWorld(t)
+	anna := w.as("anna", accounts.Operator)
+	began, ended := make(chan struct{}), make(chan struct{})
+	w.page.acts.run = func(ctx context.Context, args ...string) (string, error) {
+		if args[0] != "sync" {
+			return "", nil
+		}
+		close(began)
+		<-ctx.Done()
+		close(ended)
+		return "sent <b>", ctx.Err()
+	}
+	w.linked()
+	if code, _ := anna.post("/sync"); code != http.StatusSeeOther {
+		t.Fatalf("start: %d", code)
+	}
+	<-began
+	if _, body := anna.get("/"); !strings.Contains(body, "A sync runs since") || !strings.Contains(body, `http-equiv="refresh"`) || !strings.Contains(body, "disabled") {
+		t.Errorf("while it runs:\n%s", body)
+	}
+	for _, path := range []string{"/sync", "/sites/kisumu/suspend"} {
+		anna.post(path)
+		if _, body := anna.get("/"); !strings.Contains(body, "Another run is at work") {
+			t.Errorf("%s meanwhile:\n%s", path, body)
+		}
+	}
+	select {
+	case <-ended:
+		t.Error("it ended with the request")
+	default:
+	}
+	w.page.Close()
+	<-ended
+	if _, body := anna.get("/"); !strings.Contains(body, "has something to say") || !strings.Contains(body, "sent &lt;b&gt;") {
+		t.Errorf("after it ended:\n%s", body)
+	}
+	entries, err := w.accounts.Last(10)
+	nodetest.Check(t, err)
+	if !strings.Contains(fmt.Sprint(entries), "context canceled") {
+		t.Errorf("the log: %v", entries)
+	}
+}
+
+// linked gives the node a link, so that there is something to sync over.
+func (w *world) linked() {
+	path := filepath.Join(w.node.Home, "omsync.toml")
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	nodetest.Check(w.t, err)
+	_, err = f.WriteString("\n[[link]]\nurl = \"folder:/nowhere\"\n")
+	nodetest.Check(w.t, errors.Join(err, f.Close()))
 }
