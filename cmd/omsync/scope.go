@@ -254,31 +254,3 @@ func newScopeAnswer(g *global, verb, short string, answer func(*scoping.Session,
 	w.flags(cmd)
 	return cmd
 }
-
-func newFetch(g *global) *cobra.Command {
-	w := &who{}
-	cmd := &cobra.Command{
-		Use:   "fetch KEY...",
-		Short: "Ask the parent for patients of other sites",
-		Long: `Ask this node's parent for patients whom it does not send by itself: they come whole. A patient is named by the key (a uuid), as the site that has
-the patient knows it; one who is here in part, by an identifier too. The request goes with every file to the parent until that has answered:
-omsync sync carries it at once.`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var asked []scoping.Outcome
-			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
-				patients, err := w.patients(ctx, s, args, true)
-				if err == nil {
-					asked, err = s.Fetch(ctx, patients)
-				}
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return w.print(cmd, asked, "asked for", "the parent lets this node have")
-		},
-	}
-	w.flags(cmd)
-	return cmd
-}

@@ -217,14 +217,3 @@ func (s *Session) each(peer string, patients []Patient, f func(scope.Owner) bool
 	}
 	return out, s.store.Err()
 }
-
-// Fetch asks this node's parent for patients.
-func (s *Session) Fetch(ctx context.Context, patients []Patient) ([]Outcome, error) {
-	if !s.store.HasParent() {
-		return nil, failure.Hinted(errors.New("this node has no parent that it could ask for a patient"), "at a hub, omsync scope add CHILD brings a patient to a child")
-	}
-	return s.each("", patients, func(o scope.Owner) bool {
-		s.node.Ask(o)
-		return s.store.Want(o)
-	})
-}
