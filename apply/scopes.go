@@ -67,8 +67,11 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 	}
 	switch {
 	case s.child:
-		if said != nil && len(said.Wants) > 0 {
+		if said != nil && len(said.Wants)+len(said.Seeks) > 0 {
+			s.store.By(scopes.Request, "")
 			s.node.Request(s.peer, l.ownersHere(said.Wants), l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
+			s.node.Identify(s.peer, said.Seeks, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
+			s.store.By(scopes.Import, "")
 		}
 	case d.Rejoin != nil && s.node.Rejoin(d.Rejoin.Position.Epoch):
 		l.notes.add("%s was restored to before this node deleted what it had of patients who left its scope: add it again as a peer, so that it sends all anew", l.peer.Name)
@@ -79,7 +82,18 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 // heard takes what a parent says of this node's scope, once the batch is in.
 func (l *peerLink) heard(said *batch.ScopeItem) {
 	if s := l.scopes; s != nil && !s.child && said != nil && said.Said && l.header.Last {
-		s.node.Hear(scope.Said{Whole: said.Whole, Entered: l.ownersHere(said.Entered), Left: l.ownersHere(said.Left), Denied: l.ownersHere(said.Denied), Purge: l.ownersHere(said.Purge)},
+		replies := map[string]scope.Reply{}
+		for _, r := range said.Replies {
+			reply := scope.Reply{Answer: scope.Answer(r.Answer)}
+			if r.Owner != "" {
+				reply.Owner = scope.Owner(ownerHere(l.j, l.aliases, r.Owner))
+			}
+			if r.Asked == r.Owner {
+				r.Asked = string(reply.Owner)
+			}
+			replies[r.Asked] = reply
+		}
+		s.node.Hear(scope.Said{Whole: said.Whole, Entered: l.ownersHere(said.Entered), Left: l.ownersHere(said.Left), Denied: l.ownersHere(said.Denied), Purge: l.ownersHere(said.Purge), Replies: replies},
 			l.header.Upto.Epoch, l.header.Ack.Epoch)
 	}
 }

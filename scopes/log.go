@@ -31,6 +31,7 @@ const (
 	refused = "refused"
 	began   = "began"
 	ended   = "ended"
+	sought  = "sought" // by an identifier
 )
 
 // event is what is to be noted.
@@ -39,7 +40,7 @@ type event struct {
 	owner scope.Owner
 	what  string
 	by    Cause
-	rule  string
+	text  string
 }
 
 func (s *Store) note(p merge.Peer, o scope.Owner, what string) {
@@ -74,7 +75,7 @@ func (s *Store) flushLog() error {
 		b = append(sqldb.Binary(b, e.what), ',')
 		b = append(sqldb.Binary(b, string(e.by)), ',')
 		b = append(sqldb.Binary(b, person), ',')
-		return fmt.Appendf(sqldb.Binary(b, journal.Cut(e.rule, 500)), ",%d,%d", s.epoch, now)
+		return fmt.Appendf(sqldb.Binary(b, journal.Cut(e.text, 500)), ",%d,%d", s.epoch, now)
 	})
 	s.log = nil
 	return err
@@ -84,7 +85,7 @@ func (s *Store) flushLog() error {
 type Logged struct {
 	Peer   merge.Peer
 	Owner  scope.Owner // "": it is about the whole scope
-	Event  string      // entered, left, asked, refused; began or ended of a scope
+	Event  string      // entered, left, asked, refused; began or ended of a scope; sought: a child asked by an identifier, which Rule has, with the answer
 	Cause  Cause
 	Person string // whose word it was; empty: nobody's
 	Rule   string
