@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -35,8 +34,8 @@ func newFetch(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fetch IDENTIFIER...",
 		Short: "Ask the parent for patients of other sites",
-		Long: `Ask this node's parent for patients whom it does not send by itself: they come whole. A patient is named by the key (a uuid), as the site that has
-the patient knows it; one who is here in part, by an identifier too.
+		Long: `Ask this node's parent for patients whom it does not send by itself: they come whole. A patient is named by an identifier, which the
+parent looks for, or passes on to its own parent; or by the key (a uuid), as the site that has the patient knows it.
 
 While a link to the parent is up, the request goes at once, and fetch waits for the answer and applies it. Otherwise it goes with every file to the
 parent until that has answered: the answer comes with a later sync, or with the stick. Ctrl-C, or --timeout, ends the waiting and not the request.`,
@@ -50,7 +49,20 @@ parent until that has answered: the answer comes with a later sync, or with the 
 				if f.parent, err = s.Parent(ctx); err != nil {
 					return err
 				}
-				if f.patients, err = w.patients(ctx, s, args, true); err == nil {
+				names, err := w.named(args)
+				if err == nil && len(names) == 0 && w.name == "" {
+					err = failure.Hinted(errors.New("say which patients"), "identifiers, keys, --file or --name with --born")
+				}
+				if err != nil {
+					return err
+				}
+				if f.patients, err = s.Wanted(ctx, names); err == nil && w.name != "" {
+					var p scoping.Patient
+					if p, err = s.Named(ctx, w.name, w.born); err == nil {
+						f.patients = append(f.patients, p)
+					}
+				}
+				if err == nil {
 					f.asked, err = s.Fetch(f.patients)
 				}
 				return err
@@ -89,10 +101,11 @@ func (f *fetching) wait(timeout time.Duration) (why string, err error) {
 		case !up:
 			return fmt.Sprintf("no link to %s is up: the request goes with the next file to it, or the next stick", f.parent), nil
 		case time.Now().Add(askAgainAfter).After(end):
-			return fmt.Sprintf("%s has the request, or finds it in its next exchange, and did not answer within %s", f.parent, timeout), nil
+			return fmt.Sprintf("not answered within %s: the answer comes with a later sync", timeout), nil
 		}
 		select {
 		case <-ctx.Done():
+			fmt.Fprintf(f.cmd.ErrOrStderr(), "omsync: the requests stay: they go with every file to %s until it has answered\n", f.parent)
 			return "", ctx.Err()
 		case <-time.After(askAgainAfter):
 		}
@@ -145,7 +158,7 @@ func (f *fetching) print(asJSON bool, why string) error {
 		if asJSON {
 			err = printJSON(out, a)
 		} else {
-			err = f.printOne(out, a)
+			_, err = fmt.Fprintln(out, fetchSays(a, f.parent))
 		}
 		if err != nil {
 			return err
@@ -157,18 +170,3 @@ func (f *fetching) print(asJSON bool, why string) error {
 	}
 	return nil
 }
-
-func (f *fetching) printOne(out io.Writer, a scoping.Asked) (err error) {
-	switch a.State {
-	case scoping.StateHere:
-		_, err = fmt.Fprintf(out, "%s is here\n", a.Key)
-	case scoping.StateComing:
-		_, err = fmt.Fprintf(out, "%s lets this node have %s, and asks its own parent for the patient: that takes more exchanges\n", f.parent, a.Key)
-	case scoping.StateRefused:
-		_, err = fmt.Fprintf(out, "%s: a person at %s refused\n", a.Key, f.parent)
-	default:
-		_, err = fmt.Fprintf(out, "asked for %s\n", a.Key)
-	}
-	return err
-}
-

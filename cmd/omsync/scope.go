@@ -111,20 +111,24 @@ func (w *who) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsRequiredTogether("name", "born")
 }
 
+// named returns the names of the arguments, and those in --file.
+func (w *who) named(names []string) ([]string, error) {
+	if w.file == "" {
+		return names, nil
+	}
+	f, err := os.Open(w.file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	more, err := scoping.ReadFile(w.file, f)
+	return append(slices.Clone(names), more...), err
+}
+
 // patients returns the patients whom arguments and flags name.
 func (w *who) patients(ctx context.Context, s *scoping.Session, names []string, absent bool) (out []scoping.Patient, err error) {
-	names = slices.Clone(names)
-	if w.file != "" {
-		f, err := os.Open(w.file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		more, err := scoping.ReadFile(w.file, f)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, more...)
+	if names, err = w.named(names); err != nil {
+		return nil, err
 	}
 	if out, err = s.Patients(ctx, names, absent); err != nil {
 		return nil, err

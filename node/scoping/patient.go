@@ -106,6 +106,9 @@ func (s *Session) find(ctx context.Context, names []string) (*matches, error) {
 	return m, err
 }
 
+// errNobody means that a name means nobody who is here.
+var errNobody = errors.New("no patient here")
+
 // one returns the one patient whom a name means.
 func (m *matches) one(name string, absent bool) (scope.Owner, error) {
 	if key, ok := m.byKey[name]; ok {
@@ -127,7 +130,7 @@ func (m *matches) one(name string, absent bool) (scope.Owner, error) {
 	case absent && isKey(name):
 		return scope.Owner(journal.Canonical(m.s.store.OwnerTable(), name)), nil
 	}
-	return "", failure.Hinted(fmt.Errorf("no patient here has the identifier or key %.60q", name), "a patient who is not here is named by the key (a uuid), as the site that has it knows it")
+	return "", failure.Hinted(fmt.Errorf("%w has the identifier or key %.60q", errNobody, name), "a patient who is not here is named by the key (a uuid), as the site that has it knows it")
 }
 
 // isKey reports whether a name looks like a key: a uuid is 36 characters long, and OpenMRS has some of 38.
