@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -25,13 +26,14 @@ const (
 
 // Events of the log.
 const (
-	entered = "entered"
-	left    = "left"
-	asked   = "asked"
-	refused = "refused"
-	began   = "began"
-	ended   = "ended"
-	sought  = "sought" // by an identifier
+	entered  = "entered"
+	left     = "left"
+	asked    = "asked"
+	refused  = "refused"
+	began    = "began"
+	ended    = "ended"
+	searched = "searched" // a child was told that the patient is here
+	sought   = "sought"   // by an identifier
 )
 
 // event is what is to be noted.
@@ -79,6 +81,20 @@ func (s *Store) flushLog() error {
 	})
 	s.log = nil
 	return err
+}
+
+// NoteSearch notes whom a child was told of that searched; nobody is noted too. It commits by itself.
+func NoteSearch(ctx context.Context, q sqldb.DB, p merge.Peer, found []scope.Owner, now time.Time) error {
+	if len(found) == 0 {
+		found = []scope.Owner{""}
+	}
+	for _, o := range found {
+		_, err := q.ExecContext(ctx, "INSERT INTO omsync_scope_log (peer_id, owner_key, event, cause, epoch, made_at) VALUES (?, ?, ?, ?, 0, ?)", uint32(p), string(o), searched, string(Request), now.UnixMicro())
+		if err != nil {
+			return fmt.Errorf("note a search: %w", err)
+		}
+	}
+	return nil
 }
 
 // A Logged is an event of the log.

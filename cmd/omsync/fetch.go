@@ -37,12 +37,20 @@ func newFetch(g *global) *cobra.Command {
 		Long: `Ask this node's parent for patients whom it does not send by itself: they come whole. A patient is named by an identifier, which the
 parent looks for, or passes on to its own parent; or by the key (a uuid), as the site that has the patient knows it.
 
+With --name and --born it looks for the patient at the parent's server, if that allows it (search = true under [scope] there), and lists whom it
+finds, as little as tells people apart: ask for one of them by the key.
+
 While a link to the parent is up, the request goes at once, and fetch waits for the answer and applies it. Otherwise it goes with every file to the
 parent until that has answered: the answer comes with a later sync, or with the stick. Ctrl-C, or --timeout, ends the waiting and not the request.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout <= 0 {
 				return errors.New("--timeout: write a time like 90s; --no-wait asks without waiting")
+			}
+			if w.name != "" {
+				if done, err := w.search(cmd, g); done || err != nil {
+					return err
+				}
 			}
 			f := &fetching{cmd: cmd, g: g}
 			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) (err error) {

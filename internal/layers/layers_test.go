@@ -71,7 +71,7 @@ var may = map[string][]string{
 	"node/status":  {"access", "conflicts", "exchange", "exchange/attempts", "features", "journal", "merge", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

@@ -41,6 +41,7 @@ type Config struct {
 
 	Links []Link `toml:"link"`
 	Serve Serve  `toml:"serve"`
+	Scope Scope  `toml:"scope"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
 }

@@ -38,6 +38,7 @@ func Settings() []Setting {
 		{"link.peers", "", "of a store: the nodes that use it; without it all do"},
 		{"link.pin", "", "of a server: the key of its certificate"},
 		{"link.bwlimit", "", "bytes per second, such as 8KiB; without it all there is"},
+		{"scope.search", "false", "whether clinics may search here for patients by name and day of birth (omsync fetch --name)"},
 		{"serve.listen", DefaultListen, "address and port of the server"},
 		{"serve.url", "", "the address at which nodes find the server, where it differs"},
 		{"serve.import", "false", "whether what arrives is applied at once, and a node that asks is exported to"},

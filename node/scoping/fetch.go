@@ -64,7 +64,7 @@ func (s *Session) Wanted(ctx context.Context, names []string) ([]Patient, error)
 		for _, name := range some {
 			p := Patient{Name: name}
 			switch p.Key, err = found.one(name, true); {
-			case errors.Is(err, errNobody) && len(name) <= scope.MaxIdentifier:
+			case errors.Is(err, ErrNobody) && len(name) <= scope.MaxIdentifier:
 			case err != nil:
 				return nil, err
 			}

@@ -106,8 +106,8 @@ func (s *Session) find(ctx context.Context, names []string) (*matches, error) {
 	return m, err
 }
 
-// errNobody means that a name means nobody who is here.
-var errNobody = errors.New("no patient here")
+// ErrNobody means that a name means nobody who is here.
+var ErrNobody = errors.New("no patient here")
 
 // one returns the one patient whom a name means.
 func (m *matches) one(name string, absent bool) (scope.Owner, error) {
@@ -130,7 +130,7 @@ func (m *matches) one(name string, absent bool) (scope.Owner, error) {
 	case absent && isKey(name):
 		return scope.Owner(journal.Canonical(m.s.store.OwnerTable(), name)), nil
 	}
-	return "", failure.Hinted(fmt.Errorf("%w has the identifier or key %.60q", errNobody, name), "a patient who is not here is named by the key (a uuid), as the site that has it knows it")
+	return "", failure.Hinted(fmt.Errorf("%w has the identifier or key %.60q", ErrNobody, name), "a patient who is not here is named by the key (a uuid), as the site that has it knows it")
 }
 
 // isKey reports whether a name looks like a key: a uuid is 36 characters long, and OpenMRS has some of 38.
@@ -140,31 +140,54 @@ func isKey(name string) bool {
 	})
 }
 
-// Named returns the one patient who has a name and was born on a day.
-func (s *Session) Named(ctx context.Context, name, born string) (Patient, error) {
+// people is the tables with the names of patients.
+type people struct{ names, persons, patients *schema.Table }
+
+func (s *Session) names() (people, error) {
 	cat := s.n.Journal.Catalogue
-	names, person, t := cat.Named("person_name"), cat.Named("person"), s.store.OwnerTable()
-	if !scopes.HasColumns(names, "person_id", "given_name", "family_name", "voided") || !scopes.HasColumns(person, "person_id", "birthdate") || !scopes.HasColumns(t, "voided") {
-		return Patient{}, errors.New("this database has no names of patients as OpenMRS has them: name a patient by the key")
+	p := people{cat.Named("person_name"), cat.Named("person"), s.store.OwnerTable()}
+	if !scopes.HasColumns(p.names, "person_id", "given_name", "family_name", "voided") || !scopes.HasColumns(p.persons, "person_id", "birthdate", "gender") || !scopes.HasColumns(p.patients, "voided") {
+		return p, errors.New("this database has no names of patients as OpenMRS has them: name a patient by the key")
 	}
-	day, err := time.Parse(time.DateOnly, born)
-	if err != nil {
-		return Patient{}, fmt.Errorf("--born %q: write a day like 1985-11-28", born)
+	return p, nil
+}
+
+// where returns the tables n, r and p with the names, the persons and the patients who are called so and were born on a day, and are not voided.
+func (x people) where(given, family, born string) string {
+	first, last, day := sqldb.AppendString(nil, []byte(given)), sqldb.AppendString(nil, []byte(family)), sqldb.AppendString(nil, []byte(born))
+	return fmt.Sprintf("%s n STRAIGHT_JOIN %s r ON r.person_id = n.person_id STRAIGHT_JOIN %s p ON p.%s = n.person_id WHERE n.voided = 0 AND p.voided = 0"+
+		" AND r.birthdate = %s AND n.given_name = %s AND n.family_name = %s", schema.Quote(x.names.Name), schema.Quote(x.persons.Name), schema.Quote(x.patients.Name),
+		schema.Quote(x.patients.Integer.Name), day, first, last)
+}
+
+// NewQuery returns whom a name and a day of birth mean, as people write them.
+func NewQuery(name, born string) (Query, error) {
+	if _, err := time.Parse(time.DateOnly, born); err != nil {
+		return Query{}, fmt.Errorf("--born %q: write a day like 1985-11-28", born)
 	}
 	words := strings.Fields(name)
 	if len(words) < 2 {
-		return Patient{}, fmt.Errorf("--name %q: write the given name and the family name", name)
+		return Query{}, fmt.Errorf("--name %q: write the given name and the family name", name)
 	}
-	first, last := sqldb.AppendString(nil, []byte(words[0])), sqldb.AppendString(nil, []byte(words[len(words)-1]))
-	query := fmt.Sprintf("SELECT DISTINCT p.%s FROM %s n STRAIGHT_JOIN %s r ON r.person_id = n.person_id STRAIGHT_JOIN %[4]s p ON p.%[1]s = n.person_id WHERE n.voided = 0 AND p.voided = 0"+
-		" AND r.birthdate = '%[5]s' AND n.given_name = %[6]s AND n.family_name = %[7]s", schema.Quote(t.Integer.Name), schema.Quote(names.Name), schema.Quote(person.Name), schema.Quote(t.Name),
-		day.Format(time.DateOnly), first, last)
-	keys, err := s.patientsOf(ctx, query)
+	return Query{Given: words[0], Family: words[len(words)-1], Born: born}, nil
+}
+
+// Named returns the one patient here who has a name and was born on a day. The error is [ErrNobody] if there is none.
+func (s *Session) Named(ctx context.Context, name, born string) (Patient, error) {
+	x, err := s.names()
+	if err != nil {
+		return Patient{}, err
+	}
+	q, err := NewQuery(name, born)
+	if err != nil {
+		return Patient{}, err
+	}
+	keys, err := s.patientsOf(ctx, fmt.Sprintf("SELECT DISTINCT p.%s FROM %s", schema.Quote(x.patients.Integer.Name), x.where(q.Given, q.Family, q.Born)))
 	switch {
 	case err != nil:
 		return Patient{}, err
 	case len(keys) == 0:
-		return Patient{}, fmt.Errorf("no patient here is called %q and was born on %s", name, born)
+		return Patient{}, fmt.Errorf("%w is called %q and was born on %s", ErrNobody, name, born)
 	case len(keys) > 1:
 		return Patient{}, failure.Hinted(fmt.Errorf("%d patients are called %q and were born on %s", len(keys), name, born), "name the one that you mean by its identifier or key")
 	}
