@@ -12,6 +12,7 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
+	"github.com/omsync/omsync/scope"
 )
 
 // File is where a batch goes. It has its final name only after Commit; Discard leaves nothing.
@@ -34,6 +35,8 @@ type Options struct {
 	Policies func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
 	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
 
+	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name
+
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer
 	Sign     func(message []byte) ([]byte, error)    // as this node
@@ -54,6 +57,9 @@ type Batch struct {
 // are finished, also with an error; none if there is nothing to send. The database is read in one snapshot, and the application waits
 // for none of it.
 func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]Batch, error) {
+	if err := followScopeRules(ctx, j, peer, o); err != nil {
+		return nil, fmt.Errorf("export to %s: follow the rules of its scope: %w", peer, err)
+	}
 	p, err := planned(ctx, j, peer, o)
 	if err != nil {
 		return nil, err

@@ -114,8 +114,10 @@ var mutants = []mutant{
 	{"after its parent's restore a child says what it has purged", "want.go", "lacks = lacks || u.Done", "_ = u", 0, "TestPurge"},
 	{"a header asks for no more than it may", "want.go", "wants[:min(len(wants), MaxWants)]", "wants", 0, "TestRequestIsBounded"},
 	{"who is asked for is not purged", "purge.go", " && !n.Want(o)", "", 0, "TestPurge"},
-	{"a rule takes out only whom it brought", "set.go", "e.In() && e.Rule && !stays[o]", "e.In() && !stays[o]", 0, "TestRuleTakesOutWhomItBrought"},
-	{"a rule changes nothing for a child without a scope", "set.go", "if n.Child(p).All {\n\t\treturn c", "if false {\n\t\treturn c", 0, "TestRuleTakesOutWhomItBrought"},
+	{"a rule that was asked of some takes out none of the others", "rule.go", "range asked {", "range n.Entries(p) {", 0, "TestRuleOfSome"},
+	{"a rule that takes out most of those whom it brought waits for a person", "rule.go", "len(c.Leave) > fewLeave && 2*len(c.Leave) > brought", "false", 0, "TestRuleOfSome"},
+	{"a rule takes out only whom it brought", "rule.go", "e.In() && e.Rule && !stays[o]", "e.In() && !stays[o]", 0, "TestRuleTakesOutWhomItBrought"},
+	{"a rule changes nothing for a child without a scope", "rule.go", "if n.Child(p).All {\n\t\treturn c", "if false {\n\t\treturn c", 0, "TestRuleTakesOutWhomItBrought"},
 }
 
 // TestMutants proves that the simulation asks for the rules: with one taken out, some schedule fails, or where that is too rare,

@@ -66,7 +66,7 @@ type peer struct {
 	scope.Child
 	kept  bool // there is a row in omsync_scope_peer
 	whole bool
-	rules []string
+	rules journal.ScopeRules
 }
 
 // Open returns what is kept of scopes, as a transaction sees it. It is one statement. An error is also that the profile says of owners what cannot
@@ -201,16 +201,16 @@ func (s *Store) SetChild(p merge.Peer, c scope.Child) {
 	s.listChildren()
 }
 
-// Rules returns the names of the rules that fill a child's scope.
-func (s *Store) Rules(p merge.Peer) []string {
+// Rules returns the rules that fill a child's scope.
+func (s *Store) Rules(p merge.Peer) journal.ScopeRules {
 	if c := s.peers[p]; c != nil {
 		return c.rules
 	}
-	return nil
+	return journal.ScopeRules{}
 }
 
-// SetRules says which rules fill a child's scope.
-func (s *Store) SetRules(p merge.Peer, rules []string) {
+// SetRules says which rules fill a child's scope, and up to when they were followed.
+func (s *Store) SetRules(p merge.Peer, rules journal.ScopeRules) {
 	if c := s.peers[p]; c != nil {
 		c.rules, s.dirty[p] = rules, true
 	}

@@ -32,10 +32,11 @@ func newFetch(g *global) *cobra.Command {
 	noWait := false
 	timeout := time.Minute
 	cmd := &cobra.Command{
-		Use:   "fetch IDENTIFIER...",
+		Use:   "fetch [IDENTIFIER...]",
 		Short: "Ask the parent for patients of other sites",
 		Long: `Ask this node's parent for patients whom it does not send by itself: they come whole. A patient is named by an identifier, which the
-parent looks for, or passes on to its own parent; or by the key (a uuid), as the site that has the patient knows it.
+parent looks for, or passes on to its own parent; or by the key (a uuid), as the site that has the patient knows it. Without a name it lists what
+this node asked, and the answers.
 
 With --name and --born it looks for the patient at the parent's server, if that allows it (search = true under [scope] there), and lists whom it
 finds, as little as tells people apart: ask for one of them by the key.
@@ -59,7 +60,8 @@ parent until that has answered: the answer comes with a later sync, or with the 
 				}
 				names, err := w.named(args)
 				if err == nil && len(names) == 0 && w.name == "" {
-					err = failure.Hinted(errors.New("say which patients"), "identifiers, keys, --file or --name with --born")
+					f.asked, err = s.Requested()
+					return err
 				}
 				if err != nil {
 					return err
@@ -79,7 +81,7 @@ parent until that has answered: the answer comes with a later sync, or with the 
 				return err
 			}
 			why := "the request goes with the next file to " + f.parent
-			if !noWait && f.open() {
+			if !noWait && f.open() && len(f.patients) > 0 {
 				if why, err = f.wait(timeout); err != nil {
 					return failure.Hinted(err, "the requests stay: they go with every file to %s until it has answered", f.parent)
 				}

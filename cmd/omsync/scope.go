@@ -188,19 +188,26 @@ func (w *who) print(cmd *cobra.Command, outcomes []scoping.Outcome, done, undone
 }
 
 func newScopeAdd(g *global) *cobra.Command {
-	w := &who{}
+	w, rule := &who{}, &byRule{}
 	cmd := &cobra.Command{
 		Use:   "add PEER [IDENTIFIER...]",
 		Short: "Let a child have patients",
 		Long: `Bring patients into a child's scope: by identifiers or keys, from a file, all whose last encounter was at a location, all who are in a program
-now. Who is named by a key need not be here: the patient is asked for upwards.`,
+now. Who is named by a key need not be here: the patient is asked for upwards.
+
+With --rule, a rule of omsync.toml ([scope.rule.NAME]) fills the scope from now on, at each export to the child: whom it wants comes in, and whom
+rules alone brought, and none wants any more, leaves. --dry-run says who that would be.`,
 		Example: `  omsync scope add kisumu 100GEJ 100HNU`,
 		Args:    somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asked, err := rule.change(cmd, g, args, true, w.asJSON); !asked || err != nil {
+				return err
+			}
 			return w.change(cmd, g, args, (*scoping.Session).Add, "may have", "has already")
 		},
 	}
 	w.flags(cmd)
+	rule.flags(cmd, "a rule of omsync.toml that fills the scope from now on")
 	cmd.Flags().StringVar(&w.location, "location", "", "all whose last encounter was there: its name or uuid")
 	cmd.Flags().StringVar(&w.program, "program", "", "all who are in the program now: its name or uuid")
 	return cmd
@@ -230,17 +237,22 @@ func somePeer(cmd *cobra.Command, args []string) error {
 }
 
 func newScopeLeave(g *global) *cobra.Command {
-	w := &who{}
+	w, rule := &who{}, &byRule{}
 	cmd := &cobra.Command{
-		Use:   "leave PEER IDENTIFIER...",
+		Use:   "leave PEER [IDENTIFIER...]",
 		Short: "Let patients leave a child's scope",
-		Long:  `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has.`,
-		Args:  somePeer,
+		Long: `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has.
+With --rule, that rule fills the scope no more, and whom rules alone brought leaves unless another rule wants the patient.`,
+		Args: somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asked, err := rule.change(cmd, g, args, false, w.asJSON); !asked || err != nil {
+				return err
+			}
 			return w.change(cmd, g, args, (*scoping.Session).Leave, "gets nothing more of", "had not")
 		},
 	}
 	w.flags(cmd)
+	rule.flags(cmd, "a rule that is to fill the scope no more")
 	return cmd
 }
 

@@ -131,6 +131,9 @@ func (c *Config) Check() error {
 	if err := c.Serve.Check(); err != nil {
 		return err
 	}
+	if err := c.Scope.Check(); err != nil {
+		return err
+	}
 	_, err = c.PolicyRules()
 	return err
 }

@@ -88,6 +88,26 @@ func (s *Session) Fetch(patients []Patient) ([]Asked, error) {
 	return s.Fetched(patients)
 }
 
+// Requested says how all requests stand: those that are open, and those by identifier that were answered.
+func (s *Session) Requested() ([]Asked, error) {
+	var patients []Patient
+	known := map[scope.Owner]bool{}
+	for _, name := range s.store.AllSought() {
+		o := s.store.Sought(name).Owner
+		if known[o] = true; string(o) != name {
+			patients = append(patients, Patient{Name: name})
+		} else {
+			patients = append(patients, Patient{name, o})
+		}
+	}
+	for _, o := range s.store.Wants() {
+		if !known[o] {
+			patients = append(patients, Patient{string(o), o})
+		}
+	}
+	return s.Fetched(patients)
+}
+
 // unfound says how a request by identifier stands that named nobody yet.
 var unfound = map[scope.Answer]string{scope.Open: StateAsked, scope.Passed: StatePassed, scope.Nobody: StateNobody, scope.Several: StateSeveral,
 	scope.Voided: StateVoided, scope.Keyless: StateKeyless}

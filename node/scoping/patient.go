@@ -248,24 +248,6 @@ func (s *Session) chosen(ctx context.Context, by, query string) ([]Patient, erro
 }
 
 // metadata returns the integer of the one row that has a name or a uuid.
-func (s *Session) metadata(ctx context.Context, table, id, name string) (n int64, err error) {
-	t := s.n.Journal.Catalogue.Named(table)
-	if !scopes.HasColumns(t, id, "name", "uuid") {
-		return 0, fmt.Errorf("this database has no table %s as OpenMRS has it", table)
-	}
-	text := sqldb.AppendString(nil, []byte(name))
-	found := 0
-	err = sqldb.Each(ctx, s.q, fmt.Sprintf("SELECT %s FROM %s WHERE name = %s OR uuid = %[3]s", schema.Quote(id), schema.Quote(t.Name), text), func(r []sql.RawBytes) error {
-		n, found = sqldb.Int(r[0]), found+1
-		return nil
-	})
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("look for a %s: %w", table, err)
-	case found == 0:
-		return 0, fmt.Errorf("no %s here has the name or uuid %q", table, name)
-	case found > 1:
-		return 0, failure.Hinted(fmt.Errorf("%d rows of %s have the name %q", found, table, name), "name the one that you mean by its uuid")
-	}
-	return n, nil
+func (s *Session) metadata(ctx context.Context, table, id, name string) (int64, error) {
+	return scopes.Metadata(ctx, s.q, s.n.Journal.Catalogue, table, id, name)
 }
