@@ -137,7 +137,7 @@ func (s *Store) keepTheGone(f *Followed) error {
 			ids = append(ids, r.Int)
 		}
 		if len(ids) > 0 {
-			err = sqldb.Each(s.ctx, s.o.Read, fmt.Sprintf("SELECT %s FROM %s WHERE voided = 1 AND %[1]s IN (%s)", schema.Quote(t.Integer.Name), schema.Quote(t.Name), list(ids)), func(r []sql.RawBytes) error {
+			err = sqldb.Each(s.ctx, s.o.Read, fmt.Sprintf("SELECT %s FROM %s WHERE voided = 1 AND %[1]s IN (%[3]s)", schema.Quote(t.Integer.Name), schema.Quote(t.Name), list(ids)), func(r []sql.RawBytes) error {
 				voided[sqldb.Int(r[0])] = true
 				return nil
 			})
