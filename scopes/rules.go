@@ -55,6 +55,10 @@ func (s *Store) Rule(p merge.Peer, rules map[string]scope.Rule, all bool) (f Fol
 	}
 	now := s.j.Now()
 	f.Full = all || kept.Epoch == 0 || text != kept.Text || now.Sub(time.UnixMicro(kept.Full)).Abs() >= fullAfter
+	for _, q := range asked { // the rows of a first load have no versions of their own
+		meta := s.j.Tables[q.table.Name]
+		f.Full = f.Full || meta != nil && !meta.Default.IsEmpty() && meta.Default.Epoch > kept.Epoch
+	}
 	var ids []int64
 	if !f.Full {
 		if ids, err = s.changedFor(asked, kept.Epoch); err != nil {

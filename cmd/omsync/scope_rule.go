@@ -39,7 +39,7 @@ func (b *byRule) change(cmd *cobra.Command, g *global, args []string, on, asJSON
 	}
 	var f scopes.Followed
 	err = with(cmd, g, func(ctx context.Context, s *scoping.Session) (err error) {
-		f, err = s.SetRule(ctx, args[0], b.name, on)
+		f, err = s.SetRule(ctx, args[0], b.name, on, b.dryRun)
 		return err
 	})
 	if err != nil {

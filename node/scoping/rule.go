@@ -11,9 +11,9 @@ import (
 	"github.com/omsync/omsync/scopes"
 )
 
-// SetRule has a rule of the configuration fill a child's scope from now on, or no more, and does what that changes. Where f is run by [Look], it says
-// what it would change.
-func (s *Session) SetRule(ctx context.Context, name, rule string, on bool) (scopes.Followed, error) {
+// SetRule has a rule of the configuration fill a child's scope from now on, or no more, and does what that changes. With dry nothing changes,
+// and it says what would; then [Look] will do.
+func (s *Session) SetRule(ctx context.Context, name, rule string, on, dry bool) (scopes.Followed, error) {
 	p, err := s.scoped(ctx, name)
 	if err != nil {
 		return scopes.Followed{}, err
@@ -35,7 +35,7 @@ func (s *Session) SetRule(ctx context.Context, name, rule string, on bool) (scop
 	if err == nil {
 		err = f.Trouble
 	}
-	if err == nil {
+	if err == nil && !dry {
 		err = s.store.Fill(p.ID, &f, true)
 	}
 	return f, err
