@@ -57,9 +57,6 @@ type Batch struct {
 // are finished, also with an error; none if there is nothing to send. The database is read in one snapshot, and the application waits
 // for none of it.
 func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]Batch, error) {
-	if err := followScopeRules(ctx, j, peer, o); err != nil {
-		return nil, fmt.Errorf("export to %s: follow the rules of its scope: %w", peer, err)
-	}
 	p, err := planned(ctx, j, peer, o)
 	if err != nil {
 		return nil, err
@@ -81,13 +78,21 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]
 // planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before, and
 // those that the peer can know by fewer versions only get these.
 func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*plan, error) {
-	tries := 0
+	tries, followed := 0, false
 	for again := false; ; {
 		snap, err := capture.TakeSnapshot(ctx, j, o.Wait)
 		if err != nil {
 			return nil, err
 		}
 		p, err := makePlan(ctx, j, snap, peer, o)
+		if err == nil && !followed && p.hasScopeRules() { // only now it is known that there are some
+			followed = true
+			snap.Close()
+			if err := p.followScopeRules(ctx, o); err != nil {
+				return nil, fmt.Errorf("export to %s: follow the rules of its scope: %w", peer, err)
+			}
+			continue
+		}
 		if err == nil && p.scopes.filters && snap.SealedSome() {
 			if tries++; tries < maxSnapshots {
 				snap.Close()
