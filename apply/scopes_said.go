@@ -21,7 +21,10 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 	}
 	switch {
 	case s.child:
-		if said != nil && len(said.Wants)+len(said.Seeks) > 0 {
+		if said == nil {
+			said = &batch.ScopeItem{}
+		}
+		if len(said.Wants)+len(said.Seeks) > 0 || s.store.Replied() {
 			s.store.By(scopes.Request, "")
 			s.node.Request(s.peer, l.ownersHere(said.Wants), l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
 			s.node.Identify(s.peer, said.Seeks, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)

@@ -108,13 +108,14 @@ func (n Node) Seeks() []string {
 // or waits for a person; what it names nobody by goes to this node's own parent, if there is one. What the child is answered it has not heard
 // is not looked for again.
 func (n Node) Identify(p merge.Peer, identifiers []string, acked, ack uint64, valid bool) {
-	kept := n.Replies(p)
-	for _, i := range kept {
+	room := MaxReplies
+	for _, i := range n.Replies(p) {
 		if r := n.Reply(p, i); r.Answer.Ends() && !r.Told(acked) {
 			n.SetReply(p, i, Reply{})
+		} else {
+			room--
 		}
 	}
-	room := MaxReplies - len(kept)
 	for _, i := range identifiers[:min(len(identifiers), MaxSeeks)] {
 		r := n.Reply(p, i)
 		switch {

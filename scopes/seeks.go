@@ -38,6 +38,9 @@ func (x *replies) put(p merge.Peer, name string, r scope.Reply) {
 	}
 }
 
+// Replied reports whether the tables say that a child was answered, or that this node asks by an identifier.
+func (s *Store) Replied() bool { return s.asks }
+
 // Reply returns what a child was answered.
 func (s *Store) Reply(p merge.Peer, name string) scope.Reply { return s.readReplies().of[p][name] }
 
