@@ -104,6 +104,9 @@ func (w *writer) fillEarly(ctx context.Context) error {
 	if w.held < max(fillFrom, w.fillAt) {
 		return nil
 	}
+	if err := w.s.finish(ctx); err != nil {
+		return err
+	}
 	var wait []patch
 	w.patches = slices.DeleteFunc(w.patches, func(p patch) bool {
 		unique := slices.ContainsFunc(p.l.Unique, func(index []*schema.Column) bool { return slices.Contains(index, p.column) })

@@ -53,10 +53,7 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			}
 		}
 	}
-	if err := im.writer.write(ctx, q); err != nil {
-		return err
-	}
-	return im.follow(w, q)
+	return im.writer.writeOn(ctx, q, func() error { return im.follow(w, q) })
 }
 
 // whoAdded returns who had added rows of a block that were deleted here, where the rules ask for it.
