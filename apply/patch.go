@@ -18,6 +18,7 @@ type patch struct {
 	key    string
 	column *schema.Column
 	to     *target
+	index  uint32 // the row's place in the dictionary, as long as the row that refers to it is not written; 0: none
 	plain  []byte // what the column gets if the row does not come; nil: the row is set aside
 }
 

@@ -185,6 +185,7 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 				w.pending[i] = append(w.pending[i], p)
 				continue
 			}
+			v.keys.at(r).asked = true
 			out[i] = value
 		case r == batch.RefNowhere:
 			out[i] = []byte("0")

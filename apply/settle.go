@@ -234,7 +234,9 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 		if !l.writes(out.Write, at) {
 			continue
 		}
-		r.pending = append(r.pending, im.patchFor(l, r.key, p))
+		later := im.patchFor(l, r.key, p)
+		later.index = p.to
+		r.pending = append(r.pending, later)
 		r.unset[at] = false
 		if r.values[at] = nil; !p.column.Nullable {
 			r.values[at] = []byte("0")
