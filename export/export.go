@@ -139,12 +139,18 @@ type exporter struct {
 	*plan
 	out  *output
 	load *load // nil if it is not a full load in parts
+
+	newer, buried map[uint16]bool // tables with versions, and with tombstones, above the base that did not come from the peer
 }
 
 // run writes the files. always: a header at least, whether or not one is due.
 func (x *exporter) run(ctx context.Context, always bool) error {
 	if x.silent {
 		return x.finishAlone(ctx, always)
+	}
+	var err error
+	if x.newer, x.buried, err = journal.NewerTables(ctx, x.snap, x.head.Base.Epoch, x.peer.ID); err != nil {
+		return err
 	}
 	if x.match {
 		if err := x.writeTables(ctx); err != nil {
