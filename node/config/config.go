@@ -44,6 +44,7 @@ type Config struct {
 	Links []Link `toml:"link"`
 	Serve Serve  `toml:"serve"`
 	Page  Page   `toml:"page"`
+	Scope Scope  `toml:"scope"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
 }
@@ -137,6 +138,9 @@ func (c *Config) Check() error {
 		return err
 	}
 	if err := c.Page.Check(); err != nil {
+		return err
+	}
+	if err := c.Scope.Check(); err != nil {
 		return err
 	}
 	_, err = c.PolicyRules()

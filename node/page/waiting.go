@@ -1,7 +1,6 @@
 package page
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -33,30 +32,8 @@ type waitingData struct {
 	MayLook bool // who looks may see them
 }
 
-// names of what rows' numbers stand for.
-type names struct {
-	peers  map[uint16]string
-	tables map[uint16]string
-}
-
-func readNames(ctx context.Context, n *node.Node) (*names, error) {
-	peers, err := journal.Peers(ctx, n.DB)
-	if err != nil {
-		return nil, err
-	}
-	m := &names{map[uint16]string{}, map[uint16]string{}}
-	for _, p := range peers {
-		m.peers[uint16(p.ID)] = p.Name
-	}
-	for name, t := range n.Journal.Tables {
-		m.tables[t.ID] = name
-	}
-	return m, nil
-}
-
-func (m *names) line(q journal.WaitingRow) waitingLine {
-	return waitingLine{q.ID, m.peers[uint16(q.Peer)], m.tables[q.Table], string(q.Reason.Code), q.Reason.Text,
-		time.UnixMicro(q.Since), time.UnixMicro(q.Tried), q.Tries, !q.Alive}
+func lineOfWaiting(m *node.Names, q journal.WaitingRow) waitingLine {
+	return waitingLine{q.ID, m.Peer(q.Peer), m.Table(q.Table), string(q.Reason.Code), q.Reason.Text, time.UnixMicro(q.Since), time.UnixMicro(q.Tried), q.Tries, !q.Alive}
 }
 
 func (p *Page) waiting(a *asked) error {
@@ -71,7 +48,7 @@ func (p *Page) waiting(a *asked) error {
 		}
 	}
 	err = a.withNode(func(n *node.Node) error {
-		m, err := readNames(a.ctx(), n)
+		m, err := n.Names(a.ctx())
 		if err != nil {
 			return err
 		}
@@ -88,7 +65,7 @@ func (p *Page) waiting(a *asked) error {
 			f.Peer = q.ID
 		}
 		return journal.Waiting(a.ctx(), n.DB, f, func(q journal.WaitingRow) error {
-			d.Rows = append(d.Rows, m.line(q))
+			d.Rows = append(d.Rows, lineOfWaiting(m, q))
 			return nil
 		})
 	})
@@ -133,12 +110,12 @@ func (p *Page) waitingRow(a *asked) error {
 	}
 	var d *rowData
 	err = a.withNode(func(n *node.Node) error {
-		m, err := readNames(a.ctx(), n)
+		m, err := n.Names(a.ctx())
 		if err != nil {
 			return err
 		}
 		return journal.Waiting(a.ctx(), n.DB, journal.WaitingFilter{IDs: []uint64{id}, NotDropped: true}, func(q journal.WaitingRow) error {
-			d = &rowData{waitingLine: m.line(q), Key: q.Key}
+			d = &rowData{waitingLine: lineOfWaiting(m, q), Key: q.Key}
 			for column, v := range q.Content {
 				x := rowValue{Column: column, Null: v.Text == nil, Table: v.Table}
 				if v.Text != nil {
