@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/internal/durable"
+	"github.com/omsync/omsync/internal/nodename"
 )
 
 // version is the one of the record that this program writes.
@@ -32,6 +33,9 @@ func path(home, peer string) string { return filepath.Join(home, "contacts", pee
 // Read returns what is known of the peer of a name, whose link has a number. A record that is damaged, of another link or of a newer version
 // counts for nothing.
 func Read(home, peer string, link uint64) (Contacts, error) {
+	if nodename.Check(peer) != nil { // somebody wrote it into the database: it may be a path
+		return Contacts{}, nil
+	}
 	b, err := os.ReadFile(path(home, peer))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -48,6 +52,9 @@ func Read(home, peer string, link uint64) (Contacts, error) {
 
 // Record notes that a file of the peer was read, as [Contacts.Hear] says. Two runs must not do that at once: the node's lock is for that.
 func Record(home, peer string, link uint64, made time.Time, news bool, now time.Time) error {
+	if err := nodename.Check(peer); err != nil {
+		return fmt.Errorf("write when a peer was heard: %w", err)
+	}
 	before, err := Read(home, peer, link)
 	if err != nil {
 		return err

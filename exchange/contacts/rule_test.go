@@ -1,6 +1,9 @@
 package contacts
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +101,48 @@ func TestRecord(t *testing.T) {
 	}
 	if c, err := Read(home, "migori", 7); err != nil || !c.Last.IsZero() {
 		t.Errorf("of nobody: %+v, %v", c, err)
+	}
+}
+
+// A name that is a path leads nowhere.
+func TestRecordNames(t *testing.T) {
+	home := t.TempDir()
+	secret := filepath.Join(home, "secret.json")
+	if err := os.WriteFile(secret, []byte(`{"omsync_contacts":1,"link":7,"last":"2026-01-01T00:00:00Z"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"../secret", "", "a/b", "A"} {
+		if c, err := Read(home, name, 7); err != nil || !c.Last.IsZero() {
+			t.Errorf("%q: %+v, %v", name, c, err)
+		}
+		if err := Record(home, name, 7, at(1), true, at(1)); err == nil {
+			t.Errorf("%q is written", name)
+		}
+	}
+	if left, err := os.ReadDir(home); err != nil || len(left) != 1 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// What is in the file may be anything.
+func TestRecordDamaged(t *testing.T) {
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, "contacts"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "{", "[]", `{"omsync_contacts":2,"link":7,"last":"2026-01-01T00:00:00Z"}`, `{"omsync_contacts":1,"link":7,"last":3}`, strings.Repeat(" ", maxRecord) + `{"omsync_contacts":1,"link":7,"last":"2026-01-01T00:00:00Z"}`} {
+		if err := os.WriteFile(path(home, "kisumu"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := Read(home, "kisumu", 7); err != nil || !c.Last.IsZero() {
+			t.Errorf("%.60q: %+v, %v", text, c, err)
+		}
+	}
+	if err := Record(home, "kisumu", 7, at(1), true, at(1)); err != nil {
+		t.Error(err)
+	}
+	if c, err := Read(home, "kisumu", 7); err != nil || !c.Last.Equal(at(1)) {
+		t.Errorf("begun anew: %+v, %v", c, err)
 	}
 }
 
