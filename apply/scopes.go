@@ -68,7 +68,17 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 	switch {
 	case s.child:
 		if said != nil && len(said.Wants) > 0 {
-			s.node.Request(s.peer, l.ownersHere(said.Wants), l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
+			wants := l.ownersHere(said.Wants)
+			s.store.Know(wants)
+			s.store.By(scopes.Request, "")
+			defer s.store.By(scopes.Import, "")
+			n := 0
+			for _, o := range s.node.Request(s.peer, wants, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid) {
+				n += 1 + len(o)/longKey
+			}
+			if err := l.meter.use(access.Requests, n); err != nil {
+				return err
+			}
 		}
 	case d.Rejoin != nil && s.node.Rejoin(d.Rejoin.Position.Epoch):
 		l.notes.add("%s was restored to before this node deleted what it had of patients who left its scope: add it again as a peer, so that it sends all anew", l.peer.Name)
