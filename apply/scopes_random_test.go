@@ -40,6 +40,9 @@ func TestScopesRandom(t *testing.T) {
 	first := environment(t, "OMSYNC_TEST_SEED", 1)
 	net := newScopeNet(t)
 	for i := range environment(t, "OMSYNC_TEST_SCOPES", scopeSchedules) {
+		if err := net.hub.DB.Ping(); err != nil {
+			t.Fatal(err)
+		}
 		t.Run(fmt.Sprint("seed ", first+i), func(t *testing.T) { net.run(t, uint64(first+i)) })
 	}
 }

@@ -293,7 +293,7 @@ func (n *scoped) look(f *sites.File) {
 		in[key] = true
 	}
 	rows.Close()
-	said := textsIn(n.t, f)
+	said, records := textsIn(n.t, f)
 	for patient, rows := range rowsOf(n.t, f.From) {
 		if in[strings.ToLower(patient)] {
 			continue
@@ -304,50 +304,100 @@ func (n *scoped) look(f *sites.File) {
 			}
 		}
 	}
+	for _, r := range records {
+		public := r.table == "users" || r.table == "concept" || f.From.One("SELECT COUNT(*) FROM omsync_public WHERE row_key = ?", r.key) != "0"
+		if len(r.owners) == 0 && !public {
+			n.t.Errorf("%s to %s has a conflict record of %s %s, which is nobody's", f.Name, f.To.Name, r.table, r.key)
+		}
+		for _, o := range r.owners {
+			if !in[o] && !public {
+				n.t.Errorf("%s to %s has a conflict record of %s %s, of patient %s who is not in its scope", f.Name, f.To.Name, r.table, r.key, o)
+			}
+		}
+	}
 }
 
-// textsIn returns all that stands in a file: keys, values, owners.
-func textsIn(t *testing.T, f *sites.File) map[string]bool {
+// fileRecord is what a file's conflict record is about.
+type fileRecord struct {
+	table, key string
+	owners     []string
+}
+
+// textsIn returns all that stands in a file: values, owners, and the keys of rows, but for those that conflict records alone are about; and whose
+// these records are.
+func textsIn(t *testing.T, f *sites.File) (texts map[string]bool, records []fileRecord) {
 	t.Helper()
-	out := map[string]bool{}
+	texts = map[string]bool{}
 	r, err := batch.Open(bytes.NewReader(f.Data), int64(len(f.Data)), func(*batch.Header, []byte, []byte) error { return nil }, func(r io.Reader) (io.Reader, error) { return r, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	add := func(values ...batch.Values) {
-		for _, v := range values {
-			for _, b := range v.Bytes {
-				out[string(b)] = true
+	var tables []string
+	var keys [][]string // by number: the texts of a key
+	use := func(numbers ...uint32) {
+		for _, n := range numbers {
+			if n >= batch.FirstRef {
+				for _, text := range keys[n-batch.FirstRef] {
+					texts[text] = true
+				}
 			}
+		}
+	}
+	say := func(of ...[]string) {
+		for _, o := range slices.Concat(of...) {
+			texts[o] = true
 		}
 	}
 	for {
 		item, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return out
+			return texts, records
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch i := item.(type) {
+		case *batch.TableItem:
+			tables = append(tables, i.Table.Name)
+		case *batch.ResetItem:
+			keys = nil
 		case *batch.KeysItem:
-			add(i.Parts...)
-		case *batch.Rows:
-			add(i.Columns...)
-		case *batch.Records:
-			add(batch.Values{Bytes: i.Values})
-			for _, of := range i.Owners {
-				for _, o := range of {
-					out[o] = true
+			n := 0
+			for _, part := range i.Parts {
+				n = max(n, len(part.Bytes), len(part.Refs))
+			}
+			of := make([][]string, n)
+			for _, part := range i.Parts {
+				use(part.Refs...)
+				for at, b := range part.Bytes {
+					of[at] = append(of[at], string(b))
 				}
+			}
+			keys = append(keys, of...)
+		case *batch.Rows:
+			use(i.Keys...)
+			for _, c := range i.Columns {
+				use(c.Refs...)
+				for _, b := range c.Bytes {
+					texts[string(b)] = true
+				}
+			}
+		case *batch.Records:
+			for _, v := range i.Values {
+				texts[string(v)] = true
+			}
+			say(i.Owners...)
+			for at, key := range i.Keys {
+				r := fileRecord{table: tables[i.Table], key: strings.Join(keys[key-batch.FirstRef], "/")}
+				if i.Owners != nil {
+					r.owners = i.Owners[at]
+				}
+				records = append(records, r)
 			}
 		case *batch.Deletions:
-			for _, of := range i.Owners {
-				for _, o := range of {
-					out[o] = true
-				}
-			}
+			use(i.Keys...)
+			say(i.Owners...)
 		}
 	}
 }
