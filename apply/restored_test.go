@@ -229,7 +229,7 @@ func TestRestoreAfterNumbersAreGivenAgain(t *testing.T) {
 	for _, f := range clinic.Export(hub) {
 		hub.Import(f)
 	}
-	if after := hub.One("SELECT CAST(MAX(id) AS SIGNED) - "+given+" FROM omsync_epoch"); after != "1" {
+	if after := hub.One("SELECT CAST(MAX(id) AS SIGNED) - " + given + " FROM omsync_epoch"); after != "1" {
 		t.Errorf("the batch before was noted in an epoch that was not: the next one is %s later", after)
 	}
 	restore()
