@@ -132,3 +132,40 @@ func TestScopeRowThatDragsAPatientIn(t *testing.T) {
 		t.Error("a relationship of others came")
 	}
 }
+
+// A child's word that all may have a person counts only where it may send users: where these come from the parent alone it cannot know of any.
+func TestScopeForgedPublic(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		profile string
+		public  string
+	}{{careProfile, "1"}, {careProfile + "[direction]\ndown = [\"users\"]\n", "0"}} {
+		hub, k := scopedSite(t, "hub", c.profile, careTables("1")), scopedSite(t, "kisumu", c.profile, careTables("1000"))
+		hub.Listens = false
+		hub.Init()
+		register(hub, "h1")
+		k.Init()
+		hub.Connect(k)
+		n := &scoped{t: t, hub: hub, all: []*sites.Site{hub, k}}
+		n.own(hub, k, "h1")
+		n.exchange()
+		do(k, "UPDATE person SET gender = 'X' WHERE uuid = 'h1'")
+		f := k.Export(hub)[0]
+		table := batch.Table{Name: "person", Root: "person", Key: []batch.Column{{Name: "uuid"}}, Columns: []batch.Column{{Name: "gender", Slot: 1}, {Name: batch.PublicColumn}}}
+		importForged(t, hub, forge(t, f, func(w *batch.Writer) error {
+			number, err := w.Table(table)
+			if err != nil {
+				return err
+			}
+			key, err := w.Keys(number, []batch.Values{{Bytes: [][]byte{[]byte("h1")}}})
+			if err != nil {
+				return err
+			}
+			return w.Rows(&batch.Rows{Table: number, Keys: []uint32{key}, Columns: []batch.Values{{Bytes: [][]byte{[]byte("Y")}}, {Bytes: [][]byte{[]byte("1")}}},
+				Masks: []uint64{3}, Times: []int64{1}, Authors: []string{"kisumu"}, Epochs: []uint64{f.Made.Upto}})
+		}))
+		if x := hub.One("SELECT COUNT(*) FROM omsync_public"); x != c.public {
+			t.Errorf("%q: %s persons are public, want %s", c.profile, x, c.public)
+		}
+	}
+}
