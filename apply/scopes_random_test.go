@@ -15,7 +15,7 @@ import (
 )
 
 // scopeSchedules is how many random schedules are run; OMSYNC_TEST_SCOPES says another number, and OMSYNC_TEST_SEED the first.
-const scopeSchedules = 2
+const scopeSchedules = 1
 
 func environment(t *testing.T, name string, usual int) int {
 	t.Helper()
