@@ -158,7 +158,7 @@ patients' data, and acts. What is changed here counts at once, also for who is l
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPageUserAdd(g), newPageUserList(g), pageUser(g, "reset NAME", "Give somebody a new link to choose a password with",
+	cmd.AddCommand(newPageUserAdd(g), newPageUserSet(g), newPageUserList(g), pageUser(g, "reset NAME", "Give somebody a new link to choose a password with",
 		func(a *accounts.Accounts, name string) (string, error) { return a.Reset(name) }),
 		pageUser(g, "remove NAME", "Take an account away", func(a *accounts.Accounts, name string) (string, error) { return "", a.Remove(name) }))
 	return cmd
@@ -198,6 +198,28 @@ func newPageUserAdd(g *global) *cobra.Command {
 				return failure.Hinted(err, "omsync page user list has those that there are; omsync page user reset NAME gives one a new link")
 			}
 			return printLink(cmd, base, args[0], token)
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "", "what the account may do: viewer or operator")
+	return cmd
+}
+
+func newPageUserSet(g *global) *cobra.Command {
+	role := ""
+	cmd := &cobra.Command{
+		Use:   "set NAME --role viewer|operator",
+		Short: "Give an account another role",
+		Args:  oneArg("who?"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, _, err := openAccounts(cmd, g)
+			if err != nil {
+				return err
+			}
+			if err := a.SetRole(args[0], accounts.Role(role)); err != nil {
+				return failure.Hinted(fmt.Errorf("%s: %w", failure.Printable(args[0]), err), "omsync page user list has those that there are")
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s from now on\n", args[0], role)
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", "", "what the account may do: viewer or operator")
