@@ -62,6 +62,7 @@ var may = map[string][]string{
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "features", "node/hook", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
 		"node/preflight", "schema"},
+	"node/backup":     {"internal/durable", "internal/failure", "keys", "node/config"},
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic":  {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/tables":  {"access", "features", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
