@@ -209,9 +209,16 @@ func (n *Node) stranger(self, owner string) error {
 
 // Reconcile brings triggers and journal in line with the database, and warns of changes that were not seen meanwhile.
 func (n *Node) Reconcile(ctx context.Context) error {
+	_, last, err := journal.LastEpochMade(ctx, n.DB)
+	if err != nil {
+		return err
+	}
 	f, err := capture.Reconcile(ctx, n.Journal, gateWait)
 	if err != nil {
 		return err
+	}
+	if len(f.Missed) > 0 {
+		n.noteMissed(Missed{Tables: f.Missed, From: last.UTC(), To: time.Now().UTC()})
 	}
 	for _, t := range f.Missed {
 		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)

@@ -3,22 +3,43 @@ package doctor_test
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/openmrs"
 	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/doctor"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 
+// opened returns a site's node, with a home folder of its own.
+func opened(t *testing.T, s *sites.Site) *node.Node {
+	t.Helper()
+	c := &config.Config{Node: s.Name, DSN: s.DSN, Home: filepath.Join(os.TempDir(), "omsync-doctor-"+s.Database)}
+	if _, err := os.Stat(c.Home); err != nil {
+		t.Cleanup(func() { os.RemoveAll(c.Home) })
+		_, err := keys.Create(c.Home, c.Node, keys.X25519)
+		if err == nil {
+			err = c.Write()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &node.Node{Config: c, DB: s.J.DB, Database: s.Database, Journal: s.J}
+}
+
 // examine returns the findings by check.
 func examine(t *testing.T, s *sites.Site) map[string]doctor.Finding {
 	t.Helper()
-	found, err := doctor.Examine(t.Context(), &node.Node{DB: s.J.DB, Database: s.Database, Journal: s.J})
+	found, err := doctor.Examine(t.Context(), opened(t, s), doctor.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +66,9 @@ func TestExamine(t *testing.T) {
 		identifier+"(1, 'secret', 1, 1, 1, '2020-01-01', 0, 'i-1'), (1, 'secret', 1, 2, 1, '2020-01-01', 0, 'i-2'), (2, 'secret', 2, 1, 1, '2020-01-01', 0, 'i-3'), (3, 'secret', 2, 1, 1, '2020-01-01', 0, 'i-4'), (2, 'secret', 1, 1, 1, '2020-01-01', 1, 'i-5'), (4, 'secret', 3, 1, 1, '2020-01-01', 0, 'i-6'), (5, 'secret', 3, 2, 1, '2020-01-01', 0, 'i-7')",
 		user+"(1, 'admin', '', 1, '2020-01-01', 1, 'u-1'), (2, '3-4', 'ann', 1, '2020-01-01', 1, 'u-2'), (3, '3-4', 'ben', 1, '2020-01-01', 1, 'u-3')")
 	s.Init()
+	hopes := []string{"server settings", "disk space", "backup of the home folder", "peers"} // what no test can promise, or has to be done first
 	for name, f := range examine(t, s) {
-		if f.Level != doctor.OK {
+		if f.Level != doctor.OK && !slices.Contains(hopes, name) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -75,7 +97,7 @@ func TestExamine(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := doctor.Examine(gone, &node.Node{DB: s.J.DB, Database: s.Database, Journal: s.J}); err == nil {
+	if _, err := doctor.Examine(gone, opened(t, s), doctor.Options{}); err == nil {
 		t.Error("an examination that was broken off says nothing")
 	}
 }
