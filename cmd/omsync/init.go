@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/doctor"
 	"github.com/omsync/omsync/node/preflight"
 	"github.com/omsync/omsync/schema"
 )
@@ -100,11 +102,30 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	if err := n.Upgrade(ctx, cat, p, listener); err != nil {
 		return err
 	}
+	if there, err := journal.NodeName(ctx, n.DB); err == nil && there == n.Node { // it says what was missed
+		if n.Journal, err = journal.Load(ctx, n.DB, cat, p); err != nil {
+			return err
+		}
+		n.Journal.Warn = listener.Warn
+		if err := n.Reconcile(ctx); err != nil {
+			return err
+		}
+	}
 	if n.Journal, err = capture.Init(ctx, n.DB, cat, p, n.Node, time.Now, listener.Warn); err != nil {
 		return err
 	}
 	printInit(cmd, n, fresh, madeKeys)
-	return nil
+	return initDoctor(cmd, n)
+}
+
+// initDoctor says what is wrong that init has not said itself. Nothing of it makes init fail: the node is there.
+func initDoctor(cmd *cobra.Command, n *node.Node) error {
+	found, err := doctor.Examine(cmd.Context(), n, doctor.Options{Init: true})
+	found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Level == doctor.OK })
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return printFindings(cmd.ErrOrStderr(), found)
 }
 
 // readDSN reads a DSN from standard input if it is to come from there, and warns of a password that stood on the command line.

@@ -129,9 +129,9 @@ func Broken(check string, err error) Finding {
 
 // failed is the finding of an error.
 func failed(err error) Finding {
-	f := Finding{Level: Fail, What: err.Error()}
+	f := Finding{Level: Fail, What: err.Error(), Do: "omsync init mends what is missing of omsync's own, or says what stands in the way"}
 	var hinted *failure.Failure
-	if errors.As(err, &hinted) {
+	if errors.As(err, &hinted) && hinted.Hint != "" {
 		f.Do = hinted.Hint
 	}
 	return f
