@@ -157,7 +157,7 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	n.Journal, err = journal.Load(ctx, n.DB, cat, p)
 	switch {
 	case errors.Is(err, journal.ErrNone):
-		return failure.Hinted(fmt.Errorf("the database %s has no omsync tables", n.Database), "omsync --home %s init makes them", n.Home)
+		return n.noTables()
 	case err != nil:
 		return err
 	case n.Journal.Self != n.Node:
@@ -165,6 +165,15 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	}
 	n.Journal.Warn, n.Journal.KeepNone = l.Warn, n.Keep() < 0
 	return nil
+}
+
+// noTables is the error of a database that is no node. Where the home folder has keys, it may have been one.
+func (n *Node) noTables() error {
+	err := fmt.Errorf("the database %s has no omsync tables", n.Database)
+	if n.Keys == nil {
+		return failure.Hinted(err, "omsync --home %s init makes them", n.Home)
+	}
+	return failure.Hinted(err, "if the database is new: omsync --home %s init makes them; if it was put back from a backup without them, put back the whole backup, or go on as docs/recovery.md says; is the dsn right?", n.Home)
 }
 
 // Upgrade brings the tables of an earlier omsync, if there are any, to this one's form. The lock must be held.
