@@ -48,7 +48,6 @@ type Options struct {
 type exam struct {
 	*node.Node
 	Options
-	deep    bool
 	sizes   map[string]int64 // rows of the tables, about
 	skipped []string
 }
@@ -98,7 +97,7 @@ func checks() []check {
 
 // Examine runs all checks. A check that cannot be made has failed. The error is the context's.
 func Examine(ctx context.Context, n *node.Node, o Options) ([]Finding, error) {
-	x := &exam{Node: n, Options: o, deep: o.Deep}
+	x := &exam{Node: n, Options: o}
 	var out []Finding
 	for _, c := range checks() {
 		if o.Init && c.later {

@@ -84,11 +84,23 @@ func TestExamine(t *testing.T) {
 		{"names to log in", doctor.Fail, "users: admin (numbers 1 4)", user + "(4, '4-2', 'ADMIN', 1, '2020-01-01', 1, 'u-4')"},
 		{"triggers of the application", doctor.Warn, "a_trigger", "CREATE TRIGGER a_trigger BEFORE INSERT ON field FOR EACH ROW INSERT INTO location_tag (name, creator, date_created, uuid) VALUES ('a', 1, '2020-01-01', UUID())"},
 		{"tables", doctor.Warn, "a_table: ", "CREATE TABLE a_table (a INT) ENGINE=MyISAM"},
+		{"unknown tables", doctor.Warn, "a_module_bed", "CREATE TABLE a_module_bed (a_module_bed_id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB"},
 	} {
 		s.Exec(c.statement)
 		s.Reopen()
 		if f := examine(t, s)[c.check]; f.Level != c.level || !strings.Contains(f.What, c.says) || strings.Contains(f.What+f.Do, "secret") {
 			t.Errorf("%s: %+v, want %s %q", c.check, f, c.level, c.says)
+		}
+	}
+	// Mended, each is fine again.
+	s.Exec("UPDATE orders SET order_number = 'ORD-3' WHERE order_id = 3", "UPDATE patient_identifier SET identifier = uuid WHERE uuid IN ('i-8', 'i-9')", "UPDATE users SET username = 'other' WHERE user_id = 4",
+		"DROP TRIGGER a_trigger", "CREATE TRIGGER a_trigger BEFORE INSERT ON field FOR EACH ROW BEGIN IF @omsync_quiet IS NULL THEN INSERT INTO location_tag (name, creator, date_created, uuid) VALUES ('a', 1, '2020-01-01', UUID()); END IF; END",
+		"DROP TABLE a_table", "DROP TABLE a_module_bed")
+	s.Reopen()
+	mended := examine(t, s)
+	for _, check := range []string{"values that must be different", "names to log in", "triggers of the application", "tables", "unknown tables"} {
+		if f := mended[check]; f.Level != doctor.OK {
+			t.Errorf("%s is mended, and still: %+v", check, f)
 		}
 	}
 	s.Exec("DROP TRIGGER " + s.One("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'obs' AND event_manipulation = 'INSERT'"))

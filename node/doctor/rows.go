@@ -22,7 +22,7 @@ const (
 // some returns the rows of a table that are looked at: as FROM takes it.
 func (x *exam) some(t *schema.Table, columns []string) string {
 	limit := ""
-	if !x.deep {
+	if !x.Deep {
 		limit = fmt.Sprintf(" LIMIT %d", sampled)
 	}
 	return fmt.Sprintf("(SELECT %s FROM %s%s) a", strings.Join(columns, ", "), schema.Quote(t.Name), limit)
@@ -30,7 +30,7 @@ func (x *exam) some(t *schema.Table, columns []string) string {
 
 // seen says how much was looked at.
 func (x *exam) seen() string {
-	if x.deep {
+	if x.Deep {
 		return "in all rows"
 	}
 	return fmt.Sprintf("among the first %d rows of each table (--deep: all)", sampled)
@@ -187,7 +187,7 @@ func weak(ctx context.Context, x *exam) (Finding, error) {
 
 // large reports whether a table has more rows than a comparison of all of them is worth without --deep. The number is the server's estimate.
 func (x *exam) large(ctx context.Context, t *schema.Table) (bool, error) {
-	if x.deep {
+	if x.Deep {
 		return false, nil
 	}
 	if x.sizes == nil {
