@@ -138,7 +138,14 @@ func (o *homeBackupOptions) seal(cmd *cobra.Command) (func(io.Writer) (io.WriteC
 func writeBackup(file string, seal func(io.Writer) (io.WriteCloser, error), write func(io.Writer) (*backup.Written, error)) (said *backup.Written, err error) {
 	dir, name := filepath.Split(file)
 	temp := filepath.Join(dir, "."+name+".new")
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	err = os.Remove(temp) // of a run that was killed
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write the backup: %w", err)
 	}
