@@ -154,7 +154,7 @@ func (a *attempt) run(ctx context.Context, file io.ReaderAt, size int64) (*Repor
 		return nil, err
 	}
 	defer s.close()
-	if err := journal.Gate(ctx, s.conn, a.gate == gateShared, a.o.Wait); err != nil {
+	if err := journal.Gate(ctx, s.conn.Conn, a.gate == gateShared, a.o.Wait); err != nil {
 		return nil, err
 	}
 	report, err := a.transact(ctx, s, r)

@@ -106,7 +106,8 @@ func set[T comparable](list []T) map[T]bool {
 // had to wait for them. Each step hands to the next what it could not do.
 func (im *importer) bringIn(ctx context.Context, read func(context.Context) error) error {
 	for _, step := range []func() error{
-		func() error { return read(ctx) },                             // leaves deletions, where no rows followed them, and below what waits
+		func() error { return read(ctx) }, // leaves deletions, where no rows followed them, and below what waits
+		func() error { return im.writer.s.finish(ctx) },
 		func() error { return im.delete(ctx, reading) },               // leaves deferred deletions, as each delete while reading does
 		func() error { return im.checkDeletions() },                   // where no rows followed them
 		func() error { return im.writer.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
@@ -177,6 +178,13 @@ func (im *importer) readItems(ctx context.Context, first []any, r *batch.Reader)
 
 // readItem takes in one item. Deletions are held back until something else wants the database or the dictionary.
 func (im *importer) readItem(ctx context.Context, item any) error {
+	switch item.(type) {
+	case *batch.Rows, *batch.KeysItem:
+	default:
+		if err := im.writer.s.finish(ctx); err != nil {
+			return err
+		}
+	}
 	switch item.(type) {
 	case *batch.Rows, *batch.Records, *batch.ResetItem:
 		if err := im.delete(ctx, reading); err != nil {

@@ -48,6 +48,9 @@ func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
 	todo := map[*localTable][]uint32{}
 	for _, i := range keys {
 		e := v.keys.at(i)
+		if err := v.s.finishOf(ctx, e.root); err != nil {
+			return err
+		}
 		if e.state != unknown {
 			continue
 		}

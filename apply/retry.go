@@ -46,7 +46,7 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 		return nil, err
 	}
 	defer s.close()
-	if err := journal.Gate(ctx, s.conn, true, a.o.Wait); err != nil {
+	if err := journal.Gate(ctx, s.conn.Conn, true, a.o.Wait); err != nil {
 		return nil, err
 	}
 	l, err := readPeerLink(ctx, a.j, s, peer)

@@ -242,7 +242,7 @@ func (n *Node) Reconcile(ctx context.Context) error {
 func (n *Node) Exchange() *exchange.Node {
 	maxFile, _ := n.MaxFileSize() // the configuration is checked
 	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policies: n.policies(), Reindex: n.Hooks.Reindex,
-		MaxFile: maxFile, Horizon: n.Horizon(), Keep: n.Keep(), Quotas: n.Limits(), Wait: gateWait, Features: features.Present()}
+		MaxFile: maxFile, Horizon: n.Horizon(), Keep: n.Keep(), Quotas: n.Limits(), Wait: gateWait, ScopeRules: n.Scope.Rules, Features: features.Present()}
 }
 
 // policies returns what decides conflicts in each table.

@@ -85,6 +85,20 @@ var mutants = []mutant{
 	{"so is what was asked before the scope began", "want.go", "void = max(void, c.Since)", "_ = c", 0, "TestRequestFromBefore"},
 	{"a request waits for a person where that is asked", "want.go", "c.Approve && ", "false && ", 0, "TestApprove"},
 
+	{"whom an identifier means is asked for as by the key", "seek.go", "\t\tn.Request(p, owners, acked, ack, valid)\n", "\t\tn.enter(p, o, false)\n", 0, "TestIdentifyFromBefore"},
+	{"an identifier of several patients means nobody", "seek.go", "len(i.Owners) == 1:", "len(i.Owners) > 0:", 0, "TestIdentify"},
+	{"what has no key is not answered by another", "seek.go", "case i.Keyless:\n", "case false:\n", 0, "TestIdentify"},
+	{"a node asks its own parent for whom it does not know", "seek.go", "answer == Nobody && n.HasParent()", "false", 0, "TestIdentifyThroughTheMiddle"},
+	{"and answers with what it is answered", "seek.go", "case had.Answer != Passed:", "case true:", 500, ""},
+	{"a request stands until it is answered by other than that it went on", "seek.go", "return a > Passed }", "return a > Open }", 500, ""},
+	{"whom the parent found is asked for until it says that this node has the patient", "seek.go", "\t\t\tn.Ask(r.Owner)\n", "", 0, "TestIdentifyApproves"},
+	{"an answer is told until it is heard", "seek.go", "return r.At > base }", "return false }", 500, ""},
+	{"what was heard is not kept", "seek.go", "r.Answer.Ends() && !r.Told(acked)", "r.Answer.Ends() && false", 0, "TestIdentifyFromBefore"},
+	{"a child is told that a person is to answer", "seek.go", "\t\t\ta = Waits\n", "", 0, "TestIdentifyApproves"},
+	{"so where it asks by the key", "want.go", "\t\t\t\tn.waits(p, o, &room)\n", "\t\t\t\t_ = room\n", 0, "TestIdentifyApproves"},
+	{"a header asks for no more identifiers than it may", "seek.go", "identifiers[:min(len(identifiers), MaxSeeks)]", "identifiers", 0, "TestSeeksAreBounded"},
+	{"no more answers are kept for a child than may be", "seek.go", "r.Answer == NotAsked && room <= 0:", "false:", 0, "TestSeeksAreBounded"},
+
 	{"who stays when a scope begins has been seen since before", "set.go", "e.Since = max(c.Since, uint64(Always))", "e.Since = at", 0, "TestScopeThatBeginsOrEndsAsksUpwards"},
 	{"a scope that begins ends exceptions", "set.go", "n.endExceptions(p, func(o Owner) bool { return !stays[o] })", "", 0, "TestBeginEndsExceptions"},
 	{"who stays is asked for upwards", "set.go", "Told: at})\n\t\tn.Ask(o)", "Told: at})", 0, "TestScopeThatBeginsOrEndsAsksUpwards"},
@@ -100,8 +114,10 @@ var mutants = []mutant{
 	{"after its parent's restore a child says what it has purged", "want.go", "lacks = lacks || u.Done", "_ = u", 0, "TestPurge"},
 	{"a header asks for no more than it may", "want.go", "wants[:min(len(wants), MaxWants)]", "wants", 0, "TestRequestIsBounded"},
 	{"who is asked for is not purged", "purge.go", " && !n.Want(o)", "", 0, "TestPurge"},
-	{"a rule takes out only whom it brought", "set.go", "e.In() && e.Rule && !stays[o]", "e.In() && !stays[o]", 0, "TestRuleTakesOutWhomItBrought"},
-	{"a rule changes nothing for a child without a scope", "set.go", "if n.Child(p).All {\n\t\treturn c", "if false {\n\t\treturn c", 0, "TestRuleTakesOutWhomItBrought"},
+	{"a rule that was asked of some takes out none of the others", "rule.go", "range asked {", "range n.Entries(p) {", 0, "TestRuleOfSome"},
+	{"a rule that takes out most of those whom it brought waits for a person", "rule.go", "len(c.Leave) > fewLeave && 2*len(c.Leave) > brought", "false", 0, "TestRuleOfSome"},
+	{"a rule takes out only whom it brought", "rule.go", "e.In() && e.Rule && !stays[o]", "e.In() && !stays[o]", 0, "TestRuleTakesOutWhomItBrought"},
+	{"a rule changes nothing for a child without a scope", "rule.go", "if n.Child(p).All {\n\t\treturn c", "if false {\n\t\treturn c", 0, "TestRuleTakesOutWhomItBrought"},
 }
 
 // TestMutants proves that the simulation asks for the rules: with one taken out, some schedule fails, or where that is too rare,

@@ -15,7 +15,7 @@ import (
 
 // Changes reports whether there is anything that Flush writes.
 func (s *Store) Changes() bool {
-	if len(s.dirty)+len(s.wantsNew)+len(s.heldNew)+len(s.purgesNew)+len(s.log) > 0 || s.public != nil && len(s.public.dirty) > 0 {
+	if len(s.dirty)+len(s.wantsNew)+len(s.heldNew)+len(s.purgesNew)+len(s.log) > 0 || s.seeksChanged() || s.public != nil && len(s.public.dirty) > 0 {
 		return true
 	}
 	for _, m := range s.exceptions {
@@ -41,7 +41,7 @@ func (s *Store) Flush() error {
 		s.fails(errors.New("scopes: something changed where nothing may be written"))
 		return s.err
 	}
-	for _, write := range []func() error{s.flushPeers, s.flushEntries, s.flushMarks, s.flushUpwards, s.flushLog} {
+	for _, write := range []func() error{s.flushPeers, s.flushEntries, s.flushMarks, s.flushUpwards, s.flushSeeks, s.flushLog} {
 		if err := write(); err != nil {
 			s.fails(fmt.Errorf("keep whom a child may have: %w", err))
 			break
@@ -292,7 +292,7 @@ func (s *Store) dropOwners(table string, owners []scope.Owner) error {
 // Carry gives what is kept of a child to the same one under another number: it was removed and added anew, as after its machine was lost.
 func Carry(ctx context.Context, q sqldb.DB, from, to merge.Peer) error {
 	var statements []string
-	for _, table := range []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row"} {
+	for _, table := range []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_reply"} {
 		statements = append(statements, fmt.Sprintf("UPDATE %s SET peer_id = %d WHERE peer_id = %d", table, to, from))
 	}
 	if err := sqldb.Exec(ctx, q, statements...); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -25,12 +26,14 @@ const (
 
 // Events of the log.
 const (
-	entered = "entered"
-	left    = "left"
-	asked   = "asked"
-	refused = "refused"
-	began   = "began"
-	ended   = "ended"
+	entered  = "entered"
+	left     = "left"
+	asked    = "asked"
+	refused  = "refused"
+	began    = "began"
+	ended    = "ended"
+	searched = "searched" // a child was told that the patient is here
+	sought   = "sought"   // by an identifier
 )
 
 // event is what is to be noted.
@@ -39,7 +42,7 @@ type event struct {
 	owner scope.Owner
 	what  string
 	by    Cause
-	rule  string
+	text  string
 }
 
 func (s *Store) note(p merge.Peer, o scope.Owner, what string) {
@@ -74,17 +77,31 @@ func (s *Store) flushLog() error {
 		b = append(sqldb.Binary(b, e.what), ',')
 		b = append(sqldb.Binary(b, string(e.by)), ',')
 		b = append(sqldb.Binary(b, person), ',')
-		return fmt.Appendf(sqldb.Binary(b, journal.Cut(e.rule, 500)), ",%d,%d", s.epoch, now)
+		return fmt.Appendf(sqldb.Binary(b, journal.Cut(e.text, 500)), ",%d,%d", s.epoch, now)
 	})
 	s.log = nil
 	return err
+}
+
+// NoteSearch notes whom a child was told of that searched; nobody is noted too. It commits by itself.
+func NoteSearch(ctx context.Context, q sqldb.DB, p merge.Peer, found []scope.Owner, now time.Time) error {
+	if len(found) == 0 {
+		found = []scope.Owner{""}
+	}
+	for _, o := range found {
+		_, err := q.ExecContext(ctx, "INSERT INTO omsync_scope_log (peer_id, owner_key, event, cause, epoch, made_at) VALUES (?, ?, ?, ?, 0, ?)", uint32(p), string(o), searched, string(Request), now.UnixMicro())
+		if err != nil {
+			return fmt.Errorf("note a search: %w", err)
+		}
+	}
+	return nil
 }
 
 // A Logged is an event of the log.
 type Logged struct {
 	Peer   merge.Peer
 	Owner  scope.Owner // "": it is about the whole scope
-	Event  string      // entered, left, asked, refused; began or ended of a scope
+	Event  string      // entered, left, asked, refused; began or ended of a scope; sought: a child asked by an identifier, which Rule has, with the answer
 	Cause  Cause
 	Person string // whose word it was; empty: nobody's
 	Rule   string

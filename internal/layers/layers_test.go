@@ -56,9 +56,9 @@ var may = map[string][]string{
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
-	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "transport"},
 	// A node, and what a command asks of it.
-	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
+	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "features", "node/hook", "internal/durable", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
 		"node/preflight", "schema"},
@@ -72,7 +72,7 @@ var may = map[string][]string{
 	"node/status":  {"access", "conflicts", "exchange", "exchange/attempts", "features", "journal", "merge", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 
