@@ -158,10 +158,22 @@ func cloneQueries(other uint16, peer merge.Peer) (out []string) {
 		fmt.Sprintf("UPDATE omsync_conflict SET origin = %[1]d, peer_id = %[1]d", peer),
 		fmt.Sprintf("UPDATE omsync_resolution SET origin = %d", peer),
 		"DELETE FROM omsync_alias WHERE peer_id <> 0",
+		"DELETE FROM omsync_import",
 		"DELETE FROM omsync_epoch")
-	for _, t := range []string{"omsync_capture", "omsync_removed", "omsync_waiting", "omsync_rule", "omsync_report", "omsync_import", "omsync_unsent", "omsync_refused",
-		"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_scope_log", "omsync_public", "omsync_want", "omsync_held", "omsync_purge"} {
-		out = append(out, "DELETE FROM "+t)
+	for _, l := range layouts() {
+		if !clonesKeep(l.name) {
+			out = append(out, "DELETE FROM "+l.name)
+		}
 	}
 	return out
+}
+
+// clonesKeep reports whether a table is about the rows, and not about the work of the node that had it.
+func clonesKeep(table string) bool {
+	switch table {
+	case "omsync_node", "omsync_epoch", "omsync_table", "omsync_version", "omsync_tombstone", "omsync_deleted", "omsync_peer", "omsync_import", "omsync_alias", "omsync_conflict",
+		"omsync_resolution", "omsync_buried":
+		return true
+	}
+	return false
 }

@@ -67,7 +67,7 @@ var may = map[string][]string{
 	"node/clinic":  {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/tables":  {"access", "features", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
 	"node/uuids":   {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
-	"node/doctor": {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
+	"node/doctor":  {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/scoping": {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
 	"node/status":  {"access", "conflicts", "exchange", "exchange/attempts", "features", "journal", "merge", "node"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",

@@ -100,7 +100,7 @@ func judgeSilence(f *found, name string, state access.State, heard, now time.Tim
 	if !state.Exchanges() || now.Sub(heard) <= silence {
 		return
 	}
-	since := "never yet"
+	since := "yet"
 	if !heard.IsZero() {
 		since = "since " + heard.Local().Format("2006-01-02 15:04")
 	}

@@ -104,7 +104,7 @@ func TestJudge(t *testing.T) {
 		{"it has ended", func(f *found) { judgeCertificate(f, "c", ago(day), now) }, "fail the certificate c ended on "},
 		{"a peer that was heard of", func(f *found) { judgeSilence(f, "kisumu", access.Active, ago(13*day), now) }, "fine ->"},
 		{"one that fell silent", func(f *found) { judgeSilence(f, "kisumu", access.Active, ago(15*day), now) }, "warn nothing was heard of kisumu since "},
-		{"one that never spoke", func(f *found) { judgeSilence(f, "kisumu", access.Active, time.Time{}, now) }, "warn nothing was heard of kisumu never yet"},
+		{"one that never spoke", func(f *found) { judgeSilence(f, "kisumu", access.Active, time.Time{}, now) }, "warn nothing was heard of kisumu yet"},
 		{"one that is suspended", func(f *found) { judgeSilence(f, "kisumu", access.Suspended, time.Time{}, now) }, "fine ->"},
 		{"changes of today", func(f *found) { judgeBacklog(f, 10, ago(time.Hour), now) }, "fine ->"},
 		{"no changes", func(f *found) { judgeBacklog(f, 0, time.UnixMicro(0), now) }, "fine ->"},
