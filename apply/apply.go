@@ -206,7 +206,9 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 		if err := l.flushScopes(); err != nil {
 			return nil, err
 		}
-		l.recordImport()
+		if err := l.recordImport(ctx); err != nil {
+			return nil, err
+		}
 	}
 	report.Notes = l.notes.list
 	if err := l.flushScopes(); err != nil {

@@ -22,6 +22,7 @@ type scoping struct {
 	node  scope.Node
 	peer  merge.Peer
 	child bool // the sender is one
+	staff bool // the sender may send users, so that it can know who is public
 
 	late []lateRow // rows that are looked at again once all is in
 }
@@ -52,7 +53,9 @@ func (l *peerLink) openScopes(ctx context.Context) error {
 		return err
 	}
 	if store.HasOwners() {
-		l.scopes = &scoping{store: store, node: store.Node(), peer: l.peer.ID, child: l.peer.Role == access.Child}
+		child := l.peer.Role == access.Child
+		staff := !child || slices.ContainsFunc(l.j.Replicated(), func(t *schema.Table) bool { return store.Kind(t) == scope.Staff && l.j.On(t, l.peer).Takes() })
+		l.scopes = &scoping{store: store, node: store.Node(), peer: l.peer.ID, child: child, staff: staff}
 	}
 	return nil
 }
@@ -84,7 +87,7 @@ func (im *importer) look(ctx context.Context, w *block) error {
 		return nil
 	}
 	said := -1
-	if s.store.IsBase(w.l.Table) { // of no other rows does anybody say that all may have them
+	if s.staff && s.store.IsBase(w.l.Table) { // of no other rows does anybody say that all may have them
 		said = w.public()
 	}
 	if err := w.requireSealedPlaces(s, kind); err != nil {

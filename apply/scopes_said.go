@@ -3,7 +3,9 @@ package apply
 import (
 	"errors"
 	"io"
+	"slices"
 
+	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -25,10 +27,18 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 			said = &batch.ScopeItem{}
 		}
 		if len(said.Wants)+len(said.Seeks) > 0 || s.store.Replied() {
+			wants := l.ownersHere(said.Wants)
+			s.store.Know(wants)
 			s.store.By(scopes.Request, "")
-			s.node.Request(s.peer, l.ownersHere(said.Wants), l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
-			s.node.Identify(s.peer, said.Seeks, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
-			s.store.By(scopes.Import, "")
+			defer s.store.By(scopes.Import, "")
+			n := 0
+			for _, o := range slices.Concat(s.node.Request(s.peer, wants, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid),
+				s.node.Identify(s.peer, said.Seeks, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)) {
+				n += 1 + len(o)/longKey
+			}
+			if err := l.meter.use(access.Requests, n); err != nil {
+				return err
+			}
 		}
 	case d.Rejoin != nil && s.node.Rejoin(d.Rejoin.Position.Epoch):
 		l.notes.add("%s was restored to before this node deleted what it had of patients who left its scope: add it again as a peer, so that it sends all anew", l.peer.Name)

@@ -106,8 +106,8 @@ func (n Node) Seeks() []string {
 
 // Identify takes from a child's header whom it asks for by identifiers; the rest is as for [Node.Request]. Whom an identifier names here is admitted,
 // or waits for a person; what it names nobody by goes to this node's own parent, if there is one. What the child is answered it has not heard
-// is not looked for again.
-func (n Node) Identify(p merge.Peer, identifiers []string, acked, ack uint64, valid bool) {
+// is not looked for again. It returns of whom something is kept that was not before, as Request does.
+func (n Node) Identify(p merge.Peer, identifiers []string, acked, ack uint64, valid bool) (kept []Owner) {
 	room := MaxReplies
 	for _, i := range n.Replies(p) {
 		if r := n.Reply(p, i); r.Answer.Ends() && !r.Told(acked) {
@@ -134,16 +134,17 @@ func (n Node) Identify(p merge.Peer, identifiers []string, acked, ack uint64, va
 			}
 			answer = Passed
 		}
-		n.answer(p, i, answer, found.Owners, acked, ack, valid)
+		kept = append(kept, n.answer(p, i, answer, found.Owners, acked, ack, valid)...)
 	}
+	return kept
 }
 
 // answer keeps what a child is answered, and does it.
-func (n Node) answer(p merge.Peer, identifier string, a Answer, owners []Owner, acked, ack uint64, valid bool) {
+func (n Node) answer(p merge.Peer, identifier string, a Answer, owners []Owner, acked, ack uint64, valid bool) (kept []Owner) {
 	var o Owner
 	if a == Found {
 		o = owners[0]
-		n.Request(p, owners, acked, ack, valid)
+		kept = n.Request(p, owners, acked, ack, valid)
 		if e := n.Entry(p, o); e.Asked {
 			a = Waits
 		}
@@ -151,6 +152,7 @@ func (n Node) answer(p merge.Peer, identifier string, a Answer, owners []Owner, 
 	if r := n.Reply(p, identifier); r.Answer != a || r.Owner != o {
 		n.SetReply(p, identifier, Reply{a, o, n.Epoch()})
 	}
+	return kept
 }
 
 // waits notes, where there is room, that a child is told that a person is to answer what it asks.

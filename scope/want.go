@@ -33,10 +33,12 @@ func (n Node) answered(o Owner) bool {
 func (n Node) Asks() []Owner {
 	var asks []Owner
 	for _, o := range n.Wants() {
-		switch {
-		case n.answered(o):
+		if len(asks) == MaxWants {
+			break
+		}
+		if n.answered(o) {
 			n.SetWant(o, false)
-		case len(asks) < MaxWants:
+		} else {
 			asks = append(asks, o)
 		}
 	}
@@ -111,7 +113,10 @@ func (n Node) Rejoin(common uint64) (lacks bool) {
 // Request takes what a header from a child asks for. acked is the epoch of this node's that the child has acknowledged on the link, ack the
 // one that the header says, valid whether that counts (see merge.Decision). What a child asked before it knew that the owner
 // had left, that a person had refused, or that it had got a scope, is void: an old file must not bring back who left.
-func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool) {
+//
+// It returns those of whom this node keeps something that it did not keep before, whether they are anybody's keys or not: what a child may make
+// it keep is bounded (see access.Requests).
+func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool) (kept []Owner) {
 	c, room := n.Child(p), -1
 	for _, o := range wants[:min(len(wants), MaxWants)] {
 		e := n.Entry(p, o)
@@ -126,11 +131,16 @@ func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool
 				e.Asked = true
 				n.SetEntry(p, o, e)
 				n.waits(p, o, &room)
+				kept = append(kept, o)
 			}
 		default:
+			if !c.All && !e.In() || c.All && n.HasParent() && !n.Want(o) && !n.answered(o) {
+				kept = append(kept, o)
+			}
 			n.Admit(p, o, acked)
 		}
 	}
+	return kept
 }
 
 // Deny refuses what a child asks. It takes an epoch, and the child's next header says so. It reports whether the child had asked.

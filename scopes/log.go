@@ -65,7 +65,17 @@ func (s *Store) noteChange(p merge.Peer, o scope.Owner, had, now scope.Entry) {
 	}
 }
 
+// MaxLogged is how many events the log has, or somewhat more: the oldest go first. A child adds to it by requests, of which its quota says how many it
+// has, and by rows.
+const MaxLogged = 2_000_000
+
+// forgetAtOnce is how many old events one transaction deletes at most.
+const forgetAtOnce = 10_000
+
 func (s *Store) flushLog() error {
+	if len(s.log) == 0 {
+		return nil
+	}
 	now := s.j.Now().UnixMicro()
 	err := s.rows("INSERT INTO omsync_scope_log (peer_id, owner_key, event, cause, person, text, epoch, made_at) VALUES ", "", len(s.log), func(b []byte, i int) []byte {
 		e := s.log[i]
@@ -80,7 +90,26 @@ func (s *Store) flushLog() error {
 		return fmt.Appendf(sqldb.Binary(b, journal.Cut(e.text, 500)), ",%d,%d", s.epoch, now)
 	})
 	s.log = nil
-	return err
+	if err != nil {
+		return err
+	}
+	return ForgetLogged(s.ctx, s.o.Write, MaxLogged)
+}
+
+// ForgetLogged deletes the oldest events of the log that are more than keep, some at a time.
+func ForgetLogged(ctx context.Context, q sqldb.DB, keep uint64) error {
+	last := uint64(0)
+	err := sqldb.Each(ctx, q, "SELECT MAX(id) FROM omsync_scope_log", func(r []sql.RawBytes) error {
+		last = sqldb.Uint(r[0])
+		return nil
+	})
+	if err == nil && last > keep {
+		err = sqldb.Exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_scope_log WHERE id <= %d ORDER BY id LIMIT %d", last-keep, forgetAtOnce))
+	}
+	if err != nil {
+		return fmt.Errorf("forget old events of the log of scopes: %w", err)
+	}
+	return nil
 }
 
 // NoteSearch notes whom a child was told of that searched; nobody is noted too. It commits by itself.

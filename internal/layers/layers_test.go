@@ -61,7 +61,7 @@ var may = map[string][]string{
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "features", "node/hook", "internal/durable", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
-		"node/preflight", "schema"},
+		"node/preflight", "schema", "scopes"},
 	"node/backup":     {"internal/durable", "internal/failure", "keys", "node/config"},
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic":  {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},

@@ -32,6 +32,7 @@ func Settings() []Setting {
 		{"quota.histories", "1000", "how many earlier histories its headers may list"},
 		{"quota.restores", "100", "how often it may begin anew, so that its rows go to all others again"},
 		{"quota.new_histories", "10", "how often a header of its may make this node begin a new history"},
+		{"quota.requests", "500000", "how many patients it may ask for that it did not have"},
 		{"user_secrets_to_children", "", "the roles of users whose passwords and secret questions go to children, or all; without it nobody's do"},
 		{"link.url", "", "a way to exchange files: https://HOST:PORT, usb:/PATH, folder:/PATH or s3://BUCKET/PREFIX?endpoint=https://HOST"},
 		{"link.peer", "", "of a server: the node that it is"},
