@@ -41,7 +41,7 @@ func (s *scripted) copyDB(ts *testscript.TestScript, neg bool, args []string) {
 	if bare || apart {
 		return
 	}
-	for _, trigger := range column(ts, old, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()") {
+	for _, trigger := range column(ts, old, "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE()") {
 		rows, err := old.Query("SHOW CREATE TRIGGER `" + trigger + "`")
 		ts.Check(err)
 		columns, err := rows.Columns()

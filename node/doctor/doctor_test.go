@@ -103,7 +103,7 @@ func TestExamine(t *testing.T) {
 			t.Errorf("%s is mended, and still: %+v", check, f)
 		}
 	}
-	s.Exec("DROP TRIGGER " + s.One("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'obs' AND event_manipulation = 'INSERT'"))
+	s.Exec("DROP TRIGGER " + s.One("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'obs' AND event_manipulation = 'INSERT'"))
 	if f := examine(t, s)["triggers"]; f.Level != doctor.Fail || !strings.Contains(f.What, "obs") {
 		t.Errorf("%+v", f)
 	}

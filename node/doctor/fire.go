@@ -162,7 +162,7 @@ func changeable(t *schema.Table) (*schema.Column, string) {
 // ownTriggers names the tables, in small letters, with triggers of the application.
 func ownTriggers(ctx context.Context, x *exam) (map[string]bool, error) {
 	out := map[string]bool{}
-	err := sqldb.Each(ctx, x.DB, "SELECT event_object_table FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND trigger_name NOT LIKE 'omsync\\_%'", func(r []sql.RawBytes) error {
+	err := sqldb.Each(ctx, x.DB, "SELECT event_object_table FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND trigger_name NOT LIKE 'omsync\\_%'", func(r []sql.RawBytes) error {
 		out[strings.ToLower(string(r[0]))] = true
 		return nil
 	})

@@ -49,7 +49,7 @@ func TestTriggersAtWork(t *testing.T) {
 	}
 	// Triggers of the same names that note nothing.
 	for _, event := range []string{"INSERT", "UPDATE", "DELETE"} {
-		name := s.One("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'visit' AND event_manipulation = '" + event + "' AND action_timing = 'AFTER'")
+		name := s.One("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'visit' AND event_manipulation = '" + event + "' AND action_timing = 'AFTER'")
 		s.Exec("DROP TRIGGER "+name, "CREATE TRIGGER "+name+" AFTER "+event+" ON visit FOR EACH ROW SET @omsync_quiet = @omsync_quiet")
 		if f := examine(t, s)["triggers at work"]; f.Level != doctor.Fail || !strings.Contains(f.What, "visit: the trigger for "+event+" notes nothing") || !strings.Contains(f.Do, "omsync init") {
 			t.Errorf("%s: %+v", event, f)

@@ -104,7 +104,7 @@ func TestFindAndMend(t *testing.T) {
 			func() { at = at.Add(5 * 24 * time.Hour) }, func() { s.Seal() }},
 		{"triggers", doctor.Fail, "visit", "omsync init",
 			func() {
-				s.Exec("DROP TRIGGER " + s.One("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'visit' AND event_manipulation = 'INSERT'"))
+				s.Exec("DROP TRIGGER " + s.One("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'visit' AND event_manipulation = 'INSERT'"))
 			}, func() { s.Follow() }},
 		{"backup of the home folder", doctor.Warn, "there is none", "omsync home backup",
 			func() {}, func() { check(t, backup.SaveRecord(n.Config, at)) }},
