@@ -31,6 +31,7 @@ type plan struct {
 	silent      bool             // nothing but a header goes: see merge.Link.ListensFirst
 	aliases     *journal.Aliases // the peer's keys
 	match       bool             // the file is for matching, and holds only these columns
+	proof       proof            // it is a digest of rows, or rows are compared with one
 	only        map[*schema.Table][]*schema.Column
 	left        leftOut          // what no batch takes
 	told        *batch.RulesItem // how tables may go, for a peer that has not heard it; nil: it has, or is not told
@@ -59,6 +60,7 @@ type table struct {
 	lost     bool                   // the peer has nothing of the table, or has lost it
 	staff    *staff                 // rows that go although the table goes up only; nil: there are none
 	knows    merge.Peer             // the peer, which has what came from it; nobody, if it has lost the table
+	picks    func(merge.Row) bool   // of a digest, which rows are compared; nil: it is none
 }
 
 // base is the epoch from which on the peer lacks what there is of the table.
@@ -191,7 +193,7 @@ func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 	if p.match || out.lost && out.rules.SendsBack() { // matching compares what came from the peer too
 		out.knows = merge.NoPeer
 	}
-	excluded := out.rules.SendsNot()
+	excluded := p.excluded(out.rules)
 	var mask merge.MaskBuilder
 	mask.Add(merge.Existence)
 	for _, c := range p.j.Columns(t) {
@@ -251,7 +253,10 @@ func (p *plan) header(head merge.Header) *batch.Header {
 			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())
 		}
 	}
-	if p.match {
+	switch {
+	case p.proof == proves:
+		h.Resent, h.Requests = nil, []string{batch.DigestNeed}
+	case p.match:
 		h.Resent, h.Requests = nil, []string{batch.MatchNeed}
 	}
 	return h

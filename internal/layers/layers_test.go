@@ -13,7 +13,7 @@ const module = "github.com/omsync/omsync/"
 // common stands below both, and they meet in exchange. Only a command sees all.
 var may = map[string][]string{
 	// Formats, rules and means.
-	"batch": nil, "features": nil, "match": nil, "merge": nil,
+	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil,
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
@@ -48,7 +48,7 @@ var may = map[string][]string{
 	"capture/rowkey":  {"internal/sqldb", "journal", "schema"},
 	"scopes":          {"access", "capture/rowkey", "internal/sqldb", "journal", "merge", "owners", "schema", "scope"},
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema", "scope", "scopes"},
-	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
+	"export": {"access", "batch", "capture", "capture/rowkey", "digest", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"owners", "schema", "scope", "scopes"},
 	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
 	"undo":      {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
