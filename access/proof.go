@@ -30,3 +30,21 @@ func (r Rules) Checks(row merge.Row) bool {
 func (r Rules) ProvesNot() merge.Mask {
 	return r.SendsNot().Or(r.Withholds()).Or(r.table.InsertOnly)
 }
+
+// Decides returns who decides what a row is that differs though both ends have the same versions of it. What only flows one way is its
+// sender's; of the rest, what a child may not change is the parent's.
+func (r Rules) Decides(row merge.Row) merge.Authority {
+	parents, childs := merge.DecidedHere, merge.DecidedThere
+	if r.up {
+		parents, childs = childs, parents
+	}
+	switch d := r.table.Direction; {
+	case d == Down:
+		return parents
+	case d == Up:
+		return childs
+	case d.adds() && r.up && row.WasAddedBy(r.peer), d.adds() && !r.up && !r.peers(row.AddedBy(), row.AddedAs()):
+		return parents
+	}
+	return merge.DecidedByHolder
+}

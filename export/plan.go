@@ -26,6 +26,7 @@ type plan struct {
 	features    features.Known // what this program reads and writes
 	manyColumns bool           // the peer reads batch.ManyColumns
 	resent      []uint64       // epochs that only send again, those of owed tables too
+	mending     []uint64       // epochs in which rows were claimed, as far as there is room for them
 	tables      []*table       // those whose rows go, referred ones first
 	known       map[*schema.Table]*table
 	silent      bool             // nothing but a header goes: see merge.Link.ListensFirst
@@ -124,6 +125,12 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	p.manyColumns = slices.Contains(p.needed().Writable(p.peer.Heard).Names(), features.ManyColumns)
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
 		return nil, err
+	}
+	if p.mending, err = journal.MendingEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
+		return nil, err
+	}
+	if n := len(p.mending); n > batch.MaxMends {
+		p.mending = p.mending[n-batch.MaxMends:]
 	}
 	if err := p.addTables(ctx, o); err != nil {
 		return nil, err
@@ -248,6 +255,9 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
+	for _, e := range p.mending {
+		h.Requests = append(h.Requests, batch.Mends(e))
+	}
 	for _, c := range p.waits { // the peer is told as far as there is room
 		if len(h.Requests) < batch.MaxTables {
 			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())

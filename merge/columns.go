@@ -120,10 +120,11 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	if s.unseen {
 		since = OutOfSight
 	}
-	conflict := !equal && news && !im.seenBySender(local, s.ack, since, in.Stamp)
+	mends := im.mends(in.Epoch)
+	conflict := !equal && news && (mends || !im.seenBySender(local, s.ack, since, in.Stamp))
 	policy := s.policy
 	alone, resent := s.in.sendersAlone(), s.missed || im.resent(in.Epoch)
-	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
+	if resent || !alone && (mends || im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
 		policy = Newest
 	}
 	chosen := choose(policy, local.Stamp, in.Stamp, equal, conflict, later, im.FromParent)

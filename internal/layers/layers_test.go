@@ -51,12 +51,13 @@ var may = map[string][]string{
 	"export": {"access", "batch", "capture", "capture/rowkey", "digest", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"owners", "schema", "scope", "scopes"},
 	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
+	"verify":    {"access", "capture/rowkey", "digest", "export", "internal/sqldb", "journal", "merge", "schema", "undo"},
 	"undo":      {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
 	"conflicts": {"access", "capture/rowkey", "conflicts/rules", "internal/sqldb", "journal", "merge", "schema", "undo"},
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
-	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
