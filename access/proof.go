@@ -2,33 +2,37 @@ package access
 
 import "github.com/omsync/omsync/merge"
 
-// Proves reports whether a digest of this node's rows for the peer has a row: the peer is to hold it as it is here. A child's digest has what it
-// added itself, or all where every row goes up; what only flows down it leaves to its parent's.
-func (r Rules) Proves(row merge.Row) bool {
-	switch {
-	case r.going() == nothing:
+// Compared reports whether anything of the table is to be the same at both ends of the link.
+func (r Rules) Compared() bool { return r.table.Direction != None }
+
+// Compares reports whether a row here is one that both ends of the link are to hold, whichever may send it: a digest for the peer has it, and
+// is compared with it. Of a table that only goes up that is what the child added, of one where children do not see each other's rows what
+// goes to the child, and else every row.
+func (r Rules) Compares(row merge.Row) bool {
+	switch d := r.table.Direction; {
+	case d == None:
 		return false
-	case r.up && r.table.Direction != Both:
-		return !row.WasAddedBy(r.peer)
+	case d == Up && r.up:
+		return !row.WasAddedBy(r.peer) // which are staff of the parent's
+	case d == Up:
+		return r.peers(row.AddedBy(), row.AddedAs())
+	case r.up:
+		return true
 	}
 	return r.SendsRow(row, false)
 }
 
-// Checks reports whether a row here is one that a digest of the peer's must have. It is [Rules.Proves] at the other end of the link.
-func (r Rules) Checks(row merge.Row) bool {
-	switch {
-	case r.coming() == nothing:
-		return false
-	case r.up || r.table.Direction == Both:
-		return true
+// ComparesNot returns the columns that may differ: what does not go every way that rows of the table do, or not with every row, and what goes
+// with new rows alone.
+func (r Rules) ComparesNot() merge.Mask {
+	out := r.table.InsertOnly.Or(r.table.Secret)
+	if r.table.Direction.goesDown() > nothing {
+		out = out.Or(r.table.ExcludedDown)
 	}
-	return r.peers(row.AddedBy(), row.AddedAs())
-}
-
-// ProvesNot returns the columns that no digest for the peer has: what does not go there, or not with every row, and what goes with new rows
-// alone.
-func (r Rules) ProvesNot() merge.Mask {
-	return r.SendsNot().Or(r.Withholds()).Or(r.table.InsertOnly)
+	if r.table.Direction.goesUp() > nothing {
+		out = out.Or(r.table.ExcludedUp)
+	}
+	return out
 }
 
 // Decides returns who decides what a row is that differs though both ends have the same versions of it. What only flows one way is its

@@ -109,12 +109,12 @@ func (c *comparer) addTable(p *plan, number int, said digest.Table) {
 	switch {
 	case len(missing) > 0:
 		c.out.Left[said.Name] = fmt.Sprintf("%s is not here", missing[0])
-	case !rules.Takes():
-		c.out.Left[said.Name] = "nothing of it is taken from there"
+	case !rules.Compared():
+		c.out.Left[said.Name] = "nothing of it goes between the two"
 	case p.known[t].picks != nil:
 		c.out.Left[said.Name] = "it is in the digest twice"
 	default:
-		p.addProof(t, columns, true, rules.Checks)
+		p.addProof(t, columns, true, rules.Compares)
 		c.numbers[p.known[t]] = number
 	}
 }
@@ -130,13 +130,14 @@ func (c *comparer) run(ctx context.Context, dir string, progress func(rows, tota
 				progress(c.rows, 0)
 			}
 			var flags byte
+			sends := t.rules.SendsRow(s.known, false) // otherwise what was changed here stays here
 			switch {
 			case c.there.InFlight(s.id):
 				return nil
-			case s.known.AddedSince(c.ack, c.peer.ID):
+			case sends && s.known.AddedSince(c.ack, c.peer.ID):
 				c.out.NewHere++
 				return c.spill.add(spilled{s.id, 0, i, s.local, isFlying})
-			case s.known.NewerThan(c.ack, c.peer.ID) || s.known.CameSince(c.late, c.peer.ID):
+			case sends && s.known.NewerThan(c.ack, c.peer.ID) || s.known.CameSince(c.late, c.peer.ID):
 				flags = isFlying
 			}
 			c.sum.Add(s.id, s.content)
@@ -220,7 +221,7 @@ func (c *comparer) nameRows(ctx context.Context, t *table, ids []digest.Row, her
 		switch {
 		case waits || c.there.WaitsThere(id):
 			d.State = Waits
-		case s.flags&isFlying != 0 || !is && d.Known.Known && (d.Known.NewerThan(c.ack, c.peer.ID) || c.late != 0 && d.Known.Dead.From == c.peer.ID && d.Known.Dead.Epoch >= c.late):
+		case s.flags&isFlying != 0 || !is && d.Known.Known && (t.rules.SendsDeletion(d.Known.Dead) && d.Known.NewerThan(c.ack, c.peer.ID) || c.late != 0 && d.Known.Dead.From == c.peer.ID && d.Known.Dead.Epoch >= c.late):
 			d.State = Flies
 		}
 		c.out.Differences = append(c.out.Differences, d)

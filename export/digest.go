@@ -61,14 +61,14 @@ func writeDigest(ctx context.Context, j *journal.Journal, peer string, d DigestO
 			continue // of what is owed, nothing is with the peer for sure
 		}
 		rules := j.On(t, p.peer)
-		columns, skip := []*schema.Column{}, rules.ProvesNot()
+		columns, skip := []*schema.Column{}, rules.ComparesNot()
 		entry := digest.Table{Name: t.Name, Columns: []string{}}
 		for _, c := range j.Columns(t) {
 			if !skip.Has(j.Tables[t.Name].Bit(c.Name)) && !without(d.Without, t.Name, c.Name) {
 				columns, entry.Columns = append(columns, c), append(entry.Columns, c.Name)
 			}
 		}
-		if p.addProof(t, columns, rules.Sends() && !rules.SendsBack(), rules.Proves) {
+		if p.addProof(t, columns, rules.Compared(), rules.Compares) {
 			tables = append(tables, entry)
 		}
 	}
@@ -280,7 +280,7 @@ func (x *prover) prove(ctx context.Context, progress func(rows, total int64)) er
 	for number, t := range x.tables {
 		news := refused[t.meta.ID]
 		err := x.each(ctx, t, number, func(s seen) error {
-			if s.known.NewerThan(acked, x.peer.ID) || news[s.local] != 0 {
+			if t.rules.SendsRow(s.known, false) && s.known.NewerThan(acked, x.peer.ID) || news[s.local] != 0 {
 				flight = append(flight, s.id)
 			} else {
 				x.sum.Add(s.id, s.content)
@@ -322,7 +322,7 @@ func (x *prover) flyingDeletions(ctx context.Context, t *table, number int, sinc
 	for some := range chunksOfKeys(x.snap.Sealed(t.Table).Tombstones(dead)) {
 		var keys []string
 		for _, d := range some {
-			if keyFits(t.Table, d.Key) {
+			if t.rules.SendsDeletion(d.Version) && keyFits(t.Table, d.Key) {
 				keys = append(keys, d.Key)
 			}
 		}
