@@ -69,3 +69,6 @@ func (m Stamper) Claim(prev, dead Row, columns Mask, at int64) Row {
 	}
 	return m.Touch(prev)
 }
+
+// MadeHere reports whether the latest version of a live row was made at this node.
+func MadeHere(r Row) bool { return r.Known && r.Alive && r.latest().From == 0 }
