@@ -33,6 +33,9 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	known := local.mask()
 	for _, g := range in.Groups { // what has no version here is below every stamp
 		s.groups = append(s.groups, Group{g.Without(known), im.received(g.Sent)})
+		if lost := g.Without(known).Columns().Without(c.Equal); im.mends(g.Epoch) && im.isNews(g.Epoch) && !lost.IsEmpty() {
+			s.conflicts = append(s.conflicts, Conflict{Mask: lost, Loser: Stamp{Author: im.Self}, Winner: g.Stamp}) // capture never saw what is here
+		}
 	}
 	s.write = s.write.Or(comes.Without(known).Columns().Without(c.Equal))
 	added(s.groups, im.adder(local, &in))
