@@ -219,7 +219,7 @@ func TestDriftSchedules(t *testing.T) {
 				written = written || before[0][id] == value || before[1][id] == value
 			}
 			if written && !kept {
-				t.Fatalf("seed %d, keep %v: %q is lost without a record\n%v\n%v\n%v %v\n%+v\n%+v\n%v", seed, keep, value, before, order, ends[0].values, ends[1].values, ends[0].rows, ends[1].rows, flows)
+				t.Fatalf("seed %d, keep %v: %q is lost without a record", seed, keep, value)
 			}
 		}
 	}
