@@ -116,28 +116,10 @@ func settledSnapshot(ctx context.Context, j *journal.Journal, peer string, o Opt
 func proofPlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, what proof, o Options) (*plan, error) {
 	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}, match: true, proof: what,
 		only: map[*schema.Table][]*schema.Column{}}
-	var unread error
-	var err error
-	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
+	if _, err := p.meet(ctx, peer, merge.ExportRequest{Full: true}); err != nil {
 		return nil, err
-	}
-	if p.peer, err = journal.PeerByName(ctx, snap, peer, false); err != nil {
-		return nil, err
-	}
-	if p.peer == nil {
-		return nil, errors.New("no peer of that name: see omsync peer list")
-	}
-	p.head, _ = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: true})
-	if unread != nil {
-		return nil, unread
 	}
 	p.head.Last = true
-	if p.head.Upto, err = snap.Last(ctx); err != nil {
-		return nil, err
-	}
-	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
-		return nil, err
-	}
 	silent, err := p.readScopes(ctx)
 	if err != nil {
 		return nil, err

@@ -86,26 +86,8 @@ func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
 	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
-	var unread error
-	var err error
-	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
-		return nil, err
-	}
-	if p.peer, err = journal.PeerByName(ctx, snap, peer, false); err != nil {
-		return nil, err
-	}
-	if p.peer == nil {
-		return nil, errors.New("no peer of that name: see omsync peer list")
-	}
-	var full bool
-	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
-	if unread != nil {
-		return nil, unread
-	}
-	if p.head.Upto, err = snap.Last(ctx); err != nil {
-		return nil, err
-	}
-	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
+	full, err := p.meet(ctx, peer, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
+	if err != nil {
 		return nil, err
 	}
 	silent, err := p.readScopes(ctx)
@@ -144,6 +126,29 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	p.resent = slices.Compact(p.resent)
 	p.told = p.rulesToTell()
 	return p, p.findUnsent(ctx)
+}
+
+// meet reads who the peer is and what is known of it, and plans the header. full: it is one of a full load.
+func (p *plan) meet(ctx context.Context, peer string, want merge.ExportRequest) (full bool, err error) {
+	var unread error
+	if _, p.history, err = journal.LoadHistory(ctx, p.snap, &unread); err != nil {
+		return false, err
+	}
+	if p.peer, err = journal.PeerByName(ctx, p.snap, peer, false); err != nil {
+		return false, err
+	}
+	if p.peer == nil {
+		return false, errors.New("no peer of that name: see omsync peer list")
+	}
+	p.head, full = merge.PlanExport(p.history, &p.peer.Link, want)
+	if unread != nil {
+		return false, unread
+	}
+	if p.head.Upto, err = p.snap.Last(ctx); err != nil {
+		return false, err
+	}
+	p.aliases, err = journal.LoadAliases(ctx, p.snap, p.peer.ID)
+	return full, err
 }
 
 // addTables settles what goes of each table.

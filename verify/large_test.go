@@ -14,7 +14,7 @@ import (
 )
 
 // TestLarge measures a digest and a comparison beside reading the tables, with 100 manipulations behind omsync's back, and mends them.
-// OMSYNC_VERIFY_PATIENTS says how many patients there are, of 41 rows each; without it the test is left out.
+// OMSYNC_VERIFY_PATIENTS says how many patients there are, of some 22 rows each; without it the test is left out.
 func TestLarge(t *testing.T) {
 	patients, err := strconv.Atoi(os.Getenv("OMSYNC_VERIFY_PATIENTS"))
 	if err != nil {

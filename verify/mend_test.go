@@ -110,6 +110,7 @@ func manipulate(r *rand.Rand, s *sites.Site, n int) {
 // gone at one; and each value that another took the place of is recorded, or its row kept.
 func TestMendsManipulations(t *testing.T) {
 	hub, clinic := pair(t, 12)
+	clean(t, hub, clinic)
 	runs := 1
 	if n, err := strconv.Atoi(os.Getenv("OMSYNC_SCHEDULES")); err == nil {
 		runs = n
