@@ -13,6 +13,7 @@ const (
 	Histories     Quota = "histories"      // earlier histories that its headers list
 	Restores      Quota = "restores"       // times that it began anew, with a new history or a new link, so that its rows went to all others again
 	NewHistories  Quota = "new_histories"  // times that a header of its made this node begin a new history
+	Requests      Quota = "requests"       // owners that it asked for and did not have: each is kept, whether there is such an owner or not
 )
 
 // quotas returns the default limits and what each is called in messages. Each is above what an honest child uses in ten years; a child that
@@ -26,6 +27,7 @@ func quotas() []quotaDefault {
 		{Histories, 1000, "earlier histories in its headers"},            // two for each restore: 50 a year
 		{Restores, 100, "times that it began anew"},                      // ten a year; and ten children that use up all their new histories do not use up this
 		{NewHistories, 10, "new histories that it made this node begin"}, // each a restore of this node that this child was the first to notice
+		{Requests, 500_000, "requests for patients"},                     // 137 a day; a node in the middle asks for each patient that is registered below it
 	}
 }
 

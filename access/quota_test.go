@@ -15,7 +15,7 @@ import (
 func TestQuotas(t *testing.T) {
 	limits := access.DefaultLimits()
 	all := access.AllQuotas()
-	if len(all) != 7 || len(limits) != len(all) {
+	if len(all) != 8 || len(limits) != len(all) {
 		t.Fatalf("%d quotas, %d limits", len(all), len(limits))
 	}
 	for _, q := range all {

@@ -154,7 +154,7 @@ func (a *attempt) run(ctx context.Context, file io.ReaderAt, size int64) (*Repor
 		return nil, err
 	}
 	defer s.close()
-	if err := journal.Gate(ctx, s.conn, a.gate == gateShared, a.o.Wait); err != nil {
+	if err := journal.Gate(ctx, s.conn.Conn, a.gate == gateShared, a.o.Wait); err != nil {
 		return nil, err
 	}
 	report, err := a.transact(ctx, s, r)
@@ -206,7 +206,9 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 		if err := l.flushScopes(); err != nil {
 			return nil, err
 		}
-		l.recordImport()
+		if err := l.recordImport(ctx); err != nil {
+			return nil, err
+		}
 	}
 	report.Notes = l.notes.list
 	if err := l.flushScopes(); err != nil {

@@ -19,6 +19,13 @@ type bulk struct {
 	literal  func(b []byte, r *row) []byte
 	tail     []byte
 	inserted func(rows []*row, firstID int64) error // nil of an update
+	alone    bool                                   // each statement is waited for
+}
+
+// mayRunOn reports whether the server may work on the INSERT while the next rows are prepared: into a table that was empty, where nothing is
+// looked up.
+func (k *bulk) mayRunOn() bool {
+	return k.inserted != nil && k.phase == reading && k.l.emptyAtStart && !k.l.collides && !k.alone
 }
 
 // maxBulkRows is how many rows one statement writes.
@@ -52,17 +59,30 @@ func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) (err error
 
 // writeStatement runs a statement that writes rows. If the server refuses it, it divides the rows until it has found which.
 func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, statement []byte) error {
-	result, err := w.s.exec(ctx, statement)
+	if k.mayRunOn() {
+		return w.s.start(ctx, k.l, statement, func(ctx context.Context, o outcome) error { return w.wrote(ctx, k, rows, o) })
+	}
+	if err := w.s.finish(ctx); err != nil { // an error of what ran before is none of these rows
+		return err
+	}
+	result, err := w.s.execNow(ctx, statement)
+	return w.wrote(ctx, k, rows, outcome{result, err})
+}
+
+// wrote notes what a statement wrote, or divides its rows.
+func (w *writer) wrote(ctx context.Context, k *bulk, rows []*row, o outcome) error {
+	err := o.err
 	if err == nil {
 		if k.inserted == nil {
 			return nil
 		}
-		id, err := result.LastInsertId()
+		id, err := o.LastInsertId()
 		if err != nil {
 			return err
 		}
 		return k.inserted(rows, id)
 	}
+	k.alone = true
 	if len(rows) == 1 && k.inserted != nil && sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry {
 		if again, err := w.renumber(ctx, k.l, rows[0]); err != nil {
 			return err
@@ -114,6 +134,9 @@ func parts(rows []*row, err error) [][]*row {
 func (w *writer) deferTaken(ctx context.Context, k *bulk, rows []*row) (free []*row, err error) {
 	taken := map[*row]bool{}
 	for _, index := range k.l.Unique {
+		if slices.Equal(index, k.l.KeyColumns) {
+			continue // the rows are new: nobody has their keys
+		}
 		var values [][][]byte
 		var of []*row
 		for _, r := range rows {

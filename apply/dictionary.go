@@ -22,6 +22,7 @@ type entry struct {
 	state   entryState
 	lacks   bool // a part that must be there is NULL: it is no row's key
 	aliased bool // the sender has another key for the row: see own
+	asked   bool // something referred to the row, and it was here
 }
 
 // rare is what only entries have without an integer, or of a table to which others refer by name, once their row was found.
@@ -133,6 +134,36 @@ type dictionary struct {
 	parts   [][]uint32         // pages of the parts that are keys
 	targets map[uint32]*target // of entries, as they were asked for
 	found   int                // bytes of what was found of the rows here
+	kept    kept
+}
+
+// kept are rows that entries of before the dictionary was emptied were found to be and that something referred to: what comes next refers to
+// most of them again. They are locked, or of this import.
+type kept struct {
+	integers map[*localTable]map[string]int64 // of root tables, by key
+	size     int                              // bytes of it, about
+}
+
+// maxKept is how many bytes of rows are kept, and keptCost what one takes beside its key.
+const maxKept, keptCost = 12 << 20, 64
+
+// keep takes in an entry.
+func (k *kept) keep(e *entry) {
+	if !e.asked || e.state != here || e.rare != nil || e.refs.n > 0 || k.size > maxKept {
+		return
+	}
+	of := k.integers[e.root]
+	if of == nil {
+		if k.integers == nil {
+			k.integers = map[*localTable]map[string]int64{}
+		}
+		of = map[string]int64{}
+		k.integers[e.root] = of
+	}
+	if _, ok := of[e.key]; !ok {
+		k.size += keptCost + len(e.key)
+	}
+	of[e.key] = e.integer
 }
 
 const (
@@ -151,9 +182,14 @@ func (d *dictionary) add(e entry) uint32 {
 	return uint32(d.n-1) + batch.FirstRef
 }
 
+// reset empties the dictionary, and keeps what is likely to be asked for again.
 func (d *dictionary) reset() {
 	for i := 0; i < d.n; i += dictPage {
-		clear(d.pages[i>>dictShift][:min(dictPage, d.n-i)])
+		page := d.pages[i>>dictShift][:min(dictPage, d.n-i)]
+		for n := range page {
+			d.kept.keep(&page[n])
+		}
+		clear(page)
 	}
 	d.n, d.found = 0, 0
 	if len(d.parts) > 0 {
@@ -267,6 +303,9 @@ func (v *resolver) addKey(root *localTable, values []batch.Values, n int, parts 
 	}
 	if !e.lacks {
 		e.key, e.aliased = v.own(root, e.key)
+		if n, ok := v.keys.kept.integers[root][e.key]; ok {
+			e.state, e.integer = here, n
+		}
 	}
 	v.keys.add(e)
 	return nil

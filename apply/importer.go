@@ -35,10 +35,8 @@ type importer struct {
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
 
-	settledWaiting []uint64 // rows that waited and need not any more
-	triedWaiting   []uint64 // rows that go on waiting, for the same
-	deletions      map[*localTable]*deletionCounts
-	deletionsOf    []*localTable // the tables of these, in order
+	deletions   map[*localTable]*deletionCounts
+	deletionsOf []*localTable // the tables of these, in order
 
 	rowsRead int64
 }
@@ -74,8 +72,12 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	if l.header.HasManyColumns() {
 		v.mask = merge.FromWord
 	}
-	if v.waiting, err = journal.WaitingTables(ctx, l.s.conn, l.peer.ID); err != nil {
+	waiting, err := journal.WaitingTables(ctx, l.s.conn, l.peer.ID)
+	if err != nil {
 		return nil, err
+	}
+	for t := range waiting {
+		v.waiting[t] = &waitingTable{}
 	}
 	v.carries = rules.Carries()
 	w := newWriter(l, v, o)
@@ -108,7 +110,8 @@ func set[T comparable](list []T) map[T]bool {
 // had to wait for them. Each step hands to the next what it could not do.
 func (im *importer) bringIn(ctx context.Context, read func(context.Context) error) error {
 	for _, step := range []func() error{
-		func() error { return read(ctx) },                             // leaves deletions, where no rows followed them, and below what waits
+		func() error { return read(ctx) }, // leaves deletions, where no rows followed them, and below what waits
+		func() error { return im.writer.s.finish(ctx) },
 		func() error { return im.delete(ctx, reading) },               // leaves deferred deletions, as each delete while reading does
 		func() error { return im.checkDeletions() },                   // where no rows followed them
 		func() error { return im.writer.fillPatches(ctx, reading) },   // leaves references to rows that are nowhere yet
@@ -179,6 +182,13 @@ func (im *importer) readItems(ctx context.Context, first []any, r *batch.Reader)
 
 // readItem takes in one item. Deletions are held back until something else wants the database or the dictionary.
 func (im *importer) readItem(ctx context.Context, item any) error {
+	switch item.(type) {
+	case *batch.Rows, *batch.KeysItem:
+	default:
+		if err := im.writer.s.finish(ctx); err != nil {
+			return err
+		}
+	}
 	switch item.(type) {
 	case *batch.Rows, *batch.Records, *batch.ResetItem:
 		if err := im.delete(ctx, reading); err != nil {

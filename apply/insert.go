@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -24,14 +25,66 @@ func (w *writer) insert(ctx context.Context, q *writes) error {
 		}
 	}
 	for _, rows := range [][]*row{with, without} {
-		if len(rows) == 0 {
-			continue
-		}
-		if err := w.insertAlike(ctx, q, rows); err != nil {
-			return err
+		for len(rows) > 0 {
+			first, rest := referredFirst(rows)
+			if err := w.insertAlike(ctx, q, first); err != nil {
+				return err
+			}
+			if rest == nil {
+				break
+			}
+			if err := w.s.finish(ctx); err != nil { // then the integers of the first are known
+				return err
+			}
+			for _, r := range rest {
+				w.fillBefore(r)
+			}
+			rows = rest
 		}
 	}
 	return nil
+}
+
+// referredFirst divides new rows into those that can go now and those that refer to some of these, which go next: what they refer to
+// is written with them then, and need not be filled in later. All go now if they refer to each other in a circle.
+func referredFirst(rows []*row) (first, rest []*row) {
+	if !slices.ContainsFunc(rows, func(r *row) bool { return len(r.pending) > 0 }) {
+		return rows, nil
+	}
+	here := make(map[uint32]bool, len(rows))
+	for _, r := range rows {
+		here[r.entry] = true
+	}
+	for _, r := range rows {
+		if slices.ContainsFunc(r.pending, func(p patch) bool { return p.inItsTable() && here[p.index] }) {
+			rest = append(rest, r)
+		} else {
+			first = append(first, r)
+		}
+	}
+	if len(first) == 0 {
+		return rows, nil
+	}
+	return first, rest
+}
+
+// inItsTable reports whether the reference is to a row of the table that has it, by its integer.
+func (p patch) inItsTable() bool {
+	return p.index != 0 && p.column.Ref.When == nil && p.column.Ref.To == p.l.Table && p.l.Root == p.l.Table && !p.column.Ref.ByName()
+}
+
+// fillBefore fills in what a row that is not written yet refers to in its own table and that is here by now.
+func (w *writer) fillBefore(r *row) {
+	r.pending = slices.DeleteFunc(r.pending, func(p patch) bool {
+		if !p.inItsTable() {
+			return false
+		}
+		value, ok := w.resolver.value(p.column.Ref, p.index)
+		if ok {
+			r.values[p.l.place[p.column]] = value
+		}
+		return ok
+	})
 }
 
 // serverNumbers reports whether the server gives integers to new rows that bring none.

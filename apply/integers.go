@@ -74,6 +74,9 @@ func (im *importer) giveIntegers(ctx context.Context, w *block) error {
 // integer. It locks nothing: who inserts a row beside this import is told from it by the server.
 func (v *resolver) takenIntegers(ctx context.Context, l *localTable, integers []int64) (map[int64]bool, error) {
 	taken := map[int64]bool{}
+	if err := v.s.finishOf(ctx, l); err != nil {
+		return nil, err
+	}
 	if err := v.findHighest(ctx, l); err != nil {
 		return nil, err
 	}

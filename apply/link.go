@@ -182,13 +182,16 @@ func (l *peerLink) sends(name string) *journal.Table {
 func sendsSome(r access.Rules) bool { return r.Sends() || r.SendsBack() }
 
 // recordImport notes that the batch was applied.
-func (l *peerLink) recordImport() {
+func (l *peerLink) recordImport(ctx context.Context) (err error) {
 	e := l.epoch.Epoch
 	if !l.epoch.used {
-		e--
+		if e, err = journal.EpochBefore(ctx, l.s.conn, e); err != nil {
+			return err
+		}
 	}
 	merge.RecordImport(&l.peer.Link, l.rules, e, l.epoch.used)
 	l.peer.AppliedAt = l.j.Now()
+	return nil
 }
 
 // save writes the state of the link.

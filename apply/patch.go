@@ -18,6 +18,7 @@ type patch struct {
 	key    string
 	column *schema.Column
 	to     *target
+	index  uint32 // the row's place in the dictionary, as long as the row that refers to it is not written; 0: none
 	plain  []byte // what the column gets if the row does not come; nil: the row is set aside
 }
 
@@ -103,6 +104,9 @@ func (p *patch) size() int {
 func (w *writer) fillEarly(ctx context.Context) error {
 	if w.held < max(fillFrom, w.fillAt) {
 		return nil
+	}
+	if err := w.s.finish(ctx); err != nil {
+		return err
 	}
 	var wait []patch
 	w.patches = slices.DeleteFunc(w.patches, func(p patch) bool {

@@ -46,7 +46,7 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 		return nil, err
 	}
 	defer s.close()
-	if err := journal.Gate(ctx, s.conn, true, a.o.Wait); err != nil {
+	if err := journal.Gate(ctx, s.conn.Conn, true, a.o.Wait); err != nil {
 		return nil, err
 	}
 	l, err := readPeerLink(ctx, a.j, s, peer)
@@ -257,7 +257,7 @@ func (im *importer) retryDeletions(ctx context.Context, w *block, rows []journal
 	}
 	for i := range rows {
 		if l.keeps(found.keys[i], found.found[i], columns) {
-			im.settledWaiting = append(im.settledWaiting, rows[i].ID)
+			im.writer.settledWaiting = append(im.writer.settledWaiting, rows[i].ID)
 			continue
 		}
 		d := &deletion{l: l, key: found.keys[i], known: found.known[i], hasEntry: found.hasEntry[i], changes: found.changes[i], columns: columns,

@@ -36,9 +36,14 @@ type reference struct {
 	plain  []byte // the value that came beside the key
 }
 
-// readRows brings in rows of one table.
+// readRows brings in rows of one table. While the server is at work on rows of another, these wait; on some of the same table, they go on.
 func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 	t := im.resolver.sent[b.Table]
+	if r := im.writer.s.running; r != nil && r.l != t.local {
+		if err := im.writer.s.finish(ctx); err != nil {
+			return err
+		}
+	}
 	if t.local == nil {
 		im.notes.add("rows of %q are left out: %s", t.Name, t.why)
 		return nil
@@ -180,6 +185,7 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 				w.pending[i] = append(w.pending[i], p)
 				continue
 			}
+			v.keys.at(r).asked = true
 			out[i] = value
 		case r == batch.RefNowhere:
 			out[i] = []byte("0")

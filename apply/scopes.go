@@ -2,9 +2,7 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/omsync/omsync/access"
@@ -24,6 +22,7 @@ type scoping struct {
 	node  scope.Node
 	peer  merge.Peer
 	child bool // the sender is one
+	staff bool // the sender may send users, so that it can know who is public
 
 	late []lateRow // rows that are looked at again once all is in
 }
@@ -54,59 +53,11 @@ func (l *peerLink) openScopes(ctx context.Context) error {
 		return err
 	}
 	if store.HasOwners() {
-		l.scopes = &scoping{store: store, node: store.Node(), peer: l.peer.ID, child: l.peer.Role == access.Child}
+		child := l.peer.Role == access.Child
+		staff := !child || slices.ContainsFunc(l.j.Replicated(), func(t *schema.Table) bool { return store.Kind(t) == scope.Staff && l.j.On(t, l.peer).Takes() })
+		l.scopes = &scoping{store: store, node: store.Node(), peer: l.peer.ID, child: child, staff: staff}
 	}
 	return nil
-}
-
-// asked does what the header of a batch is the reason for, whatever becomes of the batch.
-func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
-	s := l.scopes
-	if s == nil {
-		return nil
-	}
-	switch {
-	case s.child:
-		if said != nil && len(said.Wants) > 0 {
-			s.node.Request(s.peer, l.ownersHere(said.Wants), l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
-		}
-	case d.Rejoin != nil && s.node.Rejoin(d.Rejoin.Position.Epoch):
-		l.notes.add("%s was restored to before this node deleted what it had of patients who left its scope: add it again as a peer, so that it sends all anew", l.peer.Name)
-	}
-	return s.store.Err()
-}
-
-// heard takes what a parent says of this node's scope, once the batch is in.
-func (l *peerLink) heard(said *batch.ScopeItem) {
-	if s := l.scopes; s != nil && !s.child && said != nil && said.Said && l.header.Last {
-		s.node.Hear(scope.Said{Whole: said.Whole, Entered: l.ownersHere(said.Entered), Left: l.ownersHere(said.Left), Denied: l.ownersHere(said.Denied), Purge: l.ownersHere(said.Purge)},
-			l.header.Upto.Epoch, l.header.Ack.Epoch)
-	}
-}
-
-// ownersHere returns owners by their keys here.
-func (l *peerLink) ownersHere(theirs []string) []scope.Owner {
-	out := make([]scope.Owner, 0, len(theirs))
-	for _, key := range theirs {
-		out = append(out, scope.Owner(ownerHere(l.j, l.aliases, key)))
-	}
-	return out
-}
-
-// ownerHere returns the key here of an owner by the sender's key.
-func ownerHere(j *journal.Journal, aliases *journal.Aliases, their string) string {
-	owners, err := j.Catalogue.Owners()
-	if err != nil || owners.Table == nil {
-		return their
-	}
-	root := owners.Table.Root
-	key := journal.Canonical(root, their)
-	if meta := j.Tables[root.Name]; meta != nil {
-		if own, ok := aliases.Own(meta.ID, key); ok {
-			return own
-		}
-	}
-	return key
 }
 
 // flushScopes writes what has changed of scopes.
@@ -136,7 +87,7 @@ func (im *importer) look(ctx context.Context, w *block) error {
 		return nil
 	}
 	said := -1
-	if s.store.IsBase(w.l.Table) { // of no other rows does anybody say that all may have them
+	if s.staff && s.store.IsBase(w.l.Table) { // of no other rows does anybody say that all may have them
 		said = w.public()
 	}
 	if err := w.requireSealedPlaces(s, kind); err != nil {
@@ -367,28 +318,4 @@ func texts(owners []scope.Owner) []string {
 		out = append(out, string(o))
 	}
 	return out
-}
-
-// readLead reads the items that stand before all others of a batch that may speak of scopes. first is what it read, in order; nil stands for the end.
-func readLead(r *batch.Reader) (said *batch.ScopeItem, first []any, err error) {
-	if !r.Header().HasScopes() {
-		return nil, nil, nil
-	}
-	for {
-		item, err := r.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return said, append(first, nil), nil
-		case err != nil:
-			return nil, nil, err
-		}
-		first = append(first, item)
-		switch i := item.(type) {
-		case *batch.RulesItem:
-		case *batch.ScopeItem:
-			return i, first, nil
-		default:
-			return nil, first, nil
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/internal/sqldb"
@@ -57,8 +58,8 @@ func during(t *testing.T, s *sites.Site, f func()) cost {
 	return costOf(t, s).minus(b).minus(b.minus(a))
 }
 
-// manyPatients makes a hub with so many patients, of whom a tenth is in the scope of kisumu, and returns what exports to it cost.
-func manyPatients(t *testing.T, patients int) (load, edit, enters cost, rows int64) {
+// hubOf makes a hub with so many patients, p1 and so on, each of whom has six rows.
+func hubOf(t *testing.T, patients int) *scoped {
 	t.Helper()
 	n := &scoped{t: t, hub: scopedSite(t, "hub", careProfile, careTables("1"))}
 	n.hub.Listens = false
@@ -73,11 +74,26 @@ func manyPatients(t *testing.T, patients int) (load, edit, enters cost, rows int
 		"INSERT INTO encounter_note (uuid, encounter_id) SELECT CONCAT(e.uuid, '-note'), e.encounter_id FROM encounter e")
 	n.hub.Init()
 	n.all = append(n.all, n.hub)
-	k := n.below(n.hub, "kisumu")
-	var in []scope.Owner
-	for i := range patients / 10 {
-		in = append(in, scope.Owner(fmt.Sprintf("p%d", 1+10*i)))
+	return n
+}
+
+// everyTenth is a tenth of the patients of such a hub, and everybody.
+func everyTenth(patients int) (tenth, all []scope.Owner) {
+	for i := range patients {
+		o := scope.Owner(fmt.Sprintf("p%d", 1+i))
+		if all = append(all, o); i%10 == 0 {
+			tenth = append(tenth, o)
+		}
 	}
+	return tenth, all
+}
+
+// manyPatients makes a hub with so many patients, of whom a tenth is in the scope of kisumu, and returns what exports to it cost.
+func manyPatients(t *testing.T, patients int) (load, edit, enters cost, rows int64) {
+	t.Helper()
+	n := hubOf(t, patients)
+	k := n.below(n.hub, "kisumu")
+	in, _ := everyTenth(patients)
 	n.own(n.hub, k, in...)
 	n.send(k, n.hub, sites.Full)
 	var files []*sites.File
@@ -130,5 +146,64 @@ func TestScopeCost(t *testing.T) {
 	}
 	if per := load4.reads / rows4; per > 60 {
 		t.Errorf("a load reads %d rows and entries of indexes for each that it sends", per)
+	}
+}
+
+// The first load of a child that may have a tenth of the patients is a tenth of the full one; and what a file with one edit costs does not grow
+// with the scope.
+//
+//	OMSYNC_TEST_PATIENTS=20000 go test -v -timeout 1h -run TestScopeFirstLoad ./apply
+func TestScopeFirstLoad(t *testing.T) {
+	t.Parallel()
+	patients := environment(t, "OMSYNC_TEST_PATIENTS", 400)
+	n := hubOf(t, patients)
+	tenth, all := everyTenth(patients)
+	type made struct {
+		rows, bytes int64
+		load, edit  cost
+	}
+	var of []made
+	for _, c := range []struct {
+		name string
+		in   []scope.Owner
+	}{{"tenth", tenth}, {"all", all}, {"whole", nil}} {
+		k := n.below(n.hub, c.name)
+		if c.in != nil {
+			n.own(n.hub, k, c.in...)
+		}
+		n.send(k, n.hub, sites.Full)
+		var m made
+		var files []*sites.File
+		began := time.Now()
+		m.load = during(t, n.hub, func() { files = n.hub.Export(k) })
+		exported := time.Since(began)
+		began = time.Now()
+		for _, f := range files {
+			k.Import(f)
+			m.rows, m.bytes = m.rows+f.Made.Rows, m.bytes+int64(len(f.Data))
+		}
+		imported := time.Since(began)
+		n.send(k, n.hub)
+		do(n.hub, "UPDATE obs SET value_text = '"+c.name+"' WHERE uuid = 'p1-visit-obs'")
+		m.edit = during(t, n.hub, func() { files = n.hub.Export(k) })
+		if len(files) != 1 || files[0].Made.Rows != 1 {
+			t.Fatalf("%s: after an edit %d files", c.name, len(files))
+		}
+		of = append(of, m)
+		t.Logf("%s of %d patients: %d rows, %d bytes, export %v, import %v, %+v; an edit %+v", c.name, patients, m.rows, m.bytes, exported.Round(time.Millisecond), imported.Round(time.Millisecond), m.load, m.edit)
+	}
+	scoped, every, whole := of[0], of[1], of[2]
+	if want := int64(6 * len(tenth)); scoped.rows != want || every.rows != whole.rows || whole.rows != 6*int64(patients) {
+		t.Errorf("%d rows for a tenth, %d for all, %d without a scope; want %d and %d", scoped.rows, every.rows, whole.rows, want, 6*patients)
+	}
+	if scoped.bytes > whole.bytes/5+1024 { // what each file has besides rows
+		t.Errorf("the load of a tenth has %d bytes, that of all %d", scoped.bytes, whole.bytes)
+	}
+	large := patients >= 5000 // of few rows, servers read all where they find that cheaper
+	if large && scoped.load.reads > every.load.reads/5 {
+		t.Errorf("the load of a tenth reads %d rows, that of all %d", scoped.load.reads, every.load.reads)
+	}
+	if large && every.edit.reads > scoped.edit.reads+scoped.edit.reads/4 || every.edit.statements > scoped.edit.statements+5 {
+		t.Errorf("a file with one edit costs %+v with a tenth in scope, %+v with all", scoped.edit, every.edit)
 	}
 }

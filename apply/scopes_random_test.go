@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/scope"
+	"github.com/omsync/omsync/scopes"
 )
 
 // scopeSchedules is how many random schedules are run; OMSYNC_TEST_SCOPES says another number, and OMSYNC_TEST_SEED the first.
@@ -30,53 +31,174 @@ func environment(t *testing.T, name string, usual int) int {
 }
 
 // TestScopesRandom has people at a hub, at a node in the middle and at three clinics work on patients, with scopes that overlap, while files are
-// made, lost and come late. Then all exchange. Each file is looked into; and what two sites both may have is compared, by references alone.
+// made, lost and come late, and databases are restored. Then all exchange. Each file is looked into; what two sites both may have is
+// compared, by references alone; and what was written is somewhere.
+//
+//	OMSYNC_TEST_SCOPES=300 OMSYNC_TEST_SEED=1 go test -timeout 2h -run TestScopesRandom ./apply
 func TestScopesRandom(t *testing.T) {
 	t.Parallel()
 	first := environment(t, "OMSYNC_TEST_SEED", 1)
+	net := newScopeNet(t)
 	for i := range environment(t, "OMSYNC_TEST_SCOPES", scopeSchedules) {
-		t.Run(fmt.Sprint("seed ", first+i), func(t *testing.T) { runScopes(t, uint64(first+i)) })
+		if err := net.hub.DB.Ping(); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(fmt.Sprint("seed ", first+i), func(t *testing.T) { net.run(t, uint64(first+i)) })
 	}
+}
+
+// scopeNet is sites that run one schedule after the other, each from the same beginning.
+type scopeNet struct {
+	*scoped
+	parents map[*sites.Site]*sites.Site
+	vaults  map[*sites.Site]*vault
+}
+
+func newScopeNet(t *testing.T) *scopeNet {
+	n := &scopeNet{scoped: newScoped(t, 4, "county", "kisumu"), vaults: map[*sites.Site]*vault{}}
+	county := n.site("county")
+	n.parents = map[*sites.Site]*sites.Site{county: n.hub, n.site("kisumu"): n.hub}
+	for _, name := range []string{"migori", "siaya"} {
+		n.parents[n.below(county, name)] = county
+	}
+	for _, s := range n.all {
+		n.vaults[s] = &vault{s: s, t: t, of: map[string]*saved{}}
+	}
+	for _, s := range n.all[2:] {
+		n.own(n.parents[s], s)
+	}
+	n.save("new")
+	n.exchange()
+	n.save("county has all")
+	n.own(n.hub, county)
+	n.exchange()
+	n.save("all have scopes")
+	return n
+}
+
+func (n *scopeNet) save(name string) {
+	for _, v := range n.vaults {
+		v.save(name)
+	}
+}
+
+// vault keeps copies of a site's database.
+type vault struct {
+	s  *sites.Site
+	t  *testing.T
+	of map[string]*saved
+}
+
+type saved struct {
+	database string
+	tables   []string
+}
+
+// save copies the database whole, omsync's tables too.
+func (v *vault) save(name string) {
+	c := v.of[name]
+	if c == nil {
+		c = &saved{}
+		c.database, _ = dbtest.Server(v.t).Database(v.t)
+		for _, r := range v.s.Query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'") {
+			c.tables = append(c.tables, r[0])
+			v.s.Exec("CREATE TABLE " + c.database + "." + r[0] + " LIKE " + r[0])
+		}
+		v.of[name] = c
+	}
+	for _, table := range c.tables {
+		v.s.Exec("DELETE FROM "+c.database+"."+table, "INSERT INTO "+c.database+"."+table+" SELECT * FROM "+table)
+	}
+}
+
+// restore puts a copy back, and opens the node anew as the next run of the command does.
+func (v *vault) restore(name string) {
+	c := v.of[name]
+	v.s.Exec("SET @omsync_quiet = 1, foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
+	for _, table := range c.tables {
+		v.s.Exec("DELETE FROM "+table, "INSERT INTO "+table+" SELECT * FROM "+c.database+"."+table)
+	}
+	for _, r := range v.s.Query("SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND extra LIKE '%auto_increment%' AND table_name LIKE 'omsync\\_%'") {
+		v.s.Exec("ALTER TABLE " + r[0] + " AUTO_INCREMENT = 1") // as a dump has it: numbers are given out again
+	}
+	v.s.Exec("SET @omsync_quiet = NULL, foreign_key_checks = 1, sql_mode = DEFAULT")
+	v.s.Reopen()
 }
 
 // scopeWorld is a random schedule under way.
 type scopeWorld struct {
-	*scoped
-	r       *rand.Rand
-	names   int
-	late    []*sites.File
-	left    map[string]bool // patients who ever left a scope
-	parents map[*sites.Site]*sites.Site
-	log     []string
+	*scopeNet
+	t        *testing.T
+	r        *rand.Rand
+	names    int
+	late     []*sites.File
+	left     map[string]map[string]bool // of a child: patients who ever left its scope
+	ever     map[string]map[string]bool // of a row: the patients that it was ever made to belong to
+	written  map[string]string          // values that nobody who saw them wrote over, and where they were written
+	restores int
+	log      []string
 }
 
-func runScopes(t *testing.T, seed uint64) {
-	n := newScoped(t, 4, "county", "kisumu")
-	county := n.site("county")
-	w := &scopeWorld{scoped: n, r: rand.New(rand.NewPCG(seed, 14)), left: map[string]bool{},
-		parents: map[*sites.Site]*sites.Site{county: n.hub, n.site("kisumu"): n.hub}}
-	for _, name := range []string{"migori", "siaya"} {
-		w.parents[n.below(county, name)] = county
-	}
+func (n *scopeNet) run(t *testing.T, seed uint64) {
+	w := &scopeWorld{scopeNet: n, t: t, r: rand.New(rand.NewPCG(seed, 14)), left: map[string]map[string]bool{}, ever: map[string]map[string]bool{}, written: map[string]string{}}
+	before := n.scoped.t
+	n.scoped.t = t
+	sites.Use(t, n.all...)
 	defer func() {
+		n.scoped.t = before
 		if t.Failed() {
 			t.Logf("what was done:\n%s", strings.Join(w.log, "\n"))
 		}
 	}()
-	for child, parent := range w.parents {
-		if child != county || w.r.IntN(2) == 0 {
-			n.own(parent, child)
-		}
+	from := []string{"new", "county has all", "all have scopes"}[w.r.IntN(3)]
+	for _, s := range n.all {
+		s.SetClock(0)
+		n.vaults[s].restore(from)
+		n.vaults[s].save("backup")
+		w.left[s.Name] = map[string]bool{}
 	}
-	n.exchange()
-	for range environment(t, "OMSYNC_TEST_STEPS", 30) {
-		w.step()
+	w.tell("at first: %s", from)
+	restores := w.r.IntN(2) == 0
+	for range environment(t, "OMSYNC_TEST_STEPS", 40) {
+		if restores && w.r.IntN(14) == 0 {
+			w.restore()
+		} else {
+			w.step()
+		}
 		if t.Failed() {
 			return
 		}
 	}
-	n.exchange()
-	w.compare()
+	if w.finish(); !t.Failed() {
+		w.compare()
+		w.lost()
+	}
+}
+
+func (w *scopeWorld) tell(format string, args ...any) {
+	w.log = append(w.log, fmt.Sprintf(format, args...))
+}
+
+// restore makes a copy of some database, or puts one back.
+func (w *scopeWorld) restore() {
+	s := w.all[w.r.IntN(len(w.all))]
+	if w.r.IntN(3) > 0 {
+		w.tell("%s: saved", s.Name)
+		w.vaults[s].save("backup")
+		return
+	}
+	w.tell("%s: RESTORED", s.Name)
+	w.vaults[s].restore("backup")
+	w.restores++
+	held := map[string]bool{}
+	for _, s := range w.all {
+		w.values(s, held)
+	}
+	for v := range w.written {
+		if !held[v] {
+			delete(w.written, v) // the restore took it from everybody
+		}
+	}
 }
 
 func (w *scopeWorld) pick(list []string) string {
@@ -110,59 +232,84 @@ func (w *scopeWorld) step() {
 	here := patients(w.t, s)
 	p := w.pick(here)
 	w.names++
-	name := fmt.Sprintf("x%d", w.names)
-	note := func(format string, args ...any) { w.log = append(w.log, s.Name+": "+fmt.Sprintf(format, args...)) }
+	x := fmt.Sprintf("x%d", w.names)
 	child, parent := w.link()
-	switch k := w.r.IntN(20); {
-	case k < 2 || p == "" && k < 12:
-		note("register %s", name)
-		register(s, name)
+	switch k := w.r.IntN(26); {
+	case k < 2 || p == "" && k < 13:
+		w.tell("%s: register %s", s.Name, x)
+		do(s, "INSERT INTO person (uuid, gender) VALUES ('"+x+"', 'F')", "INSERT INTO patient (patient_id) VALUES ([person "+x+"])",
+			"INSERT INTO person_name (uuid, given_name, person_id) VALUES ('"+x+"-name', 'v"+x+"-name', [person "+x+"])")
+		w.belong(x, "person/"+x, "patient/"+x, "person_name/"+x+"-name")
+		w.wrote(s, "v"+x+"-name")
+		w.visit(s, x+"-v", x)
 	case k < 4:
-		note("visit %s of %s", name, p)
-		visit(s, name, p)
+		w.tell("%s: visit %s of %s", s.Name, x, p)
+		w.visit(s, x, p)
 	case k < 7:
-		column := w.pick([]string{"gender", "city"})
-		note("edit %s of %s", column, p)
-		do(s, "UPDATE person SET "+column+" = '"+name+"' WHERE uuid = '"+p+"'")
-	case k < 8:
-		if x := w.pick(column(w.t, s, "SELECT uuid FROM encounter_note ORDER BY 1")); x != "" {
-			note("delete note %s", x)
-			do(s, "DELETE FROM encounter_note WHERE uuid = '"+x+"'")
-		}
+		w.edit(s, "person", w.pick([]string{"gender", "city"}), p, x)
 	case k < 9:
-		if x := w.pick(column(w.t, s, "SELECT uuid FROM encounter ORDER BY 1")); x != "" {
-			note("encounter %s moves to %s", x, p)
-			do(s, "UPDATE obs SET person_id = [person "+p+"] WHERE encounter_id = [encounter "+x+"]", "UPDATE encounter SET patient_id = [person "+p+"] WHERE uuid = '"+x+"'")
+		table := w.pick([]string{"encounter", "obs", "encounter_note", "person_name"})
+		text := map[string]string{"encounter": "form", "obs": "value_text", "encounter_note": "text", "person_name": "given_name"}[table]
+		if u := w.pick(column(w.t, s, "SELECT uuid FROM "+table+" ORDER BY 1")); u != "" {
+			w.edit(s, table, text, u, x)
 		}
 	case k < 10:
-		if q := w.pick(here); q != p {
-			note("%s and %s are related", p, q)
-			do(s, "INSERT INTO relationship (uuid, kind, person_a, person_b) VALUES ('"+name+"', 'sister', [person "+p+"], [person "+q+"])")
+		if u := w.pick(column(w.t, s, "SELECT uuid FROM encounter_note ORDER BY 1")); u != "" {
+			w.tell("%s: delete note %s", s.Name, u)
+			w.over(column(w.t, s, "SELECT IFNULL(text, '') FROM encounter_note WHERE uuid = '"+u+"'"))
+			do(s, "DELETE FROM encounter_note WHERE uuid = '"+u+"'")
 		}
 	case k < 11:
-		note("%s works here", p)
-		do(s, "INSERT INTO users (uuid, username, person_id) VALUES ('"+name+"', '"+name+"', [person "+p+"])")
+		if u := w.pick(column(w.t, s, "SELECT uuid FROM encounter ORDER BY 1")); u != "" {
+			w.tell("%s: encounter %s moves to %s", s.Name, u, p)
+			w.move(s, "e.uuid = '"+u+"'", p)
+		}
+	case k < 12:
+		if q := w.pick(here); q != p {
+			w.tell("%s: %s and %s are related", s.Name, p, q)
+			do(s, "INSERT INTO relationship (uuid, kind, person_a, person_b) VALUES ('"+x+"', 'sister', [person "+p+"], [person "+q+"])")
+			w.belong(p, "relationship/"+x)
+			w.belong(q, "relationship/"+x)
+		}
 	case k < 13:
-		o := w.pick(patients(w.t, w.hub))
-		w.log = append(w.log, fmt.Sprintf("%s admits %s at %s", parent.Name, o, child.Name))
-		w.admit(parent, child, scope.Owner(o))
+		w.tell("%s: %s works here", s.Name, p)
+		do(s, "INSERT INTO users (uuid, username, person_id) VALUES ('"+x+"', '"+x+"', [person "+p+"])")
 	case k < 14:
+		if q := w.pick(here); q != p && q != "" {
+			w.mergePatients(s, p, q, x)
+		}
+	case k < 15:
+		if u := w.pick(column(w.t, s, "SELECT uuid FROM encounter ORDER BY 1")); u != "" {
+			w.tell("%s: delete encounter %s", s.Name, u)
+			for _, c := range [][2]string{{"obs", "value_text"}, {"encounter_note", "text"}, {"encounter", "form"}} {
+				where := " WHERE encounter_id = [encounter " + u + "]"
+				w.over(column(w.t, s, local(s, "SELECT IFNULL("+c[1]+", '') FROM "+c[0]+where)))
+				do(s, "DELETE FROM "+c[0]+where)
+			}
+		}
+	case k < 17:
+		o := w.pick(patients(w.t, w.hub))
+		w.tell("%s admits %s at %s", parent.Name, o, child.Name)
+		w.admit(parent, child, scope.Owner(o))
+	case k < 18:
 		o := w.pick(patients(w.t, parent))
-		w.log = append(w.log, fmt.Sprintf("%s lets %s leave %s", parent.Name, o, child.Name))
+		w.tell("%s lets %s leave %s", parent.Name, o, child.Name)
 		id := peerID(w.t, parent, child)
 		decideScope(w.t, parent, func(node scope.Node) {
 			if node.Leave(id, scope.Owner(o)) {
-				w.left[o] = true
+				w.left[child.Name][o] = true
 			}
 		})
-	case k < 15:
+	case k < 19:
 		o := w.pick(patients(w.t, w.hub))
-		w.log = append(w.log, fmt.Sprintf("%s asks for %s", child.Name, o))
+		w.tell("%s asks for %s", child.Name, o)
 		decideScope(w.t, child, func(node scope.Node) { node.Ask(scope.Owner(o)) })
-	case k < 16 && len(w.late) > 0:
+	case k < 20 && len(w.late) > 0:
 		f := w.late[w.r.IntN(len(w.late))]
-		w.log = append(w.log, "late: "+f.Name)
+		w.tell("late: %s", f.Name)
 		f.To.Import(f)
+	case k < 21 && w.r.IntN(3) == 0:
+		w.switches(parent, child)
 	default:
 		a, b := child, parent
 		if w.r.IntN(2) == 0 {
@@ -171,11 +318,11 @@ func (w *scopeWorld) step() {
 		for _, f := range a.Export(b) {
 			w.look(f)
 			if w.r.IntN(4) == 0 {
-				w.log, w.late = append(w.log, "held up: "+f.Name), append(w.late, f)
+				w.tell("held up: %s", f.Name)
+				w.late = append(w.late, f)
 				continue
 			}
-			w.log = append(w.log, f.Name)
-			b.Import(f)
+			w.tell("%s: %s", f.Name, b.Import(f).Outcome)
 		}
 	}
 }
@@ -185,85 +332,28 @@ func (w *scopeWorld) link() (child, parent *sites.Site) {
 	return child, w.parents[child]
 }
 
-// ownersIn says of each row of a dump whose it is, by references alone.
-func ownersIn(d sites.Dumped) func(table, key string) []string {
-	var of func(table, key string) []string
-	person := func(key string) []string {
-		if d["patient"][key] == nil {
-			return nil
+// switches gives a child a scope with some patients, or takes it away.
+func (w *scopeWorld) switches(parent, child *sites.Site) {
+	id := peerID(w.t, parent, child)
+	decideOn(w.t, parent, func(store *scopes.Store) {
+		node := store.Node()
+		if !node.Child(id).All {
+			w.tell("%s: %s gets everything", parent.Name, child.Name)
+			node.End(id)
+			return
 		}
-		return []string{key}
-	}
-	of = func(table, key string) []string {
-		r := d[table][key]
-		switch table {
-		case "person", "patient":
-			return person(key)
-		case "person_name":
-			return person(r["person_id"])
-		case "obs":
-			return person(r["person_id"])
-		case "encounter":
-			return person(r["patient_id"])
-		case "encounter_note":
-			return of("encounter", r["encounter_id"])
-		case "relationship":
-			a, b := person(r["person_a"]), person(r["person_b"])
-			return append(slices.Clone(a), b...)
-		}
-		return nil
-	}
-	return of
-}
-
-// compare makes sure that a child holds as its parent does what it may have, and that all it made is at the parent.
-func (w *scopeWorld) compare() {
-	w.t.Helper()
-	dumps := map[*sites.Site]sites.Dumped{}
-	for _, s := range w.all {
-		dumps[s] = s.Dump()
-	}
-	compared := 0
-	for child, parent := range w.parents {
-		in := map[string]bool{}
-		own := column(w.t, parent, "SELECT s.own FROM omsync_scope_peer s JOIN omsync_peer p ON p.id = s.peer_id WHERE p.name = '"+child.Name+"'")
-		for _, o := range column(w.t, parent, "SELECT s.owner_key FROM omsync_scope s JOIN omsync_peer p ON p.id = s.peer_id WHERE s.since > 0 AND p.name = '"+child.Name+"'") {
-			in[o] = true
-		}
-		may := func(d sites.Dumped) func(table, key string) bool {
-			of := ownersIn(d)
-			return func(table, key string) bool {
-				if len(own) == 0 || own[0] == "0" || table == "concept" || table == "users" {
-					return true
-				}
-				owners := of(table, key)
-				for _, o := range owners {
-					if !in[o] || w.left[o] && len(owners) > 1 {
-						return false
-					}
-				}
-				return len(owners) > 0
+		var stay []scope.Owner
+		for _, o := range patients(w.t, parent) {
+			if w.r.IntN(2) == 0 {
+				stay = append(stay, scope.Owner(o))
+			} else {
+				w.left[child.Name][o] = true
 			}
 		}
-		both := [2]struct {
-			from, to *sites.Site
-		}{{parent, child}, {child, parent}}
-		for _, x := range both {
-			allowed := may(dumps[x.from])
-			for table, rows := range dumps[x.from] {
-				for key, row := range rows {
-					if !allowed(table, key) {
-						continue
-					}
-					compared++
-					if other := dumps[x.to][table][key]; fmt.Sprint(other) != fmt.Sprint(row) {
-						w.t.Errorf("%s %s is %v at %s, and %v at %s", table, key, row, x.from.Name, other, x.to.Name)
-					}
-				}
-			}
+		w.tell("%s: %s gets a scope with %v", parent.Name, child.Name, stay)
+		for _, key := range column(w.t, parent, "SELECT uuid FROM person WHERE person_id IN (SELECT person_id FROM users)") {
+			node.Publish(scope.Row{Table: "person", Key: key})
 		}
-	}
-	if compared < 50 {
-		w.t.Errorf("only %d rows were compared", compared)
-	}
+		node.Begin(id, stay)
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/scope"
+	"github.com/omsync/omsync/scopes"
 )
 
 // A clinic gets what all share, and of the hub's patients those in its scope, whole.
@@ -201,6 +202,49 @@ func TestScopeOpenMRS(t *testing.T) {
 	if x := k.One("SELECT COUNT(*) FROM omsync_waiting"); x != "0" {
 		t.Errorf("%s rows wait at the clinic: %v", x, column(t, k, "SELECT CONCAT(reason, ' ', column_name, ' ', text) FROM omsync_waiting LIMIT 5"))
 	}
+}
+
+// A child that is removed and added again has the scope that it had, and asks for whom it had been told of.
+func TestScopePeersAddedAgain(t *testing.T) {
+	t.Parallel()
+	n := newScoped(t, 3, "kisumu")
+	k := n.site("kisumu")
+	n.own(n.hub, k, "h1")
+	n.exchange()
+	n.hub.Disconnect(k)
+	do(n.hub, "UPDATE person SET gender = 'X' WHERE uuid IN ('h1', 'h2')")
+	n.hub.Connect(k)
+	if err := scopes.Carry(t.Context(), n.hub.J.DB, k.Name, peerID(t, n.hub, k)); err != nil {
+		t.Fatal(err)
+	}
+	if err := scopes.AskAgain(t.Context(), k.J, k.J.DB); err != nil {
+		t.Fatal(err)
+	}
+	n.exchange()
+	n.whole(n.hub, k, "h1")
+	if g := k.One("SELECT gender FROM person WHERE uuid = 'h1'"); g != "X" {
+		t.Errorf("what was done meanwhile did not come: %s", g)
+	}
+	if e := held(t, k, "h1"); e == 0 {
+		t.Error("the child was not told again whom it has")
+	}
+	if x := k.One("SELECT COUNT(*) FROM omsync_want"); x != "0" {
+		t.Errorf("%s requests are not answered", x)
+	}
+
+	// The same where the child has lost everything: another machine.
+	n.hub.Disconnect(k)
+	fresh := n.below(n.hub, "kisumu2")
+	fresh.Name = "kisumu"
+	n.hub.Exec("UPDATE omsync_peer SET name = 'kisumu' WHERE name = 'kisumu2'")
+	if err := scopes.Carry(t.Context(), n.hub.J.DB, "kisumu", peerID(t, n.hub, fresh)); err != nil {
+		t.Fatal(err)
+	}
+	n.all = []*sites.Site{n.hub, fresh}
+	fresh.Exec("UPDATE omsync_node SET name = 'kisumu'")
+	fresh.Reopen()
+	n.exchange()
+	n.whole(n.hub, fresh, "h1")
 }
 
 // What becomes another patient's at the hub goes to who has that one; who had it goes on having it, and gets the new owner.

@@ -1,18 +1,13 @@
 package apply_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sites"
 	"github.com/omsync/omsync/journal"
@@ -261,95 +256,6 @@ func patients(t *testing.T, s *sites.Site) []string {
 		out = append(out, u)
 	}
 	return out
-}
-
-// look makes sure that a file to a child with a scope says nothing of a patient who is not in the scope now.
-func (n *scoped) look(f *sites.File) {
-	n.t.Helper()
-	n.files = append(n.files, f)
-	in, filtered := map[string]bool{}, false
-	rows, err := f.From.DB.Query("SELECT s.own FROM omsync_scope_peer s JOIN omsync_peer p ON p.id = s.peer_id WHERE p.name = ? AND p.role = 'child'", f.To.Name)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for rows.Next() {
-		if err := rows.Scan(&filtered); err != nil {
-			n.t.Fatal(err)
-		}
-	}
-	rows.Close()
-	if !filtered {
-		return
-	}
-	rows, err = f.From.DB.Query("SELECT s.owner_key FROM omsync_scope s JOIN omsync_peer p ON p.id = s.peer_id WHERE p.name = ? AND s.since > 0", f.To.Name)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			n.t.Fatal(err)
-		}
-		in[key] = true
-	}
-	rows.Close()
-	said := textsIn(n.t, f)
-	for patient, rows := range rowsOf(n.t, f.From) {
-		if in[strings.ToLower(patient)] {
-			continue
-		}
-		for _, row := range rows {
-			if said[row] {
-				n.t.Errorf("%s to %s has %s, of patient %s who is not in its scope", f.Name, f.To.Name, row, patient)
-			}
-		}
-	}
-}
-
-// textsIn returns all that stands in a file: keys, values, owners.
-func textsIn(t *testing.T, f *sites.File) map[string]bool {
-	t.Helper()
-	out := map[string]bool{}
-	r, err := batch.Open(bytes.NewReader(f.Data), int64(len(f.Data)), func(*batch.Header, []byte, []byte) error { return nil }, func(r io.Reader) (io.Reader, error) { return r, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	add := func(values ...batch.Values) {
-		for _, v := range values {
-			for _, b := range v.Bytes {
-				out[string(b)] = true
-			}
-		}
-	}
-	for {
-		item, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return out
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch i := item.(type) {
-		case *batch.KeysItem:
-			add(i.Parts...)
-		case *batch.Rows:
-			add(i.Columns...)
-		case *batch.Records:
-			add(batch.Values{Bytes: i.Values})
-			for _, of := range i.Owners {
-				for _, o := range of {
-					out[o] = true
-				}
-			}
-		case *batch.Deletions:
-			for _, of := range i.Owners {
-				for _, o := range of {
-					out[o] = true
-				}
-			}
-		}
-	}
 }
 
 // whole makes sure that a site has all rows that another has of some patients, and of no others.

@@ -15,9 +15,10 @@ import (
 
 // session is the connection of an import, with what the server allows on it.
 type session struct {
-	conn         *sql.Conn
-	maxStatement int   // bytes
-	increment    int64 // between the integers that the server gives to the rows of one INSERT
+	conn         connection
+	running      *statement // nil: none
+	maxStatement int        // bytes
+	increment    int64      // between the integers that the server gives to the rows of one INSERT
 	// bulkVersions: this session holds the named lock of imports that may give empty tables a default version. No other import
 	// does the same now.
 	bulkVersions bool
@@ -30,7 +31,8 @@ func openSession(ctx context.Context, db *sql.DB, h *batch.Header) (*session, er
 	if err != nil {
 		return nil, err
 	}
-	s := &session{conn: conn}
+	s := &session{}
+	s.conn = connection{conn, s.finish}
 	if err := s.prepare(ctx, h.Base.Epoch == 0); err != nil {
 		s.close()
 		return nil, err
@@ -66,6 +68,10 @@ func (s *session) prepare(ctx context.Context, full bool) error {
 // close rolls back what was not committed, and ends the connection: its session is quiet, and nobody else may get it. It does not
 // take the import's context, which may be done by then.
 func (s *session) close() {
+	if s.running != nil {
+		<-s.running.done
+		s.running = nil
+	}
 	s.conn.ExecContext(context.Background(), "ROLLBACK")
 	s.conn.Raw(func(any) error { return driver.ErrBadConn })
 	s.conn.Close()
@@ -77,10 +83,103 @@ const longestStatement = 52 << 20
 
 // exec runs one statement, whose bytes must not change meanwhile: it may hold a value of many megabytes, and is not copied.
 func (s *session) exec(ctx context.Context, statement []byte) (sql.Result, error) {
+	if err := s.finish(ctx); err != nil {
+		return nil, err
+	}
+	return s.execNow(ctx, statement)
+}
+
+func (s *session) execNow(ctx context.Context, statement []byte) (sql.Result, error) {
 	if len(statement) > longestStatement {
 		return nil, mysql.ErrPktTooLarge
 	}
-	return s.conn.ExecContext(ctx, unsafe.String(unsafe.SliceData(statement), len(statement)))
+	return s.conn.Conn.ExecContext(ctx, unsafe.String(unsafe.SliceData(statement), len(statement)))
+}
+
+// connection is a session's: what runs on it ends before the next statement begins.
+type connection struct {
+	*sql.Conn
+	finish func(context.Context) error
+}
+
+// ExecContext is that of [sql.Conn].
+func (c connection) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := c.finish(ctx); err != nil {
+		return nil, err
+	}
+	return c.Conn.ExecContext(ctx, query, args...)
+}
+
+// QueryContext is that of [sql.Conn].
+func (c connection) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := c.finish(ctx); err != nil {
+		return nil, err
+	}
+	return c.Conn.QueryContext(ctx, query, args...)
+}
+
+// statement is an INSERT that the server is at work on while the next rows of the same table are prepared.
+type statement struct {
+	l    *localTable
+	done chan outcome // has room for one
+	then []func(ctx context.Context, o outcome) error
+}
+
+// outcome is what the server answered.
+type outcome struct {
+	sql.Result
+	err error
+}
+
+// start has the server begin with an INSERT into l. then is called once it is done, by the next that wants the connection or what the
+// rows' integers are: see finish.
+func (s *session) start(ctx context.Context, l *localTable, text []byte, then func(context.Context, outcome) error) error {
+	if err := s.finish(ctx); err != nil {
+		return err
+	}
+	r := &statement{l: l, done: make(chan outcome, 1), then: []func(context.Context, outcome) error{then}}
+	s.running = r
+	go func() {
+		result, err := s.execNow(ctx, text)
+		r.done <- outcome{result, err}
+	}()
+	return nil
+}
+
+// finish waits for the statement that runs, if any, and does what follows from it.
+func (s *session) finish(ctx context.Context) error {
+	r := s.running
+	if r == nil {
+		return nil
+	}
+	o := <-r.done
+	s.running = nil
+	for _, f := range r.then {
+		if err := f(ctx, o); err != nil {
+			return err
+		}
+		if err := s.finish(ctx); err != nil { // rows that were divided run anew
+			return err
+		}
+	}
+	return nil
+}
+
+// finishOf is finish, if what runs is about the rows of a table, or of one that shares its key.
+func (s *session) finishOf(ctx context.Context, root *localTable) error {
+	if s.running == nil || root == nil || s.running.l.Root != root.Table {
+		return nil
+	}
+	return s.finish(ctx)
+}
+
+// afterRunning does something once the statement that runs is done; at once if none does.
+func (s *session) afterRunning(ctx context.Context, f func(context.Context) error) error {
+	if s.running == nil {
+		return f(ctx)
+	}
+	s.running.then = append(s.running.then, func(ctx context.Context, _ outcome) error { return f(ctx) })
+	return nil
 }
 
 // each hands the rows of a query to f, as sqldb.Each does.

@@ -53,10 +53,7 @@ func (im *importer) settle(ctx context.Context, w *block) error {
 			}
 		}
 	}
-	if err := im.writer.write(ctx, q); err != nil {
-		return err
-	}
-	return im.follow(w, q)
+	return im.writer.writeOn(ctx, q, func() error { return im.follow(w, q) })
 }
 
 // whoAdded returns who had added rows of a block that were deleted here, where the rules ask for it.
@@ -240,7 +237,9 @@ func (im *importer) newRow(ctx context.Context, w *block, i int, key [][]byte, o
 		if !l.writes(out.Write, at) {
 			continue
 		}
-		r.pending = append(r.pending, im.patchFor(l, r.key, p))
+		later := im.patchFor(l, r.key, p)
+		later.index = p.to
+		r.pending = append(r.pending, later)
 		r.unset[at] = false
 		if r.values[at] = nil; !p.column.Nullable {
 			r.values[at] = []byte("0")

@@ -30,10 +30,12 @@ type writer struct {
 	conflictBytes int
 	newConflicts  int // written, and not known before
 
-	aside        *asides              // nil: rows may not wait
-	waiting      []journal.WaitingRow // not stored yet
-	waitingBytes int
-	room         *waitingRoom // what is taken of what may wait; nil: not asked yet
+	aside          *asides              // nil: rows may not wait
+	waiting        []journal.WaitingRow // not stored yet
+	waitingBytes   int
+	settledWaiting []uint64     // rows that waited and need not any more
+	triedWaiting   []uint64     // rows that go on waiting, for the same
+	room           *waitingRoom // what is taken of what may wait; nil: not asked yet
 
 	refused     map[*localTable][]journal.Row // rows that the sender may not change, and is to be sent as they are here
 	refusedRows map[refusedRow]bool
@@ -103,12 +105,30 @@ type row struct {
 // write carries out what was decided of a block: rows first, so that their integers are known, then their versions. Updates go
 // before inserts: a new row may take what they give up of values that only one may have.
 func (w *writer) write(ctx context.Context, q *writes) error {
+	if err := w.writeOn(ctx, q, func() error { return nil }); err != nil {
+		return err
+	}
+	return w.s.finish(ctx)
+}
+
+// writeOn is write, and may return while the server is still at work on new rows. then is called when all is written.
+func (w *writer) writeOn(ctx context.Context, q *writes, then func() error) error {
 	if err := w.update(ctx, q); err != nil {
 		return err
 	}
 	if err := w.insert(ctx, q); err != nil {
 		return err
 	}
+	return w.s.afterRunning(ctx, func(ctx context.Context) error {
+		if err := w.writeVersions(ctx, q); err != nil {
+			return err
+		}
+		return then()
+	})
+}
+
+// writeVersions writes the versions of rows that were written, and what else follows from these.
+func (w *writer) writeVersions(ctx context.Context, q *writes) error {
 	q.dropLeft()
 	if err := w.resolver.checkReusedIDs(ctx, q.l, q.insert); err != nil {
 		return err

@@ -150,7 +150,7 @@ func (r *Reader) item() any {
 	if r.in.err != nil {
 		return nil
 	}
-	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: 8, itemDigest: 2}[kind]
+	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: r.scopeSize(), itemDigest: 2}[kind]
 	if size != want {
 		r.fail("item of type %d has %d elements, not %d", kind, size, want)
 		return nil

@@ -37,6 +37,9 @@ type ScopeItem struct {
 	Denied  []string // whom the receiver asked for in vain
 	Purge   []string // of those who left: of whom it is to delete what it has
 	Wants   []string // whom the sender, a child, asks for
+
+	Seeks   []string    // whom it asks for by identifiers, with [Identifiers]
+	Replies []ReplyItem // what the sender, a parent, answers the receiver, with [Identifiers]
 }
 
 func (i *ScopeItem) lists() [5][]string {
@@ -107,12 +110,12 @@ func (w *Writer) Scope(i *ScopeItem) error {
 	case w.scopeSaid || w.items != w.ruleItems:
 		return errors.New("what is said of scopes stands once, before all other items but rules")
 	}
-	if err := i.check(); err != nil {
+	if err := errors.Join(i.check(), w.checkSeeks(i)); err != nil {
 		return fmt.Errorf("what is said of scopes: %w", err)
 	}
 	w.scopeSaid = true
 	p := &w.pack
-	p.list(8, itemScope, oneIf(i.Said), oneIf(i.Whole))
+	p.list(w.scopeSize(), itemScope, oneIf(i.Said), oneIf(i.Whole))
 	for _, list := range i.lists() {
 		p.array(len(list))
 		for _, o := range list {
@@ -122,7 +125,18 @@ func (w *Writer) Scope(i *ScopeItem) error {
 			}
 		}
 	}
+	if w.identifiers {
+		p.seeks(i)
+	}
 	return w.done()
+}
+
+// scopeSize is how many elements a [ScopeItem] has.
+func (s *state) scopeSize() int {
+	if s.identifiers {
+		return 10
+	}
+	return 8
 }
 
 func oneIf(b bool) uint64 {
@@ -160,8 +174,11 @@ func (r *Reader) readScope() *ScopeItem {
 			*list = append(*list, o)
 		}
 	}
+	if r.identifiers {
+		r.readSeeks(i)
+	}
 	if r.in.err == nil {
-		r.accept(i.check())
+		r.accept(errors.Join(i.check(), r.checkSeeks(i)))
 	}
 	if r.in.err != nil {
 		return nil

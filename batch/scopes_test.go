@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,64 @@ import (
 func withScopes(h *Header) *Header {
 	h.Requests = append(h.Requests, Need{Feature: Scopes, Version: "0.1.0"}.String())
 	return h
+}
+
+func withIdentifiers(h *Header) *Header {
+	h = withScopes(h)
+	h.Requests = append(h.Requests, Need{Feature: Identifiers, Version: "0.1.0"}.String())
+	return h
+}
+
+func TestIdentifiers(t *testing.T) {
+	text := rapid.StringN(1, 20, MaxIdentifier)
+	rapid.Check(t, func(t *rapid.T) {
+		i := &ScopeItem{Said: rapid.Bool().Draw(t, "said"), Seeks: append([]string(nil), rapid.SliceOfN(text, 0, 4).Draw(t, "seeks")...)}
+		for range rapid.IntRange(0, 3).Draw(t, "replies") {
+			if i.Said {
+				i.Replies = append(i.Replies, ReplyItem{text.Draw(t, "asked"), rapid.Uint8().Draw(t, "answer"), rapid.StringN(0, 9, 36).Draw(t, "owner")})
+			}
+		}
+		b, err := write(withIdentifiers(testHeader()), []any{i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got, err := read(b); err != nil || !reflect.DeepEqual(got[0], i) {
+			t.Fatalf("read %+v, not %+v: %v", got[0], i, err)
+		}
+	})
+	for name, i := range map[string]*ScopeItem{
+		"no identifier":     {Seeks: []string{""}},
+		"a long one":        {Seeks: []string{strings.Repeat("p", MaxIdentifier+1)}},
+		"no text":           {Seeks: []string{"\xff"}},
+		"too many":          {Seeks: slicesOf("p", MaxSeeks+1)},
+		"too many answers":  {Said: true, Replies: slices.Repeat([]ReplyItem{{Asked: "p"}}, MaxReplies+1)},
+		"a child's answers": {Replies: []ReplyItem{{Asked: "p"}}},
+		"a long owner":      {Said: true, Replies: []ReplyItem{{Asked: "p", Owner: strings.Repeat("p", MaxOwner+1)}}},
+	} {
+		if _, err := write(withIdentifiers(testHeader()), []any{i}); err == nil {
+			t.Errorf("%s: written", name)
+		}
+	}
+	if _, err := write(withScopes(testHeader()), []any{&ScopeItem{Seeks: []string{"p"}}}); err == nil {
+		t.Error("identifiers are written though the header does not say so")
+	}
+	none := []any{}
+	for name, tail := range map[string][]any{
+		"good":        {[]any{"p"}, []any{[]any{"p", 3, "k"}}},
+		"missing":     {none},
+		"empty":       {[]any{""}, none},
+		"short":       {none, []any{[]any{"p", 3}}},
+		"answer":      {none, []any{[]any{"p", 256, "k"}}},
+		"long":        {none, []any{[]any{strings.Repeat("p", MaxIdentifier+1), 3, "k"}}},
+		"too many":    {slicesOfAny("p", MaxSeeks+1), none},
+		"not a list":  {7, none},
+		"long answer": {none, []any{[]any{"p", 3, strings.Repeat("p", MaxOwner+1)}}},
+	} {
+		_, _, err := read(hostile(t, withIdentifiers(testHeader()), append([]any{itemScope, 1, 0, none, none, none, none, none}, tail...)))
+		if good := name == "good"; good != (err == nil) || !good && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // scopeItems is a file that has all that the feature adds.

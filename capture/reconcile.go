@@ -89,6 +89,7 @@ type reconciler struct {
 	j       *journal.Journal
 	missed  bool // changes of any table may have gone by, whatever triggers there are
 	found   Reconciled
+	on      []trigger.Found     // what triggers there are, as they were read last
 	changed []*schema.Table     // those whose line in the journal is to be written
 	gained  map[string][]string // by table, those columns
 	asked   []string            // tables that every peer is to send again, for new columns of theirs
@@ -236,6 +237,7 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.on = found
 	if err := r.findReplaced(ctx, found); err != nil {
 		return err
 	}
@@ -249,6 +251,9 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 	}
 	if slices.ContainsFunc(found, func(f trigger.Found) bool { return f.Missing || f.Outdated }) {
 		if r.found.Triggers, err = trigger.Install(ctx, c, r.j.Catalogue, r.metas()); err != nil {
+			return err
+		}
+		if r.on, err = trigger.Look(ctx, r.j.DB, r.j.Catalogue, r.metas()); err != nil {
 			return err
 		}
 	}

@@ -96,15 +96,11 @@ func (r *reconciler) sortMissed(ctx context.Context, found []trigger.Found) erro
 
 // saveMade notes which tables there are now.
 func (r *reconciler) saveMade(ctx context.Context) error {
-	found, err := trigger.Look(ctx, r.j.DB, r.j.Catalogue, r.metas())
+	made, err := r.lookMade(ctx, r.on)
 	if err != nil {
 		return err
 	}
-	made, err := r.lookMade(ctx, found)
-	if err != nil {
-		return err
-	}
-	for _, f := range found {
+	for _, f := range r.on {
 		meta := r.j.Tables[f.Table]
 		if is := made[f.Table]; meta != nil && meta.ID != 0 && r.j.Catalogue.Table(f.Table).Replicated && is != meta.Made {
 			meta.Made = is

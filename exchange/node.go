@@ -9,6 +9,7 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/scope"
 )
 
 // ErrUntrusted means that a file's sender is nobody this node listens to, or not who it says.
@@ -16,20 +17,21 @@ var ErrUntrusted = errors.New("untrusted")
 
 // Node is this node, with its database open.
 type Node struct {
-	Home     string // the home folder
-	Name     string
-	Journal  *journal.Journal
-	Keys     *keys.Identity
-	Policies func(*journal.Table) merge.Policies // what decides conflicts; nil: the later stamp
-	Reindex  bool                                // the application is to index anew what imports change: see apply.Options
-	MaxFile  int64                               // the largest file that is fetched, in bytes; 0: any
-	Accept   string                              // the child whose files that wait for a person for what they delete go through now; "": none's
-	Horizon  time.Duration                       // how much later than the clock stamps of a child may be: see apply.Options
-	Keep     time.Duration                       // how long rows that an import deletes are kept whole: see apply.Options
-	Quotas   access.Amounts                      // what each child may use in its life: see apply.Options
-	Strict   bool                                // all or nothing: a row that cannot be applied has its file refused, and does not wait
-	Wait     time.Duration                       // how long to wait for other runs that hold the database's gate
-	Features features.Known                      // what this program reads and writes beyond batch format 1
+	Home       string // the home folder
+	Name       string
+	Journal    *journal.Journal
+	Keys       *keys.Identity
+	Policies   func(*journal.Table) merge.Policies // what decides conflicts; nil: the later stamp
+	Reindex    bool                                // the application is to index anew what imports change: see apply.Options
+	MaxFile    int64                               // the largest file that is fetched, in bytes; 0: any
+	Accept     string                              // the child whose files that wait for a person for what they delete go through now; "": none's
+	Horizon    time.Duration                       // how much later than the clock stamps of a child may be: see apply.Options
+	Keep       time.Duration                       // how long rows that an import deletes are kept whole: see apply.Options
+	Quotas     access.Amounts                      // what each child may use in its life: see apply.Options
+	Strict     bool                                // all or nothing: a row that cannot be applied has its file refused, and does not wait
+	ScopeRules map[string]scope.Rule               // the rules that may fill scopes of children, by name
+	Wait       time.Duration                       // how long to wait for other runs that hold the database's gate
+	Features   features.Known                      // what this program reads and writes beyond batch format 1
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.
 	Progress func(label string, unit Unit) Bar
 }

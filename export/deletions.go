@@ -21,9 +21,12 @@ func (x *exporter) writeDeletions(ctx context.Context) error {
 		if x.filtered(t.Table) && x.scopes.lost(x.plan, base) {
 			base = 0
 		}
-		dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, base, t.knows, x.j.Authors)
-		if err != nil {
-			return err
+		var dead []journal.Tombstone
+		var err error
+		if x.buried[t.meta.ID] || base != x.head.Base.Epoch || t.knows != x.peer.ID {
+			if dead, err = journal.NewerTombstones(ctx, x.snap, t.meta.ID, base, t.knows, x.j.Authors); err != nil {
+				return err
+			}
 		}
 		var sights map[string]scope.Sight
 		if x.filtered(t.Table) {

@@ -12,6 +12,7 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
+	"github.com/omsync/omsync/scope"
 )
 
 // File is where a batch goes. It has its final name only after Commit; Discard leaves nothing.
@@ -33,6 +34,8 @@ type Options struct {
 	Wait     time.Duration                       // how long to wait for the gate
 	Policies func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
 	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
+
+	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer
@@ -75,13 +78,21 @@ func Export(ctx context.Context, j *journal.Journal, peer string, o Options) ([]
 // planned takes a snapshot, and settles in it what is to be sent. Rows that were kept back and may go now get a new epoch before, and
 // those that the peer can know by fewer versions only get these.
 func planned(ctx context.Context, j *journal.Journal, peer string, o Options) (*plan, error) {
-	tries := 0
+	tries, followed := 0, false
 	for again := false; ; {
 		snap, err := capture.TakeSnapshot(ctx, j, o.Wait)
 		if err != nil {
 			return nil, err
 		}
 		p, err := makePlan(ctx, j, snap, peer, o)
+		if err == nil && !followed && p.hasScopeRules() { // only now it is known that there are some
+			followed = true
+			snap.Close()
+			if err := p.followScopeRules(ctx, o); err != nil {
+				return nil, fmt.Errorf("export to %s: follow the rules of its scope: %w", peer, err)
+			}
+			continue
+		}
 		if err == nil && p.scopes.filters && snap.SealedSome() {
 			if tries++; tries < maxSnapshots {
 				snap.Close()
@@ -128,12 +139,18 @@ type exporter struct {
 	*plan
 	out  *output
 	load *load // nil if it is not a full load in parts
+
+	newer, buried map[uint16]bool // tables with versions, and with tombstones, above the base that did not come from the peer
 }
 
 // run writes the files. always: a header at least, whether or not one is due.
 func (x *exporter) run(ctx context.Context, always bool) error {
 	if x.silent {
 		return x.finishAlone(ctx, always)
+	}
+	var err error
+	if x.newer, x.buried, err = journal.NewerTables(ctx, x.snap, x.head.Base.Epoch, x.peer.ID); err != nil {
+		return err
 	}
 	if x.match {
 		if err := x.writeTables(ctx); err != nil {

@@ -171,6 +171,9 @@ func (p *plan) addTables(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	if err := p.findKept(ctx); err != nil {
+		return err
+	}
 	for _, t := range p.j.Replicated() {
 		t := p.known[t]
 		t.refused = refused[t.meta.ID]
@@ -178,11 +181,6 @@ func (p *plan) addTables(ctx context.Context, o Options) error {
 			t.tellPolicies(o.Policies(t.meta))
 		}
 		t.waiting = waiting[t.meta.ID]
-		if t.rules.SendsKept() && t.Key == schema.KeyUUID {
-			if err := p.findKept(ctx, t); err != nil {
-				return err
-			}
-		}
 		if t.secret != nil {
 			if err := p.findReleased(ctx, t); err != nil {
 				return err
@@ -237,20 +235,33 @@ func (p *plan) needed() features.Known {
 }
 
 // findKept finds the rows of which the peer's deletion was refused here, because something that may go up refers to them.
-func (p *plan) findKept(ctx context.Context, t *table) error {
-	keys, err := journal.RefusedDeletions(ctx, p.snap, t.meta.ID, p.head.Base.Epoch)
-	if err != nil {
-		return err
-	}
-	rows, err := rowkey.ByUUID(ctx, p.snap, t.Table, keys)
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		if t.kept == nil {
-			t.kept = map[journal.Row]bool{}
+func (p *plan) findKept(ctx context.Context) error {
+	keeps := func(t *table) bool { return t.rules.SendsKept() && t.Key == schema.KeyUUID }
+	var numbers []uint16
+	for _, t := range p.j.Replicated() {
+		if t := p.known[t]; keeps(t) {
+			numbers = append(numbers, t.meta.ID)
 		}
-		t.kept[r] = true
+	}
+	keys, err := journal.RefusedDeletions(ctx, p.snap, numbers, p.head.Base.Epoch)
+	if err != nil {
+		return err
+	}
+	for _, t := range p.j.Replicated() {
+		t := p.known[t]
+		if !keeps(t) || len(keys[t.meta.ID]) == 0 {
+			continue
+		}
+		rows, err := rowkey.ByUUID(ctx, p.snap, t.Table, keys[t.meta.ID])
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if t.kept == nil {
+				t.kept = map[journal.Row]bool{}
+			}
+			t.kept[r] = true
+		}
 	}
 	return nil
 }

@@ -16,13 +16,9 @@ import (
 // writeTables writes the rows that the peer lacks, those of referred tables before those of referring ones.
 func (x *exporter) writeTables(ctx context.Context) error {
 	base := x.head.Base.Epoch
-	newer, _, err := journal.NewerTables(ctx, x.snap, base, x.peer.ID)
-	if err != nil {
-		return err
-	}
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if !x.comes(t) && t.owed == 0 && t.refused == nil && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil &&
+		if !x.comes(t) && t.owed == 0 && t.refused == nil && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !x.newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil &&
 			(d.IsEmpty() || d.Epoch <= base) {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type scoping struct {
 	store   *scopes.Store
 	node    scope.Node
 	speaks  bool             // files may speak of scopes: some are there, and the peer reads that
+	byName  bool             // so, and owners are asked for by identifiers
 	filters bool             // the peer is a child that may not have all rows, or might not until now
 	all     bool             // it has lost its scope since base, and what was left out goes now
 	said    *batch.ScopeItem // for the end of a batch; nil: nothing
@@ -40,6 +42,7 @@ func (p *plan) readScopes(ctx context.Context) (silent bool, err error) {
 		return false, err
 	}
 	s := scoping{store: store, node: store.Node(), speaks: p.features.Writable(p.peer.Heard).Has(features.Scopes) && !p.match}
+	s.byName = s.speaks && p.features.Writable(p.peer.Heard).Has(features.Identifiers)
 	child := p.peer.Role == access.Child
 	c := s.node.Child(p.peer.ID)
 	if s.filters = child && !(c.All && c.Since == 0); s.filters {
@@ -63,7 +66,10 @@ func (p *plan) sayScopes() error {
 	if p.peer.Role != access.Child {
 		wants := s.node.Asks()
 		s.said = &batch.ScopeItem{Wants: p.theirOwners(wants)}
-		s.due = len(wants) > 0 && s.store.AskedLast().Add(askedAgain).After(p.peer.SentAt)
+		if s.byName {
+			s.said.Seeks = s.node.Seeks()
+		}
+		s.due = len(wants)+len(s.said.Seeks) > 0 && s.store.AskedLast().Add(askedAgain).After(p.peer.SentAt)
 		return s.store.Err()
 	}
 	c := s.node.Child(p.peer.ID)
@@ -90,11 +96,30 @@ func (p *plan) sayScopes() error {
 		s.said.Entered, s.said.Left, s.said.Denied, s.said.Purge = p.theirOwners(entered), p.theirOwners(left), p.theirOwners(denied), p.theirOwners(purge)
 		s.due = len(entered)+len(left)+len(denied) > 0
 	}
-	s.due = s.due || c.Due(base)
+	if s.byName {
+		s.said.Replies = p.replies(base)
+	}
+	s.due = s.due || c.Due(base) || len(s.said.Replies) > 0
 	if s.filters {
 		s.store.Locate(p.peer.ID)
 	}
 	return s.store.Err()
+}
+
+// replies returns what a child was answered, in rising order.
+func (p *plan) replies(base uint64) (out []batch.ReplyItem) {
+	told := p.scopes.store.Told(p.peer.ID, base)
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		r := batch.ReplyItem{Asked: name, Answer: uint8(told[name].Answer)}
+		if o := told[name].Owner; o != "" {
+			r.Owner = p.theirOwners([]scope.Owner{o})[0]
+			if name == string(o) {
+				r.Asked = r.Owner
+			}
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // theirOwners returns owners by the peer's keys, in rising order.

@@ -42,7 +42,7 @@ func TestWritable(t *testing.T) {
 }
 
 func TestMayScope(t *testing.T) {
-	own := known("a", features.Scopes)
+	own := known("a", features.Scopes, features.Identifiers)
 	for _, c := range []struct {
 		heard features.Heard
 		want  bool

@@ -273,6 +273,21 @@
 //	ack           this node's epoch that the batch acknowledged
 //	done          1: the rows are deleted
 //
+// omsync_sought: for whom this node asks its parent by what people call them, and what it was answered.
+//
+//	name          an identifier; the key where a person at the parent is to answer a request by that
+//	answer        scope.Answer
+//	owner_key     row key of the owner; empty: none
+//	made_at       when it was asked
+//
+// omsync_reply: what children were answered, until they have heard it.
+//
+//	peer_id       omsync_peer.id of the child
+//	name          as in omsync_sought
+//	answer        scope.Answer
+//	owner_key     row key of the owner; empty: none
+//	epoch         this node's epoch of the answer
+//
 // omsync_buried: the owners of deleted rows. A deletion without any had none, or nobody knows.
 //
 //	table_id      omsync_table.id

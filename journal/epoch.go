@@ -60,6 +60,16 @@ func DropEpoch(ctx context.Context, q sqldb.DB, epoch uint64) error {
 	return err
 }
 
+// EpochBefore returns the newest epoch before one, 0 if there is none. It need not be the number before: numbers that were given out and taken back
+// leave gaps, which MySQL 5.6 fills again once it was restarted.
+func EpochBefore(ctx context.Context, q sqldb.DB, epoch uint64) (before uint64, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT MAX(id) FROM omsync_epoch WHERE id < %d", epoch), func(r []sql.RawBytes) error {
+		before = sqldb.Uint(r[0])
+		return nil
+	})
+	return before, err
+}
+
 // LastEpoch returns the newest epoch that the query's snapshot holds; the zero position if there is none.
 func LastEpoch(ctx context.Context, q sqldb.DB) (m merge.Position, err error) {
 	err = sqldb.Each(ctx, q, "SELECT id, token FROM omsync_epoch ORDER BY id DESC LIMIT 1", func(r []sql.RawBytes) error {

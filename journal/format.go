@@ -10,7 +10,7 @@ import (
 
 // Format is the number of the tables' layout and of the records in them. Formats before it are upgraded, see [Upgrade]; later ones
 // are refused. Of omsync_node the columns id, name and format are the same in every format.
-const Format = 6
+const Format = 7
 
 // underWay plus a format stands in place of the format while its tables are brought to the next: no omsync takes them for its own.
 const underWay = 1000

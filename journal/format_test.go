@@ -14,21 +14,23 @@ func TestFormatsThatAreNotOurs(t *testing.T) {
 		old    bool
 		parts  []string
 	}{
-		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 6"}},
+		{1, true, []string{"format 1", "omsync sync", "upgrades them to format 7"}},
 		{underWay + 1, true, []string{"was not finished", "omsync sync"}},
 		{0, false, []string{"omsync_node.format is 0", "restore the database"}},
 		{underWay, false, []string{"omsync_node.format is 1000", "restore the database"}},
-		{2, true, []string{"format 2", "omsync sync", "upgrades them to format 6"}},
+		{2, true, []string{"format 2", "omsync sync", "upgrades them to format 7"}},
 		{underWay + 2, true, []string{"was not finished", "omsync sync"}},
-		{3, true, []string{"format 3", "omsync sync", "upgrades them to format 6"}},
+		{3, true, []string{"format 3", "omsync sync", "upgrades them to format 7"}},
 		{underWay + 3, true, []string{"was not finished", "omsync sync"}},
-		{4, true, []string{"format 4", "omsync sync", "upgrades them to format 6"}},
+		{4, true, []string{"format 4", "omsync sync", "upgrades them to format 7"}},
 		{underWay + 4, true, []string{"was not finished", "omsync sync"}},
-		{5, true, []string{"format 5", "omsync sync", "upgrades them to format 6"}},
+		{5, true, []string{"format 5", "omsync sync", "upgrades them to format 7"}},
 		{underWay + 5, true, []string{"was not finished", "omsync sync"}},
-		{7, false, []string{"format 7", "formats up to 6", "install the newer omsync"}},
-		{underWay + 6, false, []string{"formats up to 6", "install the newer omsync"}},
-		{underWay + 7, false, []string{"format 7", "formats up to 6", "install the newer omsync"}},
+		{6, true, []string{"format 6", "omsync sync", "upgrades them to format 7"}},
+		{underWay + 6, true, []string{"was not finished", "omsync sync"}},
+		{8, false, []string{"format 8", "formats up to 7", "install the newer omsync"}},
+		{underWay + 7, false, []string{"formats up to 7", "install the newer omsync"}},
+		{underWay + 8, false, []string{"format 8", "formats up to 7", "install the newer omsync"}},
 	} {
 		t.Run(fmt.Sprint(c.format), func(t *testing.T) {
 			db, _ := format1(t, fmt.Sprintf("UPDATE omsync_node SET format = %d WHERE id = 1", c.format))

@@ -12,7 +12,7 @@ import (
 // LoadImports reads the ends of the batches applied from the peer into its link.
 func LoadImports(ctx context.Context, q sqldb.DB, p *Peer) error {
 	p.Link.Imports = nil
-	query := fmt.Sprintf("SELECT sender_epoch, sender_token, own_epoch FROM omsync_import WHERE peer_id = %d ORDER BY own_epoch", p.ID)
+	query := fmt.Sprintf("SELECT sender_epoch, sender_token, own_epoch FROM omsync_import WHERE peer_id = %d ORDER BY own_epoch, sender_epoch", p.ID)
 	return sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		end := merge.Position{Epoch: sqldb.Uint(r[0]), Token: sqldb.Uint(r[1])}
 		p.Link.Imports = append(p.Link.Imports, merge.AppliedBatch{Position: end, OwnEpoch: sqldb.Uint(r[2])})
@@ -27,7 +27,7 @@ func SaveImports(ctx context.Context, q sqldb.DB, p *Peer, had []merge.AppliedBa
 		same++
 	}
 	for _, m := range had[same:] {
-		gone := fmt.Sprintf("DELETE FROM omsync_import WHERE peer_id = %d AND own_epoch = %d", p.ID, m.OwnEpoch)
+		gone := fmt.Sprintf("DELETE FROM omsync_import WHERE peer_id = %d AND own_epoch = %d AND sender_epoch = %d", p.ID, m.OwnEpoch, m.Position.Epoch)
 		if err := sqldb.Exec(ctx, q, gone); err != nil {
 			return fmt.Errorf("save the imports from %s: %w", p.Name, err)
 		}

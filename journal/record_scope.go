@@ -1,25 +1,35 @@
 package journal
 
-// scopeRulesRecord is the names of the rules that fill a child's scope, as omsync_scope_peer.rules holds them; NULL stands for none.
+// ScopeRules is what omsync_scope_peer.rules holds: the rules that fill a child's scope, and up to when they were followed.
+type ScopeRules struct {
+	Names []string // of the rules, in the configuration
+	Text  string   // what the rules said when they were last followed
+	Epoch uint64   // this node's epoch up to which they were
+	Full  int64    // when all rows were last looked at, µs since 1970 UTC
+}
+
 type scopeRulesRecord struct {
 	Version int      `json:"version"`
 	Rules   []string `json:"rules"`
+	Text    string   `json:"text,omitempty"`
+	Epoch   uint64   `json:"epoch,omitempty"`
+	Full    int64    `json:"full,omitempty"`
 }
 
-// EncodeScopeRules returns the names of rules as omsync_scope_peer.rules holds them; nil for none.
-func EncodeScopeRules(rules []string) ([]byte, error) {
-	if len(rules) == 0 {
+// EncodeScopeRules returns rules as omsync_scope_peer.rules holds them; nil for none.
+func EncodeScopeRules(r ScopeRules) ([]byte, error) {
+	if len(r.Names) == 0 {
 		return nil, nil
 	}
-	return encodeRecord("rules of a scope", scopeRulesRecord{recordVersion, rules})
+	return encodeRecord("rules of a scope", scopeRulesRecord{recordVersion, r.Names, r.Text, r.Epoch, r.Full})
 }
 
 // DecodeScopeRules reads what EncodeScopeRules wrote.
-func DecodeScopeRules(b []byte) ([]string, error) {
+func DecodeScopeRules(b []byte) (ScopeRules, error) {
 	if b == nil {
-		return nil, nil
+		return ScopeRules{}, nil
 	}
 	var r scopeRulesRecord
 	err := decodeRecord("rules of a scope", recordVersion, b, &r)
-	return r.Rules, err
+	return ScopeRules{r.Rules, r.Text, r.Epoch, r.Full}, err
 }

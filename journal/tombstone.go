@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -78,13 +79,29 @@ func PutRefusedDeletions(ctx context.Context, q sqldb.DB, tbl uint16, refused []
 	return putTombstones(ctx, q, tbl, refused, true, a)
 }
 
-// RefusedDeletions returns the keys whose deletion was refused here after epoch base.
-func RefusedDeletions(ctx context.Context, q sqldb.DB, tbl uint16, base uint64) (keys []string, err error) {
-	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT row_key, whole_key FROM omsync_tombstone WHERE table_id = %d AND epoch > %d AND refused = 1", tbl, base), func(r []sql.RawBytes) error {
-		keys = append(keys, whole(r))
+// RefusedDeletions returns the keys whose deletion was refused here after epoch base, by number of the table, of these tables.
+func RefusedDeletions(ctx context.Context, q sqldb.DB, tables []uint16, base uint64) (map[uint16][]string, error) {
+	out := map[uint16][]string{}
+	if len(tables) == 0 {
+		return out, nil
+	}
+	b := []byte("SELECT row_key, whole_key, table_id FROM omsync_tombstone FORCE INDEX (tbl_epoch) WHERE table_id IN (")
+	for i, t := range tables {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, uint64(t), 10)
+	}
+	b = fmt.Appendf(b, ") AND epoch > %d AND refused = 1", base)
+	err := sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
+		t := uint16(sqldb.Uint(r[2]))
+		out[t] = append(out[t], whole(r))
 		return nil
 	})
-	return keys, err
+	if err != nil {
+		return nil, fmt.Errorf("read refused deletions: %w", err)
+	}
+	return out, nil
 }
 
 func putTombstones(ctx context.Context, q sqldb.DB, tbl uint16, dead []Tombstone, refused bool, a *Authors) error {

@@ -34,7 +34,7 @@ type upgradeStep struct {
 
 // upgradeSteps returns all steps, in order. A later format is some more entries.
 func upgradeSteps() []upgradeStep {
-	return slices.Concat(stepsFrom1(), stepsFrom2(), stepsFrom3(), stepsFrom4(), stepsFrom5())
+	return slices.Concat(stepsFrom1(), stepsFrom2(), stepsFrom3(), stepsFrom4(), stepsFrom5(), stepsFrom6())
 }
 
 // upgrade is one under way.

@@ -246,6 +246,28 @@ func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16
 	return out, nil
 }
 
+// WaitingKeys are keys of rows that wait, as the index holds them.
+type WaitingKeys map[string]bool
+
+// ReadWaitingKeys returns the keys of the rows of a table of which versions wait that a peer sent and has not lost; nil if they are more
+// than most.
+func ReadWaitingKeys(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16, most int) (WaitingKeys, error) {
+	out := WaitingKeys{}
+	query := fmt.Sprintf("SELECT row_key FROM omsync_waiting FORCE INDEX (peer_row) WHERE peer_id = %d AND lost = 0 AND table_id = %d LIMIT %d", peer, table, most+1)
+	if err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { out[string(r[0])] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("read which rows wait: %w", err)
+	}
+	if len(out) > most {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// Among returns those of some keys, canonical, that are among them.
+func (w WaitingKeys) Among(keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !w[indexed(k)] })
+}
+
 // WaitingPeers returns those of some peers of which rows wait that were not dropped: first those of which a row was not tried for longest.
 func WaitingPeers(ctx context.Context, q sqldb.DB, peers []merge.Peer) (out []merge.Peer, err error) {
 	tried := map[merge.Peer]int64{}

@@ -19,16 +19,35 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/scopes"
 )
 
-// AddPeer makes a node a peer, in a role that [Node.CheckPeer] found free.
+// AddPeer makes a node a peer, in a role that [Node.CheckPeer] found free. A child that was removed and is added again has the scope that it had; of a
+// parent this node asks again for whom it was told of.
 func (n *Node) AddPeer(ctx context.Context, card keys.Card, as access.Role) error {
 	// The number grows from one adding to the next, as package merge asks: it tells this link from an earlier one.
 	number, err := journal.NextLink(ctx, n.DB, time.Now())
 	if err != nil {
 		return err
 	}
-	return journal.AddPeer(ctx, n.DB, &journal.Peer{Name: card.Name, Role: as, Card: card.Marshal(), Link: merge.Link{Number: number}})
+	tx, err := n.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	p := &journal.Peer{Name: card.Name, Role: as, Card: card.Marshal(), Link: merge.Link{Number: number}}
+	if err := journal.AddPeer(ctx, tx, p); err != nil {
+		return err
+	}
+	if as == access.Child {
+		err = scopes.Carry(ctx, tx, p.Name, p.ID)
+	} else {
+		err = scopes.AskAgain(ctx, n.Journal, tx)
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // CheckPeer returns an error with a hint, a *failure.Failure, for what stands in the way of adding a peer. known: it is there

@@ -278,6 +278,34 @@ func TestRuleTakesOutWhomItBrought(t *testing.T) {
 	}
 }
 
+// A rule that is asked of some owners changes nothing for others, and one that takes out most waits for a person.
+func TestRuleOfSome(t *testing.T) {
+	s, n, p := hub(t)
+	n.Fill(p, n.PlanOf(p, nil, []scope.Owner{"p1", "p2"}))
+	s.commit(false)
+	if c, want := n.PlanOf(p, []scope.Owner{"p2", "p2", "p3"}, []scope.Owner{"p3"}), (scope.Change{Enter: []scope.Owner{"p3"}, Leave: []scope.Owner{"p2"}}); !reflect.DeepEqual(c, want) {
+		t.Errorf("%v", c)
+	}
+	for _, x := range []struct {
+		leave, brought int
+		want           bool
+	}{{20, 20, false}, {21, 42, false}, {21, 41, true}, {1000, 2001, false}} {
+		if got := (scope.Change{Leave: make([]scope.Owner, x.leave)}).TakesMost(x.brought); got != x.want {
+			t.Errorf("%d of %d leave: %v", x.leave, x.brought, got)
+		}
+	}
+	for _, x := range []struct {
+		rule scope.Rule
+		good bool
+	}{{scope.Rule{Location: "Ahero", Encounters: 3}, true}, {scope.Rule{Program: "HIV"}, true}, {scope.Rule{Attribute: "Clinic", Value: "Ahero"}, true}, {scope.Rule{}, false},
+		{scope.Rule{Location: "Ahero", Program: "HIV"}, false}, {scope.Rule{Program: "HIV", Encounters: 1}, false}, {scope.Rule{Location: "Ahero", Encounters: 21}, false},
+		{scope.Rule{Attribute: "Clinic"}, false}, {scope.Rule{Program: "HIV", Value: "x"}, false}} {
+		if err := x.rule.Check(); (err == nil) != x.good {
+			t.Errorf("%v: %v", x.rule, err)
+		}
+	}
+}
+
 func TestSettledBringsTheOwnersItCameWith(t *testing.T) {
 	_, n, p := hub(t)
 	n.Settled(p, came("c1", "p2"))

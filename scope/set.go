@@ -1,10 +1,6 @@
 package scope
 
-import (
-	"slices"
-
-	"github.com/omsync/omsync/merge"
-)
+import "github.com/omsync/omsync/merge"
 
 // Begin gives a scope to a child that had everything. It has in it whom the caller names: whose rows the child brought itself, and whom a
 // person adds. All others leave, as by [Node.Leave]. What the child has seen of those who stay stays seen.
@@ -61,25 +57,7 @@ type Change struct{ Enter, Leave []Owner }
 // Plan returns what the rules of a child would change, where they say that these owners are to be in its scope: all of them enter, and
 // who was brought in by a rule alone, and is none of them, leaves. It changes nothing.
 func (n Node) Plan(p merge.Peer, owners []Owner) Change {
-	var c Change
-	if n.Child(p).All {
-		return c
-	}
-	stays := map[Owner]bool{}
-	for _, o := range owners {
-		if !stays[o] && !n.Entry(p, o).In() {
-			c.Enter = append(c.Enter, o)
-		}
-		stays[o] = true
-	}
-	for _, o := range n.Entries(p) {
-		if e := n.Entry(p, o); e.In() && e.Rule && !stays[o] {
-			c.Leave = append(c.Leave, o)
-		}
-	}
-	slices.Sort(c.Enter)
-	slices.Sort(c.Leave)
-	return c
+	return n.PlanOf(p, n.Entries(p), owners)
 }
 
 // Fill does what [Node.Plan] returned.

@@ -117,6 +117,14 @@ func (w *world) owned(s *site, p merge.Peer, key string) bool {
 // agreed says how a parent and its child differ about the patients in the child's scope.
 func (w *world) agreed(parent, child *site) string {
 	p := parent.links[child.name].peer
+	for i, r := range child.sought {
+		if r.Answer <= scope.Passed {
+			return fmt.Sprintf("unanswered: %s asks for %s", child.name, i)
+		}
+		if r.Answer == scope.Found && w.restores == 0 && !w.readded && child.held[r.Owner] == 0 && !child.whole && !w.left[child.name][string(r.Owner)] && !w.denied[child.name][string(r.Owner)] {
+			return fmt.Sprintf("unanswered: %s found %s, and has not got it", child.name, r.Owner)
+		}
+	}
 	if parent.children[p].All {
 		for o := range child.want {
 			if child.whole && child.rows[string(o)].Known {

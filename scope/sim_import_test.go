@@ -62,6 +62,7 @@ func (s *site) receive(f *file) string {
 	s.seal()
 	if f.src != s.parent {
 		n.Request(l.peer, f.wants, l.Acked.Epoch, f.head.Ack.Epoch, d.Valid)
+		n.Identify(l.peer, f.seeks, l.Acked.Epoch, f.head.Ack.Epoch, d.Valid)
 	}
 	if d.Verdict != merge.Apply {
 		s.commit(false)

@@ -21,6 +21,18 @@ func (w *world) ask(name, key string) {
 	w.tell("%s asks for %s", name, key)
 }
 
+// seek makes a node ask for a patient by an identifier.
+func (w *world) seek(name, key string) {
+	s := w.sites[name]
+	if s.parent == "" {
+		return
+	}
+	s.node().Seek("id-" + key)
+	w.reason.note(name, key)
+	delete(w.still[name], key)
+	w.tell("%s asks for who is called %s", name, key)
+}
+
 // admit has a person bring a patient into a node's scope.
 func (w *world) admit(name, key string) {
 	s, p := w.end(name)
@@ -59,7 +71,7 @@ func (w *world) leave(name, key string, purge bool) {
 
 func (w *world) gone(name, key string) {
 	s, _ := w.end(name)
-	if w.settled(w.sites[name], s) && !w.sites[name].want[scope.Owner(key)] {
+	if w.settled(w.sites[name], s) && !w.sites[name].want[scope.Owner(key)] && w.sites[name].sought["id-"+key].Answer != scope.Open {
 		w.still.note(name, key)
 	}
 	w.left.note(name, key)

@@ -135,6 +135,7 @@ type file struct {
 	records  []sentRecord
 	said     scope.Said
 	wants    []scope.Owner
+	seeks    []string
 	tries    int
 }
 
@@ -354,7 +355,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 // made gives a file its final name.
 func (s *site) made(f *file) {
 	l := s.links[f.dst]
-	l.asked = fmt.Sprint(f.wants)
+	l.asked = fmt.Sprint(f.wants, f.seeks)
 	merge.RecordExport(&s.history, &l.Link, f.head, f.size, s.w.clockOfHeaders(s.name))
 }
 

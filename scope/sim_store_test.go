@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/scope"
@@ -20,16 +21,23 @@ type tables struct {
 	held       map[scope.Owner]uint64
 	purge      map[scope.Owner]scope.Purge
 	whole      bool
+	replies    map[merge.Peer]map[string]scope.Reply
+	sought     map[string]scope.Reply
 }
 
 func newTables() tables {
 	return tables{map[merge.Peer]scope.Child{}, map[merge.Peer]map[scope.Owner]scope.Entry{}, map[merge.Peer]map[scope.Row]scope.Sight{},
-		map[scope.Row]scope.Sight{}, map[scope.Owner]bool{}, map[scope.Owner]uint64{}, map[scope.Owner]scope.Purge{}, false}
+		map[scope.Row]scope.Sight{}, map[scope.Owner]bool{}, map[scope.Owner]uint64{}, map[scope.Owner]scope.Purge{}, false,
+		map[merge.Peer]map[string]scope.Reply{}, map[string]scope.Reply{}}
 }
 
 func (t tables) clone() tables {
 	c := tables{maps.Clone(t.children), map[merge.Peer]map[scope.Owner]scope.Entry{}, map[merge.Peer]map[scope.Row]scope.Sight{},
-		maps.Clone(t.public), maps.Clone(t.want), maps.Clone(t.held), maps.Clone(t.purge), t.whole}
+		maps.Clone(t.public), maps.Clone(t.want), maps.Clone(t.held), maps.Clone(t.purge), t.whole,
+		map[merge.Peer]map[string]scope.Reply{}, maps.Clone(t.sought)}
+	for p, m := range t.replies {
+		c.replies[p] = maps.Clone(m)
+	}
 	for p, m := range t.entries {
 		c.entries[p] = maps.Clone(m)
 	}
@@ -41,7 +49,8 @@ func (t tables) clone() tables {
 
 // carry gives what is kept of a peer to the same one under another number.
 func (t tables) carry(from, to merge.Peer) {
-	t.children[to], t.entries[to], t.exceptions[to] = t.children[from], t.entries[from], t.exceptions[from]
+	t.children[to], t.entries[to], t.exceptions[to], t.replies[to] = t.children[from], t.entries[from], t.exceptions[from], t.replies[from]
+	delete(t.replies, from)
 	delete(t.children, from)
 	delete(t.entries, from)
 	delete(t.exceptions, from)
@@ -161,6 +170,43 @@ func (s *site) SetPurging(o scope.Owner, u scope.Purge) {
 	}
 }
 
+// Who has an identifier: the patient whose it is is here, and has not lost it.
+func (s *site) Who(identifier string) (out scope.Identity) {
+	if key, ok := strings.CutPrefix(identifier, "id-"); ok && s.here(key) {
+		out.Owners = append(out.Owners, scope.Owner(key))
+	}
+	return out
+}
+
+func (s *site) Reply(p merge.Peer, i string) scope.Reply { return s.replies[p][i] }
+func (s *site) SetReply(p merge.Peer, i string, r scope.Reply) {
+	if s.replies[p] == nil {
+		s.replies[p] = map[string]scope.Reply{}
+	}
+	if s.replies[p][i] = r; r == (scope.Reply{}) {
+		delete(s.replies[p], i)
+	}
+}
+func (s *site) Replies(p merge.Peer) []string { return slices.Sorted(maps.Keys(s.replies[p])) }
+
+func (s *site) RepliedTo(i string) (all []merge.Peer) {
+	for p := range s.replies {
+		if s.replies[p][i] != (scope.Reply{}) {
+			all = append(all, p)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (s *site) Sought(i string) scope.Reply { return s.sought[i] }
+func (s *site) SetSought(i string, r scope.Reply) {
+	if s.sought[i] = r; r == (scope.Reply{}) {
+		delete(s.sought, i)
+	}
+}
+func (s *site) AllSought() []string { return slices.Sorted(maps.Keys(s.sought)) }
+
 func (s *site) OwnerIsHere(o scope.Owner) bool {
 	return s.rows[string(o)].Known || s.rows[string(o)].here
 }
@@ -169,11 +215,17 @@ func (s *site) OwnerIsHere(o scope.Owner) bool {
 func (s *site) say(f *file, to string) (due bool) {
 	n, l := s.node(), s.links[to]
 	if to == s.parent {
-		f.wants = n.Asks()
-		return len(f.wants) > 0 && fmt.Sprint(f.wants) != l.asked
+		f.wants, f.seeks = n.Asks(), n.Seeks()
+		return len(f.wants)+len(f.seeks) > 0 && fmt.Sprint(f.wants, f.seeks) != l.asked
 	}
 	c := n.Child(l.peer)
 	f.said.Whole = c.All
+	f.said.Replies = map[string]scope.Reply{}
+	for i, r := range s.replies[l.peer] {
+		if r.Told(f.head.Base.Epoch) {
+			f.said.Replies[i] = r
+		}
+	}
 	for _, o := range s.Entries(l.peer) {
 		e := s.entries[l.peer][o]
 		if c.All {
@@ -192,7 +244,7 @@ func (s *site) say(f *file, to string) (due bool) {
 			f.said.Denied = append(f.said.Denied, o)
 		}
 	}
-	return len(f.said.Entered)+len(f.said.Left)+len(f.said.Denied) > 0 || c.Due(f.head.Base.Epoch)
+	return len(f.said.Entered)+len(f.said.Left)+len(f.said.Denied)+len(f.said.Replies) > 0 || c.Due(f.head.Base.Epoch)
 }
 
 // fill evaluates the rule of a child that has one: patients of whom a c row has an odd value.

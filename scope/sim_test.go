@@ -24,6 +24,8 @@ func schedule(seed int64, talk func(string, ...any)) string {
 	w.nulls = more.Intn(4) == 0
 	w.purges = more.Intn(4) == 0
 	switches, rules, approve, added := more.Intn(4) == 0, more.Intn(4) == 0, more.Intn(4) == 0, more.Intn(8) == 0
+	ids := rand.New(rand.NewSource(seed ^ 0x696473)) // who is asked for by an identifier
+	seeks := ids.Intn(4) == 0
 	restores, skews := r.Intn(2) == 0, r.Intn(2) == 0
 	keys := strings.Fields([]string{"p1 p2 c1 c2", "p1 p2 p3 c1 c2 c3", "p1 p2 c1 d1", "p1 p2 p3 c1 c2 d1", "p1 p2 c1 c2 d1 d2", "p1 p2 p3 c1 r1", "p1 p2 c1 c2 u1 k1", "p1 p2 p3 c1 d1 u1"}[r.Intn(8)])
 	if more.Intn(8) == 0 {
@@ -33,7 +35,7 @@ func schedule(seed int64, talk func(string, ...any)) string {
 		keys = strings.Fields([]string{"n1 p1 p2 c1 c2", "n1 n2 p1 p2 c1 d1", "n1 p1 p2 r1 c1", "n1 n2 p1 p2 c1 u1"}[more.Intn(4)])
 	}
 	node := func() string { return w.names[r.Intn(len(w.names))] }
-	w.tell("%v, policy %v, restores %v, nulls %v, switches %v, rules %v, approve %v, added again %v", w.links, w.policy, restores, w.nulls, switches, rules, approve, added)
+	w.tell("%v, policy %v, restores %v, nulls %v, switches %v, rules %v, approve %v, added again %v, identifiers %v", w.links, w.policy, restores, w.nulls, switches, rules, approve, added, seeks)
 	for _, n := range w.names {
 		if s, p := w.end(n); s != nil && r.Intn(4) > 0 {
 			s.children[p] = scope.Child{Approve: approve && more.Intn(2) == 0}
@@ -66,6 +68,9 @@ func schedule(seed int64, talk func(string, ...any)) string {
 		w.now++
 		if w.purges && more.Intn(8) == 0 {
 			w.sites[w.names[more.Intn(len(w.names))]].doPurge()
+		}
+		if seeks && ids.Intn(8) == 0 {
+			w.seek(w.names[ids.Intn(len(w.names))], fmt.Sprintf("p%d", 1+ids.Intn(3)))
 		}
 		l := w.links[r.Intn(len(w.links))]
 		x := r.Float64()
@@ -198,7 +203,8 @@ func (w *world) arrive(r *rand.Rand, l [2]string) {
 	if s := w.deliver(f); s == "applied" || s == "covered" {
 		before := w.sites[f.dst].digest()
 		// A request may be answered once more by a node that knows by then which of its histories was meant.
-		again := w.restores > 0 && len(f.wants) > 0
+		// So may one by an identifier: the patient may have come with the file.
+		again := w.restores > 0 && len(f.wants) > 0 || len(f.seeks) > 0
 		if w.sites[f.dst].receive(f); w.sites[f.dst].digest() != before && !again {
 			w.blame("not idempotent")
 		}

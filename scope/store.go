@@ -55,6 +55,13 @@ type Store interface {
 	Public(Row) Sight // Out: it is not public
 	SetPublic(Row, Sight)
 
+	// Who returns who has an identifier here.
+	Who(identifier string) Identity
+	Reply(merge.Peer, string) Reply
+	SetReply(merge.Peer, string, Reply) // the zero Reply: delete it
+	Replies(merge.Peer) []string        // all of which the child has one, in rising order
+	RepliedTo(string) []merge.Peer      // the children that have one of this, with a scope or without
+
 	Upwards
 }
 
@@ -72,6 +79,9 @@ type Upwards interface {
 	Purging(Owner) Purge     // omsync_purge
 	SetPurging(Owner, Purge) // the zero Purge: delete it
 	Purgings() []Owner       // all that have one
+	Sought(string) Reply     // what this node asks its parent for by an identifier, or was answered; and by the key where a person is to answer
+	SetSought(string, Reply) // the zero Reply: delete it
+	AllSought() []string     // in rising order
 	OwnerIsHere(Owner) bool  // the owner's row is known here, alive or dead
 }
 

@@ -7,11 +7,12 @@ const MaxWants = 4096
 
 // Said is what a header to a child says of its scope.
 type Said struct {
-	Whole   bool    // it has none: it gets everything
-	Entered []Owner // who is in it, told since base
-	Left    []Owner // who left
-	Denied  []Owner // whom it asked for in vain
-	Purge   []Owner // of those who left: of whom it is to delete what it has
+	Whole   bool             // it has none: it gets everything
+	Entered []Owner          // who is in it, told since base
+	Left    []Owner          // who left
+	Denied  []Owner          // whom it asked for in vain
+	Purge   []Owner          // of those who left: of whom it is to delete what it has
+	Replies map[string]Reply // what it is answered of what it asked for by identifiers, and for whom a person is to answer
 }
 
 // Ask notes that this node asks its parent for an owner, unless the parent said that this node has it.
@@ -32,10 +33,12 @@ func (n Node) answered(o Owner) bool {
 func (n Node) Asks() []Owner {
 	var asks []Owner
 	for _, o := range n.Wants() {
-		switch {
-		case n.answered(o):
+		if len(asks) == MaxWants {
+			break
+		}
+		if n.answered(o) {
 			n.SetWant(o, false)
-		case len(asks) < MaxWants:
+		} else {
 			asks = append(asks, o)
 		}
 	}
@@ -45,6 +48,7 @@ func (n Node) Asks() []Owner {
 // Hear takes what the header of a batch from the parent says of this node's scope. It is called once the batch is applied, with its end
 // and its acknowledgement, for a load in parts with the last one: what an old file says is not heard.
 func (n Node) Hear(s Said, upto, ack uint64) {
+	n.hearReplies(s.Replies)
 	lost := n.Whole() && !s.Whole
 	n.SetWhole(s.Whole)
 	if lost { // a scope begins, and the header says who is in it
@@ -57,6 +61,7 @@ func (n Node) Hear(s Said, upto, ack uint64) {
 	}
 	for _, o := range s.Denied {
 		n.SetWant(o, false)
+		n.personAnswered(o)
 	}
 	for _, o := range s.Purge {
 		n.SetPurging(o, Purge{Told: upto, Ack: ack, Done: n.Purging(o).Done})
@@ -64,6 +69,7 @@ func (n Node) Hear(s Said, upto, ack uint64) {
 	for _, o := range s.Entered {
 		n.SetHeld(o, upto)
 		n.SetWant(o, false)
+		n.personAnswered(o)
 		n.SetPurging(o, Purge{})
 	}
 	if lost {
@@ -107,8 +113,11 @@ func (n Node) Rejoin(common uint64) (lacks bool) {
 // Request takes what a header from a child asks for. acked is the epoch of this node's that the child has acknowledged on the link, ack the
 // one that the header says, valid whether that counts (see merge.Decision). What a child asked before it knew that the owner
 // had left, that a person had refused, or that it had got a scope, is void: an old file must not bring back who left.
-func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool) {
-	c := n.Child(p)
+//
+// It returns those of whom this node keeps something that it did not keep before, whether they are anybody's keys or not: what a child may make
+// it keep is bounded (see access.Requests).
+func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool) (kept []Owner) {
+	c, room := n.Child(p), -1
 	for _, o := range wants[:min(len(wants), MaxWants)] {
 		e := n.Entry(p, o)
 		void := max(e.Gone, e.Denied)
@@ -121,11 +130,17 @@ func (n Node) Request(p merge.Peer, wants []Owner, acked, ack uint64, valid bool
 			if !e.Asked {
 				e.Asked = true
 				n.SetEntry(p, o, e)
+				n.waits(p, o, &room)
+				kept = append(kept, o)
 			}
 		default:
+			if !c.All && !e.In() || c.All && n.HasParent() && !n.Want(o) && !n.answered(o) {
+				kept = append(kept, o)
+			}
 			n.Admit(p, o, acked)
 		}
 	}
+	return kept
 }
 
 // Deny refuses what a child asks. It takes an epoch, and the child's next header says so. It reports whether the child had asked.

@@ -243,6 +243,34 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// What a child's requests make its parent keep is counted, once.
+func TestRequestsAreCounted(t *testing.T) {
+	s, n, p := hub(t)
+	n.Admit(p, "p1", 0)
+	wants := []scope.Owner{"p1", "p2", "nobody"}
+	count := func(what string, want ...scope.Owner) {
+		t.Helper()
+		if got := n.Request(p, wants, 0, 0, true); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	count("of whom two are not in its scope", "p2", "nobody")
+	count("again")
+	s, n, p = hub(t)
+	s.children[p] = scope.Child{Approve: true}
+	count("a person is to answer", "p1", "p2", "nobody")
+	count("again")
+	s, n, p = hub(t)
+	s.children[p] = scope.Child{All: true}
+	count("it has everything, and so has its parent, which has none")
+	w := newWorld(trees[4], merge.Newest, nil)
+	s = w.sites["h"]
+	n, p = s.node(), s.links["a"].peer
+	s.children[p] = scope.Child{All: true}
+	count("it has everything that its parent has", "p1", "p2", "nobody")
+	count("again")
+}
+
 // A header asks for no more than it may.
 func TestRequestIsBounded(t *testing.T) {
 	s, n, p := hub(t)

@@ -1,6 +1,8 @@
 // Package scopes is package scope with a database: [Store] keeps in omsync's tables what the rules read and write, for one transaction, and
 // finds where rows stand.
 //
+// Beside that it asks the rules of the configuration, in SQL, whom they want in a scope ([Store.Rule]).
+//
 // It promises: nothing of it decides anything; what a transaction wrote it reads; where rows stand takes a number of statements
 // that does not grow with the rows, as long as they are told of in blocks ([Store.Fetch]), and what a scope holds the same; where no child has a
 // scope, and this node has none, [Open] is all that is asked; memory is bounded, but for what [Store.Flush] has not written.

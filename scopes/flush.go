@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,7 +16,7 @@ import (
 
 // Changes reports whether there is anything that Flush writes.
 func (s *Store) Changes() bool {
-	if len(s.dirty)+len(s.wantsNew)+len(s.heldNew)+len(s.purgesNew)+len(s.log) > 0 || s.public != nil && len(s.public.dirty) > 0 {
+	if len(s.dirty)+len(s.wantsNew)+len(s.heldNew)+len(s.purgesNew)+len(s.log) > 0 || s.seeksChanged() || s.public != nil && len(s.public.dirty) > 0 {
 		return true
 	}
 	for _, m := range s.exceptions {
@@ -41,7 +42,7 @@ func (s *Store) Flush() error {
 		s.fails(errors.New("scopes: something changed where nothing may be written"))
 		return s.err
 	}
-	for _, write := range []func() error{s.flushPeers, s.flushEntries, s.flushMarks, s.flushUpwards, s.flushLog} {
+	for _, write := range []func() error{s.flushPeers, s.flushEntries, s.flushMarks, s.flushUpwards, s.flushSeeks, s.flushLog} {
 		if err := write(); err != nil {
 			s.fails(fmt.Errorf("keep whom a child may have: %w", err))
 			break
@@ -289,14 +290,33 @@ func (s *Store) dropOwners(table string, owners []scope.Owner) error {
 	return nil
 }
 
-// Carry gives what is kept of a child to the same one under another number: it was removed and added anew, as after its machine was lost.
-func Carry(ctx context.Context, q sqldb.DB, from, to merge.Peer) error {
+// Carry gives a child what was kept of the one of that name that was removed last: it is added again, as after its machine was lost.
+func Carry(ctx context.Context, q sqldb.DB, name string, to merge.Peer) error {
+	from := uint64(0)
+	query := fmt.Sprintf("SELECT MAX(id) FROM omsync_peer WHERE name = %s AND role = 'child' AND state = 'removed'", sqldb.Binary(nil, name))
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		from = sqldb.Uint(r[0])
+		return nil
+	})
 	var statements []string
-	for _, table := range []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row"} {
+	for _, table := range []string{"omsync_scope_peer", "omsync_scope", "omsync_scope_row", "omsync_reply"} {
 		statements = append(statements, fmt.Sprintf("UPDATE %s SET peer_id = %d WHERE peer_id = %d", table, to, from))
 	}
-	if err := sqldb.Exec(ctx, q, statements...); err != nil {
+	if err == nil && from != 0 {
+		err = sqldb.Exec(ctx, q, statements...)
+	}
+	if err != nil {
 		return fmt.Errorf("give a child its scope back: %w", err)
 	}
 	return nil
+}
+
+// AskAgain has a node whose parent was added, perhaps again, ask it for all of whom it was told before.
+func AskAgain(ctx context.Context, j *journal.Journal, tx sqldb.DB) error {
+	s, err := Open(ctx, j, Options{Read: tx, Write: tx, Cause: Person})
+	if err != nil || !s.HasOwners() {
+		return err
+	}
+	s.Node().Rejoin(0)
+	return s.Flush()
 }

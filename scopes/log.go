@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -25,12 +26,14 @@ const (
 
 // Events of the log.
 const (
-	entered = "entered"
-	left    = "left"
-	asked   = "asked"
-	refused = "refused"
-	began   = "began"
-	ended   = "ended"
+	entered  = "entered"
+	left     = "left"
+	asked    = "asked"
+	refused  = "refused"
+	began    = "began"
+	ended    = "ended"
+	searched = "searched" // a child was told that the patient is here
+	sought   = "sought"   // by an identifier
 )
 
 // event is what is to be noted.
@@ -39,7 +42,7 @@ type event struct {
 	owner scope.Owner
 	what  string
 	by    Cause
-	rule  string
+	text  string
 }
 
 func (s *Store) note(p merge.Peer, o scope.Owner, what string) {
@@ -62,7 +65,17 @@ func (s *Store) noteChange(p merge.Peer, o scope.Owner, had, now scope.Entry) {
 	}
 }
 
+// MaxLogged is how many events the log has, or somewhat more: the oldest go first. A child adds to it by requests, of which its quota says how many it
+// has, and by rows.
+const MaxLogged = 2_000_000
+
+// forgetAtOnce is how many old events one transaction deletes at most.
+const forgetAtOnce = 10_000
+
 func (s *Store) flushLog() error {
+	if len(s.log) == 0 {
+		return nil
+	}
 	now := s.j.Now().UnixMicro()
 	err := s.rows("INSERT INTO omsync_scope_log (peer_id, owner_key, event, cause, person, text, epoch, made_at) VALUES ", "", len(s.log), func(b []byte, i int) []byte {
 		e := s.log[i]
@@ -74,17 +87,50 @@ func (s *Store) flushLog() error {
 		b = append(sqldb.Binary(b, e.what), ',')
 		b = append(sqldb.Binary(b, string(e.by)), ',')
 		b = append(sqldb.Binary(b, person), ',')
-		return fmt.Appendf(sqldb.Binary(b, journal.Cut(e.rule, 500)), ",%d,%d", s.epoch, now)
+		return fmt.Appendf(sqldb.Binary(b, journal.Cut(e.text, 500)), ",%d,%d", s.epoch, now)
 	})
 	s.log = nil
-	return err
+	if err != nil {
+		return err
+	}
+	return ForgetLogged(s.ctx, s.o.Write, MaxLogged)
+}
+
+// ForgetLogged deletes the oldest events of the log that are more than keep, some at a time.
+func ForgetLogged(ctx context.Context, q sqldb.DB, keep uint64) error {
+	last := uint64(0)
+	err := sqldb.Each(ctx, q, "SELECT MAX(id) FROM omsync_scope_log", func(r []sql.RawBytes) error {
+		last = sqldb.Uint(r[0])
+		return nil
+	})
+	if err == nil && last > keep {
+		err = sqldb.Exec(ctx, q, fmt.Sprintf("DELETE FROM omsync_scope_log WHERE id <= %d ORDER BY id LIMIT %d", last-keep, forgetAtOnce))
+	}
+	if err != nil {
+		return fmt.Errorf("forget old events of the log of scopes: %w", err)
+	}
+	return nil
+}
+
+// NoteSearch notes whom a child was told of that searched; nobody is noted too. It commits by itself.
+func NoteSearch(ctx context.Context, q sqldb.DB, p merge.Peer, found []scope.Owner, now time.Time) error {
+	if len(found) == 0 {
+		found = []scope.Owner{""}
+	}
+	for _, o := range found {
+		_, err := q.ExecContext(ctx, "INSERT INTO omsync_scope_log (peer_id, owner_key, event, cause, epoch, made_at) VALUES (?, ?, ?, ?, 0, ?)", uint32(p), string(o), searched, string(Request), now.UnixMicro())
+		if err != nil {
+			return fmt.Errorf("note a search: %w", err)
+		}
+	}
+	return nil
 }
 
 // A Logged is an event of the log.
 type Logged struct {
 	Peer   merge.Peer
 	Owner  scope.Owner // "": it is about the whole scope
-	Event  string      // entered, left, asked, refused; began or ended of a scope
+	Event  string      // entered, left, asked, refused; began or ended of a scope; sought: a child asked by an identifier, which Rule has, with the answer
 	Cause  Cause
 	Person string // whose word it was; empty: nobody's
 	Rule   string

@@ -195,4 +195,19 @@ func TestScopesAreLogged(t *testing.T) {
 	if want := []string{" began person alice", "p1 entered person alice", "p1 left person alice", "p2 entered seal "}; !slices.Equal(got, want) {
 		t.Errorf("the log is %q, want %q", got, want)
 	}
+	before := h.One("SELECT GROUP_CONCAT(event ORDER BY id DESC) FROM omsync_scope_log")
+	for keep, want := range map[uint64]string{1000: before, 4: before} {
+		if err := scopes.ForgetLogged(t.Context(), h.J.DB, keep); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.One("SELECT GROUP_CONCAT(event ORDER BY id DESC) FROM omsync_scope_log"); got != want {
+			t.Errorf("of %s, %d are to be kept, and %s are", before, keep, got)
+		}
+	}
+	if err := scopes.ForgetLogged(t.Context(), h.J.DB, 2); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.One("SELECT GROUP_CONCAT(event ORDER BY id DESC) FROM omsync_scope_log"); got != "left,entered" {
+		t.Errorf("of %s, two are to be kept, and %s are", before, got)
+	}
 }

@@ -54,6 +54,10 @@ type Store struct {
 	heldNew    map[scope.Owner]uint64
 	purges     map[scope.Owner]scope.Purge
 	purgesNew  map[scope.Owner]scope.Purge
+	replies    *replies
+	sought     map[string]scope.Reply
+	soughtNew  map[string]bool
+	asks       bool // something is sought, or was answered to a child, in the tables
 	log        []event
 }
 
@@ -62,7 +66,7 @@ type peer struct {
 	scope.Child
 	kept  bool // there is a row in omsync_scope_peer
 	whole bool
-	rules []string
+	rules journal.ScopeRules
 }
 
 // Open returns what is kept of scopes, as a transaction sees it. It is one statement. An error is also that the profile says of owners what cannot
@@ -77,7 +81,7 @@ func Open(ctx context.Context, j *journal.Journal, o Options) (*Store, error) {
 	s.forgetPlaces()
 	s.entries = map[scope.Owner]*entries{}
 	const query = "SELECT p.id, p.role, s.own, s.since, s.approve, s.whole, s.rules, (SELECT 1 FROM omsync_public LIMIT 1), (SELECT 1 FROM omsync_want LIMIT 1), " +
-		"(SELECT 1 FROM omsync_held LIMIT 1), (SELECT 1 FROM omsync_purge LIMIT 1) FROM omsync_peer p LEFT JOIN omsync_scope_peer s ON s.peer_id = p.id WHERE p.state <> 'removed' ORDER BY p.id"
+		"(SELECT 1 FROM omsync_held LIMIT 1), (SELECT 1 FROM omsync_purge LIMIT 1), (SELECT 1 FROM omsync_sought WHERE answer <= 2 LIMIT 1), (SELECT 1 FROM omsync_reply LIMIT 1) FROM omsync_peer p LEFT JOIN omsync_scope_peer s ON s.peer_id = p.id WHERE p.state <> 'removed' ORDER BY p.id"
 	public, wants, held, purges := false, false, false, false
 	err = sqldb.Each(ctx, o.Read, query, func(r []sql.RawBytes) (err error) {
 		id, p := merge.Peer(sqldb.Uint(r[0])), &peer{Child: scope.Child{All: true}}
@@ -90,6 +94,7 @@ func Open(ctx context.Context, j *journal.Journal, o Options) (*Store, error) {
 		}
 		s.peers[id] = p
 		public, wants, held, purges = r[7] != nil, r[8] != nil, r[9] != nil, r[10] != nil
+		s.asks = r[11] != nil || r[12] != nil
 		if access.Role(r[1]) == access.Parent {
 			s.parent = id
 		}
@@ -131,7 +136,7 @@ func (s *Store) Node() scope.Node { return scope.Node{Store: s} }
 // the rules, but by what begins a scope or asks.
 func (s *Store) Idle() bool {
 	parent := s.peers[s.parent]
-	return len(s.children) == 0 && (parent == nil || !parent.kept && len(s.wants) == 0 && s.wants != nil && len(s.held) == 0 && s.held != nil)
+	return len(s.children) == 0 && !s.asks && (parent == nil || !parent.kept && len(s.wants) == 0 && s.wants != nil && len(s.held) == 0 && s.held != nil)
 }
 
 // HasOwners reports whether the profile knows whose rows are: without owners there are no scopes.
@@ -196,16 +201,16 @@ func (s *Store) SetChild(p merge.Peer, c scope.Child) {
 	s.listChildren()
 }
 
-// Rules returns the names of the rules that fill a child's scope.
-func (s *Store) Rules(p merge.Peer) []string {
+// Rules returns the rules that fill a child's scope.
+func (s *Store) Rules(p merge.Peer) journal.ScopeRules {
 	if c := s.peers[p]; c != nil {
 		return c.rules
 	}
-	return nil
+	return journal.ScopeRules{}
 }
 
-// SetRules says which rules fill a child's scope.
-func (s *Store) SetRules(p merge.Peer, rules []string) {
+// SetRules says which rules fill a child's scope, and up to when they were followed.
+func (s *Store) SetRules(p merge.Peer, rules journal.ScopeRules) {
 	if c := s.peers[p]; c != nil {
 		c.rules, s.dirty[p] = rules, true
 	}

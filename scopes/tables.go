@@ -21,7 +21,7 @@ func (s *Store) IsBase(t *schema.Table) bool { return slices.Contains(s.owners.B
 
 // AskedLast returns when this node last asked its parent for somebody whom it asks for still; the zero time: it asks for nobody.
 func (s *Store) AskedLast() (at time.Time) {
-	s.each("for whom this node asks", []byte("SELECT MAX(made_at) FROM omsync_want"), func(r []sql.RawBytes) error {
+	s.each("for whom this node asks", []byte("SELECT MAX(made_at) FROM (SELECT made_at FROM omsync_want UNION ALL SELECT made_at FROM omsync_sought WHERE answer <= 2) a"), func(r []sql.RawBytes) error {
 		if r[0] != nil {
 			at = time.UnixMicro(sqldb.Int(r[0]))
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/omsync/omsync/internal/openmrs"
 )
 
-// BenchmarkExchange runs the command: a full load of a synthetic clinic into an empty database, then 1,000 new obs the
-// other way. OMSYNC_BENCH_PATIENTS is its size (2,000; 20,000 make some 830,000 rows). Each figure is of one process;
+// BenchmarkExchange runs the command: a full load of a synthetic clinic into an empty database, beside a dump of the same rows and its restore,
+// then 1,000 new obs the other way. OMSYNC_BENCH_PATIENTS is its size (2,000; 20,000 make some 830,000 rows). Each figure is of one process;
 // compare figures of one run, the machine may be busy.
 func BenchmarkExchange(b *testing.B) {
 	if b.N > 1 {
@@ -58,7 +58,10 @@ func BenchmarkExchange(b *testing.B) {
 	x.measure("load-export", stats.Rows, "hub", "export", "--to", x.stick())
 	size := x.size()
 	b.ReportMetric(float64(size)/float64(stats.Rows), "load-bytes/row")
-	x.measure("load-import", stats.Rows, "kisumu", "import", "--from", x.stick())
+	imported := x.measure("load-import", stats.Rows, "kisumu", "import", "--from", x.stick())
+	if restored := x.dumps(server, hub, stats.Rows); restored > 0 {
+		b.ReportMetric(imported/restored, "load-import/restore")
+	}
 	x.run("kisumu", "export", "--to", x.stick())
 	x.run("hub", "import", "--from", x.stick())
 	const few = 1000
@@ -128,8 +131,8 @@ func (x *bench) run(home string, args ...string) {
 	}
 }
 
-// measure runs a command and reports rows/s and the peak of its memory.
-func (x *bench) measure(what string, rows int, home string, args ...string) {
+// measure runs a command, reports rows/s and the peak of its memory, and returns the seconds it took.
+func (x *bench) measure(what string, rows int, home string, args ...string) float64 {
 	x.b.Helper()
 	cmd := x.command(home, args...)
 	start := time.Now()
@@ -142,4 +145,5 @@ func (x *bench) measure(what string, rows int, home string, args ...string) {
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		x.b.ReportMetric(float64(usage.Maxrss)/1024, what+"-MiB")
 	}
+	return took
 }

@@ -25,7 +25,7 @@ func TestDocumentedSettings(t *testing.T) {
 	documented := map[string]string{}
 	for _, row := range tableRows(readPage(t, "docs/configuration.md").text) {
 		name := strings.Trim(row[0], "`")
-		if len(row) == 3 && regexp.MustCompile(`^[a-z_.]+(TABLE)?$`).MatchString(name) && (row[1] == "none" || strings.HasPrefix(row[1], "`")) {
+		if len(row) == 3 && regexp.MustCompile(`^([a-z_.]+(TABLE)?|scope\.rule\.NAME\.[a-z]+)$`).MatchString(name) && (row[1] == "none" || strings.HasPrefix(row[1], "`")) {
 			documented[name] = strings.Trim(row[1], "`")
 		}
 	}

@@ -111,20 +111,24 @@ func (w *who) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsRequiredTogether("name", "born")
 }
 
+// named returns the names of the arguments, and those in --file.
+func (w *who) named(names []string) ([]string, error) {
+	if w.file == "" {
+		return names, nil
+	}
+	f, err := os.Open(w.file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	more, err := scoping.ReadFile(w.file, f)
+	return append(slices.Clone(names), more...), err
+}
+
 // patients returns the patients whom arguments and flags name.
 func (w *who) patients(ctx context.Context, s *scoping.Session, names []string, absent bool) (out []scoping.Patient, err error) {
-	names = slices.Clone(names)
-	if w.file != "" {
-		f, err := os.Open(w.file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		more, err := scoping.ReadFile(w.file, f)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, more...)
+	if names, err = w.named(names); err != nil {
+		return nil, err
 	}
 	if out, err = s.Patients(ctx, names, absent); err != nil {
 		return nil, err
@@ -184,19 +188,26 @@ func (w *who) print(cmd *cobra.Command, outcomes []scoping.Outcome, done, undone
 }
 
 func newScopeAdd(g *global) *cobra.Command {
-	w := &who{}
+	w, rule := &who{}, &byRule{}
 	cmd := &cobra.Command{
 		Use:   "add PEER [IDENTIFIER...]",
 		Short: "Let a child have patients",
 		Long: `Bring patients into a child's scope: by identifiers or keys, from a file, all whose last encounter was at a location, all who are in a program
-now. Who is named by a key need not be here: the patient is asked for upwards.`,
+now. Who is named by a key need not be here: the patient is asked for upwards.
+
+With --rule, a rule of omsync.toml ([scope.rule.NAME]) fills the scope from now on, at each export to the child: whom it wants comes in, and whom
+rules alone brought, and none wants any more, leaves. --dry-run says who that would be.`,
 		Example: `  omsync scope add kisumu 100GEJ 100HNU`,
 		Args:    somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asked, err := rule.change(cmd, g, args, true, w.asJSON); !asked || err != nil {
+				return err
+			}
 			return w.change(cmd, g, args, (*scoping.Session).Add, "may have", "has already")
 		},
 	}
 	w.flags(cmd)
+	rule.flags(cmd, "a rule of omsync.toml that fills the scope from now on")
 	cmd.Flags().StringVar(&w.location, "location", "", "all whose last encounter was there: its name or uuid")
 	cmd.Flags().StringVar(&w.program, "program", "", "all who are in the program now: its name or uuid")
 	return cmd
@@ -226,17 +237,22 @@ func somePeer(cmd *cobra.Command, args []string) error {
 }
 
 func newScopeLeave(g *global) *cobra.Command {
-	w := &who{}
+	w, rule := &who{}, &byRule{}
 	cmd := &cobra.Command{
-		Use:   "leave PEER IDENTIFIER...",
+		Use:   "leave PEER [IDENTIFIER...]",
 		Short: "Let patients leave a child's scope",
-		Long:  `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has.`,
-		Args:  somePeer,
+		Long: `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has.
+With --rule, that rule fills the scope no more, and whom rules alone brought leaves unless another rule wants the patient.`,
+		Args: somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asked, err := rule.change(cmd, g, args, false, w.asJSON); !asked || err != nil {
+				return err
+			}
 			return w.change(cmd, g, args, (*scoping.Session).Leave, "gets nothing more of", "had not")
 		},
 	}
 	w.flags(cmd)
+	rule.flags(cmd, "a rule that is to fill the scope no more")
 	return cmd
 }
 
@@ -249,34 +265,6 @@ func newScopeAnswer(g *global, verb, short string, answer func(*scoping.Session,
 		Args:  somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return w.change(cmd, g, args, answer, done, undone)
-		},
-	}
-	w.flags(cmd)
-	return cmd
-}
-
-func newFetch(g *global) *cobra.Command {
-	w := &who{}
-	cmd := &cobra.Command{
-		Use:   "fetch KEY...",
-		Short: "Ask the parent for patients of other sites",
-		Long: `Ask this node's parent for patients whom it does not send by itself: they come whole. A patient is named by the key (a uuid), as the site that has
-the patient knows it; one who is here in part, by an identifier too. The request goes with every file to the parent until that has answered:
-omsync sync carries it at once.`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var asked []scoping.Outcome
-			err := changeScopes(cmd, g, func(ctx context.Context, s *scoping.Session) error {
-				patients, err := w.patients(ctx, s, args, true)
-				if err == nil {
-					asked, err = s.Fetch(ctx, patients)
-				}
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return w.print(cmd, asked, "asked for", "the parent lets this node have")
 		},
 	}
 	w.flags(cmd)

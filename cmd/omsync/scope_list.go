@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -54,12 +55,20 @@ func printChildren(cmd *cobra.Command, list []scoping.Child, asJSON bool) error 
 		case c.All:
 			fmt.Fprintf(w, "%s\tall\t-\t-\n", c.Peer)
 		case c.Approve:
-			fmt.Fprintf(w, "%s\t%d\t%d\ta person\n", c.Peer, c.Patients, c.Asking)
+			fmt.Fprintf(w, "%s\t%d\t%d\ta person%s\n", c.Peer, c.Patients, c.Asking, rulesText(c.Rules))
 		default:
-			fmt.Fprintf(w, "%s\t%d\t%d\tthe hub itself\n", c.Peer, c.Patients, c.Asking)
+			fmt.Fprintf(w, "%s\t%d\t%d\tthe hub itself%s\n", c.Peer, c.Patients, c.Asking, rulesText(c.Rules))
 		}
 	}
 	return w.Flush()
+}
+
+// rulesText returns the rules that fill a scope, as the end of a line.
+func rulesText(rules []string) string {
+	if len(rules) == 0 {
+		return ""
+	}
+	return "; rules: " + strings.Join(rules, ", ")
 }
 
 func printEntries(cmd *cobra.Command, list []scoping.Entry, asJSON bool) error {

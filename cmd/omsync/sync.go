@@ -85,7 +85,8 @@ type syncing struct {
 	links       []config.Link
 	named       bool // the links were named on the command line
 	files       *importing
-	quiet       bool // nothing was printed
+	quiet       bool              // nothing was printed
+	isDown      func(link string) // nil: nobody asks
 	errs        failure.List
 }
 
@@ -202,6 +203,9 @@ func (s *syncing) sent(m exchange.Transfer) {
 
 // down says that a link is not there: one line, or an error if the user named it.
 func (s *syncing) down(link string, l *exchange.LinkState) {
+	if s.isDown != nil {
+		s.isDown(link)
+	}
 	text := fmt.Sprintf("%s: down since %s: %s", link, l.Down.Local().Format("2006-01-02 15:04"), l.Error)
 	if s.named {
 		s.errs = append(s.errs, errors.New(text))

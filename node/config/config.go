@@ -41,6 +41,7 @@ type Config struct {
 
 	Links []Link `toml:"link"`
 	Serve Serve  `toml:"serve"`
+	Scope Scope  `toml:"scope"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
 }
@@ -128,6 +129,9 @@ func (c *Config) Check() error {
 		}
 	}
 	if err := c.Serve.Check(); err != nil {
+		return err
+	}
+	if err := c.Scope.Check(); err != nil {
 		return err
 	}
 	_, err = c.PolicyRules()

@@ -11,6 +11,7 @@ type Quota struct {
 	Histories     *uint64 `toml:"histories"`
 	Restores      *uint64 `toml:"restores"`
 	NewHistories  *uint64 `toml:"new_histories"`
+	Requests      *uint64 `toml:"requests"`
 }
 
 // Limits returns how much of each quota a child may use.
@@ -19,6 +20,7 @@ func (c *Config) Limits() access.Amounts {
 	for quota, n := range map[access.Quota]*uint64{
 		access.Authors: c.Quota.Authors, access.Conflicts: c.Quota.Conflicts, access.Tombstones: c.Quota.Tombstones,
 		access.Histories: c.Quota.Histories, access.Restores: c.Quota.Restores, access.NewHistories: c.Quota.NewHistories,
+		access.Requests: c.Quota.Requests,
 	} {
 		if n != nil {
 			limits[quota] = *n

@@ -20,10 +20,10 @@ func TestLimits(t *testing.T) {
 		t.Errorf("nothing set: %v", c.Limits())
 	}
 	c = &Config{}
-	if err := c.parse([]byte(quotaBase + "[quota]\nauthors = 1\nconflicts = 2\nconflict_bytes = \"3KiB\"\ntombstones = 4\nhistories = 5\nrestores = 6\nnew_histories = 0\n")); err != nil {
+	if err := c.parse([]byte(quotaBase + "[quota]\nauthors = 1\nconflicts = 2\nconflict_bytes = \"3KiB\"\ntombstones = 4\nhistories = 5\nrestores = 6\nnew_histories = 0\nrequests = 7\n")); err != nil {
 		t.Fatal(err)
 	}
-	want := access.Amounts{access.Authors: 1, access.Conflicts: 2, access.ConflictBytes: 3072, access.Tombstones: 4, access.Histories: 5, access.Restores: 6, access.NewHistories: 0}
+	want := access.Amounts{access.Authors: 1, access.Conflicts: 2, access.ConflictBytes: 3072, access.Tombstones: 4, access.Histories: 5, access.Restores: 6, access.NewHistories: 0, access.Requests: 7}
 	if !reflect.DeepEqual(c.Limits(), want) {
 		t.Errorf("got %v, want %v", c.Limits(), want)
 	}

@@ -22,6 +22,8 @@ func keysOf(prefix string, t reflect.Type) (out []string) {
 			out = append(out, keysOf(prefix+name+".", ft)...)
 		case ft.Kind() == reflect.Slice && ft.Elem().Kind() == reflect.Struct:
 			out = append(out, keysOf(prefix+name+".", ft.Elem())...)
+		case ft.Kind() == reflect.Map && ft.Elem().Kind() == reflect.Struct:
+			out = append(out, keysOf(prefix+name+".NAME.", ft.Elem())...)
 		case ft.Kind() == reflect.Map:
 			out = append(out, prefix+name+".TABLE")
 		default:

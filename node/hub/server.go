@@ -128,6 +128,7 @@ func (s *server) options(inbox *transport.Folder) (webserver.Options, *prometheu
 		Outbox: func(name string) (*transport.Folder, error) { return exchange.Outbox(s.node.Home, name) },
 		Check:  s.checkBatch,
 		Mine:   func(sender, name string) bool { return exchange.MadeBy(name, sender, s.node.Node) },
+		Search: s.search,
 		Join:   s.join, Healthy: s.node.DB.PingContext, Log: s.log, Metrics: registry, MaxFile: maxFile,
 	}, registry, nil
 }

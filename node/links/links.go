@@ -101,9 +101,8 @@ func mounted(home, path string) error {
 	return nil
 }
 
-// openServer opens a link to a server, which must be an active peer.
-func (o *opener) openServer(ctx context.Context, limit *rate.Limiter) (*exchange.Link, error) {
-	n, l := o.node, &o.link
+// serverPeer returns the peer that a link to a server leads to.
+func serverPeer(ctx context.Context, n *node.Node, l *config.Link) (*journal.Peer, error) {
 	p, err := journal.PeerByName(ctx, n.DB, l.Peer, false)
 	switch {
 	case err != nil:
@@ -112,6 +111,29 @@ func (o *opener) openServer(ctx context.Context, limit *rate.Limiter) (*exchange
 		return nil, n.NoPeer(l.Peer)
 	case !p.State.Exchanges():
 		return nil, fmt.Errorf("link %s: the peer %s is %s", l.URL, p.Name, p.State)
+	}
+	return p, nil
+}
+
+// Search looks for patients at a server that is a peer.
+func Search(ctx context.Context, n *node.Node, l *config.Link, q web.Search) ([]web.Patient, error) {
+	if _, err := serverPeer(ctx, n, l); err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Options{URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.Keys.Sign, Warn: n.Journal.Warn})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Search(ctx, q)
+}
+
+// openServer opens a link to a server, which must be an active peer.
+func (o *opener) openServer(ctx context.Context, limit *rate.Limiter) (*exchange.Link, error) {
+	n, l := o.node, &o.link
+	p, err := serverPeer(ctx, n, l)
+	if err != nil {
+		return nil, err
 	}
 	refused := map[string]string{}
 	c, err := client.New(client.Options{

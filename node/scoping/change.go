@@ -2,7 +2,6 @@ package scoping
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/failure"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/scope"
@@ -24,7 +24,7 @@ const wait = 2 * time.Minute
 // A Session is scopes as one command sees them.
 type Session struct {
 	n     *node.Node
-	q     *sql.Conn
+	q     sqldb.DB
 	store *scopes.Store
 	node  scope.Node
 }
@@ -35,35 +35,13 @@ func Change(ctx context.Context, n *node.Node, person string, f func(*Session) e
 	if _, err := capture.Seal(ctx, n.Journal, wait); err != nil {
 		return err
 	}
-	c, err := n.DB.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := journal.Gate(ctx, c, false, wait); err != nil {
-		return err
-	}
-	defer c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-	epoch := uint64(0)
-	s, err := open(ctx, n, c, scopes.Options{Write: c, Person: person, Epoch: func() (uint64, error) {
-		if epoch != 0 {
-			return epoch, nil
+	return scopes.Change(ctx, n.Journal, wait, person, func(store *scopes.Store) error {
+		s, err := session(n, store)
+		if err != nil {
+			return err
 		}
-		p, err := journal.NextEpoch(ctx, c, false, n.Journal.Now())
-		epoch = p.Epoch
-		return epoch, err
-	}})
-	if err == nil {
-		err = f(s)
-	}
-	if err == nil {
-		err = s.store.Flush()
-	}
-	if err != nil {
-		return err
-	}
-	_, err = c.ExecContext(ctx, "COMMIT")
-	return err
+		return f(s)
+	})
 }
 
 // Look runs f on scopes as they are. Nothing can be changed.
@@ -73,7 +51,11 @@ func Look(ctx context.Context, n *node.Node, f func(*Session) error) error {
 		return err
 	}
 	defer c.Close()
-	s, err := open(ctx, n, c, scopes.Options{})
+	store, err := scopes.Open(ctx, n.Journal, scopes.Options{Read: c, Cause: scopes.Person})
+	if err != nil {
+		return err
+	}
+	s, err := session(n, store)
 	if err == nil {
 		err = f(s)
 	}
@@ -83,16 +65,12 @@ func Look(ctx context.Context, n *node.Node, f func(*Session) error) error {
 	return err
 }
 
-func open(ctx context.Context, n *node.Node, c *sql.Conn, o scopes.Options) (*Session, error) {
-	o.Read, o.Cause = c, scopes.Person
-	store, err := scopes.Open(ctx, n.Journal, o)
-	if err != nil {
-		return nil, err
-	}
+// session needs a data model that says whose rows are.
+func session(n *node.Node, store *scopes.Store) (*Session, error) {
 	if !store.HasOwners() {
 		return nil, failure.Hinted(errors.New("the profile does not say whose rows are, so no child can have some patients only"), "name the table of patients as owner.table in a profile of your own")
 	}
-	return &Session{n, c, store, store.Node()}, nil
+	return &Session{n, store.DB(), store, store.Node()}, nil
 }
 
 // child returns a child by its name.
@@ -216,15 +194,4 @@ func (s *Session) each(peer string, patients []Patient, f func(scope.Owner) bool
 		out = append(out, Outcome{p.Name, string(p.Key), f(p.Key), peer})
 	}
 	return out, s.store.Err()
-}
-
-// Fetch asks this node's parent for patients.
-func (s *Session) Fetch(ctx context.Context, patients []Patient) ([]Outcome, error) {
-	if !s.store.HasParent() {
-		return nil, failure.Hinted(errors.New("this node has no parent that it could ask for a patient"), "at a hub, omsync scope add CHILD brings a patient to a child")
-	}
-	return s.each("", patients, func(o scope.Owner) bool {
-		s.node.Ask(o)
-		return s.store.Want(o)
-	})
 }

@@ -15,11 +15,12 @@ import (
 
 // A Child says what one child may have.
 type Child struct {
-	Peer     string `json:"peer"`
-	All      bool   `json:"all"`
-	Approve  bool   `json:"approve,omitempty"`
-	Patients int    `json:"patients"` // in its scope
-	Asking   int    `json:"asking"`   // for whom it asks, and a person is to answer
+	Peer     string   `json:"peer"`
+	All      bool     `json:"all"`
+	Approve  bool     `json:"approve,omitempty"`
+	Patients int      `json:"patients"`        // in its scope
+	Asking   int      `json:"asking"`          // for whom it asks, and a person is to answer
+	Rules    []string `json:"rules,omitempty"` // that fill its scope
 }
 
 // Children returns what this node's children may have.
@@ -36,7 +37,7 @@ func (s *Session) Children(ctx context.Context) ([]Child, error) {
 		c := s.store.Child(p.ID)
 		child := Child{Peer: p.Name, All: c.All, Approve: c.Approve}
 		if !c.All {
-			child.Patients = s.count(p.ID)
+			child.Patients, child.Rules = s.count(p.ID), s.store.Rules(p.ID).Names
 			child.Asking = len(s.store.Asking(p.ID))
 		}
 		out = append(out, child)

@@ -19,6 +19,7 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 	"github.com/omsync/omsync/scope"
+	"github.com/omsync/omsync/scopes"
 )
 
 // A Patient is one whom a person named.
@@ -82,18 +83,12 @@ func (s *Session) Patients(ctx context.Context, names []string, absent bool) ([]
 type matches struct {
 	s            *Session
 	byKey        map[string]scope.Owner
-	byIdentifier map[string][]match
-}
-
-type match struct {
-	id     int64
-	key    scope.Owner // "": it has none
-	voided bool
+	byIdentifier map[string]scope.Identity
 }
 
 func (s *Session) find(ctx context.Context, names []string) (*matches, error) {
 	t := s.store.OwnerTable()
-	m := &matches{s, map[string]scope.Owner{}, map[string][]match{}}
+	m := &matches{s: s, byKey: map[string]scope.Owner{}}
 	canonical := make([]string, len(names))
 	for i, name := range names {
 		canonical[i] = journal.Canonical(t, name)
@@ -107,82 +102,35 @@ func (s *Session) find(ctx context.Context, names []string) (*matches, error) {
 			m.byKey[name] = scope.Owner(canonical[i])
 		}
 	}
-	identifiers := s.n.Journal.Catalogue.Named("patient_identifier")
-	if !hasColumns(identifiers, "identifier", "patient_id", "voided") || !hasColumns(t, "voided") {
-		return m, nil
-	}
-	b := fmt.Appendf(nil, "SELECT i.identifier, p.%s, p.voided OR i.voided FROM %s i STRAIGHT_JOIN %s p ON p.%[1]s = i.patient_id WHERE i.identifier IN (",
-		schema.Quote(t.Integer.Name), schema.Quote(identifiers.Name), schema.Quote(t.Name))
-	c := identifiers.Column("identifier")
-	for i, name := range names {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = c.AppendLiteral(b, []byte(name))
-	}
-	var rows []journal.Row
-	err = sqldb.Each(ctx, s.q, string(append(b, ')')), func(r []sql.RawBytes) error {
-		name := string(r[0])
-		m.byIdentifier[name] = append(m.byIdentifier[name], match{id: sqldb.Int(r[1]), voided: sqldb.Int(r[2]) != 0})
-		rows = append(rows, journal.Row{Int: sqldb.Int(r[1])})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for identifiers: %w", err)
-	}
-	slices.SortFunc(rows, rowkey.Compare)
-	named, err := rowkey.Of(ctx, s.q, t, slices.Compact(rows))
-	for _, list := range m.byIdentifier {
-		for i := range list {
-			list[i].key = scope.Owner(journal.Canonical(t, named[journal.Row{Int: list[i].id}]))
-		}
-	}
+	m.byIdentifier, err = s.store.Identities(names)
 	return m, err
 }
 
-func hasColumns(t *schema.Table, names ...string) bool {
-	return t != nil && !slices.ContainsFunc(names, func(n string) bool { return t.Column(n) == nil })
-}
+// ErrNobody means that a name means nobody who is here.
+var ErrNobody = errors.New("no patient here")
 
 // one returns the one patient whom a name means.
 func (m *matches) one(name string, absent bool) (scope.Owner, error) {
 	if key, ok := m.byKey[name]; ok {
 		return key, nil
 	}
-	live, voided := map[scope.Owner]bool{}, false
-	for found, list := range m.byIdentifier {
-		if !strings.EqualFold(found, name) {
-			continue
-		}
-		for _, x := range list {
-			switch {
-			case x.voided:
-				voided = true
-			case x.key == "":
-				return "", failure.Hinted(fmt.Errorf("the patient with the identifier %q has no key that other sites know", name), "omsync doctor says how rows get their uuids")
-			default:
-				live[x.key] = true
-			}
-		}
-	}
-	switch {
-	case len(live) == 1:
-		for key := range live {
-			return key, nil
-		}
-	case len(live) > 1:
+	switch who := m.byIdentifier[name]; {
+	case who.Keyless:
+		return "", failure.Hinted(fmt.Errorf("the patient with the identifier %q has no key that other sites know", name), "omsync doctor says how rows get their uuids")
+	case len(who.Owners) == 1:
+		return who.Owners[0], nil
+	case len(who.Owners) > 1:
 		var keys []string
-		for key := range live {
+		for _, key := range who.Owners[:min(5, len(who.Owners))] {
 			keys = append(keys, string(key))
 		}
-		slices.Sort(keys)
-		return "", failure.Hinted(fmt.Errorf("%d patients have the identifier %q", len(live), name), "name the one that you mean by its key: %s", strings.Join(keys[:min(5, len(keys))], ", "))
-	case voided:
+		return "", failure.Hinted(fmt.Errorf("%d patients have the identifier %q", len(who.Owners), name), "name the one that you mean by its key: %s", strings.Join(keys, ", "))
+	case who.Voided:
 		return "", failure.Hinted(fmt.Errorf("the identifier %q, or the patient who has it, is voided", name), "name the patient by the key, if you mean that one")
 	case absent && isKey(name):
 		return scope.Owner(journal.Canonical(m.s.store.OwnerTable(), name)), nil
 	}
-	return "", failure.Hinted(fmt.Errorf("no patient here has the identifier or key %.60q", name), "a patient who is not here is named by the key (a uuid), as the site that has it knows it")
+	return "", failure.Hinted(fmt.Errorf("%w has the identifier or key %.60q", ErrNobody, name), "a patient who is not here is named by the key (a uuid), as the site that has it knows it")
 }
 
 // isKey reports whether a name looks like a key: a uuid is 36 characters long, and OpenMRS has some of 38.
@@ -192,31 +140,54 @@ func isKey(name string) bool {
 	})
 }
 
-// Named returns the one patient who has a name and was born on a day.
-func (s *Session) Named(ctx context.Context, name, born string) (Patient, error) {
+// people is the tables with the names of patients.
+type people struct{ names, persons, patients *schema.Table }
+
+func (s *Session) names() (people, error) {
 	cat := s.n.Journal.Catalogue
-	names, person, t := cat.Named("person_name"), cat.Named("person"), s.store.OwnerTable()
-	if !hasColumns(names, "person_id", "given_name", "family_name", "voided") || !hasColumns(person, "person_id", "birthdate") || !hasColumns(t, "voided") {
-		return Patient{}, errors.New("this database has no names of patients as OpenMRS has them: name a patient by the key")
+	p := people{cat.Named("person_name"), cat.Named("person"), s.store.OwnerTable()}
+	if !scopes.HasColumns(p.names, "person_id", "given_name", "family_name", "voided") || !scopes.HasColumns(p.persons, "person_id", "birthdate", "gender") || !scopes.HasColumns(p.patients, "voided") {
+		return p, errors.New("this database has no names of patients as OpenMRS has them: name a patient by the key")
 	}
-	day, err := time.Parse(time.DateOnly, born)
-	if err != nil {
-		return Patient{}, fmt.Errorf("--born %q: write a day like 1985-11-28", born)
+	return p, nil
+}
+
+// where returns the tables n, r and p with the names, the persons and the patients who are called so and were born on a day, and are not voided.
+func (x people) where(given, family, born string) string {
+	first, last, day := sqldb.AppendString(nil, []byte(given)), sqldb.AppendString(nil, []byte(family)), sqldb.AppendString(nil, []byte(born))
+	return fmt.Sprintf("%s n STRAIGHT_JOIN %s r ON r.person_id = n.person_id STRAIGHT_JOIN %s p ON p.%s = n.person_id WHERE n.voided = 0 AND p.voided = 0"+
+		" AND r.birthdate = %s AND n.given_name = %s AND n.family_name = %s", schema.Quote(x.names.Name), schema.Quote(x.persons.Name), schema.Quote(x.patients.Name),
+		schema.Quote(x.patients.Integer.Name), day, first, last)
+}
+
+// NewQuery returns whom a name and a day of birth mean, as people write them.
+func NewQuery(name, born string) (Query, error) {
+	if _, err := time.Parse(time.DateOnly, born); err != nil {
+		return Query{}, fmt.Errorf("--born %q: write a day like 1985-11-28", born)
 	}
 	words := strings.Fields(name)
 	if len(words) < 2 {
-		return Patient{}, fmt.Errorf("--name %q: write the given name and the family name", name)
+		return Query{}, fmt.Errorf("--name %q: write the given name and the family name", name)
 	}
-	first, last := sqldb.AppendString(nil, []byte(words[0])), sqldb.AppendString(nil, []byte(words[len(words)-1]))
-	query := fmt.Sprintf("SELECT DISTINCT p.%s FROM %s n STRAIGHT_JOIN %s r ON r.person_id = n.person_id STRAIGHT_JOIN %[4]s p ON p.%[1]s = n.person_id WHERE n.voided = 0 AND p.voided = 0"+
-		" AND r.birthdate = '%[5]s' AND n.given_name = %[6]s AND n.family_name = %[7]s", schema.Quote(t.Integer.Name), schema.Quote(names.Name), schema.Quote(person.Name), schema.Quote(t.Name),
-		day.Format(time.DateOnly), first, last)
-	keys, err := s.patientsOf(ctx, query)
+	return Query{Given: words[0], Family: words[len(words)-1], Born: born}, nil
+}
+
+// Named returns the one patient here who has a name and was born on a day. The error is [ErrNobody] if there is none.
+func (s *Session) Named(ctx context.Context, name, born string) (Patient, error) {
+	x, err := s.names()
+	if err != nil {
+		return Patient{}, err
+	}
+	q, err := NewQuery(name, born)
+	if err != nil {
+		return Patient{}, err
+	}
+	keys, err := s.patientsOf(ctx, fmt.Sprintf("SELECT DISTINCT p.%s FROM %s", schema.Quote(x.patients.Integer.Name), x.where(q.Given, q.Family, q.Born)))
 	switch {
 	case err != nil:
 		return Patient{}, err
 	case len(keys) == 0:
-		return Patient{}, fmt.Errorf("no patient here is called %q and was born on %s", name, born)
+		return Patient{}, fmt.Errorf("%w is called %q and was born on %s", ErrNobody, name, born)
 	case len(keys) > 1:
 		return Patient{}, failure.Hinted(fmt.Errorf("%d patients are called %q and were born on %s", len(keys), name, born), "name the one that you mean by its identifier or key")
 	}
@@ -239,7 +210,7 @@ func (s *Session) patientsOf(ctx context.Context, query string) ([]scope.Owner, 
 // At returns the patients whose last encounter was at a place, which is named by its name or uuid.
 func (s *Session) At(ctx context.Context, place string) ([]Patient, error) {
 	t := s.n.Journal.Catalogue.Named("encounter")
-	if !hasColumns(t, "patient_id", "location_id", "encounter_datetime", "voided") {
+	if !scopes.HasColumns(t, "patient_id", "location_id", "encounter_datetime", "voided") {
 		return nil, errors.New("this database has no encounters as OpenMRS has them")
 	}
 	id, err := s.metadata(ctx, "location", "location_id", place)
@@ -254,7 +225,7 @@ func (s *Session) At(ctx context.Context, place string) ([]Patient, error) {
 // Enrolled returns the patients who are in a programme now, which is named by its name or uuid.
 func (s *Session) Enrolled(ctx context.Context, program string) ([]Patient, error) {
 	t := s.n.Journal.Catalogue.Named("patient_program")
-	if !hasColumns(t, "patient_id", "program_id", "date_completed", "voided") {
+	if !scopes.HasColumns(t, "patient_id", "program_id", "date_completed", "voided") {
 		return nil, errors.New("this database has no programmes as OpenMRS has them")
 	}
 	id, err := s.metadata(ctx, "program", "program_id", program)
@@ -277,24 +248,6 @@ func (s *Session) chosen(ctx context.Context, by, query string) ([]Patient, erro
 }
 
 // metadata returns the integer of the one row that has a name or a uuid.
-func (s *Session) metadata(ctx context.Context, table, id, name string) (n int64, err error) {
-	t := s.n.Journal.Catalogue.Named(table)
-	if !hasColumns(t, id, "name", "uuid") {
-		return 0, fmt.Errorf("this database has no table %s as OpenMRS has it", table)
-	}
-	text := sqldb.AppendString(nil, []byte(name))
-	found := 0
-	err = sqldb.Each(ctx, s.q, fmt.Sprintf("SELECT %s FROM %s WHERE name = %s OR uuid = %[3]s", schema.Quote(id), schema.Quote(t.Name), text), func(r []sql.RawBytes) error {
-		n, found = sqldb.Int(r[0]), found+1
-		return nil
-	})
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("look for a %s: %w", table, err)
-	case found == 0:
-		return 0, fmt.Errorf("no %s here has the name or uuid %q", table, name)
-	case found > 1:
-		return 0, failure.Hinted(fmt.Errorf("%d rows of %s have the name %q", found, table, name), "name the one that you mean by its uuid")
-	}
-	return n, nil
+func (s *Session) metadata(ctx context.Context, table, id, name string) (int64, error) {
+	return scopes.Metadata(ctx, s.q, s.n.Journal.Catalogue, table, id, name)
 }

@@ -13,6 +13,7 @@ const Root = "/v1/"
 const (
 	PathHealth  = "health"
 	PathJoin    = "join"
+	PathSearch  = "search"
 	PathMail    = "mail"    // and mail/NAME
 	PathUploads = "uploads" // and uploads/ID
 )

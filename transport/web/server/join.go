@@ -64,7 +64,7 @@ func (s *Server) join(c *call, _ string) error {
 		c.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))))
 		return web.NewProblem(http.StatusServiceUnavailable, web.TypeBusy, "too many requests to join: try again in a minute")
 	}
-	body, err := readJoin(c)
+	body, err := readSmall(c, web.MaxJoin, "request to join")
 	if err != nil {
 		return err
 	}
@@ -85,13 +85,13 @@ func (s *Server) join(c *call, _ string) error {
 	return nil
 }
 
-// readJoin reads the body of a request to join.
-func readJoin(c *call) ([]byte, error) {
-	if c.r.ContentLength > web.MaxJoin {
-		return nil, web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a request to join has at most %d bytes", web.MaxJoin)
+// readSmall reads a body of so many bytes at most.
+func readSmall(c *call, most int64, what string) ([]byte, error) {
+	if c.r.ContentLength > most {
+		return nil, web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a %s has at most %d bytes", what, most)
 	}
 	c.rc.SetReadDeadline(time.Now().Add(min(joinTime, c.stall))) // for all of it, so that nobody lingers
-	body, err := io.ReadAll(io.LimitReader(c.r.Body, web.MaxJoin+1))
+	body, err := io.ReadAll(io.LimitReader(c.r.Body, most+1))
 	c.in += int64(len(body))
 	c.rc.SetReadDeadline(time.Time{})
 	switch {
@@ -99,8 +99,8 @@ func readJoin(c *call) ([]byte, error) {
 		return nil, web.NewProblem(http.StatusRequestTimeout, web.TypeSlow, "the request did not come in time")
 	case err != nil:
 		return nil, web.NewProblem(http.StatusBadRequest, web.TypeRequest, "the request was cut off")
-	case len(body) > web.MaxJoin:
-		return nil, web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a request to join has at most %d bytes", web.MaxJoin)
+	case int64(len(body)) > most:
+		return nil, web.NewProblem(http.StatusRequestEntityTooLarge, web.TypeLarge, "a %s has at most %d bytes", what, most)
 	}
 	return body, nil
 }

@@ -29,6 +29,7 @@ func routes() map[string]route {
 	return map[string]route{
 		web.PathHealth:          {"health", map[string]method{"GET": health, "HEAD": health}},
 		web.PathJoin:            {"join", map[string]method{"POST": {(*Server).join, false}}},
+		web.PathSearch:          {"search", map[string]method{"POST": {(*Server).search, true}}},
 		web.PathMail:            {"mail", map[string]method{"GET": {(*Server).listMail, true}}},
 		web.PathMail + "/NAME":  {"file", map[string]method{"GET": get, "HEAD": get, "DELETE": {(*Server).takeMail, true}}},
 		web.PathUploads:         {"uploads", map[string]method{"POST": {(*Server).create, true}, "OPTIONS": {(*Server).options, false}}},
@@ -40,7 +41,7 @@ func routes() map[string]route {
 func (s *Server) findRoute(parts []string) (route, bool) {
 	key := parts[0]
 	switch {
-	case key == web.PathJoin && s.o.Join == nil, len(parts) > 2:
+	case key == web.PathJoin && s.o.Join == nil, key == web.PathSearch && s.o.Search == nil, len(parts) > 2:
 		return route{}, false
 	case len(parts) == 2 && key == web.PathMail:
 		key += "/NAME"

@@ -63,6 +63,9 @@ type Options struct {
 	// Join answers a node that is not known yet; remote is its address without the port. nil: 404.
 	Join func(ctx context.Context, remote string, body []byte) ([]byte, error)
 
+	// Search looks for patients of other sites for a node. Its error is answered if it is a *web.Problem. nil: 404.
+	Search func(ctx context.Context, node string, q web.Search) ([]web.Patient, error)
+
 	Log     *slog.Logger         // nil: none
 	Metrics *prometheus.Registry // nil: none
 
@@ -75,19 +78,20 @@ type Options struct {
 
 // Server is an http.Handler that takes nodes' files and gives them theirs. See [New].
 type Server struct {
-	o       Options
-	log     *slog.Logger
-	routes  map[string]route
-	start   startTime
-	uploads *upload.Store
-	nonces  httpsig.Nonces
-	joins   joinLimit
-	nodes   nodeSlots
-	slots   chan struct{} // one for each request that is being answered
-	metrics *metrics
-	running sync.WaitGroup
-	stop    func()          // closes stopped
-	stopped <-chan struct{} // ends what goes on when its client has gone
+	o        Options
+	log      *slog.Logger
+	routes   map[string]route
+	start    startTime
+	uploads  *upload.Store
+	nonces   httpsig.Nonces
+	joins    joinLimit
+	searches searchLimit
+	nodes    nodeSlots
+	slots    chan struct{} // one for each request that is being answered
+	metrics  *metrics
+	running  sync.WaitGroup
+	stop     func()          // closes stopped
+	stopped  <-chan struct{} // ends what goes on when its client has gone
 }
 
 // check says what is missing or wrong.
