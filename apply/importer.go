@@ -65,6 +65,8 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	rules.Horizon = merge.Horizon(l.j.Now().UnixMicro(), o.horizon().Microseconds(), rules.FromParent)
 	rules.OwnResent = func(e uint64) bool { return ours[e] }
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
+	mending := set(l.header.Mends())
+	rules.PeerMends = func(e uint64) bool { return mending[e] }
 	rules.Reclaimed = func(e uint64) bool { return back[e] }
 	v := newResolver(l)
 	if l.header.HasManyColumns() {

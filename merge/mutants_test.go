@@ -38,6 +38,16 @@ var mutants = []mutant{
 	{"the parent's own row goes with its deletion", "settle.go", "(!in.NeverSent.Has(Existence) || g.Has(Existence))", "true", 0, "TestSettleNeverSent"},
 	{"an edit that never went up is lost with its row", "settle.go", "unseen = unseen.Or(g.And(in.NeverSent))", "", 0, "TestSettleNeverSent"},
 
+	{"a claim is above what it was", "mend_drift.go", "return m.Touch(prev)", "return prev", 0, "TestClaim"},
+	{"a claim is above a deletion of its key", "mend_drift.go", "case dead.Known && !dead.Alive:", "case false:", 0, "TestClaim"},
+	{"what a claim takes the place of is reported", "columns.go", "news && (mends || !im.seen", "news && (!im.seen", 0, "TestDriftSchedules"},
+	{"what capture never saw is reported if a claim takes its place", "columns.go", "im.mends(g.Epoch) && im.isNews(g.Epoch) && ", "false && ", 0, "TestDriftSchedules"},
+	{"of a row that differs one end claims it", "mend_drift.go", "d.Known.latest().From == d.Peer:\n\t\treturn Leave", "d.Known.latest().From == d.Peer:\n\t\treturn Claim", 0, "TestMends"},
+	{"who made the latest version decides", "mend_drift.go", "out.Stamp.Before(g.Stamp)", "false", 0, "TestMends"},
+	{"what only flows down is left to the parent", "mend_drift.go", "case d.Authority == DecidedThere && d.There:\n\t\treturn Leave", "case false:\n\t\treturn Leave", 0, "TestMends"},
+	{"what is here alone and the parent's goes", "mend_drift.go", "case d.Authority == DecidedThere:\n\t\treturn Remove", "case d.Authority == DecidedThere:\n\t\treturn Claim", 0, "TestMends"},
+	{"what was added unseen does not go with what was deleted unseen", "mend_drift.go", "!d.There && d.Known.Known && !keep", "!d.There && !keep", 0, "TestMends"},
+
 	{"the acknowledgement of what is not applied is read", "receive.go", "if d.Valid {", "if d.Valid && l.verdict(&h) == Apply {", 500, ""},
 	{"a header goes out when only the acknowledgement is new", "link.go", "return l.HeaderDue || header != l.LastHeader ||", "return header.At < 0 ||", 500, ""},
 	{"a sender that does not know what is applied is told", "receive.go", "if h.Base.Epoch < l.Applied.Epoch {", "if false {", 0, "TestHeaderIsDue"},

@@ -13,7 +13,7 @@ const module = "github.com/omsync/omsync/"
 // common stands below both, and they meet in exchange. Only a command sees all.
 var may = map[string][]string{
 	// Formats, rules and means.
-	"batch": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
+	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
@@ -49,16 +49,17 @@ var may = map[string][]string{
 	"capture/rowkey":  {"internal/sqldb", "journal", "schema"},
 	"scopes":          {"access", "capture/rowkey", "internal/sqldb", "journal", "merge", "owners", "schema", "scope"},
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema", "scope", "scopes"},
-	"export": {"access", "batch", "capture", "capture/rowkey", "features", "internal/headers", "internal/sqldb", "journal", "merge",
+	"export": {"access", "batch", "capture", "capture/rowkey", "digest", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"owners", "schema", "scope", "scopes"},
 	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
+	"verify":    {"access", "capture/rowkey", "digest", "export", "internal/sqldb", "journal", "merge", "schema", "undo"},
 	"undo":      {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
 	"conflicts": {"access", "capture/rowkey", "conflicts/rules", "internal/sqldb", "journal", "merge", "schema", "undo"},
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
 	"exchange/contacts": {"internal/durable", "internal/nodename"},
-	"exchange":          {"access", "apply", "batch", "capture", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
