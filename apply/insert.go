@@ -10,6 +10,10 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
+// maxTurns is how often the rows of a block are divided into those that go now and those that refer to them: of a longer chain, what is left
+// goes at once, and is filled in later. Otherwise each row of a chain would be a statement of its own.
+const maxTurns = 16
+
 // insert writes new rows and finds out their integers: first those that have theirs, so that the server gives the others higher ones.
 func (w *writer) insert(ctx context.Context, q *writes) error {
 	var without []*row
@@ -25,8 +29,11 @@ func (w *writer) insert(ctx context.Context, q *writes) error {
 		}
 	}
 	for _, rows := range [][]*row{with, without} {
-		for len(rows) > 0 {
-			first, rest := referredFirst(rows)
+		for turn := 1; len(rows) > 0; turn++ {
+			first, rest := rows, []*row(nil)
+			if turn <= maxTurns {
+				first, rest = referredFirst(rows)
+			}
 			if err := w.insertAlike(ctx, q, first); err != nil {
 				return err
 			}

@@ -41,6 +41,19 @@ func TestRowsReferToOthersOfTheirBlock(t *testing.T) {
 		t.Errorf("%s rows were written and filled in afterwards", got)
 	}
 
+	rows = nil
+	const long = 200 // of which not each row is a statement of its own
+	for i := 1; i <= long; i++ {
+		rows = append(rows, fmt.Sprintf("(%d, %s, NULL, 'l-%d')", 20000+i, map[bool]string{true: "NULL", false: fmt.Sprint(20000 + i - 1)}[i == 1], i))
+	}
+	hub.Exec("INSERT INTO node VALUES " + strings.Join(rows, ","))
+	hub.Send(clinic)
+	sites.Same(t, hub, clinic, "updated")
+	if got := clinic.One("SELECT COUNT(*) FROM updated"); got == "0" || got == fmt.Sprint(long) {
+		t.Errorf("of a long chain %s rows were filled in afterwards", got)
+	}
+	clinic.Exec("DELETE FROM updated")
+
 	hub.Exec("INSERT INTO node VALUES (10001, NULL, NULL, 'a'), (10002, 10001, NULL, 'b'), (10003, 10002, NULL, 'c')",
 		"UPDATE node SET parent_id = 10003 WHERE node_id = 10001")
 	hub.Send(clinic)
