@@ -12,7 +12,7 @@ import (
 
 // maxTurns is how often the rows of a block are divided into those that go now and those that refer to them: of a longer chain, what is left
 // goes at once, and is filled in later. Otherwise each row of a chain would be a statement of its own.
-const maxTurns = 16
+const maxTurns = 32
 
 // insert writes new rows and finds out their integers: first those that have theirs, so that the server gives the others higher ones.
 func (w *writer) insert(ctx context.Context, q *writes) error {
