@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestRemote(t *testing.T) {
+func TestAddress(t *testing.T) {
 	for _, c := range [][3]string{
 		{"10.0.0.1:5", "", "10.0.0.1"},
 		{"10.0.0.1:5", "1.2.3.4", "10.0.0.1"}, // anybody can say so
