@@ -81,7 +81,7 @@ func (p *Page) login(a *asked) error {
 	})
 	switch {
 	case errors.Is(err, accounts.ErrLogin):
-		p.Log.Warn("login refused", "name", name, "from", a.from())
+		p.Log.Warn("login refused", "name", name[:min(len(name), 100)], "from", a.from())
 		return a.show(http.StatusUnauthorized, "login", "Log in", say("The name or the password is wrong."))
 	case err != nil:
 		return err
