@@ -316,7 +316,7 @@ func TestMutants(t *testing.T) {
 	mutation.Check(t, "^(TestEntries|TestHostile|TestBackup)$",
 		mutation.Mutant{Rule: "nothing leads out of the folder", File: "rules.go", Old: `!fs.ValidPath(name) || name == "."`, New: `name == "."`},
 		mutation.Mutant{Rule: "no links, no devices", File: "rules.go", Old: "!mode.IsRegular() && !mode.IsDir()", New: "false"},
-		mutation.Mutant{Rule: "no sparse files of GNU, no hard links", File: "restore.go", Old: "return h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeDir", New: "return true"},
+		mutation.Mutant{Rule: "no sparse files of GNU, no hard links", File: "restore.go", Old: "return h.Typeflag != tar.TypeGNUSparse && h.Typeflag != tar.TypeLink", New: "return true"},
 		mutation.Mutant{Rule: "no sparse files of PAX", File: "restore.go", Old: `strings.HasPrefix(key, "GNU.sparse.")`, New: `strings.HasPrefix(key, "-")`},
 		mutation.Mutant{Rule: "a file is bounded", File: "rules.go", Old: "size < 0 || size > maxFile", New: "size < 0"},
 		mutation.Mutant{Rule: "other keys are not written over", File: "rules.go", Old: "case isKey(name):\n\t\treturn refuse", New: "case false:\n\t\treturn refuse"},

@@ -142,8 +142,8 @@ func unpackEntry(root *os.Root, h *tar.Header, content io.Reader) error {
 	info := h.FileInfo()
 	name := path.Clean(h.Name)
 	err := checkEntry(name, info.Mode(), h.Size)
-	if err == nil && !isPlain(h) {
-		err = fmt.Errorf("%s is a link, a sparse file or the like", name)
+	if err == nil && !isWhole(h) {
+		err = fmt.Errorf("%s is a sparse file, or a link to another", name)
 	}
 	if err != nil {
 		return failure.Coded(failure.Trust, "the backup is not one that omsync made: %w", err)
@@ -172,15 +172,15 @@ func unpackEntry(root *os.Root, h *tar.Header, content io.Reader) error {
 	return nil
 }
 
-// isPlain reports whether an entry is a folder, or a file all of whose bytes are in the backup: of a sparse one next to none need be, and
-// what is written of it no bound of the whole would see.
-func isPlain(h *tar.Header) bool {
+// isWhole reports whether all bytes of an entry's file are in the entry: of a sparse one next to none need be, and what is written of it no
+// bound of the whole would see.
+func isWhole(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
 			return false
 		}
 	}
-	return h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeDir
+	return h.Typeflag != tar.TypeGNUSparse && h.Typeflag != tar.TypeLink
 }
 
 // check sees that a folder is the node's that the manifest names.
