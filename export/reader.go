@@ -96,12 +96,12 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 		if err := r.see(ctx, some); err != nil {
 			return err
 		}
-		sized, err := r.cut(ctx, rowkey.Where(r.t.Table, some))
+		sized, err := r.cut(ctx, rowkey.From(r.t.Table, some))
 		if err != nil {
 			return err
 		}
 		for _, rows := range sized {
-			if _, err := r.fetch(ctx, "WHERE "+rowkey.Where(r.t.Table, rows)+" ORDER BY 1", versions, f); err != nil {
+			if _, err := r.fetch(ctx, rowkey.From(r.t.Table, rows)+" ORDER BY 1", versions, f); err != nil {
 				return err
 			}
 		}
@@ -111,13 +111,14 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 
 // eachByRange reads a table with an integer primary key from end to end.
 func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error {
-	pk := schema.Quote(r.t.Integer.Name)
+	pk := "t." + schema.Quote(r.t.Integer.Name)
+	table := r.fromTable() + r.t.ForceIndex([]*schema.Column{r.t.Integer}) + " WHERE "
 	from := fmt.Sprintf("%s >= -9223372036854775808", pk)
 	if r.t.Integer.Unsigned {
 		from = fmt.Sprintf("%s >= 0", pk)
 	}
 	for {
-		sized, err := r.cut(ctx, fmt.Sprintf("%s ORDER BY %s LIMIT %d", from, pk, blockRows))
+		sized, err := r.cut(ctx, table+fmt.Sprintf("%s ORDER BY %s LIMIT %d", from, pk, blockRows))
 		if err != nil || len(sized) == 0 {
 			return err
 		}
@@ -130,7 +131,7 @@ func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error 
 			if err != nil {
 				return err
 			}
-			if _, err := r.fetch(ctx, fmt.Sprintf("WHERE %s BETWEEN %d AND %d ORDER BY %[1]s", pk, first, last), versions, f); err != nil {
+			if _, err := r.fetch(ctx, table+fmt.Sprintf("%s BETWEEN %d AND %d ORDER BY %[1]s", pk, first, last), versions, f); err != nil {
 				return err
 			}
 			from = fmt.Sprintf("%s > %d", pk, last)
@@ -146,14 +147,14 @@ func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) err
 	}
 	var order []string
 	for _, c := range r.t.PrimaryKey {
-		order = append(order, schema.Quote(c.Name))
+		order = append(order, "t."+schema.Quote(c.Name))
 	}
 	if len(order) == 0 { // a collation may take values of two rows for equal, and then each page would have an order of its own
 		order = []string{"2"}
 	}
 	const n = 500
 	for start := 0; ; start += n {
-		which := fmt.Sprintf("ORDER BY %s LIMIT %d, %d", strings.Join(order, ", "), start, n)
+		which := r.fromTable() + fmt.Sprintf(" ORDER BY %s LIMIT %d, %d", strings.Join(order, ", "), start, n)
 		if err := r.seeThose(ctx, which); err != nil {
 			return err
 		}
@@ -164,18 +165,21 @@ func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) err
 	}
 }
 
-// cut lists the rows that a condition picks, cut where their long values would become too much to hold at once.
-func (r *reader) cut(ctx context.Context, condition string) ([][]journal.Row, error) {
+// fromTable is the FROM of statements that read some or all of the table, as t.
+func (r *reader) fromTable() string { return "FROM " + schema.Quote(r.t.Name) + " t" }
+
+// cut lists the rows that a statement picks, by what it says from FROM on, cut where their long values would become too much to hold at once.
+func (r *reader) cut(ctx context.Context, which string) ([][]journal.Row, error) {
 	size := "0"
 	for _, c := range slices.Concat(r.t.KeyColumns, r.t.columns) {
 		if isLong(c) {
-			size += "+IFNULL(LENGTH(" + schema.Quote(c.Name) + "), 0)"
+			size += "+IFNULL(LENGTH(t." + schema.Quote(c.Name) + "), 0)"
 		}
 	}
 	var out [][]journal.Row
 	var rows []journal.Row
 	var sum int64
-	query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", schema.Quote(r.t.Integer.Name), size, schema.Quote(r.t.Name), condition)
+	query := fmt.Sprintf("SELECT t.%s, %s %s", schema.Quote(r.t.Integer.Name), size, which)
 	err := sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
 		n := sqldb.Int(v[1])
 		if sum+n > blockBytes && len(rows) > 0 {
@@ -207,11 +211,11 @@ func isLong(c *schema.Column) bool {
 
 // fetch reads rows, hands on those that the peer lacks, and returns how many it read.
 func (r *reader) fetch(ctx context.Context, which string, versions entries, f func(*portion) error) (read int, err error) {
-	query := "SELECT " + journal.Identity(r.t.Table, "")
+	query := "SELECT " + journal.Identity(r.t.Table, "t.")
 	for _, c := range slices.Concat(r.t.KeyColumns, r.t.columns, r.t.lookedAt) {
-		query += ", " + c.Select("")
+		query += ", " + c.Select("t.")
 	}
-	query += " FROM " + schema.Quote(r.t.Name) + " " + which
+	query += " " + which
 	p := newPortion(r.t)
 	err = sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
 		read++

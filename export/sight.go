@@ -12,7 +12,6 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/owners"
-	"github.com/omsync/omsync/schema"
 	"github.com/omsync/omsync/scope"
 	"github.com/omsync/omsync/scopes"
 )
@@ -144,13 +143,13 @@ func (r *reader) see(ctx context.Context, rows []journal.Row) error {
 	return s.store.Err()
 }
 
-// seeThose is see for the rows that the end of a query picks, of a table without an integer primary key.
+// seeThose is see for the rows that a statement picks, by what it says from FROM on, of a table without an integer primary key.
 func (r *reader) seeThose(ctx context.Context, which string) error {
 	if !r.filtered(r.t.Table) {
 		return nil
 	}
 	var rows []journal.Row
-	query := "SELECT " + journal.Identity(r.t.Table, "") + " FROM " + schema.Quote(r.t.Name) + " " + which
+	query := "SELECT " + journal.Identity(r.t.Table, "t.") + " " + which
 	err := sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
 		rows = append(rows, journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])})
 		return nil

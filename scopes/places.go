@@ -246,9 +246,9 @@ func (s *Store) fetch(t *schema.Table, rows []Known) {
 	for some := range slices.Chunk(alive, fetchAtOnce) {
 		names := make([]string, len(columns))
 		for i, c := range columns {
-			names[i] = c.Select("")
+			names[i] = c.Select("t.")
 		}
-		query := "SELECT " + journal.Identity(t, "") + ", " + strings.Join(names, ", ") + " FROM " + schema.Quote(t.Name) + " WHERE " + rowkey.Where(t, some)
+		query := "SELECT " + journal.Identity(t, "t.") + ", " + strings.Join(names, ", ") + " " + rowkey.From(t, some)
 		s.each("whose rows of "+t.Name+" are", []byte(query), func(r []sql.RawBytes) error {
 			row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
 			v := make([]string, len(columns))

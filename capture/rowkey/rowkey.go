@@ -17,13 +17,25 @@ import (
 // rowsAtOnce is how many rows one statement names.
 const rowsAtOnce = 1000
 
+// From returns FROM and what follows of a statement that reads rows, at least one, by their local identity, as t. The integers of rows are joined:
+// in a list, a server that takes a table for small, as it does for a while after many rows came, reads all of the table, whatever hint it has.
+func From(t *schema.Table, rows []journal.Row) string {
+	if t.Integer == nil {
+		return "FROM " + schema.Quote(t.Name) + " t WHERE " + where(t, "t.", rows)
+	}
+	b, _ := sqldb.AppendDerived([]byte("FROM "), []string{"id"}, len(rows), 0, func(b []byte, row, _ int) []byte { return strconv.AppendInt(b, rows[row].Int, 10) })
+	return string(b) + " STRAIGHT_JOIN " + schema.Quote(t.Name) + " t" + t.ForceIndex([]*schema.Column{t.Integer}) + " ON t." + schema.Quote(t.Integer.Name) + " = d.id"
+}
+
 // Where returns the condition that picks rows, at least one, by their local identity.
-func Where(t *schema.Table, rows []journal.Row) string {
+func Where(t *schema.Table, rows []journal.Row) string { return where(t, "", rows) }
+
+func where(t *schema.Table, prefix string, rows []journal.Row) string {
 	var b []byte
 	if t.Integer != nil {
-		b = append(b, schema.Quote(t.Integer.Name)...)
+		b = append(b, prefix+schema.Quote(t.Integer.Name)...)
 	} else {
-		b = append(b, schema.LocalKeySQL(t, "")...)
+		b = append(b, schema.LocalKeySQL(t, prefix)...)
 	}
 	b = append(b, " IN ("...)
 	for i, r := range rows {
@@ -75,13 +87,12 @@ func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (m
 
 // readParts reads the key columns of those of the rows that exist; nil is NULL.
 func readParts(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (found []journal.Row, parts [][]*string, err error) {
-	query := "SELECT " + journal.Identity(t, "")
+	query := "SELECT " + journal.Identity(t, "t.")
 	for _, c := range t.KeyColumns {
-		query += ", " + c.Select("")
+		query += ", " + c.Select("t.")
 	}
-	query += " FROM " + schema.Quote(t.Name) + " WHERE "
 	for some := range slices.Chunk(rows, rowsAtOnce) {
-		err := sqldb.Each(ctx, q, query+Where(t, some), func(r []sql.RawBytes) error {
+		err := sqldb.Each(ctx, q, query+" "+From(t, some), func(r []sql.RawBytes) error {
 			p := make([]*string, len(t.KeyColumns))
 			for i := range p {
 				if v := r[2+i]; v != nil {
