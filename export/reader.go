@@ -32,7 +32,14 @@ type reader struct {
 	t      *table
 	sealed *capture.SealedTable
 	sights map[journal.Row]scope.Sight // of the rows that are read next; nil: all rows may go
+	stands map[journal.Row]stand       // of those, what cut read of where they stand; nil: nothing
 	read   map[journal.Row]bool        // nil where each row has a local identity of its own
+}
+
+// stand is what the columns hold that say what a row is, and whose.
+type stand struct {
+	key   []*string
+	steps []string // see scopes.Known
 }
 
 func newReader(p *plan, t *table) *reader {
@@ -93,14 +100,14 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 		if err != nil {
 			return err
 		}
-		if err := r.see(ctx, some); err != nil {
-			return err
-		}
-		sized, err := r.cut(ctx, rowkey.From(r.t.Table, some))
+		sized, err := r.cut(ctx, rowkey.From(r.t.Table, some)+" ORDER BY 1")
 		if err != nil {
 			return err
 		}
 		for _, rows := range sized {
+			if err := r.see(ctx, rows); err != nil {
+				return err
+			}
 			if _, err := r.fetch(ctx, rowkey.From(r.t.Table, rows)+" ORDER BY 1", versions, f); err != nil {
 				return err
 			}
@@ -179,14 +186,27 @@ func (r *reader) cut(ctx context.Context, which string) ([][]journal.Row, error)
 	var out [][]journal.Row
 	var rows []journal.Row
 	var sum int64
-	query := fmt.Sprintf("SELECT t.%s, %s %s", schema.Quote(r.t.Integer.Name), size, which)
+	query := fmt.Sprintf("SELECT t.%s, %s", schema.Quote(r.t.Integer.Name), size)
+	var steps []*schema.Column
+	nkey := len(r.t.KeyColumns)
+	if r.filtered(r.t.Table) {
+		r.stands = map[journal.Row]stand{}
+		steps = r.scopes.store.Columns(r.t.Table)
+		for _, c := range slices.Concat(r.t.KeyColumns, steps) {
+			query += ", " + c.Select("t.")
+		}
+	}
+	query += " " + which
 	err := sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
 		n := sqldb.Int(v[1])
 		if sum+n > blockBytes && len(rows) > 0 {
 			out, rows, sum = append(out, rows), nil, 0
 		}
 		sum += n
-		rows = append(rows, journal.Row{Int: sqldb.Int(v[0])})
+		row := journal.Row{Int: sqldb.Int(v[0])}
+		if rows = append(rows, row); r.stands != nil {
+			r.stands[row] = newStand(v[2:2+nkey], v[2+nkey:])
+		}
 		return nil
 	})
 	if err != nil {
@@ -196,6 +216,20 @@ func (r *reader) cut(ctx context.Context, which string) ([][]journal.Row, error)
 		out = append(out, rows)
 	}
 	return out, nil
+}
+
+func newStand(key, steps []sql.RawBytes) stand {
+	s := stand{key: make([]*string, len(key)), steps: make([]string, len(steps))}
+	for i, v := range key {
+		if v != nil {
+			text := string(v)
+			s.key[i] = &text
+		}
+	}
+	for i, v := range steps {
+		s.steps[i] = string(v)
+	}
+	return s
 }
 
 // isLong reports whether a column's values may be so long that their length must be looked at first.

@@ -29,12 +29,15 @@ func (r *reader) eachInSight(ctx context.Context, lacksDefault bool, f func(*por
 	if lacksDefault { // all that it may have
 		base = 0
 	}
-	came := s.store.Came(r.peer.ID, base)
-	if err := s.store.Err(); err != nil {
+	came, err := r.came(ctx, base)
+	if err != nil {
 		return err
 	}
+	if came.many {
+		return r.eachByRange(ctx, f)
+	}
 	o := s.store.Owners()
-	err := owners.Rows(ctx, r.snap, o, t.Table, came, func(page []journal.Row) error { return r.eachOf(ctx, page, f) })
+	err = owners.Rows(ctx, r.snap, o, t.Table, came.ids, func(page []journal.Row) error { return r.eachOf(ctx, page, f) })
 	if err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func (r *reader) eachInSight(ctx context.Context, lacksDefault bool, f func(*por
 		}
 		some = slices.DeleteFunc(slices.Clone(some), func(row journal.Row) bool {
 			return slices.ContainsFunc(ends[row].Owners, func(id int64) bool {
-				_, is := slices.BinarySearch(came, id)
+				_, is := slices.BinarySearch(came.ids, id)
 				return is
 			})
 		})
@@ -119,20 +122,30 @@ func (r *reader) shown(ctx context.Context, base uint64) (out []journal.Row, err
 	return out, nil
 }
 
-// see finds since when the peer has rows of the table in sight, before they are read.
+// see finds since when the peer has rows of the table in sight, before they are read. What [reader.cut] read of them need not be asked for.
 func (r *reader) see(ctx context.Context, rows []journal.Row) error {
 	if !r.filtered(r.t.Table) {
 		return nil
 	}
 	r.sights = make(map[journal.Row]scope.Sight, len(rows))
-	keys, err := rowkey.Of(ctx, r.snap, r.t.Table, rows)
+	var keys map[journal.Row]string
+	var err error
+	if r.stands == nil {
+		keys, err = rowkey.Of(ctx, r.snap, r.t.Table, rows)
+	} else {
+		parts := make([][]*string, len(rows))
+		for i, row := range rows {
+			parts[i] = r.stands[row].key
+		}
+		keys, err = rowkey.Made(ctx, r.snap, r.t.Table, rows, parts)
+	}
 	if err != nil {
 		return err
 	}
 	known := make([]scopes.Known, 0, len(rows))
 	for _, row := range rows {
 		if key := keys[row]; key != "" {
-			known = append(known, scopes.Known{Key: journal.Canonical(r.t.Table, key), Local: row, Alive: true})
+			known = append(known, scopes.Known{Key: journal.Canonical(r.t.Table, key), Local: row, Alive: true, Steps: r.stands[row].steps})
 		}
 	}
 	s := &r.scopes
@@ -165,12 +178,7 @@ func (r *reader) seeThose(ctx context.Context, which string) error {
 func (p *plan) deadInSight(ctx context.Context, t *table, newer []journal.Tombstone) ([]journal.Tombstone, map[string]scope.Sight, error) {
 	s := &p.scopes
 	base := t.base(p.head.Base.Epoch)
-	var came, keys []string
-	for o, e := range s.store.Changed(p.peer.ID, base) {
-		if e.Since > base {
-			came = append(came, string(o))
-		}
-	}
+	var keys []string
 	for _, row := range append(s.store.ExceptionsSince(p.peer.ID, base), s.store.PublicSince(base)...) {
 		if row.Table == t.Name {
 			keys = append(keys, row.Key)
@@ -179,10 +187,19 @@ func (p *plan) deadInSight(ctx context.Context, t *table, newer []journal.Tombst
 	if err := s.store.Err(); err != nil {
 		return nil, nil, err
 	}
-	slices.Sort(came)
-	old, err := journal.TombstonesOf(ctx, p.snap, t.meta.ID, came, p.j.Authors)
+	var old []journal.Tombstone
+	has, err := p.hasGraves(ctx, t)
 	if err != nil {
 		return nil, nil, err
+	}
+	if has {
+		came, err := p.came(ctx, base)
+		if err != nil {
+			return nil, nil, err
+		}
+		if old, err = journal.TombstonesOf(ctx, p.snap, t.meta.ID, came.keys, p.j.Authors); err != nil {
+			return nil, nil, err
+		}
 	}
 	dead, err := journal.Tombstones(ctx, p.snap, t.meta.ID, keys, p.j.Authors)
 	if err != nil {

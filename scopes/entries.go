@@ -176,7 +176,7 @@ func (s *Store) Locate(p merge.Peer) {
 		var rows []Known
 		var here []scope.Owner
 		for key, r := range found {
-			rows, here = append(rows, Known{key, r, true}), append(here, scope.Owner(key))
+			rows, here = append(rows, Known{Key: key, Local: r, Alive: true}), append(here, scope.Owner(key))
 		}
 		s.readEntries(here)
 		s.locate(rows)

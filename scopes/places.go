@@ -19,10 +19,14 @@ type Known struct {
 	Key   string      // canonical
 	Local journal.Row // of a live row
 	Alive bool
+	Steps []string // of a live row: what the columns of [Store.Columns] hold, "" for NULL; nil: [Store.Fetch] reads it
 }
 
 // maxPlaces is how many places are held at once, and how many owners' entries.
 const maxPlaces = 50_000
+
+// maxNames is how many rows of one table are held with their keys.
+const maxNames = 50_000
 
 func (s *Store) forgetPlaces() {
 	s.places, s.local = map[scope.Row]scope.Place{}, map[scope.Row]journal.Row{}
@@ -35,7 +39,8 @@ func (s *Store) Fetch(t *schema.Table, rows []Known) {
 	if s.err != nil || !s.HasOwners() || len(rows) == 0 {
 		return
 	}
-	if len(s.places)-len(s.dead) > maxPlaces || t == s.owners.Table || slices.Contains(s.owners.Bases, t) {
+	changes := s.o.Write != nil && (t == s.owners.Table || slices.Contains(s.owners.Bases, t))
+	if len(s.places)-len(s.dead) > maxPlaces || changes {
 		s.forgetPlaces() // whose a row is by a number that is an owner's, or is none, changes with these
 	}
 	s.shrinkEntries()
@@ -96,7 +101,7 @@ func (s *Store) Place(row scope.Row) scope.Place {
 		return scope.Place{}
 	}
 	r, alive := here[row.Key]
-	s.fetch(t, []Known{{row.Key, r, alive}})
+	s.fetch(t, []Known{{Key: row.Key, Local: r, Alive: alive}})
 	return s.places[row]
 }
 
@@ -209,14 +214,18 @@ func (s *Store) fetch(t *schema.Table, rows []Known) {
 	}
 	var dead []string
 	var alive []journal.Row
-	byLocal := map[journal.Row]scope.Row{}
+	byLocal, values := map[journal.Row]scope.Row{}, map[journal.Row][]string{}
 	for _, r := range rows {
 		row := scope.Row{Table: t.Name, Key: r.Key}
 		switch _, known := s.places[row]; {
 		case known || r.Key == "":
 		case r.Alive:
 			s.places[row], s.local[row] = scope.Place{Kind: kind, Alive: true}, r.Local
-			alive, byLocal[r.Local] = append(alive, r.Local), row
+			if byLocal[r.Local] = row; r.Steps != nil {
+				values[r.Local] = r.Steps
+			} else {
+				alive = append(alive, r.Local)
+			}
 		default:
 			s.places[row] = scope.Place{Kind: kind}
 			dead = append(dead, r.Key)
@@ -235,14 +244,13 @@ func (s *Store) fetch(t *schema.Table, rows []Known) {
 			s.places[scope.Row{Table: t.Name, Key: key}] = p
 		}
 	}
-	if kind == scope.Own || len(alive) == 0 {
+	if kind == scope.Own || len(byLocal) == 0 {
 		return
 	}
 	columns := s.firstSteps(t)
 	if len(columns) == 0 {
 		return
 	}
-	values := make(map[journal.Row][]string, len(alive))
 	for some := range slices.Chunk(alive, fetchAtOnce) {
 		names := make([]string, len(columns))
 		for i, c := range columns {
@@ -367,15 +375,11 @@ func (s *Store) name(t *schema.Table, rows map[string]journal.Row) map[string]sc
 	if len(ask) == 0 {
 		return out
 	}
-	keys, err := rowkey.Of(s.ctx, s.o.Read, t, slices.Compact(ask))
-	if s.fails(err) {
-		return out
-	}
+	keys := s.keys(t, slices.Compact(ask))
 	var known []Known
 	for r, key := range keys {
 		if key != "" {
-			keys[r] = journal.Canonical(t, key)
-			known = append(known, Known{keys[r], r, true})
+			known = append(known, Known{Key: key, Local: r, Alive: true})
 		}
 	}
 	s.fetch(t, known)
@@ -383,6 +387,36 @@ func (s *Store) name(t *schema.Table, rows map[string]journal.Row) map[string]sc
 		if key := keys[r]; key != "" {
 			out[v] = scope.Row{Table: t.Name, Key: key}
 		}
+	}
+	return out
+}
+
+// keys returns the keys of rows, canonical, "" for those that are not here or have none. Where nothing may be written, what it reads stays as it is: it
+// keeps that.
+func (s *Store) keys(t *schema.Table, rows []journal.Row) map[journal.Row]string {
+	held := s.names[t]
+	if held == nil || s.o.Write != nil || len(held) > maxNames {
+		held = map[journal.Row]string{}
+		s.names[t] = held
+	}
+	out := make(map[journal.Row]string, len(rows))
+	var ask []journal.Row
+	for _, r := range rows {
+		if key, known := held[r]; known {
+			out[r] = key
+		} else {
+			ask = append(ask, r)
+		}
+	}
+	found, err := rowkey.Of(s.ctx, s.o.Read, t, ask)
+	if s.fails(err) {
+		return nil
+	}
+	for _, r := range ask {
+		if key := found[r]; key != "" {
+			out[r] = journal.Canonical(t, key)
+		}
+		held[r] = out[r]
 	}
 	return out
 }
