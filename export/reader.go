@@ -134,6 +134,10 @@ func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error 
 				return err
 			}
 			first, last := rows[0].Int, rows[len(rows)-1].Int
+			from = fmt.Sprintf("%s > %d", pk, last)
+			if r.allOut() {
+				continue
+			}
 			versions, err := journal.VersionsBetween(ctx, r.snap, r.t.meta.ID, first, last, r.j.Authors)
 			if err != nil {
 				return err
@@ -141,7 +145,6 @@ func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error 
 			if _, err := r.fetch(ctx, table+fmt.Sprintf("%s BETWEEN %d AND %d ORDER BY %[1]s", pk, first, last), versions, f); err != nil {
 				return err
 			}
-			from = fmt.Sprintf("%s > %d", pk, last)
 		}
 	}
 }

@@ -44,7 +44,7 @@ type newcomers struct {
 // manyNewcomers is from how many owners on whole tables may be read for them, manyOf from which part of all that there are.
 const (
 	manyNewcomers = 200
-	manyOf        = 4
+	manyOf        = 3
 )
 
 // came returns who came into the peer's scope after an own epoch.

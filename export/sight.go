@@ -128,32 +128,41 @@ func (r *reader) see(ctx context.Context, rows []journal.Row) error {
 		return nil
 	}
 	r.sights = make(map[journal.Row]scope.Sight, len(rows))
+	s := &r.scopes
 	var keys map[journal.Row]string
-	var err error
-	if r.stands == nil {
-		keys, err = rowkey.Of(ctx, r.snap, r.t.Table, rows)
-	} else {
-		parts := make([][]*string, len(rows))
-		for i, row := range rows {
-			parts[i] = r.stands[row].key
-		}
-		keys, err = rowkey.Made(ctx, r.snap, r.t.Table, rows, parts)
-	}
-	if err != nil {
-		return err
+	if r.stands == nil || hasReferenceInKey(r.t) {
+		keys = s.store.Keys(r.t.Table, rows)
 	}
 	known := make([]scopes.Known, 0, len(rows))
 	for _, row := range rows {
-		if key := keys[row]; key != "" {
-			known = append(known, scopes.Known{Key: journal.Canonical(r.t.Table, key), Local: row, Alive: true, Steps: r.stands[row].steps})
+		k := scopes.Known{Key: keys[row], Local: row, Alive: true}
+		if stand, read := r.stands[row]; read {
+			if k.Steps = stand.steps; keys == nil {
+				k.Key = journal.Canonical(r.t.Table, rowkey.Join(r.t.Table, stand.key))
+			}
+		}
+		if k.Key != "" {
+			known = append(known, k)
 		}
 	}
-	s := &r.scopes
 	s.store.Fetch(r.t.Table, known)
 	for _, k := range known {
 		r.sights[k.Local] = s.node.Sight(r.peer.ID, scope.Row{Table: r.t.Name, Key: k.Key})
 	}
 	return s.store.Err()
+}
+
+// allOut reports whether the peer has none of the rows in sight that are read next.
+func (r *reader) allOut() bool {
+	if r.sights == nil {
+		return false
+	}
+	for _, s := range r.sights {
+		if s.In() {
+			return false
+		}
+	}
+	return true
 }
 
 // seeThose is see for the rows that a statement picks, by what it says from FROM on, of a table without an integer primary key.

@@ -50,6 +50,13 @@ func (s *Store) Fetch(t *schema.Table, rows []Known) {
 		delete(s.local, row)
 		delete(s.dead, row)
 	}
+	if held := s.heldKeys(t); held != nil {
+		for _, r := range rows {
+			if r.Alive {
+				held[r.Local] = r.Key
+			}
+		}
+	}
 	s.fetch(t, rows)
 	if len(s.children) == 0 || s.err != nil {
 		return
@@ -375,7 +382,7 @@ func (s *Store) name(t *schema.Table, rows map[string]journal.Row) map[string]sc
 	if len(ask) == 0 {
 		return out
 	}
-	keys := s.keys(t, slices.Compact(ask))
+	keys := s.Keys(t, slices.Compact(ask))
 	var known []Known
 	for r, key := range keys {
 		if key != "" {
@@ -391,14 +398,9 @@ func (s *Store) name(t *schema.Table, rows map[string]journal.Row) map[string]sc
 	return out
 }
 
-// keys returns the keys of rows, canonical, "" for those that are not here or have none. Where nothing may be written, what it reads stays as it is: it
-// keeps that.
-func (s *Store) keys(t *schema.Table, rows []journal.Row) map[journal.Row]string {
-	held := s.names[t]
-	if held == nil || s.o.Write != nil || len(held) > maxNames {
-		held = map[journal.Row]string{}
-		s.names[t] = held
-	}
+// Keys returns the keys of rows, canonical, "" for those that are not here or have none.
+func (s *Store) Keys(t *schema.Table, rows []journal.Row) map[journal.Row]string {
+	held := s.heldKeys(t)
 	out := make(map[journal.Row]string, len(rows))
 	var ask []journal.Row
 	for _, r := range rows {
@@ -416,9 +418,23 @@ func (s *Store) keys(t *schema.Table, rows []journal.Row) map[journal.Row]string
 		if key := found[r]; key != "" {
 			out[r] = journal.Canonical(t, key)
 		}
-		held[r] = out[r]
+		if held != nil {
+			held[r] = out[r]
+		}
 	}
 	return out
+}
+
+// heldKeys is what is kept of the keys of a table's rows, with room for more; nil: nothing. It keeps those of rows that others belong by, where nothing
+// may be written: what was read stays as it is.
+func (s *Store) heldKeys(t *schema.Table) map[journal.Row]string {
+	if s.o.Write != nil || !s.owners.LeadsOver(t) {
+		return nil
+	}
+	if s.names[t] == nil || len(s.names[t]) > maxNames {
+		s.names[t] = map[journal.Row]string{}
+	}
+	return s.names[t]
 }
 
 // OwnerTable returns the table whose rows are owners; nil: the profile names none.

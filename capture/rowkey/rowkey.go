@@ -58,11 +58,6 @@ func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (m
 	if err != nil {
 		return nil, err
 	}
-	return Made(ctx, q, t, found, parts)
-}
-
-// Made returns the keys of rows as [Of] does, of what their key columns hold; nil is NULL. It overwrites that.
-func Made(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row, parts [][]*string) (map[journal.Row]string, error) {
 	for i, c := range t.KeyColumns {
 		if c.Ref == nil {
 			continue
@@ -83,8 +78,8 @@ func Made(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row, 
 			}
 		}
 	}
-	out := make(map[journal.Row]string, len(rows))
-	for i, r := range rows {
+	out := make(map[journal.Row]string, len(found))
+	for i, r := range found {
 		out[r] = Join(t, parts[i])
 	}
 	return out, nil
