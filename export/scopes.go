@@ -31,6 +31,7 @@ type scoping struct {
 	due     bool             // the peer is to hear of it even if there is nothing else
 
 	since  map[uint64]*newcomers // by own epochs
+	whole  bool                  // all of the peer's scope was read
 	graves map[uint16]bool       // tables of whose deleted rows it is known whose they were; nil: not read yet
 }
 

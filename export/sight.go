@@ -34,6 +34,10 @@ func (r *reader) eachInSight(ctx context.Context, lacksDefault bool, f func(*por
 		return err
 	}
 	if came.many {
+		if !s.whole {
+			s.whole = true
+			s.store.ReadScope(r.peer.ID)
+		}
 		return r.eachByRange(ctx, f)
 	}
 	o := s.store.Owners()

@@ -61,11 +61,13 @@ func (s *Store) Fetch(t *schema.Table, rows []Known) {
 	if len(s.children) == 0 || s.err != nil {
 		return
 	}
-	var found []scope.Owner
-	for _, r := range rows {
-		found = s.gather(found, scope.Row{Table: t.Name, Key: r.Key}, maxDepth)
+	if len(s.scoped) == 0 {
+		var found []scope.Owner
+		for _, r := range rows {
+			found = s.gather(found, scope.Row{Table: t.Name, Key: r.Key}, maxDepth)
+		}
+		s.readEntries(found)
 	}
-	s.readEntries(found)
 	if t == s.owners.Table {
 		s.locate(rows)
 	}
@@ -410,7 +412,7 @@ func (s *Store) Keys(t *schema.Table, rows []journal.Row) map[journal.Row]string
 			ask = append(ask, r)
 		}
 	}
-	found, err := rowkey.Of(s.ctx, s.o.Read, t, ask)
+	found, err := rowkey.OfBy(s.ctx, s.o.Read, t, ask, s.keysOf)
 	if s.fails(err) {
 		return nil
 	}
@@ -423,6 +425,11 @@ func (s *Store) Keys(t *schema.Table, rows []journal.Row) map[journal.Row]string
 		}
 	}
 	return out
+}
+
+// keysOf is Keys of rows that others are named by.
+func (s *Store) keysOf(t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) {
+	return s.Keys(t, rows), s.err
 }
 
 // heldKeys is what is kept of the keys of a table's rows, with room for more; nil: nothing. It keeps those of rows that others belong by, where nothing

@@ -45,7 +45,8 @@ type Store struct {
 	gone    map[scope.Row]bool
 	dead    map[scope.Row]scope.Place // where rows stand that died, and of which Read does not say it yet
 	entries map[scope.Owner]*entries
-	names   map[*schema.Table]map[journal.Row]string // keys of rows
+	scoped  map[merge.Peer]map[scope.Owner]scope.Entry // of a child, all of them: see ReadScope
+	names   map[*schema.Table]map[journal.Row]string   // keys of rows
 
 	exceptions map[merge.Peer]*marks
 	public     *marks
@@ -81,6 +82,7 @@ func Open(ctx context.Context, j *journal.Journal, o Options) (*Store, error) {
 		wantsNew: map[scope.Owner]bool{}, heldNew: map[scope.Owner]uint64{}, purgesNew: map[scope.Owner]scope.Purge{}}
 	s.forgetPlaces()
 	s.entries, s.names = map[scope.Owner]*entries{}, map[*schema.Table]map[journal.Row]string{}
+	s.scoped = map[merge.Peer]map[scope.Owner]scope.Entry{}
 	const query = "SELECT p.id, p.role, s.own, s.since, s.approve, s.whole, s.rules, (SELECT 1 FROM omsync_public LIMIT 1), (SELECT 1 FROM omsync_want LIMIT 1), " +
 		"(SELECT 1 FROM omsync_held LIMIT 1), (SELECT 1 FROM omsync_purge LIMIT 1), (SELECT 1 FROM omsync_sought WHERE answer <= 2 LIMIT 1), (SELECT 1 FROM omsync_reply LIMIT 1) FROM omsync_peer p LEFT JOIN omsync_scope_peer s ON s.peer_id = p.id WHERE p.state <> 'removed' ORDER BY p.id"
 	public, wants, held, purges := false, false, false, false

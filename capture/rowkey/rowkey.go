@@ -54,6 +54,11 @@ func where(t *schema.Table, prefix string, rows []journal.Row) string {
 // Of returns the keys of those of the rows that exist. A row whose key column is NULL, or refers to a row that does not exist, has the
 // key "": nothing identifies it elsewhere.
 func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) {
+	return OfBy(ctx, q, t, rows, func(t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) { return Of(ctx, q, t, rows) })
+}
+
+// OfBy is [Of] where the keys of rows that others' keys hold are had of another function, which may know them.
+func OfBy(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row, of func(*schema.Table, []journal.Row) (map[journal.Row]string, error)) (map[journal.Row]string, error) {
 	found, parts, err := readParts(ctx, q, t, rows)
 	if err != nil {
 		return nil, err
@@ -68,7 +73,7 @@ func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (m
 				values = append(values, *p[i])
 			}
 		}
-		keys, err := Referred(ctx, q, c.Ref, values)
+		keys, err := referred(c.Ref, values, of)
 		if err != nil {
 			return nil, err
 		}
@@ -123,6 +128,10 @@ func Join(t *schema.Table, parts []*string) string {
 // Referred returns, for values of a reference's column, the keys of the rows that they refer to; a value that refers to nothing is
 // left out.
 func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string) (map[string]*string, error) {
+	return referred(ref, values, func(t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) { return Of(ctx, q, t, rows) })
+}
+
+func referred(ref *schema.Ref, values []string, of func(*schema.Table, []journal.Row) (map[journal.Row]string, error)) (map[string]*string, error) {
 	out := make(map[string]*string, len(values))
 	if ref.ByName() {
 		for _, v := range values {
@@ -142,7 +151,7 @@ func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string)
 			look = append(look, rows[v])
 		}
 	}
-	found, err := Of(ctx, q, ref.To, look)
+	found, err := of(ref.To, look)
 	if err != nil {
 		return nil, err
 	}
