@@ -44,11 +44,20 @@ func (s *Store) Fetch(t *schema.Table, rows []Known) {
 		s.forgetPlaces() // whose a row is by a number that is an owner's, or is none, changes with these
 	}
 	s.shrinkEntries()
+	for _, row := range s.passing {
+		delete(s.places, row)
+		delete(s.local, row)
+	}
+	s.passing = s.passing[:0]
+	passes := s.o.Write == nil && !s.owners.LeadsOver(t)
 	for _, r := range rows {
 		row := scope.Row{Table: t.Name, Key: r.Key}
 		delete(s.places, row)
 		delete(s.local, row)
 		delete(s.dead, row)
+		if passes {
+			s.passing = append(s.passing, row)
+		}
 	}
 	if held := s.heldKeys(t); held != nil {
 		for _, r := range rows {
@@ -223,7 +232,7 @@ func (s *Store) fetch(t *schema.Table, rows []Known) {
 	}
 	var dead []string
 	var alive []journal.Row
-	byLocal, values := map[journal.Row]scope.Row{}, map[journal.Row][]string{}
+	byLocal, values := make(map[journal.Row]scope.Row, len(rows)), make(map[journal.Row][]string, len(rows))
 	for _, r := range rows {
 		row := scope.Row{Table: t.Name, Key: r.Key}
 		switch _, known := s.places[row]; {
@@ -380,12 +389,12 @@ func (s *Store) name(t *schema.Table, rows map[string]journal.Row) map[string]sc
 		ask = append(ask, r)
 	}
 	slices.SortFunc(ask, rowkey.Compare)
-	out := map[string]scope.Row{}
+	out := make(map[string]scope.Row, len(rows))
 	if len(ask) == 0 {
 		return out
 	}
 	keys := s.Keys(t, slices.Compact(ask))
-	var known []Known
+	known := make([]Known, 0, len(keys))
 	for r, key := range keys {
 		if key != "" {
 			known = append(known, Known{Key: key, Local: r, Alive: true})

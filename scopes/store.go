@@ -42,6 +42,7 @@ type Store struct {
 
 	places  map[scope.Row]scope.Place
 	local   map[scope.Row]journal.Row
+	passing []scope.Row // whose places go with the next Fetch: nothing is written, and no row belongs by way of these
 	gone    map[scope.Row]bool
 	dead    map[scope.Row]scope.Place // where rows stand that died, and of which Read does not say it yet
 	entries map[scope.Owner]*entries
