@@ -43,7 +43,7 @@ func TestUpgradeOfFormat2(t *testing.T) {
 			if privileges != "" {
 				account = limited(t, dsn, privileges)
 			}
-			upgradeKilledAfter(t, account, slices.Concat(stepsFrom2(), stepsFrom3(), stepsFrom4(), stepsFrom5()))
+			upgradeKilledAfter(t, account, slices.Concat(stepsFrom2(), stepsFrom3(), stepsFrom4(), stepsFrom5(), stepsFrom6()))
 			checkUpgraded(t, db)
 		})
 	}

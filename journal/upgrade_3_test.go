@@ -60,7 +60,7 @@ func TestUpgradeOfFormat3(t *testing.T) {
 				few = append(few, string(r[0]))
 				return nil
 			}))
-			upgradeKilledAfter(t, account, slices.Concat(stepsFrom3(), stepsFrom4(), stepsFrom5()))
+			upgradeKilledAfter(t, account, slices.Concat(stepsFrom3(), stepsFrom4(), stepsFrom5(), stepsFrom6()))
 			_, err := Upgrade(ctx, account, upgradeOptions())
 			check(t, err)
 

@@ -24,7 +24,7 @@ func TestUpgradeOfFormat4(t *testing.T) {
 			if privileges != "" {
 				account = limited(t, dsn, privileges)
 			}
-			upgradeKilledAfter(t, account, slices.Concat(stepsFrom4(), stepsFrom5()))
+			upgradeKilledAfter(t, account, slices.Concat(stepsFrom4(), stepsFrom5(), stepsFrom6()))
 			_, err := Upgrade(ctx, account, upgradeOptions())
 			check(t, err)
 

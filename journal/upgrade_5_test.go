@@ -23,7 +23,7 @@ func TestUpgradeOfFormat5(t *testing.T) {
 			if privileges != "" {
 				account = limited(t, dsn, privileges)
 			}
-			upgradeKilledAfter(t, account, stepsFrom5())
+			upgradeKilledAfter(t, account, slices.Concat(stepsFrom5(), stepsFrom6()))
 			_, err := Upgrade(ctx, account, upgradeOptions())
 			check(t, err)
 

@@ -16,7 +16,7 @@ func TestUpgrade(t *testing.T) {
 	said := 0
 	o := upgradeOptions()
 	o.Say = func(format string, args ...any) {
-		if said++; !strings.Contains(fmt.Sprintf(format, args...), "from format 1 to 6") {
+		if said++; !strings.Contains(fmt.Sprintf(format, args...), fmt.Sprint("from format 1 to ", Format)) {
 			t.Errorf("said %q", fmt.Sprintf(format, args...))
 		}
 	}
