@@ -257,7 +257,8 @@ func (w *world) reasons(s *site) string {
 		if kindOf(r.key) == scope.Staff || kindOf(r.key) == scope.Common || w.staff(r.key) || r.val == deleted && len(w.patients(r.key)) == 0 {
 			continue
 		}
-		if !w.sees(known, r.key) || w.target[r.val] != "" && !w.sees(known, w.target[r.val]) {
+		// What a value refers to that says nothing of whose the row is may be anybody's, as in the row itself: see needsHidden.
+		if !w.sees(known, r.key) || isRef(r.key, r.bit) && w.target[r.val] != "" && !w.sees(known, w.target[r.val]) {
 			return fmt.Sprintf("leak: a record of %s.%d=%d %s at %s", r.key, r.bit, r.val, w.target[r.val], s.name)
 		}
 	}

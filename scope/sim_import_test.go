@@ -130,6 +130,9 @@ func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote
 	q := waiting{im.Waiting(r.Incoming), r.val, r.owners, r.public}
 	k := waitKey{r.key, from, 0}
 	if earlier, ok := s.wait[k]; ok {
+		if im.OlderThan(earlier.Waiting) {
+			return false
+		}
 		q.Waiting = q.After(earlier.Waiting)
 		delete(s.wait, k)
 	}

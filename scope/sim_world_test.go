@@ -197,14 +197,17 @@ func (w *world) show(name string) string {
 		}
 	}
 	for _, k := range s.waiting() {
-		fmt.Fprintf(&b, "\n      waits: %v", k)
+		fmt.Fprintf(&b, "\n      waits: %v %v %v, news %v", k, s.wait[k].val, w.refs(k.key, s.wait[k].val), s.wait[k].Groups)
+	}
+	for _, r := range s.losses(0, merge.NoPeer) {
+		fmt.Fprintf(&b, "\n      record: %s.%d=%d of %v", r.key, r.bit, r.val, s.records[r].owners)
 	}
 	for _, n := range w.names {
 		if p, e := w.end(n); p == s && !s.children[e].All {
 			fmt.Fprintf(&b, "\n      scope of %s: %+v %v, exceptions %v", n, s.children[e], s.entries[e], s.exceptions[e])
 		}
 	}
-	fmt.Fprintf(&b, "\n      public %v, wants %v, holds %v, whole %v", s.public, s.want, s.held, s.whole)
+	fmt.Fprintf(&b, "\n      public %v, wants %v, holds %v, purges %v, whole %v", s.public, s.want, s.held, s.purge, s.whole)
 	return b.String()
 }
 
