@@ -58,6 +58,9 @@ func (n Node) Hear(s Said, upto, ack uint64) {
 	}
 	for _, o := range s.Left {
 		n.SetHeld(o, 0)
+		if u := n.Purging(o); !u.Done { // it was called off, where it is not said again
+			n.SetPurging(o, Purge{})
+		}
 	}
 	for _, o := range s.Denied {
 		n.SetWant(o, false)
