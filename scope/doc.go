@@ -57,7 +57,7 @@
 //	    merge's Settle, and the row is written
 //	    node.Follow(view)                                  // if it was settled
 //	    node.Settled(peer, arrival) or node.Waits(peer, arrival)
-//	node.Hear(said, h.Upto.Epoch, h.Ack.Epoch) // from the parent: if the batch is applied, with its last part
+//	node.Hear(said, h.Upto.Epoch, h.Ack.Epoch, d.Valid) // from the parent: if the batch is applied, with its last part
 //
 // A row that waited goes the same way each time that it is tried. A seal looks at the rows that it finds changed as they stood before the
 // whole of it, node.Before(places).Look(row), stamps them all, keeps the owners of View.Owners with the tombstones of those that died (those

@@ -3,10 +3,11 @@ package scope
 import "github.com/omsync/omsync/merge"
 
 // SendsRecord reports whether a conflict record goes to a child: all owners of the row as it was recorded are in its scope, or the row is
-// public. Of a row that was nobody's then, the record goes where the row goes now: the child whose value it is may have nothing else to show for it.
-func (n Node) SendsRecord(p merge.Peer, row Row, owners []Owner) bool {
+// public. A record of which nobody knows whose the row was goes down only to the child in whose batch the conflict was noticed (over): what
+// lost was its own, or nobody's, and if this node is restored to before, the child has nothing else to show for what it takes in its place.
+func (n Node) SendsRecord(p merge.Peer, row Row, owners []Owner, over merge.Peer) bool {
 	kind := n.Place(row).Kind
-	return n.Child(p).All || kind == Common || kind == Staff || n.Public(row).In() || n.scoped(p, owners).In() || len(owners) == 0 && n.Sight(p, row).In()
+	return n.Child(p).All || kind == Common || kind == Staff || n.Public(row).In() || n.scoped(p, owners).In() || len(owners) == 0 && over == p
 }
 
 // RecordOwners returns whose a record is that is made of a conflict: whose the row was that had the losing value. here is whose it is

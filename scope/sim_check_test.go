@@ -278,12 +278,23 @@ func (w *world) confidential(f *file) {
 		}
 	}
 	for _, r := range f.records {
+		if len(r.owners) == 0 && kindOf(r.key) == scope.Owned && !w.patients(r.key)[""] && w.policy == merge.Newest && !w.below(r.loser.Author, f.dst) {
+			w.blame(fmt.Sprintf("leak: record of %s.%d=%d of %s's, %s -> %s", r.key, r.bit, r.val, r.loser.Author, f.src, f.dst))
+		}
 		for _, o := range r.owners {
 			if !s.entries[p][o].In() && !w.staff(r.key) {
 				w.blame(fmt.Sprintf("leak: record of %s, %s -> %s", r.key, f.src, f.dst))
 			}
 		}
 	}
+}
+
+// below reports whether a node is another, or has it above itself.
+func (w *world) below(name, other string) bool {
+	for name != "" && name != other {
+		name = w.sites[name].parent
+	}
+	return name != ""
 }
 
 // check says what is wrong in the end, "" if nothing is.

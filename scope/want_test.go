@@ -27,12 +27,15 @@ func TestSendsRecord(t *testing.T) {
 		{"u1", nil, true},
 		{"k1", nil, true},
 	} {
-		if got := n.SendsRecord(p, rowOf(c.key), c.owners); got != c.want {
+		if got := n.SendsRecord(p, rowOf(c.key), c.owners, p+1); got != c.want {
 			t.Errorf("record of %s of %v: %v", c.key, c.owners, got)
 		}
 	}
+	if !n.SendsRecord(p, rowOf("c9"), nil, p) || n.SendsRecord(p, rowOf("c9"), []scope.Owner{"p2"}, p) {
+		t.Error("what the child's own batch lost, and nobody knows whose it was, goes there; what is another patient's does not")
+	}
 	n.End(p)
-	if !n.SendsRecord(p, rowOf("c1"), nil) {
+	if !n.SendsRecord(p, rowOf("c1"), nil, p+1) {
 		t.Error("not to a child without a scope")
 	}
 }
@@ -117,18 +120,18 @@ func TestHear(t *testing.T) {
 	for _, o := range []scope.Owner{"p1", "p2", "p3"} {
 		n.Ask(o)
 	}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}, Denied: []scope.Owner{"p2"}}, 4, 2)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}, Denied: []scope.Owner{"p2"}}, 4, 2, true)
 	if n.Held("p1") != 4 || n.Held("p2") != 0 {
 		t.Errorf("holds %v", n.Holds())
 	}
 	if got := n.Asks(); !slices.Equal(got, []scope.Owner{"p3"}) {
 		t.Errorf("asks for %v", got)
 	}
-	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 6, 3)
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 6, 3, true)
 	if n.Held("p1") != 0 || n.Purging("p1") != (scope.Purge{Told: 6, Ack: 3}) {
 		t.Errorf("holds %v, purges %+v", n.Holds(), n.Purging("p1"))
 	}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}}, 7, 3)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}}, 7, 3, true)
 	if n.Purging("p1") != (scope.Purge{}) {
 		t.Error("who entered again is purged")
 	}
@@ -140,15 +143,15 @@ func TestHearOfAScopeThatBegins(t *testing.T) {
 	s := w.sites["a"]
 	n, p := s.node(), s.links["d"].peer
 	s.children[p] = scope.Child{}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p1", "p2"}}, 1, 0)
-	n.Hear(scope.Said{Whole: true}, 2, 0)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1", "p2"}}, 1, 0, true)
+	n.Hear(scope.Said{Whole: true}, 2, 0, true)
 	n.Admit(p, "p1", 0)
 	n.Admit(p, "p3", 0)
 	n.Leave(p, "p4")
 	for _, o := range n.Wants() {
 		n.SetWant(o, false)
 	}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p4"}}, 3, 0)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p4"}}, 3, 0, true)
 	if got := n.Holds(); !slices.Equal(got, []scope.Owner{"p4"}) || n.Whole() {
 		t.Errorf("holds %v, whole %v", got, n.Whole())
 	}
@@ -212,7 +215,7 @@ func TestPurge(t *testing.T) {
 	w.insert("a", "p1", 0)
 	w.insert("a", "c1", 0)
 	s.seal()
-	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1)
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1, true)
 	if n.MayPurge("p1", true, false) || n.MayPurge("p1", false, true) || n.MayPurge("p2", false, false) || !n.MayPurge("p1", false, false) {
 		t.Error("a parent purges, or what is pending is purged, or who is not told of, or nobody")
 	}
@@ -236,7 +239,7 @@ func TestPurge(t *testing.T) {
 	if n.Rejoin(3) || !n.Rejoin(2) || n.Rejoin(0) {
 		t.Error("the parent that was restored to before believes that this node has the rows")
 	}
-	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1)
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1, true)
 	n.Ask("p1")
 	if n.MayPurge("p1", false, false) {
 		t.Error("who is asked for is purged")
@@ -295,7 +298,7 @@ func TestAsksNoMoreThanMax(t *testing.T) {
 	if len(asks) != scope.MaxWants {
 		t.Fatalf("%d", len(asks))
 	}
-	s.node().Hear(scope.Said{Entered: asks}, 1, 1)
+	s.node().Hear(scope.Said{Entered: asks}, 1, 1, true)
 	if got := s.node().Asks(); len(got) != 7 {
 		t.Errorf("%d follow", len(got))
 	}
