@@ -278,8 +278,8 @@ func (w *world) confidential(f *file) {
 		}
 	}
 	for _, r := range f.records {
-		if len(r.owners) == 0 && kindOf(r.key) == scope.Owned && !w.patients(r.key)[""] && w.policy == merge.Newest && !w.below(r.loser.Author, f.dst) {
-			w.blame(fmt.Sprintf("leak: record of %s.%d=%d of %s's, %s -> %s", r.key, r.bit, r.val, r.loser.Author, f.src, f.dst))
+		if len(r.owners) == 0 && kindOf(r.key) == scope.Owned && !w.patients(r.key)[""] && r.val != deleted && !w.brought[brought{f.dst, f.src, r.val}] {
+			w.blame(fmt.Sprintf("leak: record of %s.%d=%d, which another had, %s -> %s", r.key, r.bit, r.val, f.src, f.dst))
 		}
 		for _, o := range r.owners {
 			if !s.entries[p][o].In() && !w.staff(r.key) {
@@ -287,14 +287,6 @@ func (w *world) confidential(f *file) {
 			}
 		}
 	}
-}
-
-// below reports whether a node is another, or has it above itself.
-func (w *world) below(name, other string) bool {
-	for name != "" && name != other {
-		name = w.sites[name].parent
-	}
-	return name != ""
 }
 
 // check says what is wrong in the end, "" if nothing is.

@@ -135,6 +135,51 @@ func TestHear(t *testing.T) {
 	if n.Purging("p1") != (scope.Purge{}) {
 		t.Error("who entered again is purged")
 	}
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 8, 3, false)
+	if u := n.Purging("p1"); u.Ack != 0 {
+		t.Errorf("an acknowledgement of before a restore counts: %+v", u)
+	}
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}}, 9, 3, true)
+	if n.Purging("p1") != (scope.Purge{}) {
+		t.Error("a purge that is not said again is not called off")
+	}
+	n.SetPurging("p1", scope.Purge{Told: 9, Done: true})
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}}, 10, 3, true)
+	if !n.Purging("p1").Done {
+		t.Error("it is forgotten that the patient's rows are deleted")
+	}
+}
+
+// A row that leaves its owner for another, or for nobody, calls off the owner's purge: the child does not know that it has.
+func TestPurgeIsCalledOff(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		do   func(w *world)
+		off  bool
+	}{
+		{"a row moves to another patient", func(w *world) { w.set("h", "c1", 1, "p2") }, true},
+		{"a row comes to be nobody's", func(w *world) { w.set("h", "c1", 1, "") }, true},
+		{"a row that was dead comes back as another's", func(w *world) {
+			w.delete("h", "c1")
+			w.sites["h"].seal()
+			w.insert("h", "c1", 1)
+		}, true},
+		{"a row dies", func(w *world) { w.delete("h", "c1") }, false},
+		{"a row changes", func(w *world) { w.set("h", "c1", 2, "") }, false},
+	} {
+		s, n, p := hub(t)
+		n.Admit(p, "p1", 0)
+		s.commit(false)
+		n.Purge(p, rowOf("p1"))
+		s.commit(false)
+		left := n.Entry(p, "p1")
+		c.do(s.w)
+		s.seal()
+		now := n.Entry(p, "p1")
+		if now.In() || now.Purge == c.off || now.Left(left.Gone) != c.off {
+			t.Errorf("%s: %+v, and it was %+v", c.what, now, left)
+		}
+	}
 }
 
 // A middle node gets a scope: it holds whom it is told of alone, and asks for whom its children have.
