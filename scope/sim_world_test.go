@@ -182,6 +182,9 @@ func (w *world) deliver(f *file) string {
 			w.brought[brought{f.src, f.dst, v}] = true
 		}
 	}
+	for _, r := range f.records {
+		w.brought[brought{f.src, f.dst, r.val}] = true
+	}
 	s := w.sites[f.dst].receive(f)
 	if w.talk != nil {
 		part := ""
