@@ -217,6 +217,29 @@ func TestEditWhileARowWaits(t *testing.T) {
 	recorded(t, clinic, "ward.size=7")
 }
 
+// A file of before, which turns up between the parts of a load, takes the place of no row of the load's that waits.
+func TestOldFileBetweenThePartsOfALoad(t *testing.T) {
+	hub, clinic, old := wardPair(t)
+	waits(hub, clinic)
+	hub.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	hub.Follow()
+	hub.Exec("UPDATE ward SET name = 'a name of more than twelve' WHERE uuid = 'w-2'")
+	parts := hub.Export(clinic, sites.Full, sites.Parts(1))
+	if len(parts) < 2 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	for i, f := range parts {
+		clinic.Import(f)
+		if got := waitingRows(clinic); got != "value name w-2" {
+			t.Fatalf("after part %d: waiting: %q", i+1, got)
+		}
+		clinic.Import(old)
+	}
+	clinic.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	clinic.Follow()
+	allSettled(t, hub, clinic)
+}
+
 // A row whose sender was restored from before it, and which waits here, goes back to it.
 func TestWaitingRowOfARestoredSender(t *testing.T) {
 	hub, clinic, f := wardPair(t)

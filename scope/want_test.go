@@ -27,15 +27,19 @@ func TestSendsRecord(t *testing.T) {
 		{"u1", nil, true},
 		{"k1", nil, true},
 	} {
-		if got := n.SendsRecord(p, rowOf(c.key), c.owners, p+1); got != c.want {
+		if got := n.SendsRecord(p, scope.Record{Row: rowOf(c.key), Owners: c.owners, Over: p + 1, Epoch: 9}); got != c.want {
 			t.Errorf("record of %s of %v: %v", c.key, c.owners, got)
 		}
 	}
-	if !n.SendsRecord(p, rowOf("c9"), nil, p) || n.SendsRecord(p, rowOf("c9"), []scope.Owner{"p2"}, p) {
+	if !n.SendsRecord(p, scope.Record{Row: rowOf("c9"), Over: p, Epoch: 9}) || n.SendsRecord(p, scope.Record{Row: rowOf("c9"), Owners: []scope.Owner{"p2"}, Over: p, Epoch: 9}) {
 		t.Error("what the child's own batch lost, and nobody knows whose it was, goes there; what is another patient's does not")
 	}
+	n.SetChild(p, scope.Child{Since: 9})
+	if n.SendsRecord(p, scope.Record{Row: rowOf("c9"), Over: p, Epoch: 9}) {
+		t.Error("what was recorded before the child had its scope goes there")
+	}
 	n.End(p)
-	if !n.SendsRecord(p, rowOf("c1"), nil, p+1) {
+	if !n.SendsRecord(p, scope.Record{Row: rowOf("c1")}) {
 		t.Error("not to a child without a scope")
 	}
 }
