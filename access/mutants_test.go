@@ -8,7 +8,14 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|BackOf|MadeAbove|SendsNot)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|BackOf|MadeAbove|SendsNot|BothEnds|ComparesNot)",
+		mutation.Mutant{Rule: "staff are the parent's", File: "proof.go", Old: "return !row.WasAddedBy(r.peer) // which", New: "return true // which"},
+		mutation.Mutant{Rule: "of what goes up a parent compares the child's", File: "proof.go", Old: "case d == Up:\n\t\treturn r.peers(row.AddedBy(), row.AddedAs())\n\tcase r.up:", New: "case r.up:"},
+		mutation.Mutant{Rule: "what does not go down may differ", File: "proof.go", Old: "out = out.Or(r.table.ExcludedDown)", New: ""},
+		mutation.Mutant{Rule: "what does not go up may differ", File: "proof.go", Old: "out = out.Or(r.table.ExcludedUp)", New: ""},
+		mutation.Mutant{Rule: "what only flows down is decided above", File: "proof.go", Old: "case d == Down:\n\t\treturn parents", New: "case d == Down:\n\t\treturn childs"},
+		mutation.Mutant{Rule: "what only flows up is decided below", File: "proof.go", Old: "case d == Up:\n\t\treturn childs", New: "case d == Up:\n\t\treturn parents"},
+		mutation.Mutant{Rule: "what a child may not change is decided above", File: "proof.go", Old: "d.adds() && !r.up && !r.peers(row.AddedBy(), row.AddedAs()):\n\t\treturn parents", New: "false:\n\t\treturn parents"},
 		mutation.Mutant{Rule: "rows that give rights stay put", File: "access.go", Old: "return t.Rights || t.Code", New: "return t.Code"},
 		mutation.Mutant{Rule: "code stays put", File: "access.go", Old: "return t.Rights || t.Code", New: "return t.Rights"},
 		mutation.Mutant{Rule: "columns are kept from the parent", File: "send.go", Old: "case r.up:\n\t\treturn r.table.ExcludedUp", New: "case false:\n\t\treturn r.table.ExcludedUp"},

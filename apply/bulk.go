@@ -134,6 +134,9 @@ func parts(rows []*row, err error) [][]*row {
 func (w *writer) deferTaken(ctx context.Context, k *bulk, rows []*row) (free []*row, err error) {
 	taken := map[*row]bool{}
 	for _, index := range k.l.Unique {
+		if slices.Equal(index, k.l.KeyColumns) {
+			continue // the rows are new: nobody has their keys
+		}
 		var values [][][]byte
 		var of []*row
 		for _, r := range rows {

@@ -214,7 +214,7 @@ func (im *importer) deletable(pending []*deletion) (candidates, others []*deleti
 				im.writer.answerRefused(d.l, d.row.row)
 			}
 			if d.waiting != nil {
-				im.settledWaiting = append(im.settledWaiting, d.waiting.ID)
+				im.writer.settledWaiting = append(im.writer.settledWaiting, d.waiting.ID)
 			}
 		case !d.isHere || im.rules.Outlives(d.known, im.incoming(d)):
 			others = append(others, d)
@@ -248,7 +248,7 @@ func (im *importer) settleDeletion(ctx context.Context, d *deletion, stays bool,
 		return im.waitDeletion(ctx, d, why)
 	}
 	if d.waiting != nil {
-		im.settledWaiting = append(im.settledWaiting, d.waiting.ID)
+		im.writer.settledWaiting = append(im.writer.settledWaiting, d.waiting.ID)
 	}
 	o := rules.Settle(d.known, im.incoming(d), merge.Policies{}, merge.Compare{}, stays)
 	d.settled, d.deletes = true, o.Action == merge.Delete

@@ -24,7 +24,8 @@
 //	                          look where they stand, and who has them in sight (scoping)
 //	                          per row: may the sender change it? which values stay? what lost?
 //	                          bring back, as they were, rows deleted here that rows which are taken refer to
-//	                          write what was decided, rows before versions (writer)
+//	                          write what was decided, rows before versions (writer);
+//	                          into a table that was empty, the server writes while the next rows of it are read (session.start)
 //	                          let the rules of scopes follow what was settled, and see what waits
 //	            conflicts:    record them
 //	        carry out deletions, each row kept whole before it goes:

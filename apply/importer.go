@@ -35,10 +35,8 @@ type importer struct {
 	pendingDeletes  []*deletion // read so far, and not looked into
 	deferredDeletes []*deletion // of rows that something here still referred to
 
-	settledWaiting []uint64 // rows that waited and need not any more
-	triedWaiting   []uint64 // rows that go on waiting, for the same
-	deletions      map[*localTable]*deletionCounts
-	deletionsOf    []*localTable // the tables of these, in order
+	deletions   map[*localTable]*deletionCounts
+	deletionsOf []*localTable // the tables of these, in order
 
 	rowsRead int64
 }
@@ -67,13 +65,19 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	rules.Horizon = merge.Horizon(l.j.Now().UnixMicro(), o.horizon().Microseconds(), rules.FromParent)
 	rules.OwnResent = func(e uint64) bool { return ours[e] }
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
+	mending := set(l.header.Mends())
+	rules.PeerMends = func(e uint64) bool { return mending[e] }
 	rules.Reclaimed = func(e uint64) bool { return back[e] }
 	v := newResolver(l)
 	if l.header.HasManyColumns() {
 		v.mask = merge.FromWord
 	}
-	if v.waiting, err = journal.WaitingTables(ctx, l.s.conn, l.peer.ID); err != nil {
+	waiting, err := journal.WaitingTables(ctx, l.s.conn, l.peer.ID)
+	if err != nil {
 		return nil, err
+	}
+	for t := range waiting {
+		v.waiting[t] = &waitingTable{}
 	}
 	v.carries = rules.Carries()
 	w := newWriter(l, v, o)

@@ -25,8 +25,11 @@ func (w *writer) insert(ctx context.Context, q *writes) error {
 		}
 	}
 	for _, rows := range [][]*row{with, without} {
-		for len(rows) > 0 {
-			first, rest := referredFirst(rows)
+		for round := 1; len(rows) > 0; round++ {
+			first, rest := rows, []*row(nil)
+			if round < maxRounds {
+				first, rest = referredFirst(rows)
+			}
 			if err := w.insertAlike(ctx, q, first); err != nil {
 				return err
 			}
@@ -45,8 +48,12 @@ func (w *writer) insert(ctx context.Context, q *writes) error {
 	return nil
 }
 
+// maxRounds is by how many statements, one after the other, the rows of a block are written that refer to each other.
+const maxRounds = 4
+
 // referredFirst divides new rows into those that can go now and those that refer to some of these, which go next: what they refer to
-// is written with them then, and need not be filled in later. All go now if they refer to each other in a circle.
+// is written with them then, and need not be filled in later. All go now if these would be few, as where each refers to the next one or they
+// refer to each other in a circle: a statement more costs more than to fill in what they refer to.
 func referredFirst(rows []*row) (first, rest []*row) {
 	if !slices.ContainsFunc(rows, func(r *row) bool { return len(r.pending) > 0 }) {
 		return rows, nil
@@ -62,7 +69,7 @@ func referredFirst(rows []*row) (first, rest []*row) {
 			first = append(first, r)
 		}
 	}
-	if len(first) == 0 {
+	if len(first) < len(rows)/16 || len(first) == 0 {
 		return rows, nil
 	}
 	return first, rest

@@ -22,9 +22,12 @@ func (im *importer) waitingRow(w *block, i int) journal.WaitingRow {
 // what waited of it.
 func (im *importer) mayWait(w *block, i int) *journal.WaitingRow {
 	d := w.decided[i]
-	_, waited := w.waited(i)
-	if w.retried || waited || len(d.Conflicts) > 0 || len(w.changes[i]) > 0 || d.Action == merge.Update && len(w.pending[i]) > 0 || w.l.Key == schema.KeyAll {
+	q, waited := w.waited(i)
+	if waited && !w.retried || len(d.Conflicts) > 0 || len(w.changes[i]) > 0 || d.Action == merge.Update && len(w.pending[i]) > 0 || w.l.Key == schema.KeyAll {
 		return nil
+	}
+	if w.retried {
+		return &q
 	}
 	row := im.waitingRow(w, i)
 	return &row
@@ -44,7 +47,7 @@ func (w *writer) refuseRow(ctx context.Context, q *writes, r *row, err error) er
 		return w.setAside(q.l, r.key, why)
 	}
 	now := w.j.Now().UnixMicro()
-	waits.Reason, waits.Since, waits.Tried = why.reason(q.l, r.key), now, now
+	reason := why.reason(q.l, r.key)
 	w.aside.known[asideKey{q.l.Name, journal.Canonical(q.l.Table, r.key)}] = why
 	if slices.Contains(q.update, r) {
 		q.l.count.Updated--
@@ -54,7 +57,13 @@ func (w *writer) refuseRow(ctx context.Context, q *writes, r *row, err error) er
 	r.left = true
 	q.leftAt = append(q.leftAt, r.place)
 	q.left++
-	w.noteWaiting(q.l, waits.Reason.Text)
+	if waits.ID != 0 { // it was tried again
+		w.settledWaiting = slices.DeleteFunc(w.settledWaiting, func(id uint64) bool { return id == waits.ID })
+		q.l.count.Retried--
+		return w.triedInVain(ctx, waits, reason, now)
+	}
+	waits.Reason, waits.Since, waits.Tried = reason, now, now
+	w.noteWaiting(q.l, reason.Text)
 	return w.keepWaiting(ctx, *waits)
 }
 

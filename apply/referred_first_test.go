@@ -24,11 +24,15 @@ func TestRowsReferToOthersOfTheirBlock(t *testing.T) {
 	var rows []string
 	for i := 1; i <= n; i++ {
 		parent, other := "NULL", "NULL"
-		if i%10 != 1 { // chains of ten
-			parent = fmt.Sprint(i - 1)
-		}
-		if i%4 == 0 {
-			other = fmt.Sprint(i - 3)
+		first, at := (i-1)/10*10+1, (i-1)%10
+		switch { // groups of ten, and in each a group of four and one of five
+		case at == 0:
+		case at == 1 || at == 5:
+			parent = fmt.Sprint(first)
+		case at < 5:
+			parent, other = fmt.Sprint(first+1), fmt.Sprint(first)
+		default:
+			parent, other = fmt.Sprint(first+5), fmt.Sprint(first)
 		}
 		rows = append(rows, fmt.Sprintf("(%d, %s, %s, 'n-%d')", i, parent, other, i))
 	}

@@ -50,7 +50,7 @@ func dumpTables(t *testing.T, s *sites.Site, tables ...string) (load func(trigge
 		s.Exec("CREATE TABLE "+name+"."+table+" LIKE "+table, "INSERT INTO "+name+"."+table+" SELECT * FROM "+table)
 		drop = append(drop, "DROP TABLE "+table)
 		statements = append(statements, s.Query("SHOW CREATE TABLE " + table)[0][1], "INSERT INTO "+table+" SELECT * FROM "+name+"."+table)
-		for _, r := range s.Query("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = ?", table) {
+		for _, r := range s.Query("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = ?", table) {
 			made = append(made, s.Query("SHOW CREATE TRIGGER " + r[0])[0][2])
 		}
 	}
@@ -79,7 +79,7 @@ func level(t *testing.T, all ...*sites.Site) {
 
 // saysTriggersMade reports whether the server says when a trigger was made.
 func saysTriggersMade(s *sites.Site) bool {
-	return s.One("SELECT COUNT(created) FROM information_schema.triggers WHERE trigger_schema = DATABASE()") != "0"
+	return s.One("SELECT COUNT(created) FROM information_schema.triggers WHERE event_object_schema = DATABASE()") != "0"
 }
 
 // A backup of the application's tables alone is loaded over a node's database: what peers have that is newer comes back, wherever it was

@@ -27,8 +27,8 @@ type resolver struct {
 	local     map[string]*localTable // by name
 	exchanged []*localTable          // those of them that are exchanged, as they came up
 	keys      dictionary
-	aside     *asides         // rows that cannot be applied, nor come back
-	waiting   map[uint16]bool // tables of which versions of the sender's rows wait
+	aside     *asides                  // rows that cannot be applied, nor come back
+	waiting   map[uint16]*waitingTable // tables of which versions of the sender's rows wait
 	aliases   *journal.Aliases
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 
@@ -39,7 +39,7 @@ type resolver struct {
 
 func newResolver(l *peerLink) *resolver {
 	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
-		mask: merge.Bits, sent: map[uint32]*sentTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
+		mask: merge.Bits, sent: map[uint32]*sentTable{}, waiting: map[uint16]*waitingTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 
 // resolve finds the rows of dictionary entries here, locked against deletion.

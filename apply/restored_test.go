@@ -163,7 +163,7 @@ func TestTriggersDroppedBehindItsBack(t *testing.T) {
 	clinic, other := c[0], c[1]
 	clinic.Exec("UPDATE person SET name = 'own' WHERE uuid = 'p-5'", "DELETE FROM obs WHERE uuid = 'o-8'")
 	sites.Exchange(hub, clinic, other)
-	for _, r := range clinic.Query("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table IN ('person', 'obs', 'flag', 'patient')") {
+	for _, r := range clinic.Query("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table IN ('person', 'obs', 'flag', 'patient')") {
 		clinic.Exec("DROP TRIGGER " + r[0])
 	}
 	hub.Exec("UPDATE person SET name = 'newer' WHERE uuid IN ('p-1', 'p-5')", "UPDATE obs SET value = 99 WHERE uuid = 'o-2'")

@@ -257,7 +257,7 @@ func (im *importer) retryDeletions(ctx context.Context, w *block, rows []journal
 	}
 	for i := range rows {
 		if l.keeps(found.keys[i], found.found[i], columns) {
-			im.settledWaiting = append(im.settledWaiting, rows[i].ID)
+			im.writer.settledWaiting = append(im.writer.settledWaiting, rows[i].ID)
 			continue
 		}
 		d := &deletion{l: l, key: found.keys[i], known: found.known[i], hasEntry: found.hasEntry[i], changes: found.changes[i], columns: columns,

@@ -108,6 +108,9 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.
 	if why := im.mustWait(w, i, rules, known); why != nil {
 		return im.wait(ctx, w, i, why)
 	}
+	if isHere && !known.Known { // capture never saw it
+		known = merge.Row{Known: true, Alive: true}
+	}
 	w.decided[i] = decision{true, rules.Settle(known, in, policies, cmp, false)}
 	why, err := im.lacks(ctx, w, i, true)
 	if why == nil && err == nil {

@@ -143,7 +143,7 @@ func (im *importer) wait(ctx context.Context, w *block, i int, why *cause) error
 	q, waited := w.waited(i)
 	now := im.j.Now().UnixMicro()
 	if w.retried {
-		return im.triedInVain(ctx, &q, why.reason(w.l, e.key), now)
+		return im.writer.triedInVain(ctx, &q, why.reason(w.l, e.key), now)
 	}
 	row := im.waitingRow(w, i)
 	row.Reason, row.Since, row.Tried = why.reason(w.l, e.key), now, now
@@ -165,12 +165,12 @@ func (w *writer) noteWaiting(l *localTable, why string) {
 }
 
 // triedInVain notes that a row goes on waiting: most for what they waited for before.
-func (im *importer) triedInVain(ctx context.Context, q *journal.WaitingRow, why journal.Reason, now int64) error {
+func (w *writer) triedInVain(ctx context.Context, q *journal.WaitingRow, why journal.Reason, now int64) error {
 	if why == q.Reason {
-		im.triedWaiting = append(im.triedWaiting, q.ID)
+		w.triedWaiting = append(w.triedWaiting, q.ID)
 		return nil
 	}
-	return journal.TriedWaiting(ctx, im.writer.s.conn, q.ID, why, now)
+	return journal.TriedWaiting(ctx, w.s.conn, q.ID, why, now)
 }
 
 // waitDeletion sets a deletion aside.
@@ -180,7 +180,7 @@ func (im *importer) waitDeletion(ctx context.Context, d *deletion, why *cause) e
 	}
 	now := im.j.Now().UnixMicro()
 	if d.retried {
-		return im.triedInVain(ctx, d.waiting, why.reason(d.l, d.key), now)
+		return im.writer.triedInVain(ctx, d.waiting, why.reason(d.l, d.key), now)
 	}
 	row := journal.WaitingRow{Peer: im.peer.ID, Table: d.l.journal.ID, Key: d.key, Waiting: im.rules.Waiting(im.incoming(d)), Reason: why.reason(d.l, d.key), Since: now, Tried: now}
 	im.writer.noteWaiting(d.l, row.Reason.Text)
@@ -205,7 +205,7 @@ func (im *importer) incomingAlone(w *block, i int) merge.Incoming {
 // noLongerWaits notes that a row is settled: what waited of it is done with.
 func (im *importer) noLongerWaits(w *block, i int) {
 	if q, ok := w.waited(i); ok {
-		im.settledWaiting = append(im.settledWaiting, q.ID)
+		im.writer.settledWaiting = append(im.writer.settledWaiting, q.ID)
 		w.l.count.Retried++
 	}
 }
@@ -286,30 +286,63 @@ func (w *writer) noteArrived(l *localTable, key string) {
 
 // dropSettled forgets the rows that waited and are settled.
 func (im *importer) dropSettled(ctx context.Context) error {
-	if err := journal.TouchWaiting(ctx, im.writer.s.conn, im.triedWaiting, im.j.Now().UnixMicro()); err != nil {
+	if err := journal.TouchWaiting(ctx, im.writer.s.conn, im.writer.triedWaiting, im.j.Now().UnixMicro()); err != nil {
 		return err
 	}
-	if len(im.settledWaiting) == 0 {
+	if len(im.writer.settledWaiting) == 0 {
 		return nil
 	}
-	_, err := journal.ForgetWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.settledWaiting})
-	im.settledWaiting = nil
+	_, err := journal.ForgetWaiting(ctx, im.writer.s.conn, journal.WaitingFilter{IDs: im.writer.settledWaiting})
+	im.writer.settledWaiting = nil
 	return err
 }
 
 // readWaiting reads which of the rows wait in a version that the sender sent before.
 func (v *resolver) readWaiting(ctx context.Context, w *keyedRows) error {
 	w.earlier = nil
-	if w.l.journal == nil || !v.waiting[w.l.journal.ID] {
+	if w.l.journal == nil || v.waiting[w.l.journal.ID] == nil {
 		return nil
 	}
+	keys, err := v.mayWait(ctx, w)
+	if err != nil || len(keys) == 0 {
+		return err
+	}
 	w.earlier = map[string]journal.WaitingRow{}
-	f := journal.WaitingFilter{Peer: v.peer.ID, Table: w.l.journal.ID, Keys: w.keys, NotLost: true}
+	f := journal.WaitingFilter{Peer: v.peer.ID, Table: w.l.journal.ID, Keys: keys, NotLost: true}
 	return journal.Waiting(ctx, v.s.conn, f, func(q journal.WaitingRow) error {
 		q.Content = nil // the row that comes takes its place
 		w.earlier[q.Key] = q
 		return nil
 	})
+}
+
+// waitingTable is a table of which versions of the sender's rows wait.
+type waitingTable struct {
+	asked, read bool                // the rows of a block were looked for; the keys of all were read
+	keys        journal.WaitingKeys // nil: not read, or too many
+}
+
+// maxWaitingKeys is of how many rows of a table that wait an import remembers the keys.
+const maxWaitingKeys = 10_000
+
+// mayWait returns the keys of those rows that are to be looked for among what waits. For a table of which few wait they are all read, once
+// it turns out that the batch has many rows of it.
+func (v *resolver) mayWait(ctx context.Context, w *keyedRows) (_ []string, err error) {
+	t := v.waiting[w.l.journal.ID]
+	if !t.asked {
+		t.asked = true
+		return w.keys, nil
+	}
+	if !t.read {
+		t.read = true
+		if t.keys, err = journal.ReadWaitingKeys(ctx, v.s.conn, v.peer.ID, w.l.journal.ID, maxWaitingKeys); err != nil {
+			return nil, err
+		}
+	}
+	if t.keys == nil {
+		return w.keys, nil
+	}
+	return t.keys.Among(w.keys), nil
 }
 
 // addStored takes a key into the dictionary as the journal stores it.

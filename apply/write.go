@@ -30,10 +30,12 @@ type writer struct {
 	conflictBytes int
 	newConflicts  int // written, and not known before
 
-	aside        *asides              // nil: rows may not wait
-	waiting      []journal.WaitingRow // not stored yet
-	waitingBytes int
-	room         *waitingRoom // what is taken of what may wait; nil: not asked yet
+	aside          *asides              // nil: rows may not wait
+	waiting        []journal.WaitingRow // not stored yet
+	waitingBytes   int
+	settledWaiting []uint64     // rows that waited and need not any more
+	triedWaiting   []uint64     // rows that go on waiting, for the same
+	room           *waitingRoom // what is taken of what may wait; nil: not asked yet
 
 	refused     map[*localTable][]journal.Row // rows that the sender may not change, and is to be sent as they are here
 	refusedRows map[refusedRow]bool

@@ -194,4 +194,5 @@ const (
 	itemRecords
 	itemRules
 	itemScope
+	itemDigest
 )

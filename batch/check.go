@@ -12,6 +12,7 @@ type state struct {
 	manyColumns bool // the header needs ManyColumns
 	mayRule     bool // it needs Rules
 	scopes      bool // it needs Scopes
+	mayDigest   bool // it is a digest file
 	identifiers bool // it needs Identifiers
 
 	ruleItems uint64 // how many items are rules: one, or none
@@ -36,7 +37,7 @@ type state struct {
 
 // newState is that before the first item of a batch with this header.
 func newState(h *Header) state {
-	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), scopes: h.HasScopes(), identifiers: h.hasIdentifiers(), names: map[string]uint32{}, seen: map[string]bool{}}
+	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), scopes: h.HasScopes(), identifiers: h.hasIdentifiers(), mayDigest: h.IsDigest(), names: map[string]uint32{}, seen: map[string]bool{}}
 }
 
 func (s *state) table(n uint32) (*Table, error) {

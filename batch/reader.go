@@ -122,7 +122,7 @@ func (r *Reader) Close() error {
 }
 
 // Next returns the next item: *TableItem, *KeysItem, *ResetItem, *Rows,
-// *Deletions, *Records, *RulesItem or *ScopeItem. What it returned stays valid. io.EOF comes after a
+// *Deletions, *Records, *RulesItem, *ScopeItem or *DigestItem. What it returned stays valid. io.EOF comes after a
 // good end alone, when the totals agree and nothing follows; until then what
 // was read must not be made permanent. Errors stick.
 func (r *Reader) Next() (any, error) {
@@ -146,11 +146,11 @@ func (r *Reader) Next() (any, error) {
 
 func (r *Reader) item() any {
 	r.budget = MaxHeld - r.dictBytes
-	size, kind := r.array("item", 1, 14), r.uint("item type", itemScope)
+	size, kind := r.array("item", 1, 14), r.uint("item type", itemDigest)
 	if r.in.err != nil {
 		return nil
 	}
-	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: r.scopeSize()}[kind]
+	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: r.scopeSize(), itemDigest: 2}[kind]
 	if size != want {
 		r.fail("item of type %d has %d elements, not %d", kind, size, want)
 		return nil
@@ -173,6 +173,8 @@ func (r *Reader) item() any {
 		return r.readRules()
 	case itemScope:
 		return r.readScope()
+	case itemDigest:
+		return r.readDigest()
 	}
 	r.end()
 	return nil

@@ -295,3 +295,14 @@ func (l *labels) patient(ctx context.Context, identifier string) (func(context.C
 		return err == nil && rows[found.owner], err
 	}, nil
 }
+
+// Namer says how people call rows of this database. What it has found it remembers.
+type Namer struct{ l *labels }
+
+// NewNamer returns a namer that reads there.
+func NewNamer(q sqldb.DB, j *journal.Journal) *Namer { return &Namer{newLabels(q, j)} }
+
+// Name returns how people call the row of a key: of one that nobody says that of, or that is not here, its key.
+func (n *Namer) Name(ctx context.Context, table, key string) (string, error) {
+	return n.l.of(ctx, table, key)
+}

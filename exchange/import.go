@@ -16,6 +16,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -306,7 +307,9 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	if o.Apart, err = r.decidedApart(f.sender); err != nil {
 		return r.reportError(ctx, f, err)
 	}
+	var made int64
 	o.Verify = func(h *batch.Header, message, signature []byte) error {
+		made = h.Time
 		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	}
 	report, err := apply.Import(ctx, r.Journal, file, size, o)
@@ -315,7 +318,18 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 		return r.reportError(ctx, f, err)
 	}
 	r.noteArrived(report)
+	r.noteContact(f.sender, report, made)
 	return r.report(f, report)
+}
+
+// noteContact remembers that a peer was heard, by a file that was made at a time by its clock, in microseconds since 1970 UTC.
+func (r *importRun) noteContact(p *journal.Peer, report *apply.Report, made int64) {
+	if r.o.DryRun || report.Outcome != apply.Applied && report.Outcome != apply.Covered {
+		return
+	}
+	if err := contacts.Record(r.Home, p.Name, p.Link.Number, time.UnixMicro(made), report.Outcome == apply.Applied, r.Journal.Now()); err != nil {
+		r.Journal.Warn("%v", err)
+	}
 }
 
 // applyOptions are those that do not depend on the file.

@@ -6,17 +6,14 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 )
 
-// Bounds of what is tried again: those that were not tried for longest, of all peers together, as long as nothing comes of it, and after an
-// import one for so many rows that came in; of one peer's rows in one transaction those that wait for a row that has come; and all of one
-// peer's in one run.
+// Bounds of what is tried again, beside [attempts.Turn]: of one peer's rows in one transaction those that wait for a row that has come; and
+// all of one peer's in one run.
 const (
-	retryAtOnce   = 200
-	retryAtLeast  = 40
-	retryShare    = 25
 	arrivedAtOnce = 1000
 	retryBytes    = 4 << 20
 	retriedInARun = 10_000
@@ -44,9 +41,9 @@ func (r *importRun) retry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	most := int64(retryAtOnce)
-	if r.cameIn > 0 {
-		most = min(max(r.cameIn/retryShare, retryAtLeast), retryAtOnce)
+	most, err := r.turn(ctx, peers)
+	if err != nil {
+		return err
 	}
 	rows := map[merge.Peer]int{} // tried in this run
 	for round := 0; round < retriesOfARun; round++ {
@@ -91,6 +88,24 @@ func (r *importRun) retry(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// turn returns how many rows are tried again of those that were not tried for longest, of all peers together, as long as nothing comes of it.
+func (r *importRun) turn(ctx context.Context, peers []*journal.Peer) (int64, error) {
+	if r.record == nil || len(peers) == 0 { // a person asked for it
+		return attempts.TurnRows, nil
+	}
+	var waiting int64
+	for _, p := range peers {
+		n, err := journal.CountWaitingUpTo(ctx, r.Journal.DB, p.ID, attempts.TurnRows+1)
+		if err != nil {
+			return 0, err
+		}
+		if waiting += n; waiting > attempts.TurnRows {
+			break
+		}
+	}
+	return r.record.Turn(r.cameIn, waiting), nil
 }
 
 // waitingPeers returns the peers of which rows wait and may be tried again, in the order of their turns.
@@ -203,7 +218,7 @@ func (n *Node) RetryWaiting(ctx context.Context, f journal.WaitingFilter, each f
 			n.Journal.Warn("%d rows of %s that wait are not tried while it is suspended: omsync peer resume %[2]s", len(ids), p.Name)
 			continue
 		}
-		for some := range slices.Chunk(ids, retryAtOnce) {
+		for some := range slices.Chunk(ids, attempts.TurnRows) {
 			done, err := run.retrySome(ctx, p, some)
 			if err != nil {
 				return sum, err

@@ -17,7 +17,7 @@ import (
 // needs it. Integers are looked up in pages, so that a full load's references cost four bytes a row.
 type dictionary struct {
 	plan    *plan
-	w       *batch.Writer
+	w       keyWriter
 	numbers map[*schema.Table]uint32 // of the tables described so far
 
 	// What follows is forgotten when the dictionary is emptied.
@@ -33,7 +33,7 @@ const (
 	absent
 )
 
-func newDictionary(p *plan, w *batch.Writer) *dictionary {
+func newDictionary(p *plan, w keyWriter) *dictionary {
 	d := &dictionary{plan: p, w: w, numbers: map[*schema.Table]uint32{}}
 	d.forget()
 	return d

@@ -26,11 +26,13 @@ type plan struct {
 	features    features.Known // what this program reads and writes
 	manyColumns bool           // the peer reads batch.ManyColumns
 	resent      []uint64       // epochs that only send again, those of owed tables too
+	mending     []uint64       // epochs in which rows were claimed, as far as there is room for them
 	tables      []*table       // those whose rows go, referred ones first
 	known       map[*schema.Table]*table
 	silent      bool             // nothing but a header goes: see merge.Link.ListensFirst
 	aliases     *journal.Aliases // the peer's keys
 	match       bool             // the file is for matching, and holds only these columns
+	proof       proof            // it is a digest of rows, or rows are compared with one
 	only        map[*schema.Table][]*schema.Column
 	left        leftOut          // what no batch takes
 	told        *batch.RulesItem // how tables may go, for a peer that has not heard it; nil: it has, or is not told
@@ -59,6 +61,7 @@ type table struct {
 	lost     bool                   // the peer has nothing of the table, or has lost it
 	staff    *staff                 // rows that go although the table goes up only; nil: there are none
 	knows    merge.Peer             // the peer, which has what came from it; nobody, if it has lost the table
+	picks    func(merge.Row) bool   // of a digest, which rows are compared; nil: it is none
 }
 
 // base is the epoch from which on the peer lacks what there is of the table.
@@ -83,26 +86,8 @@ func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
 	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
-	var unread error
-	var err error
-	if _, p.history, err = journal.LoadHistory(ctx, snap, &unread); err != nil {
-		return nil, err
-	}
-	if p.peer, err = journal.PeerByName(ctx, snap, peer, false); err != nil {
-		return nil, err
-	}
-	if p.peer == nil {
-		return nil, errors.New("no peer of that name: see omsync peer list")
-	}
-	var full bool
-	p.head, full = merge.PlanExport(p.history, &p.peer.Link, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
-	if unread != nil {
-		return nil, unread
-	}
-	if p.head.Upto, err = snap.Last(ctx); err != nil {
-		return nil, err
-	}
-	if p.aliases, err = journal.LoadAliases(ctx, snap, p.peer.ID); err != nil {
+	full, err := p.meet(ctx, peer, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
+	if err != nil {
 		return nil, err
 	}
 	silent, err := p.readScopes(ctx)
@@ -123,6 +108,12 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	if p.resent, err = journal.ResendEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
 		return nil, err
 	}
+	if p.mending, err = journal.MendingEpochs(ctx, snap, p.head.Base.Epoch); err != nil {
+		return nil, err
+	}
+	if n := len(p.mending); n > batch.MaxMends {
+		p.mending = p.mending[n-batch.MaxMends:]
+	}
 	if err := p.addTables(ctx, o); err != nil {
 		return nil, err
 	}
@@ -135,6 +126,29 @@ func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, p
 	p.resent = slices.Compact(p.resent)
 	p.told = p.rulesToTell()
 	return p, p.findUnsent(ctx)
+}
+
+// meet reads who the peer is and what is known of it, and plans the header. full: it is one of a full load.
+func (p *plan) meet(ctx context.Context, peer string, want merge.ExportRequest) (full bool, err error) {
+	var unread error
+	if _, p.history, err = journal.LoadHistory(ctx, p.snap, &unread); err != nil {
+		return false, err
+	}
+	if p.peer, err = journal.PeerByName(ctx, p.snap, peer, false); err != nil {
+		return false, err
+	}
+	if p.peer == nil {
+		return false, errors.New("no peer of that name: see omsync peer list")
+	}
+	p.head, full = merge.PlanExport(p.history, &p.peer.Link, want)
+	if unread != nil {
+		return false, unread
+	}
+	if p.head.Upto, err = p.snap.Last(ctx); err != nil {
+		return false, err
+	}
+	p.aliases, err = journal.LoadAliases(ctx, p.snap, p.peer.ID)
+	return full, err
 }
 
 // addTables settles what goes of each table.
@@ -189,7 +203,7 @@ func (p *plan) newTable(t *schema.Table, meta *journal.Table) *table {
 	if p.match || out.lost && out.rules.SendsBack() { // matching compares what came from the peer too
 		out.knows = merge.NoPeer
 	}
-	excluded := out.rules.SendsNot()
+	excluded := p.excluded(out.rules)
 	var mask merge.MaskBuilder
 	mask.Add(merge.Existence)
 	for _, c := range p.j.Columns(t) {
@@ -257,12 +271,18 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
+	for _, e := range p.mending {
+		h.Requests = append(h.Requests, batch.Mends(e))
+	}
 	for _, c := range p.waits { // the peer is told as far as there is room
 		if len(h.Requests) < batch.MaxTables {
 			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())
 		}
 	}
-	if p.match {
+	switch {
+	case p.proof == proves:
+		h.Resent, h.Requests = nil, []string{batch.DigestNeed}
+	case p.match:
 		h.Resent, h.Requests = nil, []string{batch.MatchNeed}
 	}
 	return h

@@ -226,7 +226,7 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		}
 		switch {
 		case r.read[row]: // rows that are equal throughout count as one
-		case !sight.In() || !r.goes(row, known, lacks) || r.t.stays(v[2:]):
+		case !sight.In() || !r.picks(row, known, lacks) || r.t.stays(v[2:]):
 		case r.unsent.has(r.t.Table, row):
 			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
 		case !rowFits(v[2:]):

@@ -79,16 +79,8 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 			return nil, err
 		}
 	}
-	keys, err := x.keys(ctx, t, p)
-	if err != nil {
-		return nil, err
-	}
-	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
-		b.Keys, err = x.composedKeys(ctx, dict, t, p, keys)
-	} else {
-		b.Keys, err = dict.addRows(t.Table, p.rows, keys)
-	}
-	if err != nil {
+	var keys []string
+	if keys, b.Keys, err = x.keyIndexes(ctx, dict, t, p); err != nil {
 		return nil, err
 	}
 	if deferTo != nil {
@@ -103,6 +95,19 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	}
 	keepRows(b, func(i int) bool { return keys[i] != "" })
 	return b, nil
+}
+
+// keyIndexes makes the rows' keys, and takes them into the dictionary.
+func (x *exporter) keyIndexes(ctx context.Context, dict *dictionary, t *table, p *portion) (keys []string, indexes []uint32, err error) {
+	if keys, err = x.keys(ctx, t, p); err != nil {
+		return nil, nil, err
+	}
+	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
+		indexes, err = x.composedKeys(ctx, dict, t, p, keys)
+	} else {
+		indexes, err = dict.addRows(t.Table, p.rows, keys)
+	}
+	return keys, indexes, err
 }
 
 // keys makes the rows' keys of the key columns that were read with them; "" for one that nothing identifies.

@@ -87,7 +87,7 @@ func knownByName(t *schema.Table) bool {
 	return len(t.KeyColumns) == 1 && t.KeyColumns[0].Ref == nil && !t.KeyColumns[0].UUIDColumn && !t.KeyColumns[0].Local
 }
 
-// uniqueKeys returns what rows of two sites may collide in: unique indexes, and the names by which people log in, which nobody may have
+// uniqueKeys returns what rows of two sites may collide in: unique indexes, a primary key of what they refer to, and the names by which people log in, which nobody may have
 // twice either. Names that each site counts by itself may be equal.
 func (p *Plan) uniqueKeys(t *schema.Table) (out [][]*schema.Column) {
 	if names := p.j.Profile.Names(t.Name); names != nil {
@@ -97,7 +97,7 @@ func (p *Plan) uniqueKeys(t *schema.Table) (out [][]*schema.Column) {
 			}
 		}
 	}
-	for _, columns := range t.Unique {
+	for _, columns := range append([][]*schema.Column{t.PrimaryKey}, t.Unique...) {
 		if slices.ContainsFunc(columns, func(c *schema.Column) bool {
 			return hidden(c) || c.UUIDColumn || c.Ref != nil && c.Ref.When != nil
 		}) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -128,6 +129,22 @@ func CountChanges(ctx context.Context, q sqldb.DB) (n int64, err error) {
 	return n, err
 }
 
+// OldestChange returns when the oldest change was made that is not sealed yet; zero: there is none.
+func OldestChange(ctx context.Context, q sqldb.DB) (at time.Time, err error) {
+	defer letGo(ctx, q)
+	query := fmt.Sprintf("SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', MIN(changed_at)) FROM omsync_capture WHERE operation <> %d", OpWas)
+	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		if r[0] != nil {
+			at = time.UnixMicro(sqldb.Int(r[0])).UTC()
+		}
+		return nil
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the oldest change: %w", err)
+	}
+	return at, nil
+}
+
 // HasCapture reports whether omsync_capture, into which the triggers write, is there.
 func HasCapture(ctx context.Context, q sqldb.DB) (bool, error) {
 	defer letGo(ctx, q)
@@ -156,4 +173,27 @@ func DropChanges(ctx context.Context, q sqldb.DB, ids []uint64) error {
 		}
 		return nil
 	})
+}
+
+// LastCaptured returns the id of the newest change that the transaction sees; 0: there is none.
+func LastCaptured(ctx context.Context, q sqldb.DB) (id uint64, err error) {
+	defer letGo(ctx, q)
+	err = sqldb.Each(ctx, q, "SELECT MAX(id) FROM omsync_capture", func(r []sql.RawBytes) error { id = sqldb.Uint(r[0]); return nil })
+	return id, err
+}
+
+// CapturedOps returns what the triggers of a table noted after a change, each kind once.
+func CapturedOps(ctx context.Context, q sqldb.DB, table uint16, after uint64) (ops []int, err error) {
+	defer letGo(ctx, q)
+	query := fmt.Sprintf("SELECT DISTINCT operation FROM omsync_capture WHERE id > %d AND table_id = %d", after, table)
+	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { ops = append(ops, int(sqldb.Int(r[0]))); return nil })
+	return ops, err
+}
+
+// CaptureBacklog returns how many changes are not sealed yet, up to a limit, and when the oldest was made (µs since 1970 UTC; 0: there is none).
+func CaptureBacklog(ctx context.Context, q sqldb.DB, limit int) (n, oldest int64, err error) {
+	defer letGo(ctx, q)
+	query := fmt.Sprintf("SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM omsync_capture LIMIT %d) c), (SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', changed_at) FROM omsync_capture ORDER BY id LIMIT 1)", limit)
+	err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { n, oldest = sqldb.Int(r[0]), sqldb.Int(r[1]); return nil })
+	return n, oldest, err
 }

@@ -30,8 +30,24 @@ func NoteReclaimed(ctx context.Context, q sqldb.DB, epoch uint64) error {
 }
 
 // ReclaimedEpochs returns such epochs above base.
-func ReclaimedEpochs(ctx context.Context, q sqldb.DB, base uint64) (out []uint64, err error) {
-	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_epoch WHERE resend = 2 AND id > %d", base), func(r []sql.RawBytes) error {
+func ReclaimedEpochs(ctx context.Context, q sqldb.DB, base uint64) ([]uint64, error) {
+	return epochsThat(ctx, q, 2, base)
+}
+
+// NoteMends notes that what was stamped in an epoch mends what capture had missed, here or at a peer.
+func NoteMends(ctx context.Context, q sqldb.DB, epoch uint64) error {
+	_, err := q.ExecContext(ctx, "UPDATE omsync_epoch SET resend = 3 WHERE id = ? AND resend = 0", epoch)
+	return err
+}
+
+// MendingEpochs returns such epochs above base.
+func MendingEpochs(ctx context.Context, q sqldb.DB, base uint64) ([]uint64, error) {
+	return epochsThat(ctx, q, 3, base)
+}
+
+// epochsThat returns the epochs above base that are marked so.
+func epochsThat(ctx context.Context, q sqldb.DB, mark int, base uint64) (out []uint64, err error) {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_epoch WHERE resend = %d AND id > %d", mark, base), func(r []sql.RawBytes) error {
 		out = append(out, sqldb.Uint(r[0]))
 		return nil
 	})
@@ -64,10 +80,6 @@ func LastEpoch(ctx context.Context, q sqldb.DB) (m merge.Position, err error) {
 }
 
 // ResendEpochs returns the epochs above base that only send again.
-func ResendEpochs(ctx context.Context, q sqldb.DB, base uint64) (out []uint64, err error) {
-	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_epoch WHERE resend = 1 AND id > %d", base), func(r []sql.RawBytes) error {
-		out = append(out, sqldb.Uint(r[0]))
-		return nil
-	})
-	return out, err
+func ResendEpochs(ctx context.Context, q sqldb.DB, base uint64) ([]uint64, error) {
+	return epochsThat(ctx, q, 1, base)
 }

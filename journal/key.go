@@ -100,7 +100,7 @@ func SplitKey(key string, n int) ([]*string, bool) {
 func Canonical(t *schema.Table, key string) string {
 	t = t.Root
 	if len(t.KeyColumns) == 1 {
-		return canonicalPart(t.KeyColumns[0], key)
+		return CanonicalPart(t.KeyColumns[0], key)
 	}
 	parts, ok := SplitKey(key, len(t.KeyColumns))
 	if !ok {
@@ -108,14 +108,15 @@ func Canonical(t *schema.Table, key string) string {
 	}
 	for i, c := range t.KeyColumns {
 		if parts[i] != nil {
-			s := canonicalPart(c, *parts[i])
+			s := CanonicalPart(c, *parts[i])
 			parts[i] = &s
 		}
 	}
 	return JoinKey(parts)
 }
 
-func canonicalPart(c *schema.Column, part string) string {
+// CanonicalPart is [Canonical] for the value of one key column.
+func CanonicalPart(c *schema.Column, part string) string {
 	switch {
 	case c.Ref != nil:
 		return Canonical(c.Ref.To, part)

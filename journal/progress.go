@@ -26,46 +26,86 @@ func LastEpochMade(ctx context.Context, q sqldb.DB) (epoch uint64, made time.Tim
 
 // CountWaiting returns how many rows and deletions a peer has not acknowledged, of the tables that are sent to it and without those
 // that came from it.
-func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (total int64, err error) {
+func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (int64, error) {
+	total, _, err := j.countUnconfirmed(ctx, q, p)
+	return total, err
+}
+
+// Unconfirmed is CountWaiting with since when the oldest of them waits; zero: none does, or it is not known.
+func (j *Journal) Unconfirmed(ctx context.Context, q sqldb.DB, p *Peer) (rows int64, since time.Time, err error) {
+	rows, oldest, err := j.countUnconfirmed(ctx, q, p)
+	if err != nil || rows == 0 || oldest == 0 {
+		return rows, time.Time{}, err
+	}
+	made, err := EpochMadeAt(ctx, q, oldest)
+	if err != nil || made == 0 {
+		return rows, time.Time{}, err
+	}
+	return rows, time.UnixMicro(made).UTC(), nil
+}
+
+// countUnconfirmed counts, and finds the oldest epoch from which something waits.
+func (j *Journal) countUnconfirmed(ctx context.Context, q sqldb.DB, p *Peer) (total int64, oldest uint64, err error) {
 	acked := p.Link.Acked.Epoch
-	add := func(query string, args ...any) {
-		if err == nil {
-			err = sqldb.Each(ctx, q, fmt.Sprintf(query, args...), func(r []sql.RawBytes) error { total += sqldb.Int(r[0]); return nil })
+	older := func(epoch uint64) {
+		if epoch > 0 && (oldest == 0 || epoch < oldest) {
+			oldest = epoch
 		}
 	}
+	add := func(since uint64, query string, args ...any) {
+		if err != nil {
+			return
+		}
+		err = sqldb.Each(ctx, q, fmt.Sprintf(query, args...), func(r []sql.RawBytes) error {
+			n := sqldb.Int(r[0])
+			if total += n; n > 0 {
+				if since == 0 {
+					since = sqldb.Uint(r[1])
+				}
+				older(since)
+			}
+			return nil
+		})
+	}
 	var ids, whole, lost []string // tables of which what is new waits, those that are owed to the peer, and of these those that it lost
+	var owedSince uint64          // the oldest epoch from which a table is owed
 	for _, t := range j.Replicated() {
 		if !j.On(t, p).Sends() {
 			continue
 		}
 		jt := j.Tables[t.Name]
-		owed := p.Owes(t.Name, acked) != 0
+		owes := p.Owes(t.Name, acked)
+		owed := owes != 0
 		gone := owed && p.Owed[t.Name].Lost
-		if gone {
+		switch {
+		case gone:
 			lost = append(lost, fmt.Sprint(jt.ID))
-		} else if owed {
+		case owed:
 			whole = append(whole, fmt.Sprint(jt.ID))
-		} else {
+		default:
 			ids = append(ids, fmt.Sprint(jt.ID))
 		}
+		if owed && (owedSince == 0 || owes < owedSince) {
+			owedSince = owes
+		}
 		if !jt.Default.IsEmpty() && (owed || jt.Default.Epoch > acked) && (gone || jt.Default.From != p.ID) { // rows without an entry of their own
-			add("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d)", schema.Quote(t.Name), jt.ID)
+			add(max(owes, jt.Default.Epoch), "SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d), 0", schema.Quote(t.Name), jt.ID)
 		}
 	}
 	for _, some := range []struct {
-		ids   []string
-		base  uint64
-		knows merge.Peer
-	}{{ids, acked, p.ID}, {whole, 0, p.ID}, {lost, 0, merge.NoPeer}} {
+		ids         []string
+		base, since uint64
+		knows       merge.Peer
+	}{{ids, acked, 0, p.ID}, {whole, 0, owedSince, p.ID}, {lost, 0, owedSince, merge.NoPeer}} {
 		if len(some.ids) == 0 {
 			continue
 		}
 		in := strings.Join(some.ids, ",")
-		add("SELECT COUNT(DISTINCT table_id, local_id, local_key) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, some.knows)
-		add("SELECT COUNT(*) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, some.knows)
+		add(some.since, "SELECT COUNT(DISTINCT table_id, local_id, local_key), IFNULL(MIN(epoch), 0) FROM omsync_version WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, some.knows)
+		add(some.since, "SELECT COUNT(*), IFNULL(MIN(epoch), 0) FROM omsync_tombstone WHERE table_id IN (%s) AND epoch > %d AND origin <> %d", in, some.base, some.knows)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("count what waits for %s: %w", p.Name, err)
+		return 0, 0, fmt.Errorf("count what waits for %s: %w", p.Name, err)
 	}
-	return total, nil
+	return total, oldest, nil
 }

@@ -28,7 +28,7 @@ func TestUpgradeOfRestoredOmsyncTables(t *testing.T) {
 			hub.exec("UPDATE ward SET name = 'sealed' WHERE uuid = 'w-7'", "INSERT INTO ward (uuid, name) VALUES ('h-sealed', 'sealed')")
 			hub.export() // nobody has it
 			if numbers == "others" {
-				hub.exec("DROP TRIGGER "+hub.one("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'bed' AND event_manipulation = 'INSERT'"),
+				hub.exec("DROP TRIGGER "+hub.one("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'bed' AND event_manipulation = 'INSERT'"),
 					fmt.Sprintf("CREATE TRIGGER omsync_99_ai_12345678 AFTER INSERT ON bed FOR EACH ROW INSERT INTO omsync_capture (table_id, operation, local_id, changed_at) VALUES (99, 1, NEW.id, UTC_TIMESTAMP(6))"))
 			}
 			hub.exec("UPDATE ward SET name = 'before' WHERE uuid = 'w-10'", "DELETE FROM ward_tag WHERE tag = 'tag7'")

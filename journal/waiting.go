@@ -114,13 +114,14 @@ type WaitingFilter struct {
 	AwaitedTable   uint16
 	AwaitedKeys    []string
 	NotLost        bool
-	Dropped        bool  // those that somebody dropped
-	NotDropped     bool  // the others
-	Removed        bool  // those whose sender was removed
-	Since          int64 // µs since 1970 UTC: those that wait since then
-	LongestUntried bool  // in order of when they were tried, the longest ago first
-	Limit          int   // 0: all
-	MaxBytes       int64 // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
+	Dropped        bool   // those that somebody dropped
+	NotDropped     bool   // the others
+	Removed        bool   // those whose sender was removed
+	Since          int64  // µs since 1970 UTC: those that wait since then
+	After          uint64 // those with a higher number
+	LongestUntried bool   // in order of when they were tried, the longest ago first
+	Limit          int    // 0: all
+	MaxBytes       int64  // of what is stored of them, but for one that is longer alone; 0: any; of WaitingIDs alone
 }
 
 func (f *WaitingFilter) where() string {
@@ -159,6 +160,9 @@ func (f *WaitingFilter) where() string {
 	}
 	if f.Since != 0 {
 		b = fmt.Appendf(b, " AND since >= %d", f.Since)
+	}
+	if f.After != 0 {
+		b = fmt.Appendf(b, " AND id > %d", f.After)
 	}
 	if f.NotLost {
 		b = append(b, " AND lost = 0"...)
@@ -244,6 +248,28 @@ func WaitingTables(ctx context.Context, q sqldb.DB, peer merge.Peer) (map[uint16
 		return nil, fmt.Errorf("read of which tables rows wait: %w", err)
 	}
 	return out, nil
+}
+
+// WaitingKeys are keys of rows that wait, as the index holds them.
+type WaitingKeys map[string]bool
+
+// ReadWaitingKeys returns the keys of the rows of a table of which versions wait that a peer sent and has not lost; nil if they are more
+// than most.
+func ReadWaitingKeys(ctx context.Context, q sqldb.DB, peer merge.Peer, table uint16, most int) (WaitingKeys, error) {
+	out := WaitingKeys{}
+	query := fmt.Sprintf("SELECT row_key FROM omsync_waiting FORCE INDEX (peer_row) WHERE peer_id = %d AND lost = 0 AND table_id = %d LIMIT %d", peer, table, most+1)
+	if err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { out[string(r[0])] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("read which rows wait: %w", err)
+	}
+	if len(out) > most {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// Among returns those of some keys, canonical, that are among them.
+func (w WaitingKeys) Among(keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !w[indexed(k)] })
 }
 
 // WaitingPeers returns those of some peers of which rows wait that were not dropped: first those of which a row was not tried for longest.

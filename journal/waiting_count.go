@@ -20,6 +20,15 @@ type WaitingCount struct {
 	Text   string // of one of them
 }
 
+// CountWaitingUpTo counts the rows of a peer that wait and were not dropped, as far as that number.
+func CountWaitingUpTo(ctx context.Context, q sqldb.DB, peer merge.Peer, most int) (n int64, err error) {
+	query := fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM omsync_waiting FORCE INDEX (tried) WHERE peer_id = %d AND dropped_at = 0 LIMIT %d) some", peer, most)
+	if err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil }); err != nil {
+		return 0, fmt.Errorf("count rows that wait: %w", err)
+	}
+	return n, nil
+}
+
 // CountWaitingRows counts the rows that wait and were not dropped, by peer, table and reason; the most frequent first.
 func CountWaitingRows(ctx context.Context, q sqldb.DB) (out []WaitingCount, err error) {
 	query := "SELECT c.*, (SELECT text FROM omsync_waiting w FORCE INDEX (counted) WHERE w.peer_id = c.peer_id AND w.table_id = c.table_id AND w.reason = c.reason AND w.dropped_at = 0 LIMIT 1) " +

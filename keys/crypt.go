@@ -26,10 +26,15 @@ func (c Card) Encrypt(w io.Writer) (io.WriteCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encrypt to %q: %w", c.Name, err)
 	}
+	return startAge(w, fmt.Sprintf("%q", c.Name), r)
+}
+
+// startAge starts an age file to a recipient, which has a name for errors.
+func startAge(w io.Writer, to string, r age.Recipient) (io.WriteCloser, error) {
 	sink := &watchedWriter{w: w}
 	out, err := age.Encrypt(sink, r)
 	if err != nil {
-		return nil, fmt.Errorf("encrypt to %q: %w", c.Name, sink.cause(err))
+		return nil, fmt.Errorf("encrypt to %s: %w", to, sink.cause(err))
 	}
 	return &encryptWriter{out, sink}, nil
 }
@@ -42,8 +47,13 @@ func (id *Identity) Decrypt(r io.Reader) (io.Reader, error) {
 	if id.age.Identity == nil {
 		return nil, errors.New("decrypt: this identity has no keys; load them first")
 	}
-	src := &watchedReader{r: r}
-	plain, err := age.Decrypt(src, id.age.Identity)
+	return openAge(r, ErrNotForUs, id.age.Identity)
+}
+
+// openAge opens an age file; other is the error of one that is not for the identity.
+func openAge(r io.Reader, other error, id age.Identity) (io.Reader, error) {
+	src := &watchedReader{r: r, other: other}
+	plain, err := age.Decrypt(src, id)
 	if err != nil {
 		return nil, src.explain(err)
 	}
@@ -54,8 +64,9 @@ func (id *Identity) Decrypt(r io.Reader) (io.Reader, error) {
 // of theirs and everything else gets one of this package's sentences.
 
 type watchedReader struct {
-	r   io.Reader
-	err error // the first error other than io.EOF
+	r     io.Reader
+	err   error // the first error other than io.EOF
+	other error // what it is if the file is not for the identity
 }
 
 func (w *watchedReader) Read(p []byte) (int, error) {
@@ -72,7 +83,7 @@ func (w *watchedReader) explain(err error) error {
 	case w.err != nil:
 		return fmt.Errorf("read encrypted data: %w", w.err)
 	case errors.As(err, &noMatch):
-		return ErrNotForUs
+		return w.other
 	}
 	return ErrDamaged
 }

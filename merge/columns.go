@@ -33,6 +33,9 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	known := local.mask()
 	for _, g := range in.Groups { // what has no version here is below every stamp
 		s.groups = append(s.groups, Group{g.Without(known), im.received(g.Sent)})
+		if lost := g.Without(known).Columns().Without(c.Equal); im.mends(g.Epoch) && im.isNews(g.Epoch) && !lost.IsEmpty() {
+			s.conflicts = append(s.conflicts, Conflict{Mask: lost, Loser: Stamp{Author: im.Self}, Winner: g.Stamp}) // capture never saw what is here
+		}
 	}
 	s.write = s.write.Or(comes.Without(known).Columns().Without(c.Equal))
 	added(s.groups, im.adder(local, &in))
@@ -120,10 +123,11 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	if s.unseen {
 		since = OutOfSight
 	}
-	conflict := !equal && news && !im.seenBySender(local, s.ack, since, in.Stamp)
+	mends := im.mends(in.Epoch)
+	conflict := !equal && news && (mends || !im.seenBySender(local, s.ack, since, in.Stamp))
 	policy := s.policy
 	alone, resent := s.in.sendersAlone(), s.missed || im.resent(in.Epoch)
-	if resent || !alone && (im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
+	if resent || !alone && (mends || im.FirstMeeting || !im.Valid || im.OwnResent != nil && im.OwnResent(local.Epoch)) {
 		policy = Newest
 	}
 	chosen := choose(policy, local.Stamp, in.Stamp, equal, conflict, later, im.FromParent)

@@ -95,6 +95,7 @@ type Import struct {
 	Sent    uint64 // this node's epoch up to which files were made for the sender: see [Import.Recognises]
 
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
+	PeerMends  func(epoch uint64) bool // sender's epochs in which it claimed rows that were not the same at both ends: see [Stamper.Claim]; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
 	Reclaimed  func(epoch uint64) bool // this node's epochs in which what peers may have lost came to count as made here; nil: none
 
@@ -341,6 +342,10 @@ func (im *Import) insisted(v Version) bool { return v.From == im.Peer && v.Autho
 
 // resent reports whether an epoch of the sender only sends again.
 func (im *Import) resent(epoch uint64) bool { return im.PeerResent != nil && im.PeerResent(epoch) }
+
+// mends reports whether the sender claimed rows in an epoch. What such a version takes the place of, it was not made on, whatever stamps and
+// acknowledgements say: they were the same at both ends, and the values were not.
+func (im *Import) mends(epoch uint64) bool { return im.PeerMends != nil && im.PeerMends(epoch) }
 
 // remove settles a row that is alive here and deleted there.
 func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {

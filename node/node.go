@@ -157,7 +157,7 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	n.Journal, err = journal.Load(ctx, n.DB, cat, p)
 	switch {
 	case errors.Is(err, journal.ErrNone):
-		return failure.Hinted(fmt.Errorf("the database %s has no omsync tables", n.Database), "omsync --home %s init makes them", n.Home)
+		return n.noTables()
 	case err != nil:
 		return err
 	case n.Journal.Self != n.Node:
@@ -165,6 +165,15 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	}
 	n.Journal.Warn, n.Journal.KeepNone = l.Warn, n.Keep() < 0
 	return nil
+}
+
+// noTables is the error of a database that is no node. Where the home folder has keys, it may have been one.
+func (n *Node) noTables() error {
+	err := fmt.Errorf("the database %s has no omsync tables", n.Database)
+	if n.Keys == nil {
+		return failure.Hinted(err, "omsync --home %s init makes them", n.Home)
+	}
+	return failure.Hinted(err, "if the database is new: omsync --home %s init makes them; if it was put back from a backup without them, put back the whole backup, or go on as docs/recovery.md says; is the dsn right?", n.Home)
 }
 
 // Upgrade brings the tables of an earlier omsync, if there are any, to this one's form. The lock must be held.
@@ -209,9 +218,16 @@ func (n *Node) stranger(self, owner string) error {
 
 // Reconcile brings triggers and journal in line with the database, and warns of changes that were not seen meanwhile.
 func (n *Node) Reconcile(ctx context.Context) error {
+	_, last, err := journal.LastEpochMade(ctx, n.DB)
+	if err != nil {
+		return err
+	}
 	f, err := capture.Reconcile(ctx, n.Journal, gateWait)
 	if err != nil {
 		return err
+	}
+	if len(f.Missed) > 0 {
+		n.noteMissed(Missed{Tables: f.Missed, From: last.UTC(), To: time.Now().UTC()})
 	}
 	for _, t := range f.Missed {
 		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)

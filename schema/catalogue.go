@@ -201,6 +201,9 @@ type Column struct {
 	plain     bool   // the profile says that it is no reference
 }
 
+// DeclaredPlain reports whether the profile says that the column is no reference.
+func (c *Column) DeclaredPlain() bool { return c.plain }
+
 // TellsCase reports whether the column's collation tells small letters from capitals.
 func (c *Column) TellsCase() bool {
 	return strings.HasSuffix(c.Collation, "_bin") || strings.HasSuffix(c.Collation, "_cs")

@@ -43,11 +43,13 @@ func TestNaturalKeysOfOpenMRS(t *testing.T) {
 	p := builtin(t, "openmrs")
 	for version, want := range map[string]map[string]string{
 		"1.9": {
-			"order_type": "name: order_type(name) certain", "care_setting": "", "order_frequency": "", "provider_role": "",
+			"order_type": "name: order_type(name) certain", "care_setting": "", "drug_ingredient": "", "order_frequency": "", "provider_role": "",
 			"users": "account: users(system_id) only admin daemon certain; person: users(person_id); user name: users(username)",
 		},
 		"2.6": {
 			"care_setting":             "name: care_setting(name) certain",
+			"drug_ingredient":          "ingredient: drug_ingredient(drug_id, ingredient_id) certain",
+			"concept_state_conversion": "workflow and concept: concept_state_conversion(program_workflow_id, concept_id) certain",
 			"encounter_type":           "name: encounter_type(name) certain",
 			"program_attribute_type":   "name: program_attribute_type(name) certain",
 			"relationship_type":        "name: relationship_type(a_is_to_b, b_is_to_a) certain",

@@ -117,6 +117,20 @@ func TestApprove(t *testing.T) {
 	}
 }
 
+// A refusal is told in each batch until the child has acknowledged it.
+func TestDeny(t *testing.T) {
+	s, n, p := hub(t)
+	s.children[p] = scope.Child{Approve: true}
+	n.Request(p, []scope.Owner{"p1"}, 0, 0, true)
+	if n.Deny(p, "p2") || !n.Deny(p, "p1") {
+		t.Error("who did not ask is refused, or who asked is not")
+	}
+	e := n.Entry(p, "p1")
+	if e.Asked || e.In() || !e.Refused(e.Denied-1) || e.Refused(e.Denied) {
+		t.Errorf("refused: %+v", e)
+	}
+}
+
 func TestHear(t *testing.T) {
 	w := newWorld(trees[0], merge.Newest, nil)
 	s := w.sites["a"]

@@ -9,7 +9,7 @@ import (
 
 // missTriggers has a site stamp all its wards anew, as it cannot know what it missed.
 func missTriggers(s *sites.Site) {
-	for _, r := range s.Query("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'ward'") {
+	for _, r := range s.Query("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'ward'") {
 		s.Exec("DROP TRIGGER " + r[0])
 	}
 	s.Follow()

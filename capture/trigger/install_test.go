@@ -90,7 +90,7 @@ func TestInstallLeavesTheSession(t *testing.T) {
 		t.Errorf("session %s, was %s", after, before)
 	}
 	var kinds int
-	if err := w.db.QueryRow("SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND sql_mode = '' AND character_set_client = 'utf8mb4'").Scan(&kinds); err != nil || kinds != 3 {
+	if err := w.db.QueryRow("SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND sql_mode = '' AND character_set_client = 'utf8mb4'").Scan(&kinds); err != nil || kinds != 3 {
 		t.Errorf("%d triggers with the right mode and character set, %v", kinds, err)
 	}
 	w.expect("INSERT INTO t (uuid) VALUES ('u')", "t I 1")

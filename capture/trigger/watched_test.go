@@ -190,7 +190,7 @@ func (w *watched) expect(statement string, want ...string) {
 
 func (w *watched) names() []string {
 	w.t.Helper()
-	rows, err := w.db.Query("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY 1")
+	rows, err := w.db.Query("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() ORDER BY 1")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func knownSettings() map[string]string {
 // knownExitCodes are the program's exit codes, in rising order.
 func knownExitCodes() []int {
 	codes := []int{0}
-	for _, c := range []failure.Code{failure.Error, failure.Conflicts, failure.Gap, failure.Busy, failure.Trust, failure.Schema, failure.TooNew, failure.Interrupted} {
+	for _, c := range []failure.Code{failure.Error, failure.Conflicts, failure.Differs, failure.Gap, failure.Busy, failure.Trust, failure.Schema, failure.TooNew, failure.Interrupted} {
 		codes = append(codes, int(c))
 	}
 	return codes

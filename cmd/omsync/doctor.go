@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -13,14 +14,18 @@ import (
 )
 
 func newDoctor(g *global) *cobra.Command {
-	asJSON := false
+	asJSON, deep := false, false
 	o := &fixOptions{}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong here, and say what to do",
-		Long: `Look for what is wrong in this database, or will be: rights that omsync lacks, triggers that are not as they should be, rows that
-cannot go to others, names by which two people log in, and order numbers and identifiers that two rows have. One line for each check:
-ok, warn or fail, and what to do. Rows are named by their uuids. With a fail the exit code is 1. Nothing is changed.
+		Long: `Look for what is wrong at this site, or will be: the server and its settings, rights, triggers and whether they note what is written,
+disk space, clocks, keys, the backup of the home folder, tables and references that nobody declared, rows that cannot go to others, names by
+which two people log in, order numbers and identifiers that two rows have, peers, links, and what waits. One line for each check: ok, warn or
+fail, and what to do. Rows are named by their uuids. With a fail the exit code is 1.
+
+Nothing is changed: to see whether triggers work, one row of each table is written to itself and rolled back. Of large tables the
+first rows are looked at; --deep looks at all, which takes as long as reading the database.
 
 With --fix uuids, rows without a uuid get a random one, so that they and what refers to them go to other sites. The application can go
 on. Do this at the hub, and before clinics are made from copies of its database. A clinic that was made from such a copy before holds
@@ -34,21 +39,17 @@ becomes two.`,
 			if o.asked(cmd) {
 				return runFix(cmd, g, o, asJSON)
 			}
-			return runDoctor(cmd, g, asJSON)
+			return runDoctor(cmd, g, asJSON, deep)
 		},
 	}
 	o.flags(cmd)
+	cmd.Flags().BoolVar(&deep, "deep", false, "look at all rows, however many there are")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
 }
 
-func runDoctor(cmd *cobra.Command, g *global, asJSON bool) error {
-	n, err := g.openAll(cmd, node.Read)
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	found, err := doctor.Examine(cmd.Context(), n)
+func runDoctor(cmd *cobra.Command, g *global, asJSON, deep bool) error {
+	name, found, err := examine(cmd, g, deep)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func runDoctor(cmd *cobra.Command, g *global, asJSON bool) error {
 		err = printJSON(out, struct {
 			Node     string           `json:"node"`
 			Findings []doctor.Finding `json:"findings"`
-		}{n.Node, found})
+		}{name, found})
 	} else {
 		err = printFindings(out, found)
 	}
@@ -74,6 +75,30 @@ func runDoctor(cmd *cobra.Command, g *global, asJSON bool) error {
 		return fmt.Errorf("failed: %s", count(fails, "check"))
 	}
 	return nil
+}
+
+// examine runs the checks. Where the keys or the database cannot be used, that is a finding too.
+func examine(cmd *cobra.Command, g *global, deep bool) (name string, found []doctor.Finding, err error) {
+	ctx := cmd.Context()
+	n, bad := g.openAll(cmd, node.Read)
+	o := doctor.Options{Deep: deep}
+	if bad != nil {
+		if n, err = g.open(cmd, node.Read); err != nil || ctx.Err() != nil {
+			return "", nil, errors.Join(err, ctx.Err())
+		}
+		if o.KeysError = n.LoadKeys(); o.KeysError != nil {
+			bad = n.Load(ctx, listener(cmd.ErrOrStderr()))
+		}
+	}
+	defer n.Close()
+	switch {
+	case bad == nil:
+		found, err = doctor.Examine(ctx, n, o)
+		return n.Node, found, err
+	case o.KeysError != nil:
+		found = append(found, doctor.Broken("keys and passwords", o.KeysError))
+	}
+	return n.Node, append(found, doctor.Broken("database", bad)), ctx.Err()
 }
 
 // printFindings prints a line for each.

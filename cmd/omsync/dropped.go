@@ -32,7 +32,7 @@ type referedJSON struct {
 
 // listDropped prints rows that were dropped.
 func listDropped(ctx context.Context, out io.Writer, n *node.Node, f journal.WaitingFilter, asJSON bool) error {
-	m, err := readNames(ctx, n)
+	m, err := n.Names(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func listDropped(ctx context.Context, out io.Writer, n *node.Node, f journal.Wai
 	rows := 0
 	f.Dropped = true
 	err = journal.Waiting(ctx, n.DB, f, func(q journal.WaitingRow) error {
-		x := m.object(q, false)
+		x := waitingObject(m, q, false)
 		if asJSON {
 			return printJSON(out, x)
 		}

@@ -13,7 +13,8 @@ import (
 )
 
 // exitHelp is what the help says of exit codes: see package failure.
-const exitHelp = `Exit codes: 0 done; 1 error; 3 done, with conflicts recorded or rows refused; 10 an earlier batch is missing;
+const exitHelp = `Exit codes: 0 done; 1 error; 3 done, with conflicts recorded or rows refused;
+4 what was compared differs; 10 an earlier batch is missing;
 11 another run holds the lock; 12 untrusted or undecryptable; 13 the database does not fit; 14 a batch needs a newer omsync;
 130 interrupted.`
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/doctor"
 	"github.com/omsync/omsync/node/preflight"
 	"github.com/omsync/omsync/schema"
 )
@@ -29,6 +31,7 @@ type initOptions struct {
 	kind    string
 	leave   bool
 	newKeys bool
+	cloned  cloneOptions
 }
 
 func newInit(g *global) *cobra.Command {
@@ -42,7 +45,10 @@ follows changes of the schema.
 
 A password in --dsn is stored in the home folder's omsync.toml, which only its owner can read, but other users of this
 machine can see it in the list of processes while init runs, and the shell may keep it in its history. --password-env and
---password-file avoid that, and so does --dsn -, which reads the DSN from standard input.`,
+--password-file avoid that, and so does --dsn -, which reads the DSN from standard input.
+
+A clinic whose database is loaded from a dump of its hub's, with the omsync_ tables and triggers, needs no full load: --cloned-from names the
+file with the hub's card. Then add the clinic's card at the hub, and exchange: omsync sync at the clinic, at the hub, and at the clinic.`,
 		Example: `  omsync --home /var/lib/omsync init --node kisumu --dsn 'omsync@unix(/run/mysqld/mysqld.sock)/openmrs' --password-file /etc/omsync-password`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runInit(cmd, g, o) },
@@ -56,6 +62,11 @@ machine can see it in the list of processes while init runs, and the shell may k
 	f.StringVar(&o.ProfileFile, "profile-file", "", "a profile of your own on top of it (TOML)")
 	f.StringVar(&o.kind, "keys", string(keys.Hybrid), "kind of the encryption key: hybrid (post-quantum), or x25519 where bytes are dear")
 	f.BoolVar(&o.leave, "leave-tables", false, "go on although some tables cannot be exchanged")
+	f.StringVar(&o.cloned.from, "cloned-from", "", "the database is a copy of the parent's, whose card is in this file: no full load is needed")
+	f.BoolVar(&o.cloned.said, "copied-files", false, "with --cloned-from: the copy was made of the server's files, and not by a dump")
+	f.StringVar(&o.cloned.trust.fingerprint, "fingerprint", "", "with --cloned-from: the fingerprint that the parent's card must have")
+	f.BoolVar(&o.cloned.trust.yes, "yes", false, "with --cloned-from: trust the parent's card without asking")
+	cmd.MarkFlagsMutuallyExclusive("fingerprint", "yes")
 	f.BoolVar(&o.newKeys, "new-keys", false, "make new keys for a database that is a node already and whose keys are lost")
 	return cmd
 }
@@ -96,15 +107,37 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 	if err != nil {
 		return errors.Join(err, takeBack(n, fresh, madeDir))
 	}
+	if err := o.cloned.clone(cmd, n, cat, p); err != nil {
+		return errors.Join(err, takeBack(n, fresh, false))
+	}
 	listener := listener(cmd.ErrOrStderr())
 	if err := n.Upgrade(ctx, cat, p, listener); err != nil {
 		return err
+	}
+	if there, err := journal.NodeName(ctx, n.DB); err == nil && there == n.Node { // it says what was missed
+		if n.Journal, err = journal.Load(ctx, n.DB, cat, p); err != nil {
+			return err
+		}
+		n.Journal.Warn = listener.Warn
+		if err := n.Reconcile(ctx); err != nil {
+			return err
+		}
 	}
 	if n.Journal, err = capture.Init(ctx, n.DB, cat, p, n.Node, time.Now, listener.Warn); err != nil {
 		return err
 	}
 	printInit(cmd, n, fresh, madeKeys)
-	return nil
+	return initDoctor(cmd, n)
+}
+
+// initDoctor says what is wrong that init has not said itself. Nothing of it makes init fail: the node is there.
+func initDoctor(cmd *cobra.Command, n *node.Node) error {
+	found, err := doctor.Examine(cmd.Context(), n, doctor.Options{Init: true})
+	found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Level == doctor.OK })
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return printFindings(cmd.ErrOrStderr(), found)
 }
 
 // readDSN reads a DSN from standard input if it is to come from there, and warns of a password that stood on the command line.
@@ -278,15 +311,15 @@ func (o *initOptions) makeKeys(ctx context.Context, n *node.Node) (made bool, er
 	if err != nil && !errors.Is(err, journal.ErrNone) {
 		return false, err
 	}
-	if there != "" && there != n.Node {
+	if there != "" && there != n.Node && o.cloned.from == "" {
 		return false, failure.Hinted(fmt.Errorf("the database %s is the node %s already", n.Database, there), "use that name and its home folder; "+
-			"if this database is a copy of that node's, omsync uninstall --dsn DSN takes omsync out of the copy, and then init makes it a node of its own")
+			"if this database is a copy of that node's, and that is to be its parent: --cloned-from CARD; if it is another copy: omsync uninstall --dsn DSN takes omsync out of it, and then init makes it a node of its own")
 	}
 	n.Keys, err = keys.Load(n.Home, n.Node)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if there != "" && !o.newKeys {
+	if there == n.Node && !o.newKeys {
 		return false, failure.Hinted(fmt.Errorf("the database %s is the node %s already, and its keys are not in %s", n.Database, n.Node, n.Home),
 			"use the home folder that has them or restore it from a backup; if they are lost, --new-keys makes new ones, and each peer removes this node and adds its new card")
 	}

@@ -138,6 +138,8 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 	switch {
 	case h.ForMatching():
 		epochs = fmt.Sprintf("to compare (omsync match), as of %d", h.Upto.Epoch)
+	case h.IsDigest():
+		epochs = fmt.Sprintf("a digest (omsync verify), as of %d", h.Upto.Epoch)
 	case h.Base.Epoch == 0:
 		epochs = fmt.Sprintf("full load to %d", h.Upto.Epoch)
 	case h.Ahead:

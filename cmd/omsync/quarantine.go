@@ -105,33 +105,10 @@ type waitingJSON struct {
 	Dropped  *droppedJSON           `json:"dropped,omitempty"`
 }
 
-// names are what a row's numbers stand for.
-type names struct {
-	peers  map[uint16]string
-	tables map[uint16]string
-}
-
-func readNames(ctx context.Context, n *node.Node) (*names, error) {
-	peers, err := journal.Peers(ctx, n.DB)
-	if err != nil {
-		return nil, err
-	}
-	out := &names{map[uint16]string{}, map[uint16]string{}}
-	for _, p := range peers {
-		out.peers[uint16(p.ID)] = p.Name
-	}
-	for name, t := range n.Journal.Tables {
-		out.tables[t.ID] = name
-	}
-	return out, nil
-}
-
-func (m *names) object(q journal.WaitingRow, values bool) waitingJSON {
-	out := waitingJSON{ID: q.ID, Peer: m.peers[uint16(q.Peer)], Table: m.tables[q.Table], Key: q.Key, Reason: string(q.Reason.Code), Column: q.Reason.Column,
-		Awaits: m.tables[q.Reason.AwaitedTable], Deletion: !q.Alive, Lost: q.Lost, Since: time.UnixMicro(q.Since).UTC(), Tried: time.UnixMicro(q.Tried).UTC(), Tries: q.Tries, Why: q.Reason.Text}
-	if out.Peer == "" {
-		out.Peer = "a peer that was removed"
-	}
+// waitingObject is the JSON object of a row.
+func waitingObject(m *node.Names, q journal.WaitingRow, values bool) waitingJSON {
+	out := waitingJSON{ID: q.ID, Peer: m.Peer(q.Peer), Table: m.Table(q.Table), Key: q.Key, Reason: string(q.Reason.Code), Column: q.Reason.Column,
+		Awaits: m.Table(q.Reason.AwaitedTable), Deletion: !q.Alive, Lost: q.Lost, Since: time.UnixMicro(q.Since).UTC(), Tried: time.UnixMicro(q.Tried).UTC(), Tries: q.Tries, Why: q.Reason.Text}
 	if d := q.Dropped; d.At > 0 {
 		out.Dropped = &droppedJSON{time.UnixMicro(d.At).UTC(), d.By, d.Why}
 	}
@@ -195,14 +172,14 @@ func newQuarantineList(g *global) *cobra.Command {
 }
 
 func listWaiting(ctx context.Context, out io.Writer, n *node.Node, f journal.WaitingFilter, asJSON bool) error {
-	m, err := readNames(ctx, n)
+	m, err := n.Names(ctx)
 	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	rows := 0
 	err = journal.Waiting(ctx, n.DB, f, func(q journal.WaitingRow) error {
-		x := m.object(q, false)
+		x := waitingObject(m, q, false)
 		if asJSON {
 			return printJSON(out, x)
 		}
@@ -236,7 +213,7 @@ func newQuarantineShow(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := readNames(ctx, n)
+			m, err := n.Names(ctx)
 			if err != nil {
 				return err
 			}
@@ -244,7 +221,7 @@ func newQuarantineShow(g *global) *cobra.Command {
 			f.Dropped, f.NotDropped = o.dropped, !o.dropped
 			err = journal.Waiting(ctx, n.DB, f, func(q journal.WaitingRow) error {
 				found++
-				return printJSON(cmd.OutOrStdout(), m.object(q, true))
+				return printJSON(cmd.OutOrStdout(), waitingObject(m, q, true))
 			})
 			if err == nil && found == 0 {
 				err = failure.Hinted(errors.New("no such row waits"), "omsync --home %s quarantine list has their numbers", n.Home)

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the scripts in testdata/script. Besides testscript's own commands they have:
 //
 //	db NAME tiny|empty|FILE|openmrs [PATIENTS]   make a database; $NAME is its DSN, $NAME_db its name
+//	copy NEW OLD [bare|apart]                    make a database as a dump does; bare: without triggers, apart: without anything of omsync's
 //	sql NAME STATEMENT                           run a statement in it; rows go to stdout, values separated by a blank
 //	sql NAME @FILE                               run the statements of a file, each with a semicolon at its line's end
 //	account VAR NAME PRIVILEGES                  make an account with these privileges on the database; $VAR is its DSN, $VAR_user its name
@@ -63,7 +64,7 @@ func TestScripts(t *testing.T) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"db": s.db, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
+					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
 					"serve": s.serve, "quit": s.quit, "later": s.later,
 				},
 			})

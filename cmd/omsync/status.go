@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -17,26 +18,32 @@ import (
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/doctor"
 	"github.com/omsync/omsync/node/status"
+	judged "github.com/omsync/omsync/progress"
+	languages "github.com/omsync/omsync/words"
 )
 
 func newStatus(g *global) *cobra.Command {
-	asJSON := false
+	asJSON, verbose := false, false
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say who is behind, on what, since when",
-		Long: `For each peer: the epoch of this node that was last sealed, sent, and acknowledged by it; the peer's epoch that was last
+		Short: "Say how it is going: who is behind, on what, since when, and what to do",
+		Long: `How it is going: with this node, and with each peer, in a sentence, with what to do where somebody is needed. A peer is late by its own
+habit: one that comes by stick each Friday is not late on Thursday (late_least_hours and late_most_days bound that).
+
+With -v also, for each peer: the epoch of this node that was last sealed, sent, and acknowledged by it; the peer's epoch that was last
 applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch. For each link: when
 it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why. For
 each child: which quota it is over, so that its files are not applied, and of which it has used half or more. For each peer, too: how far its
 clock is off, where its files prove it, and how many rows of this node wait there, as its last file said.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON, verbose) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object, in English")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "epochs too: what was sealed, sent, acknowledged and applied")
 	return cmd
 }
 
-func runStatus(cmd *cobra.Command, g *global, asJSON bool) error {
+func runStatus(cmd *cobra.Command, g *global, asJSON, verbose bool) error {
 	n, err := g.open(cmd, node.Read)
 	if err != nil {
 		return err
@@ -52,7 +59,44 @@ func runStatus(cmd *cobra.Command, g *global, asJSON bool) error {
 	if asJSON {
 		return printJSON(cmd.OutOrStdout(), s)
 	}
-	return printStatus(cmd.OutOrStdout(), s)
+	catalogues, err := languages.Load()
+	if err != nil {
+		return err
+	}
+	p := catalogues.ForSystem(os.Getenv)
+	p.Clean = failure.Printable
+	if err := printGoing(cmd.OutOrStdout(), p, s); err != nil {
+		return err
+	}
+	return printStatus(cmd.OutOrStdout(), s, verbose)
+}
+
+// printGoing says in a person's language how it is going.
+func printGoing(out io.Writer, p *languages.Printer, s *status.Status) error {
+	fmt.Fprintf(out, "node %s, database %s, profile %s\n", s.Node, s.Database, s.Profile)
+	say := func(indent string, f judged.Finding) {
+		fmt.Fprintf(out, "%s%s: %s\n", indent, p.Level(f.Level), p.Text(f.Says))
+		if next := p.Step(f.Next); next != "" {
+			fmt.Fprintf(out, "%s  -> %s\n", indent, failure.Printable(next))
+		}
+	}
+	say("", judged.Finding{Level: s.Judged.Level, Says: s.Judged.Says})
+	for _, f := range s.Judged.Findings {
+		say("  ", f)
+	}
+	for _, q := range s.Judged.Peers {
+		if len(q.Findings) == 0 && s.Judged.Says.Key == q.Says.Key && q.Parent {
+			continue // the sentence about all is the one about the parent
+		}
+		if len(q.Findings) == 0 {
+			say("  ", judged.Finding{Level: q.Level, Says: q.Says})
+		}
+		for _, f := range q.Findings {
+			say("  ", f)
+		}
+	}
+	_, err := fmt.Fprintln(out)
+	return err
 }
 
 // downByDefaultText says which tables go down only because no profile names them.
@@ -60,8 +104,8 @@ func downByDefaultText(tables []string) string {
 	return "down only, because no profile names them: " + strings.Join(tables, ", ")
 }
 
-func printStatus(out io.Writer, s *status.Status) error {
-	fmt.Fprintf(out, "node %s, database %s, profile %s\n", s.Node, s.Database, s.Profile)
+// printStatus prints what is behind the judgement; epochs if somebody wants them.
+func printStatus(out io.Writer, s *status.Status, epochs bool) error {
 	fmt.Fprintf(out, "%s not sealed yet, %s recorded%s\n", count(s.Unsealed, "change"), count(s.Conflicts, "conflict"), openText(s))
 	if len(s.NotExchanged) > 0 {
 		fmt.Fprintf(out, "not exchanged: %s\n", strings.Join(s.NotExchanged, ", "))
@@ -87,10 +131,13 @@ func printStatus(out io.Writer, s *status.Status) error {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if len(s.Peers) > 0 {
+	if len(s.Peers) > 0 && epochs {
 		fmt.Fprintln(w, "PEER\tROLE\tSTATE\tSEALED\tSENT\tACKNOWLEDGED\tAPPLIED\tROWS WAITING")
 	}
 	for _, p := range s.Peers {
+		if !epochs {
+			break
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", p.Name, p.Role, p.State, pointText(p.Sealed), pointText(p.Sent), pointText(p.Acked), pointText(p.Applied), p.Waiting)
 	}
 	if err := w.Flush(); err != nil {

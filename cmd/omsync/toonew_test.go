@@ -42,7 +42,7 @@ func TestStatusOfFeatures(t *testing.T) {
 		{Name: "kisumu", Unread: []string{"routing", "waiting-rows"}, Heard: true}, {Name: "busia", Heard: true}, {Name: "migori", Unread: []string{"routing"}},
 	}}
 	var out bytes.Buffer
-	if err := printStatus(&out, s); err != nil {
+	if err := printStatus(&out, s, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"kisumu runs an omsync that does not read: routing, waiting-rows\n", "migori has not said yet whether its omsync reads: routing\n"} {

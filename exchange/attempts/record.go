@@ -63,6 +63,8 @@ type Record struct {
 	Files map[string]File
 	// Fetches are files in stores that came damaged.
 	Fetches map[string]File
+	// Owed is how many rows that wait are to be tried again: see [Turn].
+	Owed int64
 
 	path    string
 	changed bool
@@ -73,6 +75,7 @@ type content struct {
 	Version int             `json:"omsync_attempts"`
 	Files   map[string]File `json:"files,omitempty"`
 	Fetches map[string]File `json:"fetches,omitempty"`
+	Owed    int64           `json:"owed,omitempty"`
 }
 
 // Read reads the record of a home folder. Of one without it the record is empty.
@@ -86,7 +89,7 @@ func Read(home string) (*Record, error) {
 	if err != nil || json.Unmarshal(b, &c) != nil || c.Version != version {
 		c = content{}
 	}
-	r.Files, r.Fetches = c.Files, c.Fetches
+	r.Files, r.Fetches, r.Owed = c.Files, c.Fetches, c.Owed
 	if r.Files == nil {
 		r.Files = map[string]File{}
 	}
@@ -201,6 +204,14 @@ func (r *Record) FetchFailed(key, sender, why string, now time.Time) {
 	r.Fetches[key], r.changed = f, true
 }
 
+// Turn is [Turn] for what the record says is owed, which it keeps.
+func (r *Record) Turn(cameIn, waiting int64) int64 {
+	rows, left := Turn(r.Owed, cameIn, waiting)
+	r.changed = r.changed || left != r.Owed
+	r.Owed = left
+	return rows
+}
+
 // Fetched forgets what came damaged before.
 func (r *Record) Fetched(key string) {
 	if _, ok := r.Fetches[key]; ok {
@@ -241,7 +252,7 @@ func (r *Record) Save() error {
 	}
 	bound(r.Files)
 	bound(r.Fetches)
-	b, err := json.MarshalIndent(content{version, r.Files, r.Fetches}, "", "\t")
+	b, err := json.MarshalIndent(content{version, r.Files, r.Fetches, r.Owed}, "", "\t")
 	if err != nil {
 		return err
 	}

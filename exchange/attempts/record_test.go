@@ -143,6 +143,17 @@ func TestRecordOfEndings(t *testing.T) {
 }
 
 // The record stays small whatever is sent.
+func TestRecordOfTurn(t *testing.T) {
+	home := t.TempDir()
+	for n, want := range []int64{0, 0, 0, 0, TurnRows, 0} {
+		r := read(t, home)
+		if rows := r.Turn(1, 1_000_000); rows != want {
+			t.Errorf("small import %d: %d rows are tried again, not %d", n, rows, want)
+		}
+		check(t, r.Save())
+	}
+}
+
 func TestRecordIsBounded(t *testing.T) {
 	home := t.TempDir()
 	r := read(t, home)

@@ -43,6 +43,28 @@ func (f File) JudgeFetch(now time.Time) (Verdict, time.Time) {
 	return Wait, next
 }
 
+// Rows that wait and were not tried for longest are tried again after an import: TurnRows of them, or one for every turnShare rows that came
+// in, and not fewer than turnLeast.
+const (
+	TurnRows  = 200
+	turnLeast = 40
+	turnShare = 25
+)
+
+// Turn returns how many rows that wait to try again after an import that brought so many rows (0: there was none), and what is owed to them
+// after that. Where few wait they are tried each time. Where many do, what a small import owes them adds up to TurnRows: a try costs as much
+// for one row as for these, and the turn of each comes as soon.
+func Turn(owed, cameIn, waiting int64) (rows, left int64) {
+	share := min(max(cameIn/turnShare, turnLeast), TurnRows)
+	switch {
+	case cameIn == 0 || min(max(owed, 0), TurnRows)+share >= TurnRows:
+		return TurnRows, 0
+	case waiting <= share:
+		return share, 0
+	}
+	return 0, max(owed, 0) + share
+}
+
 // Fair returns the order in which to work on items of several senders: one of each in turn, so that nobody waits for more than one of
 // anybody else's. Senders with trouble come after all others, for what they send may end the run. sender and trouble say, of item i,
 // who sent it and whether an attempt at it failed before. The items of one sender stay in their order.

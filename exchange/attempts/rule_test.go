@@ -55,6 +55,32 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestTurn(t *testing.T) {
+	for _, c := range []struct {
+		what                  string
+		owed, cameIn, waiting int64
+		rows, left            int64
+	}{
+		{"no import", 0, 0, 1_000_000, 200, 0},
+		{"no import, and some are owed", 120, 0, 1_000_000, 200, 0},
+		{"a small import, few wait", 0, 1, 40, 40, 0},
+		{"a small import, many wait", 0, 1, 41, 0, 40},
+		{"the fourth small one", 120, 1, 1_000_000, 0, 160},
+		{"the fifth", 160, 1, 1_000_000, 200, 0},
+		{"a larger one", 0, 2500, 1_000_000, 0, 100},
+		{"a larger one, few wait", 80, 2500, 100, 100, 0},
+		{"another larger one", 100, 2500, 1_000_000, 200, 0},
+		{"a large one", 0, 5000, 1_000_000, 200, 0},
+		{"a larger one yet", 199, 1_000_000, 1_000_000, 200, 0},
+		{"a damaged record", -1 << 62, 1, 1_000_000, 0, 40},
+		{"another damaged record", 1<<63 - 1, 1, 1_000_000, 200, 0},
+	} {
+		if rows, left := Turn(c.owed, c.cameIn, c.waiting); rows != c.rows || left != c.left {
+			t.Errorf("%s: %d rows, and %d owed; want %d and %d", c.what, rows, left, c.rows, c.left)
+		}
+	}
+}
+
 func TestJudgeFetch(t *testing.T) {
 	last := time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC)
 	for _, c := range []struct {

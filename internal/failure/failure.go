@@ -11,6 +11,7 @@ type Code int
 const (
 	Error       Code = 1   // an error, and nothing was changed by what it names
 	Conflicts   Code = 3   // done, and conflicts were recorded, rows refused, or rows wait
+	Differs     Code = 4   // omsync verify: the sites do not hold the same, or this node is not what it says
 	Gap         Code = 10  // a batch before these is missing
 	Busy        Code = 11  // another run holds the lock
 	Trust       Code = 12  // a file from a stranger, changed on its way, or not encrypted to this node

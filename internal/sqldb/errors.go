@@ -20,7 +20,9 @@ const (
 	ErrTableFull          = 1114
 	ErrNoSuchGrant        = 1141 // also: no such account
 	ErrTooBigRow          = 1118 // more than half a page; MySQL 5.6: also long values of more than a tenth of its redo log
+	ErrBadField           = 1054
 	ErrTableAccessDenied  = 1142
+	ErrColumnAccessDenied = 1143
 	ErrNoSuchTable        = 1146
 	ErrPacketTooLarge     = 1153
 	ErrLockWaitTimeout    = 1205
@@ -28,6 +30,7 @@ const (
 	ErrNeedsPrivilege     = 1227
 	ErrReadOnly           = 1290 // the server runs with an option that does not allow it, as read_only
 	ErrNoSuchTrigger      = 1360
+	ErrNoSuchUser         = 1449 // the account under which a trigger runs
 	ErrBinlogNeedsSuper   = 1419 // the server keeps a binary log: only administrators may make triggers
 	ErrBinlogStatement    = 1665 // READ COMMITTED beside a binary log of statements
 	ErrAuthPluginMismatch = 1698

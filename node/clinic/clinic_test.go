@@ -184,7 +184,7 @@ func checkClinic(t *testing.T, s *sites.Site, written *clinic.Written) {
 		"SELECT COUNT(*) FROM scheduler_task_config t LEFT JOIN users u ON u.user_id = t.created_by WHERE u.uuid IS NULL AND t.created_by IS NOT NULL": "0",
 		"SELECT COUNT(*) FROM a_view WHERE property = 'x.words'":                                                                                       "1",
 		"SELECT a_function(2)": "3",
-		"SELECT GROUP_CONCAT(trigger_name) FROM information_schema.triggers WHERE trigger_schema = DATABASE()": "a_trigger",
+		"SELECT GROUP_CONCAT(trigger_name) FROM information_schema.triggers WHERE event_object_schema = DATABASE()": "a_trigger",
 		"SELECT COUNT(*) > 0 FROM user_role": "1",
 	} {
 		if got := s.One(query); got != want {

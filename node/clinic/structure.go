@@ -103,7 +103,7 @@ func (w *writer) views(ctx context.Context) error {
 
 // triggers writes the application's triggers. They come after the rows, which they were not to see.
 func (w *writer) triggers(ctx context.Context) error {
-	names, err := w.strings(ctx, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY event_object_table, action_timing, event_manipulation, action_order")
+	names, err := w.strings(ctx, "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() ORDER BY event_object_table, action_timing, event_manipulation, action_order")
 	if err != nil {
 		return err
 	}

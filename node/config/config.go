@@ -35,12 +35,15 @@ type Config struct {
 	HorizonYears *int           `toml:"horizon_years"`
 	KeepDeleted  *int           `toml:"keep_deleted_days"`
 	OpenDays     *int           `toml:"conflicts_open_days"`
+	LateLeast    *int           `toml:"late_least_hours"`
+	LateMost     *int           `toml:"late_most_days"`
 	Quota        Quota          `toml:"quota"`
 
 	UserSecretsToChildren []string `toml:"user_secrets_to_children"`
 
 	Links []Link `toml:"link"`
 	Serve Serve  `toml:"serve"`
+	Page  Page   `toml:"page"`
 	Scope Scope  `toml:"scope"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
@@ -115,6 +118,9 @@ func (c *Config) Check() error {
 	if c.OpenDays != nil && (*c.OpenDays < 1 || *c.OpenDays > MaxOpenDays) {
 		return fmt.Errorf("conflicts_open_days is %d: write a number from 1 to %d", *c.OpenDays, MaxOpenDays)
 	}
+	if err := c.checkLate(); err != nil {
+		return err
+	}
 	if c.Quota.ConflictBytes != "" {
 		if _, err := ParseBytes(c.Quota.ConflictBytes); err != nil {
 			return fmt.Errorf("quota.conflict_bytes: %w", err)
@@ -129,6 +135,9 @@ func (c *Config) Check() error {
 		}
 	}
 	if err := c.Serve.Check(); err != nil {
+		return err
+	}
+	if err := c.Page.Check(); err != nil {
 		return err
 	}
 	if err := c.Scope.Check(); err != nil {

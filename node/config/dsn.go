@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -82,4 +83,17 @@ func (c *Config) Database() string {
 		return ""
 	}
 	return d.DBName
+}
+
+// Host returns the name or address of the database's server; empty: it is reached by a socket of this computer.
+func (c *Config) Host() string {
+	d, err := ParseDSN(c.DSN)
+	if err != nil || d.Net == "unix" {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(d.Addr)
+	if err != nil {
+		return d.Addr
+	}
+	return host
 }

@@ -25,6 +25,8 @@ func Settings() []Setting {
 		{"horizon_years", "10", "how many years later than this computer's clock the stamps of a child may be"},
 		{"keep_deleted_days", "90", "how many days rows that an import deletes are kept whole; 0: they are not"},
 		{"conflicts_open_days", "90", "how many days a conflict is open that nobody settles"},
+		{"late_least_hours", "24", "how many hours a peer may be silent at least before it is late, whatever it is used to"},
+		{"late_most_days", "14", "how many days it may be silent at most before it is late"},
 		{"quota.authors", "1000", "how many names of authors a child may bring in its life"},
 		{"quota.conflicts", "500000", "how many conflict records"},
 		{"quota.conflict_bytes", "256MiB", "how many bytes of them"},
@@ -55,5 +57,10 @@ func Settings() []Setting {
 		{"serve.metrics", "", "address for Prometheus metrics"},
 		{"serve.max_file", "64GiB", "largest file that is taken"},
 		{"serve.log_format", "text", "text or json"},
+		{"page.listen", DefaultPageListen, "address and port of the page"},
+		{"page.url", "", "the address at which people find the page, where it differs"},
+		{"page.behind_proxy", "false", "whether a reverse proxy on this machine has TLS"},
+		{"page.tls_cert", "", "certificate chain (PEM) in place of an own one"},
+		{"page.tls_key", "", "its key (PEM)"},
 	}
 }

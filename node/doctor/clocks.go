@@ -8,20 +8,19 @@ import (
 
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/node"
 )
 
 // clocks looks at this computer's clock, and at those of the peers as far as their files show them.
-func clocks(ctx context.Context, n *node.Node) (Finding, error) {
-	now := time.Now()
+func clocks(ctx context.Context, x *exam) (Finding, error) {
+	now := x.now()
 	if !merge.ClockIsSane(now.UnixMicro()) {
-		return Finding{Level: Fail, What: "this computer's clock says " + now.Format("2006-01-02 15:04"), Do: "set it: what is changed here loses to every other change, or nobody takes it"}, nil
+		return Finding{Level: Fail, What: "this computer's clock says " + now.Format("2006-01-02 15:04"), Do: "set it by a time server (timedatectl set-ntp true): what is changed here loses to every other change, or nobody takes it"}, nil
 	}
-	peers, err := journal.Peers(ctx, n.DB)
+	peers, err := journal.Peers(ctx, x.DB)
 	if err != nil {
 		return Finding{}, err
 	}
-	reports, err := journal.Reports(ctx, n.DB)
+	reports, err := journal.Reports(ctx, x.DB)
 	if err != nil {
 		return Finding{}, err
 	}

@@ -7,27 +7,32 @@ import (
 	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
-	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/schema"
 )
 
 // distinct looks for values that two rows have and that the profile says are one row's. It names rows, and no value: these are patients'.
-func distinct(ctx context.Context, n *node.Node) (Finding, error) {
+func distinct(ctx context.Context, x *exam) (Finding, error) {
 	var looked, found, help []string
-	for _, t := range n.Journal.Catalogue.Tables {
-		d := n.Journal.Profile.Distinct(t.Name)
+	for _, t := range x.Journal.Catalogue.Tables {
+		d := x.Journal.Profile.Distinct(t.Name)
 		query := ""
 		if d != nil {
-			query = distinctQuery(n.Journal.Catalogue, t, d)
+			query = distinctQuery(x.Journal.Catalogue, t, d)
 		}
 		if query == "" {
+			continue
+		}
+		switch large, err := x.large(ctx, t); {
+		case err != nil:
+			return Finding{}, err
+		case large:
 			continue
 		}
 		what := t.Name + "." + strings.Join(d.Columns, " and ")
 		looked = append(looked, what)
 		var values int
 		var examples []string
-		err := sqldb.Each(ctx, n.DB, query, func(r []sql.RawBytes) error {
+		err := sqldb.Each(ctx, x.DB, query, func(r []sql.RawBytes) error {
 			if values++; values <= maxShown {
 				examples = append(examples, fmt.Sprintf("%s and %s", r[0], r[1]))
 			}
@@ -43,11 +48,11 @@ func distinct(ctx context.Context, n *node.Node) (Finding, error) {
 	}
 	switch {
 	case len(found) > 0:
-		return Finding{Level: Fail, What: strings.Join(found, "; "), Do: strings.Join(help, "; ")}, nil
+		return Finding{Level: Fail, What: strings.Join(found, "; ") + x.notSeen(), Do: strings.Join(help, "; ")}, nil
 	case len(looked) == 0:
-		return Finding{What: "the profile names none"}, nil
+		return Finding{What: "the profile names none" + x.notSeen()}, nil
 	}
-	return Finding{What: "different in " + strings.Join(looked, ", ")}, nil
+	return Finding{What: "different in " + strings.Join(looked, ", ") + x.notSeen()}, nil
 }
 
 // distinctQuery asks for two rows of each value that several have; empty: the table has not the columns.

@@ -3,22 +3,43 @@ package doctor_test
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/openmrs"
 	"github.com/omsync/omsync/internal/sites"
+	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/doctor"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 
+// opened returns a site's node, with a home folder of its own.
+func opened(t *testing.T, s *sites.Site) *node.Node {
+	t.Helper()
+	c := &config.Config{Node: s.Name, DSN: s.DSN, Home: filepath.Join(os.TempDir(), "omsync-doctor-"+s.Database)}
+	if _, err := os.Stat(c.Home); err != nil {
+		t.Cleanup(func() { os.RemoveAll(c.Home) })
+		_, err := keys.Create(c.Home, c.Node, keys.X25519)
+		if err == nil {
+			err = c.Write()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &node.Node{Config: c, DB: s.J.DB, Database: s.Database, Journal: s.J}
+}
+
 // examine returns the findings by check.
 func examine(t *testing.T, s *sites.Site) map[string]doctor.Finding {
 	t.Helper()
-	found, err := doctor.Examine(t.Context(), &node.Node{DB: s.J.DB, Database: s.Database, Journal: s.J})
+	found, err := doctor.Examine(t.Context(), opened(t, s), doctor.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +66,9 @@ func TestExamine(t *testing.T) {
 		identifier+"(1, 'secret', 1, 1, 1, '2020-01-01', 0, 'i-1'), (1, 'secret', 1, 2, 1, '2020-01-01', 0, 'i-2'), (2, 'secret', 2, 1, 1, '2020-01-01', 0, 'i-3'), (3, 'secret', 2, 1, 1, '2020-01-01', 0, 'i-4'), (2, 'secret', 1, 1, 1, '2020-01-01', 1, 'i-5'), (4, 'secret', 3, 1, 1, '2020-01-01', 0, 'i-6'), (5, 'secret', 3, 2, 1, '2020-01-01', 0, 'i-7')",
 		user+"(1, 'admin', '', 1, '2020-01-01', 1, 'u-1'), (2, '3-4', 'ann', 1, '2020-01-01', 1, 'u-2'), (3, '3-4', 'ben', 1, '2020-01-01', 1, 'u-3')")
 	s.Init()
+	hopes := []string{"server settings", "disk space", "backup of the home folder", "peers", "dangling references"} // what no test can promise, or has to be done first
 	for name, f := range examine(t, s) {
-		if f.Level != doctor.OK {
+		if f.Level != doctor.OK && !slices.Contains(hopes, name) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -62,6 +84,7 @@ func TestExamine(t *testing.T) {
 		{"names to log in", doctor.Fail, "users: admin (numbers 1 4)", user + "(4, '4-2', 'ADMIN', 1, '2020-01-01', 1, 'u-4')"},
 		{"triggers of the application", doctor.Warn, "a_trigger", "CREATE TRIGGER a_trigger BEFORE INSERT ON field FOR EACH ROW INSERT INTO location_tag (name, creator, date_created, uuid) VALUES ('a', 1, '2020-01-01', UUID())"},
 		{"tables", doctor.Warn, "a_table: ", "CREATE TABLE a_table (a INT) ENGINE=MyISAM"},
+		{"unknown tables", doctor.Warn, "a_module_bed", "CREATE TABLE a_module_bed (a_module_bed_id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB"},
 	} {
 		s.Exec(c.statement)
 		s.Reopen()
@@ -69,13 +92,24 @@ func TestExamine(t *testing.T) {
 			t.Errorf("%s: %+v, want %s %q", c.check, f, c.level, c.says)
 		}
 	}
-	s.Exec("DROP TRIGGER " + s.One("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = 'obs' AND event_manipulation = 'INSERT'"))
+	// Mended, each is fine again.
+	s.Exec("UPDATE orders SET order_number = 'ORD-3' WHERE order_id = 3", "UPDATE patient_identifier SET identifier = uuid WHERE uuid IN ('i-8', 'i-9')", "UPDATE users SET username = 'other' WHERE user_id = 4",
+		"DROP TRIGGER a_trigger", "CREATE TRIGGER a_trigger BEFORE INSERT ON field FOR EACH ROW BEGIN IF @omsync_quiet IS NULL THEN INSERT INTO location_tag (name, creator, date_created, uuid) VALUES ('a', 1, '2020-01-01', UUID()); END IF; END",
+		"DROP TABLE a_table", "DROP TABLE a_module_bed")
+	s.Reopen()
+	mended := examine(t, s)
+	for _, check := range []string{"values that must be different", "names to log in", "triggers of the application", "tables", "unknown tables"} {
+		if f := mended[check]; f.Level != doctor.OK {
+			t.Errorf("%s is mended, and still: %+v", check, f)
+		}
+	}
+	s.Exec("DROP TRIGGER " + s.One("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = DATABASE() AND event_object_table = 'obs' AND event_manipulation = 'INSERT'"))
 	if f := examine(t, s)["triggers"]; f.Level != doctor.Fail || !strings.Contains(f.What, "obs") {
 		t.Errorf("%+v", f)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := doctor.Examine(gone, &node.Node{DB: s.J.DB, Database: s.Database, Journal: s.J}); err == nil {
+	if _, err := doctor.Examine(gone, opened(t, s), doctor.Options{}); err == nil {
 		t.Error("an examination that was broken off says nothing")
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/internal/sqldb"
-	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -17,15 +16,15 @@ import (
 const maxShown = 3
 
 // names looks for names by which two people log in.
-func names(ctx context.Context, n *node.Node) (Finding, error) {
+func names(ctx context.Context, x *exam) (Finding, error) {
 	var found []string
-	for _, t := range n.Journal.Catalogue.Tables {
-		says := n.Journal.Profile.Names(t.Name)
+	for _, t := range x.Journal.Catalogue.Tables {
+		says := x.Journal.Profile.Names(t.Name)
 		if says == nil || t.Integer == nil {
 			continue
 		}
 		var uses []use
-		err := sqldb.Each(ctx, n.DB, namesQuery(t, says), func(r []sql.RawBytes) error {
+		err := sqldb.Each(ctx, x.DB, namesQuery(t, says), func(r []sql.RawBytes) error {
 			uses = append(uses, use{string(r[0]), sqldb.Int(r[1]), sqldb.Int(r[2]) != 0, sqldb.Int(r[3]) != 0})
 			return nil
 		})

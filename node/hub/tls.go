@@ -41,31 +41,40 @@ func Certificate(home string, c *config.Serve) (tls.Certificate, string, error) 
 	return tlspin.Certificate(dir, hosts(c))
 }
 
-// tls is the server's certificate; nil behind a proxy. A configured one is read anew at each connection, since it is renewed.
-func (s *server) tls() (*tls.Config, error) {
-	if s.config.BehindProxy {
-		return nil, nil
+// TLS returns the certificate of a node's server, or its page, as configured; nil behind a proxy. A configured one is read anew at each
+// connection, since it is renewed. pin is that of the certificate that the node made itself; "" of another.
+func TLS(n *config.Config, c *config.Serve) (out *tls.Config, pin string, err error) {
+	if c.BehindProxy {
+		return nil, "", nil
 	}
-	if s.config.TLSCert == "" {
-		cert, pin, err := Certificate(s.node.Home, &s.config)
+	if c.TLSCert == "" {
+		cert, pin, err := Certificate(n.Home, c)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		s.log.Info("own certificate", "pin", pin)
-		return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+		return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, pin, nil
 	}
 	load := func() (*tls.Certificate, error) {
-		cert, err := tls.LoadX509KeyPair(s.node.Path(s.config.TLSCert), s.node.Path(s.config.TLSKey))
+		cert, err := tls.LoadX509KeyPair(n.Path(c.TLSCert), n.Path(c.TLSKey))
 		return &cert, err
 	}
 	last, err := load()
 	if err != nil {
-		return nil, fmt.Errorf("read the certificate: %w", err)
+		return nil, "", fmt.Errorf("read the certificate: %w", err)
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if c, err := load(); err == nil { // half-way through a renewal the last one goes on
 			return c, nil
 		}
 		return last, nil
-	}}, nil
+	}}, "", nil
+}
+
+// tls is the server's certificate; nil behind a proxy.
+func (s *server) tls() (*tls.Config, error) {
+	c, pin, err := TLS(s.node.Config, &s.config)
+	if pin != "" {
+		s.log.Info("own certificate", "pin", pin)
+	}
+	return c, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/progress"
 )
 
 // Status is where a node stands. Its JSON form is for programs: times are in UTC.
@@ -40,6 +41,10 @@ type Status struct {
 	Quarantine []Waiting `json:"quarantine,omitempty"`
 	// Dropped is the rows that waited and that somebody dropped, by peer, as long as they are kept.
 	Dropped []Dropped `json:"dropped,omitempty"`
+
+	Going
+	// Judged is what Going is made of, for who prints it in a language.
+	Judged progress.Judgement `json:"-"`
 }
 
 // Dropped counts rows that waited and that somebody dropped.
@@ -106,6 +111,14 @@ type Peer struct {
 	There *There `json:"rows_waiting_there,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
+	// Last is when a file of the peer last brought something new.
+	Last *time.Time `json:"heard,omitempty"`
+	// Since is when the oldest row is from that the peer has not acknowledged.
+	Since *time.Time `json:"rows_waiting_since,omitempty"`
+	// Allowed is how many seconds the peer may be silent before it is late, and Habit how long it is now and then, if that is known.
+	Allowed int64 `json:"silence_allowed_seconds"`
+	Habit   int64 `json:"silence_habit_seconds,omitempty"`
+	Going
 }
 
 // Stopped is a quota of which a peer would use more than it may.
@@ -202,9 +215,11 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 			ps.Unread = slices.DeleteFunc(ps.Unread, func(name string) bool { return name == features.Rules })
 		}
 		ps.quotas(p.Used, n.Limits())
-		if ps.Waiting, err = n.Journal.CountWaiting(ctx, n.DB, p); err != nil {
+		var since time.Time
+		if ps.Waiting, since, err = n.Journal.Unconfirmed(ctx, n.DB, p); err != nil {
 			return nil, err
 		}
+		ps.Since = instant(since)
 		s.Peers = append(s.Peers, ps)
 	}
 	if s.Links, err = links(n); err != nil {
@@ -216,8 +231,10 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Quarantine, err = quarantine(ctx, n, peers); err != nil {
 		return nil, err
 	}
-	s.Dropped, err = dropped(ctx, n, peers)
-	return s, err
+	if s.Dropped, err = dropped(ctx, n, peers); err != nil {
+		return nil, err
+	}
+	return s, s.judge(ctx, n, peers, now)
 }
 
 // removed stands for the name of a peer that was removed.
