@@ -13,7 +13,7 @@ const (
 	Histories     Quota = "histories"      // earlier histories that its headers list
 	Restores      Quota = "restores"       // times that it began anew, with a new history or a new link, so that its rows went to all others again
 	NewHistories  Quota = "new_histories"  // times that a header of its made this node begin a new history
-	Requests      Quota = "requests"       // owners that it asked for and did not have: each is kept, whether there is such an owner or not
+	Requests      Quota = "requests"       // owners that it asked for and did not have, and identifiers that brought nobody: each is kept, or in the log, whether there is such an owner or not
 )
 
 // quotas returns the default limits and what each is called in messages. Each is above what an honest child uses in ten years; a child that

@@ -82,6 +82,9 @@ func (im *importer) look(ctx context.Context, w *block) error {
 	if s.idle() {
 		return nil
 	}
+	if err := im.writer.s.finish(ctx); err != nil { // what follows from rows under way changes what is looked at
+		return err
+	}
 	kind := s.store.Kind(w.l.Table)
 	if kind == scope.Common {
 		return nil

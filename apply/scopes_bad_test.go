@@ -3,6 +3,7 @@ package apply_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/omsync/omsync/access"
@@ -21,6 +22,38 @@ func unverified(o *apply.Options) {
 func asking(t *testing.T, f *sites.File, wants ...string) *sites.File {
 	t.Helper()
 	return forge(t, f, func(w *batch.Writer) error { return w.Scope(&batch.ScopeItem{Wants: wants}) })
+}
+
+// A child that guesses identifiers is held to the same quota: each guess is a line of the log, and enough of them would push out the others.
+func TestScopeManyIdentifiers(t *testing.T) {
+	t.Parallel()
+	n := newScoped(t, 2, "kisumu")
+	k := n.site("kisumu")
+	n.own(n.hub, k)
+	n.exchange()
+	do(k, "INSERT INTO concept (uuid, name) VALUES ('c9', 'pulse')")
+	f := k.Export(n.hub)[0]
+	guesses := func(identifiers ...string) error {
+		file := forge(t, f, func(w *batch.Writer) error { return w.Scope(&batch.ScopeItem{Seeks: identifiers}) }, func(h *batch.Header) {
+			if need := (batch.Need{Feature: batch.Identifiers, Version: "0.1.0"}).String(); !slices.Contains(h.Requests, need) {
+				h.Requests = append(h.Requests, need)
+			}
+		})
+		_, err := n.hub.ImportErr(file, func(o *apply.Options) {
+			unverified(o)
+			o.Quotas = access.Amounts{access.Requests: 3, access.Restores: 10, access.Histories: 10}
+		})
+		return err
+	}
+	for range 2 { // the same again uses nothing
+		if err := guesses("g1", "g2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var over *access.OverQuota
+	if err := guesses("g1", "g3", "g4"); !errors.As(err, &over) || over.Quota != access.Requests || over.Used != 2 || over.More != 2 {
+		t.Errorf("one too many: %v", err)
+	}
 }
 
 // A child that asks for keys at random has an entry kept of each, up to its quota; then it is stopped, and nothing of the file is kept. It gets

@@ -31,9 +31,9 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 			s.store.Know(wants)
 			s.store.By(scopes.Request, "")
 			defer s.store.By(scopes.Import, "")
-			n := 0
-			for _, o := range slices.Concat(s.node.Request(s.peer, wants, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid),
-				s.node.Identify(s.peer, said.Seeks, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)) {
+			kept := s.node.Request(s.peer, wants, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
+			named, n := s.node.Identify(s.peer, said.Seeks, l.peer.Link.Acked.Epoch, l.rules.Ack.Epoch, d.Valid)
+			for _, o := range slices.Concat(kept, named) {
 				n += 1 + len(o)/longKey
 			}
 			if err := l.meter.use(access.Requests, n); err != nil {

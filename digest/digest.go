@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
@@ -106,10 +107,12 @@ func (d *Digest) check() error {
 			return fmt.Errorf("a table has no name, a long one, or another's")
 		}
 		names[t.Name] = true
+		twice := map[string]bool{}
 		for _, c := range t.Columns {
-			if len(c) > MaxName || !utf8.ValidString(c) {
-				return fmt.Errorf("a column of %s has a long name", t.Name)
+			if len(c) > MaxName || !utf8.ValidString(c) || twice[strings.ToLower(c)] {
+				return fmt.Errorf("a column of %s has a long name, or another's", t.Name)
 			}
+			twice[strings.ToLower(c)] = true
 		}
 	}
 	switch {
@@ -147,7 +150,7 @@ func fold(sums []uint64, n int) []uint64 {
 type encoded struct {
 	_       struct{} `cbor:",toarray"`
 	Seed    []byte
-	Tables  []encodedTable
+	Tables  []cbor.RawMessage // each an encodedTable: many small names take much more memory than bytes
 	Sketch  []byte
 	Strata  []byte
 	Flight  []byte
@@ -167,13 +170,21 @@ func (d *Digest) Marshal() ([]byte, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	e := encoded{Seed: d.Seed[:], Tables: []encodedTable{}, Flight: packRows(d.Flight), Waiting: packRows(d.Waiting), Sketch: []byte{}, Strata: []byte{}}
+	mode, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		return nil, err
+	}
+	e := encoded{Seed: d.Seed[:], Tables: []cbor.RawMessage{}, Flight: packRows(d.Flight), Waiting: packRows(d.Waiting), Sketch: []byte{}, Strata: []byte{}}
 	for _, t := range d.Tables {
 		et := encodedTable{Name: t.Name, Columns: append([]string{}, t.Columns...), Rows: t.Rows, Sums: []byte{}}
 		for _, s := range fold(t.sums, min(len(t.sums), buckets(t.Rows))) {
 			et.Sums = binary.BigEndian.AppendUint64(et.Sums, s)
 		}
-		e.Tables = append(e.Tables, et)
+		raw, err := mode.Marshal(et)
+		if err != nil {
+			return nil, err
+		}
+		e.Tables = append(e.Tables, raw)
 	}
 	for _, c := range d.sketch.cells {
 		for _, v := range c {
@@ -184,10 +195,6 @@ func (d *Digest) Marshal() ([]byte, error) {
 		for _, v := range d.strata[l] {
 			e.Strata = binary.BigEndian.AppendUint64(e.Strata, v)
 		}
-	}
-	mode, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		return nil, err
 	}
 	return mode.Marshal(e)
 }
@@ -243,7 +250,18 @@ func parse(b []byte) (*Digest, error) {
 			d.strata[l][i] = r.next(&e.Strata)
 		}
 	}
-	for _, et := range e.Tables {
+	if len(e.Tables) > MaxTables {
+		return nil, fmt.Errorf("%d tables are more than %d", len(e.Tables), MaxTables)
+	}
+	columns := 0
+	for _, raw := range e.Tables {
+		var et encodedTable
+		if err := mode.Unmarshal(raw, &et); err != nil {
+			return nil, err
+		}
+		if columns += len(et.Columns); columns > MaxColumns {
+			return nil, fmt.Errorf("it has more than %d columns", MaxColumns)
+		}
 		t := Table{Name: et.Name, Columns: et.Columns, Rows: et.Rows}
 		n := len(et.Sums) / 8
 		if len(et.Sums)%8 != 0 || n != buckets(et.Rows) || et.Rows > math.MaxInt64 {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"pgregory.net/rapid"
 )
 
@@ -294,6 +296,59 @@ func TestHostileTable(t *testing.T) {
 	there.sketch.Add(1<<12|2, 7)
 	if got := Compare(there, there.Like()); got.Exact || len(got.Differ) != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A digest that is all names takes no more memory than its bytes allow for, and no column counts twice: reading the rows would take as often as
+// much memory.
+func TestHostileColumns(t *testing.T) {
+	good := newDigest(t, 2, 10)
+	mode, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	forge := func(tables []encodedTable) []byte {
+		b, err := good.Marshal()
+		var e encoded
+		if err == nil {
+			err = cbor.Unmarshal(b, &e)
+		}
+		e.Tables = nil
+		for _, et := range tables {
+			var raw []byte
+			if err == nil {
+				raw, err = mode.Marshal(et)
+			}
+			e.Tables = append(e.Tables, raw)
+		}
+		if err == nil {
+			b, err = mode.Marshal(e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	one := func(columns ...string) []byte {
+		return forge([]encodedTable{{Name: "t", Columns: columns, Sums: make([]byte, 8)}})
+	}
+	if _, err := Parse(one("a", "b")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse(one("a", "b", "A")); !errors.Is(err, ErrDigest) {
+		t.Errorf("a column twice: %v", err)
+	}
+	many := make([]encodedTable, 150)
+	for i := range many {
+		many[i] = encodedTable{Name: fmt.Sprint(i), Columns: make([]string, MaxColumns-1), Sums: make([]byte, 8)}
+	}
+	b := forge(many)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = Parse(b)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrDigest) || took > 4*uint64(len(b)) {
+		t.Errorf("%d bytes take %d: %v", len(b), took, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture/rowkey"
@@ -106,11 +107,15 @@ func (c *comparer) addTable(p *plan, number int, said digest.Table) {
 	}
 	rules := p.j.On(t, p.peer)
 	columns, missing := digested(t, said.Columns)
+	same := p.compared(t, rules)
+	apart := slices.IndexFunc(columns, func(c *schema.Column) bool { return !slices.Contains(same, c) }) // secrets, say: which rows differ tells something of them
 	switch {
 	case len(missing) > 0:
 		c.out.Left[said.Name] = fmt.Sprintf("%s is not here", missing[0])
 	case !rules.Compared():
 		c.out.Left[said.Name] = "nothing of it goes between the two"
+	case apart >= 0:
+		c.out.Left[said.Name] = fmt.Sprintf("%s.%s need not be the same at both, by the rules here: make the digest with --without %[1]s.%[2]s", t.Name, columns[apart].Name)
 	case p.known[t].picks != nil:
 		c.out.Left[said.Name] = "it is in the digest twice"
 	default:

@@ -61,10 +61,10 @@ func writeDigest(ctx context.Context, j *journal.Journal, peer string, d DigestO
 			continue // of what is owed, nothing is with the peer for sure
 		}
 		rules := j.On(t, p.peer)
-		columns, skip := []*schema.Column{}, rules.ComparesNot()
+		columns := []*schema.Column{}
 		entry := digest.Table{Name: t.Name, Columns: []string{}}
-		for _, c := range j.Columns(t) {
-			if !skip.Has(j.Tables[t.Name].Bit(c.Name)) && !without(d.Without, t.Name, c.Name) {
+		for _, c := range p.compared(t, rules) {
+			if !without(d.Without, t.Name, c.Name) {
 				columns, entry.Columns = append(columns, c), append(entry.Columns, c.Name)
 			}
 		}
@@ -88,6 +88,17 @@ func writeDigest(ctx context.Context, j *journal.Journal, peer string, d DigestO
 		return Batch{}, err
 	}
 	return p.writeDigestFile(data, o, x.rows)
+}
+
+// compared returns the columns of a table that are to be the same at both ends.
+func (p *plan) compared(t *schema.Table, rules access.Rules) (out []*schema.Column) {
+	skip := rules.ComparesNot()
+	for _, c := range p.j.Columns(t) {
+		if !skip.Has(p.j.Tables[t.Name].Bit(c.Name)) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // settledSnapshot takes a snapshot in which it is known who may have what.

@@ -89,7 +89,7 @@ func (x *exporter) writeDeferred(ctx context.Context) error {
 			if err := r.see(ctx, rows); err != nil {
 				return err
 			}
-			_, err = r.fetch(ctx, "WHERE "+rowkey.Where(t.Table, rows), entries, func(p *portion) error {
+			_, err = r.fetch(ctx, rowkey.From(t.Table, rows), entries, func(p *portion) error {
 				return x.writeBlock(ctx, t, p, nil)
 			})
 			if err != nil {

@@ -32,7 +32,14 @@ type reader struct {
 	t      *table
 	sealed *capture.SealedTable
 	sights map[journal.Row]scope.Sight // of the rows that are read next; nil: all rows may go
+	stands map[journal.Row]stand       // of those, what cut read of where they stand; nil: nothing
 	read   map[journal.Row]bool        // nil where each row has a local identity of its own
+}
+
+// stand is what the columns hold that say what a row is, and whose.
+type stand struct {
+	key   []*string
+	steps []string // see scopes.Known
 }
 
 func newReader(p *plan, t *table) *reader {
@@ -93,15 +100,15 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 		if err != nil {
 			return err
 		}
-		if err := r.see(ctx, some); err != nil {
-			return err
-		}
-		sized, err := r.cut(ctx, rowkey.Where(r.t.Table, some))
+		sized, err := r.cut(ctx, rowkey.From(r.t.Table, some)+" ORDER BY 1")
 		if err != nil {
 			return err
 		}
 		for _, rows := range sized {
-			if _, err := r.fetch(ctx, "WHERE "+rowkey.Where(r.t.Table, rows)+" ORDER BY 1", versions, f); err != nil {
+			if err := r.see(ctx, rows); err != nil {
+				return err
+			}
+			if _, err := r.fetch(ctx, rowkey.From(r.t.Table, rows)+" ORDER BY 1", versions, f); err != nil {
 				return err
 			}
 		}
@@ -111,13 +118,14 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 
 // eachByRange reads a table with an integer primary key from end to end.
 func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error {
-	pk := schema.Quote(r.t.Integer.Name)
+	pk := "t." + schema.Quote(r.t.Integer.Name)
+	table := r.fromTable() + r.t.ForceIndex([]*schema.Column{r.t.Integer}) + " WHERE "
 	from := fmt.Sprintf("%s >= -9223372036854775808", pk)
 	if r.t.Integer.Unsigned {
 		from = fmt.Sprintf("%s >= 0", pk)
 	}
 	for {
-		sized, err := r.cut(ctx, fmt.Sprintf("%s ORDER BY %s LIMIT %d", from, pk, blockRows))
+		sized, err := r.cut(ctx, table+fmt.Sprintf("%s ORDER BY %s LIMIT %d", from, pk, blockRows))
 		if err != nil || len(sized) == 0 {
 			return err
 		}
@@ -126,14 +134,17 @@ func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error 
 				return err
 			}
 			first, last := rows[0].Int, rows[len(rows)-1].Int
+			from = fmt.Sprintf("%s > %d", pk, last)
+			if r.allOut() {
+				continue
+			}
 			versions, err := journal.VersionsBetween(ctx, r.snap, r.t.meta.ID, first, last, r.j.Authors)
 			if err != nil {
 				return err
 			}
-			if _, err := r.fetch(ctx, fmt.Sprintf("WHERE %s BETWEEN %d AND %d ORDER BY %[1]s", pk, first, last), versions, f); err != nil {
+			if _, err := r.fetch(ctx, table+fmt.Sprintf("%s BETWEEN %d AND %d ORDER BY %[1]s", pk, first, last), versions, f); err != nil {
 				return err
 			}
-			from = fmt.Sprintf("%s > %d", pk, last)
 		}
 	}
 }
@@ -146,14 +157,14 @@ func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) err
 	}
 	var order []string
 	for _, c := range r.t.PrimaryKey {
-		order = append(order, schema.Quote(c.Name))
+		order = append(order, "t."+schema.Quote(c.Name))
 	}
 	if len(order) == 0 { // a collation may take values of two rows for equal, and then each page would have an order of its own
 		order = []string{"2"}
 	}
 	const n = 500
 	for start := 0; ; start += n {
-		which := fmt.Sprintf("ORDER BY %s LIMIT %d, %d", strings.Join(order, ", "), start, n)
+		which := r.fromTable() + fmt.Sprintf(" ORDER BY %s LIMIT %d, %d", strings.Join(order, ", "), start, n)
 		if err := r.seeThose(ctx, which); err != nil {
 			return err
 		}
@@ -164,25 +175,41 @@ func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) err
 	}
 }
 
-// cut lists the rows that a condition picks, cut where their long values would become too much to hold at once.
-func (r *reader) cut(ctx context.Context, condition string) ([][]journal.Row, error) {
+// fromTable is the FROM of statements that read some or all of the table, as t.
+func (r *reader) fromTable() string { return "FROM " + schema.Quote(r.t.Name) + " t" }
+
+// cut lists the rows that a statement picks, by what it says from FROM on, cut where their long values would become too much to hold at once.
+func (r *reader) cut(ctx context.Context, which string) ([][]journal.Row, error) {
 	size := "0"
 	for _, c := range slices.Concat(r.t.KeyColumns, r.t.columns) {
 		if isLong(c) {
-			size += "+IFNULL(LENGTH(" + schema.Quote(c.Name) + "), 0)"
+			size += "+IFNULL(LENGTH(t." + schema.Quote(c.Name) + "), 0)"
 		}
 	}
 	var out [][]journal.Row
 	var rows []journal.Row
 	var sum int64
-	query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", schema.Quote(r.t.Integer.Name), size, schema.Quote(r.t.Name), condition)
+	query := fmt.Sprintf("SELECT t.%s, %s", schema.Quote(r.t.Integer.Name), size)
+	var steps []*schema.Column
+	nkey := len(r.t.KeyColumns)
+	if r.filtered(r.t.Table) {
+		r.stands = map[journal.Row]stand{}
+		steps = r.scopes.store.Columns(r.t.Table)
+		for _, c := range slices.Concat(r.t.KeyColumns, steps) {
+			query += ", " + c.Select("t.")
+		}
+	}
+	query += " " + which
 	err := sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
 		n := sqldb.Int(v[1])
 		if sum+n > blockBytes && len(rows) > 0 {
 			out, rows, sum = append(out, rows), nil, 0
 		}
 		sum += n
-		rows = append(rows, journal.Row{Int: sqldb.Int(v[0])})
+		row := journal.Row{Int: sqldb.Int(v[0])}
+		if rows = append(rows, row); r.stands != nil {
+			r.stands[row] = newStand(v[2:2+nkey], v[2+nkey:])
+		}
 		return nil
 	})
 	if err != nil {
@@ -192,6 +219,20 @@ func (r *reader) cut(ctx context.Context, condition string) ([][]journal.Row, er
 		out = append(out, rows)
 	}
 	return out, nil
+}
+
+func newStand(key, steps []sql.RawBytes) stand {
+	s := stand{key: make([]*string, len(key)), steps: make([]string, len(steps))}
+	for i, v := range key {
+		if v != nil {
+			text := string(v)
+			s.key[i] = &text
+		}
+	}
+	for i, v := range steps {
+		s.steps[i] = string(v)
+	}
+	return s
 }
 
 // isLong reports whether a column's values may be so long that their length must be looked at first.
@@ -207,11 +248,11 @@ func isLong(c *schema.Column) bool {
 
 // fetch reads rows, hands on those that the peer lacks, and returns how many it read.
 func (r *reader) fetch(ctx context.Context, which string, versions entries, f func(*portion) error) (read int, err error) {
-	query := "SELECT " + journal.Identity(r.t.Table, "")
+	query := "SELECT " + journal.Identity(r.t.Table, "t.")
 	for _, c := range slices.Concat(r.t.KeyColumns, r.t.columns, r.t.lookedAt) {
-		query += ", " + c.Select("")
+		query += ", " + c.Select("t.")
 	}
-	query += " FROM " + schema.Quote(r.t.Name) + " " + which
+	query += " " + which
 	p := newPortion(r.t)
 	err = sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
 		read++

@@ -18,7 +18,11 @@ func (x *exporter) writeTables(ctx context.Context) error {
 	base := x.head.Base.Epoch
 	for _, t := range x.tables {
 		d := t.meta.Default
-		if !x.comes(t) && t.owed == 0 && t.refused == nil && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !x.newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil &&
+		comes, err := x.comes(ctx, t)
+		if err != nil {
+			return err
+		}
+		if !comes && t.owed == 0 && t.refused == nil && !(t.lost && t.rules.SendsBack()) && (t.staff == nil || len(t.staff.lacked) == 0) && !x.newer[t.meta.ID] && x.snap.Sealed(t.Table) == nil &&
 			(d.IsEmpty() || d.Epoch <= base) {
 			continue
 		}

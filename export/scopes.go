@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/features"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 	"github.com/omsync/omsync/scope"
@@ -27,6 +29,64 @@ type scoping struct {
 	all     bool             // it has lost its scope since base, and what was left out goes now
 	said    *batch.ScopeItem // for the end of a batch; nil: nothing
 	due     bool             // the peer is to hear of it even if there is nothing else
+
+	since  map[uint64]*newcomers // by own epochs
+	whole  bool                  // all of the peer's scope was read
+	graves map[uint16]bool       // tables of whose deleted rows it is known whose they were; nil: not read yet
+}
+
+// newcomers is who came into the peer's scope after an own epoch.
+type newcomers struct {
+	ids  []int64  // local ids of those who are here, in rising order
+	keys []string // of all, in rising order
+	many bool     // whole tables are read for them, rather than what is theirs
+}
+
+// manyNewcomers is from how many owners on whole tables may be read for them, manyOf from which part of all that there are.
+const (
+	manyNewcomers = 200
+	manyOf        = 3
+)
+
+// came returns who came into the peer's scope after an own epoch.
+func (p *plan) came(ctx context.Context, base uint64) (*newcomers, error) {
+	s := &p.scopes
+	if n := s.since[base]; n != nil {
+		return n, nil
+	}
+	n := &newcomers{ids: s.store.Came(p.peer.ID, base)}
+	for o, e := range s.store.Changed(p.peer.ID, base) {
+		if e.Since > base {
+			n.keys = append(n.keys, string(o))
+		}
+	}
+	slices.Sort(n.keys)
+	if err := s.store.Err(); err != nil {
+		return nil, err
+	}
+	if len(n.ids) >= manyNewcomers { // no more of them are counted than matters
+		query := fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM %s LIMIT %d) o", schema.Quote(s.store.OwnerTable().Name), manyOf*len(n.ids)+1)
+		err := sqldb.Each(ctx, p.snap, query, func(r []sql.RawBytes) error {
+			n.many = sqldb.Int(r[0]) <= int64(manyOf*len(n.ids))
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("count rows of %s: %w", s.store.OwnerTable().Name, err)
+		}
+	}
+	if s.since == nil {
+		s.since = map[uint64]*newcomers{}
+	}
+	s.since[base] = n
+	return n, nil
+}
+
+// hasGraves reports whether it is known of deleted rows of a table whose they were.
+func (p *plan) hasGraves(ctx context.Context, t *table) (_ bool, err error) {
+	if p.scopes.graves == nil {
+		p.scopes.graves, err = journal.BuriedTables(ctx, p.snap)
+	}
+	return p.scopes.graves[t.meta.ID], err
 }
 
 // ErrNoScopes means that a child has a scope, and its program does not read what a file says of scopes.
@@ -153,13 +213,17 @@ func (p *plan) filtered(t *schema.Table) bool {
 }
 
 // comes reports whether rows of a table may have come into sight of the peer since the base of the batch, however old they are.
-func (p *plan) comes(t *table) bool {
+func (p *plan) comes(ctx context.Context, t *table) (bool, error) {
 	s := &p.scopes
 	if !p.filtered(t.Table) {
-		return false
+		return false, nil
 	}
 	base := t.base(p.head.Base.Epoch)
-	return s.lost(p, base) || len(s.store.Came(p.peer.ID, base)) > 0 || len(s.store.ExceptionsSince(p.peer.ID, base)) > 0 || len(s.store.PublicSince(base)) > 0
+	came, err := p.came(ctx, base)
+	if err != nil {
+		return false, err
+	}
+	return s.lost(p, base) || len(came.ids) > 0 || len(s.store.ExceptionsSince(p.peer.ID, base)) > 0 || len(s.store.PublicSince(base)) > 0, s.store.Err()
 }
 
 // lost reports whether the peer has lost its scope since an epoch.

@@ -12,7 +12,6 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/owners"
-	"github.com/omsync/omsync/schema"
 	"github.com/omsync/omsync/scope"
 	"github.com/omsync/omsync/scopes"
 )
@@ -30,12 +29,19 @@ func (r *reader) eachInSight(ctx context.Context, lacksDefault bool, f func(*por
 	if lacksDefault { // all that it may have
 		base = 0
 	}
-	came := s.store.Came(r.peer.ID, base)
-	if err := s.store.Err(); err != nil {
+	came, err := r.came(ctx, base)
+	if err != nil {
 		return err
 	}
+	if came.many {
+		if !s.whole {
+			s.whole = true
+			s.store.ReadScope(r.peer.ID)
+		}
+		return r.eachByRange(ctx, f)
+	}
 	o := s.store.Owners()
-	err := owners.Rows(ctx, r.snap, o, t.Table, came, func(page []journal.Row) error { return r.eachOf(ctx, page, f) })
+	err = owners.Rows(ctx, r.snap, o, t.Table, came.ids, func(page []journal.Row) error { return r.eachOf(ctx, page, f) })
 	if err != nil {
 		return err
 	}
@@ -63,7 +69,7 @@ func (r *reader) eachInSight(ctx context.Context, lacksDefault bool, f func(*por
 		}
 		some = slices.DeleteFunc(slices.Clone(some), func(row journal.Row) bool {
 			return slices.ContainsFunc(ends[row].Owners, func(id int64) bool {
-				_, is := slices.BinarySearch(came, id)
+				_, is := slices.BinarySearch(came.ids, id)
 				return is
 			})
 		})
@@ -120,23 +126,29 @@ func (r *reader) shown(ctx context.Context, base uint64) (out []journal.Row, err
 	return out, nil
 }
 
-// see finds since when the peer has rows of the table in sight, before they are read.
+// see finds since when the peer has rows of the table in sight, before they are read. What [reader.cut] read of them need not be asked for.
 func (r *reader) see(ctx context.Context, rows []journal.Row) error {
 	if !r.filtered(r.t.Table) {
 		return nil
 	}
 	r.sights = make(map[journal.Row]scope.Sight, len(rows))
-	keys, err := rowkey.Of(ctx, r.snap, r.t.Table, rows)
-	if err != nil {
-		return err
+	s := &r.scopes
+	var keys map[journal.Row]string
+	if r.stands == nil || hasReferenceInKey(r.t) {
+		keys = s.store.Keys(r.t.Table, rows)
 	}
 	known := make([]scopes.Known, 0, len(rows))
 	for _, row := range rows {
-		if key := keys[row]; key != "" {
-			known = append(known, scopes.Known{Key: journal.Canonical(r.t.Table, key), Local: row, Alive: true})
+		k := scopes.Known{Key: keys[row], Local: row, Alive: true}
+		if stand, read := r.stands[row]; read {
+			if k.Steps = stand.steps; keys == nil {
+				k.Key = journal.Canonical(r.t.Table, rowkey.Join(r.t.Table, stand.key))
+			}
+		}
+		if k.Key != "" {
+			known = append(known, k)
 		}
 	}
-	s := &r.scopes
 	s.store.Fetch(r.t.Table, known)
 	for _, k := range known {
 		r.sights[k.Local] = s.node.Sight(r.peer.ID, scope.Row{Table: r.t.Name, Key: k.Key})
@@ -144,13 +156,26 @@ func (r *reader) see(ctx context.Context, rows []journal.Row) error {
 	return s.store.Err()
 }
 
-// seeThose is see for the rows that the end of a query picks, of a table without an integer primary key.
+// allOut reports whether the peer has none of the rows in sight that are read next.
+func (r *reader) allOut() bool {
+	if r.sights == nil {
+		return false
+	}
+	for _, s := range r.sights {
+		if s.In() {
+			return false
+		}
+	}
+	return true
+}
+
+// seeThose is see for the rows that a statement picks, by what it says from FROM on, of a table without an integer primary key.
 func (r *reader) seeThose(ctx context.Context, which string) error {
 	if !r.filtered(r.t.Table) {
 		return nil
 	}
 	var rows []journal.Row
-	query := "SELECT " + journal.Identity(r.t.Table, "") + " FROM " + schema.Quote(r.t.Name) + " " + which
+	query := "SELECT " + journal.Identity(r.t.Table, "t.") + " " + which
 	err := sqldb.Each(ctx, r.snap, query, func(v []sql.RawBytes) error {
 		rows = append(rows, journal.Row{Int: sqldb.Int(v[0]), Key: string(v[1])})
 		return nil
@@ -166,12 +191,7 @@ func (r *reader) seeThose(ctx context.Context, which string) error {
 func (p *plan) deadInSight(ctx context.Context, t *table, newer []journal.Tombstone) ([]journal.Tombstone, map[string]scope.Sight, error) {
 	s := &p.scopes
 	base := t.base(p.head.Base.Epoch)
-	var came, keys []string
-	for o, e := range s.store.Changed(p.peer.ID, base) {
-		if e.Since > base {
-			came = append(came, string(o))
-		}
-	}
+	var keys []string
 	for _, row := range append(s.store.ExceptionsSince(p.peer.ID, base), s.store.PublicSince(base)...) {
 		if row.Table == t.Name {
 			keys = append(keys, row.Key)
@@ -180,10 +200,19 @@ func (p *plan) deadInSight(ctx context.Context, t *table, newer []journal.Tombst
 	if err := s.store.Err(); err != nil {
 		return nil, nil, err
 	}
-	slices.Sort(came)
-	old, err := journal.TombstonesOf(ctx, p.snap, t.meta.ID, came, p.j.Authors)
+	var old []journal.Tombstone
+	has, err := p.hasGraves(ctx, t)
 	if err != nil {
 		return nil, nil, err
+	}
+	if has {
+		came, err := p.came(ctx, base)
+		if err != nil {
+			return nil, nil, err
+		}
+		if old, err = journal.TombstonesOf(ctx, p.snap, t.meta.ID, came.keys, p.j.Authors); err != nil {
+			return nil, nil, err
+		}
 	}
 	dead, err := journal.Tombstones(ctx, p.snap, t.meta.ID, keys, p.j.Authors)
 	if err != nil {

@@ -97,6 +97,19 @@ func Buried(ctx context.Context, q sqldb.DB, tbl uint16, keys []string) (map[str
 	return out, nil
 }
 
+// BuriedTables returns the tables of whose deleted rows it is known whose they were.
+func BuriedTables(ctx context.Context, q sqldb.DB) (map[uint16]bool, error) {
+	out := map[uint16]bool{}
+	err := sqldb.Each(ctx, q, "SELECT t.id FROM omsync_table t WHERE EXISTS (SELECT 1 FROM omsync_buried b FORCE INDEX (PRIMARY) WHERE b.table_id = t.id)", func(r []sql.RawBytes) error {
+		out[uint16(sqldb.Uint(r[0]))] = true
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read whose deleted rows were: %w", err)
+	}
+	return out, nil
+}
+
 // TombstonesOf returns the deletions of rows of a table that belonged to one of some owners, and perhaps to others besides.
 func TombstonesOf(ctx context.Context, q sqldb.DB, tbl uint16, owners []string, a *Authors) ([]Tombstone, error) {
 	var out []Tombstone

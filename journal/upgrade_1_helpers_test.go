@@ -107,7 +107,7 @@ func checkUpgraded(t *testing.T, db *sql.DB) {
 	record := func(name string) string { return fmt.Sprintf("%q", golden(t, name)) }
 	link := record("link")
 	want := map[string][]string{
-		"omsync_node":    {`["1" "hub" "6" "17" "{\"version\":1,\"histories\":[4,5]}" "none"]`, `["2" "kisumu" "" "" "" ""]`},
+		"omsync_node":    {fmt.Sprintf(`["1" "hub" "%d" "17" "{\"version\":1,\"histories\":[4,5]}" "none"]`, Format), `["2" "kisumu" "" "" "" ""]`},
 		"omsync_epoch":   {`["3" "18446744073709551615" "1" "1779494400000000"]`, `["4" "9" "0" "1779494400000001"]`},
 		"omsync_table":   {`["5" "ward" ` + record("columns") + ` ` + record("flow") + ` "0" "7" "1779494400000000" "1" "3" "2" "" "" ""]`, `["6" "bed" "{\"version\":1}" "" "1" "" "" "" "" "" "" "" ""]`},
 		"omsync_capture": {`["11" "5" "1" "3" "" "" "0" "2026-05-01 10:00:00.000001"]`, `["12" "5" "2" "3" "" "" "6" "2026-05-01 10:00:00.000002"]`, `["15" "5" "3" "3" "" "w-3" "0" "2026-05-01 10:00:00.000003"]`},

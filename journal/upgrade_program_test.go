@@ -15,6 +15,7 @@ import (
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/oldprogram"
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
 )
 
 // installation is a database and a home folder, and the program that works with them.
@@ -181,14 +182,14 @@ func TestUpgradeMeetsTheOldProgram(t *testing.T) {
 				t.Errorf("status before the upgrade: %+v", r)
 			}
 			unsealed := one.one("SELECT COUNT(*) FROM omsync_change")
-			if r := one.run("init"); !strings.Contains(r.Stderr, "upgrading the omsync tables from format 1 to 6") {
+			if r := one.run("init"); !strings.Contains(r.Stderr, fmt.Sprint("upgrading the omsync tables from format 1 to ", journal.Format)) {
 				t.Errorf("the first command said %+v", r)
 			}
 			if got := one.one("SELECT COUNT(*) FROM omsync_capture"); got != unsealed || got == "0" {
 				t.Errorf("%s changes after the upgrade, %s before", got, unsealed)
 			}
 			checkLink(t, link, one.one("SELECT link FROM omsync_peer"))
-			if r := oldprogram.Run(t, other.program, one.home, "status"); r.Code != 1 || !strings.Contains(r.Stderr, "layout 6 and this omsync knows layout 1") {
+			if r := oldprogram.Run(t, other.program, one.home, "status"); r.Code != 1 || !strings.Contains(r.Stderr, fmt.Sprintf("layout %d and this omsync knows layout 1", journal.Format)) {
 				t.Errorf("the old program on upgraded tables: %+v", r)
 			}
 			if r := one.run("status"); strings.Contains(r.Stderr, "upgrad") {

@@ -29,8 +29,9 @@ const (
 
 // Mends returns what to do about a row that differs. Who has the authority has the value; where nobody has, it is the end at which the latest
 // version was made or through which it came: of a version both ends know whether it came over the link between them. A row that
-// is at one end alone was added there or deleted at the other while nobody looked. Where the end that lacks it decides, it goes; otherwise
-// keep says: it is sent again, or deleted. The end that has the row does either, as the other knows nothing of it.
+// is at one end alone was added there or deleted at the other while nobody looked. Where the end that lacks it decides, it goes; where the
+// end that has it decides, it is sent again, whatever the other says; otherwise keep says: it is sent again, or deleted. The end that has the
+// row does either, as the other knows nothing of it.
 func (d Drift) Mends(keep bool) Mending {
 	switch {
 	case !d.Here:
@@ -39,7 +40,7 @@ func (d Drift) Mends(keep bool) Mending {
 		return Leave
 	case d.Authority == DecidedThere:
 		return Remove
-	case !d.There && d.Known.Known && !keep:
+	case !d.There && d.Known.Known && !keep && d.Authority == DecidedByHolder:
 		return Remove
 	case d.There && d.Authority == DecidedByHolder && d.Known.Known && d.Known.latest().From == d.Peer:
 		return Leave

@@ -31,6 +31,7 @@ func TestMends(t *testing.T) {
 		{"it is here alone, and is the peer's", true, false, mine, merge.DecidedThere, true, merge.Remove},
 		{"it is here alone, and is this node's", true, false, mine, merge.DecidedHere, true, merge.Claim},
 		{"it is here alone, and came from the peer", true, false, theirs, merge.DecidedByHolder, true, merge.Claim},
+		{"it is here alone, is this node's, and others are to go", true, false, mine, merge.DecidedHere, false, merge.Claim},
 		{"it is here alone, and is to go", true, false, theirs, merge.DecidedByHolder, false, merge.Remove},
 		{"it is here alone, and nobody knew", true, false, merge.Row{}, merge.DecidedByHolder, false, merge.Claim},
 	} {

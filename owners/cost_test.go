@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
@@ -226,5 +227,34 @@ func TestKeysOfOtherTables(t *testing.T) {
 	stop := fmt.Errorf("enough")
 	if err := Rows(t.Context(), m, p.Owners, p.cat.Table("visit"), []int64{1}, func([]journal.Row) error { return stop }); err != stop {
 		t.Errorf("the error of the one who takes the pages became %v", err)
+	}
+}
+
+// Rows are looked up by their integers, also in a table to which many came at once: a server that takes it for small would rather read it from end
+// to end.
+func TestRowsAreLookedUp(t *testing.T) {
+	const all = 1 << 12
+	fill := []string{"CREATE TABLE thing (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB STATS_PERSISTENT=1 STATS_AUTO_RECALC=0", "INSERT INTO thing VALUES (1, 't-1')"}
+	for have := 1; have < all; have *= 2 {
+		fill = append(fill, fmt.Sprintf("INSERT INTO thing SELECT id + %d, CONCAT('t-', id + %[1]d) FROM thing", have))
+	}
+	p := newPlace(t, "none", "", fill...)
+	m := newMeter(t, p)
+	for _, some := range []int{2, 900} {
+		rows := make([]journal.Row, some)
+		for i := range rows {
+			rows[i].Int = int64(1 + i*all/some)
+		}
+		var keys map[journal.Row]string
+		read := m.during(t, func() (err error) {
+			keys, err = rowkey.Of(t.Context(), m, p.cat.Table("thing"), rows)
+			return err
+		})
+		if len(keys) != some || keys[rows[1]] != fmt.Sprint("t-", rows[1].Int) {
+			t.Errorf("%d keys of %d rows, that of %d is %q", len(keys), some, rows[1].Int, keys[rows[1]])
+		}
+		if read > 4*some { // the literals are written and read too
+			t.Errorf("%d rows read for the keys of %d of %d", read, some, all)
+		}
 	}
 }

@@ -101,6 +101,21 @@ func (o *Owners) Leads(c *Column) *Column {
 	return nil
 }
 
+// LeadsOver reports whether a path leads to rows of a table: those of owners, those that share their keys, and what lies between.
+func (o *Owners) LeadsOver(t *Table) bool {
+	if t == o.Table || slices.Contains(o.Bases, t) {
+		return true
+	}
+	for _, of := range o.of {
+		for _, p := range of.Paths {
+			if slices.ContainsFunc(p, func(s Step) bool { return s.To.Table == t }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Owners returns to whom the rows of each table belong. An error is a rule of a file of this node's own that is wrong: until it is
 // mended nobody can say whose the rows are.
 func (c *Catalogue) Owners() (*Owners, error) { return c.owners, c.ownersErr }

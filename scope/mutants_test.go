@@ -97,6 +97,7 @@ var mutants = []mutant{
 	{"a request stands until it is answered by other than that it went on", "seek.go", "return a > Passed }", "return a > Open }", 500, ""},
 	{"whom the parent found is asked for until it says that this node has the patient", "seek.go", "\t\t\tn.Ask(r.Owner)\n", "", 0, "TestIdentifyApproves"},
 	{"an answer is told until it is heard", "seek.go", "return r.At > base }", "return false }", 500, ""},
+	{"what brings nobody counts, once", "seek.go", "r.Answer == NotAsked && len(brought) == 0", "len(brought) > 0", 0, "TestIdentify"},
 	{"what was heard is not kept", "seek.go", "r.Answer.Ends() && !r.Told(acked)", "r.Answer.Ends() && false", 0, "TestIdentifyFromBefore"},
 	{"a child is told that a person is to answer", "seek.go", "\t\t\ta = Waits\n", "", 0, "TestIdentifyApproves"},
 	{"so where it asks by the key", "want.go", "\t\t\t\tn.waits(p, o, &room)\n", "\t\t\t\t_ = room\n", 0, "TestIdentifyApproves"},

@@ -106,8 +106,9 @@ func (n Node) Seeks() []string {
 
 // Identify takes from a child's header whom it asks for by identifiers; the rest is as for [Node.Request]. Whom an identifier names here is admitted,
 // or waits for a person; what it names nobody by goes to this node's own parent, if there is one. What the child is answered it has not heard
-// is not looked for again. It returns of whom something is kept that was not before, as Request does.
-func (n Node) Identify(p merge.Peer, identifiers []string, acked, ack uint64, valid bool) (kept []Owner) {
+// is not looked for again. It returns of whom something is kept that was not before, as Request does, and how many identifiers were looked for anew
+// that brought nobody: each is a line of the log, and who guesses makes many.
+func (n Node) Identify(p merge.Peer, identifiers []string, acked, ack uint64, valid bool) (kept []Owner, vain int) {
 	room := MaxReplies
 	for _, i := range n.Replies(p) {
 		if r := n.Reply(p, i); r.Answer.Ends() && !r.Told(acked) {
@@ -134,9 +135,12 @@ func (n Node) Identify(p merge.Peer, identifiers []string, acked, ack uint64, va
 			}
 			answer = Passed
 		}
-		kept = append(kept, n.answer(p, i, answer, found.Owners, acked, ack, valid)...)
+		brought := n.answer(p, i, answer, found.Owners, acked, ack, valid)
+		if kept = append(kept, brought...); r.Answer == NotAsked && len(brought) == 0 {
+			vain++
+		}
 	}
-	return kept
+	return kept, vain
 }
 
 // answer keeps what a child is answered, and does it.

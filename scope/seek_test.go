@@ -26,7 +26,12 @@ func TestIdentify(t *testing.T) {
 		"mixed":   {Owners: []scope.Owner{"p2"}, Voided: true},
 		"keyless": {Owners: []scope.Owner{"p2"}, Keyless: true},
 	}}
-	n.Identify(p, []string{"one", "two", "voided", "mixed", "keyless", "none", ""}, 0, 0, true)
+	if _, vain := n.Identify(p, []string{"one", "two", "voided", "mixed", "keyless", "none", ""}, 0, 0, true); vain != 4 {
+		t.Errorf("%d brought nobody", vain)
+	}
+	if kept, vain := n.Identify(p, []string{"two", "none"}, 0, 0, true); len(kept)+vain != 0 {
+		t.Errorf("asked again before it heard: %v, %d", kept, vain)
+	}
 	for name, want := range map[string]scope.Reply{"one": {Answer: scope.Found, Owner: "p1"}, "two": {Answer: scope.Several}, "voided": {Answer: scope.Voided},
 		"mixed": {Answer: scope.Found, Owner: "p2"}, "keyless": {Answer: scope.Keyless}, "none": {Answer: scope.Nobody}, "": {}} {
 		got := n.Reply(p, name)

@@ -72,6 +72,9 @@ func (s *Store) shrinkEntries() {
 
 // Entry returns what is kept of an owner and a child.
 func (s *Store) Entry(p merge.Peer, o scope.Owner) scope.Entry {
+	if all := s.scoped[p]; all != nil && s.err == nil {
+		return all[o]
+	}
 	if s.entries[o] == nil {
 		s.readEntries([]scope.Owner{o})
 	}
@@ -83,6 +86,7 @@ func (s *Store) Entry(p merge.Peer, o scope.Owner) scope.Entry {
 
 // SetEntry keeps something of an owner and a child. An owner whose key is too long is in no scope.
 func (s *Store) SetEntry(p merge.Peer, o scope.Owner, e scope.Entry) {
+	delete(s.scoped, p)
 	had := s.Entry(p, o)
 	if s.err != nil || had == e || len(o) > journal.MaxOwnerKey || o == "" {
 		return
@@ -127,6 +131,13 @@ func (s *Store) Changed(p merge.Peer, base uint64) map[scope.Owner]scope.Entry {
 		}
 	})
 	return out
+}
+
+// ReadScope reads all that is kept of a child at once, where most of it is going to be asked for: it is held from then on.
+func (s *Store) ReadScope(p merge.Peer) {
+	all := map[scope.Owner]scope.Entry{}
+	s.eachEntry(p, "", func(o scope.Owner, e scope.Entry) { all[o] = e })
+	s.scoped[p] = all
 }
 
 // Asking returns the owners for whom a child asks and on whom a person is to decide.
@@ -176,7 +187,7 @@ func (s *Store) Locate(p merge.Peer) {
 		var rows []Known
 		var here []scope.Owner
 		for key, r := range found {
-			rows, here = append(rows, Known{key, r, true}), append(here, scope.Owner(key))
+			rows, here = append(rows, Known{Key: key, Local: r, Alive: true}), append(here, scope.Owner(key))
 		}
 		s.readEntries(here)
 		s.locate(rows)

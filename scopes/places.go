@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/omsync/omsync/capture/rowkey"
@@ -19,6 +18,7 @@ type Known struct {
 	Key   string      // canonical
 	Local journal.Row // of a live row
 	Alive bool
+	Steps []string // of a live row: what the columns of [Store.Columns] hold, "" for NULL; nil: [Store.Fetch] reads it
 }
 
 // maxPlaces is how many places are held at once, and how many owners' entries.
@@ -35,25 +35,44 @@ func (s *Store) Fetch(t *schema.Table, rows []Known) {
 	if s.err != nil || !s.HasOwners() || len(rows) == 0 {
 		return
 	}
-	if len(s.places)-len(s.dead) > maxPlaces || t == s.owners.Table || slices.Contains(s.owners.Bases, t) {
+	changes := s.o.Write != nil && (t == s.owners.Table || slices.Contains(s.owners.Bases, t))
+	if len(s.places)-len(s.dead) > maxPlaces || changes {
 		s.forgetPlaces() // whose a row is by a number that is an owner's, or is none, changes with these
 	}
 	s.shrinkEntries()
+	for _, row := range s.passing {
+		delete(s.places, row)
+		delete(s.local, row)
+	}
+	s.passing = s.passing[:0]
+	passes := s.o.Write == nil && !s.owners.LeadsOver(t)
 	for _, r := range rows {
 		row := scope.Row{Table: t.Name, Key: r.Key}
 		delete(s.places, row)
 		delete(s.local, row)
 		delete(s.dead, row)
+		if passes {
+			s.passing = append(s.passing, row)
+		}
+	}
+	if held := s.heldKeys(t); held != nil {
+		for _, r := range rows {
+			if r.Alive {
+				held[r.Local] = r.Key
+			}
+		}
 	}
 	s.fetch(t, rows)
 	if len(s.children) == 0 || s.err != nil {
 		return
 	}
-	var found []scope.Owner
-	for _, r := range rows {
-		found = s.gather(found, scope.Row{Table: t.Name, Key: r.Key}, maxDepth)
+	if len(s.scoped) == 0 {
+		var found []scope.Owner
+		for _, r := range rows {
+			found = s.gather(found, scope.Row{Table: t.Name, Key: r.Key}, maxDepth)
+		}
+		s.readEntries(found)
 	}
-	s.readEntries(found)
 	if t == s.owners.Table {
 		s.locate(rows)
 	}
@@ -96,7 +115,7 @@ func (s *Store) Place(row scope.Row) scope.Place {
 		return scope.Place{}
 	}
 	r, alive := here[row.Key]
-	s.fetch(t, []Known{{row.Key, r, alive}})
+	s.fetch(t, []Known{{Key: row.Key, Local: r, Alive: alive}})
 	return s.places[row]
 }
 
@@ -209,14 +228,18 @@ func (s *Store) fetch(t *schema.Table, rows []Known) {
 	}
 	var dead []string
 	var alive []journal.Row
-	byLocal := map[journal.Row]scope.Row{}
+	byLocal, values := make(map[journal.Row]scope.Row, len(rows)), make(map[journal.Row][]string, len(rows))
 	for _, r := range rows {
 		row := scope.Row{Table: t.Name, Key: r.Key}
 		switch _, known := s.places[row]; {
 		case known || r.Key == "":
 		case r.Alive:
 			s.places[row], s.local[row] = scope.Place{Kind: kind, Alive: true}, r.Local
-			alive, byLocal[r.Local] = append(alive, r.Local), row
+			if byLocal[r.Local] = row; r.Steps != nil {
+				values[r.Local] = r.Steps
+			} else {
+				alive = append(alive, r.Local)
+			}
 		default:
 			s.places[row] = scope.Place{Kind: kind}
 			dead = append(dead, r.Key)
@@ -235,20 +258,19 @@ func (s *Store) fetch(t *schema.Table, rows []Known) {
 			s.places[scope.Row{Table: t.Name, Key: key}] = p
 		}
 	}
-	if kind == scope.Own || len(alive) == 0 {
+	if kind == scope.Own || len(byLocal) == 0 {
 		return
 	}
 	columns := s.firstSteps(t)
 	if len(columns) == 0 {
 		return
 	}
-	values := make(map[journal.Row][]string, len(alive))
 	for some := range slices.Chunk(alive, fetchAtOnce) {
 		names := make([]string, len(columns))
 		for i, c := range columns {
-			names[i] = c.Select("")
+			names[i] = c.Select("t.")
 		}
-		query := "SELECT " + journal.Identity(t, "") + ", " + strings.Join(names, ", ") + " FROM " + schema.Quote(t.Name) + " WHERE " + rowkey.Where(t, some)
+		query := "SELECT " + journal.Identity(t, "t.") + ", " + strings.Join(names, ", ") + " " + rowkey.From(t, some)
 		s.each("whose rows of "+t.Name+" are", []byte(query), func(r []sql.RawBytes) error {
 			row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
 			v := make([]string, len(columns))
@@ -312,79 +334,6 @@ func (s *Store) step(t *schema.Table, c *schema.Column) schema.Path {
 		}
 	}
 	return nil
-}
-
-// targets returns the rows to which values of a column of a table lead; those that lead nowhere are left out.
-func (s *Store) targets(t *schema.Table, c *schema.Column, values []string) map[string]scope.Row {
-	if len(values) == 0 || s.err != nil {
-		return nil
-	}
-	if path := s.step(t, c); len(path) > 1 {
-		rows, err := rowkey.Referring(s.ctx, s.o.Read, path[0].To, values)
-		if s.fails(err) {
-			return nil
-		}
-		return s.name(path[0].To.Table, rows)
-	} else if path == nil { // it names one of the staff
-		return s.name(s.base(c), integers(values))
-	}
-	out := s.name(s.owners.Table, integers(values))
-	for _, base := range s.owners.Bases {
-		if base == t {
-			continue
-		}
-		var rest []string
-		for _, v := range values {
-			if _, found := out[v]; !found {
-				rest = append(rest, v)
-			}
-		}
-		for v, row := range s.name(base, integers(rest)) {
-			out[v] = row
-		}
-	}
-	return out
-}
-
-func integers(values []string) map[string]journal.Row {
-	out := make(map[string]journal.Row, len(values))
-	for _, v := range values {
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-			out[v] = journal.Row{Int: n}
-		}
-	}
-	return out
-}
-
-// name returns those of the rows that are here and have a key, by the same values, and fetches where they stand.
-func (s *Store) name(t *schema.Table, rows map[string]journal.Row) map[string]scope.Row {
-	var ask []journal.Row
-	for _, r := range rows {
-		ask = append(ask, r)
-	}
-	slices.SortFunc(ask, rowkey.Compare)
-	out := map[string]scope.Row{}
-	if len(ask) == 0 {
-		return out
-	}
-	keys, err := rowkey.Of(s.ctx, s.o.Read, t, slices.Compact(ask))
-	if s.fails(err) {
-		return out
-	}
-	var known []Known
-	for r, key := range keys {
-		if key != "" {
-			keys[r] = journal.Canonical(t, key)
-			known = append(known, Known{keys[r], r, true})
-		}
-	}
-	s.fetch(t, known)
-	for v, r := range rows {
-		if key := keys[r]; key != "" {
-			out[v] = scope.Row{Table: t.Name, Key: key}
-		}
-	}
-	return out
 }
 
 // OwnerTable returns the table whose rows are owners; nil: the profile names none.

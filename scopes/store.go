@@ -42,9 +42,12 @@ type Store struct {
 
 	places  map[scope.Row]scope.Place
 	local   map[scope.Row]journal.Row
+	passing []scope.Row // whose places go with the next Fetch: nothing is written, and no row belongs by way of these
 	gone    map[scope.Row]bool
 	dead    map[scope.Row]scope.Place // where rows stand that died, and of which Read does not say it yet
 	entries map[scope.Owner]*entries
+	scoped  map[merge.Peer]map[scope.Owner]scope.Entry // of a child, all of them: see ReadScope
+	names   map[*schema.Table]map[journal.Row]string   // keys of rows
 
 	exceptions map[merge.Peer]*marks
 	public     *marks
@@ -79,7 +82,8 @@ func Open(ctx context.Context, j *journal.Journal, o Options) (*Store, error) {
 	s := &Store{ctx: ctx, j: j, owners: owners, o: o, peers: map[merge.Peer]*peer{}, dirty: map[merge.Peer]bool{}, exceptions: map[merge.Peer]*marks{},
 		wantsNew: map[scope.Owner]bool{}, heldNew: map[scope.Owner]uint64{}, purgesNew: map[scope.Owner]scope.Purge{}}
 	s.forgetPlaces()
-	s.entries = map[scope.Owner]*entries{}
+	s.entries, s.names = map[scope.Owner]*entries{}, map[*schema.Table]map[journal.Row]string{}
+	s.scoped = map[merge.Peer]map[scope.Owner]scope.Entry{}
 	const query = "SELECT p.id, p.role, s.own, s.since, s.approve, s.whole, s.rules, (SELECT 1 FROM omsync_public LIMIT 1), (SELECT 1 FROM omsync_want LIMIT 1), " +
 		"(SELECT 1 FROM omsync_held LIMIT 1), (SELECT 1 FROM omsync_purge LIMIT 1), (SELECT 1 FROM omsync_sought WHERE answer <= 2 LIMIT 1), (SELECT 1 FROM omsync_reply LIMIT 1) FROM omsync_peer p LEFT JOIN omsync_scope_peer s ON s.peer_id = p.id WHERE p.state <> 'removed' ORDER BY p.id"
 	public, wants, held, purges := false, false, false, false

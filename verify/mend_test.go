@@ -1,15 +1,19 @@
 package verify_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/digest"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/openmrs"
@@ -81,6 +85,31 @@ func clean(t *testing.T, hub, clinic *sites.Site) {
 		}
 	}
 	sites.Same(t, hub, clinic)
+}
+
+// A digest that names columns which are no business of its maker's gets no table compared by them.
+func TestDigestOfSecrets(t *testing.T) {
+	hub, clinic := pair(t, 1)
+	f := clinic.Digest(hub, export.DigestOptions{Finds: 100})
+	if left := hub.Compare(f).Left; len(left) > 0 {
+		t.Fatalf("of an honest one it leaves %v", left)
+	}
+	r, err := batch.Open(bytes.NewReader(f.Data), int64(len(f.Data)), func(*batch.Header, []byte, []byte) error { return nil }, func(r io.Reader) (io.Reader, error) { return r, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	sum, err := digest.New([]digest.Table{{Name: "users", Columns: []string{"username", "password"}}, {Name: "person", Columns: []string{"person_id"}}, {Name: "location", Columns: []string{"name"}}}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := export.CompareDigest(t.Context(), hub.J, "clinic", r.Header(), sum, t.TempDir(), export.Options{Wait: sites.Wait, Features: hub.Features})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Left) != 2 || !strings.Contains(c.Left["users"], "--without users.password") || !strings.Contains(c.Left["person"], "person.person_id") {
+		t.Errorf("left: %v", c.Left)
+	}
 }
 
 // manipulations of a database: of tables that go both ways, only down, and that children may add to.

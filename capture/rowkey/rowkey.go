@@ -17,13 +17,25 @@ import (
 // rowsAtOnce is how many rows one statement names.
 const rowsAtOnce = 1000
 
+// From returns FROM and what follows of a statement that reads rows, at least one, by their local identity, as t. The integers of rows are joined:
+// in a list, a server that takes a table for small, as it does for a while after many rows came, reads all of the table, whatever hint it has.
+func From(t *schema.Table, rows []journal.Row) string {
+	if t.Integer == nil {
+		return "FROM " + schema.Quote(t.Name) + " t WHERE " + where(t, "t.", rows)
+	}
+	b, _ := sqldb.AppendDerived([]byte("FROM "), []string{"id"}, len(rows), 0, func(b []byte, row, _ int) []byte { return strconv.AppendInt(b, rows[row].Int, 10) })
+	return string(b) + " STRAIGHT_JOIN " + schema.Quote(t.Name) + " t" + t.ForceIndex([]*schema.Column{t.Integer}) + " ON t." + schema.Quote(t.Integer.Name) + " = d.id"
+}
+
 // Where returns the condition that picks rows, at least one, by their local identity.
-func Where(t *schema.Table, rows []journal.Row) string {
+func Where(t *schema.Table, rows []journal.Row) string { return where(t, "", rows) }
+
+func where(t *schema.Table, prefix string, rows []journal.Row) string {
 	var b []byte
 	if t.Integer != nil {
-		b = append(b, schema.Quote(t.Integer.Name)...)
+		b = append(b, prefix+schema.Quote(t.Integer.Name)...)
 	} else {
-		b = append(b, schema.LocalKeySQL(t, "")...)
+		b = append(b, schema.LocalKeySQL(t, prefix)...)
 	}
 	b = append(b, " IN ("...)
 	for i, r := range rows {
@@ -42,6 +54,11 @@ func Where(t *schema.Table, rows []journal.Row) string {
 // Of returns the keys of those of the rows that exist. A row whose key column is NULL, or refers to a row that does not exist, has the
 // key "": nothing identifies it elsewhere.
 func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) {
+	return OfBy(ctx, q, t, rows, func(t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) { return Of(ctx, q, t, rows) })
+}
+
+// OfBy is [Of] where the keys of rows that others' keys hold are had of another function, which may know them.
+func OfBy(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row, of func(*schema.Table, []journal.Row) (map[journal.Row]string, error)) (map[journal.Row]string, error) {
 	found, parts, err := readParts(ctx, q, t, rows)
 	if err != nil {
 		return nil, err
@@ -56,7 +73,7 @@ func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (m
 				values = append(values, *p[i])
 			}
 		}
-		keys, err := Referred(ctx, q, c.Ref, values)
+		keys, err := referred(c.Ref, values, of)
 		if err != nil {
 			return nil, err
 		}
@@ -75,13 +92,12 @@ func Of(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (m
 
 // readParts reads the key columns of those of the rows that exist; nil is NULL.
 func readParts(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.Row) (found []journal.Row, parts [][]*string, err error) {
-	query := "SELECT " + journal.Identity(t, "")
+	query := "SELECT " + journal.Identity(t, "t.")
 	for _, c := range t.KeyColumns {
-		query += ", " + c.Select("")
+		query += ", " + c.Select("t.")
 	}
-	query += " FROM " + schema.Quote(t.Name) + " WHERE "
 	for some := range slices.Chunk(rows, rowsAtOnce) {
-		err := sqldb.Each(ctx, q, query+Where(t, some), func(r []sql.RawBytes) error {
+		err := sqldb.Each(ctx, q, query+" "+From(t, some), func(r []sql.RawBytes) error {
 			p := make([]*string, len(t.KeyColumns))
 			for i := range p {
 				if v := r[2+i]; v != nil {
@@ -112,6 +128,10 @@ func Join(t *schema.Table, parts []*string) string {
 // Referred returns, for values of a reference's column, the keys of the rows that they refer to; a value that refers to nothing is
 // left out.
 func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string) (map[string]*string, error) {
+	return referred(ref, values, func(t *schema.Table, rows []journal.Row) (map[journal.Row]string, error) { return Of(ctx, q, t, rows) })
+}
+
+func referred(ref *schema.Ref, values []string, of func(*schema.Table, []journal.Row) (map[journal.Row]string, error)) (map[string]*string, error) {
 	out := make(map[string]*string, len(values))
 	if ref.ByName() {
 		for _, v := range values {
@@ -131,7 +151,7 @@ func Referred(ctx context.Context, q sqldb.DB, ref *schema.Ref, values []string)
 			look = append(look, rows[v])
 		}
 	}
-	found, err := Of(ctx, q, ref.To, look)
+	found, err := of(ref.To, look)
 	if err != nil {
 		return nil, err
 	}

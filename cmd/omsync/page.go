@@ -83,7 +83,7 @@ func runPage(cmd *cobra.Command, g *global, o *config.Page) error {
 		}
 	}
 	p, err := nodepage.New(nodepage.Options{
-		Accounts: people, Encrypted: settings.Encrypted() || settings.BehindProxy, Log: log,
+		Accounts: people, Encrypted: settings.Encrypted() || settings.BehindProxy, Proxied: settings.BehindProxy, Log: log,
 		Open: func(ctx context.Context) (*node.Node, error) {
 			return node.OpenAll(ctx, n.Home, node.Read, listener(cmd.ErrOrStderr()))
 		},

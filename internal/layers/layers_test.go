@@ -14,7 +14,7 @@ const module = "github.com/omsync/omsync/"
 var may = map[string][]string{
 	// Formats, rules and means.
 	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
-	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil,
+	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
 	"words":  {"progress"},
@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"transport/web/tlspin":  {"internal/durable"},
 	"transport/web/upload":  {"internal/durable"},
 	"transport/web/client":  {"transport", "transport/web", "transport/web/httpsig", "transport/web/tlspin"},
-	"transport/web/server": {"internal/durable", "internal/nodename", "transport", "transport/web", "transport/web/httpsig",
+	"transport/web/server": {"internal/durable", "internal/nodename", "internal/remote", "transport", "transport/web", "transport/web/httpsig",
 		"transport/web/upload"},
 
 	"enrol": {"access", "internal/durable", "keys"},
@@ -74,7 +74,7 @@ var may = map[string][]string{
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
 	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
-	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
+	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "internal/remote", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
 	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",

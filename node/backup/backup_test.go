@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -158,6 +159,16 @@ func forgeFile(t *testing.T, manifest any, entries ...entry) []byte {
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
 	for _, e := range append([]entry{{tar.Header{Name: manifestName, Mode: 0o600}, string(text)}}, entries...) {
+		if e.h.Name == "" { // blocks as they are
+			err := w.Flush()
+			if err == nil {
+				_, err = io.WriteString(z, e.text)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		e.h.Size = int64(len(e.text))
 		if err := w.WriteHeader(&e.h); err != nil {
 			t.Fatal(err)
@@ -170,6 +181,30 @@ func forgeFile(t *testing.T, manifest any, entries ...entry) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// block returns a header as GNU tar writes it, which the package tar writes for no sparse file, and what follows it. fields are by place.
+func block(kind byte, name, content string, fields map[int]string) string {
+	b := make([]byte, 512)
+	copy(b, name)
+	for at, s := range fields {
+		copy(b[at:], s)
+	}
+	copy(b[100:], "0000600\x00")
+	copy(b[124:], fmt.Sprintf("%011o\x00", len(content)))
+	copy(b[148:], "        ")
+	b[156] = kind
+	sum := 0
+	for _, c := range b {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return string(b) + content + strings.Repeat("\x00", (512-len(content)%512)%512)
+}
+
+// record is one of PAX, of 10 to 99 bytes.
+func record(key, value string) string {
+	return fmt.Sprintf("%d %s=%s\n", len(key)+len(value)+5, key, value)
 }
 
 // What no omsync wrote puts nothing anywhere.
@@ -217,16 +252,21 @@ func TestHostile(t *testing.T) {
 		"a path of Windows":       forge(t, good, file(`a\..\evil`, "x")),
 		"a link":                  forge(t, good, entry{tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc"}, ""}),
 		"a link and a file in it": forge(t, good, entry{tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: ".."}, ""}, file("l/evil", "x")),
-		"a device":                forge(t, good, entry{tar.Header{Name: "d", Typeflag: tar.TypeChar}, ""}),
-		"a file twice":            forge(t, good, file("a", "x"), file("a", "y")),
-		"too deep":                forge(t, good, file("a/b/c/d/e/evil", "x")),
-		"a lock":                  forge(t, good, file("lock", "x")),
-		"another file of peers":   forge(t, good, entry{tar.Header{Name: "peers/", Typeflag: tar.TypeDir}, ""}, file("peers/x", "x")),
-		"too many":                forge(t, good, many...),
-		"too long":                forge(t, good, file("big", strings.Repeat("\x00", maxFile+1))),
-		"no configuration":        forgeFile(t, good, needed[1:]...),
-		"no keys":                 forgeFile(t, good, needed[0]),
-		"another node's keys":     forge(t, other),
+		"a link to a file":        forge(t, good, file("a", "x"), entry{tar.Header{Name: "l", Typeflag: tar.TypeLink, Linkname: "a"}, ""}),
+		"a sparse file": forge(t, good, entry{text: block('S', "s", "x", map[int]string{257: "ustar  \x00", 386: "00000000000\x0000000000001\x00",
+			483: fmt.Sprintf("%011o\x00", maxFile)})}),
+		"a sparse file of PAX": forge(t, good, entry{text: block('x', "p", record("GNU.sparse.size", "1000000")+record("GNU.sparse.numblocks", "1")+record("GNU.sparse.map", "0,1"),
+			map[int]string{257: "ustar\x0000"}) + block('0', "s", "x", map[int]string{257: "ustar\x0000"})}),
+		"a device":              forge(t, good, entry{tar.Header{Name: "d", Typeflag: tar.TypeChar}, ""}),
+		"a file twice":          forge(t, good, file("a", "x"), file("a", "y")),
+		"too deep":              forge(t, good, file("a/b/c/d/e/evil", "x")),
+		"a lock":                forge(t, good, file("lock", "x")),
+		"another file of peers": forge(t, good, entry{tar.Header{Name: "peers/", Typeflag: tar.TypeDir}, ""}, file("peers/x", "x")),
+		"too many":              forge(t, good, many...),
+		"too long":              forge(t, good, file("big", strings.Repeat("\x00", maxFile+1))),
+		"no configuration":      forgeFile(t, good, needed[1:]...),
+		"no keys":               forgeFile(t, good, needed[0]),
+		"another node's keys":   forge(t, other),
 	} {
 		dir := t.TempDir()
 		if _, err := Restore(bytes.NewReader(b), filepath.Join(dir, "home"), ""); err == nil {
@@ -276,6 +316,8 @@ func TestMutants(t *testing.T) {
 	mutation.Check(t, "^(TestEntries|TestHostile|TestBackup)$",
 		mutation.Mutant{Rule: "nothing leads out of the folder", File: "rules.go", Old: `!fs.ValidPath(name) || name == "."`, New: `name == "."`},
 		mutation.Mutant{Rule: "no links, no devices", File: "rules.go", Old: "!mode.IsRegular() && !mode.IsDir()", New: "false"},
+		mutation.Mutant{Rule: "no sparse files of GNU, no hard links", File: "restore.go", Old: "return h.Typeflag != tar.TypeGNUSparse && h.Typeflag != tar.TypeLink", New: "return true"},
+		mutation.Mutant{Rule: "no sparse files of PAX", File: "restore.go", Old: `strings.HasPrefix(key, "GNU.sparse.")`, New: `strings.HasPrefix(key, "-")`},
 		mutation.Mutant{Rule: "a file is bounded", File: "rules.go", Old: "size < 0 || size > maxFile", New: "size < 0"},
 		mutation.Mutant{Rule: "other keys are not written over", File: "rules.go", Old: "case isKey(name):\n\t\treturn refuse", New: "case false:\n\t\treturn refuse"},
 		mutation.Mutant{Rule: "nothing is written over", File: "rules.go", Old: "	return differ", New: "	return put"},

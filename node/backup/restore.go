@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/internal/failure"
@@ -140,7 +141,11 @@ func readManifest(t *tar.Reader) (*Manifest, error) {
 func unpackEntry(root *os.Root, h *tar.Header, content io.Reader) error {
 	info := h.FileInfo()
 	name := path.Clean(h.Name)
-	if err := checkEntry(name, info.Mode(), h.Size); err != nil {
+	err := checkEntry(name, info.Mode(), h.Size)
+	if err == nil && !isWhole(h) {
+		err = fmt.Errorf("%s is a sparse file, or a link to another", name)
+	}
+	if err != nil {
 		return failure.Coded(failure.Trust, "the backup is not one that omsync made: %w", err)
 	}
 	if h.Typeflag == tar.TypeDir {
@@ -165,6 +170,17 @@ func unpackEntry(root *os.Root, h *tar.Header, content io.Reader) error {
 		return fmt.Errorf("put back %s: %w", name, err)
 	}
 	return nil
+}
+
+// isWhole reports whether all bytes of an entry's file are in the entry: of a sparse one next to none need be, and what is written of it no
+// bound of the whole would see.
+func isWhole(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return false
+		}
+	}
+	return h.Typeflag != tar.TypeGNUSparse && h.Typeflag != tar.TypeLink
 }
 
 // check sees that a folder is the node's that the manifest names.

@@ -3,9 +3,9 @@ package page
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 
+	"github.com/omsync/omsync/internal/remote"
 	"github.com/omsync/omsync/node/page/accounts"
 )
 
@@ -104,13 +104,12 @@ func (p *Page) who(r *http.Request) (accounts.Account, error) {
 	return x, nil
 }
 
-// from is the address of the computer that asks.
+// from is the address of the computer that asks. A proxy is believed about it where there is to be one.
 func (a *asked) from() string {
-	host, _, err := net.SplitHostPort(a.r.RemoteAddr)
-	if err != nil {
-		return a.r.RemoteAddr
+	if a.page.Proxied {
+		return remote.Address(a.r)
 	}
-	return host
+	return remote.Peer(a.r)
 }
 
 // note writes into the audit log.

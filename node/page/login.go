@@ -30,21 +30,23 @@ func newLimits() *limits {
 	return &limits{of: map[string]*rate.Limiter{}, all: rate.NewLimiter(1.0/secondsOfAll, burstOfAll), slots: make(chan struct{}, atOnce)}
 }
 
-// allow reports whether one more attempt is in order.
+// allow reports whether one more attempt is in order. One that a key stops does not count for the keys behind it, nor for all: one computer
+// keeps nobody else out.
 func (l *limits) allow(keys ...string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.of) > maxLimiters {
 		clear(l.of) // the limit of all holds
 	}
-	ok := l.all.Allow()
 	for _, k := range keys {
 		if l.of[k] == nil {
 			l.of[k] = rate.NewLimiter(1.0/secondsOfOne, burstOfOne)
 		}
-		ok = l.of[k].Allow() && ok
+		if !l.of[k].Allow() {
+			return false
+		}
 	}
-	return ok
+	return l.all.Allow()
 }
 
 // hashing calls f when there is room for one more hash.
@@ -69,7 +71,7 @@ func (p *Page) loginForm(a *asked) error {
 func (p *Page) login(a *asked) error {
 	name, password := a.r.PostFormValue("name"), a.r.PostFormValue("password")
 	say := a.view.printer.Say
-	if !p.limits.allow("name "+name[:min(len(name), 100)], "from "+a.from()) {
+	if !p.limits.allow("from "+a.from(), "name "+name[:min(len(name), 100)]) {
 		return a.show(http.StatusTooManyRequests, "login", "Log in", say("Too many attempts. Wait a minute, then try again."))
 	}
 	var x accounts.Account
@@ -79,7 +81,7 @@ func (p *Page) login(a *asked) error {
 	})
 	switch {
 	case errors.Is(err, accounts.ErrLogin):
-		p.Log.Warn("login refused", "name", name, "from", a.from())
+		p.Log.Warn("login refused", "name", name[:min(len(name), 100)], "from", a.from())
 		return a.show(http.StatusUnauthorized, "login", "Log in", say("The name or the password is wrong."))
 	case err != nil:
 		return err

@@ -35,7 +35,9 @@ type Options struct {
 	Run func(ctx context.Context, args ...string) (printed string, err error)
 	// Encrypted: people reach the page over TLS, its own or a proxy's.
 	Encrypted bool
-	Log       *slog.Logger
+	// Proxied: requests come through a proxy on this computer, which says in X-Forwarded-For whose they are.
+	Proxied bool
+	Log     *slog.Logger
 }
 
 // Page is the page of a node.

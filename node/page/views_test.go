@@ -98,6 +98,7 @@ func TestAudit(t *testing.T) {
 	anna.get("/conflicts")
 	anna.post("/sites/kisumu/suspend")
 	anna.post(fmt.Sprint("/waiting/", w.row, "/drop"), "sure", "yes", "why", "--why=x\nline")
+	anna.post(fmt.Sprint("/waiting/", w.row, "/drop"), "sure", "yes", "why", strings.Repeat("\U0001F3E5", 2*maxShown)) // which row it was is there all the same
 	anna.post(fmt.Sprint("/conflicts/", w.clash, "/lost"))
 	entries, err := w.accounts.Last(100)
 	nodetest.Check(t, err)
@@ -107,7 +108,7 @@ func TestAudit(t *testing.T) {
 	}
 	all := strings.Join(got, "\n")
 	for _, want := range []string{"chose a password and logged in: ", fmt.Sprintf("looked at row %d that waits: ", w.row), fmt.Sprintf("looked at conflict %d: ", w.clash), "looked at the list of conflicts: ",
-		"omsync peer suspend kisumu: not done: it did not work", fmt.Sprintf("omsync quarantine drop --why=anna: --why=x\ufffdline %d: not done", w.row), fmt.Sprintf("omsync conflicts resolve %d --take=lost: not done", w.clash)} {
+		"omsync peer suspend kisumu: not done: it did not work", fmt.Sprintf("omsync quarantine drop %d --why=anna: --why=x\ufffdline: not done", w.row), fmt.Sprintf("omsync conflicts resolve %d --take=lost: not done", w.clash)} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the log lacks %q:\n%s", want, all)
 		}

@@ -190,5 +190,5 @@ func (p *Page) drop(a *asked) error {
 		return nil
 	}
 	why := clean(a.r.PostFormValue("why"))
-	return a.act([]string{"waiting"}, "quarantine", "drop", "--why="+a.account.Name+": "+why, strconv.FormatUint(id, 10))
+	return a.act([]string{"waiting"}, "quarantine", "drop", strconv.FormatUint(id, 10), "--why="+a.account.Name+": "+why)
 }

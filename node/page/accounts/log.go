@@ -24,7 +24,7 @@ type Entry struct {
 
 // Bounds of an entry's texts and of what is read of the log, in bytes.
 const (
-	maxText = 1000
+	maxText = 4 << 10 // an act on a hundred rows
 	maxTail = 256 << 10
 )
 

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 )
@@ -153,20 +152,4 @@ func isProxied(r *http.Request) bool {
 func isSlow(err error) bool {
 	var n net.Error
 	return errors.Is(err, os.ErrDeadlineExceeded) || (errors.As(err, &n) && n.Timeout())
-}
-
-// remoteAddress returns the address a request comes from, without the port. A proxy on the same computer is believed about it.
-func remoteAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return host
-	}
-	list := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	if ip := net.ParseIP(strings.TrimSpace(list[len(list)-1])); ip != nil {
-		return ip.String()
-	}
-	return host
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/omsync/omsync/internal/remote"
 	"github.com/omsync/omsync/transport/web"
 )
 
@@ -59,7 +60,7 @@ func (l *joinLimit) wait(remote string, now time.Time) time.Duration {
 
 // join hands a request to join on.
 func (s *Server) join(c *call, _ string) error {
-	from := remoteAddress(c.r)
+	from := remote.Address(c.r)
 	if d := s.joins.wait(from, time.Now()); d > 0 {
 		c.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))))
 		return web.NewProblem(http.StatusServiceUnavailable, web.TypeBusy, "too many requests to join: try again in a minute")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/omsync/omsync/internal/remote"
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/transport/web"
 	"github.com/omsync/omsync/transport/web/httpsig"
@@ -174,7 +175,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.end()
 		s.metrics.end(c)
-		s.log.Info("request", "route", c.route, "method", r.Method, "node", c.node, "remote", remoteAddress(r), "status", c.status,
+		s.log.Info("request", "route", c.route, "method", r.Method, "node", c.node, "remote", remote.Address(r), "status", c.status,
 			"in", c.in, "out", c.out, "took", time.Since(c.begun).Round(time.Millisecond), "problem", c.problem)
 	}()
 	select {
