@@ -200,7 +200,7 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 		if err := im.bringIn(ctx, func(ctx context.Context) error { return im.readItems(ctx, first, r) }); err != nil {
 			return nil, err
 		}
-		l.heard(said)
+		l.heard(said, d)
 		im.addCounts(report)
 		l.peer.Used.Stopped = nil
 		if err := l.flushScopes(); err != nil {

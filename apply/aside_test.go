@@ -217,6 +217,37 @@ func TestEditWhileARowWaits(t *testing.T) {
 	recorded(t, clinic, "ward.size=7")
 }
 
+// A file of before, which turns up between the parts of a load, takes the place of no row of the load's that waits.
+func TestOldFileBetweenThePartsOfALoad(t *testing.T) {
+	hub, clinic, old := wardPair(t)
+	waits(hub, clinic)
+	hub.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	hub.Follow()
+	hub.Exec("UPDATE ward SET name = 'a name of more than twelve' WHERE uuid = 'w-2'", "INSERT INTO ward (name, uuid) VALUES ('another of more than twelve', 'w-3')",
+		"INSERT INTO bed (ward_id, uuid) SELECT ward_id, 'b-1' FROM ward WHERE uuid = 'w-3'") // which the old file deletes
+	var beds []string
+	for i := range 2100 { // two blocks
+		beds = append(beds, fmt.Sprintf("(1, 'c-%d')", i))
+	}
+	hub.Exec("INSERT INTO bed (ward_id, uuid) VALUES " + strings.Join(beds, ","))
+	parts := hub.Export(clinic, sites.Full, sites.Parts(1))
+	if len(parts) < 3 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	for i, f := range parts {
+		clinic.Import(f)
+		if i == 1 { // the wards are in the first part, and bed b-1 is in the second
+			clinic.Import(old)
+		}
+	}
+	if got := waitingRows(clinic); got != "value name w-2, value name w-3, reference ward_id b-1" {
+		t.Errorf("waiting: %q", got)
+	}
+	clinic.Exec("ALTER TABLE ward MODIFY name VARCHAR(40) NOT NULL")
+	clinic.Follow()
+	allSettled(t, hub, clinic)
+}
+
 // A row whose sender was restored from before it, and which waits here, goes back to it.
 func TestWaitingRowOfARestoredSender(t *testing.T) {
 	hub, clinic, f := wardPair(t)

@@ -73,6 +73,10 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 			deleted: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
 		d.row, d.isHere = w.found[i]
 		if q, ok := w.waited(i); ok {
+			if im.rules.OlderThan(q.Waiting) {
+				l.count.Unchanged++
+				continue
+			}
 			d.waiting = &q
 		}
 		if b.Owners != nil && !im.scopes.idle() {

@@ -47,7 +47,7 @@ func (l *peerLink) asked(d merge.Decision, said *batch.ScopeItem) error {
 }
 
 // heard takes what a parent says of this node's scope, once the batch is in.
-func (l *peerLink) heard(said *batch.ScopeItem) {
+func (l *peerLink) heard(said *batch.ScopeItem, d merge.Decision) {
 	if s := l.scopes; s != nil && !s.child && said != nil && said.Said && l.header.Last {
 		replies := map[string]scope.Reply{}
 		for _, r := range said.Replies {
@@ -61,7 +61,7 @@ func (l *peerLink) heard(said *batch.ScopeItem) {
 			replies[r.Asked] = reply
 		}
 		s.node.Hear(scope.Said{Whole: said.Whole, Entered: l.ownersHere(said.Entered), Left: l.ownersHere(said.Left), Denied: l.ownersHere(said.Denied), Purge: l.ownersHere(said.Purge), Replies: replies},
-			l.header.Upto.Epoch, l.header.Ack.Epoch)
+			l.header.Upto.Epoch, l.header.Ack.Epoch, d.Valid)
 	}
 }
 

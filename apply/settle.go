@@ -97,7 +97,7 @@ func (im *importer) decide(ctx context.Context, w *block, i int, policies merge.
 		}
 		return im.noteNamed(w, i)
 	}
-	if im.staysDropped(w, i) {
+	if im.passedOver(w, i) {
 		count.Unchanged++
 		return nil
 	}

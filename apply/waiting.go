@@ -56,10 +56,10 @@ func (w *keyedRows) waited(i int) (journal.WaitingRow, bool) {
 	return q, ok
 }
 
-// staysDropped reports whether a row was dropped that comes as it was then.
-func (im *importer) staysDropped(w *block, i int) bool {
+// passedOver reports whether a row is to be left as it waits: one that was dropped and comes as it was then, or one that comes older than it waits.
+func (im *importer) passedOver(w *block, i int) bool {
 	q, waited := w.waited(i)
-	return waited && q.Dropped.At != 0 && !im.rules.News(im.incomingAlone(w, i))
+	return waited && (q.Dropped.At != 0 && !im.rules.News(im.incomingAlone(w, i)) || !w.retried && im.rules.OlderThan(q.Waiting))
 }
 
 // mustWait returns why a row cannot be applied that needs no more than a look at it; nil if nothing is known against it.

@@ -258,7 +258,7 @@ func (p *plan) sendsRecord(c journal.Conflict) bool {
 	for i, o := range c.Owners {
 		of[i] = scope.Owner(o)
 	}
-	return p.scopes.node.SendsRecord(p.peer.ID, scope.Row{Table: c.Table, Key: c.Key}, of)
+	return p.scopes.node.SendsRecord(p.peer.ID, scope.Record{Row: scope.Row{Table: c.Table, Key: c.Key}, Owners: of, Over: c.Over, Epoch: c.Epoch})
 }
 
 // saysPublic reports whether rows of a table say that all may have them.

@@ -48,7 +48,7 @@ func (l *Link) Import(own *History, h Header, d Decision) Import {
 	if len(l.Imports) > 0 && h.AckHistory == own.ID {
 		met = l.Imports[0].OwnEpoch
 	}
-	return Import{Met: met, Applied: l.Applied.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
+	return Import{Met: met, Applied: l.Applied.Epoch, Upto: h.Upto.Epoch, Valid: d.Valid, FirstMeeting: h.Ack.Epoch == 0 || l.Applied.Epoch == 0,
 		MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch), Acked: l.Acked.Epoch, Further: further, Sent: sent}
 }
 

@@ -85,6 +85,7 @@ type Import struct {
 	// stamp decides under every policy.
 	FirstMeeting bool
 	FromParent   bool   // the sender is this node's parent
+	Upto         uint64 // the sender's epoch that the batch, or the load that it is a part of, reaches
 	Further      uint64 // this node's epoch since which what came from the sender came in parts of a load that reaches further than this batch; 0: there is none
 
 	Horizon int64  // the highest time of a stamp that is taken: see [Import.Takes]

@@ -44,6 +44,9 @@ func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote
 	q := waiting{im.Waiting(r.Incoming), r.val, false}
 	k := waitKey{r.key, from, 0}
 	if earlier, ok := s.wait[k]; ok {
+		if im.OlderThan(earlier.Waiting) {
+			return false
+		}
 		if earlier.dropped && !im.News(r.Incoming) {
 			return false
 		}

@@ -63,6 +63,12 @@ func (w Waiting) After(earlier Waiting) Waiting {
 	return w
 }
 
+// OlderThan reports whether the batch was made before the one that brought a row that waits: an old file between the parts of a load, say. What
+// it says of that row is out of date. The one that waits stays as it is.
+func (im *Import) OlderThan(w Waiting) bool {
+	return w.Dead.Epoch > im.Upto || slices.ContainsFunc(w.Groups, func(g SentGroup) bool { return g.Epoch > im.Upto })
+}
+
 // News reports whether any version of a row is news. A row that somebody dropped and that comes again without any, since its sender does
 // not know yet that it came, stays dropped.
 func (im *Import) News(in Incoming) bool {

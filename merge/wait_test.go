@@ -113,6 +113,30 @@ func TestWaitingAfterAnother(t *testing.T) {
 	}
 }
 
+// An old file that comes between the parts of a load takes the place of no row of the load's that waits.
+func TestWaitingOutlivesOlderBatch(t *testing.T) {
+	im := importFrom7()
+	w := im.Waiting(waited())
+	gone := im.Waiting(merge.Incoming{Dead: merge.Sent{Stamp: merge.Stamp{Time: 500, Author: "a"}, Epoch: 46}})
+	last := uint64(0)
+	for _, g := range w.Groups {
+		last = max(last, g.Epoch)
+	}
+	for _, c := range []struct {
+		w     merge.Waiting
+		upto  uint64
+		older bool
+	}{{w, last - 1, true}, {w, last, false}, {gone, 45, true}, {gone, 46, false}} {
+		if im.Upto = c.upto; im.OlderThan(c.w) != c.older {
+			t.Errorf("up to %d, a row that waits up to %d: older: %t", c.upto, c.w.Since(), !c.older)
+		}
+	}
+	link := merge.Link{}
+	if im := link.Import(&merge.History{}, merge.Header{Upto: merge.Position{Epoch: 9}}, merge.Decision{}); im.Upto != 9 {
+		t.Errorf("a batch up to 9 is taken as up to %d", im.Upto)
+	}
+}
+
 // A row that its sender has lost counts as made here, and its sender has seen nothing; but what was told before is no news by it.
 func TestWaitingThatIsLost(t *testing.T) {
 	im := importFrom7()

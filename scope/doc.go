@@ -36,8 +36,9 @@
 //	groups, dead := s.Told(known).Outgoing(child)  // in place of known.Outgoing(child)
 //
 // known is as package access lets it go: directions count first. A row says whether it is public here (Public). A conflict record goes if
-// [Node.SendsRecord]; it carries its owners. The header says [Said]: Whole is Child.All; the owners are those of which Entry.Entered,
-// Entry.Left, Entry.Refused and Entry.Purged are true of its base. A batch is due if one of these lists is not empty, or if Child.Due.
+// [Node.SendsRecord]; it carries its owners. Where nobody knows them, it goes to no child but the one whose batch it is about.
+// The header says [Said]: Whole is Child.All; the owners are those of which Entry.Entered, Entry.Left, Entry.Refused and Entry.Purged are
+// true of its base. A batch is due if one of these lists is not empty, or if Child.Due.
 //
 // The header to a parent holds [Node.Asks], and is due when they are not those of the last one. To a parent, and to a child without a scope,
 // everything goes, and a tombstone takes the owners with it.
@@ -57,7 +58,7 @@
 //	    merge's Settle, and the row is written
 //	    node.Follow(view)                                  // if it was settled
 //	    node.Settled(peer, arrival) or node.Waits(peer, arrival)
-//	node.Hear(said, h.Upto.Epoch, h.Ack.Epoch) // from the parent: if the batch is applied, with its last part
+//	node.Hear(said, h.Upto.Epoch, h.Ack.Epoch, d.Valid) // from the parent: if the batch is applied, with its last part
 //
 // A row that waited goes the same way each time that it is tried. A seal looks at the rows that it finds changed as they stood before the
 // whole of it, node.Before(places).Look(row), stamps them all, keeps the owners of View.Owners with the tombstones of those that died (those
@@ -89,7 +90,8 @@
 // child. A node with children purges nobody. Tombstones of which nobody kept the owners are in no scope.
 //
 // A row in sight can refer, by a reference that says nothing of whose it is, to one out of sight: an observation of one patient in an
-// encounter of another. It waits at the child until one of the two is put right.
+// encounter of another. It waits at the child until one of the two is put right. The child learns that row's key by it, or by a conflict record of
+// such a value, and nothing else of it.
 //
 // A peer that says that a row is public is believed. From a child a caller believes it only where users may come from it.
 package scope

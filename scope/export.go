@@ -2,11 +2,24 @@ package scope
 
 import "github.com/omsync/omsync/merge"
 
+// Record is what is kept of a conflict record.
+type Record struct {
+	Row    Row
+	Owners []Owner    // see [RecordOwners]; none: nobody knows whose the row was
+	Over   merge.Peer // the peer in whose batch the conflict was noticed
+	Epoch  uint64     // this node's, in which it was recorded
+}
+
 // SendsRecord reports whether a conflict record goes to a child: all owners of the row as it was recorded are in its scope, or the row is
-// public. Where nobody knows whose the row was, it does not go down.
-func (n Node) SendsRecord(p merge.Peer, row Row, owners []Owner) bool {
-	kind := n.Place(row).Kind
-	return n.Child(p).All || kind == Common || kind == Staff || n.Public(row).In() || n.scoped(p, owners).In()
+// public. One of which nobody knows whose the row was goes down only to the child in whose batch the conflict was noticed, since it has its
+// scope: what lost was its own, or nobody's, and if this node is restored to before, the child has nothing else to show for what it takes in
+// its place.
+func (n Node) SendsRecord(p merge.Peer, r Record) bool {
+	c, kind := n.Child(p), n.Place(r.Row).Kind
+	if len(r.Owners) == 0 && r.Over == p && r.Epoch > c.Since {
+		return true
+	}
+	return c.All || kind == Common || kind == Staff || n.Public(r.Row).In() || n.scoped(p, r.Owners).In()
 }
 
 // RecordOwners returns whose a record is that is made of a conflict: whose the row was that had the losing value. here is whose it is

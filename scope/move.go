@@ -35,6 +35,8 @@ func (n Node) Look(row Row) View {
 //
 // Who has the winner of a merge of patients does not get the loser by that. A public row brings nobody: all have it, whosever it comes to be.
 //
+// An owner whom a row leaves for another, or for nobody, is purged nowhere: see [Node.Purge].
+//
 // Where a row is an owner's because its key is (in OpenMRS, a person's row, which is the patient's if there is one), it is looked at and
 // followed with the owner's row too, which comes or goes without it.
 func (n Node) Follow(v View) {
@@ -46,6 +48,7 @@ func (n Node) Follow(v View) {
 		n.Publish(now.To...)
 		return
 	}
+	n.callOff(v, now)
 	for _, p := range n.Children() {
 		if had := v.sights[p]; had.In() {
 			if !n.Public(v.row).In() {

@@ -10,6 +10,10 @@ import (
 // caller counts all rows of the owner's as made here that came from the child (see merge.Row.Reclaim), public ones too: the child will not have
 // them, and is to be sent them if the owner enters again; what is public it is sent now, or it would not know.
 //
+// A purge is called off when a row of the owner's comes to be somebody else's here, or nobody's, alive: the child, which does not know that,
+// would delete it as the owner's, and what it had new of the row would not bring the owner in again. The child hears that the owner left, and not
+// that it is to be purged.
+//
 // row is the owner's own. Who was deleted here is not purged: what is left of them may be others' or nobody's here, and the child does not know.
 func (n Node) Purge(p merge.Peer, row Row) bool {
 	o := Owner(row.Key)
@@ -20,6 +24,25 @@ func (n Node) Purge(p merge.Peer, row Row) bool {
 	e.Purge = true
 	n.SetEntry(p, o, e)
 	return true
+}
+
+// callOff calls off the purges of those to whom a row belonged, with its tombstone if it was dead, and belongs no more.
+func (n Node) callOff(v View, now Place) {
+	if !now.Alive {
+		return
+	}
+	had, has := v.Owners, n.OwnersAt(v.row, now)
+	if !v.place.Alive {
+		had = v.place.Owners
+	}
+	for _, o := range had {
+		for _, p := range n.Children() {
+			if e := n.Entry(p, o); e.Purge && !slices.Contains(has, o) {
+				e.Purge, e.Gone = false, n.Epoch()
+				n.SetEntry(p, o, e)
+			}
+		}
+	}
 }
 
 // Purged reports whether the header of a batch that starts at the own epoch base says that the child is to delete what it has of the owner.

@@ -84,7 +84,7 @@ func TestStoreThatReadsNothing(t *testing.T) {
 		if got := n.Sight(1, rowOf("c1")); got != scope.Out {
 			t.Errorf("sight %d", got)
 		}
-		if n.SendsRecord(1, rowOf("c1"), []scope.Owner{"p1"}) || n.SendsRecord(1, rowOf("c1"), nil) {
+		if n.SendsRecord(1, scope.Record{Row: rowOf("c1"), Owners: []scope.Owner{"p1"}}) || n.SendsRecord(1, scope.Record{Row: rowOf("c1")}) {
 			t.Error("a record goes")
 		}
 	}

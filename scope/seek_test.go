@@ -99,20 +99,20 @@ func TestIdentifyApproves(t *testing.T) {
 	c.Seek("one")
 	c.Ask("p2")
 	waits := scope.Reply{Answer: scope.Waits, Owner: "p1"}
-	c.Hear(scope.Said{Replies: map[string]scope.Reply{"one": waits, "p2": {Answer: scope.Waits, Owner: "p2"}, "p3": {Answer: scope.Waits, Owner: "p3"}, "two": waits}}, 3, 1)
+	c.Hear(scope.Said{Replies: map[string]scope.Reply{"one": waits, "p2": {Answer: scope.Waits, Owner: "p2"}, "p3": {Answer: scope.Waits, Owner: "p3"}, "two": waits}}, 3, 1, true)
 	if c.Sought("one") != waits || c.Sought("p2").Answer != scope.Waits || c.Sought("p3").Answer+c.Sought("two").Answer != 0 || !c.Want("p1") {
 		t.Errorf("heard: %v, wants %v", c.AllSought(), c.Wants())
 	}
-	c.Hear(scope.Said{Denied: []scope.Owner{"p2"}}, 4, 1)
+	c.Hear(scope.Said{Denied: []scope.Owner{"p2"}}, 4, 1, true)
 	if c.Want("p2") || c.Sought("p2").Answer != scope.NotAsked {
 		t.Error("a person answered, and it waits still")
 	}
-	c.Hear(scope.Said{Replies: map[string]scope.Reply{"one": {Answer: scope.Nobody}}}, 5, 1)
+	c.Hear(scope.Said{Replies: map[string]scope.Reply{"one": {Answer: scope.Nobody}}}, 5, 1, true)
 	if c.Sought("one") != waits {
 		t.Error("answered twice")
 	}
 	c.Seek("new")
-	c.Hear(scope.Said{Replies: map[string]scope.Reply{"new": {Answer: scope.Keyless + 1}}}, 6, 1)
+	c.Hear(scope.Said{Replies: map[string]scope.Reply{"new": {Answer: scope.Keyless + 1}}}, 6, 1, true)
 	if got := c.Seeks(); !slices.Equal(got, []string{"new"}) {
 		t.Errorf("asks for %v", got)
 	}
@@ -128,7 +128,7 @@ func TestIdentifyThroughTheMiddle(t *testing.T) {
 	if got := n.Seeks(); !slices.Equal(got, []string{"id-p1", "id-p2"}) || n.Reply(p, "id-p1").Answer != scope.Passed {
 		t.Errorf("asks for %v, answered %+v", got, n.Reply(p, "id-p1"))
 	}
-	n.Hear(scope.Said{Replies: map[string]scope.Reply{"id-p1": {Answer: scope.Found, Owner: "p1"}, "id-p2": {Answer: scope.Several}}, Entered: []scope.Owner{"p1"}}, 4, 0)
+	n.Hear(scope.Said{Replies: map[string]scope.Reply{"id-p1": {Answer: scope.Found, Owner: "p1"}, "id-p2": {Answer: scope.Several}}, Entered: []scope.Owner{"p1"}}, 4, 0, true)
 	if r := n.Reply(p, "id-p1"); r.Answer != scope.Found || r.Owner != "p1" || !n.Entry(p, "p1").In() || n.Held("p1") != 4 || n.Want("p1") {
 		t.Errorf("%+v, %+v, wants %v", r, n.Entry(p, "p1"), n.Wants())
 	}

@@ -257,32 +257,12 @@ func (w *world) reasons(s *site) string {
 		if kindOf(r.key) == scope.Staff || kindOf(r.key) == scope.Common || w.staff(r.key) || r.val == deleted && len(w.patients(r.key)) == 0 {
 			continue
 		}
-		if !w.sees(known, r.key) || w.target[r.val] != "" && !w.sees(known, w.target[r.val]) {
+		// What a value refers to that says nothing of whose the row is may be anybody's, as in the row itself: see needsHidden.
+		if !w.sees(known, r.key) || isRef(r.key, r.bit) && w.target[r.val] != "" && !w.sees(known, w.target[r.val]) {
 			return fmt.Sprintf("leak: a record of %s.%d=%d %s at %s", r.key, r.bit, r.val, w.target[r.val], s.name)
 		}
 	}
 	return ""
-}
-
-// confidential looks for what a file must not hold.
-func (w *world) confidential(f *file) {
-	s := w.sites[f.src]
-	if f.dst == s.parent || s.children[s.links[f.dst].peer].All {
-		return
-	}
-	p := s.links[f.dst].peer
-	for _, r := range f.rows {
-		if r.Alive && !w.inScope(s, f.dst, r.key) || s.public[rowOf(r.key)].In() && !w.staff(r.key) {
-			w.blame(fmt.Sprintf("leak: %s, %s -> %s", r.key, f.src, f.dst))
-		}
-	}
-	for _, r := range f.records {
-		for _, o := range r.owners {
-			if !s.entries[p][o].In() && !w.staff(r.key) {
-				w.blame(fmt.Sprintf("leak: record of %s, %s -> %s", r.key, f.src, f.dst))
-			}
-		}
-	}
 }
 
 // check says what is wrong in the end, "" if nothing is.

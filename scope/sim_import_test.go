@@ -74,7 +74,7 @@ func (s *site) receive(f *file) string {
 	im.OwnResent = func(e uint64) bool { return s.resent[e] }
 	wrote := s.apply(f, &im)
 	if f.src == s.parent && (f.head.Load == 0 || f.head.Last) {
-		n.Hear(f.said, f.head.Upto.Epoch, f.head.Ack.Epoch)
+		n.Hear(f.said, f.head.Upto.Epoch, f.head.Ack.Epoch, d.Valid)
 	}
 	wrote = s.commit(wrote)
 	merge.RecordImport(&l.Link, f.head, s.epoch(), wrote)
@@ -92,7 +92,7 @@ func (s *site) reclaim(p merge.Peer, after uint64) {
 	}
 	for k, v := range s.records {
 		if v.From == p && v.Epoch > after {
-			s.records[k], changed = loss{merge.Version{Epoch: s.next()}, v.owners}, true
+			s.records[k], changed = loss{merge.Version{Epoch: s.next()}, v.owners, v.over}, true
 		}
 	}
 	s.commit(changed)
@@ -118,7 +118,7 @@ func (s *site) apply(f *file, im *merge.Import) (wrote bool) {
 	s.flush()
 	for _, r := range f.records {
 		if _, ok := s.records[r.record]; !ok {
-			s.records[r.record], wrote = loss{merge.Version{Epoch: im.Epoch, From: im.Peer}, r.owners}, true
+			s.records[r.record], wrote = loss{merge.Version{Epoch: im.Epoch, From: im.Peer}, r.owners, im.Peer}, true
 		}
 	}
 	return wrote
@@ -130,6 +130,9 @@ func (s *site) take(r sentRow, from string, im *merge.Import, stays bool) (wrote
 	q := waiting{im.Waiting(r.Incoming), r.val, r.owners, r.public}
 	k := waitKey{r.key, from, 0}
 	if earlier, ok := s.wait[k]; ok {
+		if im.OlderThan(earlier.Waiting) {
+			return false
+		}
 		q.Waiting = q.After(earlier.Waiting)
 		delete(s.wait, k)
 	}
@@ -235,7 +238,7 @@ func (s *site) settle(key, from string, q waiting, im *merge.Import, stays bool)
 		return false, false
 	}
 	for _, l := range out.Conflicts {
-		wrote = s.note(key, q.val, was.val, l, im.Epoch, scope.RecordOwners(l, here, came)) || wrote
+		wrote = s.note(key, q.val, was.val, l, im.Epoch, scope.RecordOwners(l, here, came), p) || wrote
 	}
 	if out.Changed {
 		e.Row, e.here, e.val = out.Row, alive, val
@@ -286,11 +289,11 @@ func (s *site) references(dead []sentRow, im *merge.Import) (refs [][2]int) {
 }
 
 // note records what lost.
-func (s *site) note(key string, in, here [cols]value, l merge.Conflict, epoch uint64, owners []scope.Owner) (wrote bool) {
+func (s *site) note(key string, in, here [cols]value, l merge.Conflict, epoch uint64, owners []scope.Owner, over merge.Peer) (wrote bool) {
 	add := func(bit int, v value) {
 		x := record{key, bit, v, l.Loser}
 		if _, ok := s.records[x]; !ok {
-			s.records[x], wrote = loss{merge.Version{Epoch: epoch}, owners}, true
+			s.records[x], wrote = loss{merge.Version{Epoch: epoch}, owners, over}, true
 		}
 	}
 	if l.Deletion {

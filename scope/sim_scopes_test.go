@@ -1,6 +1,7 @@
 package scope_test
 
 import (
+	"fmt"
 	"math/rand"
 	"slices"
 
@@ -212,4 +213,28 @@ func (w *world) again(name string) {
 	s.commit(true)
 	delete(w.still, name)
 	w.tell("%s is to send everything again", name)
+}
+
+// confidential looks for what a file must not hold.
+func (w *world) confidential(f *file) {
+	s := w.sites[f.src]
+	if f.dst == s.parent || s.children[s.links[f.dst].peer].All {
+		return
+	}
+	p := s.links[f.dst].peer
+	for _, r := range f.rows {
+		if r.Alive && !w.inScope(s, f.dst, r.key) || s.public[rowOf(r.key)].In() && !w.staff(r.key) {
+			w.blame(fmt.Sprintf("leak: %s, %s -> %s", r.key, f.src, f.dst))
+		}
+	}
+	for _, r := range f.records {
+		if len(r.owners) == 0 && kindOf(r.key) == scope.Owned && !w.patients(r.key)[""] && r.val != deleted && !w.brought[brought{f.dst, f.src, r.val}] {
+			w.blame(fmt.Sprintf("leak: record of %s.%d=%d, which another had, %s -> %s", r.key, r.bit, r.val, f.src, f.dst))
+		}
+		for _, o := range r.owners {
+			if !s.entries[p][o].In() && !w.staff(r.key) {
+				w.blame(fmt.Sprintf("leak: record of %s, %s -> %s", r.key, f.src, f.dst))
+			}
+		}
+	}
 }

@@ -111,6 +111,7 @@ type record struct {
 type loss struct {
 	merge.Version
 	owners []scope.Owner
+	over   merge.Peer // in whose batch it was noticed, or came
 }
 
 type sentRecord struct {
@@ -326,7 +327,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	sort.SliceStable(whole.rows, func(i, j int) bool { return rank(whole.rows[i]) < rank(whole.rows[j]) })
 	for _, r := range s.losses(h.Base.Epoch, p) {
 		v := s.records[r]
-		if to == s.parent || n.SendsRecord(p, rowOf(r.key), v.owners) {
+		if to == s.parent || n.SendsRecord(p, scope.Record{Row: rowOf(r.key), Owners: v.owners, Over: v.over, Epoch: v.Epoch}) {
 			whole.records = append(whole.records, sentRecord{r, v.owners})
 		}
 	}

@@ -31,6 +31,12 @@ type written struct {
 	bit int
 }
 
+// brought says which value was in a file.
+type brought struct {
+	src, dst string
+	val      value
+}
+
 // pairs are pairs of names, by the first.
 type pairs map[string]map[string]bool
 
@@ -65,7 +71,8 @@ type world struct {
 	target    map[value]string // what a reference refers to; none: NULL
 	wrote     map[value]written
 	over      map[value][]value // what was written over it by one who saw it
-	exempt    map[value]bool    // taken by a restore, held by nobody after it
+	brought   map[brought]bool
+	exempt    map[value]bool // taken by a restore, held by nobody after it
 	deletions []act
 	inserts   []act
 
@@ -84,7 +91,7 @@ type world struct {
 
 func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) *world {
 	w := &world{policy: policy, policies: merge.All(policy), sites: map[string]*site{}, files: map[[2]string][]*file{}, old: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{},
-		target: map[value]string{}, wrote: map[value]written{}, over: map[value][]value{}, exempt: map[value]bool{}, talk: talk, ruled: map[string]bool{}, switched: map[string]bool{},
+		target: map[value]string{}, wrote: map[value]written{}, over: map[value][]value{}, exempt: map[value]bool{}, brought: map[brought]bool{}, talk: talk, ruled: map[string]bool{}, switched: map[string]bool{},
 		left: pairs{}, still: pairs{}, reason: pairs{}, denied: pairs{}, referred: pairs{}, moved: pairs{}}
 	for _, n := range tree {
 		w.names = append(w.names, n[0])
@@ -170,6 +177,14 @@ func (w *world) send(r *rand.Rand, l [2]string, ask merge.ExportRequest, interru
 }
 
 func (w *world) deliver(f *file) string {
+	for _, r := range f.rows {
+		for _, v := range r.val {
+			w.brought[brought{f.src, f.dst, v}] = true
+		}
+	}
+	for _, r := range f.records {
+		w.brought[brought{f.src, f.dst, r.val}] = true
+	}
 	s := w.sites[f.dst].receive(f)
 	if w.talk != nil {
 		part := ""
@@ -197,14 +212,17 @@ func (w *world) show(name string) string {
 		}
 	}
 	for _, k := range s.waiting() {
-		fmt.Fprintf(&b, "\n      waits: %v", k)
+		fmt.Fprintf(&b, "\n      waits: %v %v %v, news %v", k, s.wait[k].val, w.refs(k.key, s.wait[k].val), s.wait[k].Groups)
+	}
+	for _, r := range s.losses(0, merge.NoPeer) {
+		fmt.Fprintf(&b, "\n      record: %s.%d=%d of %v", r.key, r.bit, r.val, s.records[r].owners)
 	}
 	for _, n := range w.names {
 		if p, e := w.end(n); p == s && !s.children[e].All {
 			fmt.Fprintf(&b, "\n      scope of %s: %+v %v, exceptions %v", n, s.children[e], s.entries[e], s.exceptions[e])
 		}
 	}
-	fmt.Fprintf(&b, "\n      public %v, wants %v, holds %v, whole %v", s.public, s.want, s.held, s.whole)
+	fmt.Fprintf(&b, "\n      public %v, wants %v, holds %v, purges %v, whole %v", s.public, s.want, s.held, s.purge, s.whole)
 	return b.String()
 }
 

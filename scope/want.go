@@ -46,8 +46,12 @@ func (n Node) Asks() []Owner {
 }
 
 // Hear takes what the header of a batch from the parent says of this node's scope. It is called once the batch is applied, with its end
-// and its acknowledgement, for a load in parts with the last one: what an old file says is not heard.
-func (n Node) Hear(s Said, upto, ack uint64) {
+// and its acknowledgement, for a load in parts with the last one: what an old file says is not heard. valid: the acknowledgement counts (see
+// merge.Decision). One from before this node's restore says nothing of what it has made since, and nothing is purged by it.
+func (n Node) Hear(s Said, upto, ack uint64, valid bool) {
+	if !valid {
+		ack = 0
+	}
 	n.hearReplies(s.Replies)
 	lost := n.Whole() && !s.Whole
 	n.SetWhole(s.Whole)
@@ -58,6 +62,9 @@ func (n Node) Hear(s Said, upto, ack uint64) {
 	}
 	for _, o := range s.Left {
 		n.SetHeld(o, 0)
+		if u := n.Purging(o); !u.Done { // it was called off, where it is not said again
+			n.SetPurging(o, Purge{})
+		}
 	}
 	for _, o := range s.Denied {
 		n.SetWant(o, false)

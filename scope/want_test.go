@@ -27,12 +27,19 @@ func TestSendsRecord(t *testing.T) {
 		{"u1", nil, true},
 		{"k1", nil, true},
 	} {
-		if got := n.SendsRecord(p, rowOf(c.key), c.owners); got != c.want {
+		if got := n.SendsRecord(p, scope.Record{Row: rowOf(c.key), Owners: c.owners, Over: p + 1, Epoch: 9}); got != c.want {
 			t.Errorf("record of %s of %v: %v", c.key, c.owners, got)
 		}
 	}
+	if !n.SendsRecord(p, scope.Record{Row: rowOf("c9"), Over: p, Epoch: 9}) || n.SendsRecord(p, scope.Record{Row: rowOf("c9"), Owners: []scope.Owner{"p2"}, Over: p, Epoch: 9}) {
+		t.Error("what the child's own batch lost, and nobody knows whose it was, goes there; what is another patient's does not")
+	}
+	n.SetChild(p, scope.Child{Since: 9})
+	if n.SendsRecord(p, scope.Record{Row: rowOf("c9"), Over: p, Epoch: 9}) {
+		t.Error("what was recorded before the child had its scope goes there")
+	}
 	n.End(p)
-	if !n.SendsRecord(p, rowOf("c1"), nil) {
+	if !n.SendsRecord(p, scope.Record{Row: rowOf("c1")}) {
 		t.Error("not to a child without a scope")
 	}
 }
@@ -131,20 +138,65 @@ func TestHear(t *testing.T) {
 	for _, o := range []scope.Owner{"p1", "p2", "p3"} {
 		n.Ask(o)
 	}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}, Denied: []scope.Owner{"p2"}}, 4, 2)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}, Denied: []scope.Owner{"p2"}}, 4, 2, true)
 	if n.Held("p1") != 4 || n.Held("p2") != 0 {
 		t.Errorf("holds %v", n.Holds())
 	}
 	if got := n.Asks(); !slices.Equal(got, []scope.Owner{"p3"}) {
 		t.Errorf("asks for %v", got)
 	}
-	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 6, 3)
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 6, 3, true)
 	if n.Held("p1") != 0 || n.Purging("p1") != (scope.Purge{Told: 6, Ack: 3}) {
 		t.Errorf("holds %v, purges %+v", n.Holds(), n.Purging("p1"))
 	}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}}, 7, 3)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1"}}, 7, 3, true)
 	if n.Purging("p1") != (scope.Purge{}) {
 		t.Error("who entered again is purged")
+	}
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 8, 3, false)
+	if u := n.Purging("p1"); u.Ack != 0 {
+		t.Errorf("an acknowledgement of before a restore counts: %+v", u)
+	}
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}}, 9, 3, true)
+	if n.Purging("p1") != (scope.Purge{}) {
+		t.Error("a purge that is not said again is not called off")
+	}
+	n.SetPurging("p1", scope.Purge{Told: 9, Done: true})
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}}, 10, 3, true)
+	if !n.Purging("p1").Done {
+		t.Error("it is forgotten that the patient's rows are deleted")
+	}
+}
+
+// A row that leaves its owner for another, or for nobody, calls off the owner's purge: the child does not know that it has.
+func TestPurgeIsCalledOff(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		do   func(w *world)
+		off  bool
+	}{
+		{"a row moves to another patient", func(w *world) { w.set("h", "c1", 1, "p2") }, true},
+		{"a row comes to be nobody's", func(w *world) { w.set("h", "c1", 1, "") }, true},
+		{"a row that was dead comes back as another's", func(w *world) {
+			w.delete("h", "c1")
+			w.sites["h"].seal()
+			w.insert("h", "c1", 1)
+		}, true},
+		{"a row dies", func(w *world) { w.delete("h", "c1") }, false},
+		{"a row changes", func(w *world) { w.set("h", "c1", 2, "") }, false},
+	} {
+		s, n, p := hub(t)
+		n.Admit(p, "p1", 0)
+		s.commit(false)
+		n.Purge(p, rowOf("p1"))
+		s.commit(false)
+		left := n.Entry(p, "p1")
+		c.do(s.w)
+		s.seal()
+		now := n.Entry(p, "p1")
+		if now.In() || now.Purge == c.off || now.Left(left.Gone) != c.off {
+			t.Errorf("%s: %+v, and it was %+v", c.what, now, left)
+		}
 	}
 }
 
@@ -154,15 +206,15 @@ func TestHearOfAScopeThatBegins(t *testing.T) {
 	s := w.sites["a"]
 	n, p := s.node(), s.links["d"].peer
 	s.children[p] = scope.Child{}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p1", "p2"}}, 1, 0)
-	n.Hear(scope.Said{Whole: true}, 2, 0)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p1", "p2"}}, 1, 0, true)
+	n.Hear(scope.Said{Whole: true}, 2, 0, true)
 	n.Admit(p, "p1", 0)
 	n.Admit(p, "p3", 0)
 	n.Leave(p, "p4")
 	for _, o := range n.Wants() {
 		n.SetWant(o, false)
 	}
-	n.Hear(scope.Said{Entered: []scope.Owner{"p4"}}, 3, 0)
+	n.Hear(scope.Said{Entered: []scope.Owner{"p4"}}, 3, 0, true)
 	if got := n.Holds(); !slices.Equal(got, []scope.Owner{"p4"}) || n.Whole() {
 		t.Errorf("holds %v, whole %v", got, n.Whole())
 	}
@@ -226,7 +278,7 @@ func TestPurge(t *testing.T) {
 	w.insert("a", "p1", 0)
 	w.insert("a", "c1", 0)
 	s.seal()
-	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1)
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1, true)
 	if n.MayPurge("p1", true, false) || n.MayPurge("p1", false, true) || n.MayPurge("p2", false, false) || !n.MayPurge("p1", false, false) {
 		t.Error("a parent purges, or what is pending is purged, or who is not told of, or nobody")
 	}
@@ -250,7 +302,7 @@ func TestPurge(t *testing.T) {
 	if n.Rejoin(3) || !n.Rejoin(2) || n.Rejoin(0) {
 		t.Error("the parent that was restored to before believes that this node has the rows")
 	}
-	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1)
+	n.Hear(scope.Said{Left: []scope.Owner{"p1"}, Purge: []scope.Owner{"p1"}}, 3, 1, true)
 	n.Ask("p1")
 	if n.MayPurge("p1", false, false) {
 		t.Error("who is asked for is purged")
@@ -309,7 +361,7 @@ func TestAsksNoMoreThanMax(t *testing.T) {
 	if len(asks) != scope.MaxWants {
 		t.Fatalf("%d", len(asks))
 	}
-	s.node().Hear(scope.Said{Entered: asks}, 1, 1)
+	s.node().Hear(scope.Said{Entered: asks}, 1, 1, true)
 	if got := s.node().Asks(); len(got) != 7 {
 		t.Errorf("%d follow", len(got))
 	}
