@@ -15,8 +15,8 @@ build:
 
 # The commands' tests count what a network carries while either side is killed: they have the machine to themselves.
 test: server
-	$(GO) test -timeout 20m $$($(GO) list $(PACKAGES) | grep -v /cmd/omsync)
-	$(GO) test -timeout 20m ./cmd/omsync
+	$(GO) test -timeout 40m $$($(GO) list $(PACKAGES) | grep -v /cmd/omsync)
+	$(GO) test -timeout 40m ./cmd/omsync
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
