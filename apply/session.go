@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 	"unsafe"
 
@@ -73,8 +72,7 @@ func (s *session) close() {
 		s.running = nil
 	}
 	s.conn.ExecContext(context.Background(), "ROLLBACK")
-	s.conn.Raw(func(any) error { return driver.ErrBadConn })
-	s.conn.Close()
+	sqldb.Discard(s.conn.Conn)
 }
 
 // longestStatement is the most bytes of one statement. The driver copies it once more, beside the value that it was made of; and it

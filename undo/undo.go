@@ -3,7 +3,6 @@ package undo
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -132,8 +131,7 @@ func (u *undoing) transact(ctx context.Context, wait time.Duration, dryRun bool,
 	}
 	defer func() { // nobody else may get this session
 		conn.ExecContext(context.Background(), "ROLLBACK")
-		conn.Raw(func(any) error { return driver.ErrBadConn })
-		conn.Close()
+		sqldb.Discard(conn)
 	}()
 	err = sqldb.Exec(ctx, conn, "SET foreign_key_checks = 0", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 	if err != nil {

@@ -64,6 +64,12 @@ func Connector(dsn string) (driver.Connector, string, error) {
 	return withSession{connector}, cfg.DBName, nil
 }
 
+// Discard closes a connection for good. The pool gives it to nobody else: the settings of its session were made for one use.
+func Discard(c *sql.Conn) {
+	c.Raw(func(any) error { return driver.ErrBadConn })
+	c.Close()
+}
+
 // Each runs a query and hands each row's values to f, as text; nil is NULL. The slices are valid until f returns.
 func Each(ctx context.Context, q DB, query string, f func(row []sql.RawBytes) error) error {
 	rows, err := q.QueryContext(ctx, query)

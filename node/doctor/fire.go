@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,10 +26,7 @@ func effective(ctx context.Context, x *exam) (Finding, error) {
 		return Finding{}, err
 	}
 	// The connection is not used again: its settings are another's.
-	defer func() {
-		c.Raw(func(any) error { return driver.ErrBadConn })
-		c.Close()
-	}()
+	defer sqldb.Discard(c)
 	for _, statement := range []string{"SET SESSION foreign_key_checks = 0", "SET SESSION innodb_lock_wait_timeout = 1", "SET SESSION lock_wait_timeout = 1", "SET @omsync_quiet = NULL"} {
 		if _, err := c.ExecContext(ctx, statement); err != nil {
 			return Finding{}, fmt.Errorf("try the triggers: %w", err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -88,8 +87,7 @@ func Fix(ctx context.Context, j *journal.Journal, o Options) ([]Table, error) {
 	}
 	defer func() { // nobody else may get this session
 		conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		conn.Raw(func(any) error { return driver.ErrBadConn })
-		conn.Close()
+		sqldb.Discard(conn)
 	}()
 	if err := sqldb.Exec(ctx, conn, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", fmt.Sprintf("SET innodb_lock_wait_timeout = %d", lockWait)); err != nil {
 		return nil, err
