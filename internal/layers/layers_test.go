@@ -48,6 +48,7 @@ var may = map[string][]string{
 	"capture/trigger": {"internal/sqldb", "journal", "schema"},
 	"capture/rowkey":  {"internal/sqldb", "journal", "schema"},
 	"scopes":          {"access", "capture/rowkey", "internal/sqldb", "journal", "merge", "owners", "schema", "scope"},
+	"scopes/purge":    {"access", "capture/rowkey", "internal/sqldb", "journal", "owners", "schema", "scope", "scopes"},
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema", "scope", "scopes"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "digest", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"owners", "schema", "scope", "scopes"},
@@ -59,7 +60,7 @@ var may = map[string][]string{
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
 	"exchange/contacts": {"internal/durable", "internal/nodename"},
-	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "scopes/purge", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
