@@ -184,12 +184,13 @@ func (x *purging) pending(ctx context.Context) (bool, error) {
 	if err := x.find(ctx); err != nil {
 		return false, err
 	}
-	for _, step := range []func(context.Context) (bool, error){x.keep, x.unsent, x.referred} {
-		if pending, err := step(ctx); err != nil || pending {
-			return pending, err
-		}
+	if err := x.keep(); err != nil {
+		return false, err
 	}
-	return false, nil
+	if pending, err := x.unsent(ctx); err != nil || pending {
+		return pending, err
+	}
+	return x.referred(ctx)
 }
 
 // find finds the rows of the patient's, and locks them.
@@ -237,15 +238,12 @@ func (x *purging) find(ctx context.Context) error {
 	return nil
 }
 
-// keep leaves of the rows those that go. A row that nothing names elsewhere was never sent.
-func (x *purging) keep(ctx context.Context) (pending bool, err error) {
+// keep leaves of the rows those that go. A row that nothing names elsewhere was never sent: it stays, and so does what it refers to.
+func (x *purging) keep() error {
 	for _, t := range x.tables {
 		keys := x.store.Keys(t.Table, t.rows)
 		known := make([]scopes.Known, 0, len(t.rows))
 		for _, r := range t.rows {
-			if keys[r] == "" {
-				return true, x.store.Err()
-			}
 			known = append(known, scopes.Known{Key: keys[r], Local: r, Alive: true})
 		}
 		for some := range slices.Chunk(known, rowsAtOnce) {
@@ -255,7 +253,7 @@ func (x *purging) keep(ctx context.Context) (pending bool, err error) {
 			return !x.node.Purges(x.owner, scope.Row{Table: t.Name, Key: keys[r]})
 		})
 	}
-	return false, x.store.Err()
+	return x.store.Err()
 }
 
 // unsent reports whether the parent lacks something of the rows.
