@@ -45,8 +45,8 @@
 // What is asked of package scope, and in which order, its documentation tells; where no scope is anywhere, nothing is. A row that the application
 // has moved to another owner since the last seal is left to a seal: that alone knows where the row stood.
 //
-// Not yet: of a deletion that waits, the owners that came with it are not kept; what a parent says that is to be deleted here (scope.Said.Purge)
-// is noted, and nothing deletes it.
+// Not yet: of a deletion that waits, the owners that came with it are not kept. What a parent says that is to be deleted here (scope.Said.Purge) is noted:
+// package scopes/purge deletes it.
 //
 // A row that cannot be applied waits (waiting.go), and [Retry] tries it again.
 package apply

@@ -20,12 +20,15 @@ func (r *importRun) purge(ctx context.Context) error {
 	o := purge.Options{Seal: func(ctx context.Context) error {
 		_, err := capture.Seal(ctx, r.Journal, r.Wait)
 		return err
-	}, Wait: r.Wait}
+	}, Wait: r.Wait, Reindex: r.Reindex}
 	err := purge.Run(ctx, r.Journal, o, func(p *purge.Purged) error {
 		report := &apply.Report{Sender: p.Parent, Outcome: apply.Applied}
 		for _, t := range p.Tables {
 			report.Tables = append(report.Tables, apply.TableReport{Table: t.Name, Deleted: t.Rows})
 			report.Deleted += t.Rows
+		}
+		if p.Note != "" {
+			r.Journal.Warn("%s", p.Note)
 		}
 		told = r.each(&Result{Report: report, Purged: true})
 		return told

@@ -27,8 +27,10 @@ import (
 
 // Options say how to go about it.
 type Options struct {
-	Wait time.Duration               // how long to wait for the gate
-	Seal func(context.Context) error // seals what the application changed
+	Wait time.Duration // how long to wait for the gate
+	// Reindex: see [journal.Journal.Reindex].
+	Reindex bool
+	Seal    func(context.Context) error // seals what the application changed
 }
 
 // Purged is what was deleted of one patient.
@@ -36,6 +38,7 @@ type Purged struct {
 	Parent string // who had it deleted
 	Owner  scope.Owner
 	Tables []Table // those with any rows
+	Note   string  // what a person should know
 }
 
 // Table is how many rows of one table were deleted.
@@ -82,7 +85,7 @@ func again(ctx context.Context, j *journal.Journal, o Options, owner scope.Owner
 			return nil, err
 		}
 		x := &purging{j: j, owner: owner}
-		done, err := x.run(ctx, o.Wait)
+		done, err := x.run(ctx, o)
 		switch {
 		case (errors.Is(err, errChanged) || sqldb.IsLockConflict(err)) && n < maxAttempts && ctx.Err() == nil:
 			time.Sleep(rand.N(time.Duration(n) * 100 * time.Millisecond))
@@ -105,6 +108,17 @@ type purging struct {
 	node   scope.Node
 	parent *journal.Peer
 	tables []*table // those with any rows of the patient's, referred ones before referring ones
+	note   string
+}
+
+// names are the tables of which rows go.
+func (x *purging) names() (out []string) {
+	for _, t := range x.tables {
+		if len(t.rows) > 0 {
+			out = append(out, t.Name)
+		}
+	}
+	return out
 }
 
 // table is what goes of one table.
@@ -116,7 +130,7 @@ type table struct {
 
 // run does it all in one transaction. foreign_key_checks is off so that the order of rows that refer to each other is free: every reference is
 // looked up.
-func (x *purging) run(ctx context.Context, wait time.Duration) (done bool, err error) {
+func (x *purging) run(ctx context.Context, o Options) (done bool, err error) {
 	conn, err := x.j.DB.Conn(ctx)
 	if err != nil {
 		return false, err
@@ -130,7 +144,7 @@ func (x *purging) run(ctx context.Context, wait time.Duration) (done bool, err e
 	if err != nil {
 		return false, fmt.Errorf("prepare the session: %w", err)
 	}
-	if err := journal.Gate(ctx, conn, true, wait); err != nil {
+	if err := journal.Gate(ctx, conn, true, o.Wait); err != nil {
 		return false, err
 	}
 	if err := x.j.Reload(ctx, conn); err != nil {
@@ -150,6 +164,11 @@ func (x *purging) run(ctx context.Context, wait time.Duration) (done bool, err e
 	}
 	if err := x.delete(ctx); err != nil {
 		return false, err
+	}
+	if o.Reindex {
+		if x.note, err = x.j.Reindex(ctx, conn, x.names()); err != nil {
+			return false, err
+		}
 	}
 	u := x.node.Purging(x.owner)
 	u.Done = true
@@ -362,7 +381,7 @@ func (x *purging) delete(ctx context.Context) error {
 }
 
 func (x *purging) report() *Purged {
-	p := &Purged{Parent: x.parent.Name, Owner: x.owner}
+	p := &Purged{Parent: x.parent.Name, Owner: x.owner, Note: x.note}
 	for _, t := range x.tables {
 		if len(t.rows) > 0 {
 			p.Tables = append(p.Tables, Table{t.Name, int64(len(t.rows))})
