@@ -24,18 +24,7 @@ func BenchmarkExchange(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one exchange takes long enough to measure once: -benchtime 1x")
 	}
-	patients := 2000
-	if s := os.Getenv("OMSYNC_BENCH_PATIENTS"); s != "" {
-		var err error
-		if patients, err = strconv.Atoi(s); err != nil {
-			b.Fatal(err)
-		}
-	}
-	dir := b.TempDir()
-	x := &bench{b: b, program: filepath.Join(dir, "omsync"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", x.program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	patients, x := benchPatients(b), newBench(b)
 	server := dbtest.Server(b)
 	hub, hubDSN := server.Database(b, openmrs.Schema("2.6")...)
 	clinic, clinicDSN := server.Database(b, openmrs.Schema("2.6")...)
@@ -52,8 +41,8 @@ func BenchmarkExchange(b *testing.B) {
 	x.node("kisumu", clinicDSN)
 	x.run("hub", "card", ">hub.card")
 	x.run("kisumu", "card", ">kisumu.card")
-	x.run("kisumu", "peer", "add", filepath.Join(dir, "hub.card"), "--as", "parent", "--yes")
-	x.run("hub", "peer", "add", filepath.Join(dir, "kisumu.card"), "--as", "child", "--yes")
+	x.run("kisumu", "peer", "add", filepath.Join(x.dir, "hub.card"), "--as", "parent", "--yes")
+	x.run("hub", "peer", "add", filepath.Join(x.dir, "kisumu.card"), "--as", "child", "--yes")
 
 	x.measure("load-export", stats.Rows, "hub", "export", "--to", x.stick())
 	size := x.size()
@@ -79,6 +68,31 @@ type bench struct {
 	b       *testing.B
 	program string
 	dir     string
+}
+
+// benchPatients is how many patients a synthetic clinic of a benchmark has.
+func benchPatients(b *testing.B) int {
+	b.Helper()
+	s := os.Getenv("OMSYNC_BENCH_PATIENTS")
+	if s == "" {
+		return 2000
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// newBench builds the program.
+func newBench(b *testing.B) *bench {
+	b.Helper()
+	dir := b.TempDir()
+	x := &bench{b: b, program: filepath.Join(dir, "omsync"), dir: dir}
+	if out, err := exec.Command("go", "build", "-o", x.program, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	return x
 }
 
 func (x *bench) stick() string {

@@ -5,9 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,18 +25,7 @@ func BenchmarkFetch(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("it takes long enough to measure once: -benchtime 1x")
 	}
-	patients := 2000
-	if s := os.Getenv("OMSYNC_BENCH_PATIENTS"); s != "" {
-		var err error
-		if patients, err = strconv.Atoi(s); err != nil {
-			b.Fatal(err)
-		}
-	}
-	dir := b.TempDir()
-	x := &bench{b: b, program: filepath.Join(dir, "omsync"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", x.program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	patients, x := benchPatients(b), newBench(b)
 	server := dbtest.Server(b)
 	hub, hubDSN := server.Database(b, openmrs.Schema("2.6")...)
 	clinic, clinicDSN := server.Database(b, openmrs.Schema("2.6")...)
@@ -51,7 +38,7 @@ func BenchmarkFetch(b *testing.B) {
 	h := &loadTarget{bench: x}
 	h.serve([]string{"--import"})
 	x.run("hub", "invite", "kisumu", ">invited")
-	invited, err := os.ReadFile(filepath.Join(dir, "invited"))
+	invited, err := os.ReadFile(filepath.Join(x.dir, "invited"))
 	if err != nil {
 		b.Fatal(err)
 	}
