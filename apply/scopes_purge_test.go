@@ -3,7 +3,6 @@ package apply_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/omsync/omsync/capture"
@@ -201,21 +200,25 @@ func TestPurgeBesideTheApplication(t *testing.T) {
 	}
 }
 
-// leave has a patient leave a child's scope, and in some schedules be deleted there.
-func (w *scopeWorld) leave(parent, child *sites.Site, o scope.Owner) {
-	if w.purges != nil && w.purges.IntN(3) > 0 {
-		if slices.Contains(leavePurged(w.t, parent, child, o), o) {
-			w.tell("%s is to be deleted at %s", o, child.Name)
-			w.left[child.Name][string(o)] = true
+// purge has a patient leave a clinic's scope, to be deleted there, or come into it.
+func (w *scopeWorld) purge() {
+	clinics := w.all[2:] // who has children deletes nobody
+	child := clinics[w.purges.IntN(len(clinics))]
+	parent := w.parents[child]
+	in := column(w.t, parent, "SELECT s.owner_key FROM omsync_scope s JOIN omsync_peer p ON p.id = s.peer_id WHERE s.since > 0 AND p.name = '"+child.Name+"' ORDER BY 1")
+	if len(in) == 0 || w.purges.IntN(3) == 0 {
+		if here := patients(w.t, parent); len(here) > 0 {
+			o := here[w.purges.IntN(len(here))]
+			w.tell("%s admits %s at %s", parent.Name, o, child.Name)
+			w.admit(parent, child, scope.Owner(o))
 		}
 		return
 	}
-	id := peerID(w.t, parent, child)
-	decideScope(w.t, parent, func(node scope.Node) {
-		if node.Leave(id, o) {
-			w.left[child.Name][string(o)] = true
-		}
-	})
+	o := in[w.purges.IntN(len(in))]
+	if len(leavePurged(w.t, parent, child, scope.Owner(o))) > 0 {
+		w.tell("%s has %s deleted at %s", parent.Name, o, child.Name)
+		w.left[child.Name][o] = true
+	}
 }
 
 // deliver imports a file, and does what a run does afterwards.

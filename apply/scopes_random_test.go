@@ -137,7 +137,7 @@ type scopeWorld struct {
 	written  map[string]string          // values that nobody who saw them wrote over, and where they were written
 	restores int
 	purges   *rand.Rand // nil: nobody is purged who leaves
-	purged   int        // databases that deleted a patient
+	purged   int        // how often a patient was deleted at a child
 	log      []string
 }
 
@@ -171,6 +171,9 @@ func (n *scopeNet) run(t *testing.T, seed uint64) {
 		} else {
 			w.step()
 		}
+		if w.purges != nil && w.purges.IntN(4) == 0 {
+			w.purge()
+		}
 		if t.Failed() {
 			return
 		}
@@ -178,6 +181,7 @@ func (n *scopeNet) run(t *testing.T, seed uint64) {
 	if w.finish(); !t.Failed() {
 		w.compare()
 		w.lost()
+		t.Logf("%d patients were deleted at children", w.purged)
 	}
 }
 
@@ -329,7 +333,12 @@ func (w *scopeWorld) step() {
 	case k < 18:
 		o := w.pick(patients(w.t, parent))
 		w.tell("%s lets %s leave %s", parent.Name, o, child.Name)
-		w.leave(parent, child, scope.Owner(o))
+		id := peerID(w.t, parent, child)
+		decideScope(w.t, parent, func(node scope.Node) {
+			if node.Leave(id, scope.Owner(o)) {
+				w.left[child.Name][o] = true
+			}
+		})
 	case k < 19:
 		o := w.pick(patients(w.t, w.hub))
 		w.tell("%s asks for %s", child.Name, o)
