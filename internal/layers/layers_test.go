@@ -13,7 +13,7 @@ const module = "github.com/omsync/omsync/"
 // common stands below both, and they meet in exchange. Only a command sees all.
 var may = map[string][]string{
 	// Formats, rules and means.
-	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
+	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "pace": nil, "progress": nil,
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
