@@ -64,7 +64,7 @@ var may = map[string][]string{
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "features", "node/hook", "internal/durable", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
-		"node/preflight", "schema", "scopes"},
+		"node/preflight", "pace", "schema", "scopes"},
 	"node/backup":     {"internal/durable", "internal/failure", "keys", "node/config"},
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic":        {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
@@ -77,7 +77,7 @@ var may = map[string][]string{
 	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "internal/remote", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "pace", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 
