@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 //	cut FILE PERMILLE                            keep so much of the file
 //	gate NAME                                    hold the gate of its node until the script ends
 //	hold FOLDER                                  hold the lock of a home folder until the script ends
+//	release FOLDER AFTER                         let go of it after a while
 //	serve NAME HOME ARGS...                      start omsync serve on a free port; $NAME is its address, $NAME_log its log
 //	later HOME SENDER RECEIVER FILE              write a batch of a format that is not yet known
 //	quit NAME                                    ask it to stop, and see that it ends well
@@ -54,7 +55,7 @@ func TestScripts(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			s := &scripted{t: t, server: dbtest.Server(t), names: map[string]string{}, served: map[string]*served{}}
+			s := &scripted{t: t, server: dbtest.Server(t), names: map[string]string{}, served: map[string]*served{}, held: map[string]*node.Lock{}}
 			testscript.Run(t, testscript.Params{
 				Files:               []string{script},
 				RequireExplicitExec: true,
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
+					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold, "release": s.release,
 					"serve": s.serve, "quit": s.quit, "later": s.later,
 				},
 			})
@@ -78,6 +79,7 @@ type scripted struct {
 	server *dbtest.ServerInfo
 	names  map[string]string // databases
 	served map[string]*served
+	held   map[string]*node.Lock
 }
 
 // tiny is a schema that is not OpenMRS.
@@ -255,7 +257,17 @@ func (s *scripted) hold(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	l, err := node.AcquireLock(s.t.Context(), ts.MkAbs(args[0]), 0)
 	ts.Check(err)
+	s.held[args[0]] = l
 	ts.Defer(func() { l.Release() })
+}
+
+func (s *scripted) release(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || s.held[args[0]] == nil {
+		ts.Fatalf("usage: release FOLDER AFTER, of what hold holds")
+	}
+	after, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	time.AfterFunc(after, func() { s.held[args[0]].Release() })
 }
 
 // served is a server that a script started.
