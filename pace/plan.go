@@ -44,7 +44,8 @@ type Plan struct {
 type link struct {
 	kind     Kind
 	wanted   time.Time // since when a run over it is due; zero: it is not
-	failures int       // in a row
+	away     int       // how often in a row whoever waits at it found it away
+	failures int       // of runs, in a row
 	until    time.Time // it is left alone until then
 	next     time.Time // when a run is due by itself
 }
@@ -113,9 +114,9 @@ func (p *Plan) Answered(name string, says bool, now time.Time) {
 	if l == nil || l.kind == Stick {
 		return
 	}
-	if l.failures > 0 {
+	if l.away > 0 {
 		l.want(now)
-		l.failures, l.until = 0, time.Time{}
+		l.away = 0
 	}
 	l.kind = Polled
 	if says {
@@ -123,16 +124,14 @@ func (p *Plan) Answered(name string, says bool, now time.Time) {
 	}
 }
 
-// Lost says that a link is not there. It returns how long to leave it alone. What was due at it stays so.
-func (p *Plan) Lost(name string, now time.Time) time.Duration {
+// Lost says that a server is not there, and returns after how long to ask it again. What was due stays so, until it answers.
+func (p *Plan) Lost(name string) time.Duration {
 	l := p.links[name]
 	if l == nil {
 		return p.backoff.After(1, p.chance())
 	}
-	l.failures++
-	d := p.backoff.After(l.failures, p.chance())
-	l.until = now.Add(d)
-	return d
+	l.away++
+	return p.backoff.After(l.away, p.chance())
 }
 
 // Due returns the links over which a run is due now, sorted; none while one is under way, or too soon after the last.
@@ -141,6 +140,9 @@ func (p *Plan) Due(now time.Time) (due []string) {
 		return nil
 	}
 	for name, l := range p.links {
+		if l.kind == Server && l.away > 0 {
+			continue
+		}
 		if !now.Before(l.until) && (!l.wanted.IsZero() || !l.next.IsZero() && !now.Before(l.next)) {
 			due = append(due, name)
 		}
@@ -171,7 +173,8 @@ func (p *Plan) Ended(names, failed []string, now time.Time) {
 		l.next = time.Time{}
 		switch {
 		case slices.Contains(failed, name):
-			p.Lost(name, now)
+			l.failures++
+			l.until = now.Add(p.backoff.After(l.failures, p.chance()))
 			l.want(now)
 			continue
 		case l.kind == Server:
@@ -179,6 +182,6 @@ func (p *Plan) Ended(names, failed []string, now time.Time) {
 		case l.kind == Polled:
 			l.next = now.Add(Spread(Poll, p.chance()))
 		}
-		l.failures, l.until = 0, time.Time{}
+		l.away, l.failures, l.until = 0, 0, time.Time{}
 	}
 }

@@ -45,6 +45,10 @@ func TestMain(m *testing.M) {
 //	hold FOLDER                                  hold the lock of a home folder until the script ends
 //	release FOLDER AFTER                         let go of it after a while
 //	serve NAME HOME ARGS...                      start omsync serve on a free port; $NAME is its address, $NAME_log its log
+//	agent NAME HOME                              start omsync agent; $NAME_log is its log
+//	within AFTER NAME STATEMENT TEXT             wait, so long at most, until a statement returns the text
+//	shows AFTER FILE PATTERN                     wait, so long at most, until a file has what fits the pattern
+//	killed NAME                                  kill what serve or agent started
 //	later HOME SENDER RECEIVER FILE              write a batch of a format that is not yet known
 //	quit NAME                                    ask it to stop, and see that it ends well
 func TestScripts(t *testing.T) {
@@ -66,7 +70,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold, "release": s.release,
-					"serve": s.serve, "quit": s.quit, "later": s.later,
+					"serve": s.serve, "quit": s.quit, "agent": s.agent, "within": s.within, "shows": s.shows, "killed": s.kill, "later": s.later,
 				},
 			})
 		})
