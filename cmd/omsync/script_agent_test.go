@@ -93,3 +93,15 @@ func (s *scripted) shows(ts *testscript.TestScript, neg bool, args []string) {
 		return pattern.Match(b), strings.TrimSpace(string(b))
 	})
 }
+
+// condition says whether this machine lets a test mount a file system.
+func (s *scripted) condition(cond string) (bool, error) {
+	if cond != "mounts" {
+		return false, errors.New("no such condition: " + cond)
+	}
+	dir := s.t.TempDir()
+	if exec.Command("mount", "-t", "tmpfs", "none", dir).Run() != nil {
+		return false, nil
+	}
+	return true, exec.Command("umount", dir).Run()
+}

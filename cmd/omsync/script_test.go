@@ -68,6 +68,7 @@ func TestScripts(t *testing.T) {
 					e.Setenv("OMSYNC_HOME", "")
 					return nil
 				},
+				Condition: s.condition,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold, "release": s.release,
 					"serve": s.serve, "quit": s.quit, "agent": s.agent, "within": s.within, "shows": s.shows, "killed": s.kill, "later": s.later,

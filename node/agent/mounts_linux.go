@@ -30,7 +30,7 @@ func mounts(roots []string) (out []mount) {
 	return out
 }
 
-// mountOf returns what is another text whenever another file system is mounted where a path leads.
+// mountOf returns the number of the mount to which a path leads. Another stick has another, but for one that takes its place within seconds.
 func mountOf(path string) string {
 	found, longest := "", -1
 	mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {

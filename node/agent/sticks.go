@@ -14,17 +14,17 @@ type sticks struct {
 	home       string
 	configured []config.Link
 	roots      []string
-	there      map[string]config.Link // by what is another whenever one is put in
+	there      map[string]config.Link // by the address and the number of the mount
 	tried      map[string]bool        // of those: a run over it has failed
 	done       map[string]bool        // of those: it may be pulled out
 	say        func(format string, args ...any)
 	status     func(text string)
 }
 
-// mount is a file system that is mounted: where, and what is another number each time.
+// mount is a file system that is mounted.
 type mount struct {
 	path string
-	id   string
+	id   string // its number: see mountOf
 }
 
 // look returns the keys of the sticks that are there, sorted.
