@@ -4,8 +4,11 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io/fs"
+	"net"
+	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/omsync/omsync/transport/web"
 	"github.com/omsync/omsync/transport/web/client"
 	"github.com/omsync/omsync/transport/web/server"
+	"github.com/omsync/omsync/transport/web/tlspin"
 	"github.com/omsync/omsync/transport/web/webtest"
 )
 
@@ -146,5 +150,75 @@ func TestAnOldHubCannotWait(t *testing.T) {
 	c := h.Client("kisumu", func(o *client.Options) { o.URL += "/elsewhere" })
 	if _, _, err := c.Wait(t.Context(), "", 0); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, transport.ErrDown) {
 		t.Errorf("%v", err)
+	}
+}
+
+// counted counts the bytes of all connections, both ways.
+type counted struct {
+	net.Listener
+	n *atomic.Int64
+}
+
+func (l counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return countedConn{c, l.n}, err
+}
+
+type countedConn struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c countedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+func (c countedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// TestBytesOfAnIdleDay counts what waiting costs on a link with TLS where nothing happens, and how much that is in a day.
+func TestBytesOfAnIdleDay(t *testing.T) {
+	h := webtest.NewHub(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n atomic.Int64
+	srv := httptest.NewUnstartedServer(h.Server.Load())
+	srv.Listener.Close()
+	srv.Listener = counted{l, &n}
+	srv.StartTLS()
+	defer srv.Close()
+	c, err := client.New(client.Options{URL: srv.URL, Pin: tlspin.Of(srv.Certificate()), Self: "kisumu", Peer: "hub", Sign: func(msg []byte) ([]byte, error) {
+		return ed25519.Sign(h.Keys["kisumu"], msg), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	wait := func() {
+		t.Helper()
+		if _, _, err := c.Wait(t.Context(), web.MailMark(nil), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait()
+	first := n.Load()
+	const polls = 100
+	for range polls {
+		wait()
+	}
+	each := (n.Load() - first) / polls
+	// TCP and IP add to each: two segments with data, their two acknowledgements, and three signs of life with their answers, 52 bytes each.
+	const headers = (4 + 6) * 52
+	day := (each + headers) * int64(24*time.Hour/web.MaxWait)
+	t.Logf("%d bytes to connect; %d bytes and %d of headers each %v, %.1f MB in a day", first, each, headers, web.MaxWait, float64(day)/1e6)
+	if each == 0 || day > 4_000_000 {
+		t.Errorf("%d bytes in a day", day)
 	}
 }
