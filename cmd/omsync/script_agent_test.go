@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,9 +95,40 @@ func (s *scripted) shows(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// condition says whether this machine lets a test mount a file system.
+// idle counts the bytes that go over a network device.
+func (s *scripted) idle(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: idle DEVICE")
+	}
+	took, err := time.ParseDuration(os.Getenv(measured))
+	ts.Check(err)
+	sent := func() int64 {
+		b, err := os.ReadFile("/proc/self/net/dev")
+		ts.Check(err)
+		m := regexp.MustCompile(`(?m)^ *` + args[0] + `:(?: *\d+){8} *(\d+)`).FindSubmatch(b)
+		if m == nil {
+			ts.Fatalf("no device %s", args[0])
+		}
+		n, err := strconv.ParseInt(string(m[1]), 10, 64)
+		ts.Check(err)
+		return n
+	}
+	before := sent()
+	time.Sleep(took)
+	n := sent() - before
+	s.t.Logf("%d bytes in %v, %.2f MB in a day", n, took, float64(n)*float64(24*time.Hour)/float64(took)/1e6)
+}
+
+// measured names the variable that says for how long idle looks.
+const measured = "OMSYNC_AGENT_IDLE"
+
+// condition says whether this machine lets a test mount a file system, and whether something is to be measured.
 func (s *scripted) condition(cond string) (bool, error) {
-	if cond != "mounts" {
+	switch cond {
+	case "mounts":
+	case "measure":
+		return os.Getenv(measured) != "", nil
+	default:
 		return false, errors.New("no such condition: " + cond)
 	}
 	dir := s.t.TempDir()

@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 //	agent NAME HOME                              start omsync agent; $NAME_log is its log
 //	within AFTER NAME STATEMENT TEXT             wait, so long at most, until a statement returns the text
 //	shows AFTER FILE PATTERN                     wait, so long at most, until a file has what fits the pattern
+//	idle DEVICE                                  say what goes over a network device in the time of $OMSYNC_AGENT_IDLE
 //	killed NAME                                  kill what serve or agent started
 //	later HOME SENDER RECEIVER FILE              write a batch of a format that is not yet known
 //	quit NAME                                    ask it to stop, and see that it ends well
@@ -71,7 +72,7 @@ func TestScripts(t *testing.T) {
 				Condition: s.condition,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold, "release": s.release,
-					"serve": s.serve, "quit": s.quit, "agent": s.agent, "within": s.within, "shows": s.shows, "killed": s.kill, "later": s.later,
+					"serve": s.serve, "quit": s.quit, "agent": s.agent, "within": s.within, "shows": s.shows, "idle": s.idle, "killed": s.kill, "later": s.later,
 				},
 			})
 		})
