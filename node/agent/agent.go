@@ -29,7 +29,7 @@ type Options struct {
 	// Status tells whoever supervises the agent how it is, in a line, and that it is alive; nil: nobody.
 	Status func(text string)
 	Alive  func()
-	Tick   time.Duration // between two looks; 0: a second
+	Tick   time.Duration // between two looks; 0: a quarter of a second
 }
 
 // agent is one that runs.
@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer lock.Release()
 	if o.Tick == 0 {
-		o.Tick = time.Second
+		o.Tick = 250 * time.Millisecond
 	}
 	if o.Status == nil {
 		o.Status = func(string) {}

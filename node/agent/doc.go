@@ -1,9 +1,9 @@
 // Package agent keeps a node always in step: it looks for changes here, waits for what hubs have, notices sticks, and has runs made over
 // the links at which something is due. When what is due package pace says; what a run is the command does, as omsync sync.
 //
-//	once a second
+//	every quarter of a second
 //	  read the configuration, if it has changed: which links there are
-//	  every other time: ask the database for a sign of news, and look which sticks are there
+//	  every two seconds: ask the database for a sign of news, and look which sticks are there
 //	  have a run made over the links that are due, beside this, one at a time
 //	for each server, beside this (waiter.go)
 //	  wait at it for mail; where it cannot tell, say so
