@@ -48,7 +48,7 @@ func runSelfCheck(cmd *cobra.Command, g *global, earlier string) error {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "this program: omsync %s, journal format %d\n", version(), journal.Format)
+	fmt.Fprintf(out, "this program: version %s, journal format %d\n", version(), journal.Format)
 	printChecked(out, dir, r)
 	_, back := selfcheck.Back(r.Format, known)
 	if asked != "" {
