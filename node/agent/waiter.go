@@ -21,9 +21,11 @@ type waitingClient interface {
 
 // waiter waits at one server.
 type waiter struct {
-	link config.Link
-	stop context.CancelFunc
-	done chan struct{}
+	link  config.Link
+	stop  context.CancelFunc
+	done  chan struct{}
+	start time.Duration // before the first time: where the power comes back, many call
+	least func(news bool) time.Duration
 }
 
 // event is what a waiter has to say. The reply is how long it should leave the server alone.
@@ -57,7 +59,7 @@ func (a *agent) keepWaiters(ctx context.Context, kinds map[string]pace.Kind) {
 			continue
 		}
 		waiting, stop := context.WithCancel(ctx)
-		w := &waiter{a.links[url], stop, make(chan struct{})}
+		w := &waiter{a.links[url], stop, make(chan struct{}), time.Duration(rand.Float64() * float64(pace.StartSpread)), leastPause}
 		a.waiters[url] = w
 		client := func() (waitingClient, error) { return a.client(waiting, w.link) }
 		go func() {
@@ -101,9 +103,9 @@ func (a *agent) heard(e event) time.Duration {
 	return 0
 }
 
-// wait waits at the server until the context ends. The first time it waits as a start does: where the power comes back, many call.
+// wait waits at the server until the context ends.
 func (w *waiter) wait(ctx context.Context, open func() (waitingClient, error), events chan<- event) {
-	if !sleep(ctx, time.Duration(rand.Float64()*float64(pace.StartSpread))) {
+	if !sleep(ctx, w.start) {
 		return
 	}
 	var c waitingClient
@@ -142,19 +144,23 @@ func (w *waiter) wait(ctx context.Context, open func() (waitingClient, error), e
 			return
 		}
 		pause := <-e.reply
-		if took := time.Since(began); happened == quiet && list == nil {
-			pause = max(pause, leastWait-took) // something on the way does not let it wait
-		} else {
-			pause = max(pause, pace.LeastPause-took)
-		}
+		pause = max(pause, w.least(list != nil)-time.Since(began))
 		if !sleep(ctx, pause) {
 			return
 		}
 	}
 }
 
-// leastWait is how long a wait without news takes at least.
+// leastWait is how long a wait without news takes at least: something on the way may not let it wait.
 const leastWait = 5 * time.Second
+
+// leastPause is how long there is from one request to the next at least.
+func leastPause(news bool) time.Duration {
+	if news {
+		return pace.LeastPause
+	}
+	return leastWait
+}
 
 // names returns what tells each mail of a list from others.
 func names(list []web.Mail) (out []string) {
