@@ -29,7 +29,7 @@ func writeRPM(w io.Writer, folder, arch, version string, at time.Time) error {
 			Recommends: []string{"ca-certificates"},
 			Umask:      0o022,
 			Scripts:    nfpm.Scripts{PostInstall: "packaging/rpm/post", PreRemove: "packaging/rpm/preun", PostRemove: "packaging/rpm/postun"},
-			RPM:        nfpm.RPM{Summary: summary, Group: "Applications/Databases", BuildHost: "omsync.invalid", Compression: "xz"},
+			RPM:        nfpm.RPM{Summary: summary, Group: "Applications/Databases", BuildHost: "omsync.invalid", Compression: "gzip"},
 		},
 	}
 	list, err := list(folder)
