@@ -50,7 +50,8 @@ func writeImage(w io.Writer, version string, programs []string, at time.Time) er
 	if err != nil {
 		return err
 	}
-	if err := where.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag(version)})); err != nil {
+	if err := where.AppendIndex(index, layout.WithAnnotations(map[string]string{ // the second is what podman and docker call the image
+		"org.opencontainers.image.ref.name": tag(version), "io.containerd.image.name": "localhost/omsync:" + tag(version)})); err != nil {
 		return err
 	}
 	files, err := list(dir)
