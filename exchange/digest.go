@@ -13,7 +13,6 @@ import (
 	"github.com/omsync/omsync/digest"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -22,9 +21,9 @@ var ErrNoDigest = errors.New("no digest to compare with")
 
 // ExportDigest writes a digest of the rows that a peer is to have into a folder.
 func (n *Node) ExportDigest(ctx context.Context, p *journal.Peer, folder *transport.Folder, d export.DigestOptions) (export.Batch, error) {
-	card, err := keys.ParseCard(p.Card)
+	seal, err := n.sealing(p)
 	if err != nil {
-		return export.Batch{}, fmt.Errorf("card of %s: %w", p.Name, err)
+		return export.Batch{}, err
 	}
 	bar := n.bar("for "+p.Name, Rows)
 	defer bar.Done()
@@ -37,7 +36,7 @@ func (n *Node) ExportDigest(ctx context.Context, p *journal.Peer, folder *transp
 			}
 			return f, nil
 		},
-		Encrypt: card.Encrypt, Sign: n.Keys.Sign, Progress: bar.Show,
+		Encrypt: seal.to.Encrypt, Sign: seal.by.Sign, Progress: bar.Show,
 	})
 }
 
@@ -113,9 +112,11 @@ func (n *Node) readDigest(p *journal.Peer, path string) (*DigestFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := batch.Open(f, info.Size(), func(h *batch.Header, message, signature []byte) error {
-		return verify(h, p.Contact(), n.Name, message, signature)
-	}, n.Keys.Decrypt)
+	verify, err := n.verifier(p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := batch.Open(f, info.Size(), verify, n.Keys.Decrypt)
 	if err != nil {
 		return nil, err
 	}

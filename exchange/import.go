@@ -16,6 +16,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -307,19 +308,41 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	if o.Apart, err = r.decidedApart(f.sender); err != nil {
 		return r.reportError(ctx, f, err)
 	}
-	var made int64
-	o.Verify = func(h *batch.Header, message, signature []byte) error {
-		made = h.Time
-		return verify(h, f.sender.Contact(), r.Name, message, signature)
+	c, err := r.Cards(f.sender)
+	if err != nil {
+		return r.reportError(ctx, f, err)
+	}
+	var header *batch.Header
+	var signed string
+	o.Verify = func(h *batch.Header, message, signature []byte) (err error) {
+		header = h
+		signed, err = verify(h, c, f.sender.Name, r.Name, message, signature)
+		return err
 	}
 	report, err := apply.Import(ctx, r.Journal, file, size, o)
 	bar.Done()
+	if errors.Is(err, cards.ErrFormer) {
+		if covered, e := r.isApplied(ctx, f); covered || e != nil {
+			return errors.Join(e, r.report(f, &apply.Report{Sender: f.sender.Name, Outcome: apply.Covered, Base: f.header.Base.Epoch, Upto: f.header.Upto.Epoch, Part: f.header.Part, Last: f.header.Last}))
+		}
+	}
 	if err != nil {
 		return r.reportError(ctx, f, err)
 	}
 	r.noteArrived(report)
-	r.noteContact(f.sender, report, made)
+	r.noteContact(f.sender, report, header.Time)
+	if !r.o.DryRun {
+		if err := r.hearCards(ctx, f.sender, c, signed, header, report); err != nil {
+			return err
+		}
+	}
 	return r.report(f, report)
+}
+
+// isApplied reports whether all of a file is applied, going by its header.
+func (r *importRun) isApplied(ctx context.Context, f *Incoming) (bool, error) {
+	p, err := journal.PeerByName(ctx, r.Journal.DB, f.sender.Name, false)
+	return p != nil && holdsNothingNew(f.header, p), err
 }
 
 // noteContact remembers that a peer was heard, by a file that was made at a time by its clock, in microseconds since 1970 UTC.

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
 )
 
 // Push copies what waits in the outboxes of peers into the link's store, and takes out of it what this node put there and
@@ -91,8 +94,7 @@ func (p *pushing) put(ctx context.Context, b *outbox, f mailFile) error {
 	}
 	defer file.Close()
 	// The receiver would refuse it each time, when all of it had gone over the link.
-	self := &journal.Contact{Name: p.Name, Card: p.Keys.Card().Marshal()}
-	if err := Check(file, size, self, b.peer.Name); isDamage(err) {
+	if err := p.checkOwn(file, size, b.peer); isDamage(err) {
 		file.Close()
 		err = fmt.Errorf("%s in the outbox is damaged, or of older keys; the next run makes what waits for %s anew: %w", f.Name, b.peer.Name, err)
 		for _, f := range b.files { // what builds on it is of no use without it
@@ -115,6 +117,25 @@ func (p *pushing) put(ctx context.Context, b *outbox, f mailFile) error {
 	}
 	p.moved(t)
 	return nil
+}
+
+// checkOwn checks a file for a peer: that it is whole, and signed with keys by which the peer takes it.
+func (n *Node) checkOwn(r io.ReaderAt, size int64, peer *journal.Peer) error {
+	c, err := n.Cards(peer)
+	if err != nil {
+		return err
+	}
+	return checkFile(r, size, func(h *batch.Header, message, signature []byte) error {
+		if err := checkNames(h, n.Name, peer.Name); err != nil {
+			return err
+		}
+		for _, id := range Signers(n.Keys, peer, c) {
+			if card := id.Card(); n.mayTake(peer, c, card.Fingerprint()) && card.VerifySignature(message, signature) == nil {
+				return nil
+			}
+		}
+		return keys.ErrSignature
+	})
 }
 
 // clean takes out of a shared store those of this node's files for a peer that the peer has applied, or that files which

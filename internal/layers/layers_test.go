@@ -24,6 +24,7 @@ var may = map[string][]string{
 	"match/sheet":      {"match"},
 	"conflicts/rules":  {"merge"},
 	"keys":             {"internal/durable", "internal/nodename"},
+	"keys/rotation":    nil,
 	"internal/headers": {"batch", "features", "merge"},
 	// The ways, and how nodes join.
 	"transport":           {"internal/durable", "internal/nodename"},
@@ -58,8 +59,9 @@ var may = map[string][]string{
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
+	"exchange/cards":    {"internal/durable", "internal/nodename", "keys", "keys/rotation"},
 	"exchange/contacts": {"internal/durable", "internal/nodename"},
-	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/cards", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "keys/rotation", "match", "merge", "scope", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},

@@ -54,7 +54,7 @@ func (s *server) checkBatch(ctx context.Context, sender, name string, r io.Reade
 	if !exchange.MadeBy(name, sender, s.node.Node) {
 		return fmt.Errorf("%q is no name of a batch from %s to %s", name, sender, s.node.Node)
 	}
-	return exchange.Check(r, size, p, s.node.Node)
+	return exchange.Check(r, size, s.node.Home, p, s.node.Node)
 }
 
 // busy is a problem that passes.
