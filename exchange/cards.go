@@ -117,6 +117,12 @@ func holdsNothingNew(h *batch.Header, sender *journal.Peer) bool {
 	return h.History == sender.Link.History && h.Upto.Epoch <= sender.Link.Applied.Epoch
 }
 
+// isApplied reports whether all of a file is applied, going by its header.
+func (r *importRun) isApplied(ctx context.Context, f *Incoming) (bool, error) {
+	p, err := journal.PeerByName(ctx, r.Journal.DB, f.sender.Name, false)
+	return p != nil && holdsNothingNew(f.header, p), err
+}
+
 // changePeer changes what is stored of a peer, if change says so.
 func (n *Node) changePeer(ctx context.Context, peer string, change func(*journal.Peer) bool) error {
 	tx, err := n.Journal.DB.BeginTx(ctx, nil)

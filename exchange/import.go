@@ -339,12 +339,6 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	return r.report(f, report)
 }
 
-// isApplied reports whether all of a file is applied, going by its header.
-func (r *importRun) isApplied(ctx context.Context, f *Incoming) (bool, error) {
-	p, err := journal.PeerByName(ctx, r.Journal.DB, f.sender.Name, false)
-	return p != nil && holdsNothingNew(f.header, p), err
-}
-
 // noteContact remembers that a peer was heard, by a file that was made at a time by its clock, in microseconds since 1970 UTC.
 func (r *importRun) noteContact(p *journal.Peer, report *apply.Report, made int64) {
 	if r.o.DryRun || report.Outcome != apply.Applied && report.Outcome != apply.Covered {

@@ -79,7 +79,7 @@ var may = map[string][]string{
 	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "internal/remote", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "exchange/cards", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

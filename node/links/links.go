@@ -115,12 +115,32 @@ func serverPeer(ctx context.Context, n *node.Node, l *config.Link) (*journal.Pee
 	return p, nil
 }
 
+// clientOptions returns what every client of a link to a server needs.
+func clientOptions(n *node.Node, l *config.Link, p *journal.Peer) (client.Options, error) {
+	o := client.Options{URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Warn: n.Journal.Warn}
+	cards, err := n.Exchange().Cards(p)
+	if err != nil {
+		return o, err
+	}
+	signers := exchange.Signers(n.Keys, p, cards)
+	o.Sign = signers[0].Sign
+	for _, id := range signers[1:] {
+		o.SignElse = append(o.SignElse, id.Sign)
+	}
+	return o, nil
+}
+
 // Search looks for patients at a server that is a peer.
 func Search(ctx context.Context, n *node.Node, l *config.Link, q web.Search) ([]web.Patient, error) {
-	if _, err := serverPeer(ctx, n, l); err != nil {
+	p, err := serverPeer(ctx, n, l)
+	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Options{URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.Keys.Sign, Warn: n.Journal.Warn})
+	o, err := clientOptions(n, l, p)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -136,22 +156,25 @@ func (o *opener) openServer(ctx context.Context, limit *rate.Limiter) (*exchange
 		return nil, err
 	}
 	refused := map[string]string{}
-	c, err := client.New(client.Options{
-		URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.Keys.Sign, Rate: limit, Warn: n.Journal.Warn,
-		Receipt: func(name string, r web.Receipt) {
-			if r.Outcome == apply.Refused {
-				refused[name] = failure.Printable(r.Why)
+	options, err := clientOptions(n, l, p)
+	if err != nil {
+		return nil, err
+	}
+	options.Rate = limit
+	options.Receipt = func(name string, r web.Receipt) {
+		if r.Outcome == apply.Refused {
+			refused[name] = failure.Printable(r.Why)
+		}
+		for _, m := range r.Mail {
+			if m.Data == nil {
+				continue
 			}
-			for _, m := range r.Mail {
-				if m.Data == nil {
-					continue
-				}
-				if err := o.x.AcceptFile(ctx, p, m.Name, strings.NewReader(string(m.Data)), int64(len(m.Data))); err != nil {
-					n.Journal.Warn("%s from %s: %v", failure.Printable(m.Name), l.URL, err)
-				}
+			if err := o.x.AcceptFile(ctx, p, m.Name, strings.NewReader(string(m.Data)), int64(len(m.Data))); err != nil {
+				n.Journal.Warn("%s from %s: %v", failure.Printable(m.Name), l.URL, err)
 			}
-		},
-	})
+		}
+	}
+	c, err := client.New(options)
 	if err != nil {
 		return nil, err
 	}
