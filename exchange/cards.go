@@ -17,8 +17,8 @@ import (
 // Cards returns which cards count with a peer.
 func (n *Node) Cards(p *journal.Peer) (*cards.Peer, error) { return cards.Read(n.Home, p.Name, p.Card) }
 
-// ownKeys returns the node's keys as the rules know them, the newest first.
-func ownKeys(id *keys.Identity) []rotation.Key {
+// keyList returns the node's keys as the rules know them, the newest first.
+func keyList(id *keys.Identity) []rotation.Key {
 	out := []rotation.Key{{Card: id.Card().Fingerprint()}}
 	for _, f := range id.Former() {
 		out[len(out)-1].Since = f.Until.UnixMicro()
@@ -27,7 +27,7 @@ func ownKeys(id *keys.Identity) []rotation.Key {
 	return out
 }
 
-// ownIdentity returns the keys of a place in ownKeys.
+// ownIdentity returns the keys of a place in keyList.
 func ownIdentity(id *keys.Identity, at int) *keys.Identity {
 	if at == 0 {
 		return id
@@ -37,9 +37,9 @@ func ownIdentity(id *keys.Identity, at int) *keys.Identity {
 
 // Signers returns the keys of a node by which a peer may know it: first those that it signs with now.
 func Signers(id *keys.Identity, p *journal.Peer, c *cards.Peer) []*keys.Identity {
-	at := rotation.Choose(ownKeys(id), c.Has, int64(p.Link.Number)).Sign
+	at := rotation.Choose(keyList(id), c.Has, int64(p.Link.Number)).Sign
 	out := []*keys.Identity{ownIdentity(id, at)}
-	for i := range ownKeys(id) {
+	for i := range keyList(id) {
 		if i != at {
 			out = append(out, ownIdentity(id, i))
 		}
@@ -59,7 +59,7 @@ func (n *Node) sealing(p *journal.Peer) (*sealing, error) {
 	if err != nil {
 		return nil, err
 	}
-	choice := rotation.Choose(ownKeys(n.Keys), c.Has, int64(p.Link.Number))
+	choice := rotation.Choose(keyList(n.Keys), c.Has, int64(p.Link.Number))
 	s := &sealing{to: c.Card(), by: ownIdentity(n.Keys, choice.Sign), texts: []string{batch.HasCard(c.Present)}}
 	if c.Next != "" {
 		s.texts = append(s.texts, batch.HasCard(c.Next))
@@ -75,7 +75,7 @@ func (n *Node) mayTake(p *journal.Peer, c *cards.Peer, card string) bool {
 	if slices.Contains(c.Has, card) {
 		return true
 	}
-	own := ownKeys(n.Keys)
+	own := keyList(n.Keys)
 	return own[rotation.Choose(own, c.Has, int64(p.Link.Number)).Sign].Card == card
 }
 
@@ -88,7 +88,7 @@ func (n *Node) hearCards(ctx context.Context, p *journal.Peer, c *cards.Peer, si
 	case apply.Gap:
 		said.Counts = rotation.Said
 	}
-	own := ownKeys(n.Keys)
+	own := keyList(n.Keys)
 	before := own[rotation.Choose(own, c.Has, int64(p.Link.Number)).Sign].Card
 	heard, err := c.Hear(said, h.NewCard())
 	if err != nil {
@@ -166,6 +166,15 @@ func (n *Node) RotateKeys(ctx context.Context, kind keys.Kind) error {
 	return nil
 }
 
+// KeysFor returns the fingerprints of those of this node's cards that are in use with a peer: it signs by one, and the peer encrypts to one.
+func (n *Node) KeysFor(p *journal.Peer) ([]string, error) {
+	c, err := n.Cards(p)
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(c.Has), Signers(n.Keys, p, c)[0].Card().Fingerprint()), nil
+}
+
 // ForgetKeys removes those of this node's former keys that no peer uses, and that are not to be kept any longer. It returns how many.
 func (n *Node) ForgetKeys(ctx context.Context, now time.Time) (int, error) {
 	if len(n.Keys.Former()) == 0 {
@@ -177,16 +186,15 @@ func (n *Node) ForgetKeys(ctx context.Context, now time.Time) (int, error) {
 	}
 	used := map[string]bool{}
 	for _, p := range peers {
-		c, err := n.Cards(p)
+		of, err := n.KeysFor(p)
 		if err != nil {
 			return 0, err
 		}
-		for _, card := range c.Has {
+		for _, card := range of {
 			used[card] = true
 		}
-		used[Signers(n.Keys, p, c)[0].Card().Fingerprint()] = true
 	}
-	spare := rotation.Spare(ownKeys(n.Keys), func(card string) bool { return used[card] }, now)
+	spare := rotation.Spare(keyList(n.Keys), func(card string) bool { return used[card] }, now)
 	for _, f := range n.Keys.Former() {
 		if slices.ContainsFunc(spare, func(k rotation.Key) bool { return k.Card == f.Card().Fingerprint() }) {
 			if err := keys.Forget(n.Home, f); err != nil {

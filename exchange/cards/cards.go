@@ -32,8 +32,8 @@ const maxRecord = 64 << 10
 // record is the file of a peer.
 type record struct {
 	Version int      `json:"omsync_cards"`
-	Present string   `json:"present"`        // see keys.Card.Keys
-	Next    string   `json:"next,omitempty"` // the same
+	Present string   `json:"present"`          // see keys.Card.Keys
+	Next    string   `json:"next,omitempty"`   // the same
 	Former  []string `json:"former,omitempty"` // fingerprint, blank, signing key in base64
 	Has     []string `json:"has,omitempty"`
 	History uint64   `json:"history"`
@@ -175,6 +175,19 @@ func (p *Peer) Hear(h rotation.Header, next string) (Heard, error) {
 		return heard, nil
 	}
 	return heard, p.save()
+}
+
+// Replace puts a card that a person vouches for in the place of the present one, whose keys were revoked.
+func (p *Peer) Replace(card keys.Card) error {
+	p.Peer = p.Peer.Give(card.Fingerprint())
+	p.cards[p.Present] = card
+	return p.save()
+}
+
+// Gave notes that the peer was given this card of this node's.
+func (p *Peer) Gave(own keys.Card) error {
+	p.Has = []string{own.Fingerprint()}
+	return p.save()
 }
 
 func (p *Peer) save() error {

@@ -80,9 +80,12 @@ func (p Peer) Hear(h Header, revoked func(card string) bool) Peer {
 }
 
 // replace puts the next card in the place of the present one.
-func (p Peer) replace() Peer {
+func (p Peer) replace() Peer { return p.Give(p.Next) }
+
+// Give returns what is known once a card is the present one: the peer's next, or one that a person vouches for.
+func (p Peer) Give(card string) Peer {
 	former := append(slices.Clone(p.Former), p.Present)
-	p.Present, p.Next, p.Former = p.Next, "", former[max(0, len(former)-MaxFormer):]
+	p.Present, p.Next, p.Former = card, "", former[max(0, len(former)-MaxFormer):]
 	return p
 }
 
