@@ -64,8 +64,8 @@ func (n *Node) sealing(p *journal.Peer) (*sealing, error) {
 	if c.Next != "" {
 		s.texts = append(s.texts, batch.HasCard(c.Next))
 	}
-	if choice.Name {
-		s.texts = append(s.texts, batch.NewCard(n.Keys.Card().Keys())...)
+	if choice.Name >= 0 {
+		s.texts = append(s.texts, batch.NewCard(ownIdentity(n.Keys, choice.Name).Card().Keys())...)
 	}
 	return s, nil
 }

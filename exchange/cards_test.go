@@ -35,7 +35,7 @@ func (n *node) card() string { return n.x.Keys.Card().Fingerprint() }
 // exchangeOver has two nodes exchange files by a folder until neither has anything to say, and sees that nothing went wrong.
 func exchangeOver(t *testing.T, folder string, nodes ...*node) {
 	t.Helper()
-	for range 5 {
+	for range 15 {
 		quiet := true
 		for _, n := range nodes {
 			n.sync(folder)

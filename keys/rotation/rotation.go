@@ -1,7 +1,7 @@
 // Package rotation decides which keys count between two nodes while one of them changes from old keys to new ones. It is pure: cards are named
 // by their fingerprints.
 //
-// A node that has new keys goes on signing for a peer with the keys that the peer knows, and names its new card in the headers of what it
+// A node that has new keys goes on signing for a peer with the keys that the peer knows, and names the next card in the headers of what it
 // signs. The peer's headers say which cards of the node's it has: from then on the node signs with the new key. Once the peer has taken in all of a
 // file that the new key signed, the old key counts for nothing there: whatever the node had signed with it is applied already.
 //
@@ -26,7 +26,7 @@ type Peer struct {
 	Present string   // its card: what is encrypted for it is encrypted to this
 	Next    string   // the card that is to come in its place, once its key has signed something; "": none
 	Former  []string // cards that it had before, the latest last
-	Has     []string // the reader's cards that the peer takes files by, as its newest header said: the present one, and the next if there is one
+	Has     []string // the reader's cards that the peer takes files by, as its newest header said: the present one, then the next if there is one
 	// Of that header: the peer's history and epoch, and when it was made, in microseconds since 1970 UTC.
 	History, Epoch uint64
 	Time           int64
@@ -106,27 +106,33 @@ type Key struct {
 	Since int64 // when it came in the place of the one before, in microseconds since 1970 UTC; 0: it is the first that is known
 }
 
-// Choice says how to sign for a peer.
+// Choice says how to sign for a peer: keys as their places among the node's own.
 type Choice struct {
-	Sign int  // the key, as its place among the node's own
-	Name bool // the header names the newest card
+	Sign int
+	Name int // the header names this one's card; -1: none
 }
 
 // Choose returns how a node signs for a peer. own: its keys, the newest first. has: see Peer; none: the peer has not said, or knows of no
 // such thing. added: when the peer was added, in microseconds since 1970 UTC.
+//
+// A peer learns one card after the other: if a newer one were named before the last has come in its place, files that the last has signed
+// could be refused, and two nodes that do so at once would not hear of each other any more.
 func Choose(own []Key, has []string, added int64) Choice {
 	for i, k := range own {
 		switch {
 		case len(has) > 0 && slices.Contains(has, k.Card):
-			return Choice{i, i > 0}
+			if k.Card == has[0] {
+				return Choice{i, i - 1}
+			}
+			return Choice{i, -1}
 		case len(has) == 0 && k.Since <= added:
-			return Choice{Sign: i}
+			return Choice{i, -1}
 		}
 	}
 	if len(has) > 0 { // this node was restored, or its keys were lost
-		return Choice{}
+		return Choice{0, -1}
 	}
-	return Choice{Sign: len(own) - 1}
+	return Choice{len(own) - 1, -1}
 }
 
 // Spare returns which of a node's own keys need not be kept. used reports whether a peer may sign or encrypt by a card.

@@ -106,22 +106,23 @@ func TestChoose(t *testing.T) {
 		added int64
 		want  Choice
 	}{
-		{"the newest", []string{"c"}, 0, Choice{0, false}},
-		{"the newest as the next", []string{"a", "c"}, 0, Choice{0, false}},
-		{"one before", []string{"b"}, 30, Choice{1, true}},
-		{"the first", []string{"a"}, 30, Choice{2, true}},
-		{"one of several that are not the newest", []string{"a", "b"}, 30, Choice{1, true}},
-		{"none of these", []string{"x"}, 5, Choice{0, false}},
-		{"nothing said, added of late", nil, 25, Choice{0, false}},
-		{"nothing said, added when the newest came", nil, 20, Choice{0, false}},
-		{"nothing said, added between", nil, 19, Choice{1, false}},
-		{"nothing said, added at first", nil, 5, Choice{2, false}},
+		{"the newest", []string{"c"}, 0, Choice{0, -1}},
+		{"the newest as the next", []string{"a", "c"}, 0, Choice{0, -1}},
+		{"one before", []string{"b"}, 30, Choice{1, 0}},
+		{"the first", []string{"a"}, 30, Choice{2, 1}},
+		{"one that is to come, and a newer", []string{"a", "b"}, 30, Choice{1, -1}},
+		{"one, and another's", []string{"b", "x"}, 30, Choice{1, 0}},
+		{"none of these", []string{"x"}, 5, Choice{0, -1}},
+		{"nothing said, added of late", nil, 25, Choice{0, -1}},
+		{"nothing said, added when the newest came", nil, 20, Choice{0, -1}},
+		{"nothing said, added between", nil, 19, Choice{1, -1}},
+		{"nothing said, added at first", nil, 5, Choice{2, -1}},
 	} {
 		if got := Choose(own, c.has, c.added); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}
-	if got := Choose([]Key{{"b", 10}}, nil, 5); got != (Choice{}) {
+	if got := Choose([]Key{{"b", 10}}, nil, 5); got != (Choice{0, -1}) {
 		t.Errorf("without the key of then: %+v", got)
 	}
 }
