@@ -229,6 +229,9 @@ func runSync(ctx context.Context, s *syncing) error {
 	}
 	return s.files.withHook(ctx, func() error {
 		x := exchanging(s.stderr, s.node)
+		if _, err := x.ForgetKeys(ctx, time.Now()); err != nil {
+			return err
+		}
 		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, s.events(ctx))
 	})
 }
