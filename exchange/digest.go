@@ -21,6 +21,12 @@ var ErrNoDigest = errors.New("no digest to compare with")
 
 // ExportDigest writes a digest of the rows that a peer is to have into a folder.
 func (n *Node) ExportDigest(ctx context.Context, p *journal.Peer, folder *transport.Folder, d export.DigestOptions) (export.Batch, error) {
+	return n.exportDigest(ctx, p, func(ctx context.Context, name string) (*transport.File, error) {
+		return folder.CreateBeside(ctx, name, batch.DigestSuffix)
+	}, d)
+}
+
+func (n *Node) exportDigest(ctx context.Context, p *journal.Peer, create func(context.Context, string) (*transport.File, error), d export.DigestOptions) (export.Batch, error) {
 	seal, err := n.sealing(p)
 	if err != nil {
 		return export.Batch{}, err
@@ -30,7 +36,7 @@ func (n *Node) ExportDigest(ctx context.Context, p *journal.Peer, folder *transp
 	return export.WriteDigest(ctx, n.Journal, p.Name, d, export.Options{
 		Wait: n.Wait, Features: n.Features,
 		Create: func(name string) (export.File, error) {
-			f, err := folder.CreateBeside(ctx, name, batch.DigestSuffix)
+			f, err := create(ctx, name)
 			if err != nil {
 				return nil, err
 			}
@@ -42,7 +48,6 @@ func (n *Node) ExportDigest(ctx context.Context, p *journal.Peer, folder *transp
 
 // DigestFile is a peer's digest.
 type DigestFile struct {
-	Path   string
 	Header *batch.Header
 	Digest *digest.Digest
 }
@@ -95,14 +100,6 @@ func (n *Node) FindDigests(ctx context.Context, peers []*journal.Peer, path stri
 
 // ReadDigest reads a digest, which must be signed by the peer, and for this node.
 func (n *Node) ReadDigest(ctx context.Context, p *journal.Peer, path string) (*DigestFile, error) {
-	d, err := n.readDigest(p, path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", printable(path), err)
-	}
-	return d, nil
-}
-
-func (n *Node) readDigest(p *journal.Peer, path string) (*DigestFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -112,11 +109,19 @@ func (n *Node) readDigest(p *journal.Peer, path string) (*DigestFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	d, err := n.openDigest(p, f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", printable(path), err)
+	}
+	return d, nil
+}
+
+func (n *Node) openDigest(p *journal.Peer, f io.ReaderAt, size int64) (*DigestFile, error) {
 	verify, err := n.verifier(p)
 	if err != nil {
 		return nil, err
 	}
-	r, err := batch.Open(f, info.Size(), verify, n.Keys.Decrypt)
+	r, err := batch.Open(f, size, verify, n.Keys.Decrypt)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +145,7 @@ func (n *Node) readDigest(p *journal.Peer, path string) (*DigestFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DigestFile{path, h, sum}, nil
+	return &DigestFile{h, sum}, nil
 }
 
 // Compare compares the rows here with a peer's digest, and changes nothing.

@@ -59,7 +59,7 @@ type Result struct {
 
 // Applied reports whether nothing more is to be expected of the file: all of it is in the database.
 func (r *Result) Applied() bool {
-	return r.Report != nil && !r.Waited && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered)
+	return r.Report != nil && !r.Waited && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered || r.Report.Outcome == Compared)
 }
 
 // A SenderError is about a file from somebody this node does not listen to. It is [ErrUntrusted].
@@ -151,6 +151,7 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	if files, err = run.due(files, time.Now()); err != nil {
 		return err
 	}
+	files, digests := splitDigests(files)
 	if files, err = run.inOrder(ctx, files); err != nil {
 		return err
 	}
@@ -159,7 +160,13 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 			return errors.Join(err, run.save(), n.keepAliases(ctx))
 		}
 	}
-	return errors.Join(run.retry(ctx), run.save(), n.keepAliases(ctx))
+	err = run.retry(ctx)
+	for _, f := range digests {
+		if err == nil {
+			err = run.compareDigest(ctx, f)
+		}
+	}
+	return errors.Join(err, run.save(), n.keepAliases(ctx))
 }
 
 // importRun is one import of several files.

@@ -82,6 +82,9 @@ func (p *pushing) pushTo(ctx context.Context, peer *journal.Peer) error {
 			p.state.recordSent(peer.Name, f.Name, p.link.String())
 		}
 	}
+	if err := p.pushDigest(ctx, peer); err != nil {
+		return err
+	}
 	return p.clean(ctx, peer, b.files)
 }
 
@@ -152,6 +155,9 @@ func (p *pushing) clean(ctx context.Context, peer *journal.Peer, waiting []mailF
 		h, err := headerInStore(ctx, p.link, name)
 		if err != nil || h == nil || h.Sender != p.Name || h.Receiver != peer.Name {
 			continue // gone meanwhile, or not what its name says
+		}
+		if keepsDigest(h, p.Journal.Now()) {
+			continue
 		}
 		if mayHoldRows(h) && acknowledged(h, peer, node.History) ||
 			slices.ContainsFunc(waiting, func(f mailFile) bool { return replaces(f.header, h, peer) }) {

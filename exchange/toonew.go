@@ -43,7 +43,7 @@ func (r *importRun) readable(ctx context.Context, f *Incoming) error {
 	if err == nil && h.ForMatching() {
 		return errors.New("it is for omsync match, and holds nothing to apply: omsync match --from FOLDER compares with it")
 	}
-	if err == nil && h.IsDigest() {
+	if err == nil && h.IsDigest() { // this program does not read it, or does not compare by itself
 		return errors.New("it is for omsync verify, and holds nothing to apply: omsync verify --from FOLDER compares with it")
 	}
 	if err == nil {

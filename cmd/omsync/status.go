@@ -218,6 +218,9 @@ func printReport(out io.Writer, p status.Peer) {
 	if c := p.Clock; c != nil {
 		fmt.Fprintln(out, doctor.ClockText(p.Name, time.Duration(c.Ahead)*time.Second, c.Since))
 	}
+	if p.Compared != nil {
+		fmt.Fprintf(out, "the last digest of %s: %s\n", p.Name, p.Compared)
+	}
 	if w := p.There; w != nil {
 		var reasons []string
 		for _, reason := range slices.SortedFunc(maps.Keys(w.Reasons), func(a, b string) int { return cmp.Or(cmp.Compare(w.Reasons[b], w.Reasons[a]), cmp.Compare(a, b)) }) {

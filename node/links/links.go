@@ -26,7 +26,7 @@ func Openers(n *node.Node, x *exchange.Node, links []config.Link) []exchange.Lin
 	var out []exchange.LinkOpener
 	for _, l := range links {
 		o := opener{n, x, l}
-		out = append(out, exchange.LinkOpener{Name: l.URL, Peers: l.Users(), Open: o.open})
+		out = append(out, exchange.LinkOpener{Name: l.URL, Peers: l.Users(), Verify: l.VerifyEvery(), Open: o.open})
 	}
 	return out
 }

@@ -109,6 +109,8 @@ type Peer struct {
 	Clock *Clock `json:"clock,omitempty"`
 	// There is how many rows of this node wait at the peer, as its last file said.
 	There *There `json:"rows_waiting_there,omitempty"`
+	// Compared is what came of the last digest that a run carried here from the peer.
+	Compared *exchange.Comparison `json:"compared,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 	// Last is when a file of the peer last brought something new.
@@ -215,6 +217,9 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 			ps.Unread = slices.DeleteFunc(ps.Unread, func(name string) bool { return name == features.Rules })
 		}
 		ps.quotas(p.Used, n.Limits())
+		if ps.Compared, err = exchange.LastComparison(n.Home, p); err != nil {
+			return nil, err
+		}
 		var since time.Time
 		if ps.Waiting, since, err = n.Journal.Unconfirmed(ctx, n.DB, p); err != nil {
 			return nil, err
