@@ -111,15 +111,6 @@ func LastComparison(home string, p *journal.Peer) (*Comparison, error) {
 	return c.Last, err
 }
 
-// carriedDue reports whether the next digest is due: every so long, the first one that long after the peer was added. A last one of the future
-// is of a wrong clock.
-func carriedDue(every time.Duration, added, last, now time.Time) bool {
-	if last.Before(added) {
-		last = added
-	}
-	return every > 0 && (now.Sub(last) >= every || last.After(now))
-}
-
 // fillDigest makes a digest for a parent, if one is due every so long, and if the parent compares it.
 func (n *Node) fillDigest(ctx context.Context, p *journal.Peer, every time.Duration) error {
 	if p.Role != access.Parent || !n.Features.Writable(p.Heard).Has(features.Digests) {
@@ -130,7 +121,7 @@ func (n *Node) fillDigest(ctx context.Context, p *journal.Peer, every time.Durat
 		return err
 	}
 	now := n.Journal.Now()
-	if !carriedDue(every, time.UnixMicro(int64(p.Link.Number)), c.Made, now) {
+	if !digest.Due(every, time.UnixMicro(int64(p.Link.Number)), c.Made, now) {
 		return nil
 	}
 	folder, err := mailFolder(n.Home, "digests", p.Name)
@@ -209,7 +200,16 @@ func (r *importRun) compareDigest(ctx context.Context, f *Incoming) error {
 	if err != nil {
 		return r.reportError(ctx, f, err)
 	}
+	record, err := readCarried(r.Home, f.sender)
+	if err != nil {
+		return err
+	}
+	report := &apply.Report{Sender: f.sender.Name, Outcome: Compared, Upto: d.Header.Upto.Epoch, Last: true}
 	now := r.Journal.Now().UTC().Truncate(time.Second)
+	if r.o.Folder && record.Last != nil && !digest.IsCompared(record.Last.At, now) {
+		report.Why = "not compared: one of the same day was"
+		return r.report(f, report)
+	}
 	c := &Comparison{At: now, AsOf: time.UnixMicro(d.Header.Time).UTC().Truncate(time.Second)}
 	found, err := r.Compare(ctx, f.sender, d)
 	switch {
@@ -221,16 +221,13 @@ func (r *importRun) compareDigest(ctx context.Context, f *Incoming) error {
 		c.count(found)
 	}
 	if !r.o.DryRun {
-		record, err := readCarried(r.Home, f.sender)
-		if err != nil {
-			return err
-		}
 		record.Last = c
 		if err := record.save(r.Home, f.sender.Name); err != nil {
 			return err
 		}
 	}
-	return r.report(f, &apply.Report{Sender: f.sender.Name, Outcome: Compared, Upto: d.Header.Upto.Epoch, Last: true, Why: c.String()})
+	report.Why = c.String()
+	return r.report(f, report)
 }
 
 // Compared is the outcome of a digest that came like a batch.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -21,7 +20,6 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
-	"github.com/omsync/omsync/transport"
 )
 
 // Incoming is a file that may be for this node.
@@ -95,19 +93,6 @@ func printable(name string) string {
 		return name
 	}
 	return strconv.Quote(name)
-}
-
-// FilesIn lists the files of a folder. name returns, for a name in the folder, the one that the user knows.
-func FilesIn(ctx context.Context, f *transport.Folder, name func(string) string) ([]*Incoming, error) {
-	entries, err := f.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []*Incoming
-	for _, e := range entries {
-		out = append(out, &Incoming{Name: name(e.Name), key: filepath.Join(f.Path(), e.Name), size: e.Size, Open: func() (*os.File, int64, error) { return f.Open(ctx, e.Name) }})
-	}
-	return out, nil
 }
 
 // Import applies files: those that reach furthest first, in order; then the rest, of which most is covered by then. What
