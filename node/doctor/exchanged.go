@@ -172,7 +172,7 @@ func comparisons(ctx context.Context, x *exam) (Finding, error) {
 	if n == 0 {
 		return f.finding("no digest has come from a peer yet"), nil
 	}
-	return f.finding(fmt.Sprintf("with %d peers, which hold the same", n)), nil
+	return f.finding(fmt.Sprintf("%d, all hold the same", n)), nil
 }
 
 func judgeComparison(f *found, peer string, c *exchange.Comparison, now time.Time) {
