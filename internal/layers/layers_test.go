@@ -74,7 +74,7 @@ var may = map[string][]string{
 	"node/uuids":         {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
 	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/failure", "internal/sqldb", "journal", "keys", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
-	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
+	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "keys", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
 	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "internal/remote", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",

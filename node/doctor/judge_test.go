@@ -107,8 +107,12 @@ func TestJudge(t *testing.T) {
 		{"one that never spoke", func(f *found) { judgeSilence(f, "kisumu", access.Active, time.Time{}, now) }, "warn nothing was heard of kisumu yet"},
 		{"one that is suspended", func(f *found) { judgeSilence(f, "kisumu", access.Suspended, time.Time{}, now) }, "fine ->"},
 		{"a peer that holds the same", func(f *found) { judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Rows: 7}, now) }, "fine ->"},
-		{"a peer that differs", func(f *found) { judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Rows: 7, Differ: 2}, now) }, "warn kisumu: 2 of 7 rows differ, as of "},
-		{"a peer that was not compared", func(f *found) { judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Why: "it was restored"}, now) }, "warn kisumu: not compared: it was restored"},
+		{"a peer that differs", func(f *found) {
+			judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Rows: 7, Differ: 2}, now)
+		}, "warn kisumu: 2 of 7 rows differ, as of "},
+		{"a peer that was not compared", func(f *found) {
+			judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Why: "it was restored"}, now)
+		}, "warn kisumu: not compared: it was restored"},
 		{"a peer that was compared long ago", func(f *found) { judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(61 * day), Rows: 7}, now) }, "warn kisumu was last compared with on "},
 		{"changes of today", func(f *found) { judgeBacklog(f, 10, ago(time.Hour), now) }, "fine ->"},
 		{"no changes", func(f *found) { judgeBacklog(f, 0, time.UnixMicro(0), now) }, "fine ->"},
