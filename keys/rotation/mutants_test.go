@@ -13,6 +13,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "former keys sign nothing", File: file, Old: "(card == p.Present || card == p.Next)", New: "(card == p.Present || card == p.Next || slices.Contains(p.Former, card))"},
 		mutation.Mutant{Rule: "the next key signs too", File: file, Old: "(card == p.Present || card == p.Next)", New: "card == p.Present"},
 		mutation.Mutant{Rule: "revoked keys sign nothing", File: file, Old: "&& !revoked(card)", New: ""},
+		mutation.Mutant{Rule: "nor does a card that they named", File: file, Old: "&& !revoked(p.Present)", New: ""},
 		mutation.Mutant{Rule: "what no longer counts says nothing", File: file, Old: "h.Counts == Nothing ||", New: ""},
 		mutation.Mutant{Rule: "who signs is asked", File: file, Old: "h.Counts == Nothing || !p.Takes(h.Signed, revoked)", New: "h.Counts == Nothing"},
 		mutation.Mutant{Rule: "a card comes in the place of another once its key has signed", File: file, Old: "h.Signed == p.Next && h.Counts == All", New: "h.Next != \"\""},

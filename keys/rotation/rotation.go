@@ -51,9 +51,9 @@ type Header struct {
 	Counts         Counts
 }
 
-// Takes reports whether what the key of a card signed is taken.
+// Takes reports whether what the key of a card signed is taken. With the present card, the one that its key has named is revoked too.
 func (p Peer) Takes(card string, revoked func(card string) bool) bool {
-	return card != "" && (card == p.Present || card == p.Next) && !revoked(card)
+	return card != "" && (card == p.Present || card == p.Next) && !revoked(card) && !revoked(p.Present)
 }
 
 // Hear returns what is known after one more file of the peer, whose signature was checked.

@@ -65,6 +65,9 @@ func TestTakes(t *testing.T) {
 			t.Errorf("of %q, revoked", card)
 		}
 	}
+	if p.Takes("c", only("b")) || p.Takes("c", only("c")) || !p.Takes("b", only("c")) {
+		t.Error("of a card that a revoked one named")
+	}
 	if (Peer{}).Takes("", nobody) {
 		t.Error("of no card")
 	}
