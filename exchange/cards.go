@@ -95,7 +95,7 @@ func (n *Node) hearCards(ctx context.Context, p *journal.Peer, c *cards.Peer, si
 		return err
 	}
 	if next, ok := c.NextCard(); ok && heard.Named {
-		report.Notes = append(report.Notes, "it has new keys, with the fingerprint "+next.Fingerprint()+": if its people know nothing of that, somebody else has its keys (omsync peer revoke "+p.Name+")")
+		report.Notes = append(report.Notes, p.Name+" has new keys, with the fingerprint "+next.Fingerprint()+": if its people know nothing of that, somebody else has its keys (omsync peer revoke "+p.Name+")")
 	}
 	if heard.Has && !n.mayTake(p, c, before) { // it was restored, or this node was: what waits for it is signed with keys that it does not take
 		if err := EmptyOutbox(ctx, n.Home, p.Name); err != nil {
