@@ -27,6 +27,7 @@ const (
 type DigestOptions struct {
 	Finds   int      // how many differing rows it finds exactly
 	Without []string // tables, and columns as TABLE.COLUMN, that the peer lacks: they are left out
+	Carried bool     // it goes like a batch, and its file is named like one
 }
 
 // ErrNothingAcknowledged means that the peer has not said yet that it applied anything: there is nothing to compare.
@@ -87,7 +88,7 @@ func writeDigest(ctx context.Context, j *journal.Journal, peer string, d DigestO
 	if err != nil {
 		return Batch{}, err
 	}
-	return p.writeDigestFile(data, o, x.rows)
+	return p.writeDigestFile(data, d.Carried, o, x.rows)
 }
 
 // compared returns the columns of a table that are to be the same at both ends.
@@ -349,9 +350,13 @@ func (x *prover) waitingRows(ctx context.Context, t *table, number int) (map[dig
 }
 
 // writeDigestFile writes the file.
-func (p *plan) writeDigestFile(data []byte, o Options, rows int64) (Batch, error) {
+func (p *plan) writeDigestFile(data []byte, carried bool, o Options, rows int64) (Batch, error) {
 	h := p.header(p.head)
-	name := batch.DigestFileName(h, journal.Random())
+	id := journal.Random()
+	name := batch.DigestFileName(h, id)
+	if carried {
+		name = batch.NewFileName(h, id).String()
+	}
 	to, err := o.Create(name)
 	if err != nil {
 		return Batch{}, err

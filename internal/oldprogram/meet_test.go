@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 
 // TestMeet has the program as it was and the one of now exchange with each other, in either role, over a folder and over HTTP: a full
-// load in parts, edits and deletions at both ends, a batch that is lost, a conflict. In the end both databases are equal; then the old
+// load in parts, new keys, edits and deletions at both ends, a batch that is lost, a conflict. In the end both databases are equal; then the old
 // program is updated, and the two go on. Once the program of now reads a feature that the old one does not: it is off until then.
 func TestMeet(t *testing.T) {
 	before := oldprogram.Build(t)
@@ -38,13 +38,14 @@ func TestMeet(t *testing.T) {
 			m := newMeeting(t, c.http, map[string]string{"hub": c.hub, "kisumu": c.clinic})
 			m.join()
 			m.load()
-			m.edit()
-			m.lose()
-			m.conflict()
 			young, old := "hub", "kisumu"
 			if c.hub == before {
 				young, old = old, young
 			}
+			m.must(young, "keys", "rotate") // the old one goes on by the card that it has
+			m.edit()
+			m.lose()
+			m.conflict()
 			off := fmt.Sprintf("%s runs an omsync that does not read: %s\n", old, map[bool]string{true: "pretend, resolutions", false: "resolutions"}[m.program[young] == more])
 			if got := m.must(young, "status").Stdout; !strings.Contains(got, off) {
 				t.Errorf("%s does not say which features are off:\n%s", young, got)
@@ -52,6 +53,10 @@ func TestMeet(t *testing.T) {
 			m.update(old, m.program[young])
 			if out := m.must(young, "status").Stdout; strings.Contains(out, "does not read") {
 				t.Errorf("after the update %s says\n%s", young, out)
+			}
+			m.sync()
+			if keys := strings.Split(m.must(young, "keys", "list").Stdout, "\n"); !strings.HasSuffix(keys[1], old) || strings.HasSuffix(keys[2], old) {
+				t.Errorf("after the update %s has the keys\n%s", young, strings.Join(keys, "\n"))
 			}
 		})
 	}
