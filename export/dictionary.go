@@ -269,6 +269,49 @@ func (d *dictionary) addRows(t *schema.Table, rows []journal.Row, keys []string)
 	return out, nil
 }
 
+// addPlain is addRows for rows that have integers, and keys of one text as they were read.
+func (d *dictionary) addPlain(t *schema.Table, rows []journal.Row, keys [][]byte) ([]uint32, error) {
+	byInteger, out := d.byInteger.of(t), make([]uint32, len(rows))
+	var missing [][]byte
+	var at []int
+	for i, r := range rows {
+		if out[i] = byInteger.get(r.Int); out[i] < batch.FirstRef {
+			missing, at = append(missing, keys[i]), append(at, i)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	n, err := d.number(t)
+	if err != nil {
+		return nil, err
+	}
+	first, err := d.w.Keys(n, []batch.Values{{Bytes: missing}})
+	if err != nil {
+		return nil, err
+	}
+	for j, i := range at {
+		out[i] = first + uint32(j)
+		byInteger.set(rows[i].Int, out[i])
+	}
+	return out, nil
+}
+
+// inherited returns the indexes of rows that have the keys of others, which the dictionary holds all; nil if it does not.
+func (d *dictionary) inherited(t *schema.Table, rows []journal.Row) []uint32 {
+	byInteger, parent, out := d.byInteger.of(t.Root), t.KeyColumns[0].Ref.To, make([]uint32, len(rows))
+	for i, r := range rows {
+		if out[i] = byInteger.get(r.Int); out[i] < batch.FirstRef || parent != t.Root && d.exists.of(parent).get(r.Int) != present {
+			return nil
+		}
+	}
+	exists := d.exists.of(t)
+	for _, r := range rows {
+		exists.set(r.Int, present)
+	}
+	return out
+}
+
 // addNamed is addRows for a table whose rows have no integers.
 func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) {
 	indexes, err := d.indexes(t, slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return key == "" }))
@@ -284,10 +327,13 @@ func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) 
 	return out, nil
 }
 
-// addReferred takes in the keys of the rows that references hold, where it does not have them. What finds no row is nowhere: such rows
+// addReferred takes in the keys of the rows that references hold, where it does not have them; nil is NULL. What finds no row is nowhere: such rows
 // exist, from times when foreign keys were off, and must not stop an export.
-func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers []string) error {
+func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers [][]byte) error {
 	unread, unchecked := d.unknownRows(t, integers)
+	if len(unread)+len(unchecked) == 0 {
+		return nil
+	}
 	found, err := rowkey.Of(ctx, d.plan.snap, t, unread)
 	if err != nil {
 		return err
@@ -322,19 +368,34 @@ func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers 
 
 // unknownRows returns which of a table's rows, by their integers, the dictionary does not know, and of which it knows the ancestor's key
 // and not whether they exist.
-func (d *dictionary) unknownRows(t *schema.Table, integers []string) (unread, unchecked []journal.Row) {
+func (d *dictionary) unknownRows(t *schema.Table, integers [][]byte) (unread, unchecked []journal.Row) {
 	byInteger := d.byInteger.of(t.Root)
+	var exists *paged
+	if t != t.Root {
+		exists = d.exists.of(t)
+	}
 	seen := map[int64]bool{}
 	for _, v := range integers {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || seen[n] {
+		if v == nil {
+			continue
+		}
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil {
+			continue
+		}
+		known := byInteger.get(n) != 0
+		settled := known
+		if exists != nil {
+			settled = exists.get(n) != unknown
+		}
+		if settled || seen[n] {
 			continue
 		}
 		seen[n] = true
-		if byInteger.get(n) == 0 {
-			unread = append(unread, journal.Row{Int: n})
-		} else if t != t.Root && d.exists.of(t).get(n) == unknown {
+		if known {
 			unchecked = append(unchecked, journal.Row{Int: n})
+		} else {
+			unread = append(unread, journal.Row{Int: n})
 		}
 	}
 	return unread, unchecked

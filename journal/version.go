@@ -135,6 +135,21 @@ func NewerTables(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer) 
 	return live, dead, nil
 }
 
+// NotedTables returns the tables with an entry, and those with a tombstone.
+func NotedTables(ctx context.Context, q sqldb.DB) (live, dead map[uint16]bool, err error) {
+	live, dead = map[uint16]bool{}, map[uint16]bool{}
+	for from, into := range map[string]map[uint16]bool{"omsync_version": live, "omsync_tombstone": dead} {
+		err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_table t WHERE (SELECT 1 FROM %s v FORCE INDEX (PRIMARY) WHERE v.table_id = t.id LIMIT 1) = 1", from), func(r []sql.RawBytes) error {
+			into[uint16(sqldb.Uint(r[0]))] = true
+			return nil
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read of which tables versions are: %w", err)
+		}
+	}
+	return live, dead, nil
+}
+
 // Apart returns the rows of a table whose columns above merge.SharedBit and at it have several versions.
 func Apart(ctx context.Context, q sqldb.DB, tbl uint16) ([]Row, error) {
 	return readRows(ctx, q, fmt.Sprintf("SELECT local_id, local_key FROM omsync_version WHERE table_id = %d AND column_mask >= %d "+

@@ -1,7 +1,6 @@
 package verify_test
 
 import (
-	"database/sql"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/sites"
-	"github.com/omsync/omsync/schema"
 )
 
 // TestLarge measures a digest and a comparison beside reading the tables, with 100 manipulations behind omsync's back, and mends them.
@@ -49,33 +47,4 @@ func TestLarge(t *testing.T) {
 	t.Logf("repaired by %d bytes, imported in %v", bytes, time.Since(start))
 	sites.ExchangeTwice(hub, clinic)
 	clean(t, hub, clinic)
-}
-
-// readAll reads every value of every table that is exchanged, and returns how many rows that are.
-func readAll(t *testing.T, s *sites.Site) (n int) {
-	t.Helper()
-	for _, table := range s.J.Replicated() {
-		rows, err := s.DB.Query("SELECT * FROM " + schema.Quote(table.Name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		names, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		into := make([]any, len(names))
-		for i := range into {
-			into[i] = new(sql.RawBytes)
-		}
-		for rows.Next() {
-			if err := rows.Scan(into...); err != nil {
-				t.Fatal(err)
-			}
-			n++
-		}
-		if err := rows.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return n
 }

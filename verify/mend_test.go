@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 
 // pair is a hub and a clinic on OpenMRS, with integers of their own, that hold the same.
-func pair(t *testing.T, patients int) (hub, clinic *sites.Site) {
+func pair(t testing.TB, patients int) (hub, clinic *sites.Site) {
 	t.Helper()
 	tables := openmrs.Schema("2.6")
 	var own []string
