@@ -19,12 +19,13 @@ type prover struct {
 	sum    *digest.Digest
 	hasher *keyHasher
 	dict   *dictionary
+	free   chan *portion // that were hashed, to be used again
 	rows   int64
 }
 
 func newProver(p *plan, sum *digest.Digest) *prover {
 	h := &keyHasher{Hasher: digest.NewHasher(sum.Seed), catalogue: p.j.Catalogue}
-	return &prover{exporter: &exporter{plan: p}, sum: sum, hasher: h, dict: newDictionary(p, h)}
+	return &prover{exporter: &exporter{plan: p}, sum: sum, hasher: h, dict: newDictionary(p, h), free: make(chan *portion, queued+2)}
 }
 
 // seen is a row that was read.
@@ -37,11 +38,10 @@ type seen struct {
 
 // each hands on the rows of a table, whose number in the digest is given. While the next rows are read, those before are hashed.
 func (x *prover) each(ctx context.Context, t *table, number int, f func(seen) error) error {
-	free := make(chan *portion, queued+2)
 	hasher := digest.NewHasher(x.sum.Seed)
 	values := make([]digest.Value, len(t.columns))
 	return inTwo(ctx, func(ctx context.Context, put func(*keyed) error) error {
-		return newReader(x.plan, t).eachWhole(ctx, free, func(p *portion) error {
+		return newReader(x.plan, t).eachWhole(ctx, x.free, func(p *portion) error {
 			k, err := x.keyed(ctx, t, p)
 			if err != nil {
 				return err
@@ -62,7 +62,7 @@ func (x *prover) each(ctx context.Context, t *table, number int, f func(seen) er
 			}
 		}
 		select {
-		case free <- k.portion:
+		case x.free <- k.portion:
 		default:
 		}
 		return nil
