@@ -112,26 +112,50 @@ func TestDigestOfSecrets(t *testing.T) {
 	}
 }
 
-// manipulations of a database: of tables that go both ways, only down, and that children may add to.
+// manipulate changes n rows of a database behind omsync's back: of tables that go both ways, only down, and that children may add to.
 func manipulate(r *rand.Rand, s *sites.Site, n int) {
-	leaf := "(SELECT obs_id FROM (SELECT o.obs_id FROM obs o WHERE NOT EXISTS (SELECT 1 FROM obs c WHERE c.obs_group_id = o.obs_id OR c.previous_version = o.obs_id)) y ORDER BY CRC32(CONCAT(obs_id, '%d')) LIMIT 1)"
-	one := func(table, column string) string {
-		return fmt.Sprintf("%[1]s = (SELECT k FROM (SELECT %[1]s k FROM %[2]s ORDER BY CRC32(CONCAT(%[1]s, '%[3]d')) LIMIT 1) x)", column, table, r.IntN(1e9))
+	one := func(table, column, where string) string {
+		ends := s.Query(fmt.Sprintf("SELECT MIN(%[1]s), MAX(%[1]s) FROM %[2]s", column, table))[0]
+		from, err := strconv.Atoi(ends[0])
+		to, err2 := strconv.Atoi(ends[1])
+		if err != nil || err2 != nil {
+			return column + " IS NULL" // nothing is left
+		}
+		for range 20 {
+			found := s.Query(fmt.Sprintf("SELECT %[1]s FROM %[2]s t WHERE %[1]s >= %[3]d %[4]s ORDER BY %[1]s LIMIT 1", column, table, from+r.IntN(to-from+1), where))
+			if len(found) > 0 {
+				return column + " = " + found[0][0]
+			}
+		}
+		return column + " IS NULL"
 	}
+	s.Exec("SET @omsync_quiet = 1, foreign_key_checks = 0")
+	defer s.Exec("SET @omsync_quiet = NULL, foreign_key_checks = 1")
+	const leaf = "AND NOT EXISTS (SELECT 1 FROM obs c WHERE c.obs_group_id = t.obs_id) AND NOT EXISTS (SELECT 1 FROM obs c WHERE c.previous_version = t.obs_id)"
 	for i := range n {
 		tag := fmt.Sprintf("%s-%d-%d", s.Name, i, r.IntN(1e6))
-		behind(s, []string{
-			"UPDATE obs SET comments = '" + tag + "' WHERE " + one("obs", "obs_id"),
-			"DELETE FROM obs WHERE obs_id = (SELECT k FROM " + strings.Replace(fmt.Sprintf(leaf, r.IntN(1e9)), "SELECT obs_id FROM (", "SELECT obs_id k FROM (", 1) + " z)",
-			"UPDATE person_name SET family_name = '" + tag + "' WHERE " + one("person_name", "person_name_id"),
-			"DELETE FROM person_address WHERE " + one("person_address", "person_address_id"),
-			"INSERT INTO person_name (person_id, given_name, creator, date_created, uuid) SELECT person_id, '" + tag + "', creator, date_created, '" + tag + "' FROM person LIMIT 1",
-			"UPDATE concept_name SET name = '" + tag + "' WHERE " + one("concept_name", "concept_name_id"),
-			"DELETE FROM concept_description WHERE " + one("concept_description", "concept_description_id"),
-			"INSERT INTO concept_class (name, description, creator, date_created, uuid) VALUES ('" + tag + "', '', 1, '2020-01-01', '" + tag + "')",
-			"UPDATE location SET description = '" + tag + "' WHERE " + one("location", "location_id"),
-			"INSERT INTO location (name, creator, date_created, uuid) SELECT '" + tag + "', creator, date_created, '" + tag + "' FROM location LIMIT 1",
-		}[i%10])
+		switch i % 10 {
+		case 0:
+			s.Exec("UPDATE obs SET comments = '" + tag + "' WHERE " + one("obs", "obs_id", ""))
+		case 1:
+			s.Exec("DELETE FROM obs WHERE " + one("obs", "obs_id", leaf))
+		case 2:
+			s.Exec("UPDATE person_name SET family_name = '" + tag + "' WHERE " + one("person_name", "person_name_id", ""))
+		case 3:
+			s.Exec("DELETE FROM person_address WHERE " + one("person_address", "person_address_id", ""))
+		case 4:
+			s.Exec("INSERT INTO person_name (person_id, given_name, creator, date_created, uuid) SELECT person_id, '" + tag + "', creator, date_created, '" + tag + "' FROM person LIMIT 1")
+		case 5:
+			s.Exec("UPDATE concept_name SET name = '" + tag + "' WHERE " + one("concept_name", "concept_name_id", ""))
+		case 6:
+			s.Exec("DELETE FROM concept_description WHERE " + one("concept_description", "concept_description_id", ""))
+		case 7:
+			s.Exec("INSERT INTO concept_class (name, description, creator, date_created, uuid) VALUES ('" + tag + "', '', 1, '2020-01-01', '" + tag + "')")
+		case 8:
+			s.Exec("UPDATE location SET description = '" + tag + "' WHERE " + one("location", "location_id", ""))
+		case 9:
+			s.Exec("INSERT INTO location (name, creator, date_created, uuid) SELECT '" + tag + "', creator, date_created, '" + tag + "' FROM location LIMIT 1")
+		}
 	}
 }
 
