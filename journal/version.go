@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -133,6 +134,19 @@ func NewerTables(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer) 
 		}
 	}
 	return live, dead, nil
+}
+
+// LastEntry returns the highest integer of the rows of a table that have an entry; the lowest that there is, if there are none.
+func LastEntry(ctx context.Context, q sqldb.DB, tbl uint16) (last int64, err error) {
+	last = math.MinInt64
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT local_id FROM omsync_version WHERE table_id = %d ORDER BY local_id DESC LIMIT 1", tbl), func(r []sql.RawBytes) error {
+		last = sqldb.Int(r[0])
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read versions: %w", err)
+	}
+	return last, nil
 }
 
 // NotedTables returns the tables with an entry, and those with a tombstone.

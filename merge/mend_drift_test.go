@@ -41,6 +41,15 @@ func TestMends(t *testing.T) {
 	}
 }
 
+// A row to which others refer that stay is sent to who does not decide otherwise.
+func TestStays(t *testing.T) {
+	for who, want := range map[merge.Authority]merge.Mending{merge.DecidedByHolder: merge.Claim, merge.DecidedHere: merge.Claim, merge.DecidedThere: merge.Leave} {
+		if got := (merge.Drift{Here: true, Authority: who}).Stays(); got != want {
+			t.Errorf("%d: %d, want %d", who, got, want)
+		}
+	}
+}
+
 // A claim is above what it was, and of a row that came back unseen above its deletion.
 func TestClaim(t *testing.T) {
 	m := merge.Stamper{Self: "h", Epoch: 7}

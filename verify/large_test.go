@@ -122,4 +122,3 @@ func watchMemory(f func()) uint64 {
 	<-done
 	return max(peak, before) - before
 }
-

@@ -64,6 +64,12 @@ func mend(t *testing.T, at, from *sites.Site, keep bool) []verify.Step {
 	if !c.Exact {
 		t.Fatalf("at %s: about %d rows differ", at.Name, c.Estimate)
 	}
+	return mendWith(t, at, from, c, keep)
+}
+
+// mendWith mends what a comparison found.
+func mendWith(t *testing.T, at, from *sites.Site, c *export.Compared, keep bool) []verify.Step {
+	t.Helper()
 	steps := verify.Plan(at.J, at.Peer(from), c, keep)
 	o := verify.Options{Wait: sites.Wait, Seal: func(ctx context.Context) error {
 		_, err := capture.Seal(ctx, at.J, sites.Wait)
@@ -197,6 +203,32 @@ func TestMendsManipulations(t *testing.T) {
 			t.Fatalf("run %d: keep %v, %s first", run, keep, first.Name)
 		}
 	}
+}
+
+// Rows that come take the integers of others that went by TRUNCATE: their versions are their own.
+func TestIntegersAgain(t *testing.T) {
+	hub, clinic := sites.New(t, "hub", "none", model...), sites.New(t, "clinic", "none", model...)
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	hub.Exec("INSERT INTO place (uuid, name) VALUES ('p1', 'ward')")
+	sites.ExchangeTwice(hub, clinic)
+	for i := range 3 { // one by one, so that each has an entry
+		hub.Exec(fmt.Sprintf("INSERT INTO visit (uuid, place_id, note) VALUES ('v%d', 1, 'first')", i))
+		sites.ExchangeTwice(hub, clinic)
+	}
+	hub.Exec("UPDATE visit SET note = 'second'")
+	sites.ExchangeTwice(hub, clinic)
+	behind(clinic, "TRUNCATE TABLE visit")
+	hub.Exec("INSERT INTO visit (uuid, place_id, note) VALUES ('v3', 1, 'third'), ('v4', 1, 'fourth')")
+	sites.ExchangeTwice(hub, clinic)
+	if n := clinic.One("SELECT COUNT(*) FROM omsync_version v JOIN visit t ON t.id = v.local_id JOIN omsync_table m ON m.id = v.table_id AND m.name = 'visit'"); n != "2" {
+		t.Errorf("%s entries of two rows", n)
+	}
+	mend(t, hub, clinic, true)
+	mend(t, clinic, hub, true)
+	sites.ExchangeTwice(hub, clinic)
+	clean(t, hub, clinic)
 }
 
 // written are the values that manipulations wrote and that a site has.
