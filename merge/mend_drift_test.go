@@ -157,9 +157,17 @@ func TestDriftSchedules(t *testing.T) {
 		for n := range r.IntN(6) {
 			d, id := ends[r.IntN(2)], r.IntN(8)
 			value := fmt.Sprintf("%d-%s", n, d.name)
-			switch r.IntN(3) {
+			switch r.IntN(4) {
 			case 0:
 				delete(d.values, id)
+			case 1: // a value from a backup, with an entry that another row has left behind
+				row, known := d.rows[id]
+				if _, is := d.values[id]; !is || !known {
+					continue
+				}
+				v := row.Groups[0].Version
+				v.Time = 1
+				d.rows[id], d.values[id], all[value] = live(merge.Group{Mask: merge.Bits(3), Version: v}), value, true
 			default:
 				if _, is := d.values[id]; !is {
 					if id >= 6 { // a new row; others that are deleted stay so

@@ -189,6 +189,7 @@ func TestSchedules(t *testing.T) {
 				d.run, d.r, d.said = first+done, rand.New(rand.NewPCG(uint64(first+done), 15)), nil
 				d.schedule()
 				if t.Failed() {
+					d.showVersions()
 					t.Fatalf("schedule %d:\n%s", d.run, strings.Join(d.said, "\n"))
 				}
 				done++
@@ -199,6 +200,26 @@ func TestSchedules(t *testing.T) {
 		}
 	}
 	t.Logf("%d schedules", runs)
+}
+
+// showVersions logs what each site knows its rows by that are not alike everywhere.
+func (d *drifted) showVersions() {
+	for _, c := range d.clinics {
+		for row := range sites.Apart(d.hub, c) {
+			table, key, _ := strings.Cut(row, " ")
+			for _, s := range []*sites.Site{d.hub, c} {
+				if table == "patient" || table == "tag" {
+					continue
+				}
+				for _, v := range s.Query(fmt.Sprintf("SELECT v.local_id, v.column_mask, v.time, v.author, v.epoch, v.origin, t.* FROM %s t LEFT JOIN omsync_table m ON m.name = '%[1]s' LEFT JOIN omsync_version v ON v.local_id = t.id AND v.table_id = m.id WHERE t.uuid = '%s'", table, key)) {
+					d.t.Logf("%s at %s: %v", row, s.Name, v)
+				}
+				for _, v := range s.Query("SELECT t.name, x.* FROM omsync_tombstone x JOIN omsync_table t ON t.id = x.table_id WHERE row_key = '" + key + "'") {
+					d.t.Logf("%s at %s: deleted %v", row, s.Name, v)
+				}
+			}
+		}
+	}
 }
 
 func smallSite(t *testing.T, name string, offset int64) *sites.Site {
