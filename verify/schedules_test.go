@@ -121,7 +121,7 @@ func (d *drifted) change(s *sites.Site, behind bool) {
 		}
 	case 21:
 		if behind { // another number for the same row
-			add("UPDATE visit SET id = id + 1000 WHERE id = %s AND NOT EXISTS (SELECT 1 FROM tag g WHERE g.visit_id = visit.id)", visit)
+			add("UPDATE IGNORE visit SET id = id + 1000 WHERE id = %s AND NOT EXISTS (SELECT 1 FROM tag g WHERE g.visit_id = visit.id)", visit)
 		}
 	default: // what goes up only is the clinic's to add
 		switch {
