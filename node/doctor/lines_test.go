@@ -146,4 +146,3 @@ func TestOthers(t *testing.T) {
 		}
 	}
 }
-
