@@ -94,14 +94,19 @@ func (d *drifted) change(s *sites.Site, behind bool) {
 		add("UPDATE kind SET name = '%s' WHERE id = %s", text, d.row(s, "kind", "TRUE"))
 	case 11:
 		add("INSERT INTO kind (uuid, name) VALUES ('%s', '%[1]s')", text)
-	case 12:
+	case 12, 15:
+		if behind && atHub { // what it has lost, and a clinic's row refers to, nobody can bring back
+			break
+		}
+		if what == 15 {
+			add("DELETE FROM staff WHERE id = %s", d.row(s, "staff", "NOT EXISTS (SELECT 1 FROM visit v WHERE v.staff_id = x.id)"))
+			break
+		}
 		add("DELETE FROM kind WHERE id = %s", d.row(s, "kind", "NOT EXISTS (SELECT 1 FROM visit v WHERE v.kind_id = x.id)"))
 	case 13:
 		add("UPDATE staff SET name = '%s' WHERE id = %s", text, d.row(s, "staff", "TRUE"))
 	case 14:
 		add("INSERT INTO staff (uuid, name) VALUES ('%s', '%[1]s')", text)
-	case 15:
-		add("DELETE FROM staff WHERE id = %s", d.row(s, "staff", "NOT EXISTS (SELECT 1 FROM visit v WHERE v.staff_id = x.id)"))
 	case 16:
 		add("INSERT IGNORE INTO tag SELECT id, '%d', '%s' FROM visit WHERE id = %s", d.r.IntN(3), text, visit)
 	case 17:
