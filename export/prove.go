@@ -119,6 +119,49 @@ func (x *prover) rowKeys(ctx context.Context, t *table, p *portion) ([]uint32, e
 	return indexes, nil
 }
 
+// addPlain is addRows for rows that have integers, and keys of one text as they were read.
+func (d *dictionary) addPlain(t *schema.Table, rows []journal.Row, keys [][]byte) ([]uint32, error) {
+	byInteger, out := d.byInteger.of(t), make([]uint32, len(rows))
+	var missing [][]byte
+	var at []int
+	for i, r := range rows {
+		if out[i] = byInteger.get(r.Int); out[i] < batch.FirstRef {
+			missing, at = append(missing, keys[i]), append(at, i)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	n, err := d.number(t)
+	if err != nil {
+		return nil, err
+	}
+	first, err := d.w.Keys(n, []batch.Values{{Bytes: missing}})
+	if err != nil {
+		return nil, err
+	}
+	for j, i := range at {
+		out[i] = first + uint32(j)
+		byInteger.set(rows[i].Int, out[i])
+	}
+	return out, nil
+}
+
+// inherited returns the indexes of rows that have the keys of others, which the dictionary holds all; nil if it does not.
+func (d *dictionary) inherited(t *schema.Table, rows []journal.Row) []uint32 {
+	byInteger, parent, out := d.byInteger.of(t.Root), t.KeyColumns[0].Ref.To, make([]uint32, len(rows))
+	for i, r := range rows {
+		if out[i] = byInteger.get(r.Int); out[i] < batch.FirstRef || parent != t.Root && d.exists.of(parent).get(r.Int) != present {
+			return nil
+		}
+	}
+	exists := d.exists.of(t)
+	for _, r := range rows {
+		exists.set(r.Int, present)
+	}
+	return out
+}
+
 // plainKeys reports whether values are keys as they are: none is NULL, empty or very long.
 func plainKeys(values [][]byte) bool {
 	for _, v := range values {
