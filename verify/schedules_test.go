@@ -264,7 +264,7 @@ func (d *drifted) schedule() {
 			}
 		}
 	}
-	sites.ExchangeTwice(d.all()...)
+	sites.Exchange(d.all()...)
 	keep := r.IntN(2) == 0
 	var before []map[string]bool
 	for _, s := range d.all() {
@@ -284,10 +284,14 @@ func (d *drifted) schedule() {
 				at.Send(ends[1])
 			}
 		}
-		sites.ExchangeTwice(d.all()...)
+		sites.Exchange(d.all()...)
 	}
 	for _, c := range d.clinics {
-		clean(t, d.hub, c)
+		clean(t, d.hub, c, "report")
+		const reports = "SELECT uuid, name FROM report WHERE uuid LIKE ? ORDER BY uuid" // a clinic has its own alone
+		if here, there := d.hub.Query(reports, c.Name+"-%"), c.Query(reports, "%"); fmt.Sprint(here) != fmt.Sprint(there) {
+			t.Errorf("reports at hub: %v, at %s: %v", here, c.Name, there)
+		}
 	}
 	for i, s := range d.all() {
 		after := standing(s)
