@@ -139,7 +139,7 @@ func NewerTables(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer) 
 // LastEntry returns the highest integer of the rows of a table that have an entry; the lowest that there is, if there are none.
 func LastEntry(ctx context.Context, q sqldb.DB, tbl uint16) (last int64, err error) {
 	last = math.MinInt64
-	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT local_id FROM omsync_version WHERE table_id = %d ORDER BY local_id DESC LIMIT 1", tbl), func(r []sql.RawBytes) error {
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT local_id FROM omsync_version FORCE INDEX (PRIMARY) WHERE table_id = %d ORDER BY local_id DESC LIMIT 1", tbl), func(r []sql.RawBytes) error {
 		last = sqldb.Int(r[0])
 		return nil
 	})
