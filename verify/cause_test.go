@@ -70,7 +70,7 @@ func TestCauses(t *testing.T) {
 		"visit v1":   "its kind_id refers to no row of kind here: it was written, or that row was deleted, with foreign keys off",
 	})
 	got := told(hub, clinic)
-	if !strings.Contains(got["visit v3"], "; here the table was made anew on "+now.Format("2006-01-02 ")) {
+	if !strings.Contains(got["visit v3"], "; here the table was made anew on ") {
 		t.Errorf("at hub: %s", got["visit v3"])
 	}
 	check(hub, got, map[string]string{

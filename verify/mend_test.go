@@ -231,6 +231,31 @@ func TestIntegersAgain(t *testing.T) {
 	clean(t, hub, clinic)
 }
 
+// Rows with long values are read in pages of what can be held, each row once, whatever number of them a page was asked for.
+func TestLongValues(t *testing.T) {
+	table := "CREATE TABLE doc (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, body LONGTEXT) ENGINE=InnoDB"
+	hub, clinic := sites.New(t, "hub", "none", table), sites.New(t, "clinic", "none", table)
+	for i := range 320 {
+		n := 10
+		if i > 40 && i < 55 || i == 319 {
+			n = 1_500_000
+		}
+		hub.Exec(fmt.Sprintf("INSERT INTO doc (uuid, body) VALUES ('d%03d', REPEAT('%d', %d))", i, i%10, n))
+	}
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.Exchange(hub, clinic)
+	c := clinic.Compare(hub.Digest(clinic, export.DigestOptions{Finds: 100}))
+	if !c.Exact || len(c.Differences) > 0 || c.Rows != 320 || c.Tables[0].There != 320 {
+		t.Fatalf("%+v", c)
+	}
+	behind(hub, "UPDATE doc SET body = CONCAT(body, 'x') WHERE uuid IN ('d000', 'd041', 'd042', 'd054', 'd055', 'd318', 'd319')")
+	if c = clinic.Compare(hub.Digest(clinic, export.DigestOptions{Finds: 100})); !c.Exact || len(c.Differences) != 7 {
+		t.Errorf("%d rows differ, exactly: %v", len(c.Differences), c.Exact)
+	}
+}
+
 // written are the values that manipulations wrote and that a site has.
 func written(s *sites.Site) map[string]bool {
 	out := map[string]bool{}
