@@ -10,8 +10,8 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// queued is how many portions wait to be hashed, while the next one is read.
-const queued = 2
+// queued is how many portions wait to be hashed, while the next one is read: each may hold a row of any length.
+const queued = 1
 
 // prover hashes rows.
 type prover struct {
