@@ -33,6 +33,7 @@ type plan struct {
 	aliases     *journal.Aliases // the peer's keys
 	match       bool             // the file is for matching, and holds only these columns
 	proof       proof            // it is a digest of rows, or rows are compared with one
+	noted       noted
 	only        map[*schema.Table][]*schema.Column
 	left        leftOut          // what no batch takes
 	told        *batch.RulesItem // how tables may go, for a peer that has not heard it; nil: it has, or is not told

@@ -47,6 +47,8 @@ var mutants = []mutant{
 	{"what only flows down is left to the parent", "mend_drift.go", "case d.Authority == DecidedThere && d.There:\n\t\treturn Leave", "case false:\n\t\treturn Leave", 0, "TestMends"},
 	{"what is here alone and the parent's goes", "mend_drift.go", "case d.Authority == DecidedThere:\n\t\treturn Remove", "case d.Authority == DecidedThere:\n\t\treturn Claim", 0, "TestMends"},
 	{"what the other end does not decide stays, whatever it lacks", "mend_drift.go", "!keep && d.Authority == DecidedByHolder", "!keep", 0, "TestMends"},
+	{"what the other end decides is not sent to it as others refer to it", "mend_drift.go", "if d.Authority == DecidedThere {", "if false {", 0, "TestStays"},
+	{"a claim is above what its sender has forgotten", "columns.go", "if mends && news && !equal && !later", "if false && !later", 0, "TestDriftSchedules"},
 	{"what was added unseen does not go with what was deleted unseen", "mend_drift.go", "!d.There && d.Known.Known && !keep", "!d.There && !keep", 0, "TestMends"},
 
 	{"the acknowledgement of what is not applied is read", "receive.go", "if d.Valid {", "if d.Valid && l.verdict(&h) == Apply {", 500, ""},
