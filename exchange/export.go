@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -26,10 +28,14 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	if err := n.learnAliases(ctx); err != nil {
 		return nil, err
 	}
+	health, err := n.health(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
 	return export.Export(ctx, n.Journal, p.Name, export.Options{
-		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules,
+		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules, Health: health,
 		Create: func(name string) (export.File, error) {
 			f, err := folder.Create(ctx, name)
 			if err != nil {
@@ -39,4 +45,12 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 		},
 		Encrypt: card.Encrypt, Sign: n.Keys.Sign, Progress: bar.Show,
 	})
+}
+
+// health returns what a peer is told of this node: nothing, if it is no parent.
+func (n *Node) health(ctx context.Context, p *journal.Peer) (*batch.Health, error) {
+	if n.Health == nil || p.Role != access.Parent {
+		return nil, nil
+	}
+	return n.Health(ctx)
 }

@@ -307,9 +307,9 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	if o.Apart, err = r.decidedApart(f.sender); err != nil {
 		return r.reportError(ctx, f, err)
 	}
-	var made int64
+	var heard contacts.File
 	o.Verify = func(h *batch.Header, message, signature []byte) error {
-		made = h.Time
+		heard.Made, heard.Health = time.UnixMicro(h.Time), h.Health()
 		return verify(h, f.sender.Contact(), r.Name, message, signature)
 	}
 	report, err := apply.Import(ctx, r.Journal, file, size, o)
@@ -318,16 +318,18 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 		return r.reportError(ctx, f, err)
 	}
 	r.noteArrived(report)
-	r.noteContact(f.sender, report, made)
+	heard.Bytes = size
+	r.noteContact(f.sender, report, heard)
 	return r.report(f, report)
 }
 
-// noteContact remembers that a peer was heard, by a file that was made at a time by its clock, in microseconds since 1970 UTC.
-func (r *importRun) noteContact(p *journal.Peer, report *apply.Report, made int64) {
+// noteContact remembers that a peer was heard, and what by.
+func (r *importRun) noteContact(p *journal.Peer, report *apply.Report, heard contacts.File) {
 	if r.o.DryRun || report.Outcome != apply.Applied && report.Outcome != apply.Covered {
 		return
 	}
-	if err := contacts.Record(r.Home, p.Name, p.Link.Number, time.UnixMicro(made), report.Outcome == apply.Applied, r.Journal.Now()); err != nil {
+	heard.News, heard.Rows = report.Outcome == apply.Applied, report.Inserted+report.Updated+report.Deleted
+	if err := contacts.Record(r.Home, p.Name, p.Link.Number, heard, r.Journal.Now()); err != nil {
 		r.Journal.Warn("%v", err)
 	}
 }

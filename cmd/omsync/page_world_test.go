@@ -97,7 +97,7 @@ func (w *pageWorld) late(name string) {
 	}
 	for weeks := 9; weeks >= 2; weeks-- {
 		at := time.Now().AddDate(0, 0, -7*weeks)
-		if err := contacts.Record(n.Home, name, p.Link.Number, at, true, at); err != nil {
+		if err := contacts.Record(n.Home, name, p.Link.Number, contacts.File{Made: at, News: true, Bytes: int64(4000 * weeks), Rows: int64(10 * weeks)}, at); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/omsync/omsync/internal/durable"
@@ -51,7 +52,7 @@ func Read(home, peer string, link uint64) (Contacts, error) {
 }
 
 // Record notes that a file of the peer was read, as [Contacts.Hear] says. Two runs must not do that at once: the node's lock is for that.
-func Record(home, peer string, link uint64, made time.Time, news bool, now time.Time) error {
+func Record(home, peer string, link uint64, f File, now time.Time) error {
 	if err := nodename.Check(peer); err != nil {
 		return fmt.Errorf("write when a peer was heard: %w", err)
 	}
@@ -59,8 +60,9 @@ func Record(home, peer string, link uint64, made time.Time, news bool, now time.
 	if err != nil {
 		return err
 	}
-	after := before.Hear(made, news, now)
-	if age := after.Last.Sub(before.Last); age >= 0 && age < fresh && len(before.Gaps) == len(after.Gaps) {
+	after := before.Hear(f, now)
+	same := !f.News && len(before.Gaps) == len(after.Gaps) && reflect.DeepEqual(before.Health, after.Health)
+	if age := after.Last.Sub(before.Last); age >= 0 && age < fresh && same {
 		return nil
 	}
 	b, err := json.Marshal(content{version, link, after})

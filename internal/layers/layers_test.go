@@ -58,7 +58,7 @@ var may = map[string][]string{
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
-	"exchange/contacts": {"internal/durable", "internal/nodename"},
+	"exchange/contacts": {"batch", "internal/durable", "internal/nodename"},
 	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
