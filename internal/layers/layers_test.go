@@ -14,7 +14,7 @@ const module = "github.com/omsync/omsync/"
 var may = map[string][]string{
 	// Formats, rules and means.
 	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
-	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
+	"internal/disk": nil, "internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
 	"words":  {"progress"},
@@ -70,7 +70,8 @@ var may = map[string][]string{
 	"node/clinic":        {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/tables":        {"access", "features", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
 	"node/uuids":         {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
-	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
+	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/disk", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
+	"node/health":        {"batch", "conflicts", "exchange", "internal/disk", "internal/sqldb", "journal", "node", "node/backup", "schema"},
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
 	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
