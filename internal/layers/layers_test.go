@@ -73,12 +73,12 @@ var may = map[string][]string{
 	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/disk", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/health":        {"batch", "conflicts", "exchange", "internal/disk", "internal/sqldb", "journal", "node", "node/backup", "schema"},
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
-	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
+	"node/status":        {"access", "batch", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
 	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "internal/remote", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "features", "node/status", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

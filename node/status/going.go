@@ -122,6 +122,10 @@ func (s *Status) peerFacts(n *node.Node, p *journal.Peer, q *Peer) (progress.Pee
 	for _, g := range known.Gaps {
 		f.Silences = append(f.Silences, progress.Silence(g))
 	}
+	q.Health, q.Days = known.Health, known.Days
+	if q.Health != nil {
+		f.DiskFree = int64(q.Health.Free)
+	}
 	if q.There != nil {
 		f.There = q.There.Rows
 	}

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -109,6 +111,10 @@ type Peer struct {
 	Clock *Clock `json:"clock,omitempty"`
 	// There is how many rows of this node wait at the peer, as its last file said.
 	There *There `json:"rows_waiting_there,omitempty"`
+	// Health is what a child says of itself, as its last file did; nobody else vouches for it.
+	Health *batch.Health `json:"health,omitempty"`
+	// Days is what came of the peer in the last 90 days.
+	Days []contacts.Day `json:"-"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 	// Last is when a file of the peer last brought something new.
