@@ -24,7 +24,7 @@ import (
 type pageWorld struct {
 	t       *testing.T
 	dir     string
-	homes   map[string]func(context.Context, ...string) (string, error)
+	homes   map[string]nodepage.Command
 	server  *dbtest.ServerInfo
 	names   map[string]string
 	address string
@@ -32,7 +32,7 @@ type pageWorld struct {
 
 func (w *pageWorld) do(home string, args ...string) string {
 	w.t.Helper()
-	out, err := w.homes[home](w.t.Context(), args...)
+	out, err := w.homes[home](w.t.Context(), nodepage.Doing{}, args...)
 	if err != nil {
 		w.t.Fatalf("omsync --home %s %s: %v\n%s", home, strings.Join(args, " "), err, out)
 	}
@@ -53,7 +53,7 @@ func (w *pageWorld) sync(homes ...string) {
 // newPageWorld makes a hub and three clinics. kisumu made a conflict, and a row of it waits at the hub; migori, which comes each Friday, has
 // not come for two weeks; siaya was never heard.
 func newPageWorld(t *testing.T) *pageWorld {
-	w := &pageWorld{t: t, dir: t.TempDir(), homes: map[string]func(context.Context, ...string) (string, error){}, server: dbtest.Server(t), names: map[string]string{}}
+	w := &pageWorld{t: t, dir: t.TempDir(), homes: map[string]nodepage.Command{}, server: dbtest.Server(t), names: map[string]string{}}
 	for _, name := range []string{"hub", "kisumu", "migori", "siaya"} {
 		db, dsn := w.server.Database(t, append(tiny(), "ALTER TABLE site ADD UNIQUE KEY (name)")...)
 		home := filepath.Join(w.dir, name)

@@ -46,6 +46,9 @@ func listener(w io.Writer) node.Listener {
 // exchanging returns the node as package exchange wants it, with bars where a person looks on.
 func exchanging(stderr io.Writer, n *node.Node) *exchange.Node {
 	x := health.Exchange(n, version())
+	if p, ok := stderr.(*printed); ok && p.progress != nil {
+		x.Progress = func(label string, unit exchange.Unit) exchange.Bar { return pageBar{p, label, unit} }
+	}
 	if isTerminal(stderr) {
 		x.Progress = func(label string, unit exchange.Unit) exchange.Bar { return newProgress(stderr, label, unit) }
 	}

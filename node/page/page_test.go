@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 			}
 			return node.OpenAll(ctx, w.node.Home, node.Read, nodetest.Quiet)
 		},
-		Run: func(_ context.Context, args ...string) (string, error) {
+		Run: func(_ context.Context, d Doing, args ...string) (string, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.ran = append(w.ran, strings.Join(args, " "))

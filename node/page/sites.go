@@ -106,7 +106,7 @@ type siteData struct {
 	Waiting   []status.Waiting // rows of it that wait here
 	Files     []status.File
 	Silences  []contacts.Gap // the last ones, newest first
-	Now       time.Time
+	Exchanges *exchangesData
 }
 
 // maxSilences is how many silences are shown.
@@ -117,7 +117,7 @@ func (p *Page) site(a *asked) error {
 	if err != nil {
 		return err
 	}
-	d := siteData{Now: time.Now()}
+	d := siteData{}
 	name, found := a.r.PathValue("name"), false
 	for i, j := range s.Judged.Peers {
 		if j.Name == name {
@@ -145,11 +145,14 @@ func (p *Page) site(a *asked) error {
 	}
 	err = a.withNode(func(n *node.Node) error {
 		q, err := journal.PeerByName(a.ctx(), n.DB, name, false)
-		if err != nil || q == nil {
+		if err == nil && q == nil {
+			err = errNothing
+		}
+		if err != nil {
 			return err
 		}
 		known, err := contacts.Read(n.Home, name, q.Link.Number)
-		d.Silences = known.Gaps
+		d.Silences, d.Exchanges = known.Gaps, drawDays(known.Days, time.Now())
 		return err
 	})
 	if err != nil {

@@ -235,7 +235,7 @@ func TestSync(t *testing.T) {
 	w := newWorld(t)
 	anna := w.as("anna", accounts.Operator)
 	began, ended := make(chan struct{}), make(chan struct{})
-	w.page.acts.run = func(ctx context.Context, args ...string) (string, error) {
+	w.page.acts.run = func(ctx context.Context, _ Doing, args ...string) (string, error) {
 		if args[0] != "sync" {
 			return "", nil
 		}
