@@ -1,10 +1,18 @@
 package page
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 
 	"github.com/omsync/omsync/node/status"
 )
+
+// fileNumber stands for a file in a form: its name may be anything.
+func fileNumber(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:8])
+}
 
 // filesData is what the view of files that are not applied shows.
 type filesData struct {
@@ -68,10 +76,9 @@ func (p *Page) decideFile(a *asked) error {
 	if err != nil {
 		return err
 	}
-	name := a.r.PostFormValue("file")
 	for _, f := range s.Troubled {
-		if f.File == name {
-			return a.act([]string{"files"}, "inbox", verb, "--", name)
+		if fileNumber(f.File) == a.r.PostFormValue("file") {
+			return a.act([]string{"files"}, "inbox", verb, "--", f.File)
 		}
 	}
 	return errNothing

@@ -41,7 +41,8 @@ type world struct {
 	mu    sync.Mutex
 	ran   []string
 	run   func(args []string) (string, error)
-	away  error // of the database
+	long  func(d Doing, args []string) (string, error) // in place of run, while others go on; nil: run
+	away  error                                        // of the database
 	row   uint64
 	clash uint64 // a conflict
 }
@@ -84,8 +85,18 @@ func newWorld(t *testing.T) *world {
 		},
 		Run: func(_ context.Context, d Doing, args ...string) (string, error) {
 			w.mu.Lock()
+			said := strings.Join(args, " ")
+			if d.Input != "" {
+				said += " < " + d.Input
+			}
+			w.ran = append(w.ran, said)
+			long := w.long
+			w.mu.Unlock()
+			if long != nil {
+				return long(d, args)
+			}
+			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.ran = append(w.ran, strings.Join(args, " "))
 			return w.run(args)
 		}})
 	nodetest.Check(t, err)
@@ -173,7 +184,18 @@ func TestRoles(t *testing.T) {
 		"POST /sites/{name}/suspend": accounts.Operator, "POST /sites/{name}/resume": accounts.Operator, "POST /sync": accounts.Operator,
 		"GET /waiting/{id}": accounts.Operator, "POST /waiting/retry": accounts.Operator, "POST /waiting/{id}/drop": accounts.Operator,
 		"GET /conflicts/{id}": accounts.Operator, "POST /conflicts/{id}/{how}": accounts.Operator, "GET /log": accounts.Operator,
+		"GET /sites/{name}/tables": accounts.Viewer, "POST /sites/{name}/tables/look": accounts.Operator, "POST /sites/{name}/tables/set": accounts.Operator,
+		"GET /invitations": accounts.Viewer, "POST /invitations": accounts.Operator, "POST /invitations/{name}/revoke": accounts.Operator,
+		"GET /join": accounts.Operator, "POST /join": accounts.Operator, "GET /stick": accounts.Viewer, "POST /stick/{how}": accounts.Operator,
+		"GET /files": accounts.Viewer, "POST /files/{how}": accounts.Operator, "POST /files/{name}/accept": accounts.Operator,
+		"GET /requests": accounts.Operator, "POST /requests/{how}": accounts.Operator, "GET /doctor": accounts.Operator, "POST /doctor": accounts.Operator,
 	}
+	w.asks("kisumu", "p-1")
+	w.linked()
+	file := w.failed("kisumu")
+	hows := map[string]string{"/conflicts/{id}/{how}": "kept", "/stick/{how}": "copy", "/files/{how}": "retry", "/requests/{how}": "approve"}
+	form := url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}, "name": {"siaya"}, "address": {"https://hub.example.org"}, "token": {"omsync-x"}, "table": {"site"}, "direction": {"up"}, "stick": {"folder:/nowhere"},
+		"file": {fileNumber(file)}, "peer": {"kisumu"}, "key": {"p-1"}}
 	people := map[accounts.Role]*person{"": w.nobody(), accounts.Viewer: w.as("vera", accounts.Viewer), accounts.Operator: w.as("otto", accounts.Operator)}
 	rank := map[accounts.Role]int{"": 0, accounts.Viewer: 1, accounts.Operator: 2}
 	for _, r := range w.page.routes() {
@@ -187,13 +209,13 @@ func TestRoles(t *testing.T) {
 		if name == "POST /logout" {
 			continue // would end what the others need
 		}
-		path := strings.NewReplacer("{$}", "", "{name}", "kisumu", "{id}", fmt.Sprint(w.row), "{how}", "kept", "{token}", "none").Replace(r.path)
+		path := strings.NewReplacer("{$}", "", "{name}", "kisumu", "{id}", fmt.Sprint(w.row), "{how}", hows[r.path], "{token}", "none").Replace(r.path)
 		if strings.HasPrefix(r.path, "/conflicts/") {
 			path = strings.Replace(path, fmt.Sprint("/", w.row), fmt.Sprint("/", w.clash), 1)
 		}
 		for role, p := range people {
 			w.commands()
-			code, body, h := p.do(r.method, path, url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}})
+			code, body, h := p.do(r.method, path, form)
 			w.page.acts.wait() // an act that takes long has ended
 			closed := code == http.StatusForbidden || code == http.StatusUnauthorized && r.path != "/login" || code == http.StatusSeeOther && h.Get("Location") == "/login"
 			if closed != (rank[role] < rank[need]) {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/omsync/omsync/internal/nodename"
@@ -22,6 +23,9 @@ func (a *asked) asking() (out []scoping.Entry, err error) {
 			return err
 		})
 	})
+	if errors.Is(err, scoping.ErrNoOwners) {
+		return nil, nil // nobody can ask
+	}
 	return out, err
 }
 

@@ -108,6 +108,7 @@ func functions(p *words.Printer) template.FuncMap {
 		"direction": func(way string) string { return directionText(p, way) },
 		"preset":    func(preset string) string { return presetText(p, preset) },
 		"size":      sizeText,
+		"number":    fileNumber,
 		"date":      func(seconds int64) string { return time.Unix(seconds, 0).Local().Format(time.DateOnly) },
 		"itself":    func(tag string) string { return display.Self.Name(language.Make(tag)) },
 	}
