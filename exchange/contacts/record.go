@@ -34,21 +34,38 @@ func path(home, peer string) string { return filepath.Join(home, "contacts", pee
 // Read returns what is known of the peer of a name, whose link has a number. A record that is damaged, of another link or of a newer version
 // counts for nothing.
 func Read(home, peer string, link uint64) (Contacts, error) {
+	var c content
+	if ok, err := read(home, peer, &c); err != nil || !ok || c.Version != version || c.Link != link {
+		return Contacts{}, err
+	}
+	return c.Contacts, nil
+}
+
+// ReadHabit is Read without the days: for many peers at once.
+func ReadHabit(home, peer string, link uint64) (Contacts, error) {
+	var c struct {
+		content
+		Days json.RawMessage `json:"days"`
+	}
+	if ok, err := read(home, peer, &c); err != nil || !ok || c.Version != version || c.Link != link {
+		return Contacts{}, err
+	}
+	return c.Contacts, nil
+}
+
+// read reads a record into what can hold it, and reports whether it can be read.
+func read(home, peer string, into any) (ok bool, err error) {
 	if nodename.Check(peer) != nil { // somebody wrote it into the database: it may be a path
-		return Contacts{}, nil
+		return false, nil
 	}
 	b, err := os.ReadFile(path(home, peer))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Contacts{}, nil
+		return false, nil
 	case err != nil:
-		return Contacts{}, fmt.Errorf("read when %s was heard: %w", peer, err)
+		return false, fmt.Errorf("read when %s was heard: %w", peer, err)
 	}
-	var c content
-	if len(b) > maxRecord || json.Unmarshal(b, &c) != nil || c.Version != version || c.Link != link {
-		return Contacts{}, nil
-	}
-	return c.Contacts, nil
+	return len(b) <= maxRecord && json.Unmarshal(b, into) == nil, nil
 }
 
 // Record notes that a file of the peer was read, as [Contacts.Hear] says. Two runs must not do that at once: the node's lock is for that.

@@ -32,7 +32,7 @@ const password = "a sentence of mine"
 
 // world is a page of a hub with two clinics, and what its commands were asked.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	node     *node.Node
 	server   *httptest.Server
 	page     *Page
@@ -51,7 +51,7 @@ type world struct {
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=y>` + "\u202egnorw\u2066\x00\x1b[2J"
 
 // newWorld makes a page. Its node has a row that waits and a conflict, which hold the hostile text.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	ctx := t.Context()
 	w := &world{t: t, run: func([]string) (string, error) { return "it was done", nil }}

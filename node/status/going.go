@@ -104,7 +104,7 @@ func (s *Status) facts(ctx context.Context, n *node.Node, peers []*journal.Peer,
 // peerFacts are those about a peer. When it was last heard is what the contacts say, or what was applied and acknowledged, of which an earlier
 // omsync took note too.
 func (s *Status) peerFacts(n *node.Node, p *journal.Peer, q *Peer) (progress.Peer, error) {
-	known, err := contacts.Read(n.Home, p.Name, p.Link.Number)
+	known, err := contacts.ReadHabit(n.Home, p.Name, p.Link.Number)
 	if err != nil {
 		return progress.Peer{}, err
 	}
@@ -122,7 +122,7 @@ func (s *Status) peerFacts(n *node.Node, p *journal.Peer, q *Peer) (progress.Pee
 	for _, g := range known.Gaps {
 		f.Silences = append(f.Silences, progress.Silence(g))
 	}
-	q.Health, q.Days = known.Health, known.Days
+	q.Health = known.Health
 	if q.Health != nil {
 		f.DiskFree = int64(q.Health.Free)
 	}

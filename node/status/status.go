@@ -11,7 +11,6 @@ import (
 	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
-	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -113,8 +112,6 @@ type Peer struct {
 	There *There `json:"rows_waiting_there,omitempty"`
 	// Health is what a child says of itself, as its last file did; nobody else vouches for it.
 	Health *batch.Health `json:"health,omitempty"`
-	// Days is what came of the peer in the last 90 days.
-	Days []contacts.Day `json:"-"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 	// Last is when a file of the peer last brought something new.
@@ -208,8 +205,12 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if err != nil {
 		return nil, err
 	}
+	unconfirmed, err := n.Journal.UnconfirmedOf(ctx, n.DB, peers)
+	if err != nil {
+		return nil, err
+	}
 	known = known.Needed(n.Journal.HasManyColumns(), false)
-	for _, p := range peers {
+	for i, p := range peers {
 		ps := peer(p, s.Sealed, now)
 		for _, r := range reports {
 			if r.Peer == p.ID {
@@ -221,11 +222,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 			ps.Unread = slices.DeleteFunc(ps.Unread, func(name string) bool { return name == features.Rules })
 		}
 		ps.quotas(p.Used, n.Limits())
-		var since time.Time
-		if ps.Waiting, since, err = n.Journal.Unconfirmed(ctx, n.DB, p); err != nil {
-			return nil, err
-		}
-		ps.Since = instant(since)
+		ps.Waiting, ps.Since = unconfirmed[i].Rows, instant(unconfirmed[i].Since)
 		s.Peers = append(s.Peers, ps)
 	}
 	if s.Links, err = links(n); err != nil {
