@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -55,10 +56,7 @@ func (w *pageWorld) sync(homes ...string) {
 func newPageWorld(t *testing.T) *pageWorld {
 	w := &pageWorld{t: t, dir: t.TempDir(), homes: map[string]nodepage.Command{}, server: dbtest.Server(t), names: map[string]string{}}
 	for _, name := range []string{"hub", "kisumu", "migori", "siaya"} {
-		db, dsn := w.server.Database(t, append(tiny(), "ALTER TABLE site ADD UNIQUE KEY (name)")...)
-		home := filepath.Join(w.dir, name)
-		w.names[name], w.homes[name] = db, commandsOf(home)
-		w.do(name, "init", "--node", name, "--dsn", dsn, "--profile", "none")
+		w.node(name)
 		if err := os.WriteFile(filepath.Join(w.dir, name+".card"), []byte(w.do(name, "card")), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -79,6 +77,49 @@ func newPageWorld(t *testing.T) *pageWorld {
 	w.sync("kisumu", "hub")
 	w.late("migori")
 	return w
+}
+
+// node makes a node that knows nobody.
+func (w *pageWorld) node(name string) {
+	w.t.Helper()
+	db, dsn := w.server.Database(w.t, append(tiny(), "ALTER TABLE site ADD UNIQUE KEY (name)")...)
+	home := filepath.Join(w.dir, name)
+	w.names[name], w.homes[name] = db, commandsOf(home)
+	w.do(name, "init", "--node", name, "--dsn", dsn, "--profile", "none")
+}
+
+// hub runs the server of the hub until the test ends, and returns its address.
+func (w *pageWorld) hub() string {
+	w.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	ctx, stop := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.homes["hub"](ctx, nodepage.Doing{}, "serve", "--listen", address)
+		done <- err
+	}()
+	w.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			w.t.Errorf("serve: %v", err)
+		}
+	})
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return "https://" + address
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("the hub's server does not come up")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // late has a clinic have come each Friday, and not since.

@@ -65,6 +65,7 @@ type job struct {
 	Task    task
 	Stick   string // the path of the stick that it is about
 	Started time.Time
+	done    chan struct{} // closed when it has ended
 
 	mu      sync.Mutex
 	Ended   time.Time // zero: it runs
@@ -148,7 +149,7 @@ func (x *acts) start(ctx context.Context, j *job, done func(error), commands ...
 	if !x.one.TryLock() {
 		return errBusy
 	}
-	j.Started = time.Now()
+	j.Started, j.done = time.Now(), make(chan struct{})
 	x.mu.Lock()
 	x.last = j
 	x.mu.Unlock()
@@ -171,6 +172,7 @@ func (x *acts) start(ctx context.Context, j *job, done func(error), commands ...
 		j.mu.Lock()
 		j.Ended, j.Printed, j.Failed = time.Now(), bounded(all.String()), err != nil
 		j.mu.Unlock()
+		close(j.done)
 		done(err)
 	}()
 	return nil

@@ -117,6 +117,7 @@ func (p *Page) headers(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		h.Set("X-Accel-Buffering", "no") // a view may go on while something is done
 		next.ServeHTTP(w, r)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -159,6 +160,27 @@ func (p *person) do(method, path string, form url.Values, headers ...string) (in
 	b, err := io.ReadAll(resp.Body)
 	nodetest.Check(p.w.t, err)
 	return resp.StatusCode, string(b), resp.Header
+}
+
+// watch reads a view that goes on, until it has said some things, or ends.
+func (p *person) watch(path string, want ...string) string {
+	p.w.t.Helper()
+	resp, err := p.client.Get(p.w.server.URL + path)
+	nodetest.Check(p.w.t, err)
+	defer resp.Body.Close()
+	var all strings.Builder
+	some := make([]byte, 4096)
+	for {
+		n, err := resp.Body.Read(some)
+		all.Write(some[:n])
+		lacks := slices.ContainsFunc(want, func(s string) bool { return !strings.Contains(all.String(), s) })
+		if err != nil || !lacks {
+			if lacks {
+				p.w.t.Errorf("%s does not say %q:\n%s", path, want, all.String())
+			}
+			return all.String()
+		}
+	}
 }
 
 func (p *person) get(path string) (int, string) {

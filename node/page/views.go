@@ -109,6 +109,7 @@ func functions(p *words.Printer) template.FuncMap {
 		"preset":    func(preset string) string { return presetText(p, preset) },
 		"size":      sizeText,
 		"number":    fileNumber,
+		"live":      func() template.HTML { return liveMark },
 		"date":      func(seconds int64) string { return time.Unix(seconds, 0).Local().Format(time.DateOnly) },
 		"itself":    func(tag string) string { return display.Self.Name(language.Make(tag)) },
 	}
@@ -238,7 +239,6 @@ type frame struct {
 	Operator              bool
 	Message               string // what the last act did
 	Failed                bool   // it did not
-	Refresh               int    // seconds; 0: never
 	Body                  any
 }
 
@@ -252,9 +252,6 @@ func (a *asked) show(code int, name, title string, body any) error {
 	if a.account.Name != "" {
 		f.Message = a.page.sessions.PopString(a.ctx(), keyMessage)
 		f.Failed = a.page.sessions.PopBool(a.ctx(), keyFailed)
-		if job := a.page.acts.job(); job != nil && job.running() && (name == "home" || name == "stick") {
-			f.Refresh = 5
-		}
 	}
 	var b bytes.Buffer
 	if err := a.view.templates.ExecuteTemplate(&b, name, f); err != nil {
@@ -262,7 +259,12 @@ func (a *asked) show(code int, name, title string, body any) error {
 	}
 	a.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	a.w.WriteHeader(code)
-	_, _ = a.w.Write(b.Bytes()) // whoever asked may be gone
+	before, after, live := bytes.Cut(b.Bytes(), []byte(liveMark))
+	_, _ = a.w.Write(before) // whoever asked may be gone
+	if live {
+		a.follow()
+	}
+	_, _ = a.w.Write(after)
 	return nil
 }
 
