@@ -51,12 +51,24 @@ func (w *pageWorld) sync(homes ...string) {
 	}
 }
 
+// emptyPageWorld has nodes that know nobody, and a folder that is the stick.
+func emptyPageWorld(t *testing.T, names ...string) *pageWorld {
+	w := &pageWorld{t: t, dir: t.TempDir(), homes: map[string]nodepage.Command{}, server: dbtest.Server(t), names: map[string]string{}}
+	for _, name := range names {
+		w.node(name)
+	}
+	if err := os.Mkdir(filepath.Join(w.dir, "stick"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // newPageWorld makes a hub and three clinics. kisumu made a conflict, and a row of it waits at the hub; migori, which comes each Friday, has
 // not come for two weeks; siaya was never heard.
 func newPageWorld(t *testing.T) *pageWorld {
-	w := &pageWorld{t: t, dir: t.TempDir(), homes: map[string]nodepage.Command{}, server: dbtest.Server(t), names: map[string]string{}}
-	for _, name := range []string{"hub", "kisumu", "migori", "siaya"} {
-		w.node(name)
+	sites := []string{"hub", "kisumu", "migori", "siaya"}
+	w := emptyPageWorld(t, sites...)
+	for _, name := range sites {
 		if err := os.WriteFile(filepath.Join(w.dir, name+".card"), []byte(w.do(name, "card")), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -64,9 +76,6 @@ func newPageWorld(t *testing.T) *pageWorld {
 	for _, name := range []string{"kisumu", "migori", "siaya"} {
 		w.do("hub", "peer", "add", filepath.Join(w.dir, name+".card"), "--as", "child", "--yes")
 		w.do(name, "peer", "add", filepath.Join(w.dir, "hub.card"), "--as", "parent", "--yes")
-	}
-	if err := os.Mkdir(filepath.Join(w.dir, "stick"), 0o700); err != nil {
-		t.Fatal(err)
 	}
 	w.sql("hub", "INSERT INTO site (uuid, name) VALUES ('s1', 'Ward 3'), ('s2', 'Laboratory')")
 	w.sync("hub", "kisumu", "migori", "hub", "kisumu")
@@ -100,7 +109,7 @@ func (w *pageWorld) hub() string {
 	ctx, stop := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.homes["hub"](ctx, nodepage.Doing{}, "serve", "--listen", address)
+		_, err := w.homes["hub"](ctx, nodepage.Doing{}, "serve", "--listen", address, "--import")
 		done <- err
 	}()
 	w.t.Cleanup(func() {
