@@ -75,6 +75,7 @@ func TestPageAlone(t *testing.T) {
 	s.tells("At the hub: More, Invite a clinic. The site's name: rusinga. Make the sheet.", sheet, "An invitation for rusinga", "This is shown once.", address)
 	s.picture("page-invitation")
 	token := regexp.MustCompile(`omsync-[A-Za-z0-9_-]{40,}`).FindString(sheet)
+	figures := strings.Join(regexp.MustCompile(`\b[0-9]{5}\b`).FindAllString(strings.SplitAfter(sheet, "they must be the same.")[1], -1), "-")
 	if token == "" {
 		t.Fatalf("no token in\n%s", sheet)
 	}
@@ -87,7 +88,7 @@ func TestPageAlone(t *testing.T) {
 	s.text("/join")
 	s.run(chromedp.SendKeys("#address", address), chromedp.SendKeys("#token", token))
 	s.press("form.card button")
-	s.tells("At the clinic: More, Join a hub. Address and token from the sheet. Join.", s.here("after joining"), "rusinga joined hub: omsync sync does the rest")
+	s.tells("At the clinic: More, Join a hub. Address and token from the sheet. Join.", s.here("after joining"), "rusinga joined hub: omsync sync does the rest", figures)
 	s.press(".acts button")
 	s.tells("At the clinic: Sync now.", s.until("/", "The last sync from here is done."), "All work is safe at hub")
 	s.picture("page-clinic-safe-phone")

@@ -235,6 +235,7 @@ func (v *views) of(w http.ResponseWriter, r *http.Request) *view {
 // frame is what each view stands in.
 type frame struct {
 	Title, Language, Path string
+	Current               string // the path that is shown; "" after an act that shows something itself
 	Who                   string
 	Operator              bool
 	Message               string // what the last act did
@@ -244,10 +245,10 @@ type frame struct {
 
 // show answers with a view. title is a text that the catalogues have.
 func (a *asked) show(code int, name, title string, body any) error {
-	f := frame{Title: a.view.printer.Say(title), Language: a.view.printer.Tag.String(), Path: a.r.URL.Path, Who: a.account.Name,
+	f := frame{Title: a.view.printer.Say(title), Language: a.view.printer.Tag.String(), Path: a.r.URL.Path, Current: a.r.URL.Path, Who: a.account.Name,
 		Operator: a.account.Role.May(accounts.Act), Body: body}
 	if a.r.Method != http.MethodGet {
-		f.Path = "/"
+		f.Path, f.Current = "/", ""
 	}
 	if a.account.Name != "" {
 		f.Message = a.page.sessions.PopString(a.ctx(), keyMessage)
