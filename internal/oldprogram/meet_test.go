@@ -53,6 +53,9 @@ func TestMeet(t *testing.T) {
 			if out := m.must(young, "status").Stdout; strings.Contains(out, "does not read") {
 				t.Errorf("after the update %s says\n%s", young, out)
 			}
+			if out := m.must("hub", "status", "-v").Stdout; !strings.Contains(out, "kisumu says of itself: ") {
+				t.Errorf("after the update the hub does not know how the clinic is:\n%s", out)
+			}
 		})
 	}
 }
