@@ -1,7 +1,6 @@
 package page
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
