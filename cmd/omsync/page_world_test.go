@@ -1,14 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -100,16 +101,16 @@ func (w *pageWorld) node(name string) {
 // hub runs the server of the hub until the test ends, and returns its address.
 func (w *pageWorld) hub() string {
 	w.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	log, logged := io.Pipe()
+	root := newRoot()
+	root.SetArgs([]string{"--home", filepath.Join(w.dir, "hub"), "serve", "--listen", "127.0.0.1:0", "--import"})
+	root.SetOut(io.Discard)
+	root.SetErr(logged)
 	ctx, stop := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.homes["hub"](ctx, nodepage.Doing{}, "serve", "--listen", address, "--import")
+		err := root.ExecuteContext(ctx)
+		logged.Close()
 		done <- err
 	}()
 	w.t.Cleanup(func() {
@@ -118,17 +119,15 @@ func (w *pageWorld) hub() string {
 			w.t.Errorf("serve: %v", err)
 		}
 	})
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return "https://" + address
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if m := regexp.MustCompile(`msg=listening .*address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+			go io.Copy(io.Discard, log)
+			return "https://" + m[1]
 		}
-		if time.Now().After(deadline) {
-			w.t.Fatal("the hub's server does not come up")
-		}
-		time.Sleep(50 * time.Millisecond)
 	}
+	w.t.Fatal("the hub's server does not come up")
+	return ""
 }
 
 // late has a clinic have come each Friday, and not since.

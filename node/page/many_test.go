@@ -45,6 +45,11 @@ func TestManySites(t *testing.T) {
 	if _, second := anna.get("/?page=2"); !strings.Contains(second, `rel="prev"`) {
 		t.Error("the second page leads nowhere")
 	}
+	for _, path := range []string{"/?page=2", "/sites/site-000", "/sites/site-000/tables", "/waiting", "/waiting?peer=site-001", "/conflicts", "/files", "/invitations", "/join", "/stick", "/requests", "/doctor", "/log", "/style.css"} {
+		if _, packed, _ := anna.do(http.MethodGet, path, nil, "Accept-Encoding", "gzip"); len(packed) > 10<<10 {
+			t.Errorf("%s: packed it has %d bytes", path, len(packed))
+		}
+	}
 	_, raw, h := anna.do(http.MethodGet, "/", nil, "Accept-Encoding", "gzip")
 	if h.Get("Content-Encoding") != "gzip" || len(raw) > 10<<10 {
 		t.Errorf("packed it has %d bytes (%s)", len(raw), h.Get("Content-Encoding"))
