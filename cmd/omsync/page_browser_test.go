@@ -313,6 +313,10 @@ func TestPageInBrowser(t *testing.T) {
 
 	has(x.text("/?lang=fr"), "Comment ça va", "migori ne dit rien depuis 14 jours")
 	has(x.text("/conflicts"), "Conflits")
+	for path, want := range map[string]string{"/invitations": "Inviter une clinique", "/join": "Rejoindre un hub", "/files": "Tous les fichiers arrivés sont appliqués.", "/stick": "Une clé USB", "/doctor": "Regarder maintenant",
+		"/sites/kisumu": "Ce qu’il dit de lui-même", "/sites/kisumu/tables": "vers le bas seulement"} {
+		has(x.text(path), want)
+	}
 	x.text("/?lang=en")
 	x.press(".who button")
 	has(x.here("after the end"), "Log in")
