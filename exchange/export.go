@@ -28,14 +28,10 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	if err := n.learnAliases(ctx); err != nil {
 		return nil, err
 	}
-	health, err := n.health(ctx, p)
-	if err != nil {
-		return nil, err
-	}
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
 	return export.Export(ctx, n.Journal, p.Name, export.Options{
-		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules, Health: health,
+		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules, Health: n.health(ctx, p),
 		Create: func(name string) (export.File, error) {
 			f, err := folder.Create(ctx, name)
 			if err != nil {
@@ -47,10 +43,14 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	})
 }
 
-// health returns what a peer is told of this node: nothing, if it is no parent.
-func (n *Node) health(ctx context.Context, p *journal.Peer) (*batch.Health, error) {
+// health returns what a peer is told of this node: nothing, if it is no parent. What cannot be found out keeps no file back.
+func (n *Node) health(ctx context.Context, p *journal.Peer) *batch.Health {
 	if n.Health == nil || p.Role != access.Parent {
-		return nil, nil
+		return nil
 	}
-	return n.Health(ctx)
+	h, err := n.Health(ctx)
+	if err != nil {
+		n.Journal.Warn("%s is not told how this node is: %v", p.Name, err)
+	}
+	return h
 }
