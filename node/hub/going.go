@@ -28,8 +28,9 @@ const (
 )
 
 func (s *server) going() *going {
+	var watcher status.Watcher
 	return &going{of: func(ctx context.Context) (*status.Status, error) {
-		return status.Of(ctx, s.node, time.Now(), features.Present())
+		return watcher.Of(ctx, s.node, time.Now(), features.Present())
 	}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -171,6 +172,14 @@ func at(epoch uint64, t, now time.Time) Point {
 
 // Of returns where a node stands, which must be loaded. Ages count to now; known is what this program reads.
 func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) (*Status, error) {
+	return new(Watcher).Of(ctx, n, now, known)
+}
+
+// Watcher is who asks again and again where a node stands: it keeps what has not changed meanwhile. The zero Watcher knows nothing yet.
+type Watcher struct{ habits contacts.Cache }
+
+// Of is [Of].
+func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) (*Status, error) {
 	s := &Status{Node: n.Node, Database: n.Database, Profile: n.Profile, Peers: []Peer{}}
 	var err error
 	if s.Unsealed, err = journal.CountChanges(ctx, n.DB); err != nil {
@@ -237,7 +246,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Dropped, err = dropped(ctx, n, peers); err != nil {
 		return nil, err
 	}
-	return s, s.judge(ctx, n, peers, now)
+	return s, s.judge(ctx, n, peers, now, &w.habits)
 }
 
 // removed stands for the name of a peer that was removed.
