@@ -95,7 +95,7 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 			return err
 		}
 	}
-	if err := n.Lock(ctx, 0); err != nil {
+	if err := n.Lock(ctx, g.patience(cmd)); err != nil {
 		return err
 	}
 	if fresh {

@@ -13,7 +13,7 @@ const module = "github.com/omsync/omsync/"
 // common stands below both, and they meet in exchange. Only a command sees all.
 var may = map[string][]string{
 	// Formats, rules and means.
-	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
+	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "pace": nil, "progress": nil,
 	"internal/disk": nil, "internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
@@ -64,7 +64,7 @@ var may = map[string][]string{
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
 	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "features", "node/hook", "internal/durable", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
-		"node/preflight", "schema", "scopes"},
+		"node/preflight", "pace", "schema", "scopes"},
 	"node/backup":     {"internal/durable", "internal/failure", "keys", "node/config"},
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic":        {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
@@ -76,9 +76,11 @@ var may = map[string][]string{
 	"node/status":        {"access", "batch", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
 	"node/page":          {"access", "conflicts", "enrol", "exchange/contacts", "features", "internal/failure", "internal/nodename", "internal/remote", "journal", "merge", "node", "node/links", "node/page/accounts", "node/scoping", "node/status", "node/tables", "progress", "words"},
+	"node/selfcheck":     {"batch", "features", "internal/failure", "journal", "node", "transport"},
+	"node/agent":         {"node", "node/config", "node/links", "pace", "transport/web"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/disk", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "features", "node/status", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "features", "node/status", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "pace", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

@@ -57,6 +57,7 @@ func Settings() []Setting {
 		{"serve.metrics", "", "address for Prometheus metrics"},
 		{"serve.max_file", "64GiB", "largest file that is taken"},
 		{"serve.log_format", "text", "text or json"},
+		{"agent.sticks", `["/media", "/mnt", "/run/media"]`, "folders below which sticks come to be mounted; those with a folder omsync are used"},
 		{"page.listen", DefaultPageListen, "address and port of the page"},
 		{"page.url", "", "the address at which people find the page, where it differs"},
 		{"page.behind_proxy", "false", "whether a reverse proxy on this machine has TLS"},

@@ -73,7 +73,7 @@ func limiter(l *config.Link) (*rate.Limiter, error) {
 // openFolder opens a folder; a stick must be mounted there.
 func (o *opener) openFolder(path string, stick bool) (*transport.Folder, error) {
 	if stick {
-		if err := mounted(o.node.Home, path); err != nil {
+		if err := Mounted(o.node.Home, path); err != nil {
 			return nil, err
 		}
 	}
@@ -84,9 +84,9 @@ func (o *opener) openFolder(path string, stick bool) (*transport.Folder, error) 
 	return f, err
 }
 
-// mounted sees that a stick is where it should be: on another file system than the home folder. Otherwise patients' data would be
+// Mounted sees that a stick is where it should be: on another file system than the home folder. Otherwise patients' data would be
 // written to the folder that the stick is mounted over.
-func mounted(home, path string) error {
+func Mounted(home, path string) error {
 	here, err := device(home)
 	if err != nil {
 		return err
@@ -115,12 +115,17 @@ func serverPeer(ctx context.Context, n *node.Node, l *config.Link) (*journal.Pee
 	return p, nil
 }
 
-// Search looks for patients at a server that is a peer.
-func Search(ctx context.Context, n *node.Node, l *config.Link, q web.Search) ([]web.Patient, error) {
+// Client returns what asks a server that is an active peer, and is the caller's to close. The node's journal need not be loaded.
+func Client(ctx context.Context, n *node.Node, l *config.Link, warn func(string, ...any)) (*client.Client, error) {
 	if _, err := serverPeer(ctx, n, l); err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Options{URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.Keys.Sign, Warn: n.Journal.Warn})
+	return client.New(client.Options{URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.Keys.Sign, Warn: warn})
+}
+
+// Search looks for patients at a server that is a peer.
+func Search(ctx context.Context, n *node.Node, l *config.Link, q web.Search) ([]web.Patient, error) {
+	c, err := Client(ctx, n, l, n.Journal.Warn)
 	if err != nil {
 		return nil, err
 	}

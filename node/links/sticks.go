@@ -35,14 +35,14 @@ func Sticks(n *node.Node) []Stick {
 		path := n.Path(strings.TrimPrefix(rest, "//"))
 		switch scheme {
 		case "usb":
-			add(n.Links[i].URL, path, mounted(n.Home, path) == nil)
+			add(n.Links[i].URL, path, Mounted(n.Home, path) == nil)
 		case "folder":
 			_, err := device(path)
 			add(n.Links[i].URL, path, err == nil)
 		}
 	}
 	for _, path := range mountedSticks() {
-		add("usb:"+path, path, mounted(n.Home, path) == nil)
+		add("usb:"+path, path, Mounted(n.Home, path) == nil)
 	}
 	return out
 }
