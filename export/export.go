@@ -38,6 +38,7 @@ type Options struct {
 
 	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name
 	Health     *batch.Health         // what a parent is told of this node; nil: nothing
+	Cards      []string              // what headers say of the two nodes' keys: see [batch.HasCard] and [batch.NewCard]
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer

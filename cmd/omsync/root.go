@@ -45,7 +45,7 @@ and keys.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return failure.Hinted(err, "%s --help lists the flags", c.CommandPath())
 	})
-	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newMatch(g), newImport(g), newInbox(g), newQuarantine(g), newConflicts(g), newMend(g), newUndo(g), newVerify(g), newPush(g), newPull(g), newSync(g), newAgent(g), newServe(g), newInvite(g), newJoin(g), newStatus(g), newSelfCheck(g), newPage(g), newTables(g), newScope(g), newFetch(g), newInspect(g), newNewClinic(g), newDoctor(g), newHome(g), newUninstall(g), newVersion(), newMan())
+	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newMatch(g), newImport(g), newInbox(g), newQuarantine(g), newConflicts(g), newMend(g), newUndo(g), newVerify(g), newPush(g), newPull(g), newSync(g), newAgent(g), newServe(g), newInvite(g), newJoin(g), newStatus(g), newSelfCheck(g), newPage(g), newTables(g), newScope(g), newFetch(g), newInspect(g), newNewClinic(g), newDoctor(g), newHome(g), newKeys(g), newUninstall(g), newVersion(), newMan())
 	return root
 }
 

@@ -232,6 +232,9 @@ func (s *syncing) sync(ctx context.Context, e exchange.Events) error {
 	}
 	return s.files.withHook(ctx, func() error {
 		x := exchanging(s.stderr, s.node)
+		if _, err := x.ForgetKeys(ctx, time.Now()); err != nil {
+			return err
+		}
 		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, e)
 	})
 }

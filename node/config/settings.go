@@ -41,6 +41,7 @@ func Settings() []Setting {
 		{"link.peers", "", "of a store: the nodes that use it; without it all do"},
 		{"link.pin", "", "of a server: the key of its certificate"},
 		{"link.bwlimit", "", "bytes per second, such as 8KiB; without it all there is"},
+		{"link.verify", "weekly", "how often a digest goes to the parent over it, which compares: weekly, off, or days such as 3d"},
 		{"scope.search", "false", "whether clinics may search here for patients by name and day of birth (omsync fetch --name)"},
 		{"scope.rule.NAME.location", "", "of a rule that fills scopes (omsync scope add PEER --rule NAME): one of the last encounters was at this location"},
 		{"scope.rule.NAME.encounters", "1", "how many of the last encounters count for that"},

@@ -188,6 +188,9 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 		return err
 	}
 	defer lock.Release()
+	if err := n.LoadKeys(); err != nil { // they may have been rotated
+		return err
+	}
 	if err := n.Reconcile(ctx); err != nil {
 		return err
 	}
