@@ -1,14 +1,19 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/omsync/omsync/internal/netfault"
+	"github.com/omsync/omsync/node/config"
 )
 
 // BenchmarkSmall runs the command on small changes at a clinic: each is exported and imported. It reports the medians of the
@@ -78,4 +83,75 @@ func (s *smallSites) keep(name string, statements []string) {
 			s.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkIdleSync runs sync at a clinic that has nothing to say, to a hub that has nothing for it, over HTTPS. It reports the median of the
+// seconds that whole processes took, and the bytes of both directions together.
+func BenchmarkIdleSync(b *testing.B) {
+	if b.N > 1 {
+		b.Skip("one run takes long enough to measure once: -benchtime 1x")
+	}
+	program := filepath.Join(b.TempDir(), "omsync")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	s := newSmallSites(b, program, 200)
+	link := s.serve()
+	for range 3 {
+		s.omsync("kisumu", "sync")
+	}
+	var took []time.Duration
+	const times = 15
+	before := link.Stats()
+	for range times {
+		took = append(took, s.measure("kisumu", "sync").took)
+	}
+	after := link.Stats()
+	b.ReportMetric(median(took), "sync-s")
+	b.ReportMetric(float64(after.Up+after.Down-before.Up-before.Down)/times, "sync-bytes")
+	b.ReportMetric(0, "ns/op")
+}
+
+// serve starts the hub's server, and gives the clinic a link to it by way of a network that counts.
+func (s *smallSites) serve() *netfault.Proxy {
+	log := filepath.Join(s.dir, "hub.log")
+	f, err := os.Create(log)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command(s.program, "--home", filepath.Join(s.dir, "hub"), "serve", "--import", "--listen", "127.0.0.1:0")
+	cmd.Stdout, cmd.Stderr, cmd.Env = f, f, append(os.Environ(), "OMSYNC_HOME=")
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	})
+	said := regexp.MustCompile(`(?s)pin=(\S+).*msg=listening .*address=(\S+) tls=true`)
+	var m [][]byte
+	for range 600 {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if m = said.FindSubmatch(text); m != nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if m == nil {
+		s.Fatal("the hub does not listen after half a minute")
+	}
+	link := netfault.Start(s, string(m[2]), netfault.Faults{})
+	c, err := os.OpenFile(filepath.Join(s.dir, "kisumu", config.Name), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, "\n[[link]]\nurl = \"https://%s\"\npeer = \"hub\"\npin = %q\n", link.Addr(), m[1]); err != nil {
+		s.Fatal(err)
+	}
+	return link
 }
