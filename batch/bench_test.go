@@ -221,3 +221,47 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// TestAllocations holds the codec to how often it allocates for a row: what noise on a machine does not change.
+func TestAllocations(t *testing.T) {
+	const rows = 20_000
+	items := blocks(rows, 1000)
+	file := mustWrite(t, items...)
+	write := func() {
+		w, err := NewWriter(io.Discard, testHeader(), noEncrypt, sign)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range items {
+			if err := w.item(item); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() {
+		r, err := Open(bytes.NewReader(file), int64(len(file)), verify, noDecrypt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = r.Next()
+		}
+		if err != io.EOF {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		what  string
+		do    func()
+		limit float64
+	}{{"write", write, 0.4}, {"read", read, 0.2}} {
+		each := testing.AllocsPerRun(3, c.do) / rows
+		t.Logf("%s: %.2f allocations a row", c.what, each)
+		if each > c.limit {
+			t.Errorf("%s: %.2f allocations a row, and the limit is %.2f", c.what, each, c.limit)
+		}
+	}
+}

@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/netfault"
 	"github.com/omsync/omsync/node/config"
 )
 
 // BenchmarkSmall runs the command on small changes at a clinic: each is exported and imported. It reports the medians of the
-// seconds that whole processes took, how many statements they sent, and the bytes that grow with what is said.
+// seconds that whole processes took, how many statements they sent, how many rows the server read meanwhile, and the bytes that grow with
+// what is said.
 // OMSYNC_BENCH_PATIENTS is the size of the databases (2,000). OMSYNC_BENCH_STATEMENTS names a folder for the statements.
 func BenchmarkSmall(b *testing.B) {
 	if b.N > 1 {
@@ -34,7 +36,7 @@ func BenchmarkSmall(b *testing.B) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	s := newSmallSites(b, program, patients)
+	s := newSmallSites(b, dbtest.Server(b), program, patients)
 	for _, d := range deltas() {
 		b.Run(d.name, func(b *testing.B) {
 			s.TB = b
@@ -56,6 +58,8 @@ func BenchmarkSmall(b *testing.B) {
 				} else {
 					b.ReportMetric(float64(len(sent.statements)), "export-statements")
 					b.ReportMetric(float64(len(taken.statements)), "import-statements")
+					b.ReportMetric(float64(sent.read), "export-rows-read")
+					b.ReportMetric(float64(taken.read), "import-rows-read")
 					s.keep("export-"+d.name, sent.statements)
 					s.keep("import-"+d.name, taken.statements)
 				}
@@ -95,7 +99,7 @@ func BenchmarkIdleSync(b *testing.B) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	s := newSmallSites(b, program, 200)
+	s := newSmallSites(b, dbtest.Server(b), program, 200)
 	link := s.serve()
 	for range 3 {
 		s.omsync("kisumu", "sync")

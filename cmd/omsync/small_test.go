@@ -33,11 +33,10 @@ type smallSites struct {
 }
 
 // newSmallSites makes them, and exchanges all that the hub has.
-func newSmallSites(t testing.TB, program string, patients int) *smallSites {
+func newSmallSites(t testing.TB, server *dbtest.ServerInfo, program string, patients int) *smallSites {
 	t.Helper()
 	s := &smallSites{TB: t, program: program, dir: t.TempDir(), db: map[string]*sql.DB{}, dsn: map[string]string{}, counter: map[string]*dbtest.Counter{},
 		counted: map[string]string{}, random: rand.New(rand.NewPCG(1, 2))}
-	server := dbtest.Server(t)
 	for _, site := range []string{"hub", "kisumu"} {
 		var name string
 		name, s.dsn[site] = server.Database(t, openmrs.Schema("2.6")...)
@@ -115,28 +114,51 @@ func (s *smallSites) carry(from, to string) {
 	s.omsync(to, "import", "--from", dir)
 }
 
-// settle exchanges until neither site has anything to say.
+// settle exchanges until each site knows that the other has what it sent.
 func (s *smallSites) settle() {
 	s.Helper()
-	for range 3 {
-		s.carry("kisumu", "hub")
-		s.carry("hub", "kisumu")
-	}
+	s.carry("kisumu", "hub")
+	s.carry("hub", "kisumu")
 }
 
-// cost is what one export, or import, took.
+// cost is what one export, or import, took. read is how many rows the server read for it and whatever else it did meanwhile, those of the
+// catalogue too.
 type cost struct {
 	took       time.Duration
 	statements []string
+	read       int64
 }
 
 // measure runs a command, whose statements are counted if the site's are.
 func (s *smallSites) measure(site string, args ...string) cost {
 	s.Helper()
 	s.counter[site].Take()
+	read := s.rowsRead(site)
 	start := time.Now()
 	s.omsync(site, args...)
-	return cost{time.Since(start), s.counter[site].Take()}
+	return cost{time.Since(start), s.counter[site].Take(), s.rowsRead(site) - read}
+}
+
+// rowsRead is how many rows a site's server has read.
+func (s *smallSites) rowsRead(site string) (sum int64) {
+	s.Helper()
+	rows, err := s.db[site].Query("SHOW GLOBAL STATUS LIKE 'Handler\\_read\\_%'")
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var n int64
+		if err := rows.Scan(&name, &n); err != nil {
+			s.Fatal(err)
+		}
+		sum += n
+	}
+	if err := rows.Err(); err != nil {
+		s.Fatal(err)
+	}
+	return sum
 }
 
 // bytes returns how long the one file in a folder is without its header, which says who sends what to whom, without the signature, and
