@@ -173,7 +173,7 @@ func blocks(rows, block int) []any {
 }
 
 func BenchmarkWrite(b *testing.B) {
-	for _, block := range []int{1000, 8192} {
+	for _, block := range []int{1000, 4096} {
 		b.Run(strconv.Itoa(block), func(b *testing.B) {
 			const rows = 10 * 8192
 			items := blocks(rows, block)
@@ -200,7 +200,7 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	for _, block := range []int{1000, 8192} {
+	for _, block := range []int{1000, 4096} {
 		b.Run(strconv.Itoa(block), func(b *testing.B) {
 			const rows = 10 * 8192
 			file := mustWrite(b, blocks(rows, block)...)
