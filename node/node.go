@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
 	"time"
 
 	"github.com/omsync/omsync/capture"
@@ -24,10 +23,6 @@ import (
 
 // gateWait is how long a run waits for other runs that hold the database's gate.
 const gateWait = 2 * time.Minute
-
-// startGC has the garbage collector run less often while a command begins: hardly anything of the few megabytes that are read then is
-// garbage, and a tenth of the time of a run that has nothing to do went into looking for it.
-const startGC = 400
 
 // Node is an opened home folder: its configuration, and what of the rest was asked for.
 type Node struct {
@@ -145,7 +140,6 @@ func (n *Node) Connect(ctx context.Context) error {
 // Load connects, and reads the catalogue and the journal. Under the lock it upgrades a database that an older omsync made; without, that
 // is a [journal.FormatError]. The listener hears what a person should know, now and later.
 func (n *Node) Load(ctx context.Context, l Listener) error {
-	defer debug.SetGCPercent(debug.SetGCPercent(startGC))
 	if err := n.Connect(ctx); err != nil {
 		return err
 	}
@@ -232,7 +226,6 @@ func (n *Node) stranger(self, owner string) error {
 
 // Reconcile brings triggers and journal in line with the database, and warns of changes that were not seen meanwhile.
 func (n *Node) Reconcile(ctx context.Context) error {
-	defer debug.SetGCPercent(debug.SetGCPercent(startGC))
 	_, last, err := journal.LastEpochMade(ctx, n.DB)
 	if err != nil {
 		return err
