@@ -130,21 +130,10 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, refs []*sche
 	changedAt map[int64]int64, changes map[uint16][]journal.Change) error {
 	var b []byte
 	for n, ref := range refs {
-		from, c, decides := ref.From.Table, ref.From, "NULL"
-		if says != nil {
-			decides = schema.Quote(ref.When.Decides().Name)
-		}
 		if n > 0 {
 			b = append(b, " UNION ALL "...)
 		}
-		b = fmt.Appendf(b, "SELECT %d, %s, %[3]s, %s FROM %s WHERE %[3]s IN (", n, journal.Identity(from, ""), schema.Quote(c.Name), decides, schema.Quote(from.Name))
-		for i, v := range integers {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = c.AppendLiteral(b, strconv.AppendInt(nil, v, 10))
-		}
-		b = append(b, ')')
+		b = appendReferring(b, n, ref, says != nil, integers)
 	}
 	found := make([][]referring, len(refs))
 	err := sqldb.Each(ctx, s.snap, string(b), func(r []sql.RawBytes) error {
@@ -164,6 +153,31 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, refs []*sche
 		}
 	}
 	return nil
+}
+
+// appendReferring appends the statement for one column: the rows are looked up by an index where there is one. For hundreds of values in a
+// list a server would read all of it, since most rows of some columns hold one value, NULL.
+func appendReferring(b []byte, n int, ref *schema.Ref, decides bool, integers []int64) []byte {
+	from, c, decided := ref.From.Table, ref.From, "NULL"
+	if decides {
+		decided = "t." + schema.Quote(ref.When.Decides().Name)
+	}
+	value := func(b []byte, row, _ int) []byte {
+		return c.AppendLiteral(b, strconv.AppendInt(nil, integers[row], 10))
+	}
+	b = fmt.Appendf(b, "SELECT %d, %s, t.%s, %s FROM ", n, journal.Identity(from, "t."), schema.Quote(c.Name), decided)
+	if index := from.ForceIndex([]*schema.Column{c}); index != "" {
+		b, _ = sqldb.AppendDerived(b, []string{"id"}, len(integers), 0, value)
+		return fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON t.%s = d.id", schema.Quote(from.Name), index, schema.Quote(c.Name))
+	}
+	b = fmt.Appendf(b, "%s t WHERE t.%s IN (", schema.Quote(from.Name), schema.Quote(c.Name))
+	for i := range integers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = value(b, i, 0)
+	}
+	return append(b, ')')
 }
 
 // addReferences adds changes of rows by one column, unless the log has them anyway.
