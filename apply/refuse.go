@@ -76,7 +76,7 @@ func notTaken(l *localTable, err error) *cause {
 	c := &cause{code: journal.WaitsForValue, column: namedColumn(l, err)}
 	switch {
 	case tooLarge(err):
-		c.error = errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, up to 52 MiB, and import again")
+		c.error = errTooLong
 	case sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry:
 		c.code, c.error = journal.WaitsForUnique, fmt.Errorf("another row here has the same value where only one may (%w): change one of them and import again", withoutValues(err))
 	default:
@@ -117,15 +117,27 @@ func inWords(c *schema.Column, err error) string {
 	return "change it at the sender, or the table here"
 }
 
-// changesValue returns the cause of a row with a value that is to be written and that the column does not keep as it is, as far as that can be told
-// here; nil if there is none.
+// errTooLong says why a row that is longer than a statement cannot be written.
+var errTooLong = errors.New("it is longer than one statement may be here: raise max_allowed_packet on this server, up to 52 MiB, and import again")
+
+// changesValue returns the cause of a row with a value that is to be written and that the column does not keep as it is, or with more than a
+// statement takes, as far as that can be told here; nil if there is none. What is too long is not copied into a statement first: it is as long as
+// all memory that an import may have.
 func (im *importer) changesValue(w *block, i int) *cause {
 	written := im.written(w, i)
 	if written.IsEmpty() {
 		return nil
 	}
+	length := 0
 	for at, c := range w.l.written {
-		if values := w.values[at]; values != nil && values[i] != nil && written.Has(w.l.bits[at]) && w.l.bits[at] != 0 && !c.Keeps(values[i]) {
+		values := w.values[at]
+		if values == nil || values[i] == nil || !written.Has(w.l.bits[at]) || w.l.bits[at] == 0 {
+			continue
+		}
+		if length += len(values[i]); length > im.resolver.s.longest {
+			return &cause{code: journal.WaitsForValue, column: c.Name, error: errTooLong}
+		}
+		if !c.Keeps(values[i]) {
 			what := "would be cut or rounded"
 			if c.Length > 0 {
 				what = "is too long"

@@ -16,7 +16,8 @@ import (
 type session struct {
 	conn         connection
 	running      *statement // nil: none
-	maxStatement int        // bytes
+	maxStatement int        // bytes of a statement of several rows, about
+	longest      int        // bytes of any statement
 	increment    int64      // between the integers that the server gives to the rows of one INSERT
 	// bulkVersions: this session holds the named lock of imports that may give empty tables a default version. No other import
 	// does the same now.
@@ -49,6 +50,7 @@ func (s *session) prepare(ctx context.Context, full bool) error {
 	}
 	err = s.each(ctx, "SELECT @@max_allowed_packet, @@auto_increment_increment", func(r []sql.RawBytes) error {
 		s.maxStatement = int(min(sqldb.Int(r[0])/2, 1<<20))
+		s.longest = int(min(sqldb.Int(r[0]), longestStatement))
 		s.increment = sqldb.Int(r[1])
 		return nil
 	})
@@ -88,7 +90,7 @@ func (s *session) exec(ctx context.Context, statement []byte) (sql.Result, error
 }
 
 func (s *session) execNow(ctx context.Context, statement []byte) (sql.Result, error) {
-	if len(statement) > longestStatement {
+	if len(statement) > s.longest {
 		return nil, mysql.ErrPktTooLarge
 	}
 	return s.conn.Conn.ExecContext(ctx, unsafe.String(unsafe.SliceData(statement), len(statement)))

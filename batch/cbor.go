@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"unicode/utf8"
 )
 
@@ -270,8 +271,12 @@ func (d *in) null() bool {
 	return true
 }
 
-// readStep is what is allocated ahead of the bytes that fill it.
-const readStep = 1 << 20
+// readStep is what is allocated ahead of the bytes that fill it. A value that is longer than collectAbove is a good part of all memory that a
+// program may have here: what was left behind is collected before the value is read, since the runtime allocates faster than it collects.
+const (
+	readStep     = 1 << 20
+	collectAbove = 16 << 20
+)
 
 // read reads n bytes. A stream that ends early costs no more memory than what
 // it held.
@@ -293,5 +298,8 @@ func (d *in) read(n int) []byte {
 		more := make([]byte, min(n, 4*have))
 		copy(more, b)
 		b = more
+		if len(b) > collectAbove {
+			runtime.GC()
+		}
 	}
 }
