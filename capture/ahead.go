@@ -35,6 +35,9 @@ func LookAhead(ctx context.Context, db *sql.DB, database string) *Ahead {
 // before the next run either.
 func (a *Ahead) isOld() bool { return time.Since(a.began) > 2*time.Second }
 
+// End returns when nothing is asked any more: a connection that is left in the middle of an answer is an error in the server's log.
+func (a *Ahead) End() { <-a.done }
+
 // wait returns what there is. The map is the caller's.
 func (a *Ahead) wait(ctx context.Context) (*trigger.Listing, map[string]journal.Made, error) {
 	select {

@@ -105,6 +105,9 @@ func (n *Node) LockPath() string { return n.lock.Path() }
 
 // Close gives back all that was opened.
 func (n *Node) Close() {
+	if n.ahead != nil {
+		n.ahead.End()
+	}
 	if n.DB != nil {
 		n.DB.Close()
 	}
