@@ -60,8 +60,12 @@ func (s *sealer) addKeyChanges(ctx context.Context, t *schema.Table, changes map
 			}
 		}
 	}
+	atOnce := 500
+	if isDense(integers) {
+		atOnce = len(integers)
+	}
 	for refs := range slices.Chunk(together, 20) {
-		for part := range slices.Chunk(integers, 500) {
+		for part := range slices.Chunk(integers, atOnce) {
 			if err := s.addReferring(ctx, t, refs, nil, part, changedAt, changes); err != nil {
 				return err
 			}
@@ -155,6 +159,13 @@ func (s *sealer) addReferring(ctx context.Context, t *schema.Table, refs []*sche
 	return nil
 }
 
+// isDense reports whether half of the numbers from the first to the last are there, which stand in their order: rows that came one after the
+// other have such.
+func isDense(integers []int64) bool {
+	span := integers[len(integers)-1] - integers[0]
+	return span >= 0 && span < 2*int64(len(integers))
+}
+
 // appendReferring appends the statement for one column: the rows are looked up by an index where there is one. For hundreds of values in a
 // list a server would read all of it, since most rows of some columns hold one value, NULL.
 func appendReferring(b []byte, n int, ref *schema.Ref, decides bool, integers []int64) []byte {
@@ -166,7 +177,12 @@ func appendReferring(b []byte, n int, ref *schema.Ref, decides bool, integers []
 		return c.AppendLiteral(b, strconv.AppendInt(nil, integers[row], 10))
 	}
 	b = fmt.Appendf(b, "SELECT %d, %s, t.%s, %s FROM ", n, journal.Identity(from, "t."), schema.Quote(c.Name), decided)
-	if index := from.ForceIndex([]*schema.Column{c}); index != "" {
+	index := from.ForceIndex([]*schema.Column{c})
+	switch {
+	case index != "" && isDense(integers): // what refers to others between them is passed over
+		b = fmt.Appendf(b, "%s t%s WHERE t.%s BETWEEN ", schema.Quote(from.Name), index, schema.Quote(c.Name))
+		return value(append(value(b, 0, 0), " AND "...), len(integers)-1, 0)
+	case index != "":
 		b, _ = sqldb.AppendDerived(b, []string{"id"}, len(integers), 0, value)
 		return fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON t.%s = d.id", schema.Quote(from.Name), index, schema.Quote(c.Name))
 	}
