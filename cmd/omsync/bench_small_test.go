@@ -25,18 +25,7 @@ func BenchmarkSmall(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one run takes long enough to measure once: -benchtime 1x")
 	}
-	patients := 2000
-	if s := os.Getenv("OMSYNC_BENCH_PATIENTS"); s != "" {
-		var err error
-		if patients, err = strconv.Atoi(s); err != nil {
-			b.Fatal(err)
-		}
-	}
-	program := filepath.Join(b.TempDir(), "omsync")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	s := newSmallSites(b, dbtest.Server(b), program, patients)
+	s := newSmallSites(b, dbtest.Server(b), buildProgram(b), benchPatients(b))
 	for _, d := range deltas() {
 		b.Run(d.name, func(b *testing.B) {
 			s.TB = b
@@ -78,6 +67,28 @@ func BenchmarkSmall(b *testing.B) {
 	}
 }
 
+// benchPatients is how many patients the databases of a benchmark have.
+func benchPatients(b *testing.B) int {
+	s := os.Getenv("OMSYNC_BENCH_PATIENTS")
+	if s == "" {
+		return 2000
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// buildProgram builds the command as it is for users: the tests' own has the tests in it.
+func buildProgram(b *testing.B) string {
+	program := filepath.Join(b.TempDir(), "omsync")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	return program
+}
+
 func median(d []time.Duration) float64 { return slices.Sorted(slices.Values(d))[len(d)/2].Seconds() }
 
 // keep writes statements into the folder that OMSYNC_BENCH_STATEMENTS names.
@@ -95,11 +106,7 @@ func BenchmarkIdleSync(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one run takes long enough to measure once: -benchtime 1x")
 	}
-	program := filepath.Join(b.TempDir(), "omsync")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	s := newSmallSites(b, dbtest.Server(b), program, 200)
+	s := newSmallSites(b, dbtest.Server(b), buildProgram(b), 200)
 	link := s.serve()
 	for range 3 {
 		s.omsync("kisumu", "sync")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,18 +23,9 @@ func BenchmarkExchange(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one exchange takes long enough to measure once: -benchtime 1x")
 	}
-	patients := 2000
-	if s := os.Getenv("OMSYNC_BENCH_PATIENTS"); s != "" {
-		var err error
-		if patients, err = strconv.Atoi(s); err != nil {
-			b.Fatal(err)
-		}
-	}
+	patients := benchPatients(b)
 	dir := b.TempDir()
-	x := &bench{b: b, program: filepath.Join(dir, "omsync"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", x.program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	x := &bench{b: b, program: buildProgram(b), dir: dir}
 	server := dbtest.Server(b)
 	hub, hubDSN := server.Database(b, openmrs.Schema("2.6")...)
 	clinic, clinicDSN := server.Database(b, openmrs.Schema("2.6")...)
