@@ -298,6 +298,10 @@ func (w *Writer) Size() int64 {
 	return w.file.n
 }
 
+// Wait returns when nothing is written any more of what was given: before the
+// file below is closed without Close.
+func (w *Writer) Wait() { w.ahead.wait() }
+
 // Close ends the batch and signs it. A file that is too short for what it has,
 // so that no reader would take it, gets padding first. Only a file whose Close returned nil is
 // one. The writer below is neither synced nor closed.

@@ -167,7 +167,8 @@ func isDense(integers []int64) bool {
 }
 
 // appendReferring appends the statement for one column: the rows are looked up by an index where there is one. For hundreds of values in a
-// list a server would read all of it, since most rows of some columns hold one value, NULL.
+// list a server would read all of it, since most rows of some columns hold one value, NULL. A conditional reference may be a text, with an
+// order and a collation of its own: it is compared with a list all the same.
 func appendReferring(b []byte, n int, ref *schema.Ref, decides bool, integers []int64) []byte {
 	from, c, decided := ref.From.Table, ref.From, "NULL"
 	if decides {
@@ -179,10 +180,10 @@ func appendReferring(b []byte, n int, ref *schema.Ref, decides bool, integers []
 	b = fmt.Appendf(b, "SELECT %d, %s, t.%s, %s FROM ", n, journal.Identity(from, "t."), schema.Quote(c.Name), decided)
 	index := from.ForceIndex([]*schema.Column{c})
 	switch {
-	case index != "" && isDense(integers): // what refers to others between them is passed over
+	case index != "" && !decides && isDense(integers): // what refers to others between them is passed over
 		b = fmt.Appendf(b, "%s t%s WHERE t.%s BETWEEN ", schema.Quote(from.Name), index, schema.Quote(c.Name))
 		return value(append(value(b, 0, 0), " AND "...), len(integers)-1, 0)
-	case index != "":
+	case index != "" && !decides:
 		b, _ = sqldb.AppendDerived(b, []string{"id"}, len(integers), 0, value)
 		return fmt.Appendf(b, " STRAIGHT_JOIN %s t%s ON t.%s = d.id", schema.Quote(from.Name), index, schema.Quote(c.Name))
 	}
