@@ -153,7 +153,31 @@ func (w *writer) writeVersions(ctx context.Context, q *writes) error {
 	if err := journal.DropChanges(ctx, w.s.conn, q.changes); err != nil {
 		return err
 	}
-	return journal.PutVersions(ctx, w.s.conn, q.l.journal.ID, q.old, q.distinctEntries(), w.j.Authors)
+	gone, err := w.haveEntries(ctx, q)
+	if err != nil {
+		return err
+	}
+	return journal.PutVersions(ctx, w.s.conn, q.l.journal.ID, append(q.old, gone...), q.distinctEntries(), w.j.Authors)
+}
+
+// haveEntries returns rows that were just inserted and whose identities may have entries all the same: of rows that went without a trigger seeing
+// it, by TRUNCATE, say, after which the server gives the integers out again.
+func (w *writer) haveEntries(ctx context.Context, q *writes) (out []journal.Row, err error) {
+	if len(q.insert) == 0 {
+		return nil, nil
+	}
+	last := int64(0)
+	if q.l.Integer != nil {
+		if last, err = journal.LastEntry(ctx, w.s.conn, q.l.journal.ID); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range q.insert {
+		if q.l.Integer == nil || r.at.Int <= last {
+			out = append(out, r.at)
+		}
+	}
+	return out, nil
 }
 
 // addAuthors gives new authors their numbers.

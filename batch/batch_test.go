@@ -83,6 +83,8 @@ func (w *Writer) item(item any) error {
 		return w.Rules(x)
 	case *ScopeItem:
 		return w.Scope(x)
+	case *DigestItem:
+		return w.Digest(x.Data)
 	}
 	return fmt.Errorf("item %T", item)
 }

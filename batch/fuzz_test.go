@@ -70,11 +70,13 @@ func FuzzFile(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	b, err := write(withScopes(testHeader()), scopeItems())
-	if err != nil {
-		f.Fatal(err)
+	for h, items := range map[*Header][]any{withScopes(testHeader()): scopeItems(), digestHeader(): {&DigestItem{Data: []byte{1, 2, 3}}}} {
+		b, err := write(h, items)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
 	}
-	f.Add(b)
 	for format := range byte(3) {
 		f.Add(laterFile(f, format, map[int]any{1: "hub", 2: "kisumu", 14: []string{"needs:x@9.8.7"}, 24: []any{map[string]int{"a": 1}}}))
 	}

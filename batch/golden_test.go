@@ -35,6 +35,7 @@ func TestGolden(t *testing.T) {
 		{"items", testHeader(), sample()},
 		{"wide", wideHeader(), append(wideTable(130), wideRows(130, masksOf(130, false), masksOf(130, true)))},
 		{"scopes", withScopes(testHeader()), scopeItems()},
+		{"digest", digestHeader(), []any{&DigestItem{Data: []byte("package digest says what this is")}}},
 		{"obs", testHeader(), append([]any{obsTable(0)}, newClinic().obs(500)...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(Finds|More|Hashes|Named|Refuses|Hostile)",
+	mutation.Check(t, "^Test(Finds|More|Hashes|Named|Refuses|Hostile|Due|IsCompared)",
 		mutation.Mutant{Rule: "a cell that differs by several rows names none", File: "sketch.go", Old: "mul(k, c[1]) == c[2] && s.index(r, part) == at", New: "s.index(r, part) == at"},
 		mutation.Mutant{Rule: "a row that is found leaves its other cells", File: "sketch.go", Old: "s.Add(r, sub(0, d))", New: "s.cells[at] = cell{}"},
 		mutation.Mutant{Rule: "cells that are left say that not all was found", File: "sketch.go", Old: "return found, false", New: "return found, true"},
@@ -22,6 +22,12 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a table is equal if all its buckets are", File: "digest.go", Old: "t.Equal = t.Same == t.Buckets && t.Here == t.There", New: "t.Equal = t.Here == t.There"},
 		mutation.Mutant{Rule: "a row that is there as it is here misses nowhere", File: "digest.go", Old: "case sub(0, content):", New: "case content:"},
 		mutation.Mutant{Rule: "numbers are of the field", File: "digest.go", Old: "n.bad || v >= prime", New: "n.bad"},
+		mutation.Mutant{Rule: "a peer is compared with a while after it was added", File: "due.go", Old: "if last.Before(added) {", New: "if false {"},
+		mutation.Mutant{Rule: "a digest is not made before it is due", File: "due.go", Old: "now.Sub(last) >= every", New: "true"},
+		mutation.Mutant{Rule: "a clock that was wrong ends nothing", File: "due.go", Old: "every || last.After(now)", New: "every"},
+		mutation.Mutant{Rule: "no digest is made where that is off", File: "due.go", Old: "every > 0 && (now", New: "(now"},
+		mutation.Mutant{Rule: "one digest a day is compared", File: "due.go", Old: "now.Sub(last) >= Again", New: "true"},
+		mutation.Mutant{Rule: "whatever the clock said before", File: "due.go", Old: "Again || last.After(now)", New: "Again"},
 		mutation.Mutant{Rule: "rows come in order", File: "digest.go", Old: "out[len(out)-1] >= r", New: "false"},
 	)
 }

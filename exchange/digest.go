@@ -13,7 +13,6 @@ import (
 	"github.com/omsync/omsync/digest"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -22,28 +21,33 @@ var ErrNoDigest = errors.New("no digest to compare with")
 
 // ExportDigest writes a digest of the rows that a peer is to have into a folder.
 func (n *Node) ExportDigest(ctx context.Context, p *journal.Peer, folder *transport.Folder, d export.DigestOptions) (export.Batch, error) {
-	card, err := keys.ParseCard(p.Card)
+	return n.exportDigest(ctx, p, func(ctx context.Context, name string) (*transport.File, error) {
+		return folder.CreateBeside(ctx, name, batch.DigestSuffix)
+	}, d)
+}
+
+func (n *Node) exportDigest(ctx context.Context, p *journal.Peer, create func(context.Context, string) (*transport.File, error), d export.DigestOptions) (export.Batch, error) {
+	seal, err := n.sealing(p)
 	if err != nil {
-		return export.Batch{}, fmt.Errorf("card of %s: %w", p.Name, err)
+		return export.Batch{}, err
 	}
 	bar := n.bar("for "+p.Name, Rows)
 	defer bar.Done()
 	return export.WriteDigest(ctx, n.Journal, p.Name, d, export.Options{
 		Wait: n.Wait, Features: n.Features,
 		Create: func(name string) (export.File, error) {
-			f, err := folder.CreateBeside(ctx, name, batch.DigestSuffix)
+			f, err := create(ctx, name)
 			if err != nil {
 				return nil, err
 			}
 			return f, nil
 		},
-		Encrypt: card.Encrypt, Sign: n.Keys.Sign, Progress: bar.Show,
+		Encrypt: seal.to.Encrypt, Sign: seal.by.Sign, Progress: bar.Show,
 	})
 }
 
 // DigestFile is a peer's digest.
 type DigestFile struct {
-	Path   string
 	Header *batch.Header
 	Digest *digest.Digest
 }
@@ -96,14 +100,6 @@ func (n *Node) FindDigests(ctx context.Context, peers []*journal.Peer, path stri
 
 // ReadDigest reads a digest, which must be signed by the peer, and for this node.
 func (n *Node) ReadDigest(ctx context.Context, p *journal.Peer, path string) (*DigestFile, error) {
-	d, err := n.readDigest(p, path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", printable(path), err)
-	}
-	return d, nil
-}
-
-func (n *Node) readDigest(p *journal.Peer, path string) (*DigestFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -113,9 +109,19 @@ func (n *Node) readDigest(p *journal.Peer, path string) (*DigestFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := batch.Open(f, info.Size(), func(h *batch.Header, message, signature []byte) error {
-		return verify(h, p.Contact(), n.Name, message, signature)
-	}, n.Keys.Decrypt)
+	d, err := n.openDigest(p, f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", printable(path), err)
+	}
+	return d, nil
+}
+
+func (n *Node) openDigest(p *journal.Peer, f io.ReaderAt, size int64) (*DigestFile, error) {
+	verify, err := n.verifier(p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := batch.Open(f, size, verify, n.Keys.Decrypt)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +145,7 @@ func (n *Node) readDigest(p *journal.Peer, path string) (*DigestFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DigestFile{path, h, sum}, nil
+	return &DigestFile{h, sum}, nil
 }
 
 // Compare compares the rows here with a peer's digest, and changes nothing.

@@ -2,11 +2,9 @@ package exchange
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
 )
 
@@ -19,9 +17,9 @@ type ExportOptions struct {
 // Export writes into a folder what a peer lacks, and returns the files. Those that were finished are returned also when a later
 // part was not.
 func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Folder, o ExportOptions) ([]export.Batch, error) {
-	card, err := keys.ParseCard(p.Card)
+	seal, err := n.sealing(p)
 	if err != nil {
-		return nil, fmt.Errorf("card of %s: %w", p.Name, err)
+		return nil, err
 	}
 	if err := n.learnAliases(ctx); err != nil {
 		return nil, err
@@ -29,7 +27,7 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
 	return export.Export(ctx, n.Journal, p.Name, export.Options{
-		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules,
+		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules, Cards: seal.texts,
 		Create: func(name string) (export.File, error) {
 			f, err := folder.Create(ctx, name)
 			if err != nil {
@@ -37,6 +35,6 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 			}
 			return f, nil
 		},
-		Encrypt: card.Encrypt, Sign: n.Keys.Sign, Progress: bar.Show,
+		Encrypt: seal.to.Encrypt, Sign: seal.by.Sign, Progress: bar.Show,
 	})
 }

@@ -65,11 +65,12 @@ func newNode(t *testing.T, name, profile string, tables []string) *node {
 	t.Helper()
 	s := sites.New(t, name, profile, tables...)
 	s.Init()
-	id, err := keys.Create(t.TempDir(), name, keys.X25519)
+	home := t.TempDir()
+	id, err := keys.Create(home, name, keys.X25519)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &node{Site: s, t: t, x: &Node{Home: t.TempDir(), Name: name, Journal: s.J, Keys: id, Wait: sites.Wait}}
+	return &node{Site: s, t: t, x: &Node{Home: home, Name: name, Journal: s.J, Keys: id, Wait: sites.Wait}}
 }
 
 func (n *node) add(other *node, role string) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -16,11 +15,11 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
-	"github.com/omsync/omsync/transport"
 )
 
 // Incoming is a file that may be for this node.
@@ -58,7 +57,7 @@ type Result struct {
 
 // Applied reports whether nothing more is to be expected of the file: all of it is in the database.
 func (r *Result) Applied() bool {
-	return r.Report != nil && !r.Waited && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered)
+	return r.Report != nil && !r.Waited && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered || r.Report.Outcome == Compared)
 }
 
 // A SenderError is about a file from somebody this node does not listen to. It is [ErrUntrusted].
@@ -94,19 +93,6 @@ func printable(name string) string {
 		return name
 	}
 	return strconv.Quote(name)
-}
-
-// FilesIn lists the files of a folder. name returns, for a name in the folder, the one that the user knows.
-func FilesIn(ctx context.Context, f *transport.Folder, name func(string) string) ([]*Incoming, error) {
-	entries, err := f.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []*Incoming
-	for _, e := range entries {
-		out = append(out, &Incoming{Name: name(e.Name), key: filepath.Join(f.Path(), e.Name), size: e.Size, Open: func() (*os.File, int64, error) { return f.Open(ctx, e.Name) }})
-	}
-	return out, nil
 }
 
 // Import applies files: those that reach furthest first, in order; then the rest, of which most is covered by then. What
@@ -150,6 +136,7 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	if files, err = run.due(files, time.Now()); err != nil {
 		return err
 	}
+	files, digests := splitDigests(files)
 	if files, err = run.inOrder(ctx, files); err != nil {
 		return err
 	}
@@ -158,7 +145,13 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 			return errors.Join(err, run.save(), n.keepAliases(ctx))
 		}
 	}
-	return errors.Join(run.retry(ctx), run.save(), n.keepAliases(ctx))
+	err = run.retry(ctx)
+	for _, f := range digests {
+		if err == nil {
+			err = run.compareDigest(ctx, f)
+		}
+	}
+	return errors.Join(err, run.save(), n.keepAliases(ctx))
 }
 
 // importRun is one import of several files.
@@ -307,18 +300,34 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	if o.Apart, err = r.decidedApart(f.sender); err != nil {
 		return r.reportError(ctx, f, err)
 	}
-	var made int64
-	o.Verify = func(h *batch.Header, message, signature []byte) error {
-		made = h.Time
-		return verify(h, f.sender.Contact(), r.Name, message, signature)
+	c, err := r.Cards(f.sender)
+	if err != nil {
+		return r.reportError(ctx, f, err)
+	}
+	var header *batch.Header
+	var signed string
+	o.Verify = func(h *batch.Header, message, signature []byte) (err error) {
+		header = h
+		signed, err = verify(h, c, f.sender.Name, r.Name, message, signature)
+		return err
 	}
 	report, err := apply.Import(ctx, r.Journal, file, size, o)
 	bar.Done()
+	if errors.Is(err, cards.ErrFormer) {
+		if covered, e := r.isApplied(ctx, f); covered || e != nil {
+			return errors.Join(e, r.report(f, &apply.Report{Sender: f.sender.Name, Outcome: apply.Covered, Base: f.header.Base.Epoch, Upto: f.header.Upto.Epoch, Part: f.header.Part, Last: f.header.Last}))
+		}
+	}
 	if err != nil {
 		return r.reportError(ctx, f, err)
 	}
 	r.noteArrived(report)
-	r.noteContact(f.sender, report, made)
+	r.noteContact(f.sender, report, header.Time)
+	if !r.o.DryRun {
+		if err := r.hearCards(ctx, f.sender, c, signed, header, report); err != nil {
+			return err
+		}
+	}
 	return r.report(f, report)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/omsync/omsync/apply"
@@ -38,6 +40,19 @@ func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.
 		return r.gone, fmt.Errorf("import from the inbox: %w", err)
 	}
 	return r.gone, nil
+}
+
+// FilesIn lists the files of a folder. name returns, for a name in the folder, the one that the user knows.
+func FilesIn(ctx context.Context, f *transport.Folder, name func(string) string) ([]*Incoming, error) {
+	entries, err := f.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Incoming
+	for _, e := range entries {
+		out = append(out, &Incoming{Name: name(e.Name), key: filepath.Join(f.Path(), e.Name), size: e.Size, Open: func() (*os.File, int64, error) { return f.Open(ctx, e.Name) }})
+	}
+	return out, nil
 }
 
 // wantedIn lists the files of a folder that are wanted. Those without a header that can be read are: they are reported.

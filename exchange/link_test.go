@@ -46,7 +46,7 @@ func (s *served) Get(ctx context.Context, name string, offset int64) (io.ReadClo
 }
 
 func (s *served) Put(ctx context.Context, name string, r io.ReaderAt, size int64, progress func(int64)) error {
-	if err := Check(r, size, s.hub.peer(s.clinic).Contact(), "hub"); err != nil {
+	if err := Check(r, size, s.hub.x.Home, s.hub.peer(s.clinic).Contact(), "hub"); err != nil {
 		return fmt.Errorf("refused: %w", err)
 	}
 	s.put = append(s.put, name)

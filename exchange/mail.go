@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/harmonise"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport"
@@ -112,11 +113,20 @@ func EmptyOutbox(ctx context.Context, home, peer string) error {
 	return err
 }
 
-// DiscardMail throws away the mail to and from a peer that was removed, and what was compared with it.
-func DiscardMail(ctx context.Context, home, peer string) error {
+// ForgetPeer throws away what the home folder has of a peer that was removed: the mail to and from it, what was compared with it, and which of its
+// cards count.
+func ForgetPeer(ctx context.Context, home, peer string) error {
 	if err := harmonise.Forget(home, peer); err != nil {
 		return err
 	}
+	if err := cards.Forget(home, peer); err != nil {
+		return err
+	}
+	return DiscardMail(ctx, home, peer)
+}
+
+// DiscardMail throws away the mail to and from a peer.
+func DiscardMail(ctx context.Context, home, peer string) error {
 	all := []func() (*transport.Folder, error){
 		func() (*transport.Folder, error) { return Inbox(home) },
 		func() (*transport.Folder, error) { return Aside(home) },

@@ -14,16 +14,15 @@ import (
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/harmonise"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/match"
 	"github.com/omsync/omsync/transport"
 )
 
 // ExportMatch writes a file for matching into a folder: the keys of what would go to a peer, and what they are compared by.
 func (n *Node) ExportMatch(ctx context.Context, p *journal.Peer, folder *transport.Folder) (export.Batch, error) {
-	card, err := keys.ParseCard(p.Card)
+	seal, err := n.sealing(p)
 	if err != nil {
-		return export.Batch{}, fmt.Errorf("card of %s: %w", p.Name, err)
+		return export.Batch{}, err
 	}
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
@@ -36,7 +35,7 @@ func (n *Node) ExportMatch(ctx context.Context, p *journal.Peer, folder *transpo
 			}
 			return f, nil
 		},
-		Encrypt: card.Encrypt, Sign: n.Keys.Sign, Progress: bar.Show,
+		Encrypt: seal.to.Encrypt, Sign: seal.by.Sign, Progress: bar.Show,
 	})
 	if err != nil {
 		return export.Batch{}, err
@@ -83,9 +82,11 @@ func (n *Node) readMatch(ctx context.Context, p *journal.Peer, path string, into
 	if err != nil {
 		return err
 	}
-	r, err := batch.Open(f, info.Size(), func(h *batch.Header, message, signature []byte) error {
-		return verify(h, p.Contact(), n.Name, message, signature)
-	}, n.Keys.Decrypt)
+	verify, err := n.verifier(p)
+	if err != nil {
+		return err
+	}
+	r, err := batch.Open(f, info.Size(), verify, n.Keys.Decrypt)
 	if err != nil {
 		return err
 	}

@@ -240,9 +240,11 @@ func (n *node) items(peer, path string, f func(any)) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	r, err := batch.Open(file, info.Size(), func(h *batch.Header, message, signature []byte) error {
-		return verify(h, n.peer(peer).Contact(), n.Name, message, signature)
-	}, n.x.Keys.Decrypt)
+	verify, err := n.x.verifier(n.peer(peer))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	r, err := batch.Open(file, info.Size(), verify, n.x.Keys.Decrypt)
 	if err != nil {
 		n.t.Fatal(err)
 	}

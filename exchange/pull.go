@@ -10,6 +10,7 @@ import (
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/transport"
 )
@@ -105,7 +106,14 @@ func (p *pulling) take(ctx context.Context, e transport.Entry) error {
 			until.Local().Format("2006-01-02 15:04"), p.record.Fetches[key].Why)})
 		return nil
 	}
-	if err := p.fetch(ctx, e, sender); isDamage(err) {
+	if err := p.fetch(ctx, e, sender); errors.Is(err, cards.ErrFormer) {
+		if h, e2 := headerInStore(ctx, l, e.Name); e2 == nil && h != nil && holdsNothingNew(h, sender) {
+			p.found.Applied = append(p.found.Applied, e.Name)
+			return nil
+		}
+		p.note(err)
+		return nil
+	} else if isDamage(err) {
 		p.record.FetchFailed(key, sender.Name, err.Error(), time.Now())
 		p.note(&DamageError{key, err})
 		return nil
@@ -175,7 +183,7 @@ func (p *pulling) fetch(ctx context.Context, e transport.Entry, sender *journal.
 	bar := p.bar("from "+sender.Name, Bytes)
 	defer bar.Done()
 	began := time.Now()
-	check := func(r io.ReaderAt, size int64) error { return Check(r, size, sender.Contact(), p.Name) }
+	check := func(r io.ReaderAt, size int64) error { return Check(r, size, p.Home, sender.Contact(), p.Name) }
 	if err := transport.Fetch(ctx, p.found.Link, e, p.inbox, check, func(done int64) { bar.Show(done, e.Size) }); err != nil {
 		return err
 	}
@@ -213,7 +221,7 @@ func (n *Node) AcceptFile(ctx context.Context, from *journal.Peer, name string, 
 	if !MadeBy(name, from.Name, n.Name) {
 		return fmt.Errorf("%w: that is no name of a batch of %s", ErrUntrusted, from.Name)
 	}
-	if err := Check(content, size, from.Contact(), n.Name); err != nil {
+	if err := Check(content, size, n.Home, from.Contact(), n.Name); err != nil {
 		return err
 	}
 	inbox, err := Inbox(n.Home)

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"time"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
 )
 
 // Push copies what waits in the outboxes of peers into the link's store, and takes out of it what this node put there and
@@ -79,6 +82,9 @@ func (p *pushing) pushTo(ctx context.Context, peer *journal.Peer) error {
 			p.state.recordSent(peer.Name, f.Name, p.link.String())
 		}
 	}
+	if err := p.pushDigest(ctx, peer); err != nil {
+		return err
+	}
 	return p.clean(ctx, peer, b.files)
 }
 
@@ -91,8 +97,7 @@ func (p *pushing) put(ctx context.Context, b *outbox, f mailFile) error {
 	}
 	defer file.Close()
 	// The receiver would refuse it each time, when all of it had gone over the link.
-	self := &journal.Contact{Name: p.Name, Card: p.Keys.Card().Marshal()}
-	if err := Check(file, size, self, b.peer.Name); isDamage(err) {
+	if err := p.checkOwn(file, size, b.peer); isDamage(err) {
 		file.Close()
 		err = fmt.Errorf("%s in the outbox is damaged, or of older keys; the next run makes what waits for %s anew: %w", f.Name, b.peer.Name, err)
 		for _, f := range b.files { // what builds on it is of no use without it
@@ -117,6 +122,25 @@ func (p *pushing) put(ctx context.Context, b *outbox, f mailFile) error {
 	return nil
 }
 
+// checkOwn checks a file for a peer: that it is whole, and signed with keys by which the peer takes it.
+func (n *Node) checkOwn(r io.ReaderAt, size int64, peer *journal.Peer) error {
+	c, err := n.Cards(peer)
+	if err != nil {
+		return err
+	}
+	return checkFile(r, size, func(h *batch.Header, message, signature []byte) error {
+		if err := checkNames(h, n.Name, peer.Name); err != nil {
+			return err
+		}
+		for _, id := range Signers(n.Keys, peer, c) {
+			if card := id.Card(); n.mayTake(peer, c, card.Fingerprint()) && card.VerifySignature(message, signature) == nil {
+				return nil
+			}
+		}
+		return keys.ErrSignature
+	})
+}
+
 // clean takes out of a shared store those of this node's files for a peer that the peer has applied, or that files which
 // wait, and are there now, replace.
 func (p *pushing) clean(ctx context.Context, peer *journal.Peer, waiting []mailFile) error {
@@ -131,6 +155,9 @@ func (p *pushing) clean(ctx context.Context, peer *journal.Peer, waiting []mailF
 		h, err := headerInStore(ctx, p.link, name)
 		if err != nil || h == nil || h.Sender != p.Name || h.Receiver != peer.Name {
 			continue // gone meanwhile, or not what its name says
+		}
+		if keepsDigest(h, p.Journal.Now()) {
+			continue
 		}
 		if mayHoldRows(h) && acknowledged(h, peer, node.History) ||
 			slices.ContainsFunc(waiting, func(f mailFile) bool { return replaces(f.header, h, peer) }) {

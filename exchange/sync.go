@@ -40,7 +40,9 @@ type SyncOptions struct {
 type LinkOpener struct {
 	Name  string   // its address
 	Peers []string // the peers to be reached over it; none: all
-	Open  func(context.Context) (*Link, error)
+	// Verify is how often a digest goes to the parent over it; 0: never.
+	Verify time.Duration
+	Open   func(context.Context) (*Link, error)
 }
 
 // Sync does all that is due: it applies what came, exports what peers on the links lack, sends and fetches, and applies
@@ -273,8 +275,23 @@ func (s *syncRun) fillOutboxes(ctx context.Context) error {
 		if err := errors.Join(err, s.Exported(made)); err != nil {
 			return err
 		}
+		if err := s.fillDigest(ctx, p, s.verifies(p.Name)); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil { // it is no reason to exchange nothing
+			s.reportOnce(err)
+		}
 	}
 	return nil
+}
+
+// verifies returns how often a digest goes to a peer; 0: never.
+func (s *syncRun) verifies(peer string) (every time.Duration) {
+	for _, l := range s.o.Links {
+		if serves(l.Peers, peer) && l.Verify > 0 && (every == 0 || l.Verify < every) {
+			every = l.Verify
+		}
+	}
+	return every
 }
 
 // reachable returns the active peers that some link is configured for, whether it is up or not.

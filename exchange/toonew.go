@@ -35,13 +35,15 @@ func (r *importRun) readable(ctx context.Context, f *Incoming) error {
 	if err := batch.Probe(file, size); err != nil {
 		return err
 	}
-	h, err := batch.Verify(file, size, func(h *batch.Header, message, signature []byte) error {
-		return verify(h, f.sender.Contact(), r.Name, message, signature)
-	})
+	verify, err := r.verifier(f.sender)
+	if err != nil {
+		return err
+	}
+	h, err := batch.Verify(file, size, verify)
 	if err == nil && h.ForMatching() {
 		return errors.New("it is for omsync match, and holds nothing to apply: omsync match --from FOLDER compares with it")
 	}
-	if err == nil && h.IsDigest() {
+	if err == nil && h.IsDigest() { // this program does not read it, or does not compare by itself
 		return errors.New("it is for omsync verify, and holds nothing to apply: omsync verify --from FOLDER compares with it")
 	}
 	if err == nil {
@@ -56,20 +58,10 @@ func (r *importRun) readable(ctx context.Context, f *Incoming) error {
 // answer has a header go to a peer whose file is too new, if none went since the file came: the peer takes this node's program for
 // another than it is.
 func (n *Node) answer(ctx context.Context, peer string, came time.Time) error {
-	tx, err := n.Journal.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	p, err := journal.PeerByName(ctx, tx, peer, true)
-	if err != nil || p == nil || p.Link.LastHeader.At >= came.UnixMicro() {
-		return err
-	}
-	p.Link.HeaderDue = true
-	if err := journal.SavePeer(ctx, tx, p); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return n.changePeer(ctx, peer, func(p *journal.Peer) bool {
+		p.Link.HeaderDue = true
+		return p.Link.LastHeader.At < came.UnixMicro()
+	})
 }
 
 // reachesNoFurther reports whether a file of the inbox is too new, failed before or waits for a person, and, by its name, goes no further than what is applied here: its

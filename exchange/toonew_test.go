@@ -237,7 +237,7 @@ func TestLaterFormat(t *testing.T) {
 		b  []byte
 		ok bool
 	}{{file, true}, {busia.later("kisumu"), false}, {hub.later("busia"), false}, {file[:len(file)-1], false}} {
-		err := Check(bytes.NewReader(c.b), int64(len(c.b)), kisumu.peer("hub").Contact(), "kisumu")
+		err := Check(bytes.NewReader(c.b), int64(len(c.b)), kisumu.x.Home, kisumu.peer("hub").Contact(), "kisumu")
 		if (err == nil) != c.ok {
 			t.Errorf("check: %v", err)
 		}

@@ -236,7 +236,7 @@ func (c *comparer) nameRows(ctx context.Context, t *table, ids []digest.Row, her
 
 // deadRows returns the deletions known of a table's rows.
 func (c *comparer) deadRows(ctx context.Context, t *table, asked bool) (map[digest.Row]journal.Tombstone, error) {
-	if !asked {
+	if !asked || !c.noted.dead[t.meta.ID] && c.snap.Sealed(t.Table) == nil {
 		return nil, nil
 	}
 	dead, err := journal.NewerTombstones(ctx, c.snap, t.meta.ID, 0, merge.NoPeer, c.j.Authors)

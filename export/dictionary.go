@@ -284,10 +284,13 @@ func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) 
 	return out, nil
 }
 
-// addReferred takes in the keys of the rows that references hold, where it does not have them. What finds no row is nowhere: such rows
+// addReferred takes in the keys of the rows that references hold, where it does not have them; nil is NULL. What finds no row is nowhere: such rows
 // exist, from times when foreign keys were off, and must not stop an export.
-func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers []string) error {
+func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers [][]byte) error {
 	unread, unchecked := d.unknownRows(t, integers)
+	if len(unread)+len(unchecked) == 0 {
+		return nil
+	}
 	found, err := rowkey.Of(ctx, d.plan.snap, t, unread)
 	if err != nil {
 		return err
@@ -322,19 +325,34 @@ func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers 
 
 // unknownRows returns which of a table's rows, by their integers, the dictionary does not know, and of which it knows the ancestor's key
 // and not whether they exist.
-func (d *dictionary) unknownRows(t *schema.Table, integers []string) (unread, unchecked []journal.Row) {
+func (d *dictionary) unknownRows(t *schema.Table, integers [][]byte) (unread, unchecked []journal.Row) {
 	byInteger := d.byInteger.of(t.Root)
+	var exists *paged
+	if t != t.Root {
+		exists = d.exists.of(t)
+	}
 	seen := map[int64]bool{}
 	for _, v := range integers {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || seen[n] {
+		if v == nil {
+			continue
+		}
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil {
+			continue
+		}
+		known := byInteger.get(n) != 0
+		settled := known
+		if exists != nil {
+			settled = exists.get(n) != unknown
+		}
+		if settled || seen[n] {
 			continue
 		}
 		seen[n] = true
-		if byInteger.get(n) == 0 {
-			unread = append(unread, journal.Row{Int: n})
-		} else if t != t.Root && d.exists.of(t).get(n) == unknown {
+		if known {
 			unchecked = append(unchecked, journal.Row{Int: n})
+		} else {
+			unread = append(unread, journal.Row{Int: n})
 		}
 	}
 	return unread, unchecked

@@ -27,6 +27,7 @@ const (
 type DigestOptions struct {
 	Finds   int      // how many differing rows it finds exactly
 	Without []string // tables, and columns as TABLE.COLUMN, that the peer lacks: they are left out
+	Carried bool     // it goes like a batch, and its file is named like one
 }
 
 // ErrNothingAcknowledged means that the peer has not said yet that it applied anything: there is nothing to compare.
@@ -87,7 +88,7 @@ func writeDigest(ctx context.Context, j *journal.Journal, peer string, d DigestO
 	if err != nil {
 		return Batch{}, err
 	}
-	return p.writeDigestFile(data, o, x.rows)
+	return p.writeDigestFile(data, d.Carried, o, x.rows)
 }
 
 // compared returns the columns of a table that are to be the same at both ends.
@@ -149,7 +150,17 @@ func proofPlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, 
 			p.known[t] = p.newTable(t, meta)
 		}
 	}
-	return p, nil
+	if p.noted.waiting, err = journal.WaitingTables(ctx, snap, p.peer.ID); err != nil {
+		return nil, err
+	}
+	p.noted.live, p.noted.dead, err = journal.NotedTables(ctx, snap)
+	return p, err
+}
+
+// noted are the tables of which the journal holds anything, so that it need not be asked for each of the others. Of a plan that is no proof it is empty.
+type noted struct {
+	live, dead map[uint16]bool // entries; tombstones
+	waiting    map[uint16]bool // rows of the peer's that wait
 }
 
 // addProof takes a table into the plan, with these columns, if it is to be.
@@ -180,72 +191,6 @@ func (r *reader) picks(row journal.Row, known merge.Row, lacks bool) bool {
 	return r.goes(row, known, lacks)
 }
 
-// eachWhole hands on all rows of the table that are compared.
-func (r *reader) eachWhole(ctx context.Context, f func(*portion) error) error {
-	if r.t.Integer == nil {
-		return r.eachByLocalKey(ctx, f)
-	}
-	return r.eachByRange(ctx, f)
-}
-
-// prover hashes rows.
-type prover struct {
-	*exporter
-	sum    *digest.Digest
-	hasher *keyHasher
-	dict   *dictionary
-	rows   int64
-}
-
-func newProver(p *plan, sum *digest.Digest) *prover {
-	h := &keyHasher{Hasher: digest.NewHasher(sum.Seed), catalogue: p.j.Catalogue}
-	return &prover{exporter: &exporter{plan: p}, sum: sum, hasher: h, dict: newDictionary(p, h)}
-}
-
-// seen is a row that was read.
-type seen struct {
-	id      digest.Row
-	content uint64
-	local   journal.Row
-	known   merge.Row
-}
-
-// each hands on the rows of a table, whose number in the digest is given.
-func (x *prover) each(ctx context.Context, t *table, number int, f func(seen) error) error {
-	values := make([]digest.Value, len(t.columns))
-	return newReader(x.plan, t).eachWhole(ctx, func(p *portion) error {
-		return p.split(func(p *portion) error {
-			if err := x.dict.makeRoomBeside(p.bytes, len(p.rows)*(2+len(t.columns))); err != nil {
-				return err
-			}
-			columns := make([]batch.Values, len(t.columns))
-			var err error
-			for i, c := range t.columns {
-				if columns[i], err = x.values(ctx, x.dict, t, c, p, p.values[i]); err != nil {
-					return err
-				}
-			}
-			keys, indexes, err := x.keyIndexes(ctx, x.dict, t, p)
-			if err != nil {
-				return err
-			}
-			for i, row := range p.rows {
-				if keys[i] == "" {
-					continue
-				}
-				for c := range columns {
-					values[c] = x.hasher.value(columns[c], i)
-				}
-				id := x.hasher.Row(t.Name, number, *x.hasher.hash(indexes[i]))
-				if err := f(seen{id, x.hasher.Content(id, values), row, p.known[i]}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-}
-
 // ids returns what stands for rows of a table by their keys.
 func (x *prover) ids(t *table, number int, keys []string) ([]digest.Row, error) {
 	if err := x.dict.makeRoom(len(keys) * 4); err != nil {
@@ -257,7 +202,7 @@ func (x *prover) ids(t *table, number int, keys []string) ([]digest.Row, error) 
 	}
 	out := make([]digest.Row, len(keys))
 	for i, index := range indexes {
-		out[i] = x.hasher.Row(t.Name, number, *x.hasher.hash(index))
+		out[i] = x.hasher.Row(t.Name, number, *x.hasher.hashes.of(index))
 	}
 	return out, nil
 }
@@ -307,9 +252,12 @@ func (x *prover) prove(ctx context.Context, progress func(rows, total int64)) er
 
 // flyingDeletions returns the rows of which the peer does not know yet that they were deleted here.
 func (x *prover) flyingDeletions(ctx context.Context, t *table, number int, since uint64) ([]digest.Row, error) {
-	dead, err := journal.NewerTombstones(ctx, x.snap, t.meta.ID, since, x.peer.ID, x.j.Authors)
-	if err != nil {
-		return nil, err
+	var dead []journal.Tombstone
+	if x.noted.dead[t.meta.ID] {
+		var err error
+		if dead, err = journal.NewerTombstones(ctx, x.snap, t.meta.ID, since, x.peer.ID, x.j.Authors); err != nil {
+			return nil, err
+		}
 	}
 	var out []digest.Row
 	for some := range chunksOfKeys(x.snap.Sealed(t.Table).Tombstones(dead)) {
@@ -331,6 +279,9 @@ func (x *prover) flyingDeletions(ctx context.Context, t *table, number int, sinc
 // waitingRows returns the peer's rows of a table that wait here, each with its key.
 func (x *prover) waitingRows(ctx context.Context, t *table, number int) (map[digest.Row]string, error) {
 	out := map[digest.Row]string{}
+	if !x.noted.waiting[t.meta.ID] {
+		return out, nil
+	}
 	var keys []string
 	err := journal.Waiting(ctx, x.snap, journal.WaitingFilter{Peer: x.peer.ID, Table: t.meta.ID}, func(w journal.WaitingRow) error {
 		if keyFits(t.Table, w.Key) {
@@ -349,9 +300,13 @@ func (x *prover) waitingRows(ctx context.Context, t *table, number int) (map[dig
 }
 
 // writeDigestFile writes the file.
-func (p *plan) writeDigestFile(data []byte, o Options, rows int64) (Batch, error) {
+func (p *plan) writeDigestFile(data []byte, carried bool, o Options, rows int64) (Batch, error) {
 	h := p.header(p.head)
-	name := batch.DigestFileName(h, journal.Random())
+	id := journal.Random()
+	name := batch.DigestFileName(h, id)
+	if carried {
+		name = batch.NewFileName(h, id).String()
+	}
 	to, err := o.Create(name)
 	if err != nil {
 		return Batch{}, err

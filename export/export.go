@@ -36,6 +36,7 @@ type Options struct {
 	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
 
 	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name
+	Cards      []string              // what headers say of the two nodes' keys: see [batch.HasCard] and [batch.NewCard]
 
 	Create   func(name string) (File, error)
 	Encrypt  func(io.Writer) (io.WriteCloser, error) // to the peer

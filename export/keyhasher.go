@@ -24,7 +24,7 @@ type keyHasher struct {
 	*digest.Hasher
 	catalogue *schema.Catalogue
 	tables    []*schema.Table // by number
-	hashes    []digest.KeyHash
+	hashes    hashes
 	parts     []digest.Value
 }
 
@@ -43,9 +43,9 @@ func (k *keyHasher) Keys(table uint32, parts []batch.Values) (first uint32, err 
 	for i := range n {
 		k.parts = k.parts[:0]
 		for j, p := range parts {
-			v := k.value(p, i)
+			v := k.hashes.value(p, i)
 			if v.Ref == nil && v.Bytes != nil {
-				v.Bytes = []byte(journal.CanonicalPart(t.KeyColumns[j], string(v.Bytes)))
+				v.Bytes = journal.CanonicalBytes(t.KeyColumns[j], v.Bytes)
 			}
 			k.parts = append(k.parts, v)
 		}
@@ -54,12 +54,18 @@ func (k *keyHasher) Keys(table uint32, parts []batch.Values) (first uint32, err 
 	return first, nil
 }
 
+// hashes are those of the keys in the dictionary, by their indexes.
+type hashes []digest.KeyHash
+
+// of returns the hash of the key of an index.
+func (h hashes) of(index uint32) *digest.KeyHash { return &h[index-batch.FirstRef] }
+
 // value returns a value of a column of a block: a reference as the hash of the key that it names.
-func (k *keyHasher) value(v batch.Values, i int) digest.Value {
+func (h hashes) value(v batch.Values, i int) digest.Value {
 	if v.Refs != nil {
 		switch r := v.Refs[i]; {
 		case r >= batch.FirstRef:
-			return digest.Value{Ref: k.hash(r)}
+			return digest.Value{Ref: h.of(r)}
 		case r == batch.RefNowhere:
 			return digest.Nowhere()
 		}
@@ -69,9 +75,6 @@ func (k *keyHasher) value(v batch.Values, i int) digest.Value {
 	}
 	return digest.Value{Bytes: v.Bytes[i]}
 }
-
-// hash returns the hash of the key of an index.
-func (k *keyHasher) hash(index uint32) *digest.KeyHash { return &k.hashes[index-batch.FirstRef] }
 
 func (k *keyHasher) ResetDict() error {
 	k.hashes = nil // values of the block before may still point to them

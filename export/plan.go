@@ -33,12 +33,14 @@ type plan struct {
 	aliases     *journal.Aliases // the peer's keys
 	match       bool             // the file is for matching, and holds only these columns
 	proof       proof            // it is a digest of rows, or rows are compared with one
+	noted       noted
 	only        map[*schema.Table][]*schema.Column
 	left        leftOut          // what no batch takes
 	told        *batch.RulesItem // how tables may go, for a peer that has not heard it; nil: it has, or is not told
 	unsent      *unsent          // rows that stay here for now
 	scopes      scoping
 	waits       []journal.ReasonCount // of rows of the peer that wait here
+	cards       []string              // what headers say of the two nodes' keys
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -85,7 +87,7 @@ func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, features: o.Features, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
+	p := &plan{j: j, snap: snap, features: o.Features, cards: o.Cards, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
 	full, err := p.meet(ctx, peer, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
 	if err != nil {
 		return nil, err
@@ -273,6 +275,9 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
 	for _, e := range p.mending {
 		h.Requests = append(h.Requests, batch.Mends(e))
+	}
+	if len(h.Requests)+len(p.cards) <= batch.MaxTables { // all or none: half a card is none
+		h.Requests = append(h.Requests, p.cards...)
 	}
 	for _, c := range p.waits { // the peer is told as far as there is room
 		if len(h.Requests) < batch.MaxTables {

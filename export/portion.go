@@ -41,12 +41,15 @@ func (p *portion) add(row journal.Row, known merge.Row, values []sql.RawBytes) {
 	}
 }
 
+// mostArena is how many bytes values are copied to at once, but for longer ones.
+const mostArena = 1 << 20
+
 func (p *portion) copy(v sql.RawBytes) []byte {
 	if v == nil {
 		return nil
 	}
 	if p.arena == nil || cap(p.arena)-len(p.arena) < len(v) { // an empty text is no NULL
-		p.arena = make([]byte, 0, max(1<<18, len(v)))
+		p.arena = make([]byte, 0, max(1<<18, min(2*cap(p.arena), mostArena), len(v)))
 	}
 	start := len(p.arena)
 	p.arena = append(p.arena, v...)

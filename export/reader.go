@@ -153,9 +153,12 @@ func (r *reader) eachByRange(ctx context.Context, f func(*portion) error) error 
 
 // eachByLocalKey reads a table without an integer primary key from end to end: such tables are small.
 func (r *reader) eachByLocalKey(ctx context.Context, f func(*portion) error) error {
-	versions, err := journal.AllVersions(ctx, r.snap, r.t.meta.ID, r.j.Authors)
-	if err != nil {
-		return err
+	var versions entries
+	if r.hasEntries() {
+		var err error
+		if versions, err = journal.AllVersions(ctx, r.snap, r.t.meta.ID, r.j.Authors); err != nil {
+			return err
+		}
 	}
 	var order []string
 	for _, c := range r.t.PrimaryKey {

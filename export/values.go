@@ -22,40 +22,55 @@ func (x *exporter) values(ctx context.Context, dict *dictionary, t *table, c *sc
 		}
 		return out, err
 	}
-	targets, err := x.targets(ctx, t, c, p, values)
-	if err != nil {
+	out := batch.Values{Refs: make([]uint32, len(values))}
+	if c.Ref.When == nil {
+		if err := dict.addReferred(ctx, c.Ref.To, values); err != nil {
+			return batch.Values{}, err
+		}
+		for i, v := range values {
+			if v != nil {
+				out.Refs[i] = dict.index(c.Ref.To, v)
+			}
+		}
+	} else if err := x.chosen(ctx, dict, t, c, p, values, &out); err != nil {
 		return batch.Values{}, err
 	}
-	wanted := map[*schema.Table][]string{}
+	if c.Ref.Beside && !c.Key {
+		out.Bytes = values
+	}
+	return out, nil
+}
+
+// chosen makes a column whose values refer to rows of a table that other values choose, or to none.
+func (x *exporter) chosen(ctx context.Context, dict *dictionary, t *table, c *schema.Column, p *portion, values [][]byte, out *batch.Values) error {
+	targets, err := x.targets(ctx, t, c, p, values)
+	if err != nil {
+		return err
+	}
+	wanted := map[*schema.Table][][]byte{}
 	for i, to := range targets {
 		if to != nil && values[i] != nil {
-			wanted[to] = append(wanted[to], string(values[i]))
+			wanted[to] = append(wanted[to], values[i])
 		}
 	}
 	for to, integers := range wanted {
 		if err := dict.addReferred(ctx, to, integers); err != nil {
-			return batch.Values{}, err
+			return err
 		}
 	}
-	out := batch.Values{Refs: make([]uint32, len(values))}
-	if c.Ref.When != nil {
-		out.Bytes = make([][]byte, len(values))
-	}
+	out.Bytes = make([][]byte, len(values))
 	for i, to := range targets {
 		switch {
 		case to == nil:
 			out.Bytes[i] = values[i]
 		case values[i] != nil:
 			out.Refs[i] = dict.index(to, values[i])
-			if out.Refs[i] == batch.RefNowhere && c.Ref.When != nil && c.Ref.Beside {
+			if out.Refs[i] == batch.RefNowhere && c.Ref.Beside {
 				out.Refs[i] = batch.RefNull // what may be a number and finds no row was none
 			}
 		}
 	}
-	if c.Ref.Beside && !c.Key {
-		out.Bytes = values
-	}
-	return out, nil
+	return nil
 }
 
 // beside returns the columns of a table whose keys are sent beside their values, in order.
@@ -97,15 +112,9 @@ func addIntegers(t *table, p *portion, b *batch.Rows) {
 	b.Columns = append(b.Columns, batch.Values{Bytes: values})
 }
 
-// targets returns which table each row's value refers to; nil for a plain value.
+// targets returns which table each row's value refers to, of a column of which other values decide that; nil for a plain value.
 func (x *exporter) targets(ctx context.Context, t *table, c *schema.Column, p *portion, values [][]byte) ([]*schema.Table, error) {
 	out := make([]*schema.Table, len(values))
-	if c.Ref.When == nil {
-		for i := range out {
-			out[i] = c.Ref.To
-		}
-		return out, nil
-	}
 	discriminators, err := p.column(t, c.Ref.When.Decides())
 	if err != nil {
 		return nil, err

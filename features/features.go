@@ -33,6 +33,8 @@ const (
 	Rules = "rules"
 	// Scopes is of a file that speaks of scopes: whose rows go over a link, see batch.ScopeItem.
 	Scopes = "scopes"
+	// Digests is of a digest of rows that goes like a batch: see batch.DigestItem.
+	Digests = "digest"
 	// Identifiers is of a file in which patients are asked for by what people call them: see batch.ReplyItem.
 	Identifiers = "identifiers"
 )
@@ -40,14 +42,14 @@ const (
 // Present returns what this program reads beyond batch format 1.
 func Present() Known {
 	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}, {Name: Scopes, Since: "0.1.0"},
-		{Name: Identifiers, Since: "0.1.0"}}
+		{Name: Identifiers, Since: "0.1.0"}, {Name: Digests, Since: "0.1.0"}}
 }
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
-// than 62 columns. scopes: scopes are spoken of.
+// than 62 columns. scopes: scopes are spoken of. A digest is a file by itself, and no batch has a use for it.
 func (k Known) Needed(wide, scopes bool) Known {
 	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool {
-		return f.Name == ManyColumns && !wide || (f.Name == Scopes || f.Name == Identifiers) && !scopes
+		return f.Name == Digests || f.Name == ManyColumns && !wide || (f.Name == Scopes || f.Name == Identifiers) && !scopes
 	})
 }
 

@@ -175,3 +175,10 @@ func TestUpdatesAlone(t *testing.T) {
 		}
 	})
 }
+
+// A digest is a file by itself: a batch whose header says that it may hold one would be taken for it.
+func TestDigestsAreNoBatches(t *testing.T) {
+	if features.Present().Needed(true, true).Has(features.Digests) || !features.Present().Has(features.Digests) {
+		t.Error("a batch needs digests, or nobody reads them")
+	}
+}

@@ -71,3 +71,12 @@ func stored(ctx context.Context, q sqldb.DB) (name string, format int, err error
 	}
 	return name, format, nil
 }
+
+// StoredFormat returns the name of the node and the format of its tables, whatever omsync wrote them; [ErrNone] if there is no node. Work
+// with them wants [Format], and [FormatError] says of others what is to be done.
+func StoredFormat(ctx context.Context, q sqldb.DB) (name string, format int, err error) {
+	return stored(ctx, q)
+}
+
+// HalfUpgraded reports whether an upgrade of tables with a stored format was begun and not finished.
+func HalfUpgraded(stored int) bool { return stored >= underWay }

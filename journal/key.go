@@ -130,6 +130,18 @@ func CanonicalPart(c *schema.Column, part string) string {
 	return part
 }
 
+// CanonicalBytes is [CanonicalPart] for bytes; those of a uuid in small letters it returns as they are.
+func CanonicalBytes(c *schema.Column, part []byte) []byte {
+	plain := c.UUIDColumn && c.Ref == nil
+	for i := 0; plain && i < len(part); i++ {
+		plain = part[i] < utf8.RuneSelf && (part[i] < 'A' || part[i] > 'Z')
+	}
+	if plain {
+		return part
+	}
+	return []byte(CanonicalPart(c, string(part)))
+}
+
 // MapKey returns a key of a root table with each key that it is made of, and it itself, replaced by what f returns for it.
 func MapKey(t *schema.Table, key string, f func(*schema.Table, string) string) string {
 	parts, ok := SplitKey(key, len(t.KeyColumns))

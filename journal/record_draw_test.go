@@ -16,7 +16,7 @@ func drawLink(t *rapid.T) merge.Link {
 	number := func() uint64 { return rapid.Uint64().Draw(t, "number") }
 	part := func() uint32 { return rapid.Uint32().Draw(t, "part") }
 	is := func() bool { return rapid.Bool().Draw(t, "is") }
-	l := merge.Link{Number: number(), PeerNumber: number(), History: number(), Applied: drawPosition(t), Acked: drawPosition(t), Behind: is(), HeaderDue: is(), Missing: drawPosition(t),
+	l := merge.Link{Number: number(), PeerNumber: number(), History: number(), Applied: drawPosition(t), Acked: drawPosition(t), Behind: is(), HeaderDue: is(), Doubted: is(), Missing: drawPosition(t),
 		Receiving:  merge.Receiving{ID: number(), Part: part(), Upto: drawPosition(t), Start: number(), First: number()},
 		Sending:    merge.Sending{ID: number(), Upto: drawPosition(t), Done: is(), Missing: is(), Bytes: rapid.Int64().Draw(t, "bytes"), Again: rapid.Byte().Draw(t, "again"), At: rapid.Int64().Draw(t, "at")},
 		LastHeader: merge.LastHeader{History: number(), PeerNumber: number(), PeerHistory: number(), Applied: drawPosition(t), At: rapid.Int64().Draw(t, "at")}}

@@ -23,6 +23,7 @@ type linkRecord struct {
 	LastHeader   headerRecord     `json:"last_header"`
 	HeaderDue    bool             `json:"header_due"`
 	Missing      positionRecord   `json:"missing"`
+	Doubted      bool             `json:"doubted,omitempty"`
 }
 
 type positionRecord struct {
@@ -61,7 +62,7 @@ func encodeLink(l *merge.Link) ([]byte, error) {
 	r := linkRecord{
 		Version: recordVersion, Number: l.Number, PeerNumber: l.PeerNumber, PeerHistory: l.History, PeerRetired: sortedSet(l.Retired),
 		Applied: positionRecord(l.Applied), Acknowledged: positionRecord(l.Acked), PeerBehind: l.Behind, HeaderDue: l.HeaderDue,
-		Missing:   positionRecord(l.Missing),
+		Missing: positionRecord(l.Missing), Doubted: l.Doubted,
 		Receiving: receivingRecord{l.Receiving.ID, l.Receiving.Part, positionRecord(l.Receiving.Upto), l.Receiving.Start, l.Receiving.First},
 		Sending:   sendingRecord{l.Sending.ID, positionRecord(l.Sending.Upto), l.Sending.Done, l.Sending.Missing, l.Sending.Bytes, l.Sending.Again, l.Sending.At},
 		LastHeader: headerRecord{l.LastHeader.History, l.LastHeader.PeerNumber, l.LastHeader.PeerHistory,
@@ -81,7 +82,7 @@ func decodeLink(b []byte) (merge.Link, error) {
 	l := merge.Link{
 		Number: r.Number, PeerNumber: r.PeerNumber, History: r.PeerHistory, Retired: setOf(r.PeerRetired),
 		Applied: merge.Position(r.Applied), Acked: merge.Position(r.Acknowledged), Behind: r.PeerBehind, HeaderDue: r.HeaderDue,
-		Missing: merge.Position(r.Missing),
+		Missing: merge.Position(r.Missing), Doubted: r.Doubted,
 		Receiving: merge.Receiving{ID: r.Receiving.Load, Part: r.Receiving.Part, Upto: merge.Position(r.Receiving.Upto),
 			Start: r.Receiving.StartEpoch, First: r.Receiving.FirstEpoch},
 		Sending: merge.Sending{ID: r.Sending.Load, Upto: merge.Position(r.Sending.Upto), Done: r.Sending.Done, Missing: r.Sending.Missing,

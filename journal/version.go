@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -130,6 +131,34 @@ func NewerTables(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer) 
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("read versions: %w", err)
+		}
+	}
+	return live, dead, nil
+}
+
+// LastEntry returns the highest integer of the rows of a table that have an entry; the lowest that there is, if there are none.
+func LastEntry(ctx context.Context, q sqldb.DB, tbl uint16) (last int64, err error) {
+	last = math.MinInt64
+	err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT local_id FROM omsync_version FORCE INDEX (PRIMARY) WHERE table_id = %d ORDER BY local_id DESC LIMIT 1", tbl), func(r []sql.RawBytes) error {
+		last = sqldb.Int(r[0])
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read versions: %w", err)
+	}
+	return last, nil
+}
+
+// NotedTables returns the tables with an entry, and those with a tombstone.
+func NotedTables(ctx context.Context, q sqldb.DB) (live, dead map[uint16]bool, err error) {
+	live, dead = map[uint16]bool{}, map[uint16]bool{}
+	for from, into := range map[string]map[uint16]bool{"omsync_version": live, "omsync_tombstone": dead} {
+		err = sqldb.Each(ctx, q, fmt.Sprintf("SELECT id FROM omsync_table t WHERE (SELECT 1 FROM %s v FORCE INDEX (PRIMARY) WHERE v.table_id = t.id LIMIT 1) = 1", from), func(r []sql.RawBytes) error {
+			into[uint16(sqldb.Uint(r[0]))] = true
+			return nil
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read of which tables versions are: %w", err)
 		}
 	}
 	return live, dead, nil

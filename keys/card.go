@@ -88,6 +88,31 @@ func plainLines(b []byte) []byte {
 	return append(bytes.Clone(b), '\n')
 }
 
+// Keys returns the card's two keys as one line of text: its name is to be known by the reader.
+func (c Card) Keys() string {
+	return base64.StdEncoding.EncodeToString(c.Verify) + " " + c.Recipient
+}
+
+// ParseKeys reads what [Card.Keys] wrote of the node of a name, with the checks of [ParseCard].
+func ParseKeys(name, text string) (Card, error) {
+	if len(text) > MaxCard {
+		return Card{}, errors.New("card: its keys are too long")
+	}
+	verify, recipient, _ := strings.Cut(text, " ")
+	key, err := base64.StdEncoding.Strict().DecodeString(verify)
+	if err != nil {
+		return Card{}, fmt.Errorf("card: its verify key: %w", err)
+	}
+	c := Card{Name: name, Verify: key, Recipient: recipient}
+	if err := c.check(); err != nil {
+		return Card{}, fmt.Errorf("card: %w", err)
+	}
+	if c.Keys() != text {
+		return Card{}, errors.New("card: its keys are not as omsync writes them")
+	}
+	return c, nil
+}
+
 // checkCardText refuses other files than cards, and damaged cards.
 func checkCardText(text []byte) error {
 	if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {

@@ -50,7 +50,7 @@ func create(dir, name string, kind Kind, write func(path string, b []byte) error
 	if err != nil {
 		return nil, fmt.Errorf("encode signing key: %w", err)
 	}
-	ageText := identityText((&Identity{name, ageID, signing}).Card(), ageID.secret)
+	ageText := identityText((&Identity{name: name, age: ageID, signing: signing}).Card(), ageID.secret)
 
 	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("key folder: %w", err)

@@ -39,7 +39,7 @@ func startAge(w io.Writer, to string, r age.Recipient) (io.WriteCloser, error) {
 	return &encryptWriter{out, sink}, nil
 }
 
-// Decrypt opens an age file that was encrypted to this node. The result gives
+// Decrypt opens an age file that was encrypted to this node, by its present or its former keys. The result gives
 // authenticated data only, in chunks; that the file ends where its sender
 // ended it is known at io.EOF and not before. Errors, here or from Read:
 // [ErrNotForUs], [ErrDamaged], or what r returned.
@@ -47,13 +47,17 @@ func (id *Identity) Decrypt(r io.Reader) (io.Reader, error) {
 	if id.age.Identity == nil {
 		return nil, errors.New("decrypt: this identity has no keys; load them first")
 	}
-	return openAge(r, ErrNotForUs, id.age.Identity)
+	ids := []age.Identity{id.age.Identity}
+	for _, f := range id.former {
+		ids = append(ids, f.age.Identity)
+	}
+	return openAge(r, ErrNotForUs, ids...)
 }
 
-// openAge opens an age file; other is the error of one that is not for the identity.
-func openAge(r io.Reader, other error, id age.Identity) (io.Reader, error) {
+// openAge opens an age file; other is the error of one that is for none of the identities.
+func openAge(r io.Reader, other error, ids ...age.Identity) (io.Reader, error) {
 	src := &watchedReader{r: r, other: other}
-	plain, err := age.Decrypt(src, id)
+	plain, err := age.Decrypt(src, ids...)
 	if err != nil {
 		return nil, src.explain(err)
 	}

@@ -17,6 +17,9 @@
 //   - NAME.signing.pem: the Ed25519 key as PKCS #8 (RFC 8410) in PEM, which
 //     openssl pkey reads.
 //
+// [Rotate] puts new ones in their place, and keeps the old ones in a folder of
+// their own below former-keys. While it is at work, new files are in next-keys.
+//
 // # Cards
 //
 // A [Card] is a node's public half as a text of lines ending in LF:

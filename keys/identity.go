@@ -30,6 +30,7 @@ type Identity struct {
 	name    string
 	age     ageIdentity
 	signing ed25519.PrivateKey
+	former  []Former // the latest first
 }
 
 // ageIdentity is what the two native kinds of age have in common here.

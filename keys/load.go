@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -20,18 +21,49 @@ const maxKeyFile = 16 << 10
 // to do, files that group or others can read, write or run ([ErrPermissions];
 // not looked at on Windows, where access lists say it), files with other
 // content, files that do not belong together or to this name, and one file
-// without the other. With neither, the error is fs.ErrNotExist.
+// without the other. With neither, the error is fs.ErrNotExist. Former keys come with
+// them: see [Rotate].
 func Load(dir, name string) (*Identity, error) {
 	if err := ValidName(name); err != nil {
 		return nil, err
 	}
-	agePath, pemPath := Files(dir, name)
+	at := func(file string) string {
+		if next := filepath.Join(dir, nextName, file); exists(next) { // a rotation is not finished: new keys are there, or in their place already
+			return next
+		}
+		return filepath.Join(dir, file)
+	}
+	id, err := loadPair(name, at)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a rotation may have been at work meanwhile
+		id, err = loadPair(name, at)
+	}
+	if errors.Is(err, errNone) {
+		return nil, fmt.Errorf("no keys of node %q in %s (hint: is this the right folder and name?): %w", name, dir, fs.ErrNotExist)
+	} else if err != nil {
+		return nil, err
+	}
+	id.former, err = loadFormer(dir, name, id.Card())
+	return id, err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// errNone means that neither key file is there.
+var errNone = errors.New("no keys")
+
+// loadPair reads the two key files of a node. at returns where a file of a name is.
+func loadPair(name string, at func(file string) string) (*Identity, error) {
+	agePath, pemPath := Files("", name)
+	agePath, pemPath = at(agePath), at(pemPath)
 	ageText, ageErr := readPrivate(agePath)
 	pemText, pemErr := readPrivate(pemPath)
 	noAge, noPEM := errors.Is(ageErr, fs.ErrNotExist), errors.Is(pemErr, fs.ErrNotExist)
 	switch {
 	case noAge && noPEM:
-		return nil, fmt.Errorf("no keys of node %q in %s (hint: is this the right folder and name?): %w", name, dir, fs.ErrNotExist)
+		return nil, errNone
 	case noAge && pemErr == nil:
 		return nil, halfPair(agePath, pemPath)
 	case noPEM && ageErr == nil:
@@ -49,7 +81,7 @@ func Load(dir, name string) (*Identity, error) {
 	if err != nil {
 		return nil, badFile(pemPath, err)
 	}
-	id := &Identity{name, ageID, signing}
+	id := &Identity{name: name, age: ageID, signing: signing}
 	card := id.Card()
 	switch {
 	case said.Name != name:

@@ -137,6 +137,9 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 			chosen = takeIncoming
 		}
 	}
+	if mends && news && !equal && !later && local.From == im.Peer && !alone { // it sent a later one once and has forgotten that
+		chosen = restampIncoming
+	}
 	out := local
 	switch chosen {
 	case takeIncoming:

@@ -49,6 +49,7 @@ type Link struct {
 	Acked      Position   // this node's epoch that the peer said it had applied; it falls only when the peer lost something
 	ExportEnds []Position // the ends of the batches made for the peer since, oldest first, thinned
 	Sending    Sending    // the last full load made for the peer, until it is acknowledged
+	Doubted    bool       // Acked may be a thief's word: the peer's keys were revoked since. Its next header says it anew
 	Behind     bool       // the peer lacks the end of a batch that later ones were built on
 
 	LastHeader LastHeader // what the last header said

@@ -48,6 +48,15 @@ func (d Drift) Mends(keep bool) Mending {
 	return Claim
 }
 
+// Stays returns what to do about a row that was to be deleted and cannot be, since others that stay refer to it: where the other end does not
+// decide, it is sent again, as those others may be.
+func (d Drift) Stays() Mending {
+	if d.Authority == DecidedThere {
+		return Leave
+	}
+	return Claim
+}
+
 // latest returns the version of a live row with the latest stamp.
 func (r Row) latest() (out Version) {
 	for i, g := range r.Groups {

@@ -41,6 +41,15 @@ func TestMends(t *testing.T) {
 	}
 }
 
+// A row to which others refer that stay is sent to who does not decide otherwise.
+func TestStays(t *testing.T) {
+	for who, want := range map[merge.Authority]merge.Mending{merge.DecidedByHolder: merge.Claim, merge.DecidedHere: merge.Claim, merge.DecidedThere: merge.Leave} {
+		if got := (merge.Drift{Here: true, Authority: who}).Stays(); got != want {
+			t.Errorf("%d: %d, want %d", who, got, want)
+		}
+	}
+}
+
 // A claim is above what it was, and of a row that came back unseen above its deletion.
 func TestClaim(t *testing.T) {
 	m := merge.Stamper{Self: "h", Epoch: 7}
@@ -148,9 +157,17 @@ func TestDriftSchedules(t *testing.T) {
 		for n := range r.IntN(6) {
 			d, id := ends[r.IntN(2)], r.IntN(8)
 			value := fmt.Sprintf("%d-%s", n, d.name)
-			switch r.IntN(3) {
+			switch r.IntN(4) {
 			case 0:
 				delete(d.values, id)
+			case 1: // a value from a backup, with an entry that another row has left behind
+				row, known := d.rows[id]
+				if _, is := d.values[id]; !is || !known {
+					continue
+				}
+				v := row.Groups[0].Version
+				v.Time = 1
+				d.rows[id], d.values[id], all[value] = live(merge.Group{Mask: merge.Bits(3), Version: v}), value, true
 			default:
 				if _, is := d.values[id]; !is {
 					if id >= 6 { // a new row; others that are deleted stay so

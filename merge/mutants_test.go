@@ -47,9 +47,13 @@ var mutants = []mutant{
 	{"what only flows down is left to the parent", "mend_drift.go", "case d.Authority == DecidedThere && d.There:\n\t\treturn Leave", "case false:\n\t\treturn Leave", 0, "TestMends"},
 	{"what is here alone and the parent's goes", "mend_drift.go", "case d.Authority == DecidedThere:\n\t\treturn Remove", "case d.Authority == DecidedThere:\n\t\treturn Claim", 0, "TestMends"},
 	{"what the other end does not decide stays, whatever it lacks", "mend_drift.go", "!keep && d.Authority == DecidedByHolder", "!keep", 0, "TestMends"},
+	{"what the other end decides is not sent to it as others refer to it", "mend_drift.go", "if d.Authority == DecidedThere {", "if false {", 0, "TestStays"},
+	{"a claim is above what its sender has forgotten", "columns.go", "if mends && news && !equal && !later", "if false && !later", 0, "TestDriftSchedules"},
 	{"what was added unseen does not go with what was deleted unseen", "mend_drift.go", "!d.There && d.Known.Known && !keep", "!d.There && !keep", 0, "TestMends"},
 
 	{"the acknowledgement of what is not applied is read", "receive.go", "if d.Valid {", "if d.Valid && l.verdict(&h) == Apply {", 500, ""},
+	{"what a thief acknowledged does not count", "receive.go", "if l.Doubted {", "if false {", 0, "TestAcknowledgementOfAThief"},
+	{"a peer is doubted once", "receive.go", "l.Doubted = Position{}, Sending{}, false", "l.Doubted = Position{}, Sending{}, true", 0, "TestAcknowledgementOfAThief"},
 	{"a header goes out when only the acknowledgement is new", "link.go", "return l.HeaderDue || header != l.LastHeader ||", "return header.At < 0 ||", 500, ""},
 	{"a sender that does not know what is applied is told", "receive.go", "if h.Base.Epoch < l.Applied.Epoch {", "if false {", 0, "TestHeaderIsDue"},
 	{"a base never acknowledged means a restore", "receive.go", "!h.Ahead && !d.NewHistory {", "false {", 20000, ""},

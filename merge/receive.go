@@ -83,6 +83,9 @@ func Receive(own *History, l *Link, h Header) Decision {
 	l.PeerNumber = h.Link
 	d.Valid = has && known && mine
 	if d.Valid {
+		if l.Doubted {
+			l.Acked, l.Sending, l.Doubted = Position{}, Sending{}, false
+		}
 		l.acknowledge(h.Ack)
 	}
 	l.readMissing(h)

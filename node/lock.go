@@ -26,6 +26,40 @@ const (
 	LockPoll = 25 * time.Millisecond
 )
 
+// Patience is how long to wait for another run that holds the lock, and what hears of it. The zero Patience waits for [CommandWait].
+type Patience struct {
+	Most time.Duration // 0: CommandWait; less than 0: not at all
+	Say  func()        // called once, where the wait is a long one; nil: nobody hears of it
+}
+
+// Acquire is [AcquireLock] with patience: a short wait that nobody hears of, and then a long one.
+func (p Patience) Acquire(ctx context.Context, home string) (*Lock, error) {
+	most := p.Most
+	if most == 0 {
+		most = CommandWait
+	}
+	l, err := AcquireLock(ctx, home, min(most, CommandWait))
+	if !errors.Is(err, ErrLocked) || most <= CommandWait {
+		return l, err
+	}
+	if p.Say != nil {
+		p.Say()
+	}
+	return AcquireLock(ctx, home, most-CommandWait)
+}
+
+// ErrAgent means that another agent is at work on the same node.
+var ErrAgent = errors.New("an agent is at work on this node already")
+
+// AcquireAgent takes the lock that an agent holds as long as it runs, beside that of its runs. ErrAgent: another one has it.
+func AcquireAgent(home string) (*Lock, error) {
+	l, err := tryLockFile(home, "agent.lock")
+	if errors.Is(err, ErrLocked) {
+		return nil, ErrAgent
+	}
+	return l, err
+}
+
 // Lock keeps other runs from changing the node.
 type Lock struct{ file *flock.Flock }
 
@@ -57,8 +91,13 @@ func (l *Lock) Release() error { return l.file.Unlock() }
 func (l *Lock) Path() string { return l.file.Path() }
 
 func tryLock(home string) (*Lock, error) {
+	l, err := tryLockFile(home, "lock")
+	return l, explainLocked(err)
+}
+
+func tryLockFile(home, name string) (*Lock, error) {
 	// For writing too: an exclusive lock needs it on NFS (flock(2)).
-	f := flock.New(filepath.Join(home, "lock"), flock.SetFlag(os.O_RDWR|os.O_CREATE), flock.SetPermissions(0o600))
+	f := flock.New(filepath.Join(home, name), flock.SetFlag(os.O_RDWR|os.O_CREATE), flock.SetPermissions(0o600))
 	locked, err := f.TryLock()
 	var path *os.PathError
 	switch {
@@ -67,7 +106,7 @@ func tryLock(home string) (*Lock, error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock %s: %w: keep the home folder on a disk of this machine", f.Path(), err)
 	case !locked:
-		return nil, explainLocked(ErrLocked)
+		return nil, ErrLocked
 	}
 	return &Lock{f}, nil
 }

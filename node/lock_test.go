@@ -27,6 +27,51 @@ func TestHookHint(t *testing.T) {
 	}
 }
 
+func TestPatience(t *testing.T) {
+	home := t.TempDir()
+	held, err := AcquireLock(t.Context(), home, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := 0
+	say := func() { said++ }
+	began := time.Now()
+	if _, err := (Patience{Most: -1, Say: say}).Acquire(t.Context(), home); !errors.Is(err, ErrLocked) || time.Since(began) > CommandWait/2 || said > 0 {
+		t.Errorf("without patience: %v, said %d", err, said)
+	}
+	go func() {
+		time.Sleep(CommandWait + 500*time.Millisecond)
+		held.Release()
+	}()
+	l, err := (Patience{Most: time.Minute, Say: say}).Acquire(t.Context(), home)
+	if err != nil || said != 1 {
+		t.Fatalf("with patience: %v, said %d", err, said)
+	}
+	l.Release()
+}
+
+func TestOneAgent(t *testing.T) {
+	home := t.TempDir()
+	one, err := AcquireAgent(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := AcquireAgent(home); !errors.Is(err, ErrAgent) {
+		t.Errorf("a second agent: %v", err)
+	}
+	run, err := AcquireLock(t.Context(), home, 0)
+	if err != nil {
+		t.Fatalf("a run beside it: %v", err)
+	}
+	run.Release()
+	one.Release()
+	if again, err := AcquireAgent(home); err != nil {
+		t.Error(err)
+	} else {
+		again.Release()
+	}
+}
+
 func TestLockIsHeldByOne(t *testing.T) {
 	home := t.TempDir()
 	held, err := AcquireLock(t.Context(), home, 0)

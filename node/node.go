@@ -43,15 +43,20 @@ const (
 	Change Use = true // it must be the only one: the home folder is locked until Close
 )
 
-// Open reads the configuration of a home folder, and takes its lock for a Use that wants it, waiting for [CommandWait].
+// Open is [OpenPatient] with the zero Patience.
 func Open(ctx context.Context, home string, use Use) (*Node, error) {
+	return OpenPatient(ctx, home, use, Patience{})
+}
+
+// OpenPatient reads the configuration of a home folder, and takes its lock for a Use that wants it.
+func OpenPatient(ctx context.Context, home string, use Use, p Patience) (*Node, error) {
 	c, err := config.Read(home)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{Config: c}
 	if use == Change {
-		if err := n.Lock(ctx, CommandWait); err != nil {
+		if err := n.Lock(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -60,8 +65,9 @@ func Open(ctx context.Context, home string, use Use) (*Node, error) {
 
 // Listener hears, as fmt.Printf would print it, what a person should know.
 type Listener struct {
-	Say  func(format string, args ...any) // what takes long
-	Warn func(format string, args ...any) // what may need somebody
+	Say      func(format string, args ...any) // what takes long
+	Warn     func(format string, args ...any) // what may need somebody
+	Patience Patience                         // with another run that holds the lock
 }
 
 // OpenAll opens the home folder, the keys and the database. A database that an older omsync made is upgraded, under the lock: a Read
@@ -80,7 +86,7 @@ func OpenAll(ctx context.Context, home string, use Use, l Listener) (*Node, erro
 }
 
 func openAll(ctx context.Context, home string, use Use, l Listener) (*Node, error) {
-	n, err := Open(ctx, home, use)
+	n, err := OpenPatient(ctx, home, use, l.Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +100,9 @@ func openAll(ctx context.Context, home string, use Use, l Listener) (*Node, erro
 	return n, nil
 }
 
-// Lock takes the home folder's lock until Close: see [AcquireLock].
-func (n *Node) Lock(ctx context.Context, wait time.Duration) (err error) {
-	n.lock, err = AcquireLock(ctx, n.Home, wait)
+// Lock takes the home folder's lock until Close.
+func (n *Node) Lock(ctx context.Context, p Patience) (err error) {
+	n.lock, err = p.Acquire(ctx, n.Home)
 	return err
 }
 

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/enrol"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -23,8 +23,15 @@ import (
 )
 
 // AddPeer makes a node a peer, in a role that [Node.CheckPeer] found free. A child that was removed and is added again has the scope that it had; of a
-// parent this node asks again for whom it was told of.
+// parent this node asks again for whom it was told of. A peer whose keys were revoked has this card from now on, and goes on where it was.
 func (n *Node) AddPeer(ctx context.Context, card keys.Card, as access.Role) error {
+	before, err := journal.PeerByName(ctx, n.DB, card.Name, false)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		return n.replaceCard(ctx, before, card)
+	}
 	// The number grows from one adding to the next, as package merge asks: it tells this link from an earlier one.
 	number, err := journal.NextLink(ctx, n.DB, time.Now())
 	if err != nil {
@@ -50,6 +57,61 @@ func (n *Node) AddPeer(ctx context.Context, card keys.Card, as access.Role) erro
 	return tx.Commit()
 }
 
+// replaceCard gives a peer whose keys were revoked a new card.
+func (n *Node) replaceCard(ctx context.Context, p *journal.Peer, card keys.Card) error {
+	// What waits of it was signed with the keys of before, and what waits for it is for them to read.
+	if err := exchange.DiscardMail(ctx, n.Home, card.Name); err != nil {
+		return err
+	}
+	c, err := cards.Read(n.Home, p.Name, p.Card)
+	if err != nil {
+		return err
+	}
+	if err := c.Replace(card); err != nil {
+		return err
+	}
+	return n.savePeer(ctx, card.Name, func(p *journal.Peer) {
+		p.Card, p.State = card.Marshal(), access.Active
+		p.Link.HeaderDue, p.Link.Doubted = true, true
+	})
+}
+
+// GaveCard notes that a peer was given the present card of this node.
+func (n *Node) GaveCard(ctx context.Context, peer string, own keys.Card) error {
+	p, err := journal.PeerByName(ctx, n.DB, peer, false)
+	if err != nil || p == nil {
+		return err
+	}
+	c, err := cards.Read(n.Home, p.Name, p.Card)
+	if err != nil {
+		return err
+	}
+	return c.Gave(own)
+}
+
+// RevokeKeys sees that nothing is taken any more that the present keys of a peer signed, and that nothing goes to it, until it has a new card. It works
+// at once, beside any other run.
+func (n *Node) RevokeKeys(ctx context.Context, name string) error {
+	p, err := journal.PeerByName(ctx, n.DB, name, false)
+	switch {
+	case err != nil:
+		return err
+	case p == nil:
+		return n.NoPeer(name)
+	}
+	c, err := cards.Read(n.Home, p.Name, p.Card)
+	if err != nil {
+		return err
+	}
+	if err := c.Revoke(); err != nil {
+		return err
+	}
+	if err := n.SetPeerState(ctx, name, access.Suspended); err != nil {
+		return err
+	}
+	return n.forgetInvitations(name)
+}
+
 // CheckPeer returns an error with a hint, a *failure.Failure, for what stands in the way of adding a peer. known: it is there
 // already, the same.
 func (n *Node) CheckPeer(ctx context.Context, card keys.Card, as access.Role) (known bool, err error) {
@@ -57,10 +119,19 @@ func (n *Node) CheckPeer(ctx context.Context, card keys.Card, as access.Role) (k
 	if err != nil {
 		return false, err
 	}
+	if cards.IsRevoked(n.Home, card) {
+		return false, failure.Hinted(fmt.Errorf("the keys of this card of %s were revoked here", card.Name), "its people make new ones: omsync keys rotate, or init --new-keys where they are lost")
+	}
 	for _, p := range peers {
+		c, err := cards.Read(n.Home, p.Name, p.Card)
+		if err != nil {
+			return false, err
+		}
 		switch {
-		case p.Name == card.Name && p.Role == as && bytes.Equal(p.Card, card.Marshal()):
+		case p.Name == card.Name && p.Role == as && (c.Present == card.Fingerprint() || c.Next == card.Fingerprint()):
 			return true, nil
+		case p.Name == card.Name && p.Role == as && c.Revoked():
+			return false, nil
 		case p.Name == card.Name:
 			return false, failure.Hinted(fmt.Errorf("there is a peer %s already, as %s, with another card or role", p.Name, p.Role),
 				"omsync --home %s peer remove %s, if that one is no more", n.Home, p.Name)
@@ -114,8 +185,13 @@ func (n *Node) forgetInvitations(name string) error {
 
 // SetPeerState changes a peer's state. One that is removed does not come back by the token that it joined with, and its mail goes.
 func (n *Node) SetPeerState(ctx context.Context, name string, state access.State) error {
+	if state == access.Active {
+		if err := n.checkNotRevoked(ctx, name); err != nil {
+			return err
+		}
+	}
 	for state != access.Removed {
-		err := n.saveState(ctx, name, state)
+		err := n.savePeer(ctx, name, func(p *journal.Peer) { p.State = state })
 		if sqldb.IsLockConflict(err) && ctx.Err() == nil { // an import of its file is under way, and may take long
 			continue
 		}
@@ -131,7 +207,7 @@ func (n *Node) SetPeerState(ctx context.Context, name string, state access.State
 	if !found {
 		return n.NoPeer(name)
 	}
-	return exchange.DiscardMail(ctx, n.Home, name)
+	return exchange.ForgetPeer(ctx, n.Home, name)
 }
 
 // DropWaitingOfRemoved drops what waits of peers that were removed: nobody tries it any more, and a peer that is added anew sends all it has. It
@@ -149,8 +225,21 @@ func (n *Node) DropWaitingOfRemoved(ctx context.Context) (int64, error) {
 	return dropped, tx.Commit()
 }
 
-// saveState changes a peer's state in a transaction: imports write to the same row.
-func (n *Node) saveState(ctx context.Context, name string, state access.State) error {
+// checkNotRevoked returns an error for a peer that has no card since its keys were revoked.
+func (n *Node) checkNotRevoked(ctx context.Context, name string) error {
+	p, err := journal.PeerByName(ctx, n.DB, name, false)
+	if err != nil || p == nil {
+		return err
+	}
+	c, err := cards.Read(n.Home, p.Name, p.Card)
+	if err == nil && c.Revoked() {
+		err = failure.Hinted(fmt.Errorf("the keys of %s were revoked here", name), "it goes on with a new card: omsync --home %s peer add CARD --as %s, or omsync invite %s", n.Home, p.Role, name)
+	}
+	return err
+}
+
+// savePeer changes a peer in a transaction: imports write to the same row.
+func (n *Node) savePeer(ctx context.Context, name string, change func(*journal.Peer)) error {
 	tx, err := n.DB.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -163,7 +252,7 @@ func (n *Node) saveState(ctx context.Context, name string, state access.State) e
 	if p == nil {
 		return n.NoPeer(name)
 	}
-	p.State = state
+	change(p)
 	if err := journal.SavePeer(ctx, tx, p); err != nil {
 		return err
 	}
@@ -196,11 +285,11 @@ func (n *Node) CheckToken(ctx context.Context, token enrol.Token) error {
 		if p.Role != access.Parent {
 			continue
 		}
-		card, err := keys.ParseCard(p.Card)
+		c, err := cards.Read(n.Home, p.Name, p.Card)
 		if err != nil {
-			return fmt.Errorf("card of %s: %w", p.Name, err)
+			return err
 		}
-		if !token.From(card) {
+		if next, ok := c.NextCard(); !token.From(c.Card()) && !(ok && token.From(next)) && !c.Revoked() {
 			return failure.Hinted(fmt.Errorf("this node has a parent already, %s, and the token is not of its present card", p.Name),
 				"omsync --home %s peer remove %s, if it is to have another, or that one has new keys", n.Home, p.Name)
 		}

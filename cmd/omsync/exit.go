@@ -43,6 +43,7 @@ func exitCode(err error) failure.Code {
 		code failure.Code
 	}{
 		{node.ErrLocked, failure.Busy},
+		{node.ErrAgent, failure.Busy},
 		{journal.ErrBusy, failure.Busy},
 		{exchange.ErrUntrusted, failure.Trust},
 		{batch.ErrTooNew, failure.TooNew},

@@ -251,7 +251,7 @@ func runHomeRestore(cmd *cobra.Command, g *global, o *homeRestoreOptions, file s
 		open = func() (io.Reader, error) { return keys.DecryptWith(passphrase, f) }
 	}
 	if _, err := os.Stat(home); err == nil { // no run of this node is at work meanwhile
-		lock, err := node.AcquireLock(cmd.Context(), home, node.CommandWait)
+		lock, err := g.patience(cmd).Acquire(cmd.Context(), home)
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 			return err
 		}
 	}
-	if err := n.Lock(ctx, 0); err != nil {
+	if err := n.Lock(ctx, g.patience(cmd)); err != nil {
 		return err
 	}
 	if fresh {
@@ -321,7 +321,7 @@ func (o *initOptions) makeKeys(ctx context.Context, n *node.Node) (made bool, er
 	}
 	if there == n.Node && !o.newKeys {
 		return false, failure.Hinted(fmt.Errorf("the database %s is the node %s already, and its keys are not in %s", n.Database, n.Node, n.Home),
-			"use the home folder that has them or restore it from a backup; if they are lost, --new-keys makes new ones, and each peer removes this node and adds its new card")
+			"use the home folder that has them or restore it from a backup; if they are lost, --new-keys makes new ones, and each peer revokes the old ones (omsync peer revoke) and adds the new card")
 	}
 	n.Keys, err = keys.Create(n.Home, n.Node, keys.Kind(o.kind))
 	return err == nil, err

@@ -13,9 +13,9 @@ import (
 
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node"
 )
 
@@ -193,15 +193,15 @@ func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, 
 	if h.Receiver != n.Node {
 		return failure.Coded(failure.Trust, "it is for the node %s, and this is %s: only the receiver can open it", failure.Printable(h.Receiver), n.Node)
 	}
-	card, err := senderCard(ctx, n, o.card, h.Sender)
+	verify, err := senderCheck(ctx, n, o.card, h.Sender)
 	if err != nil {
 		return err
 	}
-	r, err := batch.Open(file, size, func(h *batch.Header, message, signature []byte) error {
-		if h.Sender != card.Name {
-			return fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, failure.Printable(h.Sender))
+	r, err := batch.Open(file, size, func(again *batch.Header, message, signature []byte) error {
+		if again.Sender != h.Sender {
+			return fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, failure.Printable(again.Sender))
 		}
-		return card.VerifySignature(message, signature)
+		return verify(message, signature)
 	}, n.Keys.Decrypt)
 	if err != nil {
 		return err
@@ -213,22 +213,30 @@ func printRows(cmd *cobra.Command, g *global, o *inspectOptions, file *os.File, 
 	return printItems(ctx, cmd.OutOrStdout(), r, own)
 }
 
-// senderCard is the card that a file's signature is checked with.
-func senderCard(ctx context.Context, n *node.Node, file, sender string) (keys.Card, error) {
+// senderCheck returns what a file's signature is checked with: the card in a file, or those of the peer that count.
+func senderCheck(ctx context.Context, n *node.Node, file, sender string) (func(message, signature []byte) error, error) {
 	if file != "" {
-		return readCard(file)
+		card, err := readCard(file)
+		if err == nil && card.Name != sender {
+			err = fmt.Errorf("%w: it is from %s", exchange.ErrUntrusted, failure.Printable(sender))
+		}
+		return card.VerifySignature, err
 	}
 	if err := n.Connect(ctx); err != nil {
-		return keys.Card{}, err
+		return nil, err
 	}
 	p, err := journal.PeerByName(ctx, n.DB, sender, false)
 	switch {
 	case err != nil:
-		return keys.Card{}, err
+		return nil, err
 	case p == nil:
-		return keys.Card{}, failure.Hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", exchange.ErrUntrusted, failure.Printable(sender)), "--card FILE names the sender's card")
+		return nil, failure.Hinted(fmt.Errorf("%w: it is from %s, which is no peer of this node", exchange.ErrUntrusted, failure.Printable(sender)), "--card FILE names the sender's card")
 	}
-	return keys.ParseCard(p.Card)
+	c, err := cards.Read(n.Home, p.Name, p.Card)
+	return func(message, signature []byte) error {
+		_, err := c.Verify(message, signature)
+		return err
+	}, err
 }
 
 // printItems prints the items of a batch, one JSON object for each row. own is the keys here of what the sender calls otherwise.

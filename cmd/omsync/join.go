@@ -95,6 +95,9 @@ func runJoin(cmd *cobra.Command, g *global, o *joinOptions, address string) erro
 			return err
 		}
 	}
+	if err := n.GaveCard(ctx, hub.Name, n.Keys.Card()); err != nil {
+		return err
+	}
 	if err := n.AddLink(config.Link{URL: address, Peer: hub.Name, Pin: pin}, !o.open); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func runMatch(cmd *cobra.Command, g *global, o *matchOptions) error {
 	if o.show {
 		return showDecisions(cmd.OutOrStdout(), kept, o.json)
 	}
-	there, err := o.there(cmd, n, peer)
+	there, err := o.there(cmd, n, peer, g.patience(cmd))
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func matchPeer(ctx context.Context, n *node.Node, name string) (*journal.Peer, e
 }
 
 // there returns what the peer holds: as its file says, or as it was kept.
-func (o *matchOptions) there(cmd *cobra.Command, n *node.Node, p *journal.Peer) (*harmonise.There, error) {
+func (o *matchOptions) there(cmd *cobra.Command, n *node.Node, p *journal.Peer, patience node.Patience) (*harmonise.There, error) {
 	x := exchanging(cmd.ErrOrStderr(), n)
 	path := o.from
 	if path == "" {
@@ -156,7 +156,7 @@ func (o *matchOptions) there(cmd *cobra.Command, n *node.Node, p *journal.Peer) 
 		return nil, err
 	}
 	if o.decide == "" { // two runs must not write it at once
-		if err := n.Lock(cmd.Context(), node.CommandWait); err != nil {
+		if err := n.Lock(cmd.Context(), patience); err != nil {
 			return nil, err
 		}
 	}

@@ -19,11 +19,11 @@ import (
 func newPeer(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "peer",
-		Short: "Add, list, suspend and remove peers",
+		Short: "Add, list, suspend and remove peers, and revoke their keys",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPeerAdd(g), newPeerList(g), newPeerRules(g),
+	cmd.AddCommand(newPeerAdd(g), newPeerList(g), newPeerRules(g), newPeerRevoke(g),
 		newPeerState(g, "suspend", access.Suspended, "Stop exchanging batches with a peer for now", "its batches are refused until: omsync peer resume NAME"),
 		newPeerState(g, "resume", access.Active, "Go on with a peer that was suspended", "its batches are taken again"),
 		newPeerState(g, "remove", access.Removed, "Forget a peer for good", "its batches are refused; added again it starts anew"))
@@ -174,9 +174,9 @@ func runPeerList(cmd *cobra.Command, g *global, asJSON bool) error {
 		fmt.Fprintln(w, "PEER\tROLE\tSTATE\tFINGERPRINT")
 	}
 	for _, p := range peers {
-		card, err := keys.ParseCard(p.Card)
+		c, err := n.Exchange().Cards(p)
 		if err != nil {
-			return fmt.Errorf("card of %s: %w", p.Name, err)
+			return err
 		}
 		if asJSON {
 			err = printJSON(out, struct {
@@ -184,9 +184,15 @@ func runPeerList(cmd *cobra.Command, g *global, asJSON bool) error {
 				Role        access.Role  `json:"role"`
 				State       access.State `json:"state"`
 				Fingerprint string       `json:"fingerprint"`
-			}{p.Name, p.Role, p.State, card.Fingerprint()})
+				Next        string       `json:"next_fingerprint,omitempty"` // of the card that is to come in its place
+				Revoked     bool         `json:"revoked,omitempty"`
+				Has         []string     `json:"has,omitempty"` // fingerprints of this node's cards that the peer has
+			}{p.Name, p.Role, p.State, c.Present, c.Next, c.Revoked(), c.Has})
 		} else {
-			_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Role, p.State, card.Fingerprint())
+			_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Role, stateText(p.State, c.Revoked()), c.Present)
+			if c.Next != "" && err == nil {
+				_, err = fmt.Fprintf(w, "\t\tits next:\t%s\n", c.Next)
+			}
 		}
 		if err != nil {
 			return err
@@ -195,23 +201,66 @@ func runPeerList(cmd *cobra.Command, g *global, asJSON bool) error {
 	return w.Flush()
 }
 
+func stateText(s access.State, revoked bool) string {
+	if revoked {
+		return "revoked"
+	}
+	return string(s)
+}
+
+func newPeerRevoke(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke NAME",
+		Short: "Take nothing any more that a peer's present keys sign",
+		Long: `Take nothing any more that a peer's present keys sign, and send it nothing, until it has a new card: its keys are lost, or somebody else has them.
+This works at once, and cannot be undone: whatever comes back from a backup, these keys count for nothing here.
+
+The peer makes new keys: omsync keys rotate, or omsync init --new-keys where they are gone. Then it comes back by an invitation (omsync invite
+NAME, omsync join), or you add its new card (omsync peer add). Both sides go on where they were: nothing that both have is sent again.
+If its database is lost too, or you do not want what came from it since: omsync peer remove NAME, omsync undo.`,
+		Args: oneArg("whose keys?"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := openPeers(cmd, g, true)
+			if err != nil {
+				return err
+			}
+			defer n.Close()
+			if err := n.RevokeKeys(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the keys of %s are revoked: its batches are refused until it has a new card\n", args[0])
+			return err
+		},
+	}
+}
+
+// openPeers opens the node to change a peer. atOnce: also beside a run that is at work.
+func openPeers(cmd *cobra.Command, g *global, atOnce bool) (*node.Node, error) {
+	n, err := g.open(cmd, node.Change)
+	if errors.Is(err, node.ErrLocked) && atOnce {
+		n, err = g.open(cmd, node.Read) // that run asks for the peer's state at each file
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Load(cmd.Context(), listener(cmd.ErrOrStderr())); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
 func newPeerState(g *global, verb string, state access.State, short, effect string) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " NAME",
 		Short: short,
 		Args:  oneArg("which peer?"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := g.open(cmd, node.Change)
-			if errors.Is(err, node.ErrLocked) && state == access.Suspended {
-				n, err = g.open(cmd, node.Read) // at once: the run that is at work asks for the peer's state at each file
-			}
+			n, err := openPeers(cmd, g, state == access.Suspended)
 			if err != nil {
 				return err
 			}
 			defer n.Close()
-			if err := n.Load(cmd.Context(), listener(cmd.ErrOrStderr())); err != nil {
-				return err
-			}
 			if err := n.SetPeerState(cmd.Context(), args[0], state); err != nil {
 				return err
 			}

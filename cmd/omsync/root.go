@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/node/hook"
 )
 
 // envHome names the home folder where --home does not.
@@ -19,6 +21,7 @@ const envHome = "OMSYNC_HOME"
 // global holds the flags that all commands have.
 type global struct {
 	home string
+	wait time.Duration // less than 0: as long as a person may want to
 }
 
 func newRoot() *cobra.Command {
@@ -36,11 +39,13 @@ and keys.
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&g.home, "home", "", "the node's home folder (default: the environment variable "+envHome+")")
+	root.PersistentFlags().DurationVar(&g.wait, "wait", -1, "how long to wait for another run on this node to end, such as 0s or 10m (default: on a terminal until it ends, else two seconds)")
+	root.PersistentFlags().Lookup("wait").DefValue = "0s" // the usage says it
 	root.SetVersionTemplate("omsync {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return failure.Hinted(err, "%s --help lists the flags", c.CommandPath())
 	})
-	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newMatch(g), newImport(g), newInbox(g), newQuarantine(g), newConflicts(g), newMend(g), newUndo(g), newVerify(g), newPush(g), newPull(g), newSync(g), newServe(g), newInvite(g), newJoin(g), newStatus(g), newPage(g), newTables(g), newScope(g), newFetch(g), newInspect(g), newNewClinic(g), newDoctor(g), newHome(g), newUninstall(g), newVersion(), newMan())
+	root.AddCommand(newInit(g), newCard(g), newPeer(g), newExport(g), newMatch(g), newImport(g), newInbox(g), newQuarantine(g), newConflicts(g), newMend(g), newUndo(g), newVerify(g), newPush(g), newPull(g), newSync(g), newAgent(g), newServe(g), newInvite(g), newJoin(g), newStatus(g), newSelfCheck(g), newPage(g), newTables(g), newScope(g), newFetch(g), newInspect(g), newNewClinic(g), newDoctor(g), newHome(g), newKeys(g), newUninstall(g), newVersion(), newMan())
 	return root
 }
 
@@ -71,13 +76,34 @@ func (g *global) dir() (string, error) {
 	return "", failure.Hinted(errors.New("which node? no home folder is named"), "add --home DIR, or set %s", envHome)
 }
 
+// patience is how long a command waits for another run on the node, such as the server's: a person until it ends, who can end the wait; a
+// program that nobody watches a moment, as it comes again by itself. What a hook runs never sees the end of the run that started it.
+func (g *global) patience(cmd *cobra.Command) node.Patience {
+	p := node.Patience{Most: g.wait, Say: func() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "omsync: another omsync run is at work on this node: waiting for it to end")
+	}}
+	switch {
+	case g.wait == 0:
+		p.Most = -1
+	case g.wait > 0:
+	case (isTerminal(cmd.InOrStdin()) || isTerminal(cmd.ErrOrStderr())) && !hook.Running():
+		p.Most = forever
+	default:
+		p.Most = 0
+	}
+	return p
+}
+
+// forever is longer than any run.
+const forever = 365 * 24 * time.Hour
+
 // open opens the home folder for its configuration alone.
 func (g *global) open(cmd *cobra.Command, use node.Use) (*node.Node, error) {
 	dir, err := g.dir()
 	if err != nil {
 		return nil, err
 	}
-	return node.Open(cmd.Context(), dir, use)
+	return node.OpenPatient(cmd.Context(), dir, use, g.patience(cmd))
 }
 
 // openAll opens the home folder, the keys and the database.
@@ -86,5 +112,7 @@ func (g *global) openAll(cmd *cobra.Command, use node.Use) (*node.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return node.OpenAll(cmd.Context(), dir, use, listener(cmd.ErrOrStderr()))
+	l := listener(cmd.ErrOrStderr())
+	l.Patience = g.patience(cmd)
+	return node.OpenAll(cmd.Context(), dir, use, l)
 }

@@ -43,7 +43,13 @@ func TestMain(m *testing.M) {
 //	cut FILE PERMILLE                            keep so much of the file
 //	gate NAME                                    hold the gate of its node until the script ends
 //	hold FOLDER                                  hold the lock of a home folder until the script ends
+//	release FOLDER AFTER                         let go of it after a while
 //	serve NAME HOME ARGS...                      start omsync serve on a free port; $NAME is its address, $NAME_log its log
+//	agent NAME HOME                              start omsync agent; $NAME_log is its log
+//	within AFTER NAME STATEMENT TEXT             wait, so long at most, until a statement returns the text
+//	shows AFTER FILE PATTERN                     wait, so long at most, until a file has what fits the pattern
+//	idle DEVICE                                  say what goes over a network device in the time of $OMSYNC_AGENT_IDLE
+//	killed NAME                                  kill what serve or agent started
 //	later HOME SENDER RECEIVER FILE              write a batch of a format that is not yet known
 //	quit NAME                                    ask it to stop, and see that it ends well
 func TestScripts(t *testing.T) {
@@ -54,7 +60,7 @@ func TestScripts(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			s := &scripted{t: t, server: dbtest.Server(t), names: map[string]string{}, served: map[string]*served{}}
+			s := &scripted{t: t, server: dbtest.Server(t), names: map[string]string{}, served: map[string]*served{}, held: map[string]*node.Lock{}}
 			testscript.Run(t, testscript.Params{
 				Files:               []string{script},
 				RequireExplicitExec: true,
@@ -63,9 +69,10 @@ func TestScripts(t *testing.T) {
 					e.Setenv("OMSYNC_HOME", "")
 					return nil
 				},
+				Condition: s.condition,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold,
-					"serve": s.serve, "quit": s.quit, "later": s.later,
+					"db": s.db, "copy": s.copyDB, "sql": s.sql, "account": s.account, "exits": s.exits, "batch": s.batch, "flip": s.flip, "cut": s.cut, "gate": s.gate, "hold": s.hold, "release": s.release,
+					"serve": s.serve, "quit": s.quit, "agent": s.agent, "within": s.within, "shows": s.shows, "idle": s.idle, "killed": s.kill, "later": s.later,
 				},
 			})
 		})
@@ -78,6 +85,7 @@ type scripted struct {
 	server *dbtest.ServerInfo
 	names  map[string]string // databases
 	served map[string]*served
+	held   map[string]*node.Lock
 }
 
 // tiny is a schema that is not OpenMRS.
@@ -255,7 +263,17 @@ func (s *scripted) hold(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	l, err := node.AcquireLock(s.t.Context(), ts.MkAbs(args[0]), 0)
 	ts.Check(err)
+	s.held[args[0]] = l
 	ts.Defer(func() { l.Release() })
+}
+
+func (s *scripted) release(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || s.held[args[0]] == nil {
+		ts.Fatalf("usage: release FOLDER AFTER, of what hold holds")
+	}
+	after, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	time.AfterFunc(after, func() { s.held[args[0]].Release() })
 }
 
 // served is a server that a script started.

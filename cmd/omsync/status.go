@@ -218,6 +218,18 @@ func printReport(out io.Writer, p status.Peer) {
 	if c := p.Clock; c != nil {
 		fmt.Fprintln(out, doctor.ClockText(p.Name, time.Duration(c.Ahead)*time.Second, c.Since))
 	}
+	if p.Revoked {
+		fmt.Fprintf(out, "the keys of %s are revoked: it goes on with a new card (omsync peer add, or omsync invite)\n", p.Name)
+	}
+	if p.Next != "" {
+		fmt.Fprintf(out, "%s has new keys, with the fingerprint %s, and goes on to sign with the old ones for now\n", p.Name, p.Next)
+	}
+	if p.Former {
+		fmt.Fprintf(out, "%s knows this node by a former card: omsync keys list\n", p.Name)
+	}
+	if p.Compared != nil {
+		fmt.Fprintf(out, "the last digest of %s: %s\n", p.Name, p.Compared)
+	}
 	if w := p.There; w != nil {
 		var reasons []string
 		for _, reason := range slices.SortedFunc(maps.Keys(w.Reasons), func(a, b string) int { return cmp.Or(cmp.Compare(w.Reasons[b], w.Reasons[a]), cmp.Compare(a, b)) }) {

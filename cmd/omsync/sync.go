@@ -219,7 +219,10 @@ func movedText(m exchange.Transfer) string {
 	return fmt.Sprintf("%s over %s (%s in %s)", m.File, m.Link, bytesText(m.Bytes), m.Took.Round(time.Millisecond))
 }
 
-func runSync(ctx context.Context, s *syncing) error {
+func runSync(ctx context.Context, s *syncing) error { return s.sync(ctx, s.events(ctx)) }
+
+// sync does all that is due.
+func (s *syncing) sync(ctx context.Context, e exchange.Events) error {
 	size, err := config.ParsePartSize(s.node.PartSize)
 	if err != nil {
 		return err
@@ -229,7 +232,10 @@ func runSync(ctx context.Context, s *syncing) error {
 	}
 	return s.files.withHook(ctx, func() error {
 		x := exchanging(s.stderr, s.node)
-		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, s.events(ctx))
+		if _, err := x.ForgetKeys(ctx, time.Now()); err != nil {
+			return err
+		}
+		return x.Sync(ctx, exchange.SyncOptions{Links: links.Openers(s.node, x, s.links), PartSize: size}, e)
 	})
 }
 

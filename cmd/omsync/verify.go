@@ -15,6 +15,7 @@ import (
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/verify"
@@ -209,7 +210,11 @@ func (o *verifyOptions) compareWith(cmd *cobra.Command, n *node.Node, x *exchang
 	}
 	for _, s := range steps {
 		if s.Why != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "omsync: a row of %s stays (%s): %s\n", s.Table.Name, journal.PrintableKey(s.Table, s.Key), s.Why)
+			what := "stays"
+			if s.Does == merge.Claim {
+				what = "is sent again, and not deleted"
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "omsync: a row of %s %s (%s): %s\n", s.Table.Name, what, journal.PrintableKey(s.Table, s.Key), s.Why)
 		}
 	}
 	if !o.json {

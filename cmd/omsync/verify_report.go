@@ -83,9 +83,17 @@ func (o *verifyOptions) report(ctx context.Context, n *node.Node, p *journal.Pee
 		at[strings.ToLower(r.Tables[i].Table)] = &r.Tables[i]
 	}
 	names := conflicts.NewNamer(n.DB, n.Journal)
+	var off []verify.Off
+	for _, m := range node.MissedTimes(n.Home) {
+		off = append(off, verify.Off{Tables: m.Tables, From: m.From, To: m.To})
+	}
+	causes, err := verify.NewCauses(ctx, n.Journal, n.DB, p, c, off)
+	if err != nil {
+		return nil, err
+	}
 	i := 0
 	for _, f := range c.Differences {
-		row := verifyRow{Table: f.Table.Name, Kind: f.Kind.String(), State: string(f.State), Cause: verify.Cause(n.Journal, p, f)}
+		row := verifyRow{Table: f.Table.Name, Kind: f.Kind.String(), State: string(f.State), Cause: causes.Of(f)}
 		if f.Key != "" {
 			row.Key = journal.PrintableKey(f.Table, f.Key)
 			var err error

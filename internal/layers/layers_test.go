@@ -13,7 +13,7 @@ const module = "github.com/omsync/omsync/"
 // common stands below both, and they meet in exchange. Only a command sees all.
 var may = map[string][]string{
 	// Formats, rules and means.
-	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "progress": nil,
+	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "pace": nil, "progress": nil,
 	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
@@ -24,6 +24,7 @@ var may = map[string][]string{
 	"match/sheet":      {"match"},
 	"conflicts/rules":  {"merge"},
 	"keys":             {"internal/durable", "internal/nodename"},
+	"keys/rotation":    nil,
 	"internal/headers": {"batch", "features", "merge"},
 	// The ways, and how nodes join.
 	"transport":           {"internal/durable", "internal/nodename"},
@@ -58,26 +59,29 @@ var may = map[string][]string{
 	"harmonise": {"access", "batch", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "schema"},
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
+	"exchange/cards":    {"internal/durable", "internal/nodename", "keys", "keys/rotation"},
 	"exchange/contacts": {"internal/durable", "internal/nodename"},
-	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "match", "merge", "scope", "transport"},
+	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/cards", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "keys/rotation", "match", "merge", "scope", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},
-	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "features", "node/hook", "internal/durable", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
-		"node/preflight", "schema", "scopes"},
+	"node": {"access", "capture", "capture/rowkey", "node/config", "enrol", "exchange", "exchange/cards", "features", "node/hook", "internal/durable", "internal/failure", "internal/sqldb", "journal", "keys", "merge",
+		"node/preflight", "pace", "schema", "scopes"},
 	"node/backup":     {"internal/durable", "internal/failure", "keys", "node/config"},
 	"node/clinic/ddl": nil, "node/clinic/rules": {"schema"},
 	"node/clinic":        {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/tables":        {"access", "features", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
 	"node/uuids":         {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
-	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/failure", "internal/sqldb", "journal", "merge", "node", "node/preflight", "node/uuids", "schema"},
+	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/failure", "internal/sqldb", "journal", "keys", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
-	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "merge", "node", "progress", "words"},
+	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "keys", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
 	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "internal/remote", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
+	"node/selfcheck":     {"batch", "features", "internal/failure", "journal", "node", "transport"},
+	"node/agent":         {"node", "node/config", "node/links", "pace", "transport/web"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "exchange/cards", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "pace", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

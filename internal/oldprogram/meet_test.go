@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/oldprogram"
 )
@@ -18,7 +19,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 
 // TestMeet has the program as it was and the one of now exchange with each other, in either role, over a folder and over HTTP: a full
-// load in parts, edits and deletions at both ends, a batch that is lost, a conflict. In the end both databases are equal; then the old
+// load in parts, new keys, edits and deletions at both ends, a batch that is lost, a conflict. In the end both databases are equal; then the old
 // program is updated, and the two go on. Once the program of now reads a feature that the old one does not: it is off until then.
 func TestMeet(t *testing.T) {
 	before := oldprogram.Build(t)
@@ -38,13 +39,15 @@ func TestMeet(t *testing.T) {
 			m := newMeeting(t, c.http, map[string]string{"hub": c.hub, "kisumu": c.clinic})
 			m.join()
 			m.load()
-			m.edit()
-			m.lose()
-			m.conflict()
 			young, old := "hub", "kisumu"
 			if c.hub == before {
 				young, old = old, young
 			}
+			m.must(young, "keys", "rotate") // the old one goes on by the card that it has
+			m.edit()
+			m.lose()
+			m.conflict()
+			m.prove(young, old)
 			off := fmt.Sprintf("%s runs an omsync that does not read: %s\n", old, map[bool]string{true: "pretend, resolutions", false: "resolutions"}[m.program[young] == more])
 			if got := m.must(young, "status").Stdout; !strings.Contains(got, off) {
 				t.Errorf("%s does not say which features are off:\n%s", young, got)
@@ -52,6 +55,10 @@ func TestMeet(t *testing.T) {
 			m.update(old, m.program[young])
 			if out := m.must(young, "status").Stdout; strings.Contains(out, "does not read") {
 				t.Errorf("after the update %s says\n%s", young, out)
+			}
+			m.sync()
+			if keys := strings.Split(m.must(young, "keys", "list").Stdout, "\n"); !strings.HasSuffix(keys[1], old) || strings.HasSuffix(keys[2], old) {
+				t.Errorf("after the update %s has the keys\n%s", young, strings.Join(keys, "\n"))
 			}
 		})
 	}
@@ -226,6 +233,33 @@ func (m *meeting) conflict() {
 			m.Errorf("%s says\n%s", node, out)
 		}
 	}
+}
+
+// prove has the young program say that it claimed rows, and write a digest. The old one goes on, and says of the digest that it is too new.
+func (m *meeting) prove(young, old string) {
+	m.Helper()
+	dbtest.Exec(m, m.db[young], "UPDATE visit SET note = 'claimed' WHERE uuid = 'hub-10'")
+	m.must(young, "export", "--to", m.TempDir()) // makes the epoch
+	dbtest.Exec(m, m.db[young], "UPDATE omsync_epoch SET resend = 3 ORDER BY id DESC LIMIT 1")
+	m.sync()
+	m.equal("a repair", 3, loaded+1)
+	stick := m.TempDir()
+	dbtest.Exec(m, m.db[young], "UPDATE visit SET note = 'under way' WHERE uuid = 'hub-11'")
+	m.must(young, "verify", "--to", stick)
+	m.must(old, "import", "--from", stick) // it is no batch by its name
+	digests, err := filepath.Glob(filepath.Join(stick, "*"+batch.DigestSuffix))
+	if err != nil || len(digests) != 1 {
+		m.Fatalf("%v, %v", digests, err)
+	}
+	renamed := filepath.Join(stick, fmt.Sprintf("%s-to-%s-0000000000-0000000001-aaaaaa.omsync", young, old))
+	if err := os.Rename(digests[0], renamed); err != nil {
+		m.Fatal(err)
+	}
+	if r := oldprogram.Run(m, m.program[old], m.home[old], "import", renamed); r.Code == 0 || !strings.Contains(r.Stderr, "item type 9") {
+		m.Errorf("the old program says of a digest that passes for a batch, with code %d:\n%s", r.Code, r.Stderr)
+	}
+	m.sync()
+	m.equal("a digest", 3, loaded+1)
 }
 
 // update gives a node another program, and has both go on.

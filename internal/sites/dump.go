@@ -239,6 +239,22 @@ func Same(t testing.TB, a, b *Site, except ...string) {
 	Differ(t, a.Name, a.shared(b), b.Name, b.shared(a), except...)
 }
 
+// Apart returns the rows that two sites do not hold alike, in the tables that travel at both in some direction, each as "table key".
+func Apart(a, b *Site) map[string]bool {
+	a.t.Helper()
+	out := map[string]bool{}
+	here, there := a.shared(b), b.shared(a)
+	for _, table := range union(here, there) {
+		for _, key := range union(here[table], there[table]) {
+			x, y := here[table][key], there[table][key]
+			if x == nil || y == nil || !maps.Equal(x, y) {
+				out[table+" "+key] = true
+			}
+		}
+	}
+	return out
+}
+
 // shared is the dump without the tables that do not travel between the two.
 func (s *Site) shared(other *Site) Dumped {
 	s.t.Helper()

@@ -44,6 +44,7 @@ type Config struct {
 	Links []Link `toml:"link"`
 	Serve Serve  `toml:"serve"`
 	Page  Page   `toml:"page"`
+	Agent Agent  `toml:"agent"`
 	Scope Scope  `toml:"scope"`
 
 	Home string `toml:"-"` // the home folder, from which the paths in the file count
@@ -138,6 +139,9 @@ func (c *Config) Check() error {
 		return err
 	}
 	if err := c.Page.Check(); err != nil {
+		return err
+	}
+	if err := c.Agent.Check(); err != nil {
 		return err
 	}
 	if err := c.Scope.Check(); err != nil {

@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/omsync/omsync/keys"
 )
@@ -17,6 +19,7 @@ type Link struct {
 	Peers   []string `toml:"peers"`   // of a store: who uses it; none: all
 	Pin     string   `toml:"pin"`     // of a server: the key of its certificate
 	BWLimit string   `toml:"bwlimit"` // bytes per second, such as "8KiB"
+	Verify  string   `toml:"verify"`  // how often a digest goes to the parent: see VerifyEvery
 }
 
 // linkForms are the kinds of links, by the scheme of their address.
@@ -51,8 +54,32 @@ func (l *Link) Check() error {
 			return fmt.Errorf("link %s: %q is no node's name", l.URL, name)
 		}
 	}
+	if _, err := l.verifyEvery(); err != nil {
+		return err
+	}
 	_, err := l.BytesPerSecond()
 	return err
+}
+
+// VerifyEvery returns how often a run carries a digest to the parent over the link; 0: never. Without a word, once a week.
+func (l *Link) VerifyEvery() time.Duration {
+	every, _ := l.verifyEvery() // the configuration is checked
+	return every
+}
+
+func (l *Link) verifyEvery() (time.Duration, error) {
+	const day = 24 * time.Hour
+	switch l.Verify {
+	case "", "weekly":
+		return 7 * day, nil
+	case "off":
+		return 0, nil
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(l.Verify, "d"))
+	if err != nil || n < 1 || n > 366 {
+		return 0, fmt.Errorf(`link %s: verify = %q: write "weekly", "off", or days such as "3d"`, l.URL, l.Verify)
+	}
+	return time.Duration(n) * day, nil
 }
 
 // FromHere makes the path of a link that stood on the command line count from the present folder, as all paths there do.

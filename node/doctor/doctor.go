@@ -90,6 +90,7 @@ func checks() []check {
 		{"values that must be different", distinct, true},
 		{"clocks", clocks, false},
 		{"peers", peers, true},
+		{"comparisons", comparisons, true},
 		{"links", links, true},
 		{"what waits", waiting, true},
 	}

@@ -146,3 +146,42 @@ func waiting(ctx context.Context, x *exam) (Finding, error) {
 	}
 	return f.finding("no rows, no conflicts, no files"), nil
 }
+
+// longAgo is after how long a comparison says little, where one comes each week.
+const longAgo = 60 * 24 * time.Hour
+
+// comparisons looks at what came of the digests that runs of peers carried here.
+func comparisons(ctx context.Context, x *exam) (Finding, error) {
+	all, err := journal.Peers(ctx, x.DB)
+	if err != nil {
+		return Finding{}, err
+	}
+	var f found
+	n := 0
+	for _, p := range all {
+		c, err := exchange.LastComparison(x.Home, p)
+		if err != nil {
+			return Finding{}, err
+		}
+		if c == nil {
+			continue
+		}
+		n++
+		judgeComparison(&f, p.Name, c, x.now())
+	}
+	if n == 0 {
+		return f.finding("no digest has come from a peer yet"), nil
+	}
+	return f.finding(fmt.Sprintf("%d, all hold the same", n)), nil
+}
+
+func judgeComparison(f *found, peer string, c *exchange.Comparison, now time.Time) {
+	switch {
+	case c.Differ > 0:
+		f.add(Warn, fmt.Sprintf("%s: %s", peer, c), fmt.Sprintf("there: omsync verify --to FOLDER; here: omsync verify --from FOLDER --peer %s names the rows, and --repair mends them", peer))
+	case c.Why != "":
+		f.add(Warn, fmt.Sprintf("%s: %s", peer, c), "nothing yet: its next digest comes by itself (omsync sync)")
+	case now.Sub(c.At) > longAgo:
+		f.add(Warn, fmt.Sprintf("%s was last compared with on %s", peer, c.At.Local().Format("2006-01-02")), "is link.verify off there?")
+	}
+}

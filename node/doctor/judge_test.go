@@ -106,6 +106,14 @@ func TestJudge(t *testing.T) {
 		{"one that fell silent", func(f *found) { judgeSilence(f, "kisumu", access.Active, ago(15*day), now) }, "warn nothing was heard of kisumu since "},
 		{"one that never spoke", func(f *found) { judgeSilence(f, "kisumu", access.Active, time.Time{}, now) }, "warn nothing was heard of kisumu yet"},
 		{"one that is suspended", func(f *found) { judgeSilence(f, "kisumu", access.Suspended, time.Time{}, now) }, "fine ->"},
+		{"a peer that holds the same", func(f *found) { judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Rows: 7}, now) }, "fine ->"},
+		{"a peer that differs", func(f *found) {
+			judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Rows: 7, Differ: 2}, now)
+		}, "warn kisumu: 2 of 7 rows differ, as of "},
+		{"a peer that was not compared", func(f *found) {
+			judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(day), Why: "it was restored"}, now)
+		}, "warn kisumu: not compared: it was restored"},
+		{"a peer that was compared long ago", func(f *found) { judgeComparison(f, "kisumu", &exchange.Comparison{At: ago(61 * day), Rows: 7}, now) }, "warn kisumu was last compared with on "},
 		{"changes of today", func(f *found) { judgeBacklog(f, 10, ago(time.Hour), now) }, "fine ->"},
 		{"no changes", func(f *found) { judgeBacklog(f, 0, time.UnixMicro(0), now) }, "fine ->"},
 		{"old changes", func(f *found) { judgeBacklog(f, 10, ago(4*day), now) }, "warn 10 changes wait for a run of omsync, since "},
@@ -125,6 +133,8 @@ func TestJudgeMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a clock that is behind", File: "settings.go", Old: "ahead.Abs() > maxClockGap", New: "ahead > maxClockGap"},
 		mutation.Mutant{Rule: "who is suspended is silent", File: "exchanged.go", Old: "!state.Exchanges() || ", New: ""},
 		mutation.Mutant{Rule: "an end that is past", File: "machine.go", Old: "case now.After(end):", New: "case false:"},
+		mutation.Mutant{Rule: "rows that differ", File: "exchanged.go", Old: "case c.Differ > 0:", New: "case false:"},
+		mutation.Mutant{Rule: "what was compared long ago", File: "exchanged.go", Old: "case now.Sub(c.At) > longAgo:", New: "case false:"},
 		mutation.Mutant{Rule: "old changes", File: "exchanged.go", Old: "n > 0 && now.Sub(oldest) > oldChange", New: "false"},
 	)
 }

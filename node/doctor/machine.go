@@ -17,6 +17,7 @@ import (
 
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node/backup"
 )
 
@@ -80,7 +81,7 @@ func private(_ context.Context, x *exam) (Finding, error) {
 	if open(x.Home) {
 		f.add(Warn, "others can look into the home folder "+x.Home, "chmod 700 "+x.Home)
 	}
-	for _, pattern := range []string{"*.identity.age.txt", "*.signing.pem", "tls/tls.key", "invitations"} {
+	for _, pattern := range []string{"*.identity.age.txt", "*.signing.pem", keys.FormerName + "/*/*.identity.age.txt", keys.FormerName + "/*/*.signing.pem", "tls/tls.key", "invitations"} {
 		paths, err := filepath.Glob(filepath.Join(x.Home, pattern))
 		if err != nil {
 			return Finding{}, err

@@ -8,8 +8,8 @@ import (
 	"net/http"
 
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/journal"
-	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/transport/web"
 )
 
@@ -21,25 +21,35 @@ func (s *server) caller(ctx context.Context, name string) (func(msg, sig []byte)
 		return nil, err
 	}
 	if p == nil {
-		return s.nobody, nil
+		return s.nobody(name), nil
 	}
-	card, parseErr := keys.ParseCard(p.Card)
-	if parseErr != nil {
-		return nil, fmt.Errorf("card of %s: %w", name, parseErr)
+	c, readErr := cards.Read(s.node.Home, name, p.Card)
+	if readErr != nil {
+		return nil, readErr
 	}
-	return card.VerifySignature, err
+	return verifier(c), err
+}
+
+// verifier returns what takes signatures by the cards of a peer that count.
+func verifier(c *cards.Peer) func(msg, sig []byte) error {
+	return func(msg, sig []byte) error {
+		_, err := c.Verify(msg, sig)
+		return err
+	}
 }
 
 // nobody takes no signature, and does as much work for it as a peer's card does: neither answer nor time tell who is a peer.
-func (s *server) nobody(msg, sig []byte) error {
-	card, err := keys.ParseCard(s.node.Keys.Card().Marshal())
-	if err == nil {
-		err = card.VerifySignature(msg, sig)
+func (s *server) nobody(name string) func(msg, sig []byte) error {
+	return func(msg, sig []byte) error {
+		c, err := cards.Read(s.node.Home, name, s.node.Keys.Card().Marshal())
+		if err == nil {
+			err = verifier(c)(msg, sig)
+		}
+		if err == nil { // signed by this node itself, in the name of one that is not there
+			err = errors.New("the signature is not by its key")
+		}
+		return err
 	}
-	if err == nil { // signed by this node itself, in the name of one that is not there
-		err = errors.New("the signature is not by its key")
-	}
-	return err
 }
 
 // checkBatch verifies a file before it is kept. A database that does not answer is no fault of the file: it can be offered again.
@@ -54,7 +64,7 @@ func (s *server) checkBatch(ctx context.Context, sender, name string, r io.Reade
 	if !exchange.MadeBy(name, sender, s.node.Node) {
 		return fmt.Errorf("%q is no name of a batch from %s to %s", name, sender, s.node.Node)
 	}
-	return exchange.Check(r, size, p, s.node.Node)
+	return exchange.Check(r, size, s.node.Home, p, s.node.Node)
 }
 
 // busy is a problem that passes.

@@ -20,7 +20,11 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 		s.log.Warn("joining refused", "remote", remote, "reason", err.Error())
 		return &web.Problem{Status: status, Type: kind, Detail: err.Error()}
 	}
-	hub := s.node.Keys.Card()
+	id, err := keys.Load(s.node.Home, s.node.Node) // they may have been rotated since the server began
+	if err != nil {
+		return nil, err
+	}
+	hub := id.Card()
 	j, err := s.redeem(body, hub)
 	switch {
 	case errors.Is(err, enrol.ErrUnknownToken), errors.Is(err, enrol.ErrExpired), errors.Is(err, enrol.ErrUsed), errors.Is(err, enrol.ErrName):
@@ -58,6 +62,9 @@ func (s *server) join(ctx context.Context, remote string, body []byte) ([]byte, 
 		if err := s.node.AddPeer(ctx, j.Card, role); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.node.GaveCard(ctx, j.Card.Name, hub); err != nil {
+		return nil, err
 	}
 	s.log.Info("joined", "peer", j.Card.Name, "as", string(role), "fingerprint", j.Card.Fingerprint(), "again", known, "remote", remote)
 	return j.Reply(hub)

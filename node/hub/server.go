@@ -18,6 +18,7 @@ import (
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
+	"github.com/omsync/omsync/pace"
 	"github.com/omsync/omsync/transport"
 	webserver "github.com/omsync/omsync/transport/web/server"
 )
@@ -85,7 +86,9 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	if work != nil {
 		working, stop := context.WithCancel(ctx)
+		work.exported = handler.Wake
 		done := work.start(working)
+		go (&watcher{work, s.node, handler.Waiting, pace.Probe}).watch(working)
 		defer func() {
 			stop() // the server may have ended by itself
 			<-done

@@ -18,6 +18,7 @@ import (
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/hook"
+	"github.com/omsync/omsync/pace"
 	"github.com/omsync/omsync/transport/web"
 )
 
@@ -51,8 +52,10 @@ type worker struct {
 	*queue
 
 	lockWait, retry time.Duration
-	unfinished      []string    // nodes whose import was ended for others' sake; the worker's goroutine's alone, as is
-	rescan          *time.Timer // when to look into the inbox for what was left; the worker's goroutine's alone
+	unfinished      []string             // nodes whose import was ended for others' sake; the worker's goroutine's alone, as is
+	exported        func(name string)    // after each export to a node
+	seen            map[string]pace.Seen // what the last export to each node has seen; under mu, as the queue
+	rescan          *time.Timer          // when to look into the inbox for what was left; the worker's goroutine's alone
 
 	// The node with its own connections, opened at the first run; used by the worker's goroutine alone.
 	node   *node.Node
@@ -61,7 +64,7 @@ type worker struct {
 }
 
 func newWorker(home string, open func(context.Context) (*node.Node, error), log *slog.Logger) *worker {
-	return &worker{home: home, open: open, log: log, queue: newQueue(), lockWait: node.ServerWait, retry: retryDelay}
+	return &worker{home: home, open: open, log: log, queue: newQueue(), exported: func(string) {}, seen: map[string]pace.Seen{}, lockWait: node.ServerWait, retry: retryDelay}
 }
 
 // start works until the context ends. The channel is closed when the last run has ended.
@@ -189,6 +192,9 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 		return err
 	}
 	defer lock.Release()
+	if err := n.LoadKeys(); err != nil { // they may have been rotated
+		return err
+	}
 	if time.Since(w.looked) >= lookAgain {
 		if err := n.Reconcile(ctx); err != nil {
 			return err
@@ -256,11 +262,24 @@ func (w *worker) export(ctx context.Context, n *node.Node, x *exchange.Node, nam
 	if err != nil || p == nil || !p.State.Exchanges() {
 		return err
 	}
+	before, err := n.Sign(ctx)
+	if err != nil {
+		return err
+	}
 	made, err := x.FillOutbox(ctx, p, size)
 	for _, e := range made {
 		w.log.Info("exported", "peer", name, "file", e.File, "rows", e.Rows, "deletions", e.Deletions, "bytes", e.Bytes)
 	}
-	return err
+	w.exported(name)
+	if err != nil {
+		return err
+	}
+	after, err := n.Sign(ctx)
+	if err != nil {
+		return err
+	}
+	w.saw(name, pace.Seen{Before: before, After: after})
+	return nil
 }
 
 // current returns the node, opened anew now and then, for its database and configuration may change.

@@ -26,7 +26,7 @@ func Openers(n *node.Node, x *exchange.Node, links []config.Link) []exchange.Lin
 	var out []exchange.LinkOpener
 	for _, l := range links {
 		o := opener{n, x, l}
-		out = append(out, exchange.LinkOpener{Name: l.URL, Peers: l.Users(), Open: o.open})
+		out = append(out, exchange.LinkOpener{Name: l.URL, Peers: l.Users(), Verify: l.VerifyEvery(), Open: o.open})
 	}
 	return out
 }
@@ -73,7 +73,7 @@ func limiter(l *config.Link) (*rate.Limiter, error) {
 // openFolder opens a folder; a stick must be mounted there.
 func (o *opener) openFolder(path string, stick bool) (*transport.Folder, error) {
 	if stick {
-		if err := mounted(o.node.Home, path); err != nil {
+		if err := Mounted(o.node.Home, path); err != nil {
 			return nil, err
 		}
 	}
@@ -84,9 +84,9 @@ func (o *opener) openFolder(path string, stick bool) (*transport.Folder, error) 
 	return f, err
 }
 
-// mounted sees that a stick is where it should be: on another file system than the home folder. Otherwise patients' data would be
+// Mounted sees that a stick is where it should be: on another file system than the home folder. Otherwise patients' data would be
 // written to the folder that the stick is mounted over.
-func mounted(home, path string) error {
+func Mounted(home, path string) error {
 	here, err := device(home)
 	if err != nil {
 		return err
@@ -115,12 +115,37 @@ func serverPeer(ctx context.Context, n *node.Node, l *config.Link) (*journal.Pee
 	return p, nil
 }
 
-// Search looks for patients at a server that is a peer.
-func Search(ctx context.Context, n *node.Node, l *config.Link, q web.Search) ([]web.Patient, error) {
-	if _, err := serverPeer(ctx, n, l); err != nil {
+// clientOptions returns what every client of a link to a server needs. The node's journal need not be loaded.
+func clientOptions(n *node.Node, l *config.Link, p *journal.Peer, warn func(string, ...any)) (client.Options, error) {
+	o := client.Options{URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Warn: warn}
+	cards, err := n.Exchange().Cards(p)
+	if err != nil {
+		return o, err
+	}
+	signers := exchange.Signers(n.Keys, p, cards)
+	o.Sign = signers[0].Sign
+	for _, id := range signers[1:] {
+		o.SignElse = append(o.SignElse, id.Sign)
+	}
+	return o, nil
+}
+
+// Client returns what asks a server that is an active peer, and is the caller's to close. The node's journal need not be loaded.
+func Client(ctx context.Context, n *node.Node, l *config.Link, warn func(string, ...any)) (*client.Client, error) {
+	p, err := serverPeer(ctx, n, l)
+	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Options{URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.Keys.Sign, Warn: n.Journal.Warn})
+	o, err := clientOptions(n, l, p, warn)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(o)
+}
+
+// Search looks for patients at a server that is a peer.
+func Search(ctx context.Context, n *node.Node, l *config.Link, q web.Search) ([]web.Patient, error) {
+	c, err := Client(ctx, n, l, n.Journal.Warn)
 	if err != nil {
 		return nil, err
 	}
@@ -136,22 +161,25 @@ func (o *opener) openServer(ctx context.Context, limit *rate.Limiter) (*exchange
 		return nil, err
 	}
 	refused := map[string]string{}
-	c, err := client.New(client.Options{
-		URL: l.URL, Pin: l.Pin, Self: n.Node, Peer: l.Peer, Sign: n.Keys.Sign, Rate: limit, Warn: n.Journal.Warn,
-		Receipt: func(name string, r web.Receipt) {
-			if r.Outcome == apply.Refused {
-				refused[name] = failure.Printable(r.Why)
+	options, err := clientOptions(n, l, p, n.Journal.Warn)
+	if err != nil {
+		return nil, err
+	}
+	options.Rate = limit
+	options.Receipt = func(name string, r web.Receipt) {
+		if r.Outcome == apply.Refused {
+			refused[name] = failure.Printable(r.Why)
+		}
+		for _, m := range r.Mail {
+			if m.Data == nil {
+				continue
 			}
-			for _, m := range r.Mail {
-				if m.Data == nil {
-					continue
-				}
-				if err := o.x.AcceptFile(ctx, p, m.Name, strings.NewReader(string(m.Data)), int64(len(m.Data))); err != nil {
-					n.Journal.Warn("%s from %s: %v", failure.Printable(m.Name), l.URL, err)
-				}
+			if err := o.x.AcceptFile(ctx, p, m.Name, strings.NewReader(string(m.Data)), int64(len(m.Data))); err != nil {
+				n.Journal.Warn("%s from %s: %v", failure.Printable(m.Name), l.URL, err)
 			}
-		},
-	})
+		}
+	}
+	c, err := client.New(options)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/progress"
@@ -109,6 +110,13 @@ type Peer struct {
 	Clock *Clock `json:"clock,omitempty"`
 	// There is how many rows of this node wait at the peer, as its last file said.
 	There *There `json:"rows_waiting_there,omitempty"`
+	// Compared is what came of the last digest that a run carried here from the peer.
+	Compared *exchange.Comparison `json:"compared,omitempty"`
+	// Revoked: the peer's keys were revoked, and it has no new card yet. Next is the fingerprint of its card that is to come.
+	Revoked bool   `json:"keys_revoked,omitempty"`
+	Next    string `json:"next_fingerprint,omitempty"`
+	// Former: the peer knows this node by a former card.
+	Former bool `json:"knows_former_card,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 	// Last is when a file of the peer last brought something new.
@@ -203,6 +211,10 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 		return nil, err
 	}
 	known = known.Needed(n.Journal.HasManyColumns(), false)
+	id := n.Keys
+	if id == nil {
+		id, _ = keys.Load(n.Home, n.Node) // a status is worth having without them too
+	}
 	for _, p := range peers {
 		ps := peer(p, s.Sealed, now)
 		for _, r := range reports {
@@ -215,6 +227,12 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 			ps.Unread = slices.DeleteFunc(ps.Unread, func(name string) bool { return name == features.Rules })
 		}
 		ps.quotas(p.Used, n.Limits())
+		if ps.Compared, err = exchange.LastComparison(n.Home, p); err != nil {
+			return nil, err
+		}
+		if err := ps.cards(n, id, p); err != nil {
+			return nil, err
+		}
 		var since time.Time
 		if ps.Waiting, since, err = n.Journal.Unconfirmed(ctx, n.DB, p); err != nil {
 			return nil, err
@@ -313,6 +331,17 @@ func peer(p *journal.Peer, sealed Point, now time.Time) Peer {
 	}
 	return Peer{Name: p.Name, Role: p.Role, State: p.State, Sealed: sealed, Sent: at(sent, p.SentAt, now),
 		Acked: at(p.Link.Acked.Epoch, p.AckedAt, now), Applied: at(p.Link.Applied.Epoch, p.AppliedAt, now)}
+}
+
+// cards sets which cards count with the peer. id: this node's keys; nil: they are not there.
+func (ps *Peer) cards(n *node.Node, id *keys.Identity, p *journal.Peer) error {
+	c, err := n.Exchange().Cards(p)
+	if err != nil {
+		return err
+	}
+	ps.Revoked, ps.Next = c.Revoked(), c.Next
+	ps.Former = id != nil && exchange.Signers(id, p, c)[0] != id
+	return nil
 }
 
 // links lists the links that are configured or were up once; the others were named on a command line by mistake.

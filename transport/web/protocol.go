@@ -14,7 +14,8 @@ const (
 	PathHealth  = "health"
 	PathJoin    = "join"
 	PathSearch  = "search"
-	PathMail    = "mail"    // and mail/NAME
+	PathMail    = "mail" // and mail/NAME
+	PathWait    = "wait"
 	PathUploads = "uploads" // and uploads/ID
 )
 

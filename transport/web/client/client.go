@@ -30,6 +30,7 @@ type Options struct {
 
 	Self, Peer string // names of this node and of the hub
 	Sign       func(msg []byte) ([]byte, error)
+	SignElse   []func(msg []byte) ([]byte, error) // other keys of this node: tried in turn where the hub does not take the signature
 
 	Receipt func(name string, r web.Receipt) // nil: none; called after each upload that was stored
 	Warn    func(format string, args ...any) // nil: none
@@ -51,6 +52,7 @@ type Client struct {
 	offset  atomic.Int64 // nanoseconds: the server's clock less this one's
 	warned  atomic.Bool  // of the clocks
 	reached atomic.Bool  // the server has answered once
+	key     atomic.Int64 // the key to sign with: 0: Sign; from 1: of SignElse
 }
 
 var _ transport.Store = (*Client)(nil)

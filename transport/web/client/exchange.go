@@ -27,9 +27,10 @@ type request struct {
 }
 
 // send signs and sends a request. An answer that is no success is a *web.Problem. If the server's clock is another it is signed
-// again, once, for that clock; and once more if the request seems to have been heard already.
+// again, once, for that clock; and once more if the request seems to have been heard already; and with each other key of the node's, if
+// the server does not take the signature.
 func (c *Client) send(ctx context.Context, w *watchdog, rq request) (*http.Response, error) {
-	clock, replay := false, false
+	clock, replay, keys := false, false, 0
 	for {
 		r, at, err := c.exchange(ctx, w, rq)
 		if err != nil {
@@ -45,6 +46,10 @@ func (c *Client) send(ctx context.Context, w *watchdog, rq request) (*http.Respo
 			clock = true
 		case p.Status == http.StatusUnauthorized && p.Type == web.TypeReplay && !replay && !rq.unsigned:
 			replay = true // net/http may send a request twice that it thinks was lost
+		case p.Status == http.StatusUnauthorized && p.Type == web.TypeSignature && keys < len(c.o.SignElse) && !rq.unsigned:
+			keys++
+			c.key.Store((c.key.Load() + 1) % int64(1+len(c.o.SignElse)))
+			clock = false
 		default:
 			return nil, problemError(p, r)
 		}
@@ -99,7 +104,11 @@ func (c *Client) sign(r *http.Request) error {
 	}
 	r.Header.Set(httpsig.HeaderTo, c.o.Peer)
 	m := httpsig.Message{Method: r.Method, Path: r.URL.EscapedPath(), Length: r.ContentLength, Header: r.Header}
-	if err := m.Sign(c.o.Self, c.o.Now().Add(time.Duration(c.offset.Load())), c.o.Sign); err != nil {
+	sign := c.o.Sign
+	if at := c.key.Load(); at > 0 {
+		sign = c.o.SignElse[at-1]
+	}
+	if err := m.Sign(c.o.Self, c.o.Now().Add(time.Duration(c.offset.Load())), sign); err != nil {
 		return fmt.Errorf("sign the request: %w", err)
 	}
 	return nil

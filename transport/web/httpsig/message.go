@@ -64,7 +64,7 @@ func (m Message) Required() []string {
 	if m.Length != 0 || m.Method == http.MethodPost || m.Method == http.MethodPatch {
 		out = append(out, "content-length")
 	}
-	for _, name := range []string{"content-digest", "upload-offset", "upload-length", "upload-metadata", "range"} {
+	for _, name := range []string{"content-digest", "upload-offset", "upload-length", "upload-metadata", "range", "omsync-wait", "omsync-mail"} {
 		if len(m.Header.Values(name)) > 0 {
 			out = append(out, name)
 		}

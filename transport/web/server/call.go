@@ -21,7 +21,8 @@ type call struct {
 	reading    bool
 	superseded bool
 
-	proxied              bool // see sendProgress
+	proxied              bool   // see sendProgress
+	leave                func() // gives back the place that it takes among all requests, and its node's
 	route, node, problem string
 	status               int
 	in, out              int64 // bytes of bodies

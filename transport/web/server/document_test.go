@@ -77,7 +77,7 @@ func TestDocumentedComponents(t *testing.T) {
 		said = append(said, row[0])
 	}
 	m := httpsig.Message{Method: "PATCH", Length: 1, Header: http.Header{}}
-	for _, name := range []string{"Content-Digest", "Upload-Offset", "Upload-Length", "Upload-Metadata", "Range", "Expect", "Tus-Resumable"} {
+	for _, name := range []string{"Content-Digest", "Upload-Offset", "Upload-Length", "Upload-Metadata", "Range", "Omsync-Wait", "Omsync-Mail", "Expect", "Tus-Resumable"} {
 		m.Header.Set(name, "x")
 	}
 	wantSame(t, said, m.Required())
@@ -223,6 +223,8 @@ func TestDocumentedLimits(t *testing.T) {
 		"difference of the clocks":               httpsig.ClockSlack.String(),
 		"nonces of a node in 10 minutes":         fmt.Sprint(httpsig.MaxNonces),
 		"requests at once":                       fmt.Sprint(requests),
+		"a request that waits":                   web.MaxWait.String(),
+		"requests of one node that wait":         fmt.Sprint(web.MaxWaits),
 		"of one node":                            fmt.Sprint(ofOne),
 	} {
 		are = append(are, what+": "+most)

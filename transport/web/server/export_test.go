@@ -26,3 +26,10 @@ func Routes() map[string]bool {
 func (s *Server) Limits() (file, partial int64, requests, ofOne int, stall time.Duration) {
 	return s.o.MaxFile, s.o.MaxPartial, s.o.MaxRequests, s.maxOfNode(), s.o.StallTimeout
 }
+
+// Waits returns how many requests of a node wait for mail.
+func (s *Server) Waits(node string) int {
+	s.waits.mu.Lock()
+	defer s.waits.mu.Unlock()
+	return len(s.waits.of[node])
+}

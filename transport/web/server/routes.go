@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/omsync/omsync/transport/web"
 )
@@ -22,6 +23,9 @@ type method struct {
 	signed bool
 }
 
+// routeWait is the route of requests that wait.
+const routeWait = "wait"
+
 // routes returns what there is below web.Root; NAME and ID stand for any name.
 func routes() map[string]route {
 	get := method{(*Server).getMail, true}
@@ -31,6 +35,7 @@ func routes() map[string]route {
 		web.PathJoin:            {"join", map[string]method{"POST": {(*Server).join, false}}},
 		web.PathSearch:          {"search", map[string]method{"POST": {(*Server).search, true}}},
 		web.PathMail:            {"mail", map[string]method{"GET": {(*Server).listMail, true}}},
+		web.PathWait:            {routeWait, map[string]method{"GET": {(*Server).waitMail, true}}},
 		web.PathMail + "/NAME":  {"file", map[string]method{"GET": get, "HEAD": get, "DELETE": {(*Server).takeMail, true}}},
 		web.PathUploads:         {"uploads", map[string]method{"POST": {(*Server).create, true}, "OPTIONS": {(*Server).options, false}}},
 		web.PathUploads + "/ID": {"upload", map[string]method{"HEAD": {(*Server).offset, true}, "PATCH": {(*Server).patch, true}}},
@@ -82,7 +87,10 @@ func (s *Server) handle(c *call) error {
 		if err != nil {
 			return err
 		}
+		leave = sync.OnceFunc(leave)
 		defer leave()
+		free := c.leave
+		c.leave = func() { leave(); free() }
 	}
 	return method.do(s, c, parts[len(parts)-1])
 }

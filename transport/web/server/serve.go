@@ -39,6 +39,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, tlsConfig *tls.Confi
 			return ctx
 		},
 	}
+	srv.RegisterOnShutdown(s.end)
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)

@@ -2,7 +2,7 @@
 //
 // A request is split into a route (routes.go), its signature checked (authenticate.go), and counted against what its node may
 // do at once (slots.go). Then it is an upload (upload.go: begin and ask; patch.go: bytes; complete.go: the whole file), mail
-// (mail.go), or a request to join (join.go).
+// (mail.go; wait.go: until there is some), or a request to join (join.go).
 package server
 
 import (
@@ -87,10 +87,13 @@ type Server struct {
 	nonces   httpsig.Nonces
 	joins    joinLimit
 	searches searchLimit
+	waits    waits
 	nodes    nodeSlots
 	slots    chan struct{} // one for each request that is being answered
 	metrics  *metrics
 	running  sync.WaitGroup
+	end      func()          // closes ending
+	ending   <-chan struct{} // ends what only waits, when the server is to end
 	stop     func()          // closes stopped
 	stopped  <-chan struct{} // ends what goes on when its client has gone
 }
@@ -147,9 +150,10 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	stopped := make(chan struct{})
+	stopped, ending := make(chan struct{}), make(chan struct{})
 	s := &Server{o: o, log: o.Log, routes: routes(), start: startTime{at: o.Now().Round(0)}, uploads: uploads, metrics: m,
-		slots: make(chan struct{}, o.MaxRequests), stop: sync.OnceFunc(func() { close(stopped) }), stopped: stopped}
+		slots: make(chan struct{}, o.MaxRequests), stop: sync.OnceFunc(func() { close(stopped) }), stopped: stopped,
+		end: sync.OnceFunc(func() { close(ending) }), ending: ending}
 	s.uploads.Sweep()
 	return s, nil
 }
@@ -175,12 +179,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.end()
 		s.metrics.end(c)
-		s.log.Info("request", "route", c.route, "method", r.Method, "node", c.node, "remote", remote.Address(r), "status", c.status,
+		level := slog.LevelInfo
+		if c.route == routeWait && c.status == http.StatusNoContent { // each node comes with one every minute
+			level = slog.LevelDebug
+		}
+		s.log.Log(r.Context(), level, "request", "route", c.route, "method", r.Method, "node", c.node, "remote", remote.Address(r), "status", c.status,
 			"in", c.in, "out", c.out, "took", time.Since(c.begun).Round(time.Millisecond), "problem", c.problem)
 	}()
 	select {
 	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
+		c.leave = sync.OnceFunc(func() { <-s.slots })
+		defer c.leave()
 	default:
 		c.route = "other"
 		c.fail(web.NewProblem(http.StatusServiceUnavailable, web.TypeBusy, "too many requests at once: try again soon"))
