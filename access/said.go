@@ -138,11 +138,11 @@ func Specificity(pattern string) int {
 
 // Matches compares s with a pattern in which `*` stands for any run of characters, without case.
 func Matches(pattern, s string) bool {
+	if !strings.Contains(pattern, "*") {
+		return strings.EqualFold(pattern, s)
+	}
 	parts := strings.Split(strings.ToLower(pattern), "*")
 	s = strings.ToLower(s)
-	if len(parts) == 1 {
-		return s == parts[0]
-	}
 	last := len(parts) - 1
 	if !strings.HasPrefix(s, parts[0]) {
 		return false

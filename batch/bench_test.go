@@ -172,26 +172,45 @@ func blocks(rows, block int) []any {
 	return items
 }
 
+// writeAll writes a batch to nowhere, and returns its length in bytes.
+func writeAll(t testing.TB, items []any) int64 {
+	w, err := NewWriter(io.Discard, testHeader(), noEncrypt, sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range items {
+		if err := w.item(item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return w.Size()
+}
+
+// readAll reads a batch to its end.
+func readAll(t testing.TB, file []byte) {
+	r, err := Open(bytes.NewReader(file), int64(len(file)), verify, noDecrypt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = r.Next()
+	}
+	if err != io.EOF {
+		t.Fatal(err)
+	}
+}
+
 func BenchmarkWrite(b *testing.B) {
-	for _, block := range []int{1000, 8192} {
+	for _, block := range []int{1000, 4096} {
 		b.Run(strconv.Itoa(block), func(b *testing.B) {
 			const rows = 10 * 8192
 			items := blocks(rows, block)
 			var size int64
 			for b.Loop() {
-				w, err := NewWriter(io.Discard, testHeader(), noEncrypt, sign)
-				if err != nil {
-					b.Fatal(err)
-				}
-				for _, item := range items {
-					if err := w.item(item); err != nil {
-						b.Fatal(err)
-					}
-				}
-				if err := w.Close(); err != nil {
-					b.Fatal(err)
-				}
-				size = w.Size()
+				size = writeAll(b, items)
 			}
 			b.ReportMetric(float64(b.N)*rows/b.Elapsed().Seconds(), "rows/s")
 			b.ReportMetric(float64(size)/rows, "bytes/row")
@@ -200,24 +219,33 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	for _, block := range []int{1000, 8192} {
+	for _, block := range []int{1000, 4096} {
 		b.Run(strconv.Itoa(block), func(b *testing.B) {
 			const rows = 10 * 8192
 			file := mustWrite(b, blocks(rows, block)...)
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := Open(bytes.NewReader(file), int64(len(file)), verify, noDecrypt)
-				if err != nil {
-					b.Fatal(err)
-				}
-				for err == nil {
-					_, err = r.Next()
-				}
-				if err != io.EOF {
-					b.Fatal(err)
-				}
+				readAll(b, file)
 			}
 			b.ReportMetric(float64(b.N)*rows/b.Elapsed().Seconds(), "rows/s")
 		})
+	}
+}
+
+// TestAllocations holds the codec to how often it allocates for a row: what noise on a machine does not change.
+func TestAllocations(t *testing.T) {
+	const rows = 20_000
+	items := blocks(rows, 1000)
+	file := mustWrite(t, items...)
+	for _, c := range []struct {
+		what  string
+		do    func()
+		limit float64
+	}{{"write", func() { writeAll(t, items) }, 0.4}, {"read", func() { readAll(t, file) }, 0.2}} {
+		each := testing.AllocsPerRun(3, c.do) / rows
+		t.Logf("%s: %.2f allocations a row", c.what, each)
+		if each > c.limit {
+			t.Errorf("%s: %.2f allocations a row, and the limit is %.2f", c.what, each, c.limit)
+		}
 	}
 }

@@ -12,12 +12,15 @@ import (
 )
 
 // Writer writes one batch file. Its methods check what they are given before
-// they write any of it; an error of the file below sticks, and no signature is
-// then ever made. A Writer that is dropped without Close holds no resources,
-// and has written a file that no reader takes.
+// they write any of it. Then they keep it, and it must not be changed any more:
+// items are packed, compressed and written while the next are made. So an error
+// of the file below may come from a later call; it sticks, and no signature is
+// then ever made. A Writer that is dropped without Close holds no resources, once
+// it has written what it was given, and has written a file that no reader takes.
 type Writer struct {
 	state
-	pack     packer
+	pack     packer // the goroutine's of ahead, while that has items
+	ahead    ahead
 	file     counter
 	zw       *zstd.Encoder
 	unpacked unpacked
@@ -62,19 +65,39 @@ func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, 
 		return nil, fmt.Errorf("compress batch: %w", err)
 	}
 	bw.unpacked.compressor = zw
+	bw.ahead.changed.L = &bw.ahead.mu
 	bw.zw, bw.pack.out = zw, &out{zw: &bw.unpacked}
 	bw.pack.raw(head)
 	return bw, nil
 }
 
-// done ends an item, and makes an error of the file below stick.
+// done ends an item that was packed at once, before all others.
 func (w *Writer) done() error {
 	w.items++
+	return w.stick(w.packed())
+}
+
+// packed ends an item that is packed.
+func (w *Writer) packed() error {
 	if len(w.pack.b) > outBuffer {
 		w.pack.flush()
 	}
-	if w.pack.err != nil {
-		w.err = fmt.Errorf("write batch: %w", w.pack.err)
+	return w.pack.err
+}
+
+// later has an item packed in its turn.
+func (w *Writer) later(weight int, pack func(p *packer)) error {
+	w.items++
+	return w.stick(w.ahead.add(weight, func() error {
+		pack(&w.pack)
+		return w.packed()
+	}))
+}
+
+// stick makes an error of the file below stick.
+func (w *Writer) stick(err error) error {
+	if err != nil {
+		w.err = fmt.Errorf("write batch: %w", err)
 	}
 	return w.err
 }
@@ -90,24 +113,25 @@ func (w *Writer) Table(t Table) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	w.pack.list(6, itemTable, uint64(n))
-	w.pack.text(t.Name)
-	w.pack.text(t.Root)
-	for _, list := range [][]Column{t.Key, t.Columns} {
-		w.pack.array(len(list))
-		for _, c := range list {
-			w.pack.array(4)
-			w.pack.text(c.Name)
-			w.pack.uint(uint64(c.Kind))
-			var ref uint64
-			if c.Ref {
-				ref = 1
+	return n, w.later(aheadSmall, func(p *packer) {
+		p.list(6, itemTable, uint64(n))
+		p.text(t.Name)
+		p.text(t.Root)
+		for _, list := range [][]Column{t.Key, t.Columns} {
+			p.array(len(list))
+			for _, c := range list {
+				p.array(4)
+				p.text(c.Name)
+				p.uint(uint64(c.Kind))
+				var ref uint64
+				if c.Ref {
+					ref = 1
+				}
+				p.uint(ref)
+				p.uint(uint64(c.Slot))
 			}
-			w.pack.uint(ref)
-			w.pack.uint(uint64(c.Slot))
 		}
-	}
-	return n, w.done()
+	})
 }
 
 // Keys appends keys of a table to the dictionary and returns the index of the
@@ -125,9 +149,11 @@ func (w *Writer) Keys(table uint32, parts []Values) (first uint32, err error) {
 		return 0, err
 	}
 	first = w.addKeys()
-	w.pack.list(5, itemKeys, uint64(table), uint64(first), uint64(n))
-	w.pack.columns(w.tables[table].Key, parts, n)
-	return first, w.done()
+	key := w.tables[table].Key
+	return first, w.later(aheadSmall, func(p *packer) {
+		p.list(5, itemKeys, uint64(table), uint64(first), uint64(n))
+		p.columns(key, parts, n)
+	})
 }
 
 func (p *packer) columns(columns []Column, values []Values, n int) {
@@ -149,8 +175,7 @@ func (w *Writer) ResetDict() error {
 		return w.err
 	}
 	w.resetDict()
-	w.pack.list(1, itemReset)
-	return w.done()
+	return w.later(aheadSmall, func(p *packer) { p.list(1, itemReset) })
 }
 
 // Rows writes a block of 1 to MaxBlockRows rows.
@@ -161,18 +186,19 @@ func (w *Writer) Rows(r *Rows) error {
 	if err := w.checkRows(r); err != nil {
 		return err
 	}
-	n, p := len(r.Keys), &w.pack
-	p.list(11, itemRows, uint64(r.Table), uint64(n))
-	p.series(widen(&p.words, r.Keys))
-	p.optional(r.Acks != nil, r.Acks)
-	p.optional(r.Groups != nil, widen(&p.words, r.Groups))
-	p.series(r.Masks)
-	p.series(widen(&p.words, r.Times))
-	p.strings(r.Authors)
-	p.series(r.Epochs)
-	p.columns(w.tables[r.Table].Columns, r.Columns, n)
+	n, columns := len(r.Keys), w.tables[r.Table].Columns
 	w.rows += uint64(n)
-	return w.done()
+	return w.later(aheadBlock, func(p *packer) {
+		p.list(11, itemRows, uint64(r.Table), uint64(n))
+		p.series(widen(&p.words, r.Keys))
+		p.optional(r.Acks != nil, r.Acks)
+		p.optional(r.Groups != nil, widen(&p.words, r.Groups))
+		p.series(r.Masks)
+		p.series(widen(&p.words, r.Times))
+		p.strings(r.Authors)
+		p.series(r.Epochs)
+		p.columns(columns, r.Columns, n)
+	})
 }
 
 // optional writes a series, or null if it is not there.
@@ -218,17 +244,18 @@ func (w *Writer) Deletions(d *Deletions) error {
 	if err := w.checkDeletions(d); err != nil {
 		return err
 	}
-	n, p := len(d.Keys), &w.pack
-	p.list(7+w.more(), itemDeletions, uint64(d.Table), uint64(n))
-	p.series(widen(&p.words, d.Keys))
-	p.series(widen(&p.words, d.Times))
-	p.strings(d.Authors)
-	p.series(d.Epochs)
-	if w.scopes {
-		p.owners(d.Owners)
-	}
+	n, more := len(d.Keys), w.more()
 	w.deletions += uint64(n)
-	return w.done()
+	return w.later(aheadBlock, func(p *packer) {
+		p.list(7+more, itemDeletions, uint64(d.Table), uint64(n))
+		p.series(widen(&p.words, d.Keys))
+		p.series(widen(&p.words, d.Times))
+		p.strings(d.Authors)
+		p.series(d.Epochs)
+		if w.scopes {
+			p.owners(d.Owners)
+		}
+	})
 }
 
 // Records writes a block of 1 to MaxBlockRows conflict records.
@@ -239,32 +266,41 @@ func (w *Writer) Records(r *Records) error {
 	if err := w.checkRecords(r); err != nil {
 		return err
 	}
-	n, p := len(r.Keys), &w.pack
-	p.list(13+w.more(), itemRecords, uint64(r.Table), uint64(n))
-	p.series(widen(&p.words, r.Keys))
-	p.strings(r.Columns)
-	p.values(KindText, r.Values)
-	if r.Notes == nil {
-		p.null()
-	} else {
-		p.strings(r.Notes)
-	}
-	p.series(widen(&p.words, r.LostTimes))
-	p.strings(r.LostAuthors)
-	p.series(widen(&p.words, r.WonTimes))
-	p.strings(r.WonAuthors)
-	p.series(widen(&p.words, r.At))
-	p.series(r.Epochs)
-	if w.scopes {
-		p.owners(r.Owners)
-	}
+	n, more := len(r.Keys), w.more()
 	w.records += uint64(n)
-	return w.done()
+	return w.later(aheadBlock, func(p *packer) {
+		p.list(13+more, itemRecords, uint64(r.Table), uint64(n))
+		p.series(widen(&p.words, r.Keys))
+		p.strings(r.Columns)
+		p.values(KindText, r.Values)
+		if r.Notes == nil {
+			p.null()
+		} else {
+			p.strings(r.Notes)
+		}
+		p.series(widen(&p.words, r.LostTimes))
+		p.strings(r.LostAuthors)
+		p.series(widen(&p.words, r.WonTimes))
+		p.strings(r.WonAuthors)
+		p.series(widen(&p.words, r.At))
+		p.series(r.Epochs)
+		if w.scopes {
+			p.owners(r.Owners)
+		}
+	})
 }
 
-// Size returns the bytes written to the file so far. What compression and
-// encryption still hold back, up to some 200 kB, is not in it.
-func (w *Writer) Size() int64 { return w.file.n }
+// Size returns the bytes written to the file so far, once all that was given is
+// packed. What compression and encryption still hold back, up to some 200 kB, is
+// not in it.
+func (w *Writer) Size() int64 {
+	w.stick(w.ahead.wait())
+	return w.file.n
+}
+
+// Wait returns when nothing is written any more of what was given: before the
+// file below is closed without Close.
+func (w *Writer) Wait() { w.ahead.wait() }
 
 // Close ends the batch and signs it. A file that is too short for what it has,
 // so that no reader would take it, gets padding first. Only a file whose Close returned nil is
@@ -274,6 +310,9 @@ func (w *Writer) Close() error {
 		return w.err
 	}
 	if err := w.pad(); err != nil {
+		return err
+	}
+	if err := w.stick(w.ahead.wait()); err != nil {
 		return err
 	}
 	w.err = errors.New("batch is closed")

@@ -28,7 +28,12 @@ type Reconciled struct {
 // Reconcile brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the names of the
 // triggers and writes nothing. It waits so long for the gate, if it needs it; [journal.ErrBusy] if that is not enough.
 func Reconcile(ctx context.Context, j *journal.Journal, wait time.Duration) (*Reconciled, error) {
-	return reconcile(ctx, &reconciler{j: j}, wait)
+	return ReconcileWith(ctx, j, nil, wait)
+}
+
+// ReconcileWith is Reconcile with what was asked ahead; nil, or too long ago: it asks itself.
+func ReconcileWith(ctx context.Context, j *journal.Journal, ahead *Ahead, wait time.Duration) (*Reconciled, error) {
+	return reconcile(ctx, &reconciler{j: j, ahead: ahead}, wait)
 }
 
 func reconcile(ctx context.Context, r *reconciler, wait time.Duration) (*Reconciled, error) {
@@ -87,12 +92,14 @@ func (r *reconciler) warnNarrowed() {
 // reconciler is a reconciliation under way.
 type reconciler struct {
 	j       *journal.Journal
+	ahead   *Ahead
 	missed  bool // changes of any table may have gone by, whatever triggers there are
 	found   Reconciled
-	on      []trigger.Found     // what triggers there are, as they were read last
-	changed []*schema.Table     // those whose line in the journal is to be written
-	gained  map[string][]string // by table, those columns
-	asked   []string            // tables that every peer is to send again, for new columns of theirs
+	on      []trigger.Found         // what triggers there are, as they were read last
+	made    map[string]journal.Made // which tables there are, likewise
+	changed []*schema.Table         // those whose line in the journal is to be written
+	gained  map[string][]string     // by table, those columns
+	asked   []string                // tables that every peer is to send again, for new columns of theirs
 
 	others map[string][]uint16 // by table: the numbers of those of which it was a copy's
 }
@@ -233,11 +240,11 @@ func (r *reconciler) metas() []*journal.Table { return watched(r.j) }
 
 // installTriggers makes the triggers that are missing or outdated, and notes the tables whose changes may have gone by.
 func (r *reconciler) installTriggers(ctx context.Context) error {
-	found, err := trigger.Look(ctx, r.j.DB, r.j.Catalogue, r.metas())
+	there, err := r.look(ctx)
 	if err != nil {
 		return err
 	}
-	r.on = found
+	found := r.on
 	if err := r.findReplaced(ctx, found); err != nil {
 		return err
 	}
@@ -246,16 +253,38 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	if err := trigger.Guard(ctx, c, r.j.Catalogue.Database); err != nil {
+	if err := trigger.Guard(ctx, c, r.j.Catalogue.Database, there); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(found, func(f trigger.Found) bool { return f.Missing || f.Outdated }) {
 		if r.found.Triggers, err = trigger.Install(ctx, c, r.j.Catalogue, r.metas()); err != nil {
 			return err
 		}
-		if r.on, err = trigger.Look(ctx, r.j.DB, r.j.Catalogue, r.metas()); err != nil {
+		r.ahead = nil
+		if _, err := r.look(ctx); err != nil {
 			return err
 		}
 	}
 	return r.sortMissed(ctx, found)
+}
+
+// look reads which triggers and tables there are, unless it was asked ahead.
+func (r *reconciler) look(ctx context.Context) (*trigger.Listing, error) {
+	if r.ahead == nil || r.ahead.isOld() {
+		r.ahead = LookAhead(ctx, r.j.DB, r.j.Catalogue.Database)
+	}
+	there, made, err := r.ahead.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.on, err = trigger.Look(ctx, r.j.DB, r.j.Catalogue, r.metas(), there); err != nil {
+		return nil, err
+	}
+	for _, f := range r.on {
+		m := made[f.Table]
+		m.Triggers = f.Made
+		made[f.Table] = m
+	}
+	r.made = made
+	return there, nil
 }

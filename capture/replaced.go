@@ -10,30 +10,16 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// lookMade returns which tables there are, with the triggers that are on them.
-func (r *reconciler) lookMade(ctx context.Context, found []trigger.Found) (map[string]journal.Made, error) {
-	made, err := journal.LookMade(ctx, r.j.DB, r.j.Catalogue.Database)
-	for _, f := range found {
-		m := made[f.Table]
-		m.Triggers = f.Made
-		made[f.Table] = m
-	}
-	return made, err
-}
-
 // findReplaced finds tables that were dropped and made again, and notes it before the triggers are made, which would hide it. Of the
 // others whose triggers are made now, it is forgotten when they were.
 func (r *reconciler) findReplaced(ctx context.Context, found []trigger.Found) error {
-	made, err := r.lookMade(ctx, found)
-	if err != nil {
-		return err
-	}
+	var err error
 	for _, f := range found {
 		meta := r.j.Tables[f.Table]
 		if t := r.j.Catalogue.Table(f.Table); !t.Replicated || meta == nil || meta.Fresh || meta.Made.Replaced {
 			continue
 		}
-		is := made[f.Table]
+		is := r.made[f.Table]
 		signs := merge.TableSigns{
 			Remade:      is.Table != meta.Made.Table && is.Table != "" && meta.Made.Table != "",
 			JournalToo:  is.Journal != meta.Made.Journal,
@@ -96,13 +82,9 @@ func (r *reconciler) sortMissed(ctx context.Context, found []trigger.Found) erro
 
 // saveMade notes which tables there are now.
 func (r *reconciler) saveMade(ctx context.Context) error {
-	made, err := r.lookMade(ctx, r.on)
-	if err != nil {
-		return err
-	}
 	for _, f := range r.on {
 		meta := r.j.Tables[f.Table]
-		if is := made[f.Table]; meta != nil && meta.ID != 0 && r.j.Catalogue.Table(f.Table).Replicated && is != meta.Made {
+		if is := r.made[f.Table]; meta != nil && meta.ID != 0 && r.j.Catalogue.Table(f.Table).Replicated && is != meta.Made {
 			meta.Made = is
 			if err := journal.SaveMade(ctx, r.j.DB, meta); err != nil {
 				return err
@@ -110,7 +92,7 @@ func (r *reconciler) saveMade(ctx context.Context) error {
 		}
 	}
 	for name, meta := range r.j.Tables { // a table that is gone is another when it is back, also within a second
-		if _, there := made[name]; !there && meta.Made.Table != "" && meta.Made.Table != gone {
+		if _, there := r.made[name]; !there && meta.Made.Table != "" && meta.Made.Table != gone {
 			meta.Made.Table = gone
 			if err := journal.SaveMade(ctx, r.j.DB, meta); err != nil {
 				return err

@@ -151,6 +151,7 @@ type sealer struct {
 	folded  map[*schema.Table][]*journal.Folded               // by seal, before the first table
 	deaths  map[*schema.Table]map[journal.Row][]journal.Death // of them, by foldedAt
 	was     map[uint16]map[journal.Row]map[string]int64       // by number of the table: what rows said of their owners before the first change
+	formats map[*schema.Condition]map[string]string           // what decides conditional references, as far as it was read
 	seen    map[uint16]map[journal.Row]bool                   // of these, the rows of which a change was read
 }
 

@@ -30,11 +30,12 @@ type Snapshot struct {
 // the gate; [journal.ErrBusy] if that is not enough. The caller closes the snapshot.
 func TakeSnapshot(ctx context.Context, j *journal.Journal, wait time.Duration) (*Snapshot, error) {
 	for {
-		n, err := Seal(ctx, j, wait)
-		if err != nil {
-			return nil, err
+		s, err := sealPortion(ctx, j, wait)
+		if err != nil || s.changes == 0 {
+			return s, err
 		}
-		if n < fewChanges {
+		s.Close()
+		if s.changes < fewChanges {
 			break
 		}
 	}

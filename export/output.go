@@ -108,6 +108,9 @@ func (o *output) finish(ctx context.Context) error {
 // discard leaves nothing of the file under way.
 func (o *output) discard() {
 	if o.file != nil {
+		if o.file.w != nil {
+			o.file.w.Wait()
+		}
 		o.file.to.Discard()
 	}
 }

@@ -100,9 +100,11 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 		if err != nil {
 			return err
 		}
-		sized, err := r.cut(ctx, rowkey.From(r.t.Table, some)+" ORDER BY 1")
-		if err != nil {
-			return err
+		sized := [][]journal.Row{some}
+		if r.filtered(r.t.Table) || r.hasLong() {
+			if sized, err = r.cut(ctx, rowkey.From(r.t.Table, some)+" ORDER BY 1"); err != nil {
+				return err
+			}
 		}
 		for _, rows := range sized {
 			if err := r.see(ctx, rows); err != nil {
@@ -236,6 +238,11 @@ func newStand(key, steps []sql.RawBytes) stand {
 		s.steps[i] = string(v)
 	}
 	return s
+}
+
+// hasLong reports whether values of a row of the table may be long.
+func (r *reader) hasLong() bool {
+	return slices.ContainsFunc(r.t.KeyColumns, isLong) || slices.ContainsFunc(r.t.columns, isLong)
 }
 
 // isLong reports whether a column's values may be so long that their length must be looked at first.

@@ -22,6 +22,8 @@ type Journal struct {
 	Now       func() time.Time
 	Warn      func(format string, args ...any) // what a person should know; never a patient's data
 	KeepNone  bool                             // of what the application deletes nothing is to be kept
+
+	decoded decoded // what was read of the tables last
 }
 
 // Load returns what a command needs of a node's database. Errors: [ErrNone] if it is no node, a *[FormatError] if its tables are of
@@ -40,7 +42,7 @@ func (j *Journal) Reload(ctx context.Context, q sqldb.DB) (err error) {
 	if j.Authors, err = LoadAuthors(ctx, q); err != nil {
 		return err
 	}
-	j.Tables, err = LoadTables(ctx, q, j.Authors)
+	j.Tables, err = loadTables(ctx, q, j.Authors, &j.decoded)
 	return err
 }
 

@@ -184,8 +184,20 @@ func IsNumber(v []byte) bool {
 // Discriminator returns a function that says of values of a condition's deciding column what they mean: themselves, or what the
 // rows that they refer to say. Condition.Target takes the answer.
 func Discriminator(ctx context.Context, q sqldb.DB, w *schema.Condition) (func(string) string, error) {
-	if w.Via == nil {
+	formats, err := Formats(ctx, q, w)
+	if err != nil {
+		return nil, err
+	}
+	if formats == nil {
 		return func(v string) string { return v }, nil
+	}
+	return func(v string) string { return formats[v] }, nil
+}
+
+// Formats returns what values of a condition's deciding column mean, where rows say that to which they refer; nil where they mean themselves.
+func Formats(ctx context.Context, q sqldb.DB, w *schema.Condition) (map[string]string, error) {
+	if w.Via == nil {
+		return nil, nil
 	}
 	formats := map[string]string{}
 	query := fmt.Sprintf("SELECT %s, %s FROM %s", schema.Quote(w.Via.Ref.ToColumn.Name), schema.Quote(w.LookupColumn.Name), schema.Quote(w.Lookup.Name))
@@ -196,7 +208,7 @@ func Discriminator(ctx context.Context, q sqldb.DB, w *schema.Condition) (func(s
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", w.Lookup.Name, err)
 	}
-	return func(v string) string { return formats[v] }, nil
+	return formats, nil
 }
 
 // Identity returns the SQL expressions that give a row's local identity: its integer, and its local key. prefix is "" or a table

@@ -116,33 +116,64 @@ func (t *Table) Assign(column, typ string) bool {
 
 // LoadTables returns all tables, by name.
 func LoadTables(ctx context.Context, q sqldb.DB, a *Authors) (map[string]*Table, error) {
+	return loadTables(ctx, q, a, &decoded{})
+}
+
+// decoded is what columns, flows and makings of tables were stored as when they were read last, and what they say: a run reads them several
+// times, and hardly any changes.
+type decoded struct {
+	columns map[string][]Column
+	flows   map[string]Flow
+	made    map[string]Made
+}
+
+// again returns what text says: as it was decoded before, or now.
+func again[T any](before, now map[string]T, text []byte, decode func([]byte) (T, error)) (T, error) {
+	out, ok := before[string(text)]
+	if !ok {
+		var err error
+		if out, err = decode(text); err != nil {
+			return out, err
+		}
+	}
+	now[string(text)] = out
+	return out, nil
+}
+
+// loadTables is LoadTables with what was decoded before, which it replaces by what is decoded now.
+func loadTables(ctx context.Context, q sqldb.DB, a *Authors, before *decoded) (map[string]*Table, error) {
 	out := map[string]*Table{}
+	now := decoded{map[string][]Column{}, map[string]Flow{}, map[string]Made{}}
 	const query = "SELECT id, name, columns, default_mask, default_time, default_author, default_epoch, default_origin, default_added_by, unversioned, flow, made, default_more " +
 		"FROM omsync_table"
 	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
 		t := &Table{ID: uint16(sqldb.Uint(r[0])), Name: string(r[1])}
 		var err error
-		if t.Columns, err = decodeColumns(r[2]); err != nil {
+		if t.Columns, err = again(before.columns, now.columns, r[2], decodeColumns); err != nil {
 			return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 		}
+		t.Columns = slices.Clone(t.Columns) // others are assigned to it
 		if r[3] != nil {
 			t.Default = group(r[3:], a)
 			t.Default.Mask = t.Default.Or(decodeMask(r[12]))
 		}
 		t.Fresh = sqldb.Int(r[9]) != 0
 		if r[10] != nil {
-			if t.Flow, err = decodeFlow(r[10]); err != nil {
+			if t.Flow, err = again(before.flows, now.flows, r[10], decodeFlow); err != nil {
 				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 			}
 		}
 		if r[11] != nil {
-			if t.Made, err = decodeMade(r[11]); err != nil {
+			if t.Made, err = again(before.made, now.made, r[11], decodeMade); err != nil {
 				return fmt.Errorf("read omsync_table, table %s: %w", t.Name, err)
 			}
 		}
 		out[t.Name] = t
 		return nil
 	})
+	if err == nil {
+		*before = now
+	}
 	return out, err
 }
 

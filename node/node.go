@@ -32,6 +32,7 @@ type Node struct {
 	Database string           // its name
 	Journal  *journal.Journal // nil before Load
 	lock     *Lock
+	ahead    *capture.Ahead // what the next Reconcile asks first; nil: nobody has asked
 }
 
 // Use says what a command will do with a node.
@@ -110,6 +111,9 @@ func (n *Node) LockPath() string { return n.lock.Path() }
 
 // Close gives back all that was opened.
 func (n *Node) Close() {
+	if n.ahead != nil {
+		n.ahead.End()
+	}
 	if n.DB != nil {
 		n.DB.Close()
 	}
@@ -148,6 +152,9 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	if err := n.Connect(ctx); err != nil {
 		return err
 	}
+	if n.lock != nil { // the command will reconcile
+		n.ahead = capture.LookAhead(ctx, n.DB, n.Database)
+	}
 	p, cat, err := n.ReadCatalogue(ctx)
 	if err != nil {
 		return err
@@ -184,7 +191,11 @@ func (n *Node) noTables() error {
 
 // Upgrade brings the tables of an earlier omsync, if there are any, to this one's form. The lock must be held.
 func (n *Node) Upgrade(ctx context.Context, cat *schema.Catalogue, p *schema.Profile, l Listener) error {
-	err := capture.Upgrade(ctx, n.DB, cat, p, n.Node, l.Say, l.Warn)
+	say := func(format string, args ...any) { // before anything is changed
+		n.ahead = nil
+		l.Say(format, args...)
+	}
+	err := capture.Upgrade(ctx, n.DB, cat, p, n.Node, say, l.Warn)
 	if errors.Is(err, journal.ErrNone) {
 		return nil
 	}
@@ -228,7 +239,8 @@ func (n *Node) Reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := capture.Reconcile(ctx, n.Journal, gateWait)
+	f, err := capture.ReconcileWith(ctx, n.Journal, n.ahead, gateWait)
+	n.ahead = nil
 	if err != nil {
 		return err
 	}

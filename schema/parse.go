@@ -74,6 +74,8 @@ type layer struct {
 	Called      map[string]called                 `toml:"called"`
 	Owner       ownerSection                      `toml:"owner"`
 
+	byColumn map[string][]undeclared // what Undeclared says: by column, in small letters
+
 	natural map[string]map[string]natural // what Natural says: by table and the name of a rule
 	label   map[string]natural
 }
@@ -138,6 +140,7 @@ func ParseProfile(name string, data []byte, over *Profile) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: line %d: %w", name, f.Line(key), err)
 	}
+	l.sortUndeclared()
 	p := &Profile{Name: name}
 	if over != nil {
 		p.layers = slices.Clone(over.layers)

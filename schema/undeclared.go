@@ -44,13 +44,9 @@ func (p *Profile) addUndeclared(c *Catalogue, col *Column) {
 		exact, builtin bool
 	}
 	r, ok := lookup(p, col.Table.Name, func(l *layer, found func(string, rule)) {
-		for pattern, columns := range l.Undeclared {
-			for name, text := range columns {
-				if strings.EqualFold(name, col.Name) {
-					u, _ := parseUsual(text)
-					found(pattern, rule{u, !strings.Contains(pattern, "*"), l.builtin})
-				}
-			}
+		for _, r := range l.byColumn[strings.ToLower(col.Name)] {
+			u, _ := parseUsual(r.text)
+			found(r.pattern, rule{u, !strings.Contains(r.pattern, "*"), l.builtin})
 		}
 	})
 	if !ok || col.numbersRows(r.exact) {
@@ -58,6 +54,20 @@ func (p *Profile) addUndeclared(c *Catalogue, col *Column) {
 	}
 	if target := r.of(col.Table); target != "" {
 		p.addReference(c, col, target, true, r.builtin)
+	}
+}
+
+// undeclared is one rule of a layer for columns of a name.
+type undeclared struct{ pattern, text string }
+
+// sortUndeclared sorts the rules by column: each column of each table asks, and few have one.
+func (l *layer) sortUndeclared() {
+	l.byColumn = map[string][]undeclared{}
+	for pattern, columns := range l.Undeclared {
+		for name, text := range columns {
+			name = strings.ToLower(name)
+			l.byColumn[name] = append(l.byColumn[name], undeclared{pattern, text})
+		}
 	}
 }
 

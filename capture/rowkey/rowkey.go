@@ -19,9 +19,13 @@ const rowsAtOnce = 1000
 
 // From returns FROM and what follows of a statement that reads rows, at least one, by their local identity, as t. The integers of rows are joined:
 // in a list, a server that takes a table for small, as it does for a while after many rows came, reads all of the table, whatever hint it has.
+// Rows that came one after the other are named by the first and the last.
 func From(t *schema.Table, rows []journal.Row) string {
 	if t.Integer == nil {
 		return "FROM " + schema.Quote(t.Name) + " t WHERE " + where(t, "t.", rows)
+	}
+	if first := rows[0].Int; len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(r journal.Row) bool { first++; return r.Int != first }) {
+		return fmt.Sprintf("FROM %s t%s WHERE t.%s BETWEEN %d AND %d", schema.Quote(t.Name), t.ForceIndex([]*schema.Column{t.Integer}), schema.Quote(t.Integer.Name), rows[0].Int, first)
 	}
 	b, _ := sqldb.AppendDerived([]byte("FROM "), []string{"id"}, len(rows), 0, func(b []byte, row, _ int) []byte { return strconv.AppendInt(b, rows[row].Int, 10) })
 	return string(b) + " STRAIGHT_JOIN " + schema.Quote(t.Name) + " t" + t.ForceIndex([]*schema.Column{t.Integer}) + " ON t." + schema.Quote(t.Integer.Name) + " = d.id"

@@ -113,7 +113,11 @@ func TestSuffice(t *testing.T) {
 // Under LOCK TABLES, of one table or two, after omsync has read the changes and after others have: each kind of statement works.
 func TestLockTables(t *testing.T) {
 	w := watch(t, "", simpleTable, strings.Replace(simpleTable, "t (", "`other` (", 1))
-	if err := Guard(context.Background(), w.conn(), w.cat.Database); err != nil {
+	there, err := List(context.Background(), w.conn(), w.cat.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Guard(context.Background(), w.conn(), w.cat.Database, there); err != nil {
 		t.Fatal(err)
 	}
 	for _, lock := range []string{"t WRITE", "t WRITE, other WRITE", "t WRITE, other READ"} {

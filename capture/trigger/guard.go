@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
 )
@@ -11,8 +12,28 @@ import (
 // Guard makes the triggers on omsync_capture and omsync_removed that do nothing: with them, MariaDB forgets after a statement of omsync that
 // a table was used, and the application's statements under LOCK TABLES do not fail (see journal.Changes). MySQL does not need it. Where the table
 // is in use all the time, or the account may make no trigger, it is left to another run: nothing of the application waits for this, and
-// no exchange fails for it. c must not be in a transaction.
-func Guard(ctx context.Context, c *sql.Conn, database string) error {
+// no exchange fails for it. there is what List returned; c must not be in a transaction.
+func Guard(ctx context.Context, c *sql.Conn, database string, there *Listing) error {
+	able := &definers{q: c, database: database}
+	var missing []guardOf
+	for _, table := range []string{"omsync_capture", "omsync_removed"} {
+		g := guardOf{table: table, name: table + "_used"}
+		i := slices.IndexFunc(there.triggers, func(x existing) bool { return x.table == g.table && x.name == g.name })
+		if i >= 0 {
+			works, err := able.can(ctx, there.triggers[i].definer)
+			if err != nil {
+				return err
+			}
+			if works {
+				continue
+			}
+			g.broken = true
+		}
+		missing = append(missing, g)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
 	var version string
 	if err := c.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
 		return fmt.Errorf("ask for the server's version: %w", err)
@@ -20,37 +41,31 @@ func Guard(ctx context.Context, c *sql.Conn, database string) error {
 	if !sqldb.ParseVersion(version).MariaDB {
 		return nil
 	}
-	return firstError(guard(ctx, c, database, "omsync_capture"), guard(ctx, c, database, "omsync_removed"))
+	var failed error
+	for _, g := range missing {
+		failed = firstError(failed, g.make(ctx, c, database))
+	}
+	return failed
 }
 
-// guard makes that trigger on a table.
-func guard(ctx context.Context, c *sql.Conn, database, table string) (err error) {
-	name := table + "_used"
-	able := definers{q: c, database: database}
-	accounts, err := able.column(ctx, "SELECT definer FROM information_schema.triggers WHERE event_object_schema = "+quoteText(database)+
-		" AND event_object_table = '"+table+"' AND trigger_name = '"+name+"'")
-	if err != nil {
-		return fmt.Errorf("look at the trigger of %s: %w", table, err)
-	}
-	broken := false // as of an account that is gone: a seal could delete nothing
-	if len(accounts) > 0 {
-		works, err := able.can(ctx, accounts[0])
-		if err != nil || works {
-			return err
-		}
-		broken = true
-	}
+// guardOf is the trigger on a table that does nothing.
+type guardOf struct {
+	table, name string
+	broken      bool // it is there, as of an account that is gone: a seal could delete nothing
+}
+
+func (g guardOf) make(ctx context.Context, c *sql.Conn, database string) (err error) {
 	s, err := openInstaller(ctx, c, database)
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, s.close(ctx)) }()
-	if broken {
-		if err := s.drop(ctx, existing{name: name, table: table}); err != nil {
+	if g.broken {
+		if err := s.drop(ctx, existing{name: g.name, table: g.table}); err != nil {
 			return err
 		}
 	}
-	return s.briefly(ctx, "CREATE TRIGGER "+name+" AFTER DELETE ON "+table+" FOR EACH ROW BEGIN END")
+	return s.briefly(ctx, "CREATE TRIGGER "+g.name+" AFTER DELETE ON "+g.table+" FOR EACH ROW BEGIN END")
 }
 
 // briefly executes a statement if the table can be had at once, or nearly.

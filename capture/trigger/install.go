@@ -23,7 +23,11 @@ import (
 // The account needs the TRIGGER privilege, and where the server keeps a binary log without
 // log_bin_trust_function_creators, SUPER; it becomes the triggers' definer and must stay for as long as they do.
 func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*journal.Table) (made []string, err error) {
-	plans, err := planTables(ctx, c, cat, metas)
+	there, err := List(ctx, c, cat.Database)
+	if err != nil {
+		return nil, err
+	}
+	plans, err := planTables(ctx, c, cat, metas, there)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,11 @@ func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*j
 // trigger is not there at all, so that changes went by; outdated are those with a trigger of another text or one too
 // many. A table can be both. It needs the TRIGGER privilege: without it triggers cannot be seen and all are missing.
 func Compare(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) (missing, outdated []string, err error) {
-	found, err := Look(ctx, q, cat, metas)
+	there, err := List(ctx, q, cat.Database)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := Look(ctx, q, cat, metas, there)
 	for _, f := range found {
 		if f.Missing {
 			missing = append(missing, f.Table)
@@ -75,11 +83,11 @@ func Compare(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas
 
 // Remove drops every trigger of ours in database: those named omsync_*. c must not be in a transaction.
 func Remove(ctx context.Context, c *sql.Conn, database string) (err error) {
-	there, err := listTriggers(ctx, c, database)
+	all, err := List(ctx, c, database)
 	if err != nil {
 		return err
 	}
-	there = slices.DeleteFunc(there, func(x existing) bool { return !x.ours() })
+	there := slices.DeleteFunc(all.triggers, func(x existing) bool { return !x.ours() })
 	if len(there) == 0 {
 		return nil
 	}
@@ -128,13 +136,9 @@ type tablePlan struct {
 func (w tablePlan) needed() bool { return len(w.missing)+len(w.stale) > 0 }
 
 // planTables returns what is to be done on each table, by name of table.
-func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) ([]tablePlan, error) {
-	there, err := listTriggers(ctx, q, cat.Database)
-	if err != nil {
-		return nil, err
-	}
+func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table, there *Listing) ([]tablePlan, error) {
 	on, taken := map[string][]existing{}, map[string]bool{}
-	for _, x := range there {
+	for _, x := range there.triggers {
 		taken[x.name] = true
 		if t := cat.Table(x.table); t != nil {
 			x.table = t.Name
@@ -201,21 +205,24 @@ func planTable(ctx context.Context, able *definers, table string, want []trigger
 	return w, nil
 }
 
-// listTriggers returns all triggers of the database that the account can see, by table and name.
-func listTriggers(ctx context.Context, q schema.Querier, database string) ([]existing, error) {
+// Listing is all triggers of a database that an account can see, anybody's, by table and name.
+type Listing struct{ triggers []existing }
+
+// List returns the triggers of a database.
+func List(ctx context.Context, q schema.Querier, database string) (*Listing, error) {
 	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation), definer, action_statement, IFNULL(created, '')
 		FROM information_schema.triggers WHERE event_object_schema = ? ORDER BY event_object_table, trigger_name`, database)
 	if err != nil {
 		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
 	}
 	defer rows.Close()
-	var out []existing
+	out := &Listing{}
 	for rows.Next() {
 		var x existing
 		if err := rows.Scan(&x.name, &x.table, &x.event, &x.definer, &x.body, &x.created); err != nil {
 			return nil, err
 		}
-		out = append(out, x)
+		out.triggers = append(out.triggers, x)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)

@@ -21,9 +21,9 @@ type Found struct {
 	Made   string // when the newest of ours was made; "" where the server does not say
 }
 
-// Look compares the triggers in the database with those that Install would make, table by table.
-func Look(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table) ([]Found, error) {
-	plans, err := planTables(ctx, q, cat, metas)
+// Look compares the triggers that are in the database with those that Install would make, table by table.
+func Look(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table, there *Listing) ([]Found, error) {
+	plans, err := planTables(ctx, q, cat, metas, there)
 	if err != nil {
 		return nil, err
 	}

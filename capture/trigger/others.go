@@ -14,12 +14,12 @@ import (
 // a procedure, each with what it is on and which tables its text names, by table and name. One that looks at @omsync_quiet is left out. They fire for rows that an import writes too,
 // and may make there what the sender's made already.
 func Writers(ctx context.Context, q schema.Querier, cat *schema.Catalogue) ([]string, error) {
-	there, err := listTriggers(ctx, q, cat.Database)
+	there, err := List(ctx, q, cat.Database)
 	if err != nil {
 		return nil, err
 	}
 	var out []string
-	for _, x := range there {
+	for _, x := range there.triggers {
 		if t := cat.Table(x.table); x.ours() || t == nil || !t.Replicated {
 			continue
 		}

@@ -18,15 +18,15 @@ import (
 )
 
 // dumps measures what a plain dump of the same rows takes, beside omsync's load: it is written through zstd at two levels, and read into
-// an empty database, and returns the seconds of the latter. from is a database; no omsync table is in the dump. 0: there is no mariadb-dump
-// or zstd.
-func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restored float64) {
+// an empty database, and returns the seconds of the latter with that database's DSN. from is a database; no omsync table is in the dump. 0:
+// there is no mariadb-dump or zstd.
+func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restored float64, dsn string) {
 	b := x.b
 	b.Helper()
 	for _, tool := range []string{"mariadb-dump", "mariadb", "zstd"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			b.Logf("not compared with a dump: %v", err)
-			return 0
+			return 0, ""
 		}
 	}
 	connect := clientOptions(b, server.DSN)
@@ -58,7 +58,7 @@ func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restore
 			b.ReportMetric(float64(info.Size())/float64(rows), "dump-zstd"+level+"-bytes/row")
 		}
 	}
-	empty, _ := server.Database(b)
+	empty, dsn := server.Database(b)
 	in, err := os.Open(plain)
 	if err != nil {
 		b.Fatal(err)
@@ -66,7 +66,7 @@ func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restore
 	defer in.Close()
 	took := x.pipe(in, "", append(append([]string{"mariadb"}, connect...), empty))
 	b.ReportMetric(took.Seconds(), "restore-s")
-	return took.Seconds()
+	return took.Seconds(), dsn
 }
 
 // clientOptions are what a client of the server is told to reach it.

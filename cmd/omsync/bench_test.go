@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,13 +17,15 @@ import (
 )
 
 // BenchmarkExchange runs the command: a full load of a synthetic clinic into an empty database, beside a dump of the same rows and its restore,
-// then 1,000 new obs the other way. OMSYNC_BENCH_PATIENTS is its size (2,000; 20,000 make some 830,000 rows). Each figure is of one process;
+// the same load onto the restored database, which has them all, then 1,000 new obs the other way. OMSYNC_BENCH_PATIENTS is its size (2,000; 20,000 make some 830,000 rows). Each figure is of one process;
 // compare figures of one run, the machine may be busy.
 func BenchmarkExchange(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one exchange takes long enough to measure once: -benchtime 1x")
 	}
-	patients, x := benchPatients(b), newBench(b)
+	patients := benchPatients(b)
+	dir := b.TempDir()
+	x := &bench{b: b, program: buildProgram(b), dir: dir}
 	server := dbtest.Server(b)
 	hub, hubDSN := server.Database(b, openmrs.Schema("2.6")...)
 	clinic, clinicDSN := server.Database(b, openmrs.Schema("2.6")...)
@@ -40,16 +41,19 @@ func BenchmarkExchange(b *testing.B) {
 	x.node("hub", hubDSN)
 	x.node("kisumu", clinicDSN)
 	x.run("hub", "card", ">hub.card")
-	x.run("kisumu", "card", ">kisumu.card")
-	x.run("kisumu", "peer", "add", filepath.Join(x.dir, "hub.card"), "--as", "parent", "--yes")
-	x.run("hub", "peer", "add", filepath.Join(x.dir, "kisumu.card"), "--as", "child", "--yes")
+	x.join("kisumu")
 
 	x.measure("load-export", stats.Rows, "hub", "export", "--to", x.stick())
 	size := x.size()
 	b.ReportMetric(float64(size)/float64(stats.Rows), "load-bytes/row")
 	imported := x.measure("load-import", stats.Rows, "kisumu", "import", "--from", x.stick())
-	if restored := x.dumps(server, hub, stats.Rows); restored > 0 {
+	if restored, dsn := x.dumps(server, hub, stats.Rows); restored > 0 {
 		b.ReportMetric(imported/restored, "load-import/restore")
+		x.node("migori", dsn)
+		x.join("migori")
+		x.run("hub", "export", "--peer", "migori", "--to", x.folder("migori-stick"))
+		onto := x.measure("onto-full-import", stats.Rows, "migori", "import", "--from", x.folder("migori-stick"))
+		b.ReportMetric(onto/imported, "onto-full-import/load-import")
 	}
 	x.run("kisumu", "export", "--to", x.stick())
 	x.run("hub", "import", "--from", x.stick())
@@ -70,33 +74,10 @@ type bench struct {
 	dir     string
 }
 
-// benchPatients is how many patients a synthetic clinic of a benchmark has.
-func benchPatients(b *testing.B) int {
-	b.Helper()
-	s := os.Getenv("OMSYNC_BENCH_PATIENTS")
-	if s == "" {
-		return 2000
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n
-}
+func (x *bench) stick() string { return x.folder("stick") }
 
-// newBench builds the program.
-func newBench(b *testing.B) *bench {
-	b.Helper()
-	dir := b.TempDir()
-	x := &bench{b: b, program: filepath.Join(dir, "omsync"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", x.program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	return x
-}
-
-func (x *bench) stick() string {
-	dir := filepath.Join(x.dir, "stick")
+func (x *bench) folder(name string) string {
+	dir := filepath.Join(x.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		x.b.Fatal(err)
 	}
@@ -115,6 +96,13 @@ func (x *bench) size() (n int64) {
 		}
 	}
 	return n
+}
+
+// join makes a node a child of the hub, whose card is there.
+func (x *bench) join(name string) {
+	x.run(name, "card", ">"+name+".card")
+	x.run(name, "peer", "add", filepath.Join(x.dir, "hub.card"), "--as", "parent", "--yes")
+	x.run("hub", "peer", "add", filepath.Join(x.dir, name+".card"), "--as", "child", "--yes")
 }
 
 func (x *bench) node(name, dsn string) { x.run(name, "init", "--node", name, "--dsn", dsn) }

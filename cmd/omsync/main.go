@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -23,8 +24,19 @@ import (
 func main() { os.Exit(int(run(os.Args[1:], os.Stderr))) }
 
 // memoryLimit is a soft limit in bytes: near it the collector works harder. What a command needs, whatever the size of
-// the batch, is well below; clinics' servers are small.
-const memoryLimit = 128 << 20
+// the batch, is well below; clinics' servers are small. The program's own pages, some 12 MB, come on top.
+const memoryLimit = 100 << 20
+
+// collectLate has the garbage collector begin when the program holds 16 MB, not 4, and go on as ever from there: what a command reads when it
+// begins is hardly ever garbage, and a tenth of the time of one that has nothing to do went into looking for it.
+func collectLate() {
+	const first, asEver = 400, 100 // in percent of what is kept, at least 4 MB
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	debug.SetGCPercent(first)
+	runtime.AddCleanup(&struct{ p *int }{}, func(percent int) { debug.SetGCPercent(percent) }, asEver) // what nothing holds goes with the first collection
+}
 
 // run runs one command and answers its exit code.
 func run(args []string, stderr io.Writer) failure.Code {
@@ -32,6 +44,7 @@ func run(args []string, stderr io.Writer) failure.Code {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	collectLate()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once

@@ -57,10 +57,7 @@ func BenchmarkHub(b *testing.B) {
 
 func loadHub(b *testing.B, args []string) {
 	dir := b.TempDir()
-	x := &bench{b: b, program: filepath.Join(dir, "omsync"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", x.program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	x := &bench{b: b, program: buildProgram(b), dir: dir}
 	server := dbtest.Server(b)
 	name, dsn := server.Database(b, tiny()...)
 	db := server.Open(b, name)

@@ -5,7 +5,6 @@ package main
 import (
 	"database/sql"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -43,10 +42,7 @@ type waitingSite struct {
 // waitingNetwork makes a hub and children, of which all have taken what the hub has. hub and each are what is done there before init.
 func waitingNetwork(b *testing.B, hub []string, children map[string][]string) (*bench, *sql.DB, map[string]*waitingSite) {
 	dir := b.TempDir()
-	x := &bench{b: b, program: filepath.Join(dir, "omsync"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", x.program, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	x := &bench{b: b, program: buildProgram(b), dir: dir}
 	server := dbtest.Server(b)
 	site := func(name string, statements []string) *sql.DB {
 		database, dsn := server.Database(b, waitingTables...)

@@ -76,11 +76,11 @@ func settings() []setting {
 	}
 }
 
-// first returns the settings, as statements, without which not even the question for the others is answered right. The comments are for the server that
-// has the variable: MariaDB runs none of /*!50700 to /*!99999.
+// first returns the settings, as statements, without which not even the question for the others is answered right, and those that no server has as
+// they should be. The comments are for the server that has the variable: MariaDB runs none of /*!50700 to /*!99999.
 func first() []string {
 	return []string{
-		"SET /*M!100101 max_statement_time = 0, */ /*M!100207 tmp_disk_table_size = 18446744073709551615, max_session_mem_used = 9223372036854775807, */ /*M!100318 in_predicate_conversion_threshold = 0, */ /*!50708 max_execution_time = 0, */ sql_select_limit = 18446744073709551615, sql_big_selects = 1, completion_type = 0, autocommit = 1, timestamp = DEFAULT",
+		"SET /*M!100101 max_statement_time = 0, */ /*M!100207 tmp_disk_table_size = 18446744073709551615, max_session_mem_used = 9223372036854775807, */ /*M!100318 in_predicate_conversion_threshold = 0, */ /*!50708 max_execution_time = 0, */ sql_select_limit = 18446744073709551615, sql_big_selects = 1, completion_type = 0, autocommit = 1, timestamp = DEFAULT, net_read_timeout = 600, net_write_timeout = 600",
 		"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci",
 		"SET SESSION TRANSACTION READ WRITE",
 		"ROLLBACK",

@@ -67,6 +67,8 @@ type File struct {
 	data    []byte
 	entries []Entry
 	byKey   map[string]int // an index of entries
+
+	offset, lines int // how many lines end before an offset: the last that was asked for
 }
 
 // Error is what is wrong with a file.
@@ -93,26 +95,26 @@ func Parse(data []byte) (*File, error) {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.Table:
-			table = f.addKey(&p, nil, e, Table)
+			table = f.addKey(nil, e, Table)
 		case unstable.ArrayTable:
-			table = f.addKey(&p, nil, e, List)
+			table = f.addKey(nil, e, List)
 		case unstable.KeyValue:
-			f.addValue(&p, table, e)
+			f.addValue(table, e)
 		}
 	}
 	return f, p.Error()
 }
 
 // addValue notes a key with its value, and the keys of an inline table.
-func (f *File) addValue(p *unstable.Parser, table Key, e *unstable.Node) {
+func (f *File) addValue(table Key, e *unstable.Node) {
 	v := e.Value()
-	key := f.addKey(p, table, e, kinds[v.Kind])
+	key := f.addKey(table, e, kinds[v.Kind])
 	if v.Kind != unstable.InlineTable {
 		return
 	}
 	for i := v.Children(); i.Next(); {
 		if n := i.Node(); n.Kind == unstable.KeyValue {
-			f.addValue(p, key, n)
+			f.addValue(key, n)
 		}
 	}
 }
@@ -123,12 +125,12 @@ var kinds = map[unstable.Kind]Kind{
 }
 
 // addKey notes a key and the tables on the way to it, unless they are known, and returns it.
-func (f *File) addKey(p *unstable.Parser, table Key, e *unstable.Node, kind Kind) Key {
+func (f *File) addKey(table Key, e *unstable.Node, kind Kind) Key {
 	key := slices.Clone(table)
 	for i := e.Key(); i.Next(); {
 		n := i.Node()
 		key = append(key, string(n.Data))
-		entry := Entry{slices.Clone(key), Table, p.Shape(n.Raw).Start.Line}
+		entry := Entry{slices.Clone(key), Table, f.lineAt(int(n.Raw.Offset))}
 		if i.IsLast() {
 			entry.Kind = kind
 		}
@@ -138,6 +140,16 @@ func (f *File) addKey(p *unstable.Parser, table Key, e *unstable.Node, kind Kind
 		}
 	}
 	return key
+}
+
+// lineAt returns the line of an offset. Keys are asked for in the order in which they stand, nearly: the library would count from the top each time.
+func (f *File) lineAt(offset int) int {
+	if offset < f.offset {
+		f.offset, f.lines = 0, 0
+	}
+	f.lines += bytes.Count(f.data[f.offset:offset], []byte{'\n'})
+	f.offset = offset
+	return f.lines + 1
 }
 
 func (f *File) has(id string) bool {

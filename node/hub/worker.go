@@ -32,6 +32,9 @@ const (
 	importsFor = 5 * time.Second
 	// reload is how long the worker works with one reading of the database's catalogue.
 	reload = 30 * time.Second
+	// lookAgain is when the worker looks again whether triggers are as they should be: that takes longer than all else in a run that has nothing
+	// to do. Where one went in between, the next look has the whole table sent again.
+	lookAgain = 5 * time.Second
 	// retryDelay is when it is tried again what the lock or the database did not let the worker do.
 	retryDelay = time.Minute
 	// rescanInterval is when files that could not be applied are tried again, since somebody may have mended what was in their way.
@@ -57,6 +60,7 @@ type worker struct {
 	// The node with its own connections, opened at the first run; used by the worker's goroutine alone.
 	node   *node.Node
 	loaded time.Time
+	looked time.Time // when the triggers were looked at
 }
 
 func newWorker(home string, open func(context.Context) (*node.Node, error), log *slog.Logger) *worker {
@@ -191,8 +195,11 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 	if err := n.LoadKeys(); err != nil { // they may have been rotated
 		return err
 	}
-	if err := n.Reconcile(ctx); err != nil {
-		return err
+	if time.Since(w.looked) >= lookAgain {
+		if err := n.Reconcile(ctx); err != nil {
+			return err
+		}
+		w.looked = time.Now()
 	}
 	x := n.Exchange()
 	if err := w.importAll(ctx, n, x, jobs); err != nil {
@@ -286,7 +293,7 @@ func (w *worker) current(ctx context.Context) (*node.Node, error) {
 		return nil, err
 	}
 	n.Journal.Warn = func(format string, args ...any) { w.log.Warn(fmt.Sprintf(format, args...)) }
-	w.node, w.loaded = n, time.Now()
+	w.node, w.loaded, w.looked = n, time.Now(), time.Time{}
 	return n, nil
 }
 
