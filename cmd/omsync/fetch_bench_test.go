@@ -25,8 +25,7 @@ func BenchmarkFetch(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("it takes long enough to measure once: -benchtime 1x")
 	}
-	patients := benchPatients(b)
-	x := &bench{b: b, program: buildProgram(b), dir: b.TempDir()}
+	patients, x := benchPatients(b), &bench{b: b, program: buildProgram(b), dir: b.TempDir()}
 	server := dbtest.Server(b)
 	hub, hubDSN := server.Database(b, openmrs.Schema("2.6")...)
 	clinic, clinicDSN := server.Database(b, openmrs.Schema("2.6")...)
