@@ -27,11 +27,11 @@ bench: server
 	$(GO) test -run '^$$' -bench . $(PACKAGES)
 
 # The demo starts servers of its own, whatever other server there is for tests. It is built and then run, rather than
-# "go run", so that a signal reaches it.
+# "go run", so that a signal reaches it. With KEEP=1 it keeps running in the end, with the hub's page.
 demo: OMSYNC_TEST_DSN =
 demo: server build
 	$(GO) build -o bin/demo ./testdata/demo
-	bin/demo -omsync bin/omsync
+	bin/demo -omsync bin/omsync $(if $(KEEP),-stay)
 
 # Programs and Debian packages in dist/, tested as far as the tools for it are there.
 package:

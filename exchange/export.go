@@ -3,6 +3,8 @@ package exchange
 import (
 	"context"
 
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/transport"
@@ -27,7 +29,7 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
 	return export.Export(ctx, n.Journal, p.Name, export.Options{
-		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules, Cards: seal.texts,
+		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules, Cards: seal.texts, Health: n.health(ctx, p),
 		Create: func(name string) (export.File, error) {
 			f, err := folder.Create(ctx, name)
 			if err != nil {
@@ -37,4 +39,16 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 		},
 		Encrypt: seal.to.Encrypt, Sign: seal.by.Sign, Progress: bar.Show,
 	})
+}
+
+// health returns what a peer is told of this node: nothing, if it is no parent. What cannot be found out keeps no file back.
+func (n *Node) health(ctx context.Context, p *journal.Peer) *batch.Health {
+	if n.Health == nil || p.Role != access.Parent {
+		return nil
+	}
+	h, err := n.Health(ctx)
+	if err != nil {
+		n.Journal.Warn("%s is not told how this node is: %v", p.Name, err)
+	}
+	return h
 }

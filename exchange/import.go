@@ -306,8 +306,10 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	}
 	var header *batch.Header
 	var signed string
+	var heard contacts.File
 	o.Verify = func(h *batch.Header, message, signature []byte) (err error) {
 		header = h
+		heard.Made, heard.Health = time.UnixMicro(h.Time), h.Health()
 		signed, err = verify(h, c, f.sender.Name, r.Name, message, signature)
 		return err
 	}
@@ -322,7 +324,8 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 		return r.reportError(ctx, f, err)
 	}
 	r.noteArrived(report)
-	r.noteContact(f.sender, report, header.Time)
+	heard.Bytes = size
+	r.noteContact(f.sender, report, heard)
 	if !r.o.DryRun {
 		if err := r.hearCards(ctx, f.sender, c, signed, header, report); err != nil {
 			return err
@@ -331,12 +334,13 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 	return r.report(f, report)
 }
 
-// noteContact remembers that a peer was heard, by a file that was made at a time by its clock, in microseconds since 1970 UTC.
-func (r *importRun) noteContact(p *journal.Peer, report *apply.Report, made int64) {
+// noteContact remembers that a peer was heard, and what by.
+func (r *importRun) noteContact(p *journal.Peer, report *apply.Report, heard contacts.File) {
 	if r.o.DryRun || report.Outcome != apply.Applied && report.Outcome != apply.Covered {
 		return
 	}
-	if err := contacts.Record(r.Home, p.Name, p.Link.Number, time.UnixMicro(made), report.Outcome == apply.Applied, r.Journal.Now()); err != nil {
+	heard.News, heard.Rows = report.Outcome == apply.Applied, report.Inserted+report.Updated+report.Deleted
+	if err := contacts.Record(r.Home, p.Name, p.Link.Number, heard, r.Journal.Now()); err != nil {
 		r.Journal.Warn("%v", err)
 	}
 }

@@ -1,10 +1,12 @@
 package exchange
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -32,6 +34,8 @@ type Node struct {
 	ScopeRules map[string]scope.Rule               // the rules that may fill scopes of children, by name
 	Wait       time.Duration                       // how long to wait for other runs that hold the database's gate
 	Features   features.Known                      // what this program reads and writes beyond batch format 1
+	// Health says what parents are told of this node; nil: nothing.
+	Health func(context.Context) (*batch.Health, error)
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.
 	Progress func(label string, unit Unit) Bar
 }

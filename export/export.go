@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
@@ -36,6 +37,7 @@ type Options struct {
 	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
 
 	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name
+	Health     *batch.Health         // what a parent is told of this node; nil: nothing
 	Cards      []string              // what headers say of the two nodes' keys: see [batch.HasCard] and [batch.NewCard]
 
 	Create   func(name string) (File, error)

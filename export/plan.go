@@ -40,6 +40,7 @@ type plan struct {
 	unsent      *unsent          // rows that stay here for now
 	scopes      scoping
 	waits       []journal.ReasonCount // of rows of the peer that wait here
+	health      *batch.Health         // what a parent is told of this node; nil: nothing
 	cards       []string              // what headers say of the two nodes' keys
 }
 
@@ -87,7 +88,7 @@ func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, features: o.Features, cards: o.Cards, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match}
+	p := &plan{j: j, snap: snap, features: o.Features, cards: o.Cards, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match, health: o.Health}
 	full, err := p.meet(ctx, peer, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
 	if err != nil {
 		return nil, err
@@ -283,6 +284,9 @@ func (p *plan) header(head merge.Header) *batch.Header {
 		if len(h.Requests) < batch.MaxTables {
 			h.Requests = append(h.Requests, batch.Waits{Reason: string(c.Reason), Rows: uint64(c.Rows)}.String())
 		}
+	}
+	if p.peer.Role == access.Parent {
+		h.SayHealth(p.health)
 	}
 	switch {
 	case p.proof == proves:

@@ -27,26 +27,20 @@ func LastEpochMade(ctx context.Context, q sqldb.DB) (epoch uint64, made time.Tim
 // CountWaiting returns how many rows and deletions a peer has not acknowledged, of the tables that are sent to it and without those
 // that came from it.
 func (j *Journal) CountWaiting(ctx context.Context, q sqldb.DB, p *Peer) (int64, error) {
-	total, _, err := j.countUnconfirmed(ctx, q, p)
+	total, _, err := (&counter{j: j, q: q, whole: map[string]int64{}}).count(ctx, p)
 	return total, err
 }
 
-// Unconfirmed is CountWaiting with since when the oldest of them waits; zero: none does, or it is not known.
-func (j *Journal) Unconfirmed(ctx context.Context, q sqldb.DB, p *Peer) (rows int64, since time.Time, err error) {
-	rows, oldest, err := j.countUnconfirmed(ctx, q, p)
-	if err != nil || rows == 0 || oldest == 0 {
-		return rows, time.Time{}, err
-	}
-	made, err := EpochMadeAt(ctx, q, oldest)
-	if err != nil || made == 0 {
-		return rows, time.Time{}, err
-	}
-	return rows, time.UnixMicro(made).UTC(), nil
+// counter counts what peers have not acknowledged.
+type counter struct {
+	j     *Journal
+	q     sqldb.DB
+	whole map[string]int64 // rows of tables without an entry of their own, as far as they were counted
 }
 
-// countUnconfirmed counts, and finds the oldest epoch from which something waits.
-func (j *Journal) countUnconfirmed(ctx context.Context, q sqldb.DB, p *Peer) (total int64, oldest uint64, err error) {
-	acked := p.Link.Acked.Epoch
+// count counts, and finds the oldest epoch from which something waits.
+func (c *counter) count(ctx context.Context, p *Peer) (total int64, oldest uint64, err error) {
+	j, q, acked := c.j, c.q, p.Link.Acked.Epoch
 	older := func(epoch uint64) {
 		if epoch > 0 && (oldest == 0 || epoch < oldest) {
 			oldest = epoch
@@ -89,7 +83,13 @@ func (j *Journal) countUnconfirmed(ctx context.Context, q sqldb.DB, p *Peer) (to
 			owedSince = owes
 		}
 		if !jt.Default.IsEmpty() && (owed || jt.Default.Epoch > acked) && (gone || jt.Default.From != p.ID) { // rows without an entry of their own
-			add(max(owes, jt.Default.Epoch), "SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d), 0", schema.Quote(t.Name), jt.ID)
+			n, wrong := c.wholeOf(ctx, t.Name, jt.ID)
+			if wrong != nil {
+				return 0, 0, wrong
+			}
+			if total += n; n > 0 {
+				older(max(owes, jt.Default.Epoch))
+			}
 		}
 	}
 	for _, some := range []struct {
@@ -108,4 +108,18 @@ func (j *Journal) countUnconfirmed(ctx context.Context, q sqldb.DB, p *Peer) (to
 		return 0, 0, fmt.Errorf("count what waits for %s: %w", p.Name, err)
 	}
 	return total, oldest, nil
+}
+
+// wholeOf returns how many rows of a table have no entry of their own.
+func (c *counter) wholeOf(ctx context.Context, name string, id uint16) (n int64, err error) {
+	if n, ok := c.whole[name]; ok {
+		return n, nil
+	}
+	query := fmt.Sprintf("SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(DISTINCT local_id, local_key) FROM omsync_version WHERE table_id = %d)", schema.Quote(name), id)
+	err = sqldb.Each(ctx, c.q, query, func(r []sql.RawBytes) error { n = sqldb.Int(r[0]); return nil })
+	if err != nil {
+		return 0, fmt.Errorf("count the rows of %s: %w", name, err)
+	}
+	c.whole[name] = n
+	return n, nil
 }

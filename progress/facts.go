@@ -47,6 +47,7 @@ type Peer struct {
 	There       int64     // rows of this node that wait there
 	Stopped     bool      // it is over a quota
 	ClockAhead  time.Duration
+	DiskFree    int64 // bytes, as it said of itself; 0: unknown
 }
 
 // Silence is a time in which a peer was not heard.

@@ -100,6 +100,13 @@ func waitingFindings(p Peer, now time.Time) (out []Finding) {
 	if p.Stopped {
 		out = append(out, Finding{Needs, Say("%s has used up a quota, and its files are not applied.", p.Name), Step{Command: "status -v"}})
 	}
+	if p.DiskFree > 0 && p.DiskFree < littleRoom {
+		level := Late
+		if p.DiskFree < noRoom {
+			level = Needs
+		}
+		out = append(out, Finding{level, Say("The disk of %s is nearly full: it has %d MiB left.", p.Name, p.DiskFree>>20), Step{Says: Say("Ask %s to make room: old backups, logs, the server's binary logs.", p.Name)}})
+	}
 	switch ahead := p.ClockAhead; {
 	case ahead > 0:
 		out = append(out, Finding{clockLevel(ahead), Say("The clock of %s is %s ahead of this computer's.", p.Name, ahead), Step{Says: Say("Set the clock that is wrong.")}})
@@ -108,6 +115,12 @@ func waitingFindings(p Peer, now time.Time) (out []Finding) {
 	}
 	return out
 }
+
+// What is little room on a disk, in bytes: with so much less, a database may stop soon.
+const (
+	littleRoom = 2 << 30
+	noRoom     = 200 << 20
+)
 
 // clockLevel is the level of a clock that is off by so much: by a day, what is late cannot be told from what is not.
 func clockLevel(by time.Duration) Level {

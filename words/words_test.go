@@ -122,7 +122,7 @@ func TestTemplatesSay(t *testing.T) {
 			t.Errorf("%s: %s", path, m)
 		}
 		text = regexp.MustCompile(`<[^>]*>`).ReplaceAllString(text, "")
-		text = strings.NewReplacer("omsync conflicts list --limit 0", "", "omsync", "", "NULL", "", "&amp;peer", "").Replace(text)
+		text = strings.NewReplacer("omsync conflicts list --limit 0", "", "omsync scope requests", "", "omsync join", "", "--token TOKEN", "", "omsync", "", "OpenMRS", "", "NULL", "", "&amp;peer", "").Replace(text)
 		if m := regexp.MustCompile(`\pL{2,}`).FindString(text); m != "" {
 			t.Errorf("%s: %q is not said", path, m)
 		}

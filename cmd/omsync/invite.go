@@ -25,6 +25,7 @@ type inviteOptions struct {
 	valid  string
 	list   bool
 	revoke bool
+	asJSON bool
 }
 
 func newInvite(g *global) *cobra.Command {
@@ -46,7 +47,8 @@ Inviting a name again replaces an invitation of it that was not used.`,
 	f.StringVar(&o.valid, "valid", "7d", "how long the token can be used: 90m, 12h, 7d")
 	f.BoolVar(&o.list, "list", false, "list the invitations instead")
 	f.BoolVar(&o.revoke, "revoke", false, "take back the invitation of this name")
-	cmd.MarkFlagsMutuallyExclusive("list", "revoke")
+	f.BoolVar(&o.asJSON, "json", false, "one JSON object, which holds the token")
+	cmd.MarkFlagsMutuallyExclusive("list", "revoke", "json")
 	return cmd
 }
 
@@ -101,6 +103,16 @@ func runInvite(cmd *cobra.Command, g *global, o *inviteOptions, args []string) e
 				url += ":" + port
 			}
 		}
+	}
+	if o.asJSON {
+		return printJSON(cmd.OutOrStdout(), struct {
+			Node        string    `json:"node"`
+			Hub         string    `json:"hub"`
+			URL         string    `json:"url"`
+			Expires     time.Time `json:"expires"`
+			Fingerprint string    `json:"fingerprint"` // of the hub's card
+			Token       string    `json:"token"`
+		}{name, n.Node, url, invitation.Expires, n.Keys.Card().Fingerprint(), token.String()})
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s may join until %s, once:\n  omsync join %s --token TOKEN\nfingerprint of %s: %s\ntoken:\n%s\n",
 		name, invitation.Expires.Local().Format("2006-01-02 15:04 MST"), url, n.Node, n.Keys.Card().Fingerprint(), token)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
@@ -106,14 +107,14 @@ func runPage(cmd *cobra.Command, g *global, o *config.Page) error {
 }
 
 // commandsOf returns what has commands done for the page, as if somebody had typed them.
-func commandsOf(home string) func(context.Context, ...string) (string, error) {
-	return func(ctx context.Context, args ...string) (string, error) {
-		printed := &printed{}
+func commandsOf(home string) nodepage.Command {
+	return func(ctx context.Context, d nodepage.Doing, args ...string) (string, error) {
+		printed := &printed{progress: d.Progress}
 		root := newRoot()
 		root.SetArgs(append([]string{"--home", home}, args...))
 		root.SetOut(printed)
 		root.SetErr(printed)
-		root.SetIn(strings.NewReader(""))
+		root.SetIn(strings.NewReader(d.Input))
 		err := root.ExecuteContext(ctx)
 		if err != nil {
 			report(printed, err)
@@ -127,12 +128,27 @@ func commandsOf(home string) func(context.Context, ...string) (string, error) {
 
 // printed is what a command prints, which may print from several goroutines. Of too much the beginning is kept.
 type printed struct {
+	progress func(label string, bytes bool, done, total int64) // nil: nobody looks on
+
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
+// pageBar is a bar that people see on the page.
+type pageBar struct {
+	*printed
+	label string
+	unit  exchange.Unit
+}
+
+// Show tells how far it is.
+func (b pageBar) Show(done, total int64) { b.progress(b.label, b.unit == exchange.Bytes, done, total) }
+
+// Done leaves the bar as it is, until the next one begins.
+func (b pageBar) Done() {}
+
 // maxPrinted is how much is kept, in bytes.
-const maxPrinted = 64 << 10
+const maxPrinted = 1 << 20
 
 // Write keeps what there is room for.
 func (p *printed) Write(b []byte) (int, error) {

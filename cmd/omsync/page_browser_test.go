@@ -62,8 +62,9 @@ func browser(t *testing.T) context.Context {
 // walk is somebody's way through the page.
 type walk struct {
 	*pageWorld
-	ctx   context.Context
-	width int64
+	ctx    context.Context
+	width  int64
+	looked map[string]bool // what axe has seen
 }
 
 func (x *walk) run(actions ...chromedp.Action[chromedp.Void]) {
@@ -107,7 +108,37 @@ func (x *walk) here(what string) (text string) {
 	for _, f := range faults {
 		x.t.Errorf("%s at %d: %s", what, x.width, f)
 	}
+	x.axe(what)
 	return text
+}
+
+// axeRun returns what axe finds that keeps people out, or nearly.
+const axeRun = `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')
+  .map(v => v.id + ': ' + v.help + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 200)).join(' | ')))`
+
+// axe has axe-core look at a view, once at each width.
+func (x *walk) axe(what string) {
+	x.t.Helper()
+	key := fmt.Sprint(what, " at ", x.width)
+	if x.looked[key] {
+		return
+	}
+	if x.looked == nil {
+		x.looked = map[string]bool{}
+	}
+	x.looked[key] = true
+	source, err := os.ReadFile("testdata/axe/axe.min.js")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.run(chromedp.Evaluate[chromedp.Void](string(source)))
+	found, err := chromedp.Run(x.ctx, chromedp.Evaluate[[]string](axeRun, chromedp.EvalAwaitPromise))
+	if err != nil {
+		x.t.Fatalf("axe on %s: %v", key, err)
+	}
+	for _, f := range found {
+		x.t.Errorf("%s: axe: %s", key, f)
+	}
 }
 
 // picture keeps what is seen, if somebody wants pictures.
@@ -192,7 +223,7 @@ func TestPageInBrowser(t *testing.T) {
 	ctx := browser(t)
 	w := newPageWorld(t)
 	people := w.serve("hub")
-	x := &walk{w, ctx, 0}
+	x := &walk{pageWorld: w, ctx: ctx}
 	token, err := people.Add("anna", accounts.Operator)
 	if err != nil {
 		t.Fatal(err)
@@ -223,9 +254,20 @@ func TestPageInBrowser(t *testing.T) {
 			x.picture("page-hub")
 		}
 		has(x.text("/sites/migori"), "7 days", "8 days", "When it was silent")
+		if size.width > 1000 && !size.dark {
+			x.picture("page-site")
+		}
 		has(x.text("/waiting"), "another row here has the same value", "kisumu")
 		has(x.text("/conflicts"), "site", "kisumu")
 		has(x.text("/log"), "anna")
+		has(x.text("/sites/kisumu"), "What it says of itself", "What came in the last 90 days")
+		has(x.text("/sites/kisumu/tables"), "site", "both ways")
+		has(x.text("/invitations"), "Make the sheet")
+		has(x.text("/files"), "All files that came are applied.")
+		has(x.text("/requests"), "Nobody asks for a patient.")
+		has(x.text("/stick"), "No stick is there.")
+		has(x.text("/doctor"), "Look now")
+		has(x.text("/join"), "Token")
 		has(x.text("/nothing"), "no such thing")
 	}
 	x.resize(1280, 900, false)
@@ -250,14 +292,31 @@ func TestPageInBrowser(t *testing.T) {
 	x.run(chromedp.WaitVisible(".message"))
 	has(x.here("after a retry"), "1 row of kisumu that waited: applied", "Nothing waits.")
 
+	x.text("/sites/kisumu/tables")
+	x.run(chromedp.SetAttributeValue(`#direction option[value="down"]`, "selected", "selected"))
+	x.press(`form[action$="/look"] button`)
+	has(x.here("what a change of tables does"), "both ways → down only", "Do it")
+	x.picture("page-tables-phone")
+	x.press(`form[action$="/set"] button`)
+	x.run(chromedp.WaitVisible(".message"))
+	has(x.here("after the change"), "kisumu, site: down, was both", "down only")
+
+	x.text("/doctor")
+	x.press("main form button")
+	has(x.here("what is wrong"), "backup of the home folder", "Looked")
+
 	x.text("/sites/siaya")
-	x.run(chromedp.Click("summary"), chromedp.WaitVisible("button.grave"))
+	x.run(chromedp.Click("main summary"), chromedp.WaitVisible("button.grave"))
 	x.press("button.grave")
 	x.run(chromedp.WaitVisible(`form[action$="/resume"]`))
 	has(x.here("after a suspension"), "siaya is suspended: nothing is exchanged with it.")
 
 	has(x.text("/?lang=fr"), "Comment ça va", "migori ne dit rien depuis 14 jours")
 	has(x.text("/conflicts"), "Conflits")
+	for path, want := range map[string]string{"/invitations": "Inviter une clinique", "/join": "Rejoindre un hub", "/files": "Tous les fichiers arrivés sont appliqués.", "/stick": "Une clé USB", "/doctor": "Regarder maintenant",
+		"/sites/kisumu": "Ce qu’il dit de lui-même", "/sites/kisumu/tables": "vers le bas seulement"} {
+		has(x.text(path), want)
+	}
 	x.text("/?lang=en")
 	x.press(".who button")
 	has(x.here("after the end"), "Log in")
@@ -280,7 +339,7 @@ func TestPageAtClinic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &walk{w, ctx, 0}
+	x := &walk{pageWorld: w, ctx: ctx}
 	x.resize(360, 740, false)
 	x.text("/first/" + token)
 	x.run(chromedp.SendKeys("#password", "a sentence of mine"), chromedp.SendKeys("#again", "a sentence of mine"))

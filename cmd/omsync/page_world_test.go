@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +26,7 @@ import (
 type pageWorld struct {
 	t       *testing.T
 	dir     string
-	homes   map[string]func(context.Context, ...string) (string, error)
+	homes   map[string]nodepage.Command
 	server  *dbtest.ServerInfo
 	names   map[string]string
 	address string
@@ -32,7 +34,7 @@ type pageWorld struct {
 
 func (w *pageWorld) do(home string, args ...string) string {
 	w.t.Helper()
-	out, err := w.homes[home](w.t.Context(), args...)
+	out, err := w.homes[home](w.t.Context(), nodepage.Doing{}, args...)
 	if err != nil {
 		w.t.Fatalf("omsync --home %s %s: %v\n%s", home, strings.Join(args, " "), err, out)
 	}
@@ -50,15 +52,24 @@ func (w *pageWorld) sync(homes ...string) {
 	}
 }
 
+// emptyPageWorld has nodes that know nobody, and a folder that is the stick.
+func emptyPageWorld(t *testing.T, names ...string) *pageWorld {
+	w := &pageWorld{t: t, dir: t.TempDir(), homes: map[string]nodepage.Command{}, server: dbtest.Server(t), names: map[string]string{}}
+	for _, name := range names {
+		w.node(name)
+	}
+	if err := os.Mkdir(filepath.Join(w.dir, "stick"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // newPageWorld makes a hub and three clinics. kisumu made a conflict, and a row of it waits at the hub; migori, which comes each Friday, has
 // not come for two weeks; siaya was never heard.
 func newPageWorld(t *testing.T) *pageWorld {
-	w := &pageWorld{t: t, dir: t.TempDir(), homes: map[string]func(context.Context, ...string) (string, error){}, server: dbtest.Server(t), names: map[string]string{}}
-	for _, name := range []string{"hub", "kisumu", "migori", "siaya"} {
-		db, dsn := w.server.Database(t, append(tiny(), "ALTER TABLE site ADD UNIQUE KEY (name)")...)
-		home := filepath.Join(w.dir, name)
-		w.names[name], w.homes[name] = db, commandsOf(home)
-		w.do(name, "init", "--node", name, "--dsn", dsn, "--profile", "none")
+	sites := []string{"hub", "kisumu", "migori", "siaya"}
+	w := emptyPageWorld(t, sites...)
+	for _, name := range sites {
 		if err := os.WriteFile(filepath.Join(w.dir, name+".card"), []byte(w.do(name, "card")), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -66,9 +77,6 @@ func newPageWorld(t *testing.T) *pageWorld {
 	for _, name := range []string{"kisumu", "migori", "siaya"} {
 		w.do("hub", "peer", "add", filepath.Join(w.dir, name+".card"), "--as", "child", "--yes")
 		w.do(name, "peer", "add", filepath.Join(w.dir, "hub.card"), "--as", "parent", "--yes")
-	}
-	if err := os.Mkdir(filepath.Join(w.dir, "stick"), 0o700); err != nil {
-		t.Fatal(err)
 	}
 	w.sql("hub", "INSERT INTO site (uuid, name) VALUES ('s1', 'Ward 3'), ('s2', 'Laboratory')")
 	w.sync("hub", "kisumu", "migori", "hub", "kisumu")
@@ -79,6 +87,47 @@ func newPageWorld(t *testing.T) *pageWorld {
 	w.sync("kisumu", "hub")
 	w.late("migori")
 	return w
+}
+
+// node makes a node that knows nobody.
+func (w *pageWorld) node(name string) {
+	w.t.Helper()
+	db, dsn := w.server.Database(w.t, append(tiny(), "ALTER TABLE site ADD UNIQUE KEY (name)")...)
+	home := filepath.Join(w.dir, name)
+	w.names[name], w.homes[name] = db, commandsOf(home)
+	w.do(name, "init", "--node", name, "--dsn", dsn, "--profile", "none")
+}
+
+// hub runs the server of the hub until the test ends, and returns its address.
+func (w *pageWorld) hub() string {
+	w.t.Helper()
+	log, logged := io.Pipe()
+	root := newRoot()
+	root.SetArgs([]string{"--home", filepath.Join(w.dir, "hub"), "serve", "--listen", "127.0.0.1:0", "--import"})
+	root.SetOut(io.Discard)
+	root.SetErr(logged)
+	ctx, stop := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() {
+		err := root.ExecuteContext(ctx)
+		logged.Close()
+		done <- err
+	}()
+	w.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			w.t.Errorf("serve: %v", err)
+		}
+	})
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if m := regexp.MustCompile(`msg=listening .*address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+			go io.Copy(io.Discard, log)
+			return "https://" + m[1]
+		}
+	}
+	w.t.Fatal("the hub's server does not come up")
+	return ""
 }
 
 // late has a clinic have come each Friday, and not since.
@@ -97,7 +146,7 @@ func (w *pageWorld) late(name string) {
 	}
 	for weeks := 9; weeks >= 2; weeks-- {
 		at := time.Now().AddDate(0, 0, -7*weeks)
-		if err := contacts.Record(n.Home, name, p.Link.Number, at, true, at); err != nil {
+		if err := contacts.Record(n.Home, name, p.Link.Number, contacts.File{Made: at, News: true, Bytes: int64(4000 * weeks), Rows: int64(10 * weeks)}, at); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -34,7 +34,8 @@ With -v also, for each peer: the epoch of this node that was last sealed, sent, 
 applied here; and how many rows wait to be sent. Changes that no seal has taken in yet belong to no epoch. For each link: when
 it was last there, or since when it is down. For each file that came and could not be applied: how often it failed, and why. For
 each child: which quota it is over, so that its files are not applied, and of which it has used half or more. For each peer, too: how far its
-clock is off, where its files prove it, and how many rows of this node wait there, as its last file said.`,
+clock is off, where its files prove it, and how many rows of this node wait there, as its last file said. And what a child says of itself
+in its files.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON, verbose) },
 	}
@@ -149,6 +150,9 @@ func printStatus(out io.Writer, s *status.Status, epochs bool) error {
 		}
 		printQuotas(out, p)
 		printReport(out, p)
+		if epochs {
+			printHealth(out, p)
+		}
 	}
 	for _, l := range s.Links {
 		if _, err := fmt.Fprintf(out, "link %s: %s\n", l.Link, linkText(l)); err != nil {
@@ -238,6 +242,28 @@ func printReport(out io.Writer, p status.Peer) {
 		fmt.Fprintf(out, "%s of this node wait at %s (%s), as it said on %s: omsync quarantine list there says which\n", count(w.Rows, "row"), p.Name,
 			strings.Join(reasons, ", "), w.Said.Local().Format("2006-01-02 15:04"))
 	}
+}
+
+// printHealth says what a child says of itself.
+func printHealth(out io.Writer, p status.Peer) {
+	h := p.Health
+	if h == nil {
+		return
+	}
+	parts := []string{count(int64(h.Waiting), "row") + " waiting", count(int64(h.Conflicts), "open conflict")}
+	for _, v := range []struct{ what, version string }{{"omsync", h.Version}, {"OpenMRS", h.Application}} {
+		if v.version != "" {
+			parts = append(parts, v.what+" "+v.version)
+		}
+	}
+	if h.Free > 0 {
+		parts = append(parts, bytesText(int64(h.Free))+" free on its disk")
+	}
+	backup := "no backup of its home folder is known"
+	if h.Backup > 0 {
+		backup = "its home folder was backed up on " + time.Unix(h.Backup, 0).Local().Format(time.DateOnly)
+	}
+	fmt.Fprintf(out, "%s says of itself: %s\n", p.Name, strings.Join(append(parts, backup), ", "))
 }
 
 // troubleText is a line about a file that failed.

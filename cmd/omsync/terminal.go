@@ -18,6 +18,7 @@ import (
 
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/health"
 )
 
 // errNotTerminal means that there is nobody to ask.
@@ -44,7 +45,10 @@ func listener(w io.Writer) node.Listener {
 
 // exchanging returns the node as package exchange wants it, with bars where a person looks on.
 func exchanging(stderr io.Writer, n *node.Node) *exchange.Node {
-	x := n.Exchange()
+	x := health.Exchange(n, version())
+	if p, ok := stderr.(*printed); ok && p.progress != nil {
+		x.Progress = func(label string, unit exchange.Unit) exchange.Bar { return pageBar{p, label, unit} }
+	}
 	if isTerminal(stderr) {
 		x.Progress = func(label string, unit exchange.Unit) exchange.Bar { return newProgress(stderr, label, unit) }
 	}

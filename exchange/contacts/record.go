@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/omsync/omsync/internal/durable"
@@ -33,25 +34,42 @@ func path(home, peer string) string { return filepath.Join(home, "contacts", pee
 // Read returns what is known of the peer of a name, whose link has a number. A record that is damaged, of another link or of a newer version
 // counts for nothing.
 func Read(home, peer string, link uint64) (Contacts, error) {
-	if nodename.Check(peer) != nil { // somebody wrote it into the database: it may be a path
-		return Contacts{}, nil
-	}
-	b, err := os.ReadFile(path(home, peer))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Contacts{}, nil
-	case err != nil:
-		return Contacts{}, fmt.Errorf("read when %s was heard: %w", peer, err)
-	}
 	var c content
-	if len(b) > maxRecord || json.Unmarshal(b, &c) != nil || c.Version != version || c.Link != link {
-		return Contacts{}, nil
+	if ok, err := read(home, peer, &c); err != nil || !ok || c.Version != version || c.Link != link {
+		return Contacts{}, err
 	}
 	return c.Contacts, nil
 }
 
+// ReadHabit is Read without the days: for many peers at once.
+func ReadHabit(home, peer string, link uint64) (Contacts, error) {
+	var c struct {
+		content
+		Days json.RawMessage `json:"days"`
+	}
+	if ok, err := read(home, peer, &c); err != nil || !ok || c.Version != version || c.Link != link {
+		return Contacts{}, err
+	}
+	return c.Contacts, nil
+}
+
+// read reads a record into what can hold it, and reports whether it can be read.
+func read(home, peer string, into any) (ok bool, err error) {
+	if nodename.Check(peer) != nil { // somebody wrote it into the database: it may be a path
+		return false, nil
+	}
+	b, err := os.ReadFile(path(home, peer))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read when %s was heard: %w", peer, err)
+	}
+	return len(b) <= maxRecord && json.Unmarshal(b, into) == nil, nil
+}
+
 // Record notes that a file of the peer was read, as [Contacts.Hear] says. Two runs must not do that at once: the node's lock is for that.
-func Record(home, peer string, link uint64, made time.Time, news bool, now time.Time) error {
+func Record(home, peer string, link uint64, f File, now time.Time) error {
 	if err := nodename.Check(peer); err != nil {
 		return fmt.Errorf("write when a peer was heard: %w", err)
 	}
@@ -59,8 +77,9 @@ func Record(home, peer string, link uint64, made time.Time, news bool, now time.
 	if err != nil {
 		return err
 	}
-	after := before.Hear(made, news, now)
-	if age := after.Last.Sub(before.Last); age >= 0 && age < fresh && len(before.Gaps) == len(after.Gaps) {
+	after := before.Hear(f, now)
+	same := !f.News && len(before.Gaps) == len(after.Gaps) && reflect.DeepEqual(before.Health, after.Health)
+	if age := after.Last.Sub(before.Last); age >= 0 && age < fresh && same {
 		return nil
 	}
 	b, err := json.Marshal(content{version, link, after})

@@ -3,10 +3,12 @@ package contacts
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/mutation"
 )
 
@@ -55,7 +57,7 @@ func TestHear(t *testing.T) {
 	} {
 		var got Contacts
 		for _, f := range c.files {
-			got = got.Hear(at(f.made), f.news, at(f.now))
+			got = got.Hear(File{Made: at(f.made), News: f.news}, at(f.now))
 		}
 		if !got.First.Equal(at(c.first)) || !got.Last.Equal(at(c.last)) || !equal(gaps(got), c.gaps) {
 			t.Errorf("%s: first %v, last %v, silences of %v hours", name, got.First.Sub(start), got.Last.Sub(start), gaps(got))
@@ -72,7 +74,7 @@ func TestHearBounded(t *testing.T) {
 		if i%50 == 0 {
 			now += 20
 		}
-		c = c.Hear(at(now), true, at(now))
+		c = c.Hear(File{Made: at(now), News: true}, at(now))
 	}
 	long := 0
 	for _, g := range gaps(c) {
@@ -85,15 +87,68 @@ func TestHearBounded(t *testing.T) {
 	}
 }
 
-func TestRecord(t *testing.T) {
+// What came is added up by day, for 90 days; what the peer says of itself is what its last file says that says anything.
+func TestHearDays(t *testing.T) {
+	c := Contacts{Days: []Day{{Day: "2026-12-31", Files: 9}, {Day: "2026-10-30", Files: 2}}} // of a clock that was wrong, in no order
+	for i, f := range []struct {
+		File
+		now float64
+	}{
+		{File{Made: at(0), News: true, Bytes: 100, Rows: 1, Health: &batch.Health{Waiting: 1}}, 0},
+		{File{Made: at(1), News: true, Bytes: 50, Rows: 2}, 1},
+		{File{Made: at(2), Bytes: 70, Health: &batch.Health{Waiting: 2}}, 2},
+		{File{Made: at(1), Bytes: 70, Health: &batch.Health{Waiting: 3}}, 3},
+		{File{Made: at(89 * 24), News: true, Bytes: 7, Rows: 3}, 89*24 - 8},
+		{File{Made: at(90 * 24), News: true, Bytes: 8, Rows: 4}, 90 * 24},
+	} {
+		c = c.Hear(f.File, at(f.now))
+		want := [][]Day{
+			{{"2026-10-30", 2, 0, 0}, {"2026-11-02", 1, 100, 1}},
+			{{"2026-10-30", 2, 0, 0}, {"2026-11-02", 2, 150, 3}},
+			{{"2026-10-30", 2, 0, 0}, {"2026-11-02", 2, 150, 3}},
+			{{"2026-10-30", 2, 0, 0}, {"2026-11-02", 2, 150, 3}},
+			{{"2026-11-02", 2, 150, 3}, {"2027-01-30", 1, 7, 3}},
+			{{"2027-01-30", 1, 7, 3}, {"2027-01-31", 1, 8, 4}},
+		}[i]
+		if !slices.Equal(c.Days, want) {
+			t.Errorf("file %d: %v, want %v", i, c.Days, want)
+		}
+		if waiting := []uint64{1, 1, 2, 2, 2, 2}[i]; c.Health == nil || c.Health.Waiting != waiting {
+			t.Errorf("file %d: %+v", i, c.Health)
+		}
+	}
+	for i := range 200 {
+		c = c.Hear(File{Made: at(float64(100*24 + i*24)), News: true}, at(float64(100*24+i*24)))
+	}
+	if len(c.Days) != Days {
+		t.Errorf("%d days", len(c.Days))
+	}
+}
+
+// What is written is read again, and what a file says is written also soon after another.
+func TestRecordHealth(t *testing.T) {
 	home := t.TempDir()
-	for _, h := range []float64{0, 0.01, 24, 48} {
-		if err := Record(home, "kisumu", 7, at(h), true, at(h)); err != nil {
+	for i := range 3 {
+		f := File{Made: at(float64(i) / 1000), News: i == 0, Bytes: 5, Rows: 6, Health: &batch.Health{Free: uint64(i) + 1, Version: "0.1.0", Application: "2.6.x", Zone: -60}}
+		if err := Record(home, "kisumu", 7, f, f.Made); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c, err := Read(home, "kisumu", 7)
-	if err != nil || !c.Last.Equal(at(48)) || !equal(gaps(c), []float64{24, 24}) {
+	if err != nil || c.Health == nil || *c.Health != (batch.Health{Free: 3, Version: "0.1.0", Application: "2.6.x", Zone: -60}) || !slices.Equal(c.Days, []Day{{"2026-11-02", 1, 5, 6}}) {
+		t.Errorf("%+v, %+v, %v", c, c.Health, err)
+	}
+}
+
+func TestRecord(t *testing.T) {
+	home := t.TempDir()
+	for _, h := range []float64{0, 0.01, 24, 48} {
+		if err := Record(home, "kisumu", 7, File{Made: at(h), News: true}, at(h)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := Read(home, "kisumu", 7)
+	if err != nil || !c.Last.Equal(at(48)) || !equal(gaps(c), []float64{23.99, 24}) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if c, err := Read(home, "kisumu", 8); err != nil || !c.Last.IsZero() {
@@ -115,7 +170,7 @@ func TestRecordNames(t *testing.T) {
 		if c, err := Read(home, name, 7); err != nil || !c.Last.IsZero() {
 			t.Errorf("%q: %+v, %v", name, c, err)
 		}
-		if err := Record(home, name, 7, at(1), true, at(1)); err == nil {
+		if err := Record(home, name, 7, File{Made: at(1), News: true}, at(1)); err == nil {
 			t.Errorf("%q is written", name)
 		}
 	}
@@ -138,7 +193,7 @@ func TestRecordDamaged(t *testing.T) {
 			t.Errorf("%.60q: %+v, %v", text, c, err)
 		}
 	}
-	if err := Record(home, "kisumu", 7, at(1), true, at(1)); err != nil {
+	if err := Record(home, "kisumu", 7, File{Made: at(1), News: true}, at(1)); err != nil {
 		t.Error(err)
 	}
 	if c, err := Read(home, "kisumu", 7); err != nil || !c.Last.Equal(at(1)) {
@@ -148,12 +203,17 @@ func TestRecordDamaged(t *testing.T) {
 
 func TestMutants(t *testing.T) {
 	mutation.Check(t, "^Test(Hear|Record)",
-		mutation.Mutant{Rule: "a file that is read again shows nothing", File: "rule.go", Old: "!news && !made.After(c.Made)", New: "false"},
-		mutation.Mutant{Rule: "news are a contact whatever the peer's clock says", File: "rule.go", Old: "!news && !made.After(c.Made)", New: "!made.After(c.Made)"},
+		mutation.Mutant{Rule: "a file that is read again shows nothing", File: "rule.go", Old: "!f.News && !made.After(c.Made)", New: "false"},
+		mutation.Mutant{Rule: "news are a contact whatever the peer's clock says", File: "rule.go", Old: "!f.News && !made.After(c.Made)", New: "!made.After(c.Made)"},
 		mutation.Mutant{Rule: "what is later than now is from a wrong clock", File: "rule.go", Old: "!g.To.After(now) && ", New: ""},
 		mutation.Mutant{Rule: "silences are forgotten", File: "rule.go", Old: " && now.Sub(g.To) <= Window", New: ""},
 		mutation.Mutant{Rule: "runs of an hour are one contact", File: "rule.go", Old: "gap.Length() >= leastGap", New: "gap.Length() > 0"},
 		mutation.Mutant{Rule: "the shortest silence is forgotten", File: "rule.go", Old: "g.Length() < out.Gaps", New: "g.Length() > out.Gaps"},
+		mutation.Mutant{Rule: "days are forgotten", File: "rule.go", Old: "first <= d.Day && ", New: "first != d.Day && "},
+		mutation.Mutant{Rule: "a day that is later than now is from a wrong clock", File: "rule.go", Old: " && d.Day < today", New: ""},
+		mutation.Mutant{Rule: "only what was applied came", File: "rule.go", Old: "if f.News {", New: "{"},
+		mutation.Mutant{Rule: "a file that says nothing of its sender changes nothing of that", File: "rule.go", Old: "if f.Health != nil {", New: "{"},
+		mutation.Mutant{Rule: "a file that is read again says nothing of its sender", File: "rule.go", Old: "		return c\n", New: "		return Contacts{c.First, c.Last, c.Made, c.Gaps, c.Days, f.Health}\n"},
 		mutation.Mutant{Rule: "another link begins anew", File: "record.go", Old: " || c.Link != link", New: ""},
 	)
 }

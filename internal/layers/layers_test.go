@@ -14,7 +14,7 @@ const module = "github.com/omsync/omsync/"
 var may = map[string][]string{
 	// Formats, rules and means.
 	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "pace": nil, "progress": nil,
-	"internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
+	"internal/disk": nil, "internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"},
 	"words":  {"progress"},
@@ -60,7 +60,7 @@ var may = map[string][]string{
 	// Here export and apply meet.
 	"exchange/attempts": {"internal/durable"},
 	"exchange/cards":    {"internal/durable", "internal/nodename", "keys", "keys/rotation"},
-	"exchange/contacts": {"internal/durable", "internal/nodename"},
+	"exchange/contacts": {"batch", "internal/durable", "internal/nodename"},
 	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/cards", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "keys/rotation", "match", "merge", "scope", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
@@ -72,16 +72,17 @@ var may = map[string][]string{
 	"node/clinic":        {"internal/failure", "internal/sqldb", "node/clinic/ddl", "node/clinic/rules", "schema"},
 	"node/tables":        {"access", "features", "internal/failure", "internal/sqldb", "journal", "node", "schema"},
 	"node/uuids":         {"access", "capture/rowkey", "internal/durable", "internal/sqldb", "journal", "merge", "schema"},
-	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/failure", "internal/sqldb", "journal", "keys", "merge", "node", "node/preflight", "node/uuids", "schema"},
+	"node/health":        {"batch", "conflicts", "exchange", "internal/disk", "internal/sqldb", "journal", "node", "node/backup", "schema"},
+	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/disk", "internal/failure", "internal/sqldb", "journal", "keys", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes"},
-	"node/status":        {"access", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "keys", "merge", "node", "progress", "words"},
+	"node/status":        {"access", "batch", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "keys", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
-	"node/page":          {"access", "conflicts", "exchange/contacts", "features", "internal/failure", "internal/remote", "journal", "merge", "node", "node/page/accounts", "node/status", "progress", "words"},
+	"node/page":          {"access", "conflicts", "enrol", "exchange/contacts", "features", "internal/failure", "internal/nodename", "internal/remote", "journal", "merge", "node", "node/links", "node/page/accounts", "node/scoping", "node/status", "node/tables", "progress", "words"},
 	"node/selfcheck":     {"batch", "features", "internal/failure", "journal", "node", "transport"},
 	"node/agent":         {"node", "node/config", "node/links", "pace", "transport/web"},
-	"node/links": {"access", "apply", "node/config", "exchange", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
+	"node/links": {"access", "apply", "node/config", "exchange", "internal/disk", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "exchange/cards", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "pace", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "exchange/cards", "features", "node/status", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "pace", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

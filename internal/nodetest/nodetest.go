@@ -17,7 +17,7 @@ import (
 const Table = `CREATE TABLE site (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, name VARCHAR(50)) ENGINE=InnoDB`
 
 // New returns a node, loaded, that is closed when the test ends. It does not hold the home folder's lock.
-func New(t *testing.T, home, name string) *node.Node {
+func New(t testing.TB, home, name string) *node.Node {
 	t.Helper()
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func New(t *testing.T, home, name string) *node.Node {
 }
 
 // Check ends the test if there is an error.
-func Check(t *testing.T, err error) {
+func Check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

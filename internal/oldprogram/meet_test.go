@@ -57,6 +57,9 @@ func TestMeet(t *testing.T) {
 				t.Errorf("after the update %s says\n%s", young, out)
 			}
 			m.sync()
+			if out := m.must("hub", "status", "-v").Stdout; !strings.Contains(out, "kisumu says of itself: ") {
+				t.Errorf("after the update the hub does not know how the clinic is:\n%s", out)
+			}
 			if keys := strings.Split(m.must(young, "keys", "list").Stdout, "\n"); !strings.HasSuffix(keys[1], old) || strings.HasSuffix(keys[2], old) {
 				t.Errorf("after the update %s has the keys\n%s", young, strings.Join(keys, "\n"))
 			}

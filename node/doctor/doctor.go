@@ -77,7 +77,7 @@ func checks() []check {
 		{"changes not sealed", backlog, true},
 		{"cascades", cascades, false},
 		{"triggers of the application", writers, true},
-		{"disk space", disk, false},
+		{"disk space", diskSpace, false},
 		{"keys and passwords", private, false},
 		{"backup of the home folder", homeBackup, true},
 		{"tables", tables, true},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/internal/disk"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/node/backup"
@@ -27,12 +28,12 @@ const (
 	noRoom     = 200 << 20
 )
 
-// disk looks at the room for the home folder, and for the database where that is on this computer.
-func disk(ctx context.Context, x *exam) (Finding, error) {
+// diskSpace looks at the room for the home folder, and for the database where that is on this computer.
+func diskSpace(ctx context.Context, x *exam) (Finding, error) {
 	var f found
 	var fine []string
 	look := func(what, dir string) {
-		if free, ok := freeBytes(dir); ok {
+		if free, ok := disk.Free(dir); ok {
 			judgeDisk(&f, what, dir, free)
 			fine = append(fine, fmt.Sprintf("%s: %d MiB are free in %s", what, free>>20, dir))
 		}

@@ -124,7 +124,7 @@ func (s *server) options(inbox *transport.Folder) (webserver.Options, *prometheu
 		}
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(s.going(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return webserver.Options{
 		Self: s.node.Node, Version: s.version, Proxied: s.config.BehindProxy, Prefix: prefix(&s.config), Node: s.caller,
 		Uploads: filepath.Join(s.node.Home, "uploads"), Inbox: inbox,

@@ -38,6 +38,23 @@ func (p *Page) routes() []route {
 		{"GET", "/conflicts/{id}", accounts.Rows, p.conflict},
 		{"POST", "/conflicts/{id}/{how}", accounts.Act, p.decide},
 		{"GET", "/log", accounts.Act, p.auditLog},
+		{"GET", "/sites/{name}/tables", accounts.Look, p.siteTables},
+		{"POST", "/sites/{name}/tables/look", accounts.Act, p.lookAtTables},
+		{"POST", "/sites/{name}/tables/set", accounts.Act, p.setTables},
+		{"GET", "/invitations", accounts.Look, p.invitations},
+		{"POST", "/invitations", accounts.Act, p.invite},
+		{"POST", "/invitations/{name}/revoke", accounts.Act, p.uninvite},
+		{"GET", "/join", accounts.Act, p.joinForm},
+		{"POST", "/join", accounts.Act, p.join},
+		{"GET", "/stick", accounts.Look, p.stick},
+		{"POST", "/stick/{how}", accounts.Act, p.useStick},
+		{"GET", "/files", accounts.Look, p.files},
+		{"POST", "/files/{how}", accounts.Act, p.decideFile},
+		{"POST", "/files/{name}/accept", accounts.Act, p.acceptDeletions},
+		{"GET", "/requests", accounts.Rows, p.requests},
+		{"POST", "/requests/{how}", accounts.Act, p.answer},
+		{"GET", "/doctor", accounts.Rows, p.doctor},
+		{"POST", "/doctor", accounts.Act, p.check},
 	}
 }
 

@@ -31,13 +31,23 @@ type Options struct {
 	Accounts *accounts.Accounts
 	// Open opens the node to read, loaded. The page opens it anew now and then.
 	Open func(context.Context) (*node.Node, error)
-	// Run has a command done, given without the program's name and home folder, and returns what it printed, for people.
-	Run func(ctx context.Context, args ...string) (printed string, err error)
+	// Run has commands done.
+	Run Command
 	// Encrypted: people reach the page over TLS, its own or a proxy's.
 	Encrypted bool
 	// Proxied: requests come through a proxy on this computer, which says in X-Forwarded-For whose they are.
 	Proxied bool
 	Log     *slog.Logger
+}
+
+// Command has a command done, given without the program's name and home folder, and returns what it printed, for people.
+type Command func(ctx context.Context, d Doing, args ...string) (printed string, err error)
+
+// Doing is what a command is given beside its arguments.
+type Doing struct {
+	Input string // on its standard input
+	// Progress hears how far a piece of work is, of which a label says what it is; a total of 0 is not known. nil: nobody looks on.
+	Progress func(label string, bytes bool, done, total int64)
 }
 
 // Page is the page of a node.
@@ -48,6 +58,7 @@ type Page struct {
 	views    *views
 	limits   *limits
 	acts     *acts
+	checked  checked
 	handler  http.Handler
 }
 
@@ -106,6 +117,7 @@ func (p *Page) headers(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		h.Set("X-Accel-Buffering", "no") // a view may go on while something is done
 		next.ServeHTTP(w, r)
 	})
 }

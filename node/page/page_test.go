@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -32,7 +31,7 @@ const password = "a sentence of mine"
 
 // world is a page of a hub with two clinics, and what its commands were asked.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	node     *node.Node
 	server   *httptest.Server
 	page     *Page
@@ -41,7 +40,8 @@ type world struct {
 	mu    sync.Mutex
 	ran   []string
 	run   func(args []string) (string, error)
-	away  error // of the database
+	long  func(d Doing, args []string) (string, error) // in place of run, while others go on; nil: run
+	away  error                                        // of the database
 	row   uint64
 	clash uint64 // a conflict
 }
@@ -50,7 +50,7 @@ type world struct {
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=y>` + "\u202egnorw\u2066\x00\x1b[2J"
 
 // newWorld makes a page. Its node has a row that waits and a conflict, which hold the hostile text.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	ctx := t.Context()
 	w := &world{t: t, run: func([]string) (string, error) { return "it was done", nil }}
@@ -82,10 +82,20 @@ func newWorld(t *testing.T) *world {
 			}
 			return node.OpenAll(ctx, w.node.Home, node.Read, nodetest.Quiet)
 		},
-		Run: func(_ context.Context, args ...string) (string, error) {
+		Run: func(_ context.Context, d Doing, args ...string) (string, error) {
+			w.mu.Lock()
+			said := strings.Join(args, " ")
+			if d.Input != "" {
+				said += " < " + d.Input
+			}
+			w.ran = append(w.ran, said)
+			long := w.long
+			w.mu.Unlock()
+			if long != nil {
+				return long(d, args)
+			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.ran = append(w.ran, strings.Join(args, " "))
 			return w.run(args)
 		}})
 	nodetest.Check(t, err)
@@ -108,62 +118,6 @@ func (w *world) commands() string {
 	return out
 }
 
-// person is somebody with a browser.
-type person struct {
-	w      *world
-	client *http.Client
-}
-
-func (w *world) nobody() *person {
-	jar, err := cookiejar.New(nil)
-	nodetest.Check(w.t, err)
-	return &person{w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
-
-// as makes an account, and logs in.
-func (w *world) as(name string, role accounts.Role) *person {
-	w.t.Helper()
-	token, err := w.accounts.Add(name, role)
-	nodetest.Check(w.t, err)
-	p := w.nobody()
-	if code, body := p.post("/first/"+token, "password", password, "again", password); code != http.StatusSeeOther {
-		w.t.Fatalf("first login: %d\n%s", code, body)
-	}
-	return p
-}
-
-func (p *person) do(method, path string, form url.Values, headers ...string) (int, string, http.Header) {
-	p.w.t.Helper()
-	r, err := http.NewRequest(method, p.w.server.URL+path, strings.NewReader(form.Encode()))
-	nodetest.Check(p.w.t, err)
-	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := p.client.Do(r)
-	nodetest.Check(p.w.t, err)
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	nodetest.Check(p.w.t, err)
-	return resp.StatusCode, string(b), resp.Header
-}
-
-func (p *person) get(path string) (int, string) {
-	code, body, _ := p.do(http.MethodGet, path, nil)
-	return code, body
-}
-
-func (p *person) post(path string, form ...string) (int, string) {
-	v := url.Values{}
-	for i := 0; i < len(form); i += 2 {
-		v.Add(form[i], form[i+1])
-	}
-	code, body, _ := p.do(http.MethodPost, path, v)
-	return code, body
-}
-
 // Each route lets in who may, and nobody else. The table is written down once more here: a route that it lacks is a fault.
 func TestRoles(t *testing.T) {
 	w := newWorld(t)
@@ -173,7 +127,18 @@ func TestRoles(t *testing.T) {
 		"POST /sites/{name}/suspend": accounts.Operator, "POST /sites/{name}/resume": accounts.Operator, "POST /sync": accounts.Operator,
 		"GET /waiting/{id}": accounts.Operator, "POST /waiting/retry": accounts.Operator, "POST /waiting/{id}/drop": accounts.Operator,
 		"GET /conflicts/{id}": accounts.Operator, "POST /conflicts/{id}/{how}": accounts.Operator, "GET /log": accounts.Operator,
+		"GET /sites/{name}/tables": accounts.Viewer, "POST /sites/{name}/tables/look": accounts.Operator, "POST /sites/{name}/tables/set": accounts.Operator,
+		"GET /invitations": accounts.Viewer, "POST /invitations": accounts.Operator, "POST /invitations/{name}/revoke": accounts.Operator,
+		"GET /join": accounts.Operator, "POST /join": accounts.Operator, "GET /stick": accounts.Viewer, "POST /stick/{how}": accounts.Operator,
+		"GET /files": accounts.Viewer, "POST /files/{how}": accounts.Operator, "POST /files/{name}/accept": accounts.Operator,
+		"GET /requests": accounts.Operator, "POST /requests/{how}": accounts.Operator, "GET /doctor": accounts.Operator, "POST /doctor": accounts.Operator,
 	}
+	w.asks("kisumu", "p-1")
+	w.linked()
+	file := w.failed("kisumu")
+	hows := map[string]string{"/conflicts/{id}/{how}": "kept", "/stick/{how}": "copy", "/files/{how}": "retry", "/requests/{how}": "approve"}
+	form := url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}, "name": {"siaya"}, "address": {"https://hub.example.org"}, "token": {"omsync-x"}, "table": {"site"}, "direction": {"up"}, "stick": {"folder:/nowhere"},
+		"file": {fileNumber(file)}, "peer": {"kisumu"}, "key": {"p-1"}}
 	people := map[accounts.Role]*person{"": w.nobody(), accounts.Viewer: w.as("vera", accounts.Viewer), accounts.Operator: w.as("otto", accounts.Operator)}
 	rank := map[accounts.Role]int{"": 0, accounts.Viewer: 1, accounts.Operator: 2}
 	for _, r := range w.page.routes() {
@@ -187,13 +152,13 @@ func TestRoles(t *testing.T) {
 		if name == "POST /logout" {
 			continue // would end what the others need
 		}
-		path := strings.NewReplacer("{$}", "", "{name}", "kisumu", "{id}", fmt.Sprint(w.row), "{how}", "kept", "{token}", "none").Replace(r.path)
+		path := strings.NewReplacer("{$}", "", "{name}", "kisumu", "{id}", fmt.Sprint(w.row), "{how}", hows[r.path], "{token}", "none").Replace(r.path)
 		if strings.HasPrefix(r.path, "/conflicts/") {
 			path = strings.Replace(path, fmt.Sprint("/", w.row), fmt.Sprint("/", w.clash), 1)
 		}
 		for role, p := range people {
 			w.commands()
-			code, body, h := p.do(r.method, path, url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}})
+			code, body, h := p.do(r.method, path, form)
 			w.page.acts.wait() // an act that takes long has ended
 			closed := code == http.StatusForbidden || code == http.StatusUnauthorized && r.path != "/login" || code == http.StatusSeeOther && h.Get("Location") == "/login"
 			if closed != (rank[role] < rank[need]) {

@@ -40,7 +40,7 @@ type levelCount struct {
 // siteLine is a peer in the list.
 type siteLine struct {
 	progress.PeerJudgement
-	Peer status.Peer
+	Peer *status.Peer
 	Here int64 // rows of it that wait here
 }
 
@@ -51,13 +51,15 @@ func (p *Page) home(a *asked) error {
 	}
 	d := homeData{Status: s, Judged: s.Judged, Job: p.acts.job().view(), Page: pageNumber(a.r), Links: len(s.Links) > 0}
 	count := map[progress.Level]int{}
+	peers, rows := map[string]*status.Peer{}, map[string]int64{}
+	for i := range s.Peers {
+		peers[s.Peers[i].Name] = &s.Peers[i]
+	}
+	for _, w := range s.Quarantine {
+		rows[w.Peer] += w.Rows
+	}
 	for _, j := range s.Judged.Peers {
-		line := siteLine{PeerJudgement: j, Here: here(s, j.Name)}
-		for _, q := range s.Peers {
-			if q.Name == j.Name {
-				line.Peer = q
-			}
-		}
+		line := siteLine{PeerJudgement: j, Here: rows[j.Name], Peer: peers[j.Name]}
 		if j.Parent {
 			d.Clinic, d.Parent = true, j.Name
 		}
@@ -88,16 +90,6 @@ func pageNumber(r *http.Request) int {
 	return n
 }
 
-// here counts the rows of a peer that wait.
-func here(s *status.Status, name string) (rows int64) {
-	for _, w := range s.Quarantine {
-		if w.Peer == name {
-			rows += w.Rows
-		}
-	}
-	return rows
-}
-
 // siteData is what the view of a site shows.
 type siteData struct {
 	Judged    progress.PeerJudgement
@@ -106,7 +98,7 @@ type siteData struct {
 	Waiting   []status.Waiting // rows of it that wait here
 	Files     []status.File
 	Silences  []contacts.Gap // the last ones, newest first
-	Now       time.Time
+	Exchanges *exchangesData
 }
 
 // maxSilences is how many silences are shown.
@@ -117,7 +109,7 @@ func (p *Page) site(a *asked) error {
 	if err != nil {
 		return err
 	}
-	d := siteData{Now: time.Now()}
+	d := siteData{}
 	name, found := a.r.PathValue("name"), false
 	for i, j := range s.Judged.Peers {
 		if j.Name == name {
@@ -145,11 +137,14 @@ func (p *Page) site(a *asked) error {
 	}
 	err = a.withNode(func(n *node.Node) error {
 		q, err := journal.PeerByName(a.ctx(), n.DB, name, false)
-		if err != nil || q == nil {
+		if err == nil && q == nil {
+			err = errNothing
+		}
+		if err != nil {
 			return err
 		}
 		known, err := contacts.Read(n.Home, name, q.Link.Number)
-		d.Silences = known.Gaps
+		d.Silences, d.Exchanges = known.Gaps, drawDays(known.Days, time.Now())
 		return err
 	})
 	if err != nil {

@@ -30,6 +30,7 @@ type source struct {
 	opened time.Time
 
 	statusMu sync.Mutex
+	watcher  status.Watcher
 	status   *status.Status
 	asked    time.Time
 	took     time.Duration
@@ -90,7 +91,7 @@ func (s *source) standing(ctx context.Context) (out *status.Status, err error) {
 	}
 	began := time.Now()
 	err = s.with(ctx, func(n *node.Node) error {
-		out, err = status.Of(ctx, n, time.Now(), features.Present())
+		out, err = s.watcher.Of(ctx, n, time.Now(), features.Present())
 		return err
 	})
 	if err != nil {

@@ -105,8 +105,68 @@ func functions(p *words.Printer) template.FuncMap {
 			sum := sha256.Sum256(css)
 			return hex.EncodeToString(sum[:4])
 		},
-		"itself": func(tag string) string { return display.Self.Name(language.Make(tag)) },
+		"direction": func(way string) string { return directionText(p, way) },
+		"preset":    func(preset string) string { return presetText(p, preset) },
+		"size":      sizeText,
+		"number":    fileNumber,
+		"live":      func() template.HTML { return liveMark },
+		"date":      func(seconds int64) string { return time.Unix(seconds, 0).Local().Format(time.DateOnly) },
+		"itself":    func(tag string) string { return display.Self.Name(language.Make(tag)) },
 	}
+}
+
+// directionText is a way that a table goes, in words. One with more in it is as omsync tables says it.
+func directionText(p *words.Printer, way string) string {
+	switch way {
+	case "both":
+		return p.Say("both ways")
+	case "down":
+		return p.Say("down only: from the hub to the site")
+	case "up":
+		return p.Say("up only: from the site to the hub")
+	case "add":
+		return p.Say("down, and what the site adds goes up")
+	case "own":
+		return p.Say("down without other sites' rows, and what the site adds goes up")
+	case "none":
+		return p.Say("not at all")
+	case "default":
+		return p.Say("as if nothing had been set")
+	}
+	return clean(way)
+}
+
+// presetText is a kind of network in words.
+func presetText(p *words.Printer, preset string) string {
+	switch preset {
+	case "collect":
+		return p.Say("collect: patients go up, and to no other site")
+	case "share":
+		return p.Say("share: all sites have all patients")
+	case "mirror":
+		return p.Say("mirror: the site is a copy, and nothing goes up")
+	}
+	return clean(preset)
+}
+
+// sizeText is a number of bytes.
+func sizeText(bytes any) string {
+	n := float64(0)
+	switch b := bytes.(type) {
+	case int64:
+		n = float64(b)
+	case uint64:
+		n = float64(b)
+	}
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	i := 0
+	for n >= 1024 && i < len(units)-1 {
+		n, i = n/1024, i+1
+	}
+	if i == 0 || n >= 100 {
+		return fmt.Sprintf("%.0f %s", n, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", n, units[i])
 }
 
 // clean makes a text that somebody else wrote one that stays in its place: of a length, and with nothing in it that changes the direction or
@@ -131,6 +191,10 @@ func pathOf(s progress.Step) string {
 		return "/waiting?peer=" + url.QueryEscape(peer)
 	case s.Command == "conflicts list":
 		return "/conflicts"
+	case s.Command == "inbox list", strings.HasPrefix(s.Command, "import --accept-deletions "):
+		return "/files"
+	case s.Command == "doctor":
+		return "/doctor"
 	}
 	return ""
 }
@@ -171,27 +235,24 @@ func (v *views) of(w http.ResponseWriter, r *http.Request) *view {
 // frame is what each view stands in.
 type frame struct {
 	Title, Language, Path string
+	Current               string // the path that is shown; "" after an act that shows something itself
 	Who                   string
 	Operator              bool
 	Message               string // what the last act did
 	Failed                bool   // it did not
-	Refresh               int    // seconds; 0: never
 	Body                  any
 }
 
 // show answers with a view. title is a text that the catalogues have.
 func (a *asked) show(code int, name, title string, body any) error {
-	f := frame{Title: a.view.printer.Say(title), Language: a.view.printer.Tag.String(), Path: a.r.URL.Path, Who: a.account.Name,
+	f := frame{Title: a.view.printer.Say(title), Language: a.view.printer.Tag.String(), Path: a.r.URL.Path, Current: a.r.URL.Path, Who: a.account.Name,
 		Operator: a.account.Role.May(accounts.Act), Body: body}
 	if a.r.Method != http.MethodGet {
-		f.Path = "/"
+		f.Path, f.Current = "/", ""
 	}
 	if a.account.Name != "" {
 		f.Message = a.page.sessions.PopString(a.ctx(), keyMessage)
 		f.Failed = a.page.sessions.PopBool(a.ctx(), keyFailed)
-		if job := a.page.acts.job(); job != nil && job.running() && name == "home" {
-			f.Refresh = 5
-		}
 	}
 	var b bytes.Buffer
 	if err := a.view.templates.ExecuteTemplate(&b, name, f); err != nil {
@@ -199,7 +260,12 @@ func (a *asked) show(code int, name, title string, body any) error {
 	}
 	a.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	a.w.WriteHeader(code)
-	_, _ = a.w.Write(b.Bytes()) // whoever asked may be gone
+	before, after, live := bytes.Cut(b.Bytes(), []byte(liveMark))
+	_, _ = a.w.Write(before) // whoever asked may be gone
+	if live {
+		a.follow()
+	}
+	_, _ = a.w.Write(after)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/nodetest"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/page/accounts"
@@ -20,21 +21,13 @@ import (
 
 // paths are the views of the world.
 func (w *world) paths() []string {
-	return []string{"/", "/sites/kisumu", "/waiting", "/waiting?peer=kisumu", fmt.Sprint("/waiting/", w.row), "/conflicts", "/conflicts?all=1", fmt.Sprint("/conflicts/", w.clash), "/log"}
+	return []string{"/", "/invitations", "/join", "/stick", "/files", "/requests", "/doctor", "/sites/kisumu/tables", "/sites/kisumu", "/waiting", "/waiting?peer=kisumu", fmt.Sprint("/waiting/", w.row), "/conflicts", "/conflicts?all=1", fmt.Sprint("/conflicts/", w.clash), "/log"}
 }
 
 // What somebody else wrote is text on each view, in one direction, and of a length.
 func TestHostileTexts(t *testing.T) {
 	w := newWorld(t)
-	record, err := attempts.Read(w.node.Home)
-	nodetest.Check(t, err)
-	inbox := filepath.Join(w.node.Home, "inbox")
-	nodetest.Check(t, os.MkdirAll(inbox, 0o700))
-	name := "kisumu-to-hub-<b>\u202e.omsync"
-	nodetest.Check(t, os.WriteFile(filepath.Join(inbox, name), []byte("no batch"), 0o600))
-	nodetest.Check(t, record.Begin(name, 8, "kisumu", time.Now()))
-	record.Failed(name, hostile+strings.Repeat("long ", 500))
-	nodetest.Check(t, record.Save())
+	w.failed("kisumu")
 	nodetest.Check(t, os.WriteFile(filepath.Join(w.node.Home, "links.json"), []byte(`{"omsync_links":1,"sent":{},"links":{"folder:/<b>":{"up":"2020-01-01T00:00:00Z","down":"2020-01-01T00:00:00Z","error":"<script>alert(1)</script>\u202e"}}}`), 0o600))
 	w.run = func([]string) (string, error) { return hostile, errors.New(hostile) }
 	anna := w.as("anna", accounts.Operator)
@@ -189,7 +182,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	away(errors.New("connection refused <b>"))
 	for _, path := range w.paths() {
-		if path == "/log" {
+		if path == "/log" || path == "/join" || path == "/doctor" {
 			continue
 		}
 		if code, body := anna.get(path); code != http.StatusServiceUnavailable || !strings.Contains(body, "connection refused") || strings.Contains(body, "<b>") {
@@ -235,7 +228,7 @@ func TestSync(t *testing.T) {
 	w := newWorld(t)
 	anna := w.as("anna", accounts.Operator)
 	began, ended := make(chan struct{}), make(chan struct{})
-	w.page.acts.run = func(ctx context.Context, args ...string) (string, error) {
+	w.page.acts.run = func(ctx context.Context, _ Doing, args ...string) (string, error) {
 		if args[0] != "sync" {
 			return "", nil
 		}
@@ -249,14 +242,10 @@ func TestSync(t *testing.T) {
 		t.Fatalf("start: %d", code)
 	}
 	<-began
-	if _, body := anna.get("/"); !strings.Contains(body, "A sync runs since") || !strings.Contains(body, `http-equiv="refresh"`) || !strings.Contains(body, "disabled") {
-		t.Errorf("while it runs:\n%s", body)
-	}
+	anna.watch("/", "A sync runs since", "disabled", "Look again")
 	for _, path := range []string{"/sync", "/sites/kisumu/suspend"} {
 		anna.post(path)
-		if _, body := anna.get("/"); !strings.Contains(body, "Another run is at work") {
-			t.Errorf("%s meanwhile:\n%s", path, body)
-		}
+		anna.watch("/", "Another run is at work")
 	}
 	select {
 	case <-ended:
@@ -276,10 +265,38 @@ func TestSync(t *testing.T) {
 }
 
 // linked gives the node a link, so that there is something to sync over.
-func (w *world) linked() {
+func (w *world) linked() { w.link("folder:/nowhere") }
+
+func (w *world) link(url string) {
 	path := filepath.Join(w.node.Home, "omsync.toml")
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	nodetest.Check(w.t, err)
-	_, err = f.WriteString("\n[[link]]\nurl = \"folder:/nowhere\"\n")
+	_, err = fmt.Fprintf(f, "\n[[link]]\nurl = %q\n", url)
 	nodetest.Check(w.t, errors.Join(err, f.Close()))
+}
+
+// failed puts a file of a peer into the inbox that cannot be applied, and returns its name.
+func (w *world) failed(peer string) string {
+	w.t.Helper()
+	record, err := attempts.Read(w.node.Home)
+	nodetest.Check(w.t, err)
+	inbox := filepath.Join(w.node.Home, "inbox")
+	nodetest.Check(w.t, os.MkdirAll(inbox, 0o700))
+	name := peer + "-to-hub-<b>\u202e.omsync"
+	nodetest.Check(w.t, os.WriteFile(filepath.Join(inbox, name), []byte("no batch"), 0o600))
+	nodetest.Check(w.t, record.Begin(name, 8, peer, time.Now()))
+	record.Failed(name, hostile+strings.Repeat("long ", 500))
+	nodetest.Check(w.t, record.Save())
+	return name
+}
+
+// asks has a child ask for a patient, where a person is to answer.
+func (w *world) asks(peer, key string) {
+	w.t.Helper()
+	nodetest.Check(w.t, os.WriteFile(filepath.Join(w.node.Home, "own.toml"), []byte("[owner]\ntable = \"site\"\n"), 0o600))
+	c := *w.node.Config
+	c.ProfileFile = "own.toml"
+	nodetest.Check(w.t, c.Write())
+	dbtest.Exec(w.t, w.node.DB, fmt.Sprintf("INSERT INTO omsync_scope_peer (peer_id, own, since, approve, whole) SELECT id, 1, 1, 1, 0 FROM omsync_peer WHERE name = '%s'", peer))
+	dbtest.Exec(w.t, w.node.DB, fmt.Sprintf("INSERT INTO omsync_scope (peer_id, owner_key, since, told, gone, denied, changed, asked, rule, purging) SELECT id, %s, 0, 0, 0, 0, 1, 1, 0, 0 FROM omsync_peer WHERE name = '%s'", quoted(key), peer))
 }

@@ -65,10 +65,13 @@ func Look(ctx context.Context, n *node.Node, f func(*Session) error) error {
 	return err
 }
 
+// ErrNoOwners means that the profile does not say whose rows are.
+var ErrNoOwners = errors.New("the profile does not say whose rows are, so no child can have some patients only")
+
 // session needs a data model that says whose rows are.
 func session(n *node.Node, store *scopes.Store) (*Session, error) {
 	if !store.HasOwners() {
-		return nil, failure.Hinted(errors.New("the profile does not say whose rows are, so no child can have some patients only"), "name the table of patients as owner.table in a profile of your own")
+		return nil, failure.Hinted(ErrNoOwners, "name the table of patients as owner.table in a profile of your own")
 	}
 	return &Session{n, store.DB(), store, store.Node()}, nil
 }

@@ -36,8 +36,8 @@ func instant(t time.Time) *time.Time {
 }
 
 // judge says how it is going, once everything else is known.
-func (s *Status) judge(ctx context.Context, n *node.Node, peers []*journal.Peer, now time.Time) error {
-	f, err := s.facts(ctx, n, peers, now)
+func (s *Status) judge(ctx context.Context, n *node.Node, peers []*journal.Peer, now time.Time, habits *contacts.Cache) error {
+	f, err := s.facts(ctx, n, peers, now, habits)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func going(p *words.Printer, level progress.Level, says progress.Text, findings 
 }
 
 // facts are what the judgement is made on.
-func (s *Status) facts(ctx context.Context, n *node.Node, peers []*journal.Peer, now time.Time) (progress.Facts, error) {
+func (s *Status) facts(ctx context.Context, n *node.Node, peers []*journal.Peer, now time.Time, habits *contacts.Cache) (progress.Facts, error) {
 	f := progress.Facts{Now: now, Unsealed: s.Unsealed, Conflicts: s.Open, MoreConflicts: s.MoreOpen, Triggers: s.Triggers, Nameless: len(s.Nameless)}
 	if s.Unsealed > 0 {
 		var err error
@@ -92,7 +92,7 @@ func (s *Status) facts(ctx context.Context, n *node.Node, peers []*journal.Peer,
 		f.Links = append(f.Links, x)
 	}
 	for i, p := range peers {
-		x, err := s.peerFacts(n, p, &s.Peers[i])
+		x, err := s.peerFacts(n, p, &s.Peers[i], habits)
 		if err != nil {
 			return f, err
 		}
@@ -103,8 +103,8 @@ func (s *Status) facts(ctx context.Context, n *node.Node, peers []*journal.Peer,
 
 // peerFacts are those about a peer. When it was last heard is what the contacts say, or what was applied and acknowledged, of which an earlier
 // omsync took note too.
-func (s *Status) peerFacts(n *node.Node, p *journal.Peer, q *Peer) (progress.Peer, error) {
-	known, err := contacts.Read(n.Home, p.Name, p.Link.Number)
+func (s *Status) peerFacts(n *node.Node, p *journal.Peer, q *Peer, habits *contacts.Cache) (progress.Peer, error) {
+	known, err := habits.ReadHabit(n.Home, p.Name, p.Link.Number)
 	if err != nil {
 		return progress.Peer{}, err
 	}
@@ -121,6 +121,10 @@ func (s *Status) peerFacts(n *node.Node, p *journal.Peer, q *Peer) (progress.Pee
 	}
 	for _, g := range known.Gaps {
 		f.Silences = append(f.Silences, progress.Silence(g))
+	}
+	q.Health = known.Health
+	if q.Health != nil {
+		f.DiskFree = int64(q.Health.Free)
 	}
 	if q.There != nil {
 		f.There = q.There.Rows

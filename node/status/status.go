@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -110,6 +112,8 @@ type Peer struct {
 	Clock *Clock `json:"clock,omitempty"`
 	// There is how many rows of this node wait at the peer, as its last file said.
 	There *There `json:"rows_waiting_there,omitempty"`
+	// Health is what a child says of itself, as its last file did; nobody else vouches for it.
+	Health *batch.Health `json:"health,omitempty"`
 	// Compared is what came of the last digest that a run carried here from the peer.
 	Compared *exchange.Comparison `json:"compared,omitempty"`
 	// Revoked: the peer's keys were revoked, and it has no new card yet. Next is the fingerprint of its card that is to come.
@@ -176,6 +180,14 @@ func at(epoch uint64, t, now time.Time) Point {
 
 // Of returns where a node stands, which must be loaded. Ages count to now; known is what this program reads.
 func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) (*Status, error) {
+	return new(Watcher).Of(ctx, n, now, known)
+}
+
+// Watcher is who asks again and again where a node stands: it keeps what has not changed meanwhile. The zero Watcher knows nothing yet.
+type Watcher struct{ habits contacts.Cache }
+
+// Of is [Of].
+func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) (*Status, error) {
 	s := &Status{Node: n.Node, Database: n.Database, Profile: n.Profile, Peers: []Peer{}}
 	var err error
 	if s.Unsealed, err = journal.CountChanges(ctx, n.DB); err != nil {
@@ -210,12 +222,16 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if err != nil {
 		return nil, err
 	}
+	unconfirmed, err := n.Journal.UnconfirmedOf(ctx, n.DB, peers)
+	if err != nil {
+		return nil, err
+	}
 	known = known.Needed(n.Journal.HasManyColumns(), false)
 	id := n.Keys
 	if id == nil {
 		id, _ = keys.Load(n.Home, n.Node) // a status is worth having without them too
 	}
-	for _, p := range peers {
+	for i, p := range peers {
 		ps := peer(p, s.Sealed, now)
 		for _, r := range reports {
 			if r.Peer == p.ID {
@@ -233,11 +249,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 		if err := ps.cards(n, id, p); err != nil {
 			return nil, err
 		}
-		var since time.Time
-		if ps.Waiting, since, err = n.Journal.Unconfirmed(ctx, n.DB, p); err != nil {
-			return nil, err
-		}
-		ps.Since = instant(since)
+		ps.Waiting, ps.Since = unconfirmed[i].Rows, instant(unconfirmed[i].Since)
 		s.Peers = append(s.Peers, ps)
 	}
 	if s.Links, err = links(n); err != nil {
@@ -252,7 +264,7 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 	if s.Dropped, err = dropped(ctx, n, peers); err != nil {
 		return nil, err
 	}
-	return s, s.judge(ctx, n, peers, now)
+	return s, s.judge(ctx, n, peers, now, &w.habits)
 }
 
 // removed stands for the name of a peer that was removed.

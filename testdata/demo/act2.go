@@ -184,6 +184,10 @@ func (d *stage) verdictOfAll() error {
 	if err := compare(d.ctx, d.out, d.sites()); err != nil {
 		return err
 	}
-	d.say("The five databases are equal. (%.0f seconds. The servers and files of this demo go away now.)", time.Since(d.began).Seconds())
+	then := "The servers and files of this demo go away now."
+	if d.stays {
+		then = "They stay, until you press Ctrl-C."
+	}
+	d.say("The five databases are equal. (%.0f seconds. %s)", time.Since(d.began).Seconds(), then)
 	return nil
 }

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,9 +52,14 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	bin, kept := t.TempDir(), filepath.Join(t.TempDir(), "kept")
 	program := build(t, bin, "github.com/omsync/omsync/cmd/omsync")
-	var out, errs bytes.Buffer
-	if code := run([]string{"-omsync", program, "-patients", "20", "-keep", kept}, &out, &errs); code != 0 {
-		t.Fatalf("exit code %d\n%s\n%s", code, errs.String(), out.String())
+	ctx, end := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer end()
+	out := &visitor{visited: end}
+	if err := demo(ctx, out, program, 20, kept, true); !errors.Is(err, errStayed) {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if out.err != nil {
+		t.Errorf("the page that the demo ends with: %v", out.err)
 	}
 	for _, want := range []string{
 		"full load to epoch", "1 conflict", "covered: applied before", "took the lost value", "2 wait", "people log in by that", "signature does not match", "it is for the node hub",
@@ -66,6 +74,36 @@ func TestDemo(t *testing.T) {
 		t.Log(out.String())
 	}
 	t.Run("recovery page", func(t *testing.T) { stockTools(t, bin, kept) })
+}
+
+// visitor is who sees the demo, and visits the page whose address comes last.
+type visitor struct {
+	bytes.Buffer
+	visited func()
+	err     error
+}
+
+func (v *visitor) Write(b []byte) (int, error) {
+	n, err := v.Buffer.Write(b)
+	if m := regexp.MustCompile(`The page is at (http://\S+)\n$`).FindSubmatch(v.Bytes()); m != nil {
+		v.err = visit(string(m[1]))
+		v.visited()
+	}
+	return n, err
+}
+
+// visit looks at a page that lets anna choose a password.
+func visit(address string) error {
+	resp, err := http.Get(address)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || !bytes.Contains(b, []byte("anna"))) {
+		err = fmt.Errorf("%s\n%s", resp.Status, b)
+	}
+	return err
 }
 
 // stockTools runs the commands of docs/recovery.md that open a batch without omsync.

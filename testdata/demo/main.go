@@ -29,13 +29,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	omsync := flags.String("omsync", filepath.Join("bin", "omsync"), "the omsync `program`")
 	patients := flags.Int("patients", 200, "how many `patients` the hub has at first")
 	keep := flags.String("keep", "", "leave the homes and the sticks (not the databases) in this new `folder`")
+	stay := flags.Bool("stay", false, "in the end show the hub's page, until somebody interrupts")
 	if err := flags.Parse(args); err != nil {
 		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	err := demo(ctx, stdout, *omsync, *patients, *keep)
+	err := demo(ctx, stdout, *omsync, *patients, *keep, *stay)
 	switch {
+	case errors.Is(err, errStayed):
+		fmt.Fprintln(stdout, "\nThe servers and files of this demo are gone.")
+		return 0
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "demo: interrupted; all that it started is gone")
 		return 130
@@ -46,8 +50,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// demo sets the stage, tells the story, and clears up.
-func demo(ctx context.Context, out io.Writer, omsync string, patients int, keep string) (err error) {
+// demo sets the stage, tells the story, and clears up. stay: it shows the page before, until the context ends, and answers errStayed.
+func demo(ctx context.Context, out io.Writer, omsync string, patients int, keep string, stay bool) (err error) {
 	if omsync, err = filepath.Abs(omsync); err != nil {
 		return err
 	}
@@ -61,7 +65,10 @@ func demo(ctx context.Context, out io.Writer, omsync string, patients int, keep 
 	if err != nil {
 		return err
 	}
-	d := &stage{ctx: ctx, out: out, dir: dir, program: omsync, patients: patients, began: time.Now()}
+	d := &stage{ctx: ctx, out: out, dir: dir, program: omsync, patients: patients, began: time.Now(), stays: stay}
 	defer func() { err = errors.Join(err, d.clear(keep)) }()
-	return d.story()
+	if err := d.story(); err != nil || !stay {
+		return err
+	}
+	return d.page()
 }

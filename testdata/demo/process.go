@@ -80,7 +80,7 @@ func (d *stage) serve(address string) (string, error) {
 		if d.server, err = d.background(log, args...); err != nil {
 			return "", err
 		}
-		at, text, err := d.listens(filepath.Join(d.dir, log), len(before))
+		at, text, err := d.listens(d.server, listening, filepath.Join(d.dir, log), len(before))
 		if err != nil || at != "" {
 			return at, err
 		}
@@ -91,14 +91,14 @@ func (d *stage) serve(address string) (string, error) {
 	}
 }
 
-// listens waits for the server's word in its log, from an offset on. An empty address: it has ended, and text is why.
-func (d *stage) listens(log string, from int) (address, text string, err error) {
+// listens waits for a server's word in its log, from an offset on. An empty address: it has ended, and text is why.
+func (d *stage) listens(p *process, word *regexp.Regexp, log string, from int) (address, text string, err error) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		ended := false
 		select {
 		case <-d.ctx.Done():
 			return "", "", d.ctx.Err()
-		case <-d.server.ended:
+		case <-p.ended:
 			ended = true
 		default:
 		}
@@ -106,7 +106,7 @@ func (d *stage) listens(log string, from int) (address, text string, err error) 
 		if err != nil {
 			return "", "", err
 		}
-		if m := listening.FindSubmatch(b[from:]); m != nil {
+		if m := word.FindSubmatch(b[from:]); m != nil {
 			return string(m[1]), "", nil
 		}
 		if ended || time.Now().After(deadline) {

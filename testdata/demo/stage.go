@@ -29,6 +29,8 @@ type stage struct {
 	hub, kisumu, migori *site
 	lamu, turkana       *site    // of the second act
 	server              *process // the hub's; nil before it was started
+	shown               *process // the hub's page; nil before it was started
+	stays               bool     // the page is shown in the end
 	address             string   // of the server: host and port
 	chapters            int
 }
@@ -47,8 +49,10 @@ func (d *stage) sites() []*site {
 // clear stops all servers and removes the folder. keep, if not empty, is a new folder for all but the databases.
 func (d *stage) clear(keep string) error {
 	var errs []error
-	if d.server != nil {
-		d.server.kill()
+	for _, p := range []*process{d.server, d.shown} {
+		if p != nil {
+			p.kill()
+		}
 	}
 	for _, s := range d.sites() {
 		errs = append(errs, s.stop())

@@ -1,11 +1,11 @@
 //go:build unix
 
-package doctor
+package disk
 
 import "golang.org/x/sys/unix"
 
-// freeBytes returns how many bytes a user may still write in a folder.
-func freeBytes(dir string) (uint64, bool) {
+// Free returns how many bytes a user may still write in a folder; false: that is not known.
+func Free(dir string) (uint64, bool) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, false

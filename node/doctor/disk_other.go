@@ -1,5 +1,0 @@
-//go:build !unix
-
-package doctor
-
-func freeBytes(string) (uint64, bool) { return 0, false }
