@@ -75,6 +75,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("%d exports of one change", now-n)
 	}
 	set()
+	quiet("a look that began while somebody waited ends")
 	dbtest.Exec(t, hub.DB, "UPDATE site SET name = 'ward 3' WHERE uuid = 'h1'")
 	quiet("nobody waits any more")
 }
