@@ -8,7 +8,11 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|BackOf|MadeAbove|SendsNot|BothEnds|ComparesNot)",
+	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|BackOf|MadeAbove|SendsNot|BothEnds|ComparesNot|SendsWhole)",
+		mutation.Mutant{Rule: "what does not go up stays with a patient who is deleted", File: "send.go", Old: "(!sends || ", New: "(!sends && false || "},
+		mutation.Mutant{Rule: "so does what may not go by a filter", File: "send.go", Old: "sends := !filtered && ", New: "sends := "},
+		mutation.Mutant{Rule: "so does a column that never goes up", File: "send.go", Old: " || g.Meets(r.SendsNot()))", New: ")"},
+		mutation.Mutant{Rule: "what came from the parent is there", File: "send.go", Old: "return g.From != r.peer && (", New: "return ("},
 		mutation.Mutant{Rule: "staff are the parent's", File: "proof.go", Old: "return !row.WasAddedBy(r.peer) // which", New: "return true // which"},
 		mutation.Mutant{Rule: "of what goes up a parent compares the child's", File: "proof.go", Old: "case d == Up:\n\t\treturn r.peers(row.AddedBy(), row.AddedAs())\n\tcase r.up:", New: "case r.up:"},
 		mutation.Mutant{Rule: "what does not go down may differ", File: "proof.go", Old: "out = out.Or(r.table.ExcludedDown)", New: ""},

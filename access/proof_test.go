@@ -50,6 +50,43 @@ func TestBothEndsCompareTheSame(t *testing.T) {
 	}
 }
 
+// What a child deletes because a patient left its scope is at the parent, and no row, nor column, that the link's rules keep at the child.
+func TestSendsWhole(t *testing.T) {
+	const parent = merge.Peer(1)
+	row := func(froms ...merge.Peer) merge.Row {
+		r := merge.Row{Known: true, Alive: true}
+		for i, from := range froms {
+			r.Groups = append(r.Groups, merge.Group{Mask: merge.Bit(i), Version: merge.Version{Stamp: merge.Stamp{Time: int64(i)}, Epoch: 3, From: from}})
+		}
+		return r
+	}
+	theirs, ours, edited := row(parent, parent), row(0, 0), row(parent, 0)
+	for _, c := range []struct {
+		what     string
+		table    Table
+		row      merge.Row
+		filtered bool
+		want     bool
+	}{
+		{"the parent's own", Table{Direction: Both}, theirs, false, true},
+		{"one made here", Table{Direction: Both}, ours, false, true},
+		{"the parent's, edited here", Table{Direction: Both}, edited, false, true},
+		{"one made here that a filter may keep here", Table{Direction: Both}, ours, true, false},
+		{"the parent's, whatever filters say", Table{Direction: Both}, theirs, true, true},
+		{"one made here of a table that goes down only", Table{Direction: Down}, ours, false, false},
+		{"the parent's of such a table", Table{Direction: Down}, theirs, false, true},
+		{"the parent's to which children may add, edited here", Table{Direction: Add}, edited, false, false},
+		{"one added by a child", Table{Direction: Add}, ours, false, true},
+		{"one with a column that goes nowhere", Table{Direction: Both, ExcludedUp: merge.Bit(1)}, ours, false, false},
+		{"one with such a column from the parent", Table{Direction: Both, ExcludedUp: merge.Bit(1)}, row(0, parent), false, true},
+		{"one of a table that is not exchanged", Table{Direction: None}, ours, false, false},
+	} {
+		if got := On(c.table, parent, Parent).SendsWhole(c.row, c.filtered); got != c.want {
+			t.Errorf("%s: %v", c.what, got)
+		}
+	}
+}
+
 func TestComparesNot(t *testing.T) {
 	table := Table{ExcludedUp: merge.Bit(1), ExcludedDown: merge.Bit(2), InsertOnly: merge.Bit(3), Secret: merge.Bit(4)}
 	for d, want := range map[Direction]merge.Mask{Both: merge.Bits(30), Down: merge.Bits(28), Up: merge.Bits(26), Add: merge.Bits(30)} {

@@ -1,6 +1,10 @@
 package access
 
-import "github.com/omsync/omsync/merge"
+import (
+	"slices"
+
+	"github.com/omsync/omsync/merge"
+)
 
 // Sends reports whether rows and deletions of the table go to the peer at all.
 func (r Rules) Sends() bool {
@@ -52,6 +56,15 @@ func (r Rules) SendsDeletion(dead merge.Version) bool {
 
 // SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.
 func (r Rules) SendsAllRows() bool { return r.going() == everything }
+
+// SendsWhole reports whether the parent, once it has acknowledged all of a live row, has everything of it. filtered: some rows of the table stay where
+// they are, and nobody asked whether this is one of them.
+func (r Rules) SendsWhole(row merge.Row, filtered bool) bool {
+	sends := !filtered && r.SendsRow(row, false)
+	return !slices.ContainsFunc(row.Groups, func(g merge.Group) bool {
+		return g.From != r.peer && (!sends || g.Meets(r.SendsNot()))
+	})
+}
 
 // SendsNot returns the columns that are left out of what goes to the peer, of every row.
 func (r Rules) SendsNot() merge.Mask {

@@ -79,7 +79,7 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 			}
 			d.waiting = &q
 		}
-		if b.Owners != nil && !im.scopes.idle() {
+		if b.Owners != nil && im.scopes != nil {
 			for _, o := range b.Owners[i] {
 				d.came = append(d.came, ownerHere(im.j, im.resolver.aliases, o))
 			}

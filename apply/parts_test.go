@@ -131,3 +131,43 @@ func TestLoadInPartsWithEditsBetween(t *testing.T) {
 		}
 	}
 }
+
+// A row waits, its sender edits it, and a load comes that has the edit in a later part. The row is settled between the parts as it waited, and
+// edited by one who had not seen the sender's edit, so what lost is on record.
+func TestRowThatWaitedFromBeforeALoad(t *testing.T) {
+	t.Parallel()
+	zone := "CREATE TABLE zone (id INT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(10) NOT NULL UNIQUE, note VARCHAR(20), obs_id INT, uuid CHAR(36) NOT NULL UNIQUE, FOREIGN KEY (obs_id) REFERENCES obs (obs_id))"
+	hub, clinic := sites.New(t, "hub", "none", append(peopleSchema, zone)...), sites.New(t, "clinic", "none", append(peopleSchema, zone)...)
+	hub.Exec(insertPeople(1, 500)...)
+	hub.Init()
+	clinic.SetOffset(10000)
+	clinic.Init()
+	waits(hub, clinic)
+	hub.Connect(clinic)
+	sites.Exchange(hub, clinic)
+	clinic.Exec("INSERT INTO zone (code, uuid) VALUES ('a', 'here')")
+	hub.Exec("INSERT INTO zone (code, uuid) VALUES ('a', 'waits')")
+	hub.Send(clinic)
+	hub.Exec("UPDATE zone SET note = 'of the hub' WHERE uuid = 'waits'")
+	load := hub.Export(clinic, sites.Full, sites.Parts(1))
+	clinic.Import(load[0])
+	if got := clinic.One("SELECT COUNT(*) FROM omsync_waiting"); got != "1" || len(load) < 2 {
+		t.Fatalf("%s rows wait between the parts", got)
+	}
+	clinic.Exec("UPDATE zone SET code = 'b' WHERE uuid = 'here'")
+	if err := clinic.Retry(); err != nil {
+		t.Fatal(err)
+	}
+	clinic.Exec("UPDATE zone SET note = 'of the clinic' WHERE uuid = 'waits'")
+	clinic.Send(hub)
+	clinic.Import(hub.Export(clinic, sites.Full)[0]) // the other parts are lost
+	settled(t, hub, clinic)
+	for _, s := range []*sites.Site{hub, clinic} {
+		if got := s.One("SELECT note FROM zone WHERE uuid = 'waits'"); got != "of the clinic" {
+			t.Errorf("the note at %s: %q", s.Name, got)
+		}
+		if got := s.Conflicts(); len(got) != 1 || !strings.Contains(got[0], "zone.note=of the hub") {
+			t.Errorf("recorded at %s: %v", s.Name, got)
+		}
+	}
+}

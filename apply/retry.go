@@ -76,6 +76,9 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 	if err := l.flushScopes(); err != nil {
 		return nil, err
 	}
+	if l.epoch.used {
+		l.peer.Link.RecordRetry(l.epoch.Epoch)
+	}
 	if err := l.save(ctx); err != nil || a.o.DryRun {
 		return report, err
 	}

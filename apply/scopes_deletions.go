@@ -11,14 +11,18 @@ import (
 	"github.com/omsync/omsync/scopes"
 )
 
-// lookDeleted finds what the rules of scopes must know of rows that are to be deleted before any of them is.
+// lookDeleted finds what the rules of scopes must know of rows that are to be deleted before any of them is. Whose they are is kept where nobody has
+// a scope, too: a child that gets one before it hears of the deletion is to hear of it.
 func (im *importer) lookDeleted(ctx context.Context, pending []*deletion) error {
 	s := im.scopes
-	if s.idle() {
+	if s == nil {
 		return nil
 	}
 	var failed error
 	each(pending, func(l *localTable, some []*deletion) {
+		if s.idle() && s.store.Kind(l.Table) != scope.Owned {
+			return
+		}
 		var keys []string
 		for _, d := range some {
 			if d.isHere {
@@ -34,7 +38,9 @@ func (im *importer) lookDeleted(ctx context.Context, pending []*deletion) error 
 			for _, o := range d.came {
 				x.arrival.Place.Owners = append(x.arrival.Place.Owners, scope.Owner(o))
 			}
-			s.see(x, d.known.Known)
+			if !s.idle() {
+				s.see(x, d.known.Known)
+			}
 			x.buried = s.node.Bury(x.arrival.Row, x.arrival.Place.Owners)
 			d.scoped = x
 		}

@@ -109,7 +109,7 @@ func (w *scopeWorld) finish() {
 				for _, f := range a.Export(b) {
 					sent++
 					w.look(f)
-					w.tell("%s: %s", f.Name, b.Import(f).Outcome)
+					w.deliver(f)
 				}
 			}
 		}

@@ -136,6 +136,8 @@ type scopeWorld struct {
 	ever     map[string]map[string]bool // of a row: the patients that it was ever made to belong to
 	written  map[string]string          // values that nobody who saw them wrote over, and where they were written
 	restores int
+	purges   *rand.Rand // nil: nobody is purged who leaves
+	purged   int        // how often a patient was deleted at a child
 	log      []string
 }
 
@@ -158,12 +160,19 @@ func (n *scopeNet) run(t *testing.T, seed uint64) {
 		w.left[s.Name] = map[string]bool{}
 	}
 	w.tell("at first: %s", from)
+	w.begin()
+	if more := rand.New(rand.NewPCG(seed, 1402)); more.IntN(2) == 0 {
+		w.purges = more
+	}
 	restores := w.r.IntN(2) == 0
 	for range environment(t, "OMSYNC_TEST_STEPS", 40) {
 		if restores && w.r.IntN(14) == 0 {
 			w.restore()
 		} else {
 			w.step()
+		}
+		if w.purges != nil && w.purges.IntN(4) == 0 {
+			w.purge()
 		}
 		if t.Failed() {
 			return
@@ -172,6 +181,31 @@ func (n *scopeNet) run(t *testing.T, seed uint64) {
 	if w.finish(); !t.Failed() {
 		w.compare()
 		w.lost()
+		t.Logf("%d patients were deleted at children", w.purged)
+	}
+}
+
+// begin notes whose rows are at first, and who had left a child's scope by then: what it got before it had one is there.
+func (w *scopeWorld) begin() {
+	for _, s := range w.all {
+		d := s.Dump()
+		of := ownersIn(d)
+		for table, rows := range d {
+			for key := range rows {
+				for _, o := range of(table, key) {
+					w.belong(o, table+"/"+key)
+				}
+			}
+		}
+		if w.parents[s] == nil {
+			continue
+		}
+		may := w.allowed(s, d)
+		for _, o := range patients(w.t, s) {
+			if !may("patient", o) {
+				w.left[s.Name][o] = true
+			}
+		}
 	}
 }
 
@@ -190,6 +224,11 @@ func (w *scopeWorld) restore() {
 	w.tell("%s: RESTORED", s.Name)
 	w.vaults[s].restore("backup")
 	w.restores++
+	w.forget()
+}
+
+// forget notes which values nobody holds any more.
+func (w *scopeWorld) forget() {
 	held := map[string]bool{}
 	for _, s := range w.all {
 		w.values(s, held)
@@ -306,8 +345,8 @@ func (w *scopeWorld) step() {
 		decideScope(w.t, child, func(node scope.Node) { node.Ask(scope.Owner(o)) })
 	case k < 20 && len(w.late) > 0:
 		f := w.late[w.r.IntN(len(w.late))]
-		w.tell("late: %s", f.Name)
-		f.To.Import(f)
+		w.tell("late:")
+		w.deliver(f)
 	case k < 21 && w.r.IntN(3) == 0:
 		w.switches(parent, child)
 	default:
@@ -322,7 +361,7 @@ func (w *scopeWorld) step() {
 				w.late = append(w.late, f)
 				continue
 			}
-			w.tell("%s: %s", f.Name, b.Import(f).Outcome)
+			w.deliver(f)
 		}
 	}
 }

@@ -53,11 +53,16 @@ type Result struct {
 	Err    error
 	// Waited: it is no file, but rows of the report's sender that waited and were tried again.
 	Waited bool
+	// Purged: it is no file, but what this node deleted of a patient who left its scope, as the report's sender had it do.
+	Purged bool
 }
+
+// NoFile reports whether it is none.
+func (r *Result) NoFile() bool { return r.Waited || r.Purged }
 
 // Applied reports whether nothing more is to be expected of the file: all of it is in the database.
 func (r *Result) Applied() bool {
-	return r.Report != nil && !r.Waited && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered || r.Report.Outcome == Compared)
+	return r.Report != nil && !r.NoFile() && (r.Report.Outcome == apply.Applied || r.Report.Outcome == apply.Covered || r.Report.Outcome == Compared)
 }
 
 // A SenderError is about a file from somebody this node does not listen to. It is [ErrUntrusted].
@@ -151,7 +156,7 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 			err = run.compareDigest(ctx, f)
 		}
 	}
-	return errors.Join(err, run.save(), n.keepAliases(ctx))
+	return errors.Join(err, run.purge(ctx), run.save(), n.keepAliases(ctx))
 }
 
 // importRun is one import of several files.

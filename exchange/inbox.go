@@ -28,7 +28,7 @@ func (n *Node) ImportInbox(ctx context.Context, want func(name string, h *batch.
 	}
 	r := &inboxRun{node: n, inbox: inbox, latest: map[string]int64{}}
 	err = n.Import(ctx, files, ImportOptions{Folder: true}, begin, func(res *Result) error {
-		if res.Waited {
+		if res.NoFile() {
 			return each(res)
 		}
 		if err := r.sort(ctx, res); err != nil {

@@ -222,7 +222,7 @@ func (s *syncRun) importInbox(ctx context.Context) error {
 
 // imported notes what came of a file, and reports it unless it did so in an earlier round.
 func (s *syncRun) imported(r *Result) error {
-	if r.Waited {
+	if r.NoFile() {
 		return s.Imported(r)
 	}
 	if r.Applied() {

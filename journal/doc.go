@@ -243,7 +243,7 @@
 //	id            order of the events
 //	peer_id       omsync_peer.id of the child; of the parent: this node asked it
 //	owner_key     row key of the owner; empty: it is about the whole scope
-//	event         entered, left, asked or refused; began or ended of a scope
+//	event         entered, left, asked, refused, purging or purged; began or ended of a scope
 //	cause         person, rule, request, import or seal
 //	person        who said so: the account of the operating system; empty: nobody
 //	text          the name of the rule; otherwise empty

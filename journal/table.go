@@ -58,6 +58,14 @@ func (t *Table) Bit(column string) int {
 	return 0
 }
 
+// Known returns what is known of a row that is here. groups are those of its entry, nil if it has none: then it has the table's default.
+func (t *Table) Known(groups []merge.Group) merge.Row {
+	if groups == nil && !t.Default.IsEmpty() {
+		groups = []merge.Group{t.Default}
+	}
+	return merge.Row{Known: groups != nil, Alive: groups != nil, Groups: groups}
+}
+
 // MaskOf returns the mask of those of the columns that have bits.
 func (t *Table) MaskOf(columns []string) merge.Mask {
 	var m merge.MaskBuilder

@@ -211,6 +211,35 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// A row waits at b, its sender deletes it, and a load begins to come that has the deletion in its last part. What b's edit of the row
+// acknowledges meanwhile, once the row is settled, must not hide at a that a deletion lost which b had not seen.
+func TestRowThatWaitedFromBeforeALoad(t *testing.T) {
+	a, b := pair()
+	b.want(t, a.export(merge.ExportRequest{}), merge.Apply) // the row waits
+	deleted := merge.Row{Known: true, Dead: version(100, "a", a.change().Epoch, 0)}
+	b.want(t, a.parts(merge.ExportRequest{Full: true}, 77, 2, 1)[0], merge.Apply)
+	settled := b.change().Epoch
+	b.link.RecordRetry(settled)
+
+	row := live(merge.Group{Mask: merge.Bits(3), Version: version(0, "a", settled, 1)})
+	row = merge.Stamper{Self: "b", Epoch: b.change().Epoch}.Edit(row, merge.Bits(2), 300)
+	in := merge.Incoming{Alive: true, Ack: b.link.RowAck(row, 1)}
+	in.Groups, _ = row.Outgoing(1)
+	h := b.export(merge.ExportRequest{})
+	d := merge.Receive(&a.history, &a.link, h)
+	im := a.link.Import(&a.history, h, d)
+	im.Self, im.Peer, im.Epoch = "a", 1, 9
+	in.Ack = im.RowAck(in.Ack)
+	out := im.Settle(deleted, in, merge.Policies{}, merge.Compare{}, false)
+	if out.Action != merge.Insert || len(out.Conflicts) != 1 || !out.Conflicts[0].Deletion {
+		t.Errorf("the deletion that loses is not recorded: %+v", out)
+	}
+	came := live(merge.Group{Mask: merge.Bits(3), Version: version(0, "a", b.change().Epoch, 1)})
+	if got := b.link.RowAck(came, 1); got != h.LoadUpto.Epoch {
+		t.Errorf("a row that comes in a later part acknowledges %d", got)
+	}
+}
+
 func TestLoadIsMadeOnce(t *testing.T) {
 	a, b := pair()
 	b.export(merge.ExportRequest{})

@@ -108,6 +108,7 @@ var mutants = []mutant{
 	{"a clock with an empty battery mends nothing", "mend.go", "now >= noEarlier && ", "", 0, "TestClockIsSane"},
 	{"nor does one that is beyond all", "mend.go", " && now <= ceiling", "", 0, "TestClockIsSane"},
 	{"a row acknowledges no more than its header", "settle.go", "return min(ack, im.MaxAck)", "return ack", 0, "TestRowAckIsTheHeaders"},
+	{"a row that waited did not come in the load under way", "receive.go", "{ l.RecordResend(epoch) }", "{}", 0, "TestRowThatWaitedFromBeforeALoad"},
 	{"a row may acknowledge what a load reaches", "receive.go", "MaxAck: max(h.Ack.Epoch, h.LoadUpto.Epoch)", "MaxAck: h.Ack.Epoch", 0, "TestRowAckIsTheHeaders"},
 	{"what was told before stays no news while it waits", "wait.go", "if !im.isNews(epoch) {", "if false {", 0, "TestWaitingKeepsWhatWasNews"},
 	{"what was news stays news in the sender's next version", "wait.go", "if g.Epoch == 0 && ", "if false && ", 0, "TestWaitingAfterAnother"},

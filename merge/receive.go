@@ -322,6 +322,10 @@ func (l *Link) RecordResend(epoch uint64) {
 	}
 }
 
+// RecordRetry is to be called for a peer's link when rows of the peer's that had waited were settled, in an own epoch. They may have come before
+// the load under way, and it may have more to say of them: that they are here as from now does not show that they came in it.
+func (l *Link) RecordRetry(epoch uint64) { l.RecordResend(epoch) }
+
 // RowAck returns the acknowledgement that a row carries to p: the link's, or that of the load under way if the row came in it. The
 // rows of an unfinished load are here though the load is not acknowledged, and an edit of one was made on what it brought.
 func (l *Link) RowAck(r Row, p Peer) uint64 {

@@ -94,7 +94,7 @@ func (r Row) Again(epoch uint64) Row {
 // lost it, so it must be sent back to p like anything made here. See Decision.Rejoin. Of a row with
 // anything such it is stored who added it: see [Row.CameFrom].
 //
-// Only tests call it. A node does the same to all rows in SQL, by journal.Rejoin.
+// To all rows a node does the same in SQL, by journal.Rejoin.
 func (r Row) Reclaim(p Peer, after, epoch uint64) Row {
 	lost := func(v Version) bool { return v.From == p && v.Epoch > after }
 	some := slices.ContainsFunc(r.Groups, func(g Group) bool { return lost(g.Version) })

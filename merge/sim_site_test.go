@@ -65,7 +65,8 @@ type file struct {
 
 type end struct {
 	merge.Link
-	peer merge.Peer
+	peer    merge.Peer
+	retried bool // rows of the peer's that waited were settled in the transaction under way
 }
 
 // A site is a node: its database and its ends of links. Slices and maps inside rows, links and history are never changed in
@@ -119,7 +120,7 @@ func newSite(w *world, name, parent string) *site {
 func (s *site) add(peer string) {
 	s.loseWaiting(peer)
 	s.peers++
-	s.links[peer] = &end{merge.Link{Number: s.w.id()}, s.peers}
+	s.links[peer] = &end{Link: merge.Link{Number: s.w.id()}, peer: s.peers}
 }
 
 func (s *site) backup() *site {
@@ -303,6 +304,7 @@ func (s *site) receive(f *file) string {
 		s.commit()
 	}
 	merge.RecordImport(&l.Link, f.head, s.epoch(), wrote)
+	s.retried()
 	return "applied"
 }
 

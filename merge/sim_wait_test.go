@@ -74,6 +74,7 @@ func (s *site) retryAlone() {
 	if s.retry(&merge.Import{Self: s.name, Epoch: s.next(), Valid: true, OwnResent: func(e uint64) bool { return s.resent[e] }}) {
 		s.commit()
 	}
+	s.retried()
 }
 
 // retry settles what waits and can be settled now, until there is no more of it.
@@ -96,10 +97,20 @@ func (s *site) retry(im *merge.Import) (wrote bool) {
 				delete(s.wait, k)
 				again = true
 			}
-			wrote = wrote || changed
+			wrote, l.retried = wrote || changed, l.retried || changed
 		}
 	}
 	return wrote
+}
+
+// retried tells the links of which rows that waited were settled.
+func (s *site) retried() {
+	for _, l := range s.links {
+		if l.retried {
+			l.retried = false
+			l.RecordRetry(s.epoch())
+		}
+	}
 }
 
 // settle brings a row in. It answers false, and changes nothing, if what it refers to is not here, the database does not take it, or a

@@ -79,8 +79,8 @@
 //
 // # What it does not do
 //
-// A row that belonged to several patients, one of whom ever left a child's scope, can stay at the child as it was until it is touched
-// there. So can a row of nobody's when a scope begins.
+// A row that belonged to several patients, one of whom ever left a child's scope, can stay at the child as it was, or wait there, until
+// it is touched there. So can a row of nobody's when a scope begins.
 //
 // What a restore takes back of scopes is forgotten: leaves since the backup must be repeated, and so must admissions that no child
 // was told of. What was purged at a child only its parent has: a restore of the parent to before, even one that the child does not

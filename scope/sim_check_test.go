@@ -282,7 +282,7 @@ func (w *world) check(silent bool) string {
 			for _, o := range root.keys() {
 				gone = gone || s.parent != "" && w.out(s, scope.Owner(o))
 			}
-			if k.peer == s.parent && w.needsHidden(w.sites[s.parent], n, k.key) {
+			if k.peer == s.parent && (w.needsHidden(w.sites[s.parent], n, k.key) || w.parted(s, k.key)) {
 				continue
 			}
 			if !((w.restores > 0 || w.readded) && q.Lost) && !(k.peer == s.parent && gone) {

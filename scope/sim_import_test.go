@@ -78,6 +78,7 @@ func (s *site) receive(f *file) string {
 	}
 	wrote = s.commit(wrote)
 	merge.RecordImport(&l.Link, f.head, s.epoch(), wrote)
+	s.retried()
 	return "applied"
 }
 
@@ -149,6 +150,7 @@ func (s *site) retryAlone() {
 	wrote := s.retry(&merge.Import{Self: s.name, Epoch: s.next(), Valid: true, OwnResent: func(e uint64) bool { return s.resent[e] }})
 	s.flush()
 	s.commit(wrote)
+	s.retried()
 }
 
 // retry settles what waits and can be settled now, until there is no more of it.
@@ -164,7 +166,7 @@ func (s *site) retry(im *merge.Import) (wrote bool) {
 				delete(s.wait, k)
 				again = true
 			}
-			wrote = wrote || changed
+			wrote, l.retried = wrote || changed, l.retried || changed
 		}
 	}
 	return wrote
@@ -185,6 +187,16 @@ func (s *site) flush() {
 		s.node().Settled(l.p, l.a)
 	}
 	s.later = nil
+}
+
+// retried tells the links of which rows that waited were settled.
+func (s *site) retried() {
+	for _, l := range s.links {
+		if l.retried {
+			l.retried = false
+			l.RecordRetry(s.epoch())
+		}
+	}
 }
 
 // settle brings a row in. It answers false, and changes nothing of the row, if what it refers to is not here.

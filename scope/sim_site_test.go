@@ -142,8 +142,9 @@ type file struct {
 
 type end struct {
 	merge.Link
-	peer  merge.Peer
-	asked string // what the last header asked for
+	peer    merge.Peer
+	asked   string // what the last header asked for
+	retried bool   // rows of the peer's that waited were settled in the transaction under way
 }
 
 // A site is a node: its database and its ends of links.

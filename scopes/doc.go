@@ -5,7 +5,7 @@
 //
 // It promises: nothing of it decides anything; what a transaction wrote it reads; where rows stand takes a number of statements
 // that does not grow with the rows, as long as they are told of in blocks ([Store.Fetch]), and what a scope holds the same; where no child has a
-// scope, and this node has none, [Open] is all that is asked; memory is bounded, but for what [Store.Flush] has not written and
+// scope, and this node has none, [Open] is all that is asked, but whose rows are that a peer deleted; memory is bounded, but for what [Store.Flush] has not written and
 // the scope that [Store.ReadScope] reads.
 //
 // # How it is used

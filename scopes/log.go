@@ -34,6 +34,8 @@ const (
 	ended    = "ended"
 	searched = "searched" // a child was told that the patient is here
 	sought   = "sought"   // by an identifier
+	purging  = "purging"  // the child is to delete what it has
+	purged   = "purged"   // this node deleted what it had, as its parent said
 )
 
 // event is what is to be noted.
@@ -56,6 +58,9 @@ func (s *Store) noteChange(p merge.Peer, o scope.Owner, had, now scope.Entry) {
 		s.note(p, o, entered)
 	case had.In() && !now.In():
 		s.note(p, o, left)
+	}
+	if !had.Purge && now.Purge {
+		s.note(p, o, purging)
 	}
 	if !had.Asked && now.Asked {
 		s.note(p, o, asked)
@@ -130,7 +135,7 @@ func NoteSearch(ctx context.Context, q sqldb.DB, p merge.Peer, found []scope.Own
 type Logged struct {
 	Peer   merge.Peer
 	Owner  scope.Owner // "": it is about the whole scope
-	Event  string      // entered, left, asked, refused; began or ended of a scope; sought: a child asked by an identifier, which Rule has, with the answer
+	Event  string      // entered, left, asked, refused, purging, purged; began or ended of a scope; sought: a child asked by an identifier, which Rule has, with the answer
 	Cause  Cause
 	Person string // whose word it was; empty: nobody's
 	Rule   string

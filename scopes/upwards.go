@@ -92,6 +92,9 @@ func (s *Store) SetPurging(o scope.Owner, u scope.Purge) {
 		return
 	}
 	s.purgesNew[o] = u
+	if u.Done && !purges[o].Done {
+		s.note(s.parent, o, purged)
+	}
 	if delete(purges, o); u != (scope.Purge{}) {
 		purges[o] = u
 	}

@@ -59,6 +59,7 @@ type imported struct {
 	Waiting   int64           `json:"waiting,omitempty"`
 	Retried   int64           `json:"no_longer_waiting,omitempty"`
 	Conflicts int             `json:"conflicts"`
+	Purged    bool            `json:"purged,omitempty"` // it is no file: a patient who left this node's scope is deleted here
 	DryRun    bool            `json:"dry_run,omitempty"`
 	Tables    []importedTable `json:"tables,omitempty"`
 	Notes     []string        `json:"notes,omitempty"`
@@ -79,15 +80,18 @@ type importedTable struct {
 
 // print prints what came of a file.
 func (r *importing) print(f *exchange.Result) error {
-	if !f.Waited {
+	if !f.NoFile() {
 		r.files++
 	}
 	if f.Err != nil {
 		return r.failed(f)
 	}
 	p := f.Report
-	if f.Waited {
+	switch {
+	case f.Waited:
 		return r.printWaited(p)
+	case f.Purged:
+		return r.printPurged(p)
 	}
 	switch p.Outcome {
 	case apply.Applied, apply.Covered:
@@ -158,11 +162,21 @@ func (r *importing) printWaited(p *apply.Report) error {
 	return err
 }
 
+// printPurged prints what was deleted here of a patient who left this node's scope.
+func (r *importing) printPurged(p *apply.Report) error {
+	r.done = append(r.done, hook.Imported("", p))
+	if r.json {
+		return printJSON(r.out, importedFile(&exchange.Result{Report: p, Purged: true}, r.dryRun))
+	}
+	_, err := fmt.Fprintf(r.out, "a patient who left this node's scope is deleted here, as %s said: %s\n", p.Sender, count(p.Deleted, "row"))
+	return err
+}
+
 // importedFile is what is told of a file that was read.
 func importedFile(f *exchange.Result, dryRun bool) imported {
 	p := f.Report
 	line := imported{File: f.Name, Sender: p.Sender, Outcome: p.Outcome, Base: p.Base, Upto: p.Upto, Part: p.Part, Inserted: p.Inserted, Updated: p.Updated,
-		Deleted: p.Deleted, Unchanged: p.Unchanged, Refused: p.Refused, Waiting: p.Waiting, Retried: p.Retried, Conflicts: p.Conflicts, DryRun: dryRun, Notes: p.Notes, Why: p.Why}
+		Deleted: p.Deleted, Unchanged: p.Unchanged, Refused: p.Refused, Waiting: p.Waiting, Retried: p.Retried, Conflicts: p.Conflicts, Purged: f.Purged, DryRun: dryRun, Notes: p.Notes, Why: p.Why}
 	for _, t := range p.Tables {
 		if t != (apply.TableReport{Table: t.Table}) {
 			line.Tables = append(line.Tables, importedTable(t))

@@ -19,7 +19,7 @@ func newScope(g *global) *cobra.Command {
 		Use:   "scope",
 		Short: "Say which patients a child may have",
 		Long: `A child gets all patients, or has a scope: the patients whom it brought itself, those who are added, and those for whom it asks. Each goes to it
-whole. Changes go with the child's next file. A child keeps what it has of a patient who leaves.
+whole. Changes go with the child's next file. A child keeps what it has of a patient who leaves, unless leave --purge says otherwise.
 
 A patient is named by an identifier, or by a key (a uuid), which need not be here yet.`,
 		Args: cobra.NoArgs,
@@ -237,22 +237,31 @@ func somePeer(cmd *cobra.Command, args []string) error {
 }
 
 func newScopeLeave(g *global) *cobra.Command {
-	w, rule := &who{}, &byRule{}
+	w, rule, purge := &who{}, &byRule{}, false
 	cmd := &cobra.Command{
 		Use:   "leave PEER [IDENTIFIER...]",
 		Short: "Let patients leave a child's scope",
 		Long: `Let patients leave a child's scope: nothing of them goes to it any more, until it sends news of them itself. It keeps what it has.
-With --rule, that rule fills the scope no more, and whom rules alone brought leaves unless another rule wants the patient.`,
+With --rule, that rule fills the scope no more, and whom rules alone brought leaves unless another rule wants the patient.
+
+With --purge the child deletes what it has of them, once this node has all of that: no other site hears of a deletion, and what it had not sent
+brings the patient back into its scope. What all may have stays there, and so does what the child keeps of conflicts and of deleted rows. A
+child with children of its own deletes nothing, nor does one whose omsync is older.`,
 		Args: somePeer,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asked, err := rule.change(cmd, g, args, false, w.asJSON); !asked || err != nil {
 				return err
+			}
+			if purge {
+				return w.change(cmd, g, args, (*scoping.Session).Purge, "is to delete what it has of", "had not")
 			}
 			return w.change(cmd, g, args, (*scoping.Session).Leave, "gets nothing more of", "had not")
 		},
 	}
 	w.flags(cmd)
 	rule.flags(cmd, "a rule that is to fill the scope no more")
+	cmd.Flags().BoolVar(&purge, "purge", false, "have the child delete what it has of them")
+	cmd.MarkFlagsMutuallyExclusive("purge", "rule")
 	return cmd
 }
 

@@ -128,6 +128,12 @@ func printShown(cmd *cobra.Command, s *scoping.Shown) error {
 	if s.Held {
 		fmt.Fprintln(out, "the parent lets this node have the patient")
 	}
+	if s.Purging {
+		fmt.Fprintln(out, "the patient left this node's scope, and what is here is to be deleted: an import does that once the parent has all of it, nothing waits here and nothing else refers to it")
+	}
+	if s.Purged {
+		fmt.Fprintln(out, "the patient left this node's scope, and what was here is deleted")
+	}
 	if err := printEntries(cmd, s.Entries, false); err != nil {
 		return err
 	}

@@ -330,8 +330,12 @@ func (w *worker) imports(ctx context.Context, n *node.Node, x *exchange.Node, jo
 	var done []hook.File
 	_, err := x.ImportInbox(ctx, func(_ string, h *batch.Header) bool { j := jobs[h.Sender]; return j != nil && j.imports },
 		func() error { return nil }, func(r *exchange.Result) error {
-			if r.Waited {
-				w.log.Info("rows that waited are applied", "peer", r.Report.Sender, "rows", r.Report.Retried)
+			if r.NoFile() {
+				if r.Purged {
+					w.log.Info("a patient who left this node's scope is deleted here", "peer", r.Report.Sender, "rows", r.Report.Deleted)
+				} else {
+					w.log.Info("rows that waited are applied", "peer", r.Report.Sender, "rows", r.Report.Retried)
+				}
 				done = append(done, hook.Imported("", r.Report))
 				return nil
 			}

@@ -158,7 +158,7 @@ func (s *Session) Add(ctx context.Context, name string, patients []Patient) ([]O
 	})
 }
 
-// Leave lets patients leave a child's scope. The child keeps what it has of them.
+// Leave lets patients leave a child's scope. The child keeps what it has of them: see [Session.Purge].
 func (s *Session) Leave(ctx context.Context, name string, patients []Patient) ([]Outcome, error) {
 	p, err := s.scoped(ctx, name)
 	if err != nil {

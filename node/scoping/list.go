@@ -127,10 +127,13 @@ func (s *Session) entries(p *journal.Peer, owners []scope.Owner) ([]Entry, error
 
 // Shown is all that is kept of a patient.
 type Shown struct {
-	Key     string  `json:"key"`
-	Here    bool    `json:"here"`
-	Asked   bool    `json:"asked_above"` // this node asks its parent
-	Held    bool    `json:"held"`        // the parent said that this node has the patient in its scope
+	Key   string `json:"key"`
+	Here  bool   `json:"here"`
+	Asked bool   `json:"asked_above"` // this node asks its parent
+	Held  bool   `json:"held"`        // the parent said that this node has the patient in its scope
+	// Purging: the parent has this node delete what it has of the patient, and nothing is deleted yet; Purged: it is.
+	Purging bool    `json:"purging,omitempty"`
+	Purged  bool    `json:"purged,omitempty"`
 	Entries []Entry `json:"children"`
 	Log     []Event `json:"log"`
 }
@@ -159,6 +162,8 @@ func (s *Session) Show(ctx context.Context, patient Patient) (*Shown, error) {
 	}
 	out := &Shown{Key: string(patient.Key), Here: here[patient.Key], Asked: s.store.Want(patient.Key), Held: s.store.Held(patient.Key) != 0,
 		Entries: []Entry{}, Log: []Event{}}
+	u := s.store.Purging(patient.Key)
+	out.Purging, out.Purged = u.Told != 0 && !u.Done, u.Done
 	names := map[merge.Peer]string{}
 	for _, p := range peers {
 		names[p.ID] = p.Name
