@@ -31,10 +31,17 @@ func (h *Health) texts() []string {
 	if h == nil {
 		return nil
 	}
-	out := []string{fmt.Sprintf("%swaiting@%d", healthPrefix, min(h.Waiting, maxHealthCount)), fmt.Sprintf("%sconflicts@%d", healthPrefix, min(h.Conflicts, maxHealthCount)),
-		fmt.Sprintf("%szone@%d", healthPrefix, h.Zone)}
-	if h.Free > 0 {
-		out = append(out, fmt.Sprintf("%sfree@%d", healthPrefix, min(h.Free, maxHealthCount)))
+	var out []string
+	count := func(what string, n uint64) {
+		if n > 0 {
+			out = append(out, fmt.Sprintf("%s%s@%d", healthPrefix, what, min(n, maxHealthCount)))
+		}
+	}
+	count("waiting", h.Waiting)
+	count("conflicts", h.Conflicts)
+	count("free", h.Free)
+	if h.Zone != 0 {
+		out = append(out, fmt.Sprintf("%szone@%d", healthPrefix, h.Zone))
 	}
 	if h.Backup > 0 {
 		out = append(out, fmt.Sprintf("%sbackup@%d", healthPrefix, h.Backup))
