@@ -216,7 +216,7 @@ func TestNoFieldOfALinkIsForgotten(t *testing.T) {
 	}
 	for _, v := range []merge.Link{got, *old} {
 		v.Imports = []merge.AppliedBatch{{Position: merge.Position{Epoch: 1, Token: 1}, OwnEpoch: 1}}
-		v.Sending.Bytes, v.Sending.Again, v.Sending.At = 1, 1, 1 // format 1 had none of them
+		v.Sending.Bytes, v.Sending.Again, v.Sending.At, v.Doubted = 1, 1, 1, true // format 1 had none of them
 		set(t, "Link", reflect.ValueOf(v))
 	}
 }

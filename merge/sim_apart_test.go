@@ -246,6 +246,9 @@ func apart(seed int64, talk func(string, ...any), moves bool) string {
 // TestApart has sites meet that lived apart, with keys of their own for one thing, and go on: nothing of what each site and its parent had is
 // there twice, no two things become one, and all else is as in TestSchedules.
 //
+// Of 1,000,000 schedules three fail, 618263, 663864 and 755851, and for one reason: a site that was restored takes a row that it had sent since
+// the backup for another one of that name, which it reads next. docs/limits.md says so.
+//
 //	OMSYNC_SEED=12 go test -run TestApart ./merge    tells the story of one schedule
 func TestApart(t *testing.T) { runSchedules(t, 20_000, scheduleApart) }
 

@@ -35,7 +35,7 @@ func path(home, peer string) string { return filepath.Join(home, "contacts", pee
 // counts for nothing.
 func Read(home, peer string, link uint64) (Contacts, error) {
 	var c content
-	if ok, err := read(home, peer, &c); err != nil || !ok || c.Version != version || c.Link != link {
+	if ok, err := read(home, peer, &c); err != nil || !ok || !c.isOf(link) {
 		return Contacts{}, err
 	}
 	return c.Contacts, nil
@@ -47,11 +47,14 @@ func ReadHabit(home, peer string, link uint64) (Contacts, error) {
 		content
 		Days json.RawMessage `json:"days"`
 	}
-	if ok, err := read(home, peer, &c); err != nil || !ok || c.Version != version || c.Link != link {
+	if ok, err := read(home, peer, &c); err != nil || !ok || !c.isOf(link) {
 		return Contacts{}, err
 	}
 	return c.Contacts, nil
 }
+
+// isOf reports whether a record is this program's, and of the link that there is now.
+func (c *content) isOf(link uint64) bool { return c.Version == version && c.Link == link }
 
 // read reads a record into what can hold it, and reports whether it can be read.
 func read(home, peer string, into any) (ok bool, err error) {

@@ -214,6 +214,6 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "only what was applied came", File: "rule.go", Old: "if f.News {", New: "{"},
 		mutation.Mutant{Rule: "a file that says nothing of its sender changes nothing of that", File: "rule.go", Old: "if f.Health != nil {", New: "{"},
 		mutation.Mutant{Rule: "a file that is read again says nothing of its sender", File: "rule.go", Old: "		return c\n", New: "		return Contacts{c.First, c.Last, c.Made, c.Gaps, c.Days, f.Health}\n"},
-		mutation.Mutant{Rule: "another link begins anew", File: "record.go", Old: " || c.Link != link", New: ""},
+		mutation.Mutant{Rule: "another link begins anew", File: "record.go", Old: " && c.Link == link", New: ""},
 	)
 }
