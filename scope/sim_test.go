@@ -215,7 +215,7 @@ func (w *world) arrive(r *rand.Rand, l [2]string) {
 // the end, when all is exchanged, a parent and its child are equal in what both are to have, that nothing that was written is lost without a
 // record, that everybody is silent, and at all times that no file holds what its receiver may not have.
 //
-// Of 950,000 schedules three fail: in 287790 and 364527 both nodes that had a record are restored to before it, in 412405 a patient leaves while a
+// Of 1,000,000 schedules three fail: in 287790 and 364527 both nodes that had a record are restored to before it, in 412405 a patient leaves while a
 // request for the patient is under way upwards. docs/limits.md says so.
 //
 //	OMSYNC_SCHEDULES=1000000 go test -run TestSchedules ./scope
