@@ -18,29 +18,7 @@ func (s *scripted) agent(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || s.served[args[0]] != nil {
 		ts.Fatalf("usage: agent NAME HOME")
 	}
-	name := args[0]
-	log := ts.MkAbs(name + ".log")
-	f, err := os.Create(log)
-	ts.Check(err)
-	defer f.Close()
-	program, err := exec.LookPath("omsync")
-	ts.Check(err)
-	cmd := exec.Command(program, "--home", args[1], "agent")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), f, f
-	cmd.Env = append(os.Environ(), "OMSYNC_HOME=")
-	ts.Check(cmd.Start())
-	v := &served{cmd, make(chan error, 1)}
-	go func() { v.ended <- cmd.Wait() }()
-	s.served[name] = v
-	ts.Setenv(name+"_log", name+".log")
-	ts.Defer(func() {
-		cmd.Process.Kill()
-		<-v.ended
-		if s.t.Failed() {
-			b, _ := os.ReadFile(log)
-			s.t.Logf("log of %s:\n%s", name, b)
-		}
-	})
+	s.launch(ts, args[0], "--home", args[1], "agent")
 }
 
 func (s *scripted) kill(ts *testscript.TestScript, neg bool, args []string) {

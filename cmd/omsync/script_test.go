@@ -282,24 +282,23 @@ type served struct {
 	ended chan error
 }
 
-func (s *scripted) serve(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 || s.served[args[0]] != nil {
-		ts.Fatalf("usage: serve NAME HOME ARGS...")
-	}
-	name := args[0]
-	log := ts.MkAbs(name + ".log")
+// launch starts omsync as what a script calls name, until the script ends or stops it. Its log is in the file that is returned, and in NAME_log
+// for the script.
+func (s *scripted) launch(ts *testscript.TestScript, name string, args ...string) (v *served, log string) {
+	log = ts.MkAbs(name + ".log")
 	f, err := os.Create(log)
 	ts.Check(err)
 	defer f.Close()
 	program, err := exec.LookPath("omsync")
 	ts.Check(err)
-	cmd := exec.Command(program, append([]string{"--home", args[1], "serve", "--listen", "127.0.0.1:0"}, args[2:]...)...)
+	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), f, f
 	cmd.Env = append(os.Environ(), "OMSYNC_HOME=")
 	ts.Check(cmd.Start())
-	v := &served{cmd, make(chan error, 1)}
+	v = &served{cmd, make(chan error, 1)}
 	go func() { v.ended <- cmd.Wait() }()
 	s.served[name] = v
+	ts.Setenv(name+"_log", name+".log")
 	ts.Defer(func() {
 		cmd.Process.Kill()
 		<-v.ended
@@ -308,6 +307,15 @@ func (s *scripted) serve(ts *testscript.TestScript, neg bool, args []string) {
 			s.t.Logf("log of %s:\n%s", name, b)
 		}
 	})
+	return v, log
+}
+
+func (s *scripted) serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || s.served[args[0]] != nil {
+		ts.Fatalf("usage: serve NAME HOME ARGS...")
+	}
+	name := args[0]
+	v, log := s.launch(ts, name, append([]string{"--home", args[1], "serve", "--listen", "127.0.0.1:0"}, args[2:]...)...)
 	at := regexp.MustCompile(`msg=listening .*address=(\S+) tls=(\w+)`)
 	for range 600 {
 		b, err := os.ReadFile(log)
@@ -318,7 +326,6 @@ func (s *scripted) serve(ts *testscript.TestScript, neg bool, args []string) {
 				scheme = "http"
 			}
 			ts.Setenv(name, scheme+"://"+string(m[1]))
-			ts.Setenv(name+"_log", name+".log")
 			return
 		}
 		select {

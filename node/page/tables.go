@@ -42,19 +42,24 @@ func (a *asked) tables(name string) (tablesData, error) {
 	return d, err
 }
 
-func (p *Page) siteTables(a *asked) error {
+// siteTables returns how the tables go of the site that the address names.
+func (a *asked) siteTables() (tablesData, error) {
 	name, err := a.peerName(a.r.PathValue("name"))
 	if err != nil {
-		return err
+		return tablesData{}, err
 	}
-	d, err := a.tables(name)
+	return a.tables(name)
+}
+
+func (p *Page) siteTables(a *asked) error {
+	d, err := a.siteTables()
 	if err != nil {
 		return err
 	}
 	return a.show(http.StatusOK, "tables", "Tables", d)
 }
 
-// wish returns the command that sets what a form asks for, and what that is in a word. all: for all children.
+// wish returns the command that sets what a form asks for, and what that is in a word.
 func (a *asked) wish(d tablesData) (args []string, wish string, err error) {
 	if err := a.r.ParseForm(); err != nil {
 		return nil, "", tooLarge(err)
@@ -76,11 +81,7 @@ func (a *asked) wish(d tablesData) (args []string, wish string, err error) {
 
 // lookAtTables says what would come of a change, and changes nothing.
 func (p *Page) lookAtTables(a *asked) error {
-	name, err := a.peerName(a.r.PathValue("name"))
-	if err != nil {
-		return err
-	}
-	d, err := a.tables(name)
+	d, err := a.siteTables()
 	if err != nil {
 		return err
 	}
@@ -107,11 +108,7 @@ func (p *Page) lookAtTables(a *asked) error {
 
 // setTables changes how tables go.
 func (p *Page) setTables(a *asked) error {
-	name, err := a.peerName(a.r.PathValue("name"))
-	if err != nil {
-		return err
-	}
-	d, err := a.tables(name)
+	d, err := a.siteTables()
 	if err != nil {
 		return err
 	}
@@ -119,7 +116,7 @@ func (p *Page) setTables(a *asked) error {
 	if err != nil {
 		return err
 	}
-	return a.act([]string{"sites", name, "tables"}, args...)
+	return a.act([]string{"sites", d.Peer, "tables"}, args...)
 }
 
 // WishTable and WishDirection are the parts of what was asked for; both are empty if it was a preset.
