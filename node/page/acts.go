@@ -81,12 +81,6 @@ type progressView struct {
 	Done, Total int64
 }
 
-func (j *job) running() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.Ended.IsZero()
-}
-
 // show takes note of how far it is.
 func (j *job) show(label string, bytes bool, done, total int64) {
 	j.mu.Lock()
