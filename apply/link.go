@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/omsync/omsync/access"
@@ -72,6 +73,7 @@ func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer stri
 	if l.node, l.history, err = journal.LoadHistory(ctx, s.conn, &l.historyErr); err != nil {
 		return nil, err
 	}
+	l.history.Remembered = j.Had
 	at, err := journal.NextEpoch(ctx, s.conn, false, j.Now())
 	l.epoch = &epoch{Position: at}
 	return l, err
@@ -86,7 +88,7 @@ func (l *peerLink) receive(ctx context.Context, gate gateMode) (merge.Decision, 
 	if l.historyErr != nil {
 		return d, l.historyErr
 	}
-	if d.Verdict != merge.Stranger {
+	if d.Verdict < merge.Stranger {
 		l.peer.Heard = l.peer.Heard.Hear(headers.Heard(l.header), d.Verdict == merge.Retired)
 	}
 	if err := l.meter.useOfHeader(d, earlier); err != nil {
@@ -125,6 +127,7 @@ func (l *peerLink) beginHistory(ctx context.Context) error {
 		l.node.Earlier = append(l.node.Earlier, e)
 	}
 	slices.Sort(l.node.Earlier)
+	l.node.Learned = slices.Sorted(maps.Keys(l.history.Learned))
 	l.node.History = journal.Random()
 	if err := journal.SaveHistory(ctx, l.s.conn, l.node); err != nil {
 		return err
