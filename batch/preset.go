@@ -12,6 +12,9 @@ import (
 // before the stream. In such a file the stream begins with the hash of the clear header, not with the header.
 const Preset = "preset"
 
+// headerHash is the bytes of the hash of the header: nobody finds another header with the same 128 bits.
+const headerHash = 16
+
 // presetBytes is the preset dictionary: descriptions of the tables of OpenMRS, and rows of a generated clinic without their keys. Every
 // byte of it is part of the format: another dictionary is another feature. TestMakePreset in cmd/omsync made it.
 //
@@ -24,13 +27,13 @@ func (h *Header) HasPreset() bool {
 }
 
 // Opening returns what the stream of a batch begins with, so that it goes under no other header than its own: the header, given as head,
-// or with [Preset] a byte string of its SHA-256.
+// or with [Preset] a byte string of the first 16 bytes of its SHA-256.
 func (h *Header) Opening(head []byte) []byte {
 	if !h.HasPreset() {
 		return head
 	}
 	sum := sha256.Sum256(head)
-	return append([]byte{majorBytes<<5 | 24, sha256.Size}, sum[:]...)
+	return append([]byte{majorBytes<<5 | headerHash}, sum[:headerHash]...)
 }
 
 // presetOf returns how a stream is compressed. The dictionary has no number: the header says that it is used.
