@@ -52,7 +52,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 		return nil, fmt.Errorf("decrypt batch: %w", err)
 	}
 	r.below = &source{r: plain}
-	zr, err := zstd.NewReader(r.below, append(h.presetFor(), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))...)
+	zr, err := zstd.NewReader(r.below, append(h.decoderOptions(), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))...)
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}

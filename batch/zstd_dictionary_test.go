@@ -12,13 +12,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-func withPreset(h *Header) *Header {
-	h.Requests = append(h.Requests, Need{Feature: Preset, Version: "0.1.0"}.String())
+func withZstdDictionary(h *Header) *Header {
+	h.Requests = append(h.Requests, Need{Feature: ZstdDictionary, Version: "0.1.0"}.String())
 	return h
 }
 
-// presetItems are rows of a table that the preset dictionary has, with UUIDs of which a few alone are packed: one by itself, and one among texts.
-func presetItems() []any {
+// packedUUIDs are rows of a table that the compression dictionary has, with UUIDs of which a few alone are packed: one by itself, and one among texts.
+func packedUUIDs() []any {
 	one, other := "0ae56e2b-5fc1-4d1e-818a-b174aea7115b", "E25BD889-683E-41D2-AD3D-D4FDA20C5E34"
 	return []any{
 		&TableItem{Table: Table{Name: "person", Root: "person", Key: []Column{{Name: "uuid", Kind: KindUUID}}, Columns: []Column{{Name: "gender", Kind: KindText, Slot: 1}}}},
@@ -28,11 +28,11 @@ func presetItems() []any {
 	}
 }
 
-// Whatever is written with the preset dictionary comes back.
-func TestPreset(t *testing.T) {
+// Whatever is written with the compression dictionary comes back.
+func TestZstdDictionary(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := someHeader(t)
-		h.Requests = append(h.Requests, Need{Feature: Preset, Version: "0.1.0"}.String())
+		h.Requests = append(h.Requests, Need{Feature: ZstdDictionary, Version: "0.1.0"}.String())
 		items := someItems(t)
 		b, err := write(h, items)
 		if err != nil {
@@ -46,15 +46,16 @@ func TestPreset(t *testing.T) {
 }
 
 // What a released program reads by is never another.
-func TestPresetNeverChanges(t *testing.T) {
+func TestZstdDictionaryNeverChanges(t *testing.T) {
 	const is = "181259e6a5cd732c95adb8153e516db0bf3c2c016b8e494a86f88440c7264ca8"
-	if sum := sha256.Sum256(presetBytes); hex.EncodeToString(sum[:]) != is {
-		t.Errorf("the dictionary of the feature %s has the SHA-256 %x, and is to have %s: another dictionary is another feature", Preset, sum, is)
+	sum := sha256.Sum256(zstdDictionary)
+	if hex.EncodeToString(sum[:]) != is {
+		t.Errorf("the dictionary of the feature %s has the SHA-256 %x, and is to have %s: another dictionary is another feature", ZstdDictionary, sum, is)
 	}
 }
 
 // The descriptions of tables that the dictionary has take a few bytes each.
-func TestPresetSize(t *testing.T) {
+func TestZstdDictionarySize(t *testing.T) {
 	size := func(h *Header) (n int) {
 		b, err := write(h, []any{obsTable(0)})
 		if err != nil {
@@ -62,7 +63,7 @@ func TestPresetSize(t *testing.T) {
 		}
 		return len(b) - len(head(t, h))
 	}
-	with, without := size(withPreset(testHeader())), size(testHeader())
+	with, without := size(withZstdDictionary(testHeader())), size(testHeader())
 	t.Logf("%d bytes, without the dictionary %d", with, without)
 	if with > without/2 {
 		t.Errorf("the description of obs takes %d bytes, and %d without the dictionary", with, without)
@@ -70,9 +71,9 @@ func TestPresetSize(t *testing.T) {
 }
 
 // A stream goes under the header alone that it was made for, and is read by what that header says.
-func TestPresetHeaders(t *testing.T) {
-	h := withPreset(testHeader())
-	other := withPreset(testHeader())
+func TestZstdDictionaryHeaders(t *testing.T) {
+	h := withZstdDictionary(testHeader())
+	other := withZstdDictionary(testHeader())
 	other.Upto.Epoch++
 	stream, err := contents(testHeader(), sample())
 	if err != nil {
@@ -80,7 +81,7 @@ func TestPresetHeaders(t *testing.T) {
 	}
 	items := stream[len(head(t, testHeader())):]
 	after := func(opening []byte) []byte { return append(bytes.Clone(opening), items...) }
-	zw, err := zstd.NewWriter(nil, h.presetOf()...)
+	zw, err := zstd.NewWriter(nil, h.encoderOptions()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func TestPresetHeaders(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, _, err := read(compressed(testHeader(), append(head(t, testHeader()), presetBytes...))); !errors.Is(err, ErrCorrupt) {
+	if _, _, err := read(compressed(testHeader(), append(head(t, testHeader()), zstdDictionary...))); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("the dictionary is used where the header does not say so: %v", err)
 	}
 	if _, _, err := read(batchOf(head(t, h), h.Opening(head(t, h))[:9])); !errors.Is(err, ErrTruncated) {

@@ -18,18 +18,18 @@ import (
 	"github.com/omsync/omsync/node"
 )
 
-// presetFile is the preset dictionary of batch files.
-var presetFile = filepath.Join("..", "..", "batch", "preset-1.bin")
+// dictionaryFile is the compression dictionary of batch files.
+var dictionaryFile = filepath.Join("..", "..", "batch", "zstd-1.dict")
 
-// TestMakePreset writes the preset dictionary of batch files into the file that OMSYNC_PRESET names. In it are, as a batch has them: of each
+// TestMakeZstdDictionary writes the compression dictionary of batch files into the file that OMSYNC_ZSTD_DICTIONARY names. In it are, as a batch has them: of each
 // table of a generated clinic its description and one row; then all items of a generated registration. What is near the end is named in the
 // fewest bytes. Uuids, stamps, dates and names with a number are taken out.
 //
 // Of a dictionary that was released no byte changes: another one is another feature.
-func TestMakePreset(t *testing.T) {
-	to := os.Getenv("OMSYNC_PRESET")
+func TestMakeZstdDictionary(t *testing.T) {
+	to := os.Getenv("OMSYNC_ZSTD_DICTIONARY")
 	if to == "" {
-		t.Skip("OMSYNC_PRESET names no file for the dictionary")
+		t.Skip("OMSYNC_ZSTD_DICTIONARY names no file for the dictionary")
 	}
 	s := newSmallSites(t, dbtest.Server(t), buildProgram(t), 70)
 	load := s.items("kisumu", filepath.Join(s.dir, "stick1"))
@@ -182,12 +182,12 @@ func blank(items []any) []any {
 // packed returns items as a batch has them, before they are compressed.
 func packed(t *testing.T, items []any) []byte {
 	t.Helper()
-	dictionary, err := os.ReadFile(presetFile)
+	dictionary, err := os.ReadFile(dictionaryFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
-	h := &batch.Header{Sender: "a", Receiver: "b", Last: true, Requests: []string{batch.Need{Feature: batch.Preset}.String()}}
+	h := &batch.Header{Sender: "a", Receiver: "b", Last: true, Requests: []string{batch.Need{Feature: batch.ZstdDictionary}.String()}}
 	var start int64
 	w, err := batch.NewWriter(&file, h, func(w io.Writer) (io.WriteCloser, error) {
 		start = int64(file.Len())
