@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"os"
 	"reflect"
 	"testing"
 
@@ -51,6 +52,10 @@ func TestZstdDictionaryNeverChanges(t *testing.T) {
 	sum := sha256.Sum256(zstdDictionary)
 	if hex.EncodeToString(sum[:]) != is {
 		t.Errorf("the dictionary of the feature %s has the SHA-256 %x, and is to have %s: another dictionary is another feature", ZstdDictionary, sum, is)
+	}
+	text, err := os.ReadFile("FORMAT.md")
+	if err != nil || !bytes.Contains(text, []byte(is)) || !bytes.Contains(text, []byte("39,672 bytes")) || len(zstdDictionary) != 39_672 {
+		t.Errorf("FORMAT.md describes another dictionary: %v", err)
 	}
 }
 
