@@ -53,15 +53,13 @@ func (h *Hasher) name(s string) {
 }
 
 func (h *Hasher) value(v Value) {
-	switch {
-	case v.Ref != nil:
-		h.b = append(append(h.b, 2), v.Ref[:]...)
-	case v.Bytes == nil:
-		h.b = append(h.b, 0)
-	default:
-		h.b = binary.AppendUvarint(append(h.b, 1), uint64(len(v.Bytes)))
-		h.b = append(h.b, v.Bytes...)
+	if v.Ref == nil {
+		h.b = AppendPlain(h.b, v.Bytes)
+		return
 	}
+	at := 0
+	h.b, at = AppendRef(h.b)
+	copy(h.b[at:], v.Ref[:])
 }
 
 // Key returns the hash of a key: of the name of its root table, and its parts.
@@ -87,20 +85,25 @@ func (h *Hasher) Row(table string, number int, key KeyHash) Row {
 // Content returns the hash of what a row holds, and of which row: a number from 1 to 2^61-2. The values are those of the columns of the table
 // in the digest, in their order.
 func (h *Hasher) Content(row Row, values []Value) uint64 {
-	h.begin('c')
-	h.b = binary.BigEndian.AppendUint64(h.b, uint64(row))
+	h.b = h.seed.AppendHead(h.b[:0])
 	for _, v := range values {
 		h.value(v)
 	}
-	return h.sum()%(prime-1) + 1
+	out := Message(h.b).Content(row)
+	h.forgetLong()
+	return out
 }
 
 func (h *Hasher) sum() uint64 {
 	sum := sha256.Sum256(h.b)
+	h.forgetLong()
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+func (h *Hasher) forgetLong() {
 	if cap(h.b) > 1<<20 { // a long value was in it
 		h.b = nil
 	}
-	return binary.BigEndian.Uint64(sum[:8])
 }
 
 // mix makes other bits of a row's, which are as good as random: which cells it is in follows from them (splitmix64's finalizer).
