@@ -36,20 +36,29 @@ func Nowhere() Value { return Value{Ref: &nowhere} }
 // Hasher makes the hashes of one digest. Each is the beginning of a SHA-256 of the seed, a letter that says what it is of, and that. It is not safe
 // for concurrent use.
 type Hasher struct {
-	seed Seed
-	b    []byte
+	seed       Seed
+	keys, rows head
+	b          []byte
 }
 
 // NewHasher returns a hasher for a digest with this seed.
 func NewHasher(seed Seed) *Hasher { return &Hasher{seed: seed} }
 
-func (h *Hasher) begin(what byte) {
-	h.b = append(append(h.b[:0], h.seed[:]...), what)
+// head is the beginning of what is hashed: the seed, a letter, and a name in small letters.
+type head struct {
+	name string
+	b    []byte // nil: there was no name yet
 }
 
-func (h *Hasher) name(s string) {
-	h.b = binary.AppendUvarint(h.b, uint64(len(s)))
-	h.b = append(h.b, s...)
+// begin begins what is hashed. The head of the last name is kept: what follows mostly has the same.
+func (h *Hasher) begin(last *head, what byte, name string) {
+	if last.b == nil || last.name != name {
+		small := strings.ToLower(name)
+		last.name, last.b = name, append(append([]byte{}, h.seed[:]...), what)
+		last.b = binary.AppendUvarint(last.b, uint64(len(small)))
+		last.b = append(last.b, small...)
+	}
+	h.b = append(h.b[:0], last.b...)
 }
 
 func (h *Hasher) value(v Value) {
@@ -64,8 +73,7 @@ func (h *Hasher) value(v Value) {
 
 // Key returns the hash of a key: of the name of its root table, and its parts.
 func (h *Hasher) Key(root string, parts []Value) (out KeyHash) {
-	h.begin('k')
-	h.name(strings.ToLower(root))
+	h.begin(&h.keys, 'k', root)
 	for _, p := range parts {
 		h.value(p)
 	}
@@ -76,8 +84,7 @@ func (h *Hasher) Key(root string, parts []Value) (out KeyHash) {
 
 // Row returns what stands for a row of a table, of that number in the digest, by its key.
 func (h *Hasher) Row(table string, number int, key KeyHash) Row {
-	h.begin('r')
-	h.name(strings.ToLower(table))
+	h.begin(&h.rows, 'r', table)
 	h.b = append(h.b, key[:]...)
 	return Row(h.sum()>>(64-61+tableBits)<<tableBits | uint64(number))
 }

@@ -46,7 +46,7 @@ func (m *messages) reset(t *table) {
 		return
 	}
 	m.b, m.spans = m.b[:0], m.spans[:0]
-	if cap(m.b) > mostArena {
+	if cap(m.b) > blockBytes {
 		m.b = nil
 	}
 	m.refs = slices.Grow(m.refs[:0], len(t.columns))[:len(t.columns)]

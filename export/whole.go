@@ -28,6 +28,9 @@ func (r *reader) eachWhole(ctx context.Context, free <-chan *portion, f func(*po
 // fewRows is how many rows of a table with long values are asked for at first: what is too much to hold is read twice.
 const fewRows = 100
 
+// pageRows is how many rows of a table are asked for at once.
+const pageRows = 4 * blockRows
+
 // errFull ends a page that is too much to hold.
 var errFull = errors.New("the page is full")
 
@@ -35,7 +38,7 @@ var errFull = errors.New("the page is full")
 // where they are too many bytes, and goes on from there.
 func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*portion) error) error {
 	columns := slices.Concat(r.t.KeyColumns, r.t.columns, r.t.lookedAt)
-	most := blockRows
+	most := pageRows
 	if slices.ContainsFunc(columns, isLong) {
 		most = fewRows
 	}
@@ -81,7 +84,7 @@ func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*por
 		case read < most:
 			return nil
 		case bytes < blockBytes/2:
-			most = min(2*most, blockRows)
+			most = min(2*most, pageRows)
 		}
 		where = fmt.Sprintf(" WHERE %s > %d", pk, last)
 	}
