@@ -58,7 +58,7 @@ func (m *messages) reset(t *table) {
 // addMessage adds a row to a portion, to be hashed, and returns of how many bytes its values are.
 func (r *reader) addMessage(p *portion, row journal.Row, values []driver.Value) int {
 	if p.messages == nil {
-		p.messages = &messages{}
+		p.messages = &messages{b: make([]byte, 0, mostArena)}
 		p.messages.reset(r.t)
 	}
 	sum, ok := fits(values)
