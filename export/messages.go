@@ -19,9 +19,10 @@ import (
 // messages are what the contents of rows are hashed of, made value by value as the rows are read: what a portion holds in place of columns of
 // values, which takes a third of the time.
 type messages struct {
-	b     []byte
-	spans []span       // of the rows
-	refs  []referrings // by column of the table; empty of one that refers to nothing
+	b      []byte
+	spans  []span       // of the rows
+	refers []bool       // by column of the table
+	refs   []referrings // by column of the table
 }
 
 // span is where a row's message is.
@@ -49,6 +50,10 @@ func (m *messages) reset(t *table) {
 	if cap(m.b) > blockBytes {
 		m.b = nil
 	}
+	m.refers = m.refers[:0]
+	for _, c := range t.columns {
+		m.refers = append(m.refers, c.Ref != nil)
+	}
 	m.refs = slices.Grow(m.refs[:0], len(t.columns))[:len(t.columns)]
 	for i := range m.refs {
 		m.refs[i].to, m.refs[i].at = m.refs[i].to[:0], m.refs[i].at[:0]
@@ -66,19 +71,19 @@ func (r *reader) addMessage(p *portion, row journal.Row, values []driver.Value) 
 		return 0
 	}
 	m, nkey := p.messages, len(r.t.KeyColumns)
-	start := len(m.b)
-	m.b = r.seed.AppendHead(m.b)
+	start, b := len(m.b), r.seed.AppendHead(m.b)
 	for i, v := range values[nkey:] {
-		if v == nil || r.t.columns[i].Ref == nil {
-			m.b = appendValue(m.b, v)
+		if v == nil || !m.refers[i] {
+			b = appendValue(b, v)
 			continue
 		}
 		var at int
-		m.b, at = digest.AppendRef(m.b)
+		b, at = digest.AppendRef(b)
 		if n, ok := referred(v); ok {
 			m.refs[i].to, m.refs[i].at = append(m.refs[i].to, n), append(m.refs[i].at, at)
 		}
 	}
+	m.b = b
 	m.spans = append(m.spans, span{start, len(m.b)})
 	p.rows, p.known, p.sizes = append(p.rows, row), append(p.known, merge.Row{}), append(p.sizes, sum)
 	for i, v := range values[:nkey] {

@@ -36,18 +36,37 @@ type seen struct {
 	known   merge.Row
 }
 
-// each hands on the rows of a table, whose number in the digest is given. While the next rows are read, those before are hashed.
-func (x *prover) each(ctx context.Context, t *table, number int, f func(seen) error) error {
-	return inTwo(ctx, func(ctx context.Context, put func(*portion) error) error {
-		r := newReader(x.plan, t)
-		r.seed = x.sum.Seed
-		return r.eachWhole(ctx, x.free, put)
-	}, func(p *portion, ask func(func() error) error) error {
-		if err := x.hash(ctx, t, number, p, ask, f); err != nil {
+// page is what is hashed at once.
+type page struct {
+	t      *table
+	number int // of the table in the digest
+	rows   *portion
+}
+
+// each hands on the rows of all tables, whose numbers in the digest are given, and says when it has had all of a table. While rows are read, those before
+// are hashed.
+func (x *prover) each(ctx context.Context, numbers []int, f func(*table, int, seen) error, end func(*table, int) error) error {
+	return inTwo(ctx, func(ctx context.Context, put func(page) error) error {
+		for i, t := range x.tables {
+			r := newReader(x.plan, t)
+			r.seed = x.sum.Seed
+			if err := r.eachWhole(ctx, x.free, func(p *portion) error { return put(page{t, numbers[i], p}) }); err != nil {
+				return err
+			}
+			if err := put(page{t: t, number: numbers[i]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(p page, ask func(func() error) error) error {
+		if p.rows == nil {
+			return ask(func() error { return end(p.t, p.number) })
+		}
+		if err := x.hash(ctx, p, ask, f); err != nil {
 			return err
 		}
 		select {
-		case x.free <- p:
+		case x.free <- p.rows:
 		default:
 		}
 		return nil
@@ -55,7 +74,8 @@ func (x *prover) each(ctx context.Context, t *table, number int, f func(seen) er
 }
 
 // hash hashes the rows of a portion. The keys come first: rows of one table often refer to each other. What it needs of the database it asks for.
-func (x *prover) hash(ctx context.Context, t *table, number int, p *portion, ask func(func() error) error, f func(seen) error) error {
+func (x *prover) hash(ctx context.Context, of page, ask func(func() error) error, f func(*table, int, seen) error) error {
+	t, p := of.t, of.rows
 	if err := x.dict.makeRoom(len(p.rows) * (2 + len(t.columns))); err != nil {
 		return err
 	}
@@ -71,8 +91,8 @@ func (x *prover) hash(ctx context.Context, t *table, number int, p *portion, ask
 		if keys[i] == batch.RefNull { // nothing identifies it
 			continue
 		}
-		id := x.hasher.Row(t.Name, number, *x.hasher.hashes.of(keys[i]))
-		if err := f(seen{id, content(i, id), row, p.known[i]}); err != nil {
+		id := x.hasher.Row(t.Name, of.number, *x.hasher.hashes.of(keys[i]))
+		if err := f(t, of.number, seen{id, content(i, id), row, p.known[i]}); err != nil {
 			return err
 		}
 	}

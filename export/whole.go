@@ -29,7 +29,7 @@ func (r *reader) eachWhole(ctx context.Context, free <-chan *portion, f func(*po
 const fewRows = 100
 
 // pageRows is how many rows of a table are asked for at once.
-const pageRows = 4 * blockRows
+const pageRows = 2 * blockRows
 
 // errFull ends a page that is too much to hold.
 var errFull = errors.New("the page is full")
