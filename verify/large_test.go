@@ -36,10 +36,7 @@ func TestLarge(t *testing.T) {
 
 	apart := sites.Apart(hub, clinic)
 	var m measured
-	debug.FreeOSMemory() // of what made the rows
-	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
-		t.Fatal(err)
-	}
+	forgetPeak(t)
 	peak := watchMemory(func() {
 		for range 3 {
 			m.measure(t, hub, clinic)
@@ -103,6 +100,49 @@ func checkNamed(t *testing.T, c *export.Compared, apart map[string]bool) {
 		if name := d.Table.Name + " " + strings.ToLower(d.Key); d.Key != "" && !apart[name] {
 			t.Errorf("%s is named, and alike", name)
 		}
+	}
+}
+
+// TestMemory makes a digest of so many rows as OMSYNC_VERIFY_ROWS says, and compares with it, in memory that does not follow their number. Without it the test
+// is left out.
+func TestMemory(t *testing.T) {
+	rows, err := strconv.Atoi(os.Getenv("OMSYNC_VERIFY_ROWS"))
+	if err != nil {
+		t.Skip("OMSYNC_VERIFY_ROWS is not set")
+	}
+	hub, clinic := sites.New(t, "hub", "none", model...), sites.New(t, "clinic", "none", model...)
+	hub.Exec("INSERT INTO place (uuid, name) VALUES ('p1', 'ward')", "INSERT INTO visit (uuid, place_id, note) VALUES (UUID(), 1, 'some words that a nurse wrote')")
+	for n := 1; n < rows; n *= 2 { // in an order that is not that of the keys
+		hub.Exec(fmt.Sprintf("INSERT INTO visit (uuid, place_id, note) SELECT MD5(CONCAT(id, '-', %d)), 1, note FROM visit LIMIT %[1]d", min(n, rows-n)))
+	}
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	behind(clinic, "UPDATE visit SET note = 'other' ORDER BY uuid LIMIT 500", "DELETE FROM visit ORDER BY uuid DESC LIMIT 400")
+	forgetPeak(t)
+	before := peakRSS(t)
+	var c *export.Compared
+	var f *sites.File
+	heap := watchMemory(func() {
+		f = hub.Digest(clinic, export.DigestOptions{Finds: 1000})
+		c = clinic.Compare(f)
+	})
+	t.Logf("%d rows there and %d here, a digest of %d bytes: %d MB more on the heap at most; the process had %d MB at most, and %d before", c.Tables[1].There, c.Rows, len(f.Data), heap>>20, peakRSS(t)>>20, before>>20)
+	if !c.Exact || len(c.Differences) != 900 {
+		t.Errorf("%d rows differ, exactly: %v", len(c.Differences), c.Exact)
+	}
+	if heap > 150<<20 {
+		t.Errorf("%d MB", heap>>20)
+	}
+}
+
+// forgetPeak sets back how much memory the process had at most.
+func forgetPeak(t *testing.T) {
+	t.Helper()
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		t.Fatal(err)
 	}
 }
 
