@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/apply/claims"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -34,6 +35,9 @@ type Options struct {
 	Progress func(rows, total int64) // nil: nobody asks
 	// AcceptDeletions: a person has agreed to what the batch deletes, however much it is.
 	AcceptDeletions bool
+	// Beside are the imports that may run at the same time, each with a journal of its own; nil: none does. Alone: this one does not.
+	Beside *claims.Imports
+	Alone  bool
 }
 
 // horizon is how much later than the clock stamps of a child may be.
@@ -58,10 +62,23 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err
 	}
-	a := attempt{j: j, o: o, aside: map[asideKey]*cause{}}
+	claim, err := o.Beside.Begin(ctx, o.Alone)
+	if err != nil {
+		return nil, err
+	}
+	a := attempt{j: j, o: o, claim: claim, aside: map[asideKey]*cause{}}
+	defer func() { a.claim.End() }()
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
+		if err != nil && !a.claim.Alone() && ctx.Err() == nil { // whatever it is, nothing is made of it before it is so without others too
+			a.claim.End()
+			if a.claim, err = o.Beside.Begin(ctx, true); err != nil {
+				return nil, err
+			}
+			n = 0
+			continue
+		}
 		var row *rowError
 		var aside *asideError
 		var many *DeletionsError
@@ -105,6 +122,7 @@ type attempt struct {
 	o      Options
 	gate   gateMode
 	extent extent
+	claim  *claims.Import
 	aside  map[asideKey]*cause // rows that cannot be applied
 	last   bool                // no row is written any more before what it refers to is here
 }
@@ -130,6 +148,9 @@ const (
 	gateShared gateMode = iota // beside other imports
 	gateAlone                  // a new history is written in the gate's row
 )
+
+// errAlone asks for another attempt with no other import beside it.
+var errAlone = errors.New("it cannot be imported beside others")
 
 // errNewHistory asks for another attempt with the gate held alone.
 var errNewHistory = errors.New("a new history begins")
@@ -170,6 +191,7 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err != nil {
 		return nil, err
 	}
+	l.claim = a.claim
 	l.meter = newMeter(l.peer, a.o)
 	d, err := l.receive(ctx, a.gate)
 	if err != nil {
@@ -181,6 +203,9 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	said, first, err := readLead(r)
 	if err != nil {
 		return nil, err
+	}
+	if !a.claim.Alone() && (l.peer.Role != access.Child || said != nil || d.Rejoin != nil || l.scopes != nil && !l.scopes.idle()) {
+		return nil, errAlone // what follows from it concerns more than its rows
 	}
 	if err := l.asked(d, said); err != nil {
 		return nil, err

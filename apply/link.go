@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/apply/claims"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/headers"
 	"github.com/omsync/omsync/journal"
@@ -16,6 +17,7 @@ import (
 type peerLink struct {
 	j      *journal.Journal
 	s      *session
+	claim  *claims.Import
 	header *batch.Header
 	rules  merge.Header // the same, as the rules read it
 	notes  *notes

@@ -16,7 +16,7 @@ var may = map[string][]string{
 	"batch": nil, "digest": nil, "features": nil, "match": nil, "merge": nil, "pace": nil, "progress": nil,
 	"internal/disk": nil, "internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
-	"access": {"merge"},
+	"access": {"merge"}, "apply/claims": nil,
 	"words":  {"progress"},
 	"scope":  {"merge"},
 
@@ -53,7 +53,7 @@ var may = map[string][]string{
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema", "scope", "scopes"},
 	"export": {"access", "batch", "capture", "capture/rowkey", "digest", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"owners", "schema", "scope", "scopes"},
-	"apply":     {"access", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
+	"apply":     {"access", "apply/claims", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
 	"verify":    {"access", "capture/rowkey", "digest", "export", "internal/sqldb", "journal", "merge", "schema", "undo"},
 	"undo":      {"capture/rowkey", "internal/sqldb", "journal", "merge", "schema", "undo/rules"},
 	"conflicts": {"access", "capture/rowkey", "conflicts/rules", "internal/sqldb", "journal", "merge", "schema", "undo"},
@@ -62,7 +62,7 @@ var may = map[string][]string{
 	"exchange/attempts": {"internal/durable"},
 	"exchange/cards":    {"internal/durable", "internal/nodename", "keys", "keys/rotation"},
 	"exchange/contacts": {"batch", "internal/durable", "internal/nodename"},
-	"exchange":          {"access", "apply", "batch", "capture", "digest", "exchange/attempts", "exchange/cards", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "keys/rotation", "match", "merge", "scope", "scopes/purge", "transport"},
+	"exchange":          {"access", "apply", "apply/claims", "batch", "capture", "digest", "exchange/attempts", "exchange/cards", "exchange/contacts", "export", "features", "harmonise", "internal/durable", "internal/sqldb", "journal", "keys", "keys/rotation", "match", "merge", "scope", "scopes/purge", "transport"},
 	// A node, and what a command asks of it.
 	"node/config": {"access", "internal/durable", "internal/failure", "internal/tomlfile", "keys", "merge", "schema", "scope"},
 	"node/hook":   {"apply", "internal/durable", "internal/failure"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	answerWithin = 25 * time.Second
 	// batchLimit is how many nodes' files are imported together.
 	batchLimit = 16
+	// besideLimit is how many files, of other nodes each, are imported at the same time where the machine has as many cores.
+	besideLimit = 4
 	// importsFor is how long the worker goes on to import before it exports to those whose files it has imported.
 	importsFor = 5 * time.Second
 	// reload is how long the worker works with one reading of the database's catalogue.
@@ -202,6 +205,7 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 		w.looked = time.Now()
 	}
 	x := n.Exchange()
+	x.Beside = min(besideLimit, runtime.GOMAXPROCS(0))
 	if err := w.importAll(ctx, n, x, jobs); err != nil {
 		return err
 	}
