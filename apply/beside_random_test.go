@@ -24,8 +24,9 @@ type meeting struct {
 }
 
 // TestBesideAsInTurn has clinics work at random on rows that they have in common, and the hub import their files at the same time: values
-// that meet, rows with one uuid, one natural key and one name, deletions of what others change or refer to. All end with the same, each value
-// that lost is recorded, and a second hub, which the same happens to and which imports one file after the other, holds the same.
+// that meet, rows with one uuid and rows with one key without any, deletions of what others change or refer to. All end with the same, and a
+// second hub, which the same happens to and which imports one file after the other, holds the same rows and the same values that lost. Every
+// other time, connections of the first hub are cut meanwhile.
 //
 // OMSYNC_SEED picks the schedule ("any" draws one), OMSYNC_ROUNDS how long it is.
 func TestBesideAsInTurn(t *testing.T) {
@@ -98,9 +99,17 @@ func (m *meeting) round(n int, beside bool) {
 		files = append(files, s.Export(m.hub)...)
 	}
 	if beside {
-		reports, errs := importBeside(m.t, m.hub, files)
+		var cut func()
+		if n%2 == 1 {
+			cut = m.cut
+		}
+		reports, errs := importBeside(m.t, m.hub, files, cut)
 		for i, err := range errs {
-			if err != nil || reports[i].Outcome != apply.Applied {
+			if err != nil && cut != nil {
+				idle(m.t, m.hub)
+				reports[i], err = m.hub.ImportErr(files[i])
+			}
+			if err != nil || reports[i].Outcome != apply.Applied && reports[i].Outcome != apply.Covered {
 				m.t.Fatalf("%s: %v, %+v", files[i].Name, err, reports[i])
 			}
 		}
@@ -115,6 +124,16 @@ func (m *meeting) round(n int, beside bool) {
 		sites.Same(m.t, m.hub, s)
 	}
 	sites.Quiet(m.t, all...)
+}
+
+// cut ends connections of the hub's imports, a few, at whatever they are.
+func (m *meeting) cut() {
+	for range 4 {
+		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+		for _, r := range m.hub.Query("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND command <> 'Sleep' AND id <> CONNECTION_ID() LIMIT 1") {
+			m.hub.ExecErr("KILL " + r[0]) // it may have ended by itself
+		}
+	}
 }
 
 // act is one thing that a clinic does.

@@ -10,8 +10,9 @@ import (
 	"github.com/omsync/omsync/internal/sites"
 )
 
-// importBeside imports files of several senders at the same time, each over a connection of its own, and then what waits.
-func importBeside(t testing.TB, s *sites.Site, files []*sites.File) ([]*apply.Report, []error) {
+// importBeside imports files of several senders at the same time, each over a connection of its own, and then what waits. meanwhile is run at
+// the same time; nil: nothing is.
+func importBeside(t testing.TB, s *sites.Site, files []*sites.File, meanwhile func()) ([]*apply.Report, []error) {
 	t.Helper()
 	var imports claims.Imports
 	var all sync.WaitGroup
@@ -22,6 +23,9 @@ func importBeside(t testing.TB, s *sites.Site, files []*sites.File) ([]*apply.Re
 		all.Go(func() {
 			reports[i], errs[i] = n.ImportErr(f, func(o *apply.Options) { o.Beside, o.Strict = &imports, !s.Waits })
 		})
+	}
+	if meanwhile != nil {
+		all.Go(meanwhile)
 	}
 	all.Wait()
 	if err := s.J.Reload(t.Context(), s.J.DB); err != nil {
@@ -38,7 +42,7 @@ func importBeside(t testing.TB, s *sites.Site, files []*sites.File) ([]*apply.Re
 // deliverBeside imports files of several clinics at the same time.
 func (w *chaos) deliverBeside(files ...*sites.File) {
 	n := w.actor(files[0].To)
-	reports, errs := importBeside(w.t, n.Site, files)
+	reports, errs := importBeside(w.t, n.Site, files, nil)
 	n.forget()
 	for i, f := range files {
 		if errs[i] != nil {
