@@ -59,7 +59,7 @@ func TestBesideAsInTurn(t *testing.T) {
 
 func newMeeting(t *testing.T, seed uint64, began int64) *meeting {
 	m := &meeting{t: t, rng: rand.New(rand.NewPCG(seed, 5)), clock: began}
-	for i, name := range []string{"hub", "busia", "kisumu", "migori", "siaya"} {
+	for i, name := range []string{"hub", "busia", "kisumu", "migori"} {
 		s := sites.New(t, name, "none", peopleSchema...)
 		s.Waits = true
 		if i == 0 {
