@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
-	"github.com/omsync/omsync/apply/claims"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -35,8 +35,8 @@ type Options struct {
 	Progress func(rows, total int64) // nil: nobody asks
 	// AcceptDeletions: a person has agreed to what the batch deletes, however much it is.
 	AcceptDeletions bool
-	// Beside are the imports that may run at the same time, each with a journal of its own; nil: none does. Alone: this one does not.
-	Beside *claims.Imports
+	// Others are the imports that may run at the same time, each with a journal of its own; nil: none does. Alone: this one does not.
+	Others *reserve.Imports
 	Alone  bool
 }
 
@@ -62,18 +62,18 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err
 	}
-	claim, err := o.Beside.Begin(ctx, o.Alone)
+	turn, err := o.Others.Begin(ctx, o.Alone)
 	if err != nil {
 		return nil, err
 	}
-	a := attempt{j: j, o: o, claim: claim, aside: map[asideKey]*cause{}}
-	defer func() { a.claim.End() }()
+	a := attempt{j: j, o: o, reserve: turn, aside: map[asideKey]*cause{}}
+	defer func() { a.reserve.End() }()
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
-		if err != nil && !a.claim.Alone() && ctx.Err() == nil { // whatever it is, nothing is made of it before it is so without others too
-			a.claim.End()
-			if a.claim, err = o.Beside.Begin(ctx, true); err != nil {
+		if err != nil && !a.reserve.Alone() && ctx.Err() == nil { // whatever it is, nothing is made of it before it is so without others too
+			a.reserve.End()
+			if a.reserve, err = o.Others.Begin(ctx, true); err != nil {
 				return nil, err
 			}
 			n = 0
@@ -118,13 +118,13 @@ func pause(ctx context.Context, n int) {
 
 // attempt is what all tries at one batch share: what the ones before have shown to be needed.
 type attempt struct {
-	j      *journal.Journal
-	o      Options
-	gate   gateMode
-	extent extent
-	claim  *claims.Import
-	aside  map[asideKey]*cause // rows that cannot be applied
-	last   bool                // no row is written any more before what it refers to is here
+	j       *journal.Journal
+	o       Options
+	gate    gateMode
+	extent  extent
+	reserve *reserve.Import
+	aside   map[asideKey]*cause // rows that cannot be applied
+	last    bool                // no row is written any more before what it refers to is here
 }
 
 // letWait notes what a try found out. last: the next try is the last one.
@@ -191,7 +191,7 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err != nil {
 		return nil, err
 	}
-	l.claim = a.claim
+	l.reserve = a.reserve
 	l.meter = newMeter(l.peer, a.o)
 	d, err := l.receive(ctx, a.gate)
 	if err != nil {
@@ -204,7 +204,7 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err != nil {
 		return nil, err
 	}
-	if !a.claim.Alone() && (l.peer.Role != access.Child || said != nil || d.Rejoin != nil || l.scopes != nil && !l.scopes.idle()) {
+	if !a.reserve.Alone() && (l.peer.Role != access.Child || said != nil || d.Rejoin != nil || l.scopes != nil && !l.scopes.idle()) {
 		return nil, errAlone // what follows from it concerns more than its rows
 	}
 	if err := l.asked(d, said); err != nil {

@@ -253,7 +253,7 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 			return err
 		}
 	}
-	return v.claimFrom(first)
+	return v.reserveFrom(first)
 }
 
 // addFarKeys takes in keys of a table that is not here: what refers to such rows waits for the table, and holds the key until then. A key of

@@ -70,7 +70,7 @@ func newNode(t testing.TB, name, profile string, tables []string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &node{Site: s, t: t, x: &Node{Home: home, Name: name, Journal: s.J, Keys: id, Wait: sites.Wait, Beside: 3}}
+	return &node{Site: s, t: t, x: &Node{Home: home, Name: name, Journal: s.J, Keys: id, Wait: sites.Wait, AtOnce: 3}}
 }
 
 func (n *node) add(other *node, role string) {

@@ -13,13 +13,12 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/apply/claims"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/exchange/contacts"
-	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 )
@@ -288,7 +287,7 @@ func (r *importRun) inOrder(ctx context.Context, files []*Incoming) ([]*Incoming
 }
 
 // apply applies a file with a journal that nothing else uses meanwhile. The error is one that stops the run.
-func (r *importRun) apply(ctx context.Context, j *journal.Journal, beside *claims.Imports, f *Incoming) error {
+func (r *importRun) apply(ctx context.Context, j *journal.Journal, others *reserve.Imports, f *Incoming) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.begin(f); err != nil {
@@ -305,7 +304,7 @@ func (r *importRun) apply(ctx context.Context, j *journal.Journal, beside *claim
 	bar := r.bar("from "+f.sender.Name, Rows)
 	o := r.applyOptions(j)
 	o.Progress, o.AcceptDeletions = bar.Show, r.accepts(f)
-	o.Beside, o.Alone = beside, f.alone()
+	o.Others, o.Alone = others, f.alone()
 	if o.Apart, err = r.decidedApart(f.sender); err != nil {
 		return r.reportError(ctx, f, err)
 	}
@@ -365,39 +364,4 @@ func (r *importRun) applyOptions(j *journal.Journal) apply.Options {
 			return err
 		},
 	}
-}
-
-// reportError reports what is wrong with a file. What is wrong with more than the file stops the run.
-func (r *importRun) reportError(ctx context.Context, f *Incoming, err error) error {
-	switch {
-	case ctx.Err() != nil || errors.Is(err, journal.ErrBusy):
-		r.notTheFile(f, attempts.Untouched)
-		return err
-	case r.Journal.DB.PingContext(ctx) != nil:
-		r.notTheFile(f, attempts.NoServer)
-		return err
-	case sqldb.IsLack(err):
-		r.notTheFile(f, attempts.ServersLack)
-	case errors.Is(err, apply.ErrNotActive):
-		r.notTheFile(f, attempts.Untouched)
-		err = &SenderError{f.sender.Name, access.Suspended}
-	default:
-		err = r.failed(f, err)
-	}
-	return r.each(&Result{Name: f.Name, Header: f.header, Err: err})
-}
-
-// report reports what became of a file, and remembers one that was applied.
-func (r *importRun) report(f *Incoming, p *apply.Report) error {
-	res := &Result{Name: f.Name, Header: f.header, Report: p}
-	if res.Applied() && !r.o.DryRun {
-		r.seen.add(f.header, f.Name)
-		r.done(f)
-	} else {
-		r.notTheFile(f, attempts.Untouched)
-		if p.Outcome == apply.Gap {
-			r.sayWhatAsks(f, p)
-		}
-	}
-	return r.each(res)
 }

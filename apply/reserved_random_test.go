@@ -23,13 +23,13 @@ type meeting struct {
 	used    map[string]bool // what the clinic at work has changed in the round
 }
 
-// TestBesideAsInTurn has clinics work at random on rows that they have in common, and the hub import their files at the same time: values
+// TestAtOnceAsInTurn has clinics work at random on rows that they have in common, and the hub import their files at the same time: values
 // that meet, rows with one uuid and rows with one key without any, deletions of what others change or refer to. All end with the same, and a
 // second hub, which the same happens to and which imports one file after the other, holds the same rows and the same values that lost. Every
 // other time, connections of the first hub are cut meanwhile.
 //
 // OMSYNC_SEED picks the schedule ("any" draws one), OMSYNC_ROUNDS how long it is.
-func TestBesideAsInTurn(t *testing.T) {
+func TestAtOnceAsInTurn(t *testing.T) {
 	t.Parallel()
 	seed, rounds := uint64(1), 2
 	if s := os.Getenv("OMSYNC_SEED"); s == "any" {
@@ -103,7 +103,7 @@ func (m *meeting) round(n int, beside bool) {
 		if n%2 == 1 {
 			cut = m.cut
 		}
-		reports, errs := importBeside(m.t, m.hub, files, cut)
+		reports, errs := importAtOnce(m.t, m.hub, files, cut)
 		for i, err := range errs {
 			if err != nil && cut != nil {
 				idle(m.t, m.hub)

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/apply"
-	"github.com/omsync/omsync/apply/claims"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/internal/sites"
 )
 
 // While a row of one import is held up by the application, an import with other rows ends, and one that changes a row of the first waits for it.
-func TestImportsBesideOneThatIsHeld(t *testing.T) {
+func TestImportAtOnceWithOneThatIsHeld(t *testing.T) {
 	t.Parallel()
 	hub, c := peopleHub(t, 6, "busia", "kisumu", "migori")
 	c[0].Exec("UPDATE person SET name = 'busia' WHERE uuid IN ('p-1', 'p-2')")
@@ -21,11 +21,11 @@ func TestImportsBesideOneThatIsHeld(t *testing.T) {
 	for _, s := range c {
 		files = append(files, s.Export(hub)...)
 	}
-	var imports claims.Imports
+	var imports reserve.Imports
 	start := func(i int) func() error {
 		n := beside(t, hub)
 		return background(func() error {
-			_, err := n.ImportErr(files[i], func(o *apply.Options) { o.Beside = &imports })
+			_, err := n.ImportErr(files[i], func(o *apply.Options) { o.Others = &imports })
 			return err
 		})
 	}
@@ -55,7 +55,7 @@ func TestImportsBesideOneThatIsHeld(t *testing.T) {
 
 // Two clinics give one name, which only one row may have, at the same time: one row is here, the other waits, and comes once the first has
 // given the name up.
-func TestImportsBesideWithOneName(t *testing.T) {
+func TestImportAtOnceWithOneName(t *testing.T) {
 	t.Parallel()
 	ward := "CREATE TABLE ward (ward_id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) UNIQUE, uuid CHAR(38) NOT NULL UNIQUE) ENGINE=InnoDB DEFAULT CHARSET=utf8"
 	hub := sites.New(t, "hub", "none", ward)
@@ -72,7 +72,7 @@ func TestImportsBesideWithOneName(t *testing.T) {
 		s.Exec("INSERT INTO ward (name, uuid) VALUES ('maternity', 'w-" + name + "')")
 		files, clinics = append(files, s.Export(hub)...), append(clinics, s)
 	}
-	reports, errs := importBeside(t, hub, files, nil)
+	reports, errs := importAtOnce(t, hub, files, nil)
 	for i, err := range errs {
 		if err != nil || reports[i].Outcome != apply.Applied {
 			t.Fatalf("%v, %+v", err, reports[i])

@@ -6,17 +6,17 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/omsync/omsync/apply/claims"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/journal"
 )
 
-// besideBytes is how long a file is at most that is imported beside others: what an import holds in memory grows with its file up to a bound,
-// and of that there is room for one.
-const besideBytes = 4 << 20
+// togetherBytes is how long a file is at most that is imported with others at the same time: what an import holds in memory grows with its file
+// up to a bound, and of that there is room for one. So many bytes are some 40,000 rows.
+const togetherBytes = 1 << 20
 
 // alone reports whether the file is imported with no other one under way: also one that made trouble before, for it may end the program, and
 // then an attempt counts of each file that is under way.
-func (f *Incoming) alone() bool { return f.size > besideBytes || f.before.Trouble() }
+func (f *Incoming) alone() bool { return f.size > togetherBytes || f.before.Trouble() }
 
 // applyAll applies files in their order. Where several children's may be imported at the same time, each child's are one after the other all
 // the same.
@@ -51,7 +51,7 @@ func (r *importRun) applyAll(ctx context.Context, files []*Incoming) error {
 
 // lanes returns how many files are imported at the same time.
 func (r *importRun) lanes(files []*Incoming) int {
-	if r.Beside <= 1 || r.o.DryRun || r.Progress != nil {
+	if r.AtOnce <= 1 || r.o.DryRun || r.Progress != nil {
 		return 1
 	}
 	senders := map[string]bool{}
@@ -60,7 +60,7 @@ func (r *importRun) lanes(files []*Incoming) int {
 			senders[f.sender.Name] = true
 		}
 	}
-	return min(r.Beside, len(senders))
+	return min(r.AtOnce, len(senders))
 }
 
 // anotherJournal returns a journal of its own of the same database.
@@ -75,7 +75,7 @@ func (n *Node) anotherJournal(ctx context.Context) (*journal.Journal, error) {
 
 // lanes hands out files to those that import them at the same time.
 type lanes struct {
-	imports claims.Imports
+	imports reserve.Imports
 
 	mu      sync.Mutex
 	changed sync.Cond

@@ -3,22 +3,22 @@ package apply
 import (
 	"strings"
 
-	"github.com/omsync/omsync/apply/claims"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/schema"
 )
 
 // alone returns errAlone if other imports run beside this one.
 func (v *resolver) alone() error {
-	if v.claim.Alone() {
+	if v.reserve.Alone() {
 		return nil
 	}
 	return errAlone
 }
 
-// claimFrom claims the keys of the dictionary from one on, which something may refer to.
-func (v *resolver) claimFrom(first uint32) error {
-	if v.claim.Alone() {
+// reserveFrom reserves the keys of the dictionary from one on, which something may refer to.
+func (v *resolver) reserveFrom(first uint32) error {
+	if v.reserve.Alone() {
 		return nil
 	}
 	keys := make([]uint32, 0, v.keys.n)
@@ -28,39 +28,39 @@ func (v *resolver) claimFrom(first uint32) error {
 	return v.take(keys, false)
 }
 
-// claimRows claims the keys of rows that the batch brings.
-func (v *resolver) claimRows(keys []uint32) error {
-	if v.claim.Alone() {
+// reserveRows reserves the keys of rows that the batch brings.
+func (v *resolver) reserveRows(keys []uint32) error {
+	if v.reserve.Alone() {
 		return nil
 	}
 	return v.take(keys, true)
 }
 
 func (v *resolver) take(keys []uint32, write bool) error {
-	out := make([]claims.Key, len(keys))
+	out := make([]reserve.Key, len(keys))
 	for n, i := range keys {
-		out[n] = v.claimed(i)
+		out[n] = v.reserved(i)
 	}
-	if !v.claim.Claim(out, write) {
+	if !v.reserve.Reserve(out, write) {
 		return errAlone
 	}
 	return nil
 }
 
-// claimed is what stands for an entry of the dictionary. Of a key that is no uuid, texts count for nothing: two that differ may be one for the
+// reserved is what stands for an entry of the dictionary. Of a key that is no uuid, texts count for nothing: two that differ may be one for the
 // server, by the column's collation.
-func (v *resolver) claimed(i uint32) claims.Key {
+func (v *resolver) reserved(i uint32) reserve.Key {
 	e := v.keys.at(i)
 	if e.root == nil {
-		return claims.Table("")
+		return reserve.Table("")
 	}
-	k := claims.Table(e.root.Name)
+	k := reserve.Table(e.root.Name)
 	if e.root.Key == schema.KeyUUID {
 		return k.With(strings.TrimRight(e.canonical(), " "))
 	}
 	for _, to := range v.keys.refs(e) {
 		if to != 0 {
-			k = k.WithKey(v.claimed(to))
+			k = k.WithKey(v.reserved(to))
 		} else {
 			k = k.With("")
 		}

@@ -1,4 +1,4 @@
-package claims
+package reserve
 
 import (
 	"context"
@@ -30,10 +30,10 @@ type Imports struct {
 
 // Import is one of them, from its beginning to its end. A nil one runs alone.
 type Import struct {
-	of      *Imports
-	alone   bool
-	claimed map[Key]bool     // true: to write
-	beside  map[*Import]bool // those that it overlaps, ended ones too
+	of       *Imports
+	alone    bool
+	reserved map[Key]bool     // true: to write
+	beside   map[*Import]bool // those that it overlaps, ended ones too
 }
 
 // Begin waits until an import may begin: one that is to run alone until no other runs, any other until none runs alone or waits for that.
@@ -42,7 +42,7 @@ func (s *Imports) Begin(ctx context.Context, alone bool) (*Import, error) {
 	if s == nil {
 		return nil, nil
 	}
-	i := &Import{of: s, alone: alone, claimed: map[Key]bool{}, beside: map[*Import]bool{}}
+	i := &Import{of: s, alone: alone, reserved: map[Key]bool{}, beside: map[*Import]bool{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if alone {
@@ -93,30 +93,30 @@ func (s *Imports) tell() {
 // Alone reports whether no other import runs beside this one.
 func (i *Import) Alone() bool { return i == nil || i.alone }
 
-// Claim claims keys, before anything of their rows is read. False: another import that overlaps this one has a claim that does not bear it,
+// Reserve reserves keys, before anything of their rows is read. False: another import that overlaps this one has reserved one otherwise,
 // and this one must undo what it did and run alone.
-func (i *Import) Claim(keys []Key, write bool) bool {
+func (i *Import) Reserve(keys []Key, write bool) bool {
 	if i.Alone() {
 		return true
 	}
 	i.of.mu.Lock()
 	defer i.of.mu.Unlock()
 	for _, k := range keys {
-		had, mine := i.claimed[k]
+		had, mine := i.reserved[k]
 		if mine && (had || !write) {
 			continue
 		}
 		for other := range i.beside {
-			if theirs, is := other.claimed[k]; is && (theirs || write) {
+			if theirs, is := other.reserved[k]; is && (theirs || write) {
 				return false
 			}
 		}
-		i.claimed[k] = write
+		i.reserved[k] = write
 	}
 	return true
 }
 
-// End ends the import, once its transaction has ended. What it claimed stays claimed for those that it overlapped.
+// End ends the import, once its transaction has ended. What it reserved stays so for those that it overlapped.
 func (i *Import) End() {
 	if i == nil {
 		return

@@ -44,7 +44,7 @@ func BenchmarkHubClinics(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one run takes long enough to measure once: -benchtime 1x")
 	}
-	const clinics, people, concepts, runs, beside = 8, 500, 16, 3, 2
+	const clinics, people, concepts, runs, atOnce = 8, 500, 16, 3, 2
 	const rows = clinics * people * (4 + concepts)
 	var names []string
 	for i := range clinics {
@@ -65,13 +65,13 @@ func BenchmarkHubClinics(b *testing.B) {
 			all[name].work(people, run)
 			all[name].send(b, hub)
 		}
-		hub.x.Beside = 1 + run%2*(beside-1)
+		hub.x.AtOnce = 1 + run%2*(atOnce-1)
 		e := hub.events()
 		began := time.Now()
 		if _, err := hub.x.ImportInbox(ctx, nil, e.Begin, e.Imported); err != nil {
 			b.Fatal(err)
 		}
-		took[hub.x.Beside] = append(took[hub.x.Beside], time.Since(began).Seconds())
+		took[hub.x.AtOnce] = append(took[hub.x.AtOnce], time.Since(began).Seconds())
 		if want := slices.DeleteFunc(slices.Clone(hub.told), func(s string) bool { return s[:7] == "applied" }); len(want) > 0 || len(hub.told) != clinics {
 			b.Fatalf("told %q", hub.told)
 		}
@@ -84,8 +84,8 @@ func BenchmarkHubClinics(b *testing.B) {
 		b.Fatalf("%s rows came", got)
 	}
 	b.ReportMetric(took[1][runs/2], "in-turn-s")
-	b.ReportMetric(took[beside][runs/2], "beside-s")
-	b.ReportMetric(took[1][runs/2]/took[beside][runs/2], "in-turn/beside")
+	b.ReportMetric(took[atOnce][runs/2], "at-once-s")
+	b.ReportMetric(took[1][runs/2]/took[atOnce][runs/2], "in-turn/at-once")
 	b.ReportMetric(0, "ns/op")
 }
 

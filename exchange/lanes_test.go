@@ -20,7 +20,7 @@ func TestLanes(t *testing.T) {
 	file := func(sender, name string, size int64, failed int) *Incoming {
 		return &Incoming{Name: name, size: size, sender: &journal.Peer{Name: sender}, before: attempts.File{Failed: failed}}
 	}
-	files := []*Incoming{file("busia", "b1", 1, 0), file("kisumu", "k1", 1, 0), file("busia", "b2", besideBytes+1, 0), file("kisumu", "k2", 1, 0), file("busia", "b3", 1, 0),
+	files := []*Incoming{file("busia", "b1", 1, 0), file("kisumu", "k1", 1, 0), file("busia", "b2", togetherBytes+1, 0), file("kisumu", "k2", 1, 0), file("busia", "b3", 1, 0),
 		file("migori", "m1", 1, 0), file("siaya", "s1", 1, 1), file("siaya", "s2", 1, 1)}
 	for _, stopAt := range []string{"", "k2"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package claims
+package reserve
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func begin(t *testing.T, s *Imports, alone bool) *Import {
 	return i
 }
 
-func TestClaimsOfTwo(t *testing.T) {
+func TestReserveOfTwo(t *testing.T) {
 	row := Table("person").With("p-1")
 	for name, c := range map[string]struct {
 		first, second bool // writes
@@ -38,47 +38,47 @@ func TestClaimsOfTwo(t *testing.T) {
 		for _, ended := range []bool{false, true} {
 			var s Imports
 			a, b := begin(t, &s, false), begin(t, &s, false)
-			if !a.Claim([]Key{row}, c.first) {
+			if !a.Reserve([]Key{row}, c.first) {
 				t.Fatalf("%s: the first may not", name)
 			}
 			if ended {
 				a.End()
 			}
-			if got := b.Claim([]Key{c.key}, c.second); got != c.may {
+			if got := b.Reserve([]Key{c.key}, c.second); got != c.may {
 				t.Errorf("%s, ended %v: the second may: %v", name, ended, got)
 			}
 		}
 	}
 }
 
-func TestClaimsOfItsOwn(t *testing.T) {
+func TestReserveOfItsOwn(t *testing.T) {
 	var s Imports
 	row := Table("person").With("p-1")
 	a, b := begin(t, &s, false), begin(t, &s, false)
-	if !a.Claim([]Key{row}, false) || !a.Claim([]Key{row}, true) || !a.Claim([]Key{row}, false) {
+	if !a.Reserve([]Key{row}, false) || !a.Reserve([]Key{row}, true) || !a.Reserve([]Key{row}, false) {
 		t.Fatal("it may not write what it refers to")
 	}
-	if b.Claim([]Key{row}, false) {
+	if b.Reserve([]Key{row}, false) {
 		t.Error("what one writes is free once it refers to it too")
 	}
 	b.End()
 	c := begin(t, &s, false)
-	if a.End(); c.Claim([]Key{row}, true) {
+	if a.End(); c.Reserve([]Key{row}, true) {
 		t.Error("what one wrote that ended meanwhile is free")
 	}
-	if d := begin(t, &s, false); !d.Claim([]Key{row}, true) {
+	if d := begin(t, &s, false); !d.Reserve([]Key{row}, true) {
 		t.Error("what one wrote that ended before is not free")
 	}
 }
 
-func TestClaimsOfWhatIsReferredTo(t *testing.T) {
+func TestReserveOfWhatIsReferredTo(t *testing.T) {
 	var s Imports
 	row := Table("person").With("p-1")
 	a, b := begin(t, &s, false), begin(t, &s, false)
-	if !a.Claim([]Key{row}, false) || !b.Claim([]Key{row}, false) {
+	if !a.Reserve([]Key{row}, false) || !b.Reserve([]Key{row}, false) {
 		t.Fatal("two may not refer to one row")
 	}
-	if a.Claim([]Key{row}, true) {
+	if a.Reserve([]Key{row}, true) {
 		t.Error("it may write what another refers to")
 	}
 	a.End()
@@ -96,7 +96,7 @@ func TestAlone(t *testing.T) {
 		all.Go(func() {
 			i := begin(t, &s, true)
 			order = append(order, "alone")
-			if !i.Alone() || !i.Claim([]Key{1}, true) {
+			if !i.Alone() || !i.Reserve([]Key{1}, true) {
 				t.Error("what runs alone is refused a row")
 			}
 			i.End()
@@ -133,13 +133,13 @@ func TestAlone(t *testing.T) {
 	})
 	var none *Imports
 	i, err := none.Begin(t.Context(), false)
-	if i.End(); err != nil || !i.Alone() || !i.Claim([]Key{1}, true) {
+	if i.End(); err != nil || !i.Alone() || !i.Reserve([]Key{1}, true) {
 		t.Error("without any beside it, an import is not alone")
 	}
 }
 
 // Many at random: of two that are under way at the same time, none has a row that the other writes.
-func TestClaimsAtRandom(t *testing.T) {
+func TestReserveAtRandom(t *testing.T) {
 	var s Imports
 	var mu sync.Mutex
 	writes, refers := map[Key]int{}, map[Key]int{}
@@ -162,7 +162,7 @@ func TestClaimsAtRandom(t *testing.T) {
 					if mine[k] {
 						continue
 					}
-					if !i.Claim([]Key{k}, write) {
+					if !i.Reserve([]Key{k}, write) {
 						break
 					}
 					mine[k] = true
