@@ -71,7 +71,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
-		if err != nil && !a.reserve.Alone() && ctx.Err() == nil { // whatever it is, nothing is made of it before it is so without others too
+		if err != nil && !a.reserve.Alone() && ctx.Err() == nil && !errors.Is(err, journal.ErrBusy) { // nothing follows from it before it is so without others too
 			a.reserve.End()
 			if a.reserve, err = o.Others.Begin(ctx, true); err != nil {
 				return nil, err

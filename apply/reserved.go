@@ -21,7 +21,7 @@ func (v *resolver) reserveFrom(first uint32) error {
 	if v.reserve.Alone() {
 		return nil
 	}
-	keys := make([]uint32, 0, v.keys.n)
+	keys := make([]uint32, 0, uint32(v.keys.n)+batch.FirstRef-first)
 	for i := first; i < uint32(v.keys.n)+batch.FirstRef; i++ {
 		keys = append(keys, i)
 	}

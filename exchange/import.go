@@ -321,9 +321,11 @@ func (r *importRun) apply(ctx context.Context, j *journal.Journal, others *reser
 		signed, err = verify(h, c, f.sender.Name, r.Name, message, signature)
 		return err
 	}
-	r.mu.Unlock()
-	report, err := apply.Import(ctx, j, file, size, o)
-	r.mu.Lock()
+	report, err := func() (*apply.Report, error) {
+		r.mu.Unlock()
+		defer r.mu.Lock()
+		return apply.Import(ctx, j, file, size, o)
+	}()
 	bar.Done()
 	if errors.Is(err, cards.ErrFormer) {
 		if covered, e := r.isApplied(ctx, f); covered || e != nil {
