@@ -114,7 +114,7 @@ type Peer struct {
 	There *There `json:"rows_waiting_there,omitempty"`
 	// Health is what a child says of itself, as its last file did; nobody else vouches for it.
 	Health *batch.Health `json:"health,omitempty"`
-	// Compared is what came of the last digest that a run carried here from the peer.
+	// Compared is what came of the last digest of the peer with which this node was compared.
 	Compared *exchange.Comparison `json:"compared,omitempty"`
 	// Revoked: the peer's keys were revoked, and it has no new card yet. Next is the fingerprint of its card that is to come.
 	Revoked bool   `json:"keys_revoked,omitempty"`
