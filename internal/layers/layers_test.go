@@ -79,7 +79,7 @@ var may = map[string][]string{
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes", "scopes/purge"},
 	"node/status":        {"access", "batch", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "keys", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
-	"node/page":          {"access", "conflicts", "enrol", "exchange/contacts", "features", "internal/failure", "internal/nodename", "internal/remote", "journal", "merge", "node", "node/compared", "node/links", "node/page/accounts", "node/scoping", "node/status", "node/tables", "progress", "words"},
+	"node/page":          {"access", "conflicts", "enrol", "exchange/contacts", "features", "harmonise", "internal/failure", "internal/nodename", "internal/remote", "journal", "match", "match/sheet", "merge", "node", "node/compared", "node/links", "node/page/accounts", "node/scoping", "node/status", "node/tables", "progress", "words"},
 	"node/selfcheck":     {"batch", "features", "internal/failure", "journal", "node", "transport"},
 	"node/agent":         {"node", "node/config", "node/links", "pace", "transport/web"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/disk", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",

@@ -130,6 +130,19 @@ func Last(home string, p *journal.Peer) (*Kept, error) {
 	return &Kept{k.Report, k.More, k.Repaired}, nil
 }
 
+// Forget removes what is kept of a peer.
+func Forget(home, peer string) (err error) {
+	if nodename.Check(peer) != nil { // of which nothing ever was
+		return nil
+	}
+	for _, path := range []string{reportPath(home, peer), Digest(home, peer)} {
+		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("forget how %s compares: %w", peer, e))
+		}
+	}
+	return err
+}
+
 // NoteRepair notes that what the report of a peer says was repaired: what is left, the next comparison says.
 func NoteRepair(home string, p *journal.Peer, at time.Time) error {
 	k, err := read(home, p)

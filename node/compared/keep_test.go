@@ -78,6 +78,13 @@ func TestKeep(t *testing.T) {
 			t.Errorf("%.60q counts", text)
 		}
 	}
+	check(t, Keep(home, peer(1), r, []byte("digest")))
+	for range 2 {
+		check(t, Forget(home, "kisumu"))
+	}
+	if files, err := os.ReadDir(Folder(home)); err != nil || len(files) != 0 {
+		t.Errorf("of a peer that was forgotten: %v, %v", files, err)
+	}
 	bad := peer(1)
 	bad.Name = "../kisumu"
 	if Keep(home, bad, r, nil) == nil {

@@ -60,6 +60,7 @@ const (
 
 	taskCompare task = "compare" // with a peer
 	taskRepair  task = "repair"
+	taskMatch   task = "match" // with the hub
 )
 
 // job is a task that somebody started.

@@ -56,6 +56,9 @@ func (p *Page) routes() []route {
 		{"POST", "/files/{name}/accept", accounts.Act, p.acceptDeletions},
 		{"GET", "/requests", accounts.Rows, p.requests},
 		{"POST", "/requests/{how}", accounts.Act, p.answer},
+		{"GET", "/match", accounts.Rows, p.match},
+		{"POST", "/match/read", accounts.Act, p.readMatch},
+		{"POST", "/match/decide", accounts.Act, p.decideMatch},
 		{"GET", "/doctor", accounts.Rows, p.doctor},
 		{"POST", "/doctor", accounts.Act, p.check},
 	}
