@@ -26,6 +26,8 @@ func (p *Page) routes() []route {
 		{"GET", "/first/{token}", accounts.Anyone, p.firstForm},
 		{"POST", "/first/{token}", accounts.Anyone, p.first},
 		{"GET", "/{$}", accounts.Look, p.home},
+		{"GET", "/needs", accounts.Look, p.needsSheet},
+		{"GET", "/needs.txt", accounts.Look, p.needsText},
 		{"GET", "/sites/{name}", accounts.Look, p.site},
 		{"POST", "/sites/{name}/suspend", accounts.Act, p.suspend},
 		{"POST", "/sites/{name}/resume", accounts.Act, p.resume},

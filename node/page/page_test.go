@@ -132,6 +132,7 @@ func TestRoles(t *testing.T) {
 		"GET /join": accounts.Operator, "POST /join": accounts.Operator, "GET /stick": accounts.Viewer, "POST /stick/{how}": accounts.Operator,
 		"GET /files": accounts.Viewer, "POST /files/{how}": accounts.Operator, "POST /files/{name}/accept": accounts.Operator,
 		"GET /requests": accounts.Operator, "POST /requests/{how}": accounts.Operator, "GET /doctor": accounts.Operator, "POST /doctor": accounts.Operator,
+		"GET /needs": accounts.Viewer, "GET /needs.txt": accounts.Viewer,
 		"GET /match": accounts.Operator, "POST /match/read": accounts.Operator, "POST /match/decide": accounts.Operator,
 		"GET /sites/{name}/compared": accounts.Viewer, "POST /sites/{name}/compared/again": accounts.Operator, "POST /sites/{name}/compared/repair": accounts.Operator,
 	}
