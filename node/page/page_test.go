@@ -133,6 +133,7 @@ func TestRoles(t *testing.T) {
 		"GET /files": accounts.Viewer, "POST /files/{how}": accounts.Operator, "POST /files/{name}/accept": accounts.Operator,
 		"GET /requests": accounts.Operator, "POST /requests/{how}": accounts.Operator, "GET /doctor": accounts.Operator, "POST /doctor": accounts.Operator,
 		"GET /needs": accounts.Viewer, "GET /needs.txt": accounts.Viewer,
+		"GET /tables": accounts.Viewer, "POST /tables/look": accounts.Operator, "POST /tables/set": accounts.Operator,
 		"GET /match": accounts.Operator, "POST /match/read": accounts.Operator, "POST /match/decide": accounts.Operator,
 		"GET /sites/{name}/compared": accounts.Viewer, "POST /sites/{name}/compared/again": accounts.Operator, "POST /sites/{name}/compared/repair": accounts.Operator,
 	}
