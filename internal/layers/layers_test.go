@@ -77,7 +77,7 @@ var may = map[string][]string{
 	"node/health":        {"batch", "conflicts", "exchange", "internal/disk", "internal/sqldb", "journal", "node", "node/backup", "schema"},
 	"node/doctor":        {"access", "capture", "capture/rowkey", "capture/trigger", "conflicts", "exchange", "node/backup", "internal/disk", "internal/failure", "internal/sqldb", "journal", "keys", "merge", "node", "node/preflight", "node/uuids", "schema"},
 	"node/scoping":       {"access", "capture", "capture/rowkey", "features", "internal/failure", "internal/sqldb", "journal", "merge", "node", "owners", "schema", "scope", "scopes", "scopes/purge"},
-	"node/status":        {"access", "batch", "conflicts", "exchange", "exchange/attempts", "exchange/contacts", "features", "internal/failure", "journal", "keys", "merge", "node", "progress", "words"},
+	"node/status":        {"access", "batch", "conflicts", "exchange", "exchange/attempts", "exchange/cards", "exchange/contacts", "features", "internal/failure", "journal", "keys", "merge", "node", "progress", "words"},
 	"node/page/accounts": {"internal/durable"},
 	"node/page":          {"access", "conflicts", "enrol", "exchange/contacts", "features", "harmonise", "internal/failure", "internal/nodename", "internal/remote", "journal", "match", "match/sheet", "merge", "node", "node/compared", "node/links", "node/page/accounts", "node/scoping", "node/status", "node/tables", "progress", "words"},
 	"node/selfcheck":     {"batch", "features", "internal/failure", "journal", "node", "transport"},

@@ -11,6 +11,7 @@ import (
 	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
@@ -184,11 +185,16 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 }
 
 // Watcher is who asks again and again where a node stands: it keeps what has not changed meanwhile. The zero Watcher knows nothing yet.
-type Watcher struct{ habits contacts.Cache }
+type Watcher struct {
+	habits contacts.Cache
+	cards  cards.Cache
+}
 
 // Of is [Of].
 func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) (*Status, error) {
 	s := &Status{Node: n.Node, Database: n.Database, Profile: n.Profile, Peers: []Peer{}}
+	waiting, stop := countWaiting(ctx, n) // which takes as long as all the rest, where many wait
+	defer stop()
 	var err error
 	if s.Unsealed, err = journal.CountChanges(ctx, n.DB); err != nil {
 		return nil, err
@@ -246,7 +252,7 @@ func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known fea
 		if ps.Compared, err = exchange.LastComparison(n.Home, p); err != nil {
 			return nil, err
 		}
-		if err := ps.cards(n, id, p); err != nil {
+		if err := ps.cards(n, id, p, &w.cards); err != nil {
 			return nil, err
 		}
 		ps.Waiting, ps.Since = unconfirmed[i].Rows, instant(unconfirmed[i].Since)
@@ -258,9 +264,11 @@ func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known fea
 	if s.Troubled, err = troubled(ctx, n, now); err != nil {
 		return nil, err
 	}
-	if s.Quarantine, err = quarantine(ctx, n, peers); err != nil {
+	counts, err := waiting()
+	if err != nil {
 		return nil, err
 	}
+	s.Quarantine = quarantine(n, peers, counts)
 	if s.Dropped, err = dropped(ctx, n, peers); err != nil {
 		return nil, err
 	}
@@ -292,12 +300,28 @@ func dropped(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Droppe
 	return out, nil
 }
 
-// quarantine counts the rows that wait.
-func quarantine(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Waiting, error) {
-	counts, err := journal.CountWaitingRows(ctx, n.DB)
-	if err != nil {
-		return nil, err
+// countWaiting counts the rows that wait, while others go on. result waits for it; stop ends it if nobody wants it any more.
+func countWaiting(ctx context.Context, n *node.Node) (result func() ([]journal.WaitingCount, error), stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	var counts []journal.WaitingCount
+	var err error
+	go func() {
+		defer close(done)
+		counts, err = journal.CountWaitingRows(ctx, n.DB)
+	}()
+	result = func() ([]journal.WaitingCount, error) {
+		<-done
+		return counts, err
 	}
+	return result, func() {
+		cancel()
+		<-done
+	}
+}
+
+// quarantine says which rows wait.
+func quarantine(n *node.Node, peers []*journal.Peer, counts []journal.WaitingCount) []Waiting {
 	names := map[uint16]string{}
 	for name, t := range n.Journal.Tables {
 		names[t.ID] = name
@@ -307,7 +331,7 @@ func quarantine(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Wai
 		w := Waiting{Peer: nameOf(peers, c.Peer), Table: names[c.Table], Reason: string(c.Reason), Rows: c.Rows, Since: time.UnixMicro(c.Since).UTC().Truncate(time.Second), Why: c.Text}
 		out = append(out, w)
 	}
-	return out, nil
+	return out
 }
 
 // troubled lists the files that failed or wait for a person, those that are set aside first.
@@ -346,8 +370,8 @@ func peer(p *journal.Peer, sealed Point, now time.Time) Peer {
 }
 
 // cards sets which cards count with the peer. id: this node's keys; nil: they are not there.
-func (ps *Peer) cards(n *node.Node, id *keys.Identity, p *journal.Peer) error {
-	c, err := n.Exchange().Cards(p)
+func (ps *Peer) cards(n *node.Node, id *keys.Identity, p *journal.Peer, known *cards.Cache) error {
+	c, err := known.Read(n.Home, p.Name, p.Card)
 	if err != nil {
 		return err
 	}
