@@ -264,7 +264,7 @@ func printHealth(out io.Writer, p status.Peer) {
 		}
 	}
 	if h.Free > 0 {
-		parts = append(parts, bytesText(int64(h.Free))+" free on its disk")
+		parts = append(parts, languages.Size(int64(h.Free))+" free on its disk")
 	}
 	backup := "no backup of its home folder is known"
 	if h.Backup > 0 {

@@ -21,6 +21,7 @@ import (
 	"github.com/omsync/omsync/node/compared"
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/verify"
+	languages "github.com/omsync/omsync/words"
 )
 
 type verifyOptions struct {
@@ -137,7 +138,7 @@ func printDigest(w io.Writer, where string, asJSON bool, e export.Batch) error {
 			Bytes int64  `json:"bytes"`
 		}{e.Peer, path, e.Upto, e.Rows, e.Bytes})
 	}
-	_, err := fmt.Fprintf(w, "%s: %s (digest as of epoch %d, %s, %s)\n", e.Peer, path, e.Upto, count(e.Rows, "row"), bytesText(e.Bytes))
+	_, err := fmt.Fprintf(w, "%s: %s (digest as of epoch %d, %s, %s)\n", e.Peer, path, e.Upto, count(e.Rows, "row"), languages.Size(e.Bytes))
 	return err
 }
 
