@@ -7,6 +7,7 @@ import (
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
@@ -37,6 +38,8 @@ type Node struct {
 	AtOnce     int                                 // how many files, of other children each, are imported at the same time, where no bar shows; 0, 1: one
 	// Health says what parents are told of this node; nil: nothing.
 	Health func(context.Context) (*batch.Health, error)
+	// Compared hears what came of a digest that a run carried here; nil: nobody does.
+	Compared func(context.Context, *journal.Peer, *DigestFile, *export.Compared) error
 	// Progress begins to show the work on one file to whoever looks on; nil: nobody does.
 	Progress func(label string, unit Unit) Bar
 }

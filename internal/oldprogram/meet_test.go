@@ -37,6 +37,7 @@ func TestMeet(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMeeting(t, c.http, map[string]string{"hub": c.hub, "kisumu": c.clinic})
+			m.add("hub", loaded)
 			m.join()
 			m.load()
 			young, old := "hub", "kisumu"
@@ -100,7 +101,6 @@ func newMeeting(t *testing.T, http bool, program map[string]string) *meeting {
 	}
 	dbtest.Exec(t, m.db["kisumu"], "ALTER TABLE visit AUTO_INCREMENT = 700", "ALTER TABLE site AUTO_INCREMENT = 500") // its integers are others
 	dbtest.Exec(t, m.db["hub"], "INSERT INTO site (uuid, name) VALUES ('s1', 'district'), ('s2', 'ward')")
-	m.add("hub", loaded)
 	return m
 }
 
