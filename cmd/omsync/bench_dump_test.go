@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,7 +67,28 @@ func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restore
 	defer in.Close()
 	took := x.pipe(in, "", append(append([]string{"mariadb"}, connect...), empty))
 	b.ReportMetric(took.Seconds(), "restore-s")
+	x.mydumper(server, empty, connect)
 	return took.Seconds(), dsn
+}
+
+// mydumper measures mydumper and myloader on a database, where they are installed, with two threads each.
+func (x *bench) mydumper(server *dbtest.ServerInfo, from string, connect []string) {
+	b := x.b
+	for _, tool := range []string{"mydumper", "myloader"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			b.Logf("not compared with mydumper: %v", err)
+			return
+		}
+	}
+	connect = slices.DeleteFunc(slices.Clone(connect), func(option string) bool {
+		return option == "--no-defaults" || option == "--password=" || option == "--protocol=tcp"
+	})
+	dir := filepath.Join(x.dir, "mydumper")
+	took := x.pipe(nil, "", append(append([]string{"mydumper"}, connect...), "--threads=2", "--compress", "--database="+from, "--outputdir="+dir))
+	b.ReportMetric(took.Seconds(), "mydumper-s")
+	into, _ := server.Database(b)
+	took = x.pipe(nil, "", append(append([]string{"myloader"}, connect...), "--threads=2", "--overwrite-tables", "--database="+into, "--directory="+dir))
+	b.ReportMetric(took.Seconds(), "myloader-s")
 }
 
 // clientOptions are what a client of the server is told to reach it.
