@@ -55,6 +55,8 @@ const (
 	unknown entryState = iota // it was not looked for
 	here
 	nowhere // not here so far; the batch may still bring it
+	coming  // nor, but its row is in the block under way
+	written // nor, but the server is at work on an INSERT of its row
 )
 
 // canonical is the key in the form in which the journal keeps it.

@@ -35,6 +35,7 @@ type resolver struct {
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 
 	carries    bool               // see merge.Import.Carries
+	scoped     bool               // the rules of scopes look at each row
 	newAliases []journal.Alias    // not stored yet
 	stayedAway map[rowName]string // why rows that were deleted here did not come back
 }
@@ -50,8 +51,10 @@ func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
 	todo := map[*localTable][]uint32{}
 	for _, i := range keys {
 		e := v.keys.at(i)
-		if err := v.s.finishOf(ctx, e.root); err != nil {
-			return err
+		if e.state == written {
+			if err := v.s.finish(ctx); err != nil {
+				return err
+			}
 		}
 		if e.state != unknown {
 			continue
