@@ -67,6 +67,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	mending := set(l.header.Mends())
 	rules.PeerMends = func(e uint64) bool { return mending[e] }
+	rules.Passed = l.passed
 	rules.Reclaimed = func(e uint64) bool { return back[e] }
 	v := newResolver(l)
 	if l.header.HasManyColumns() {
@@ -79,7 +80,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	for t := range waiting {
 		v.waiting[t] = &waitingTable{}
 	}
-	v.carries = rules.Carries()
+	v.carries, v.scoped = rules.Carries(), !l.scopes.idle()
 	w := newWriter(l, v, o)
 	w.aside, v.aside, w.arrived = a, a, map[uint16][]string{}
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {
