@@ -296,3 +296,15 @@ func (n *Node) CheckToken(ctx context.Context, token enrol.Token) error {
 	}
 	return nil
 }
+
+// KeepPeer says which of two copies of a peer is the peer.
+func (n *Node) KeepPeer(ctx context.Context, name string, history uint64) error {
+	kept := false
+	if err := n.savePeer(ctx, name, func(p *journal.Peer) { kept = p.Link.Keep(history) }); err != nil {
+		return err
+	}
+	if !kept {
+		return failure.Hinted(fmt.Errorf("%s has no two copies at work, of which one has the history %016x", name, history), "omsync import says which two there are")
+	}
+	return nil
+}
