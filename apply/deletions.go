@@ -53,6 +53,9 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		l.count.Refused += int64(len(b.Keys))
 		return nil
 	}
+	if err := im.resolver.alone(); err != nil { // what refers to the rows may just come, or go, in another file
+		return err
+	}
 	if err := im.resolver.checkKeys(l, b.Keys); err != nil {
 		return err
 	}
@@ -71,7 +74,9 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		}
 		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns, lacks: t.lacks,
 			deleted: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
-		d.row, d.isHere = w.found[i]
+		if d.row, d.isHere = w.found[i]; d.isHere && !d.known.Known {
+			d.known = merge.Row{Known: true, Alive: true} // found without versions: they are below every stamp, and the row is kept whole
+		}
 		if q, ok := w.waited(i); ok {
 			if im.rules.OlderThan(q.Waiting) {
 				l.count.Unchanged++

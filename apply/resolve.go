@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -18,6 +19,7 @@ import (
 type resolver struct {
 	j       *journal.Journal
 	s       *session
+	reserve *reserve.Import
 	peer    *journal.Peer // the sender
 	stamper merge.Stamper // of what the application changed and no seal has stamped yet
 	notes   *notes
@@ -39,7 +41,7 @@ type resolver struct {
 }
 
 func newResolver(l *peerLink) *resolver {
-	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
+	return &resolver{j: l.j, s: l.s, reserve: l.reserve, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
 		mask: merge.Bits, sent: map[uint32]*sentTable{}, waiting: map[uint16]*waitingTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 

@@ -57,6 +57,9 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 	if err := im.resolver.checkKeys(w.l, b.Keys); err != nil {
 		return err
 	}
+	if err := im.resolver.reserveRows(b.Keys); err != nil {
+		return err
+	}
 	return im.readBlock(ctx, w)
 }
 

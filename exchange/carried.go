@@ -30,7 +30,7 @@ const carriedFinds = 1000
 // carriedFor is how long such a digest stays in a shared store where nobody takes it.
 const carriedFor = 30 * 24 * time.Hour
 
-// Comparison is what came of a digest that a run carried here.
+// Comparison is what came of a peer's digest.
 type Comparison struct {
 	At     time.Time `json:"at"`    // when it was compared
 	AsOf   time.Time `json:"as_of"` // when it was made, by the peer's clock
@@ -65,7 +65,16 @@ type carried struct {
 	Version int         `json:"omsync_digests"`
 	Link    uint64      `json:"link"`          // number of the link to the peer: one that was added anew begins anew
 	Made    time.Time   `json:"made,omitzero"` // when the last digest for the peer was made
+	Came    time.Time   `json:"came,omitzero"` // when one that a run carried here was compared; zero: as Last says
 	Last    *Comparison `json:"last,omitempty"`
+}
+
+// came returns when one that a run carried here was compared; zero: none was.
+func (c *carried) came() time.Time {
+	if c.Came.IsZero() && c.Last != nil {
+		return c.Last.At
+	}
+	return c.Came
 }
 
 const carriedVersion = 1
@@ -105,7 +114,7 @@ func (c carried) save(home, peer string) error {
 	return nil
 }
 
-// LastComparison returns what came of the last digest that a run carried here from a peer; nil: none came.
+// LastComparison returns what came of the last digest of a peer with which this node was compared; nil: none was.
 func LastComparison(home string, p *journal.Peer) (*Comparison, error) {
 	c, err := readCarried(home, p)
 	return c.Last, err
@@ -206,7 +215,7 @@ func (r *importRun) compareDigest(ctx context.Context, f *Incoming) error {
 	}
 	report := &apply.Report{Sender: f.sender.Name, Outcome: Compared, Upto: d.Header.Upto.Epoch, Last: true}
 	now := r.Journal.Now().UTC().Truncate(time.Second)
-	if r.o.Folder && record.Last != nil && !digest.IsCompared(record.Last.At, now) {
+	if last := record.came(); r.o.Folder && !last.IsZero() && !digest.IsCompared(last, now) {
 		report.Why = "not compared: one of the same day was"
 		return r.report(f, report)
 	}
@@ -219,15 +228,34 @@ func (r *importRun) compareDigest(ctx context.Context, f *Incoming) error {
 		return r.reportError(ctx, f, err)
 	default:
 		c.count(found)
+		if r.Compared != nil && !r.o.DryRun {
+			if err := r.Compared(ctx, f.sender, d, found); err != nil {
+				return r.reportError(ctx, f, err)
+			}
+		}
 	}
 	if !r.o.DryRun {
-		record.Last = c
+		record.Last, record.Came = c, now
 		if err := record.save(r.Home, f.sender.Name); err != nil {
 			return err
 		}
 	}
 	report.Why = c.String()
 	return r.report(f, report)
+}
+
+// Remember notes what came of a comparison that a person asked for.
+func (n *Node) Remember(p *journal.Peer, d *DigestFile, found *export.Compared) error {
+	record, err := readCarried(n.Home, p)
+	if err != nil {
+		return err
+	}
+	if record.Came = record.came(); record.Came.IsZero() {
+		record.Came = time.UnixMicro(0)
+	}
+	record.Last = &Comparison{At: n.Journal.Now().UTC().Truncate(time.Second), AsOf: time.UnixMicro(d.Header.Time).UTC().Truncate(time.Second)}
+	record.Last.count(found)
+	return record.save(n.Home, p.Name)
 }
 
 // Compared is the outcome of a digest that came like a batch.

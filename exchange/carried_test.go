@@ -68,7 +68,7 @@ func TestCarriedDigest(t *testing.T) {
 		if c, err := readCarried(hub.x.Home, hub.peer("kisumu")); err != nil {
 			t.Fatal(err)
 		} else if c.Last != nil { // long ago
-			c.Last.At = c.Last.At.Add(-digest.Again)
+			c.Came = c.Came.Add(-digest.Again)
 			if err := c.save(hub.x.Home, "kisumu"); err != nil {
 				t.Fatal(err)
 			}

@@ -10,15 +10,18 @@ import (
 
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/node/compared"
 	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/hook"
 	"github.com/omsync/omsync/schema"
+	"github.com/omsync/omsync/verify"
 )
 
 // gateWait is how long a run waits for other runs that hold the database's gate.
@@ -177,6 +180,9 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 		return n.stranger(fmt.Sprintf("%s says %s", config.Name, n.Node), n.Journal.Self)
 	}
 	n.Journal.Warn, n.Journal.KeepNone = l.Warn, n.Keep() < 0
+	if n.lock != nil {
+		return n.CheckPlace(ctx)
+	}
 	return nil
 }
 
@@ -259,8 +265,33 @@ func (n *Node) Reconcile(ctx context.Context) error {
 // Exchange returns the node as package exchange wants it. It shows no progress.
 func (n *Node) Exchange() *exchange.Node {
 	maxFile, _ := n.MaxFileSize() // the configuration is checked
-	return &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policies: n.policies(), Reindex: n.Hooks.Reindex,
+	x := &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policies: n.policies(), Reindex: n.Hooks.Reindex,
 		MaxFile: maxFile, Horizon: n.Horizon(), Keep: n.Keep(), Quotas: n.Limits(), Wait: gateWait, ScopeRules: n.Scope.Rules, Features: features.Present()}
+	x.Compared = func(ctx context.Context, p *journal.Peer, d *exchange.DigestFile, c *export.Compared) error {
+		_, _, err := n.Compared(ctx, p, d, c, Comparing{Restore: true, Rows: compared.MaxRows})
+		return err
+	}
+	return x
+}
+
+// Comparing is how a comparison is reported.
+type Comparing struct {
+	Restore bool // rows that are gone at one site, where neither decides alone, are to be sent again, and not deleted
+	Rows    int  // how many rows that differ the report names; 0: all
+}
+
+// Compared says what came of a comparison with a peer, and what a repair would do about it, and keeps the report.
+func (n *Node) Compared(ctx context.Context, p *journal.Peer, d *exchange.DigestFile, c *export.Compared, o Comparing) (*compared.Report, []verify.Step, error) {
+	steps := verify.Plan(n.Journal, p, c, o.Restore)
+	var off []verify.Off
+	for _, m := range MissedTimes(n.Home) {
+		off = append(off, verify.Off{Tables: m.Tables, From: m.From, To: m.To})
+	}
+	r, err := compared.New(ctx, compared.Comparing{Journal: n.Journal, DB: n.DB, Peer: p, Digest: d, Found: c, Steps: steps, Restore: o.Restore, Off: off, Rows: o.Rows})
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, steps, compared.Keep(n.Home, p, r, d.Raw)
 }
 
 // policies returns what decides conflicts in each table.

@@ -19,6 +19,7 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 	"github.com/omsync/omsync/merge"
+	"github.com/omsync/omsync/node/compared"
 	"github.com/omsync/omsync/scopes"
 )
 
@@ -207,7 +208,7 @@ func (n *Node) SetPeerState(ctx context.Context, name string, state access.State
 	if !found {
 		return n.NoPeer(name)
 	}
-	return exchange.ForgetPeer(ctx, n.Home, name)
+	return errors.Join(compared.Forget(n.Home, name), exchange.ForgetPeer(ctx, n.Home, name))
 }
 
 // DropWaitingOfRemoved drops what waits of peers that were removed: nobody tries it any more, and a peer that is added anew sends all it has. It
@@ -295,4 +296,39 @@ func (n *Node) CheckToken(ctx context.Context, token enrol.Token) error {
 		}
 	}
 	return nil
+}
+
+// KeepPeer says which of two copies of a peer is the peer.
+func (n *Node) KeepPeer(ctx context.Context, name string, history uint64) error {
+	kept := false
+	if err := n.savePeer(ctx, name, func(p *journal.Peer) { kept = p.Link.Keep(history) }); err != nil {
+		return err
+	}
+	if !kept {
+		return failure.Hinted(fmt.Errorf("%s has no two copies at work, of which one has the history %016x", name, history), "omsync import says which two there are")
+	}
+	return nil
+}
+
+// MatchPeer returns the peer of that name, or the only parent, to match with.
+func (n *Node) MatchPeer(ctx context.Context, name string) (*journal.Peer, error) {
+	peers, err := journal.Peers(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	var found []*journal.Peer
+	for _, p := range peers {
+		if p.Name == name || name == "" && p.Role == access.Parent {
+			found = append(found, p)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case name != "":
+		return nil, n.NoPeer(name)
+	case len(found) == 0:
+		return nil, failure.Hinted(errors.New("this node has no parent to compare with"), "omsync --home %s peer add CARD --as parent; or say --peer NAME", n.Home)
+	}
+	return nil, failure.Hinted(errors.New("this node has several parents"), "say --peer NAME")
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // sayers are the packages that say something to people in their language.
-var sayers = []string{"../words", "../progress", "../node/page"}
+var sayers = []string{"../words", "../progress", "../node/page", "../node/status"}
 
 // said returns the texts that the program says: the first argument of each Say in Go and of each say in templates, and where it stands. What
 // is no constant there is a fault.

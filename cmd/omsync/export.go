@@ -17,6 +17,7 @@ import (
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/transport"
+	languages "github.com/omsync/omsync/words"
 )
 
 type exportOptions struct {
@@ -163,6 +164,6 @@ func printExported(w io.Writer, where string, asJSON bool, e export.Batch) error
 	} else {
 		what += fmt.Sprintf(", %s, %s", count(e.Rows, "row"), count(e.Deletions, "deletion"))
 	}
-	_, err := fmt.Fprintf(w, "%s: %s (%s, %s)\n", e.Peer, path, what, bytesText(e.Bytes))
+	_, err := fmt.Fprintf(w, "%s: %s (%s, %s)\n", e.Peer, path, what, languages.Size(e.Bytes))
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
+	languages "github.com/omsync/omsync/words"
 )
 
 type inspectOptions struct {
@@ -151,7 +152,7 @@ func printHeader(w io.Writer, h *batch.Header, size int64) error {
 	}
 	lines := []struct{ name, value string }{
 		{"from", failure.Printable(h.Sender)}, {"to", failure.Printable(h.Receiver)}, {"made", timeText(h.Time)}, {"epochs", epochs}, {"acknowledges", ack},
-		{"history", hex16(h.History)}, {"schema", failure.Printable(h.Schema)}, {"size", bytesText(size)},
+		{"history", hex16(h.History)}, {"schema", failure.Printable(h.Schema)}, {"size", languages.Size(size)},
 	}
 	if h.Load != 0 {
 		part := fmt.Sprintf("%d of load %s", h.Part, hex16(h.Load))

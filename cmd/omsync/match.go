@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/harmonise"
 	"github.com/omsync/omsync/internal/durable"
@@ -24,7 +22,7 @@ import (
 
 type matchOptions struct {
 	from, peer, csv, html, decide string
-	json, show                    bool
+	json, show, brief             bool
 }
 
 func newMatch(g *global) *cobra.Command {
@@ -54,7 +52,8 @@ to the hub.`,
 	f.BoolVar(&o.json, "json", false, "one JSON object")
 	f.StringVar(&o.csv, "csv", "", "write what is to be decided into this file, for a spreadsheet")
 	f.StringVar(&o.html, "html", "", "write the report into this file, as a page to read and print")
-	f.StringVar(&o.decide, "decide", "", "keep the decisions in this file")
+	f.StringVar(&o.decide, "decide", "", "keep the decisions in this file; -: on standard input")
+	f.BoolVar(&o.brief, "brief", false, "name no rows: how many of each table")
 	f.BoolVar(&o.show, "show", false, "show the decisions that are kept")
 	cmd.MarkFlagsMutuallyExclusive("decide", "show")
 	for _, flag := range []string{"csv", "html"} {
@@ -75,7 +74,7 @@ func runMatch(cmd *cobra.Command, g *global, o *matchOptions) error {
 		return err
 	}
 	defer n.Close()
-	peer, err := matchPeer(ctx, n, o.peer)
+	peer, err := n.MatchPeer(ctx, o.peer)
 	if err != nil {
 		return err
 	}
@@ -99,29 +98,6 @@ func runMatch(cmd *cobra.Command, g *global, o *matchOptions) error {
 		return err
 	}
 	return o.print(cmd.OutOrStdout(), n, m.Report, there)
-}
-
-// matchPeer returns the peer of that name, or the only parent.
-func matchPeer(ctx context.Context, n *node.Node, name string) (*journal.Peer, error) {
-	peers, err := journal.Peers(ctx, n.DB)
-	if err != nil {
-		return nil, err
-	}
-	var found []*journal.Peer
-	for _, p := range peers {
-		if p.Name == name || name == "" && p.Role == access.Parent {
-			found = append(found, p)
-		}
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case name != "":
-		return nil, n.NoPeer(name)
-	case len(found) == 0:
-		return nil, failure.Hinted(errors.New("this node has no parent to compare with"), "omsync --home %s peer add CARD --as parent; or say --peer NAME", n.Home)
-	}
-	return nil, failure.Hinted(errors.New("this node has several parents"), "say --peer NAME")
 }
 
 // there returns what the peer holds: as its file says, or as it was kept.
@@ -178,7 +154,7 @@ func (o *matchOptions) print(w io.Writer, n *node.Node, r *match.Report, there *
 	if o.json {
 		return printJSON(w, matchJSON(r, there))
 	}
-	return printMatch(w, r, there, n.Home)
+	return printMatch(w, r, there, n.Home, o.brief)
 }
 
 // writeFile writes a file whole or not at all. It may hold names of patients: it is its owner's alone.
@@ -248,15 +224,15 @@ func matchJSON(r *match.Report, there *harmonise.There) matchReport {
 // maxOnTerminal is how many lines of each part a terminal gets.
 const maxOnTerminal = 20
 
-// printMatch prints a report for a terminal.
-func printMatch(out io.Writer, r *match.Report, there *harmonise.There, home string) error {
+// printMatch prints a report for a terminal. brief: without the rows.
+func printMatch(out io.Writer, r *match.Report, there *harmonise.There, home string, brief bool) error {
 	fmt.Fprintf(out, "%s compared with %s as of %s (epoch %d)\n\n", r.Here, r.There, time.UnixMicro(there.Time).Local().Format("2006-01-02 15:04"), there.Epoch)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TABLE\tSAME KEY\tMATCHED\tPROPOSED\tCOLLISIONS\tONLY HERE\tWOULD WAIT\tNEW THERE\tONLY THERE")
 	for _, c := range r.Tables {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", c.Table, c.Same, c.Matched, c.Proposed, c.Collisions, c.OnlyHere, c.Waiting, c.Goes, c.OnlyThere)
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.Flush(); err != nil || brief {
 		return err
 	}
 	for _, part := range []struct {

@@ -18,12 +18,16 @@ import (
 
 // keep checks the decisions of a file and keeps them, all or none.
 func (o *matchOptions) keep(cmd *cobra.Command, n *node.Node, x *exchange.Node, p *journal.Peer, there *harmonise.There, kept []match.Decision) error {
-	f, _, err := openFile(o.decide)
-	if err != nil {
-		return err
+	in := cmd.InOrStdin()
+	if o.decide != "-" {
+		f, _, err := openFile(o.decide)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
 	}
-	defer f.Close()
-	decisions, err := sheet.ReadCSV(f)
+	decisions, err := sheet.ReadCSV(in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.decide, err)
 	}

@@ -119,7 +119,7 @@ func commandsOf(home string) nodepage.Command {
 		if err != nil {
 			report(printed, err)
 		}
-		if exitCode(err) == failure.Conflicts { // it is done, and has something to say
+		if code := exitCode(err); code == failure.Conflicts || code == failure.Differs { // it is done, and has something to say
 			err = nil
 		}
 		return printed.String(), err

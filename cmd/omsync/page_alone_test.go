@@ -24,9 +24,15 @@ type story struct {
 func (s *story) tells(line string, seen string, want ...string) {
 	s.t.Helper()
 	s.told = append(s.told, line)
+	s.says(seen, want...)
+}
+
+// says tells whether what is seen says some things.
+func (s *story) says(seen string, want ...string) {
+	s.t.Helper()
 	for _, w := range want {
 		if !strings.Contains(seen, w) {
-			s.t.Errorf("%s: there is no %q in\n%s", line, w, seen)
+			s.t.Errorf("there is no %q in\n%s", w, seen)
 		}
 	}
 }

@@ -69,15 +69,7 @@ func emptyPageWorld(t *testing.T, names ...string) *pageWorld {
 func newPageWorld(t *testing.T) *pageWorld {
 	sites := []string{"hub", "kisumu", "migori", "siaya"}
 	w := emptyPageWorld(t, sites...)
-	for _, name := range sites {
-		if err := os.WriteFile(filepath.Join(w.dir, name+".card"), []byte(w.do(name, "card")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"kisumu", "migori", "siaya"} {
-		w.do("hub", "peer", "add", filepath.Join(w.dir, name+".card"), "--as", "child", "--yes")
-		w.do(name, "peer", "add", filepath.Join(w.dir, "hub.card"), "--as", "parent", "--yes")
-	}
+	w.meet("hub", "kisumu", "migori", "siaya")
 	w.sql("hub", "INSERT INTO site (uuid, name) VALUES ('s1', 'Ward 3'), ('s2', 'Laboratory')")
 	w.sync("hub", "kisumu", "migori", "hub", "kisumu")
 	w.sql("kisumu", "UPDATE site SET name = 'Ward 3, Kisumu' WHERE uuid = 's1'")
@@ -90,12 +82,26 @@ func newPageWorld(t *testing.T) *pageWorld {
 }
 
 // node makes a node that knows nobody.
-func (w *pageWorld) node(name string) {
+func (w *pageWorld) node(name string, flags ...string) {
 	w.t.Helper()
 	db, dsn := w.server.Database(w.t, append(tiny(), "ALTER TABLE site ADD UNIQUE KEY (name)")...)
 	home := filepath.Join(w.dir, name)
 	w.names[name], w.homes[name] = db, commandsOf(home)
-	w.do(name, "init", "--node", name, "--dsn", dsn, "--profile", "none")
+	w.do(name, append([]string{"init", "--node", name, "--dsn", dsn, "--profile", "none"}, flags...)...)
+}
+
+// meet makes clinics children of the hub.
+func (w *pageWorld) meet(hub string, clinics ...string) {
+	w.t.Helper()
+	for _, name := range append(clinics, hub) {
+		if err := os.WriteFile(filepath.Join(w.dir, name+".card"), []byte(w.do(name, "card")), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, name := range clinics {
+		w.do(hub, "peer", "add", filepath.Join(w.dir, name+".card"), "--as", "child", "--yes")
+		w.do(name, "peer", "add", filepath.Join(w.dir, hub+".card"), "--as", "parent", "--yes")
+	}
 }
 
 // hub runs the server of the hub until the test ends, and returns its address.

@@ -23,7 +23,7 @@ import (
 )
 
 func newStatus(g *global) *cobra.Command {
-	asJSON, verbose := false, false
+	asJSON, verbose, sheet := false, false, false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say how it is going: who is behind, on what, since when, and what to do",
@@ -37,14 +37,17 @@ each child: which quota it is over, so that its files are not applied, and of wh
 clock is off, where its files prove it, and how many rows of this node wait there, as its last file said. And what a child says of itself
 in its files.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON, verbose) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, g, asJSON, verbose, sheet) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object, in English")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "epochs too: what was sealed, sent, acknowledged and applied")
+	cmd.Flags().BoolVar(&sheet, "sheet", false, "only what needs somebody, and nothing of any patient: to print or to send")
+	cmd.MarkFlagsMutuallyExclusive("json", "sheet")
+	cmd.MarkFlagsMutuallyExclusive("verbose", "sheet")
 	return cmd
 }
 
-func runStatus(cmd *cobra.Command, g *global, asJSON, verbose bool) error {
+func runStatus(cmd *cobra.Command, g *global, asJSON, verbose, sheet bool) error {
 	n, err := g.open(cmd, node.Read)
 	if err != nil {
 		return err
@@ -66,6 +69,10 @@ func runStatus(cmd *cobra.Command, g *global, asJSON, verbose bool) error {
 	}
 	p := catalogues.ForSystem(os.Getenv)
 	p.Clean = failure.Printable
+	if sheet {
+		_, err := io.WriteString(cmd.OutOrStdout(), s.Sheet(time.Now()).Text(p))
+		return err
+	}
 	if err := printGoing(cmd.OutOrStdout(), p, s); err != nil {
 		return err
 	}
@@ -231,6 +238,9 @@ func printReport(out io.Writer, p status.Peer) {
 	if p.Former {
 		fmt.Fprintf(out, "%s knows this node by a former card: omsync keys list\n", p.Name)
 	}
+	if len(p.Copies) > 0 {
+		fmt.Fprintf(out, "two copies of %s are at work, %s, and nothing of either is taken: omsync peer keep %[1]s --history ID says which one is %[1]s\n", p.Name, strings.Join(p.Copies, " and "))
+	}
 	if p.Compared != nil {
 		fmt.Fprintf(out, "the last digest of %s: %s\n", p.Name, p.Compared)
 	}
@@ -257,7 +267,7 @@ func printHealth(out io.Writer, p status.Peer) {
 		}
 	}
 	if h.Free > 0 {
-		parts = append(parts, bytesText(int64(h.Free))+" free on its disk")
+		parts = append(parts, languages.Size(int64(h.Free))+" free on its disk")
 	}
 	backup := "no backup of its home folder is known"
 	if h.Backup > 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
 	"github.com/omsync/omsync/node/links"
+	languages "github.com/omsync/omsync/words"
 )
 
 type syncOptions struct {
@@ -216,7 +217,7 @@ func (s *syncing) down(link string, l *exchange.LinkState) {
 }
 
 func movedText(m exchange.Transfer) string {
-	return fmt.Sprintf("%s over %s (%s in %s)", m.File, m.Link, bytesText(m.Bytes), m.Took.Round(time.Millisecond))
+	return fmt.Sprintf("%s over %s (%s in %s)", m.File, m.Link, languages.Size(m.Bytes), m.Took.Round(time.Millisecond))
 }
 
 func runSync(ctx context.Context, s *syncing) error { return s.sync(ctx, s.events(ctx)) }

@@ -141,11 +141,13 @@ file. What is at a child already stays there.`,
 type tablesOptions struct {
 	peer                string
 	asJSON, dry, owners bool
+	brief               bool
 }
 
 func (o *tablesOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.peer, "peer", "", "on the link to this peer alone (default: to all children)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "one JSON object")
+	cmd.Flags().BoolVar(&o.brief, "brief", false, "say once what is the same for several peers")
 	cmd.Flags().BoolVar(&o.dry, "dry-run", false, "say what would change, and change nothing")
 }
 
@@ -206,11 +208,52 @@ func setTables(cmd *cobra.Command, g *global, o *tablesOptions, change func(cont
 	if err != nil {
 		return err
 	}
-	if o.asJSON {
+	switch {
+	case o.asJSON && o.brief:
+		return printJSON(cmd.OutOrStdout(), set.Sum())
+	case o.asJSON:
 		return printJSON(cmd.OutOrStdout(), set)
+	case o.brief:
+		printSums(cmd.OutOrStdout(), set.Sum())
+	default:
+		printSet(cmd.OutOrStdout(), set)
 	}
-	printSet(cmd.OutOrStdout(), set)
 	return nil
+}
+
+func printSums(out io.Writer, s *tables.Sums) {
+	if len(s.Sums) == 0 {
+		fmt.Fprintln(out, "nothing changes on any link that there is")
+	}
+	for _, c := range s.Sums {
+		fmt.Fprintf(out, "%s: %s, was %s, for %s", c.Table, c.After, c.Before, strings.Join(c.Peers, ", "))
+		if more := c.Links - len(c.Peers); more > 0 {
+			fmt.Fprintf(out, " and %d others", more)
+		}
+		if c.Again {
+			fmt.Fprint(out, "; sent again")
+		}
+		if c.Sends > 0 {
+			fmt.Fprintf(out, ", to each what it is to have of %s", count(c.Sends, "row"))
+		}
+		if c.Stays > 0 {
+			fmt.Fprintf(out, "; each keeps what it has of %s", count(c.Stays, "row"))
+		}
+		fmt.Fprintln(out)
+	}
+	printCuts(out, s.Cuts)
+	if s.DryRun {
+		fmt.Fprintln(out, dryRun)
+	}
+}
+
+const dryRun = "nothing was changed: this was a dry run"
+
+func printCuts(out io.Writer, cuts []tables.Cut) {
+	for _, c := range cuts {
+		fmt.Fprintf(out, "%s: rows of %s wait at %s where their %s refers to a row of %s that does not come: %s of %[2]s here refer to one\n",
+			c.Peer, c.Table, c.At, c.Column, c.To, count(c.Rows, "row"))
+	}
 }
 
 func printSet(out io.Writer, set *tables.Set) {
@@ -227,11 +270,8 @@ func printSet(out io.Writer, set *tables.Set) {
 		}
 		fmt.Fprintln(out)
 	}
-	for _, c := range set.Cuts {
-		fmt.Fprintf(out, "%s: rows of %s wait at %s where their %s refers to a row of %s that does not come: %s of %[2]s here refer to one\n",
-			c.Peer, c.Table, c.At, c.Column, c.To, count(c.Rows, "row"))
-	}
+	printCuts(out, set.Cuts)
 	if set.DryRun {
-		fmt.Fprintln(out, "nothing was changed: this was a dry run")
+		fmt.Fprintln(out, dryRun)
 	}
 }

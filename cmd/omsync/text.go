@@ -7,19 +7,6 @@ import (
 	"time"
 )
 
-// bytesText is a size as people read it.
-func bytesText(n int64) string {
-	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
-	f, i := float64(n), 0
-	for f >= 1024 && i < len(units)-1 {
-		f, i = f/1024, i+1
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
-}
-
 // count is a number with its noun.
 func count(n int64, noun string) string {
 	if n == 1 {

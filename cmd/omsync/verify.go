@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -17,25 +18,28 @@ import (
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/node"
+	"github.com/omsync/omsync/node/compared"
 	"github.com/omsync/omsync/transport"
 	"github.com/omsync/omsync/verify"
+	languages "github.com/omsync/omsync/words"
 )
 
 type verifyOptions struct {
 	to, from    string
+	kept        bool
 	peers       []string
 	finds       int
 	without     []string
 	local       bool
 	repair, yes bool
 	missing     string
-	json        bool
+	json, brief bool
 }
 
 func newVerify(g *global) *cobra.Command {
 	o := &verifyOptions{}
 	cmd := &cobra.Command{
-		Use:   "verify (--to FOLDER | --from FOLDER|FILE | --local)",
+		Use:   "verify (--to FOLDER | --from FOLDER|FILE | --kept | --local)",
 		Short: "Prove that two sites hold the same, or say which rows differ, and repair them",
 		Long: `Compare this database with a peer's without a link between them. With --to a digest is written for each peer: a small file that says
 nothing of what rows hold, and by which the peer finds each row that is not at both as it should be. With --from the digests that peers
@@ -57,6 +61,7 @@ With --local this node is checked against itself, without a peer.`,
 	f := cmd.Flags()
 	f.StringVar(&o.to, "to", "", "write digests into this folder; made if only its last part is missing")
 	f.StringVar(&o.from, "from", "", "compare with the digests in this folder, or with this one")
+	f.BoolVar(&o.kept, "kept", false, "compare with the digests that came last: the home folder keeps one of each peer")
 	f.BoolVar(&o.local, "local", false, "check this node against itself")
 	f.StringArrayVar(&o.peers, "peer", nil, "only this peer; may be repeated (default: all that are active)")
 	f.IntVar(&o.finds, "differences", 1000, "how many rows that differ the digest names exactly: 46 bytes for each")
@@ -64,10 +69,12 @@ With --local this node is checked against itself, without a peer.`,
 	f.BoolVar(&o.repair, "repair", false, "mend what differs")
 	f.StringVar(&o.missing, "missing", "restore", "what --repair does with rows that are gone at one site, where neither decides alone: restore, or delete")
 	f.BoolVar(&o.yes, "yes", false, "with --repair: do not ask")
+	f.BoolVar(&o.brief, "brief", false, "name no rows: how many differ of each table")
 	f.BoolVar(&o.json, "json", false, "one JSON object for each peer, a line each")
-	cmd.MarkFlagsMutuallyExclusive("to", "from", "local")
-	cmd.MarkFlagsOneRequired("to", "from", "local")
+	cmd.MarkFlagsMutuallyExclusive("to", "from", "kept", "local")
+	cmd.MarkFlagsOneRequired("to", "from", "kept", "local")
 	cmd.MarkFlagsMutuallyExclusive("to", "repair")
+	cmd.MarkFlagsMutuallyExclusive("json", "brief")
 	cmd.MarkFlagsMutuallyExclusive("local", "repair")
 	return cmd
 }
@@ -131,7 +138,7 @@ func printDigest(w io.Writer, where string, asJSON bool, e export.Batch) error {
 			Bytes int64  `json:"bytes"`
 		}{e.Peer, path, e.Upto, e.Rows, e.Bytes})
 	}
-	_, err := fmt.Fprintf(w, "%s: %s (digest as of epoch %d, %s, %s)\n", e.Peer, path, e.Upto, count(e.Rows, "row"), bytesText(e.Bytes))
+	_, err := fmt.Fprintf(w, "%s: %s (digest as of epoch %d, %s, %s)\n", e.Peer, path, e.Upto, count(e.Rows, "row"), languages.Size(e.Bytes))
 	return err
 }
 
@@ -139,7 +146,14 @@ func printDigest(w io.Writer, where string, asJSON bool, e export.Batch) error {
 func (o *verifyOptions) compare(cmd *cobra.Command, n *node.Node, peers []*journal.Peer) error {
 	ctx := cmd.Context()
 	x := exchanging(cmd.ErrOrStderr(), n)
-	files, err := x.FindDigests(ctx, peers, o.from)
+	from := o.from
+	if o.kept {
+		from = compared.Folder(n.Home)
+	}
+	files, err := x.FindDigests(ctx, peers, from)
+	if o.kept && (errors.Is(err, exchange.ErrNoDigest) || errors.Is(err, fs.ErrNotExist)) {
+		return failure.Hinted(fmt.Errorf("%w: none came yet", exchange.ErrNoDigest), "a sync carries one to the parent each week; or at the peer: omsync verify --peer %s --to FOLDER; then here: omsync --home %s verify --from FOLDER", n.Node, n.Home)
+	}
 	if errors.Is(err, exchange.ErrNoDigest) {
 		return failure.Hinted(err, "at the peer: omsync verify --peer %s --to FOLDER; then here: omsync --home %s verify --from FOLDER", n.Node, n.Home)
 	} else if err != nil {
@@ -175,8 +189,10 @@ func (o *verifyOptions) compareWith(cmd *cobra.Command, n *node.Node, x *exchang
 	} else if err != nil {
 		return false, err
 	}
-	steps := verify.Plan(n.Journal, p, c, o.missing == "restore")
-	r, err := o.report(ctx, n, p, d, c, steps)
+	r, steps, err := n.Compared(ctx, p, d, c, node.Comparing{Restore: o.missing == "restore"})
+	if err == nil {
+		err = x.Remember(p, d, c)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -184,7 +200,7 @@ func (o *verifyOptions) compareWith(cmd *cobra.Command, n *node.Node, x *exchang
 		if err := printJSON(cmd.OutOrStdout(), r); err != nil {
 			return false, err
 		}
-	} else if err := r.print(cmd.OutOrStdout()); err != nil {
+	} else if err := printVerify(cmd.OutOrStdout(), r, o.brief); err != nil {
 		return false, err
 	}
 	todo := r.Claimed + r.Removed
@@ -208,13 +224,20 @@ func (o *verifyOptions) compareWith(cmd *cobra.Command, n *node.Node, x *exchang
 	if err := verify.Mend(ctx, n.Journal, steps, verify.Options{Wait: x.Wait, Seal: seal}); err != nil {
 		return false, err
 	}
+	if err := compared.NoteRepair(n.Home, p, n.Journal.Now()); err != nil {
+		return false, err
+	}
 	for _, s := range steps {
 		if s.Why != "" {
 			what := "stays"
 			if s.Does == merge.Claim {
 				what = "is sent again, and not deleted"
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "omsync: a row of %s %s (%s): %s\n", s.Table.Name, what, journal.PrintableKey(s.Table, s.Key), s.Why)
+			row := ""
+			if !o.brief {
+				row = " (" + journal.PrintableKey(s.Table, s.Key) + ")"
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "omsync: a row of %s %s%s: %s\n", s.Table.Name, what, row, s.Why)
 		}
 	}
 	if !o.json {

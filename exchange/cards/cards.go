@@ -55,10 +55,22 @@ func path(home, peer string) string { return filepath.Join(home, "cards", peer+"
 
 // Read returns what is known of the cards of a peer. stored is its card in the database.
 func Read(home, peer string, stored []byte) (*Peer, error) {
+	card, err := parse(peer, stored)
+	if err != nil {
+		return nil, err
+	}
+	return readOf(home, peer, card)
+}
+
+func parse(peer string, stored []byte) (keys.Card, error) {
 	card, err := keys.ParseCard(stored)
 	if err != nil {
-		return nil, fmt.Errorf("card of %s: %w", peer, err)
+		return keys.Card{}, fmt.Errorf("card of %s: %w", peer, err)
 	}
+	return card, nil
+}
+
+func readOf(home, peer string, card keys.Card) (*Peer, error) {
 	r, err := readRecord(home, peer)
 	if err != nil {
 		return nil, err

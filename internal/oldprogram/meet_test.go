@@ -37,6 +37,7 @@ func TestMeet(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMeeting(t, c.http, map[string]string{"hub": c.hub, "kisumu": c.clinic})
+			m.add("hub", loaded)
 			m.join()
 			m.load()
 			young, old := "hub", "kisumu"
@@ -48,7 +49,7 @@ func TestMeet(t *testing.T) {
 			m.lose()
 			m.conflict()
 			m.prove(young, old)
-			off := fmt.Sprintf("%s runs an omsync that does not read: %s\n", old, map[bool]string{true: "pretend, resolutions", false: "resolutions"}[m.program[young] == more])
+			off := fmt.Sprintf("%s runs an omsync that does not read: %s\n", old, map[bool]string{true: "pretend, resolutions, zstd-dictionary", false: "resolutions, zstd-dictionary"}[m.program[young] == more])
 			if got := m.must(young, "status").Stdout; !strings.Contains(got, off) {
 				t.Errorf("%s does not say which features are off:\n%s", young, got)
 			}
@@ -100,7 +101,6 @@ func newMeeting(t *testing.T, http bool, program map[string]string) *meeting {
 	}
 	dbtest.Exec(t, m.db["kisumu"], "ALTER TABLE visit AUTO_INCREMENT = 700", "ALTER TABLE site AUTO_INCREMENT = 500") // its integers are others
 	dbtest.Exec(t, m.db["hub"], "INSERT INTO site (uuid, name) VALUES ('s1', 'district'), ('s2', 'ward')")
-	m.add("hub", loaded)
 	return m
 }
 

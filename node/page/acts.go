@@ -57,6 +57,10 @@ const (
 	taskSync task = "sync"
 	taskCopy task = "copy" // to a stick
 	taskRead task = "read" // a stick
+
+	taskCompare task = "compare" // with a peer
+	taskRepair  task = "repair"
+	taskMatch   task = "match" // with the hub
 )
 
 // job is a task that somebody started.
@@ -233,8 +237,8 @@ func (a *asked) tell(message string, failed bool) {
 	a.page.sessions.Put(a.ctx(), keyFailed, failed)
 }
 
-// begin has a task done, of which the view at a path tells.
-func (a *asked) begin(back string, j *job, commands ...[]string) error {
+// begin has a task done, of which the view at a path tells. What its commands print is shown to viewers: it holds no rows.
+func (a *asked) begin(back []string, j *job, commands ...[]string) error {
 	var texts []string
 	for _, c := range commands {
 		texts = append(texts, command(c))
@@ -259,8 +263,8 @@ func (a *asked) begin(back string, j *job, commands ...[]string) error {
 		a.tell(a.busyText(), true)
 		err = nil
 	}
-	a.back(back)
+	a.back(back...)
 	return err
 }
 
-func (p *Page) sync(a *asked) error { return a.begin("", &job{Task: taskSync}, []string{"sync"}) }
+func (p *Page) sync(a *asked) error { return a.begin(nil, &job{Task: taskSync}, []string{"sync"}) }

@@ -59,6 +59,7 @@ type Page struct {
 	limits   *limits
 	acts     *acts
 	checked  checked
+	matched  matched
 	handler  http.Handler
 }
 

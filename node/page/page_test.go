@@ -132,13 +132,18 @@ func TestRoles(t *testing.T) {
 		"GET /join": accounts.Operator, "POST /join": accounts.Operator, "GET /stick": accounts.Viewer, "POST /stick/{how}": accounts.Operator,
 		"GET /files": accounts.Viewer, "POST /files/{how}": accounts.Operator, "POST /files/{name}/accept": accounts.Operator,
 		"GET /requests": accounts.Operator, "POST /requests/{how}": accounts.Operator, "GET /doctor": accounts.Operator, "POST /doctor": accounts.Operator,
+		"GET /needs": accounts.Viewer, "GET /needs.txt": accounts.Viewer,
+		"GET /tables": accounts.Viewer, "POST /tables/look": accounts.Operator, "POST /tables/set": accounts.Operator,
+		"GET /match": accounts.Operator, "POST /match/read": accounts.Operator, "POST /match/decide": accounts.Operator,
+		"GET /sites/{name}/compared": accounts.Viewer, "POST /sites/{name}/compared/again": accounts.Operator, "POST /sites/{name}/compared/repair": accounts.Operator,
 	}
 	w.asks("kisumu", "p-1")
 	w.linked()
 	file := w.failed("kisumu")
 	hows := map[string]string{"/conflicts/{id}/{how}": "kept", "/stick/{how}": "copy", "/files/{how}": "retry", "/requests/{how}": "approve"}
 	form := url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}, "name": {"siaya"}, "address": {"https://hub.example.org"}, "token": {"omsync-x"}, "table": {"site"}, "direction": {"up"}, "stick": {"folder:/nowhere"},
-		"file": {fileNumber(file)}, "peer": {"kisumu"}, "key": {"p-1"}}
+		"file": {fileNumber(file)}, "peer": {"kisumu"}, "key": {"p-1"}, "mark": {w.compared("kisumu", 1)}, "part": {"proposed"}, "say-0": {"same"}}
+	w.clinic()
 	people := map[accounts.Role]*person{"": w.nobody(), accounts.Viewer: w.as("vera", accounts.Viewer), accounts.Operator: w.as("otto", accounts.Operator)}
 	rank := map[accounts.Role]int{"": 0, accounts.Viewer: 1, accounts.Operator: 2}
 	for _, r := range w.page.routes() {
@@ -158,6 +163,9 @@ func TestRoles(t *testing.T) {
 		}
 		for role, p := range people {
 			w.commands()
+			if r.path == "/match/decide" {
+				form.Set("mark", w.matched(1))
+			}
 			code, body, h := p.do(r.method, path, form)
 			w.page.acts.wait() // an act that takes long has ended
 			closed := code == http.StatusForbidden || code == http.StatusUnauthorized && r.path != "/login" || code == http.StatusSeeOther && h.Get("Location") == "/login"

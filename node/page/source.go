@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omsync/omsync/features"
@@ -29,6 +30,7 @@ type source struct {
 	node   *node.Node
 	opened time.Time
 
+	acts     atomic.Int64 // how often something may have changed by an act
 	statusMu sync.Mutex
 	watcher  status.Watcher
 	status   *status.Status
@@ -103,6 +105,7 @@ func (s *source) standing(ctx context.Context) (out *status.Status, err error) {
 
 // changed forgets what an act may have changed.
 func (s *source) changed() {
+	s.acts.Add(1)
 	s.statusMu.Lock()
 	defer s.statusMu.Unlock()
 	s.status = nil

@@ -45,9 +45,9 @@ func (p *Page) useStick(a *asked) error {
 	s := found[i]
 	switch t := task(a.r.PathValue("how")); t {
 	case taskCopy:
-		return a.begin("stick", &job{Task: t, Stick: s.Path}, []string{"export"}, []string{"push", "--link=" + s.URL})
+		return a.begin([]string{"stick"}, &job{Task: t, Stick: s.Path}, []string{"export"}, []string{"push", "--link=" + s.URL})
 	case taskRead:
-		return a.begin("stick", &job{Task: t, Stick: s.Path}, []string{"sync", "--link=" + s.URL})
+		return a.begin([]string{"stick"}, &job{Task: t, Stick: s.Path}, []string{"sync", "--link=" + s.URL})
 	}
 	return errNothing
 }

@@ -14,8 +14,8 @@ import (
 
 // tablesData is what the view of tables shows: how they go between this node and a peer.
 type tablesData struct {
-	Peer       string
-	Parent     bool // the peer is this node's parent
+	Peer       string // "": all sites
+	Parent     bool   // the peer is this node's parent
 	Preset     string
 	Told       string
 	Tables     []tables.TableRule
@@ -23,7 +23,8 @@ type tablesData struct {
 	Presets    []access.Preset
 	Wish       string // TABLE=DIRECTION, or a preset: what was asked for
 	What       *tables.Set
-	Refused    string // why it cannot be had
+	Sums       *tables.Sums // of all sites
+	Refused    string       // why it cannot be had
 }
 
 // directions are those that a table can be given.
@@ -32,6 +33,13 @@ func directions() []string { return []string{"both", "down", "up", "add", "own",
 func (a *asked) tables(name string) (tablesData, error) {
 	d := tablesData{Peer: name, Directions: directions(), Presets: access.Presets()}
 	err := a.withNode(func(n *node.Node) error {
+		if name == "" {
+			r, err := tables.ForAll(a.ctx(), n)
+			if err == nil {
+				d.Preset, d.Tables = r.Preset, r.Tables
+			}
+			return err
+		}
 		r, err := tables.OfPeer(a.ctx(), n, name, features.Present())
 		if err != nil {
 			return err
@@ -42,8 +50,11 @@ func (a *asked) tables(name string) (tablesData, error) {
 	return d, err
 }
 
-// siteTables returns how the tables go of the site that the address names.
+// siteTables returns how the tables go of the site that the address names, or of all.
 func (a *asked) siteTables() (tablesData, error) {
+	if a.r.PathValue("name") == "" {
+		return a.tables("")
+	}
 	name, err := a.peerName(a.r.PathValue("name"))
 	if err != nil {
 		return tablesData{}, err
@@ -76,6 +87,9 @@ func (a *asked) wish(d tablesData) (args []string, wish string, err error) {
 	default:
 		return nil, "", errNothing
 	}
+	if d.Peer == "" {
+		return append(args, "--brief"), wish, nil
+	}
 	return append(args, "--peer="+d.Peer), wish, nil
 }
 
@@ -96,6 +110,11 @@ func (p *Page) lookAtTables(a *asked) error {
 		d.Refused = printed
 	case err != nil:
 		return err
+	case d.Peer == "":
+		d.Sums = &tables.Sums{}
+		if err := object(printed, d.Sums); err != nil {
+			return err
+		}
 	default:
 		d.What = &tables.Set{}
 		if err := object(printed, d.What); err != nil {
@@ -116,7 +135,26 @@ func (p *Page) setTables(a *asked) error {
 	if err != nil {
 		return err
 	}
+	if d.Peer == "" {
+		return a.act([]string{"tables"}, args...)
+	}
 	return a.act([]string{"sites", d.Peer, "tables"}, args...)
+}
+
+// Path is the view's.
+func (d tablesData) Path() string {
+	if d.Peer == "" {
+		return "/tables"
+	}
+	return "/sites/" + d.Peer + "/tables"
+}
+
+// Cuts are references to rows that would not come.
+func (d tablesData) Cuts() []tables.Cut {
+	if d.Sums != nil {
+		return d.Sums.Cuts
+	}
+	return d.What.Cuts
 }
 
 // WishTable and WishDirection are the parts of what was asked for; both are empty if it was a preset.

@@ -107,7 +107,7 @@ func functions(p *words.Printer) template.FuncMap {
 		},
 		"direction": func(way string) string { return directionText(p, way) },
 		"preset":    func(preset string) string { return presetText(p, preset) },
-		"size":      sizeText,
+		"size":      sizeOf,
 		"number":    fileNumber,
 		"live":      func() template.HTML { return liveMark },
 		"date":      func(seconds int64) string { return time.Unix(seconds, 0).Local().Format(time.DateOnly) },
@@ -149,24 +149,15 @@ func presetText(p *words.Printer, preset string) string {
 	return clean(preset)
 }
 
-// sizeText is a number of bytes.
-func sizeText(bytes any) string {
-	n := float64(0)
+// sizeOf is a number of bytes.
+func sizeOf(bytes any) string {
 	switch b := bytes.(type) {
 	case int64:
-		n = float64(b)
+		return words.Size(b)
 	case uint64:
-		n = float64(b)
+		return words.Size(int64(b))
 	}
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for n >= 1024 && i < len(units)-1 {
-		n, i = n/1024, i+1
-	}
-	if i == 0 || n >= 100 {
-		return fmt.Sprintf("%.0f %s", n, units[i])
-	}
-	return fmt.Sprintf("%.1f %s", n, units[i])
+	return ""
 }
 
 // clean makes a text that somebody else wrote one that stays in its place: of a length, and with nothing in it that changes the direction or

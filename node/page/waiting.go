@@ -153,6 +153,9 @@ func (p *Page) retry(a *asked) error {
 		return a.act([]string{"waiting"}, "quarantine", "retry", "--peer="+name)
 	}
 	ids, err := numbers(a.r.PostForm["id"])
+	if err == nil {
+		ids, err = a.stillWaiting(ids)
+	}
 	if err != nil {
 		return err
 	}
@@ -172,6 +175,25 @@ func numbers(texts []string) ([]string, error) {
 	return texts, nil
 }
 
+// stillWaiting returns those of some rows that wait still, one at least: others may have acted, or a file come.
+func (a *asked) stillWaiting(ids []string) (out []string, err error) {
+	var wanted []uint64
+	for _, id := range ids {
+		n, _ := strconv.ParseUint(id, 10, 64) // they are numbers
+		wanted = append(wanted, n)
+	}
+	err = a.withNode(func(n *node.Node) error {
+		return journal.Waiting(a.ctx(), n.DB, journal.WaitingFilter{IDs: wanted, NotDropped: true}, func(q journal.WaitingRow) error {
+			out = append(out, strconv.FormatUint(q.ID, 10))
+			return nil
+		})
+	})
+	if err == nil && len(out) == 0 {
+		err = errNothing
+	}
+	return out, err
+}
+
 // tooLarge returns the error of a form that cannot be read.
 func tooLarge(err error) error {
 	if isTooLarge(err) {
@@ -188,6 +210,9 @@ func (p *Page) drop(a *asked) error {
 	if a.r.PostFormValue("sure") != "yes" {
 		a.refuse(http.StatusUnprocessableEntity, a.view.printer.Say("Nothing was dropped: say that you are sure."))
 		return nil
+	}
+	if _, err := a.stillWaiting([]string{strconv.FormatUint(id, 10)}); err != nil {
+		return err
 	}
 	why := clean(a.r.PostFormValue("why"))
 	return a.act([]string{"waiting"}, "quarantine", "drop", strconv.FormatUint(id, 10), "--why="+a.account.Name+": "+why)

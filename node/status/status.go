@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -11,11 +12,11 @@ import (
 	"github.com/omsync/omsync/conflicts"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/exchange/contacts"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
-	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/progress"
 )
@@ -114,13 +115,15 @@ type Peer struct {
 	There *There `json:"rows_waiting_there,omitempty"`
 	// Health is what a child says of itself, as its last file did; nobody else vouches for it.
 	Health *batch.Health `json:"health,omitempty"`
-	// Compared is what came of the last digest that a run carried here from the peer.
+	// Compared is what came of the last digest of the peer with which this node was compared.
 	Compared *exchange.Comparison `json:"compared,omitempty"`
 	// Revoked: the peer's keys were revoked, and it has no new card yet. Next is the fingerprint of its card that is to come.
 	Revoked bool   `json:"keys_revoked,omitempty"`
 	Next    string `json:"next_fingerprint,omitempty"`
 	// Former: the peer knows this node by a former card.
 	Former bool `json:"knows_former_card,omitempty"`
+	// Copies is the histories of two copies of the peer that are at work, of neither of which anything is taken.
+	Copies []string `json:"copies,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 	// Last is when a file of the peer last brought something new.
@@ -184,11 +187,16 @@ func Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) 
 }
 
 // Watcher is who asks again and again where a node stands: it keeps what has not changed meanwhile. The zero Watcher knows nothing yet.
-type Watcher struct{ habits contacts.Cache }
+type Watcher struct {
+	habits contacts.Cache
+	cards  cards.Cache
+}
 
 // Of is [Of].
 func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known features.Known) (*Status, error) {
 	s := &Status{Node: n.Node, Database: n.Database, Profile: n.Profile, Peers: []Peer{}}
+	waiting, stop := countWaiting(ctx, n) // which takes as long as all the rest, where many wait
+	defer stop()
 	var err error
 	if s.Unsealed, err = journal.CountChanges(ctx, n.DB); err != nil {
 		return nil, err
@@ -246,7 +254,7 @@ func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known fea
 		if ps.Compared, err = exchange.LastComparison(n.Home, p); err != nil {
 			return nil, err
 		}
-		if err := ps.cards(n, id, p); err != nil {
+		if err := ps.cards(n, id, p, &w.cards); err != nil {
 			return nil, err
 		}
 		ps.Waiting, ps.Since = unconfirmed[i].Rows, instant(unconfirmed[i].Since)
@@ -258,56 +266,15 @@ func (w *Watcher) Of(ctx context.Context, n *node.Node, now time.Time, known fea
 	if s.Troubled, err = troubled(ctx, n, now); err != nil {
 		return nil, err
 	}
-	if s.Quarantine, err = quarantine(ctx, n, peers); err != nil {
+	counts, err := waiting()
+	if err != nil {
 		return nil, err
 	}
+	s.Quarantine = quarantine(n, peers, counts)
 	if s.Dropped, err = dropped(ctx, n, peers); err != nil {
 		return nil, err
 	}
 	return s, s.judge(ctx, n, peers, now, &w.habits)
-}
-
-// removed stands for the name of a peer that was removed.
-const removed = "a peer that was removed"
-
-func nameOf(peers []*journal.Peer, id merge.Peer) string {
-	for _, p := range peers {
-		if p.ID == id {
-			return p.Name
-		}
-	}
-	return removed
-}
-
-// dropped counts the rows that were dropped.
-func dropped(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Dropped, error) {
-	counts, err := journal.CountDropped(ctx, n.DB)
-	if err != nil {
-		return nil, err
-	}
-	var out []Dropped
-	for _, c := range counts {
-		out = append(out, Dropped{nameOf(peers, c.Peer), c.Rows, time.UnixMicro(c.Last).UTC().Truncate(time.Second), c.By})
-	}
-	return out, nil
-}
-
-// quarantine counts the rows that wait.
-func quarantine(ctx context.Context, n *node.Node, peers []*journal.Peer) ([]Waiting, error) {
-	counts, err := journal.CountWaitingRows(ctx, n.DB)
-	if err != nil {
-		return nil, err
-	}
-	names := map[uint16]string{}
-	for name, t := range n.Journal.Tables {
-		names[t.ID] = name
-	}
-	var out []Waiting
-	for _, c := range counts {
-		w := Waiting{Peer: nameOf(peers, c.Peer), Table: names[c.Table], Reason: string(c.Reason), Rows: c.Rows, Since: time.UnixMicro(c.Since).UTC().Truncate(time.Second), Why: c.Text}
-		out = append(out, w)
-	}
-	return out, nil
 }
 
 // troubled lists the files that failed or wait for a person, those that are set aside first.
@@ -341,13 +308,17 @@ func peer(p *journal.Peer, sealed Point, now time.Time) Peer {
 	if ends := p.Link.ExportEnds; len(ends) > 0 {
 		sent = max(sent, ends[len(ends)-1].Epoch)
 	}
-	return Peer{Name: p.Name, Role: p.Role, State: p.State, Sealed: sealed, Sent: at(sent, p.SentAt, now),
+	var copies []string
+	if rival := p.Link.Copies.Rival.History; rival != 0 {
+		copies = []string{fmt.Sprintf("%016x", p.Link.History), fmt.Sprintf("%016x", rival)}
+	}
+	return Peer{Copies: copies, Name: p.Name, Role: p.Role, State: p.State, Sealed: sealed, Sent: at(sent, p.SentAt, now),
 		Acked: at(p.Link.Acked.Epoch, p.AckedAt, now), Applied: at(p.Link.Applied.Epoch, p.AppliedAt, now)}
 }
 
 // cards sets which cards count with the peer. id: this node's keys; nil: they are not there.
-func (ps *Peer) cards(n *node.Node, id *keys.Identity, p *journal.Peer) error {
-	c, err := n.Exchange().Cards(p)
+func (ps *Peer) cards(n *node.Node, id *keys.Identity, p *journal.Peer, known *cards.Cache) error {
+	c, err := known.Read(n.Home, p.Name, p.Card)
 	if err != nil {
 		return err
 	}

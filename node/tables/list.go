@@ -164,6 +164,40 @@ type TableRule struct {
 	Table string `json:"table"`
 	Way   string `json:"way"`
 	Why   string `json:"why"`
+	// Others is how many children have another way of it, where the rules are those for all.
+	Others int `json:"others,omitempty"`
+}
+
+// ForAll returns what applies to children of whom nothing else is said.
+func ForAll(ctx context.Context, n *node.Node) (*Rules, error) {
+	all, err := journal.RulesForAll(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	peers, err := journal.Peers(ctx, n.DB)
+	if err != nil {
+		return nil, err
+	}
+	child := &journal.Peer{Role: access.Child, Rules: journal.Rules{ForAll: all.Said, AllPreset: all.Preset}}
+	ways, others := n.Journal.Ways(child), map[string]int{}
+	out := &Rules{Role: access.Child, Preset: string(all.Preset), Tables: []TableRule{}}
+	for _, p := range peers {
+		if p.Role != access.Child || len(p.Rules.Said) == 0 && p.Rules.Preset == access.NoPreset {
+			continue
+		}
+		for name, way := range n.Journal.Ways(p) {
+			if !way.Equal(ways[name]) {
+				others[name]++
+			}
+		}
+	}
+	for _, t := range n.Journal.Catalogue.Tables {
+		if t.Replicated {
+			way, source := n.Journal.Way(t, child)
+			out.Tables = append(out.Tables, TableRule{Table: t.Name, Way: Text(way), Why: source.String(), Others: others[t.Name]})
+		}
+	}
+	return out, nil
 }
 
 // OfPeer returns what applies to a peer.
@@ -182,7 +216,7 @@ func OfPeer(ctx context.Context, n *node.Node, name string, known features.Known
 	for _, t := range n.Journal.Catalogue.Tables {
 		if t.Replicated {
 			way, source := n.Journal.Way(t, p)
-			out.Tables = append(out.Tables, TableRule{t.Name, Text(way), source.String()})
+			out.Tables = append(out.Tables, TableRule{Table: t.Name, Way: Text(way), Why: source.String()})
 		}
 	}
 	return out, nil

@@ -31,6 +31,7 @@ type Change struct {
 	Before string `json:"before"`
 	After  string `json:"after"`
 	Again  bool   `json:"sent_again,omitempty"` // to the peer, or by it
+	Sends  int64  `json:"sends,omitempty"`      // rows here, of which the peer is sent what it is to have
 	Stays  int64  `json:"stays,omitempty"`      // rows here of which the peer keeps what it has, though no more goes there
 }
 
@@ -177,6 +178,12 @@ func (s *setting) compare(ctx context.Context, before, after *journal.Peer) erro
 		}
 		wider, narrower := a.WidensTo(b), a.NarrowsTo(b)
 		c := Change{Peer: after.Name, Table: t.Name, Before: Text(a), After: Text(b), Again: wider.Down || wider.Up}
+		if after.Role == access.Child && wider.Down || after.Role == access.Parent && wider.Up {
+			var err error
+			if c.Sends, err = s.count(ctx, t, nil); err != nil {
+				return err
+			}
+		}
 		if after.Role == access.Child && narrower.Down || after.Role == access.Parent && narrower.Up {
 			var err error
 			if c.Stays, err = s.count(ctx, t, nil); err != nil {
