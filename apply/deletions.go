@@ -71,7 +71,9 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		}
 		d := &deletion{l: l, key: w.keys[i], known: w.known[i], hasEntry: w.hasEntry[i], changes: w.changes[i], columns: columns, lacks: t.lacks,
 			deleted: merge.Sent{Stamp: merge.Stamp{Time: b.Times[i], Author: b.Authors[i]}, Epoch: b.Epochs[i]}}
-		d.row, d.isHere = w.found[i]
+		if d.row, d.isHere = w.found[i]; d.isHere && !d.known.Known {
+			d.known = merge.Row{Known: true, Alive: true} // found without versions: they are below every stamp, and the row is kept whole
+		}
 		if q, ok := w.waited(i); ok {
 			if im.rules.OlderThan(q.Waiting) {
 				l.count.Unchanged++

@@ -67,6 +67,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	mending := set(l.header.Mends())
 	rules.PeerMends = func(e uint64) bool { return mending[e] }
+	rules.Passed = l.passed
 	rules.Reclaimed = func(e uint64) bool { return back[e] }
 	v := newResolver(l)
 	if l.header.HasManyColumns() {

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/omsync/omsync/access"
@@ -27,6 +28,7 @@ type peerLink struct {
 	history    *merge.History
 	historyErr error // of what history asked the database
 	epoch      *epoch
+	passed     uint64   // the epoch for what the sender claimed, just before the other; 0: there is none
 	scopes     *scoping // nil: the profile knows of no owners
 	meter      *meter
 }
@@ -39,15 +41,16 @@ type epoch struct {
 
 // readLink reads what is known of the sender of a batch and of this node's history, and draws an epoch.
 func readLink(ctx context.Context, j *journal.Journal, s *session, h *batch.Header) (*peerLink, error) {
-	l, err := readPeerLink(ctx, j, s, h.Sender)
+	// Of a load in parts nothing is marked: which part brought a row is told by its epoch.
+	l, err := readPeerLink(ctx, j, s, h.Sender, len(h.Mends()) > 0 && h.Load == 0)
 	if err == nil {
 		l.header, l.rules = h, headers.ToRules(h)
 	}
 	return l, err
 }
 
-// readPeerLink is readLink where there is no batch.
-func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer string) (*peerLink, error) {
+// readPeerLink is readLink where there is no batch. claims: the sender has claimed rows.
+func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer string, claims bool) (*peerLink, error) {
 	if err := j.Reload(ctx, s.conn); err != nil {
 		return nil, err
 	}
@@ -72,6 +75,17 @@ func readPeerLink(ctx context.Context, j *journal.Journal, s *session, peer stri
 	if l.node, l.history, err = journal.LoadHistory(ctx, s.conn, &l.historyErr); err != nil {
 		return nil, err
 	}
+	l.history.Remembered = j.Had
+	if claims {
+		before, err := journal.NextEpoch(ctx, s.conn, false, j.Now())
+		if err != nil {
+			return nil, err
+		}
+		if err := journal.NoteMends(ctx, s.conn, before.Epoch); err != nil {
+			return nil, err
+		}
+		l.passed = before.Epoch
+	}
 	at, err := journal.NextEpoch(ctx, s.conn, false, j.Now())
 	l.epoch = &epoch{Position: at}
 	return l, err
@@ -86,7 +100,7 @@ func (l *peerLink) receive(ctx context.Context, gate gateMode) (merge.Decision, 
 	if l.historyErr != nil {
 		return d, l.historyErr
 	}
-	if d.Verdict != merge.Stranger {
+	if d.Verdict < merge.Stranger {
 		l.peer.Heard = l.peer.Heard.Hear(headers.Heard(l.header), d.Verdict == merge.Retired)
 	}
 	if err := l.meter.useOfHeader(d, earlier); err != nil {
@@ -125,6 +139,7 @@ func (l *peerLink) beginHistory(ctx context.Context) error {
 		l.node.Earlier = append(l.node.Earlier, e)
 	}
 	slices.Sort(l.node.Earlier)
+	l.node.Learned = slices.Sorted(maps.Keys(l.history.Learned))
 	l.node.History = journal.Random()
 	if err := journal.SaveHistory(ctx, l.s.conn, l.node); err != nil {
 		return err
@@ -185,6 +200,9 @@ func sendsSome(r access.Rules) bool { return r.Sends() || r.SendsBack() }
 func (l *peerLink) recordImport(ctx context.Context) (err error) {
 	e := l.epoch.Epoch
 	if !l.epoch.used {
+		if l.passed != 0 {
+			e = l.passed
+		}
 		if e, err = journal.EpochBefore(ctx, l.s.conn, e); err != nil {
 			return err
 		}
@@ -197,8 +215,10 @@ func (l *peerLink) recordImport(ctx context.Context) (err error) {
 // save writes the state of the link.
 func (l *peerLink) save(ctx context.Context) error {
 	if !l.epoch.used {
-		if err := journal.DropEpoch(ctx, l.s.conn, l.epoch.Epoch); err != nil {
-			return err
+		for _, e := range []uint64{l.epoch.Epoch, l.passed} {
+			if err := journal.DropEpoch(ctx, l.s.conn, e); err != nil {
+				return err
+			}
 		}
 	}
 	if err := journal.SavePeer(ctx, l.s.conn, l.peer); err != nil {

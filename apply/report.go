@@ -71,6 +71,8 @@ func (l *peerLink) report(v merge.Verdict) *Report {
 		r.Outcome, r.Why = Refused, fmt.Sprintf("%s does not know what is applied here, perhaps because it was restored from a backup: export to it, let it import that and export again", h.Sender)
 	case merge.Retired:
 		r.Outcome, r.Why = Refused, fmt.Sprintf("the file is from before %s was restored or added this node anew: export to it, and let it export again", h.Sender)
+	case merge.Copy, merge.OwnCopy:
+		r.Outcome, r.Stranger, r.Why = Refused, true, l.whyCopy(v)
 	case merge.Stranger:
 		r.Outcome, r.Stranger = Refused, true
 		r.Why = fmt.Sprintf("another node goes by the name %[1]s, with another database: find out which one is right (omsync status, at both); if it is this one, omsync peer remove %[1]s, and omsync peer add with its card; if not, let its people run omsync uninstall there", h.Sender)

@@ -49,7 +49,7 @@ func (a *attempt) retry(ctx context.Context, peer string, filter journal.Waiting
 	if err := journal.Gate(ctx, s.conn.Conn, true, a.o.Wait); err != nil {
 		return nil, err
 	}
-	l, err := readPeerLink(ctx, a.j, s, peer)
+	l, err := readPeerLink(ctx, a.j, s, peer, false)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func FuzzFile(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	for h, items := range map[*Header][]any{withScopes(testHeader()): scopeItems(), digestHeader(): {&DigestItem{Data: []byte{1, 2, 3}}}} {
+	for h, items := range map[*Header][]any{withScopes(testHeader()): scopeItems(), withZstdDictionary(testHeader()): sample(), digestHeader(): {&DigestItem{Data: []byte{1, 2, 3}}}} {
 		b, err := write(h, items)
 		if err != nil {
 			f.Fatal(err)

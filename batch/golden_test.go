@@ -36,6 +36,7 @@ func TestGolden(t *testing.T) {
 		{"wide", wideHeader(), append(wideTable(130), wideRows(130, masksOf(130, false), masksOf(130, true)))},
 		{"scopes", withScopes(testHeader()), scopeItems()},
 		{"digest", digestHeader(), []any{&DigestItem{Data: []byte("package digest says what this is")}}},
+		{"zstd-dictionary", withZstdDictionary(testHeader()), packedUUIDs()},
 		{"obs", testHeader(), append([]any{obsTable(0)}, newClinic().obs(500)...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

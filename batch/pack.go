@@ -47,6 +47,10 @@ func (p *packer) column(kind Kind, v Values) {
 
 // values writes plain values, nil being NULL.
 func (p *packer) values(kind Kind, v [][]byte) {
+	if p.tight && len(v) == 1 && parseUUID(new([16]byte), v[0]) {
+		p.fitting(KindUUID, v)
+		return
+	}
 	if isConst(v) {
 		p.list(2, encConst)
 		if len(v) == 0 || v[0] == nil {
@@ -106,7 +110,7 @@ func (p *packer) typed(kind Kind, v [][]byte) {
 	switch {
 	case odd == 0:
 		p.fitting(kind, v)
-	case odd > len(v)/2:
+	case odd > len(v)/2 && (odd == len(v) || !p.tight || kind != KindUUID):
 		p.plain(v)
 	default:
 		p.without(v, func(b []byte) bool { return !fits(b) }, kind, KindBytes)

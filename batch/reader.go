@@ -52,18 +52,19 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 		return nil, fmt.Errorf("decrypt batch: %w", err)
 	}
 	r.below = &source{r: plain}
-	zr, err := zstd.NewReader(r.below, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	zr, err := zstd.NewReader(r.below, append(h.decoderOptions(), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))...)
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch: %w", err)
 	}
 	r.decoded = &bounded{r: zr, size: size}
 	r.zr, r.r = zr, bufio.NewReaderSize(r.decoded, 64<<10)
-	inner := make([]byte, len(head))
+	opening := h.Opening(head)
+	inner := make([]byte, len(opening))
 	if _, err := io.ReadFull(r.r, inner); err != nil {
 		r.stop(err)
 		return nil, fmt.Errorf("read encrypted header: %w", r.err)
 	}
-	if !bytes.Equal(inner, head) {
+	if !bytes.Equal(inner, opening) {
 		return nil, ErrHeader
 	}
 	return r, nil

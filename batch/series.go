@@ -18,6 +18,7 @@ const (
 // packer turns columns into items. Its slices are scratch, kept between calls.
 type packer struct {
 	*out
+	tight         bool // UUIDs are packed where that saves a few bytes alone: see ZstdDictionary
 	words, delta  []uint64
 	scratch       []byte
 	table         [1024]uint64 // open hash of the distinct numbers of a series

@@ -59,15 +59,16 @@ func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, 
 	if bw.cipher, err = encrypt(&bw.file); err != nil {
 		return nil, fmt.Errorf("encrypt batch: %w", err)
 	}
-	zw, err := zstd.NewWriter(bw.cipher, zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
-		zstd.WithWindowSize(maxWindow), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
+	zw, err := zstd.NewWriter(bw.cipher, append(h.encoderOptions(), zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+		zstd.WithWindowSize(maxWindow), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))...)
 	if err != nil {
 		return nil, fmt.Errorf("compress batch: %w", err)
 	}
 	bw.unpacked.compressor = zw
 	bw.ahead.changed.L = &bw.ahead.mu
 	bw.zw, bw.pack.out = zw, &out{zw: &bw.unpacked}
-	bw.pack.raw(head)
+	bw.pack.tight = h.HasZstdDictionary()
+	bw.pack.raw(h.Opening(head))
 	return bw, nil
 }
 

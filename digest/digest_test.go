@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -211,6 +212,28 @@ func TestHashesTellApart(t *testing.T) {
 	}
 	if h.Row("patient", 3, ref) == row || h.Content(h.Row("obs", 3, h.Key("person", nil)), nil) == h.Content(row, nil) {
 		t.Error("rows")
+	}
+}
+
+// A message that is made value by value hashes as the values do.
+func TestHashesMessage(t *testing.T) {
+	seed := Seed{1, 2}
+	h := NewHasher(seed)
+	ref := h.Key("person", []Value{{Bytes: []byte("u")}})
+	row := h.Row("obs", 3, ref)
+	long := bytes.Repeat([]byte("x"), 300)
+	m := seed.AppendHead([]byte("what was before"))
+	m = AppendPlain(AppendPlain(AppendPlain(m, nil), []byte{}), long)
+	m, at := AppendRef(m)
+	m, _ = AppendRef(m)
+	for _, n := range []int64{0, 7, -1, math.MaxInt64, math.MinInt64} {
+		m = AppendInt(m, n)
+	}
+	copy(m[at:], ref[:])
+	values := []Value{{}, {Bytes: []byte{}}, {Bytes: long}, {Ref: &ref}, Nowhere(), {Bytes: []byte("0")}, {Bytes: []byte("7")}, {Bytes: []byte("-1")},
+		{Bytes: []byte("9223372036854775807")}, {Bytes: []byte("-9223372036854775808")}}
+	if got, want := Message(m[len("what was before"):]).Content(row), h.Content(row, values); got != want {
+		t.Errorf("%d, want %d", got, want)
 	}
 }
 

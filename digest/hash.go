@@ -36,38 +36,44 @@ func Nowhere() Value { return Value{Ref: &nowhere} }
 // Hasher makes the hashes of one digest. Each is the beginning of a SHA-256 of the seed, a letter that says what it is of, and that. It is not safe
 // for concurrent use.
 type Hasher struct {
-	seed Seed
-	b    []byte
+	seed       Seed
+	keys, rows head
+	b          []byte
 }
 
 // NewHasher returns a hasher for a digest with this seed.
 func NewHasher(seed Seed) *Hasher { return &Hasher{seed: seed} }
 
-func (h *Hasher) begin(what byte) {
-	h.b = append(append(h.b[:0], h.seed[:]...), what)
+// head is the beginning of what is hashed: the seed, a letter, and a name in small letters.
+type head struct {
+	name string
+	b    []byte // nil: there was no name yet
 }
 
-func (h *Hasher) name(s string) {
-	h.b = binary.AppendUvarint(h.b, uint64(len(s)))
-	h.b = append(h.b, s...)
+// begin begins what is hashed. The head of the last name is kept: what follows mostly has the same.
+func (h *Hasher) begin(last *head, what byte, name string) {
+	if last.b == nil || last.name != name {
+		small := strings.ToLower(name)
+		last.name, last.b = name, append(append([]byte{}, h.seed[:]...), what)
+		last.b = binary.AppendUvarint(last.b, uint64(len(small)))
+		last.b = append(last.b, small...)
+	}
+	h.b = append(h.b[:0], last.b...)
 }
 
 func (h *Hasher) value(v Value) {
-	switch {
-	case v.Ref != nil:
-		h.b = append(append(h.b, 2), v.Ref[:]...)
-	case v.Bytes == nil:
-		h.b = append(h.b, 0)
-	default:
-		h.b = binary.AppendUvarint(append(h.b, 1), uint64(len(v.Bytes)))
-		h.b = append(h.b, v.Bytes...)
+	if v.Ref == nil {
+		h.b = AppendPlain(h.b, v.Bytes)
+		return
 	}
+	at := 0
+	h.b, at = AppendRef(h.b)
+	copy(h.b[at:], v.Ref[:])
 }
 
 // Key returns the hash of a key: of the name of its root table, and its parts.
 func (h *Hasher) Key(root string, parts []Value) (out KeyHash) {
-	h.begin('k')
-	h.name(strings.ToLower(root))
+	h.begin(&h.keys, 'k', root)
 	for _, p := range parts {
 		h.value(p)
 	}
@@ -78,8 +84,7 @@ func (h *Hasher) Key(root string, parts []Value) (out KeyHash) {
 
 // Row returns what stands for a row of a table, of that number in the digest, by its key.
 func (h *Hasher) Row(table string, number int, key KeyHash) Row {
-	h.begin('r')
-	h.name(strings.ToLower(table))
+	h.begin(&h.rows, 'r', table)
 	h.b = append(h.b, key[:]...)
 	return Row(h.sum()>>(64-61+tableBits)<<tableBits | uint64(number))
 }
@@ -87,20 +92,25 @@ func (h *Hasher) Row(table string, number int, key KeyHash) Row {
 // Content returns the hash of what a row holds, and of which row: a number from 1 to 2^61-2. The values are those of the columns of the table
 // in the digest, in their order.
 func (h *Hasher) Content(row Row, values []Value) uint64 {
-	h.begin('c')
-	h.b = binary.BigEndian.AppendUint64(h.b, uint64(row))
+	h.b = h.seed.AppendHead(h.b[:0])
 	for _, v := range values {
 		h.value(v)
 	}
-	return h.sum()%(prime-1) + 1
+	out := Message(h.b).Content(row)
+	h.forgetLong()
+	return out
 }
 
 func (h *Hasher) sum() uint64 {
 	sum := sha256.Sum256(h.b)
+	h.forgetLong()
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+func (h *Hasher) forgetLong() {
 	if cap(h.b) > 1<<20 { // a long value was in it
 		h.b = nil
 	}
-	return binary.BigEndian.Uint64(sum[:8])
 }
 
 // mix makes other bits of a row's, which are as good as random: which cells it is in follows from them (splitmix64's finalizer).

@@ -129,28 +129,30 @@ func (c *comparer) run(ctx context.Context, dir string, progress func(rows, tota
 		return err
 	}
 	defer c.spill.close()
+	numbers := make([]int, len(c.tables))
 	for i, t := range c.tables {
-		err := c.each(ctx, t, c.numbers[t], func(s seen) error {
-			if c.rows++; progress != nil && c.rows%blockRows == 0 {
-				progress(c.rows, 0)
-			}
-			var flags byte
-			sends := t.rules.SendsRow(s.known, false) // otherwise what was changed here stays here
-			switch {
-			case c.there.InFlight(s.id):
-				return nil
-			case sends && s.known.AddedSince(c.ack, c.peer.ID):
-				c.out.NewHere++
-				return c.spill.add(spilled{s.id, 0, i, s.local, isFlying})
-			case sends && s.known.NewerThan(c.ack, c.peer.ID) || s.known.CameSince(c.late, c.peer.ID):
-				flags = isFlying
-			}
-			c.sum.Add(s.id, s.content)
-			return c.spill.add(spilled{s.id, s.content, i, s.local, flags})
-		})
-		if err != nil {
-			return err
+		numbers[i] = c.numbers[t]
+	}
+	err = c.each(ctx, numbers, func(t *table, number int, s seen) error {
+		if c.rows++; progress != nil && c.rows%blockRows == 0 {
+			progress(c.rows, 0)
 		}
+		var flags byte
+		sends := t.rules.SendsRow(s.known, false) // otherwise what was changed here stays here
+		switch {
+		case c.there.InFlight(s.id):
+			return nil
+		case sends && s.known.AddedSince(c.ack, c.peer.ID):
+			c.out.NewHere++
+			return c.spill.add(spilled{s.id, 0, number, s.local, isFlying})
+		case sends && s.known.NewerThan(c.ack, c.peer.ID) || s.known.CameSince(c.late, c.peer.ID):
+			flags = isFlying
+		}
+		c.sum.Add(s.id, s.content)
+		return c.spill.add(spilled{s.id, s.content, number, s.local, flags})
+	}, func(*table, int) error { return nil })
+	if err != nil {
+		return err
 	}
 	c.out.Rows = c.rows
 	r := digest.Compare(c.there, c.sum)

@@ -287,7 +287,18 @@ func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) 
 // addReferred takes in the keys of the rows that references hold, where it does not have them; nil is NULL. What finds no row is nowhere: such rows
 // exist, from times when foreign keys were off, and must not stop an export.
 func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers [][]byte) error {
-	unread, unchecked := d.unknownRows(t, integers)
+	numbers := make([]int64, 0, len(integers))
+	for _, v := range integers {
+		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	unread, unchecked := d.unknownRows(t, numbers)
+	return d.takeIn(ctx, t, unread, unchecked)
+}
+
+// takeIn takes in what unknownRows returned.
+func (d *dictionary) takeIn(ctx context.Context, t *schema.Table, unread, unchecked []journal.Row) error {
 	if len(unread)+len(unchecked) == 0 {
 		return nil
 	}
@@ -325,28 +336,20 @@ func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers 
 
 // unknownRows returns which of a table's rows, by their integers, the dictionary does not know, and of which it knows the ancestor's key
 // and not whether they exist.
-func (d *dictionary) unknownRows(t *schema.Table, integers [][]byte) (unread, unchecked []journal.Row) {
-	byInteger := d.byInteger.of(t.Root)
-	var exists *paged
-	if t != t.Root {
-		exists = d.exists.of(t)
-	}
-	seen := map[int64]bool{}
-	for _, v := range integers {
-		if v == nil {
-			continue
-		}
-		n, err := strconv.ParseInt(string(v), 10, 64)
-		if err != nil {
-			continue
-		}
-		known := byInteger.get(n) != 0
+func (d *dictionary) unknownRows(t *schema.Table, integers []int64) (unread, unchecked []journal.Row) {
+	l := d.lookup(t)
+	var seen map[int64]bool
+	for _, n := range integers {
+		known := l.byInteger.get(n) != 0
 		settled := known
-		if exists != nil {
-			settled = exists.get(n) != unknown
+		if l.exists != nil {
+			settled = l.exists.get(n) != unknown
 		}
 		if settled || seen[n] {
 			continue
+		}
+		if seen == nil {
+			seen = map[int64]bool{}
 		}
 		seen[n] = true
 		if known {
@@ -358,17 +361,36 @@ func (d *dictionary) unknownRows(t *schema.Table, integers [][]byte) (unread, un
 	return unread, unchecked
 }
 
+// lookup finds what references to rows of one table go as.
+type lookup struct {
+	byInteger *paged
+	exists    *paged // nil: the table has keys of its own
+}
+
+func (d *dictionary) lookup(t *schema.Table) lookup {
+	l := lookup{byInteger: d.byInteger.of(t.Root)}
+	if t != t.Root {
+		l.exists = d.exists.of(t)
+	}
+	return l
+}
+
+// index returns what a reference to the row of an integer goes as, once takeIn was told of it.
+func (l lookup) index(n int64) uint32 {
+	if l.exists != nil && l.exists.get(n) != present {
+		return batch.RefNowhere
+	}
+	if i := l.byInteger.get(n); i != 0 {
+		return i
+	}
+	return batch.RefNowhere
+}
+
 // index returns what a reference's value goes as, once addReferred was told of it.
 func (d *dictionary) index(t *schema.Table, integer []byte) uint32 {
 	n, err := strconv.ParseInt(string(integer), 10, 64)
 	if err != nil {
 		return batch.RefNowhere
 	}
-	if t != t.Root && d.exists.of(t).get(n) != present {
-		return batch.RefNowhere
-	}
-	if i := d.byInteger.of(t.Root).get(n); i != 0 {
-		return i
-	}
-	return batch.RefNowhere
+	return d.lookup(t).index(n)
 }

@@ -215,25 +215,24 @@ func (x *prover) prove(ctx context.Context, progress func(rows, total int64)) er
 		return err
 	}
 	var flight, waiting []digest.Row
-	for number, t := range x.tables {
-		news := refused[t.meta.ID]
-		err := x.each(ctx, t, number, func(s seen) error {
-			if t.rules.SendsRow(s.known, false) && s.known.NewerThan(acked, x.peer.ID) || news[s.local] != 0 {
-				flight = append(flight, s.id)
-			} else {
-				x.sum.Add(s.id, s.content)
-			}
-			if x.rows++; progress != nil && x.rows%blockRows == 0 {
-				progress(x.rows, 0)
-			}
-			if len(flight) > digest.MaxNamed {
-				return fmt.Errorf("more than %d rows are under way: let both exchange files first (omsync sync)", digest.MaxNamed)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	numbers := make([]int, len(x.tables))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	err = x.each(ctx, numbers, func(t *table, _ int, s seen) error {
+		if t.rules.SendsRow(s.known, false) && s.known.NewerThan(acked, x.peer.ID) || refused[t.meta.ID][s.local] != 0 {
+			flight = append(flight, s.id)
+		} else {
+			x.sum.Add(s.id, s.content)
 		}
+		if x.rows++; progress != nil && x.rows%blockRows == 0 {
+			progress(x.rows, 0)
+		}
+		if len(flight) > digest.MaxNamed {
+			return fmt.Errorf("more than %d rows are under way: let both exchange files first (omsync sync)", digest.MaxNamed)
+		}
+		return nil
+	}, func(t *table, number int) error {
 		dead, err := x.flyingDeletions(ctx, t, number, acked)
 		if err != nil {
 			return err
@@ -246,6 +245,10 @@ func (x *prover) prove(ctx context.Context, progress func(rows, total int64)) er
 		for id := range late {
 			waiting = append(waiting, id)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return x.sum.Name(flight, waiting)
 }

@@ -35,7 +35,7 @@ func (k *keyHasher) Table(t batch.Table) (uint32, error) {
 
 func (k *keyHasher) Keys(table uint32, parts []batch.Values) (first uint32, err error) {
 	t := k.tables[table]
-	first = batch.FirstRef + uint32(len(k.hashes))
+	first = batch.FirstRef + uint32(k.hashes.n)
 	n := 0
 	for _, p := range parts {
 		n = max(n, len(p.Bytes), len(p.Refs))
@@ -49,19 +49,33 @@ func (k *keyHasher) Keys(table uint32, parts []batch.Values) (first uint32, err 
 			}
 			k.parts = append(k.parts, v)
 		}
-		k.hashes = append(k.hashes, k.Key(t.Name, k.parts))
+		k.hashes.add(k.Key(t.Name, k.parts))
 	}
 	return first, nil
 }
 
-// hashes are those of the keys in the dictionary, by their indexes.
-type hashes []digest.KeyHash
+// hashes are those of the keys in the dictionary, by their indexes. They stay where they are when there come more.
+type hashes struct {
+	pages []*[pageSize]digest.KeyHash
+	n     int
+}
+
+func (h *hashes) add(k digest.KeyHash) {
+	if h.n%pageSize == 0 {
+		h.pages = append(h.pages, new([pageSize]digest.KeyHash))
+	}
+	h.pages[h.n/pageSize][h.n%pageSize] = k
+	h.n++
+}
 
 // of returns the hash of the key of an index.
-func (h hashes) of(index uint32) *digest.KeyHash { return &h[index-batch.FirstRef] }
+func (h *hashes) of(index uint32) *digest.KeyHash {
+	i := index - batch.FirstRef
+	return &h.pages[i/pageSize][i%pageSize]
+}
 
 // value returns a value of a column of a block: a reference as the hash of the key that it names.
-func (h hashes) value(v batch.Values, i int) digest.Value {
+func (h *hashes) value(v batch.Values, i int) digest.Value {
 	if v.Refs != nil {
 		switch r := v.Refs[i]; {
 		case r >= batch.FirstRef:
@@ -77,12 +91,12 @@ func (h hashes) value(v batch.Values, i int) digest.Value {
 }
 
 func (k *keyHasher) ResetDict() error {
-	k.hashes = nil // values of the block before may still point to them
+	k.hashes = hashes{} // values of the block before may still point to them
 	return nil
 }
 
 // DictLen counts a hash as a quarter of a key: it takes that much less room.
-func (k *keyHasher) DictLen() int { return len(k.hashes) / 4 }
+func (k *keyHasher) DictLen() int { return k.hashes.n / 4 }
 
 func (k *keyHasher) DictBytes() int { return 0 }
 

@@ -273,7 +273,11 @@ func (p *plan) findKept(ctx context.Context) error {
 func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
+	said := h.Requests
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
+	if len(h.Requests)+len(said) <= batch.MaxTables {
+		h.Requests = append(h.Requests, said...)
+	}
 	for _, e := range p.mending {
 		h.Requests = append(h.Requests, batch.Mends(e))
 	}

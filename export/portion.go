@@ -20,6 +20,8 @@ type portion struct {
 	bytes int    // of the values; known of a part that was split off
 	sizes []int  // bytes of each row's values
 	arena []byte // where values are copied to
+
+	messages *messages // of what is hashed, in place of values; nil: it never was
 }
 
 func newPortion(t *table) *portion {

@@ -36,68 +36,96 @@ type seen struct {
 	known   merge.Row
 }
 
-// each hands on the rows of a table, whose number in the digest is given. While the next rows are read, those before are hashed.
-func (x *prover) each(ctx context.Context, t *table, number int, f func(seen) error) error {
-	hasher := digest.NewHasher(x.sum.Seed)
-	values := make([]digest.Value, len(t.columns))
-	return inTwo(ctx, func(ctx context.Context, put func(*keyed) error) error {
-		return newReader(x.plan, t).eachWhole(ctx, x.free, func(p *portion) error {
-			k, err := x.keyed(ctx, t, p)
-			if err != nil {
+// page is what is hashed at once.
+type page struct {
+	t      *table
+	number int // of the table in the digest
+	rows   *portion
+}
+
+// each hands on the rows of all tables, whose numbers in the digest are given, and says when it has had all of a table. While rows are read, those before
+// are hashed.
+func (x *prover) each(ctx context.Context, numbers []int, f func(*table, int, seen) error, end func(*table, int) error) error {
+	return inTwo(ctx, func(ctx context.Context, put func(page) error) error {
+		for i, t := range x.tables {
+			r := newReader(x.plan, t)
+			r.seed = x.sum.Seed
+			if err := r.eachWhole(ctx, x.free, func(p *portion) error { return put(page{t, numbers[i], p}) }); err != nil {
 				return err
 			}
-			return put(k)
-		})
-	}, func(k *keyed) error {
-		for i, row := range k.rows {
-			if k.keys[i] == batch.RefNull {
-				continue
-			}
-			for c := range k.columns {
-				values[c] = k.hashes.value(k.columns[c], i)
-			}
-			id := hasher.Row(t.Name, number, *k.hashes.of(k.keys[i]))
-			if err := f(seen{id, hasher.Content(id, values), row, k.known[i]}); err != nil {
+			if err := put(page{t: t, number: numbers[i]}); err != nil {
 				return err
 			}
 		}
+		return nil
+	}, func(p page, ask func(func() error) error) error {
+		if p.rows == nil {
+			return ask(func() error { return end(p.t, p.number) })
+		}
+		if err := x.hash(ctx, p, ask, f); err != nil {
+			return err
+		}
 		select {
-		case x.free <- k.portion:
+		case x.free <- p.rows:
 		default:
 		}
 		return nil
 	})
 }
 
-// keyed is a portion whose keys and references were found. It needs the database no more.
-type keyed struct {
-	*portion
-	keys    []uint32       // of the rows; batch.RefNull for one that nothing identifies
-	columns []batch.Values // those that are compared
-	hashes  hashes         // what the indexes in both stand for
-}
-
-// keyed finds the keys and references of a portion. The keys come first: rows of one table often refer to each other.
-func (x *prover) keyed(ctx context.Context, t *table, p *portion) (*keyed, error) {
+// hash hashes the rows of a portion. The keys come first: rows of one table often refer to each other. What it needs of the database it asks for.
+func (x *prover) hash(ctx context.Context, of page, ask func(func() error) error, f func(*table, int, seen) error) error {
+	t, p := of.t, of.rows
 	if err := x.dict.makeRoom(len(p.rows) * (2 + len(t.columns))); err != nil {
-		return nil, err
+		return err
 	}
-	k := &keyed{portion: p, columns: make([]batch.Values, len(t.columns))}
-	var err error
-	if k.keys, err = x.rowKeys(ctx, t, p); err != nil {
-		return nil, err
+	keys, err := x.rowKeys(ctx, t, p, ask)
+	if err != nil {
+		return err
 	}
-	for i, c := range t.columns {
-		if k.columns[i], err = x.values(ctx, x.dict, t, c, p, p.values[i]); err != nil {
-			return nil, err
+	content, err := x.contents(ctx, t, p, ask)
+	if err != nil {
+		return err
+	}
+	for i, row := range p.rows {
+		if keys[i] == batch.RefNull { // nothing identifies it
+			continue
+		}
+		id := x.hasher.Row(t.Name, of.number, *x.hasher.hashes.of(keys[i]))
+		if err := f(t, of.number, seen{id, content(i, id), row, p.known[i]}); err != nil {
+			return err
 		}
 	}
-	k.hashes = x.hasher.hashes // what is added later is behind these
-	return k, nil
+	return nil
+}
+
+// contents returns what hashes the content of each row of a portion.
+func (x *prover) contents(ctx context.Context, t *table, p *portion, ask func(func() error) error) (func(i int, id digest.Row) uint64, error) {
+	if m := p.messages; m != nil && len(m.spans) > 0 {
+		return func(i int, id digest.Row) uint64 {
+			return digest.Message(m.b[m.spans[i].from:m.spans[i].to]).Content(id)
+		}, x.refer(ctx, t, m, ask)
+	}
+	columns := make([]batch.Values, len(t.columns))
+	values := make([]digest.Value, len(t.columns))
+	err := ask(func() (err error) {
+		for i, c := range t.columns {
+			if columns[i], err = x.values(ctx, x.dict, t, c, p, p.values[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return func(i int, id digest.Row) uint64 {
+		for c := range columns {
+			values[c] = x.hasher.hashes.value(columns[c], i)
+		}
+		return x.hasher.Content(id, values)
+	}, err
 }
 
 // rowKeys is keyIndexes, without making texts of keys that are to be hashed as they are.
-func (x *prover) rowKeys(ctx context.Context, t *table, p *portion) ([]uint32, error) {
+func (x *prover) rowKeys(ctx context.Context, t *table, p *portion, ask func(func() error) error) (indexes []uint32, err error) {
 	switch {
 	case t.Integer == nil:
 	case t.Key == schema.KeyParent:
@@ -107,7 +135,11 @@ func (x *prover) rowKeys(ctx context.Context, t *table, p *portion) ([]uint32, e
 	case t.Key == schema.KeyUUID && !x.aliases.Any(t.meta.ID) && plainKeys(p.key[0]):
 		return x.dict.addPlain(t.Table, p.rows, p.key[0])
 	}
-	keys, indexes, err := x.keyIndexes(ctx, x.dict, t, p)
+	var keys []string
+	err = ask(func() (err error) {
+		keys, indexes, err = x.keyIndexes(ctx, x.dict, t, p)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -172,16 +204,22 @@ func plainKeys(values [][]byte) bool {
 	return true
 }
 
-// inTwo hands on what one function makes to another, which runs beside it, in order. The context of the first ends when the second errs.
-func inTwo[T any](ctx context.Context, from func(ctx context.Context, put func(T) error) error, to func(T) error) error {
+// inTwo hands on what one function makes to another, which runs beside it, in order. What the other asks for is done between two of these, by the
+// first, whose the connection is. The context of the first ends when the second errs.
+func inTwo[T any](ctx context.Context, from func(ctx context.Context, put func(T) error) error, to func(item T, ask func(func() error) error) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	items, done := make(chan T, queued), make(chan error, 1)
+	items, asked, done := make(chan T, queued), make(chan func()), make(chan error, 1)
+	ask := func(f func() error) error {
+		answer := make(chan error, 1)
+		asked <- func() { answer <- f() }
+		return <-answer
+	}
 	go func() {
 		var err error
 		for item := range items {
 			if err == nil {
-				if err = to(item); err != nil {
+				if err = to(item, ask); err != nil {
 					cancel()
 				}
 			}
@@ -189,16 +227,27 @@ func inTwo[T any](ctx context.Context, from func(ctx context.Context, put func(T
 		done <- err
 	}()
 	err := from(ctx, func(item T) error {
-		select {
-		case items <- item:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+		for {
+			select {
+			case items <- item:
+				return nil
+			case f := <-asked:
+				f()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	})
 	close(items)
-	if failed := <-done; failed != nil {
-		return failed
+	for {
+		select {
+		case f := <-asked:
+			f()
+		case failed := <-done:
+			if failed != nil {
+				return failed
+			}
+			return err
+		}
 	}
-	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/capture/rowkey"
+	"github.com/omsync/omsync/digest"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -34,6 +35,7 @@ type reader struct {
 	sights map[journal.Row]scope.Sight // of the rows that are read next; nil: all rows may go
 	stands map[journal.Row]stand       // of those, what cut read of where they stand; nil: nothing
 	read   map[journal.Row]bool        // nil where each row has a local identity of its own
+	seed   digest.Seed                 // of a digest that the rows are read for
 }
 
 // stand is what the columns hold that say what a row is, and whose.

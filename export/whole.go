@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,9 @@ func (r *reader) eachWhole(ctx context.Context, free <-chan *portion, f func(*po
 // fewRows is how many rows of a table with long values are asked for at first: what is too much to hold is read twice.
 const fewRows = 100
 
+// pageRows is how many rows of a table are asked for at once.
+const pageRows = 2 * blockRows
+
 // errFull ends a page that is too much to hold.
 var errFull = errors.New("the page is full")
 
@@ -34,7 +38,7 @@ var errFull = errors.New("the page is full")
 // where they are too many bytes, and goes on from there.
 func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*portion) error) error {
 	columns := slices.Concat(r.t.KeyColumns, r.t.columns, r.t.lookedAt)
-	most := blockRows
+	most := pageRows
 	if slices.ContainsFunc(columns, isLong) {
 		most = fewRows
 	}
@@ -45,20 +49,23 @@ func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*por
 	}
 	query += " " + r.fromTable() + r.t.ForceIndex([]*schema.Column{r.t.Integer})
 	where := ""
+	add := r.addTexts()
+	if r.t.isPlain() {
+		add = r.addMessage
+	}
 	for {
 		p := r.t.portionOf(free)
 		read, bytes, last := 0, 0, int64(0)
-		err := sqldb.Each(ctx, r.snap, fmt.Sprintf("%s%s ORDER BY %s LIMIT %d", query, where, pk, most), func(v []sql.RawBytes) error {
+		err := sqldb.EachValue(ctx, r.snap.Conn, fmt.Sprintf("%s%s ORDER BY %s LIMIT %d", query, where, pk, most), func(v []driver.Value) error {
 			if bytes > blockBytes {
 				return errFull
 			}
-			row := journal.Row{Int: sqldb.Int(v[0])}
+			n, _ := referred(v[0])
+			row := journal.Row{Int: n}
 			read, last = read+1, row.Int
-			if r.t.stays(v[1:]) || r.unsent.has(r.t.Table, row) || !rowFits(v[1:]) {
-				return nil
+			if !r.unsent.has(r.t.Table, row) {
+				bytes += add(p, row, v[1:])
 			}
-			p.add(row, merge.Row{}, v[1:])
-			bytes += p.sizes[len(p.sizes)-1]
 			return nil
 		})
 		full := err == errFull
@@ -77,9 +84,35 @@ func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*por
 		case read < most:
 			return nil
 		case bytes < blockBytes/2:
-			most = min(2*most, blockRows)
+			most = min(2*most, pageRows)
 		}
 		where = fmt.Sprintf(" WHERE %s > %d", pk, last)
+	}
+}
+
+// addTexts returns what adds a row to a portion, as its values print, unless it stays here, and returns of how many bytes they are.
+func (r *reader) addTexts() func(*portion, journal.Row, []driver.Value) int {
+	var texts []sql.RawBytes
+	var b []byte
+	return func(p *portion, row journal.Row, values []driver.Value) int {
+		texts, b = texts[:0], b[:0]
+		for _, v := range values {
+			switch v := v.(type) {
+			case nil:
+				texts = append(texts, nil)
+			case []byte:
+				texts = append(texts, v)
+			default:
+				start := len(b)
+				b = sqldb.AppendText(b, v)
+				texts = append(texts, b[start:])
+			}
+		}
+		if r.t.stays(texts) || !rowFits(texts) {
+			return 0
+		}
+		p.add(row, merge.Row{}, texts)
+		return p.sizes[len(p.sizes)-1]
 	}
 }
 
@@ -131,6 +164,7 @@ func (p *portion) reset(t *table) {
 		p.arena = nil
 	}
 	p.key, p.values = resized(p.key, len(t.KeyColumns)), resized(p.values, len(t.columns))
+	p.messages.reset(t)
 }
 
 // resized returns n empty columns, in the memory of some.
@@ -149,6 +183,9 @@ func (p *portion) keep(picked []bool) {
 		return
 	}
 	p.rows, p.known, p.sizes = kept(p.rows, picked), kept(p.known, picked), kept(p.sizes, picked)
+	if p.messages != nil {
+		p.messages.spans = kept(p.messages.spans, picked)
+	}
 	for i := range p.key {
 		p.key[i] = kept(p.key[i], picked)
 	}

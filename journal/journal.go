@@ -22,6 +22,7 @@ type Journal struct {
 	Now       func() time.Time
 	Warn      func(format string, args ...any) // what a person should know; never a patient's data
 	KeepNone  bool                             // of what the application deletes nothing is to be kept
+	Had       map[uint64]bool                  // histories that this node had, as its home folder remembers; it outlives a restore of the database
 
 	decoded decoded // what was read of the tables last
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/omsync/omsync/internal/nodename"
 	"github.com/omsync/omsync/internal/sqldb"
@@ -20,6 +21,7 @@ type Node struct {
 	Profile string
 	History uint64
 	Earlier []uint64
+	Learned []uint64 // those of them that only a peer says were this node's
 }
 
 // Create makes the tables and writes row 1, the node itself.
@@ -29,7 +31,7 @@ func Create(ctx context.Context, q sqldb.DB, n Node) error {
 			return fmt.Errorf("create the omsync tables: %w", err)
 		}
 	}
-	earlier, err := encodeHistories(nil)
+	earlier, err := encodeHistories(histories{})
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,8 @@ func LoadNode(ctx context.Context, q sqldb.DB) (*Node, error) {
 			return &FormatError{Stored: f}
 		}
 		n = &Node{Name: string(r[0]), History: sqldb.Uint(r[1]), Profile: string(r[3])}
-		n.Earlier, err = decodeHistories(r[2])
+		had, err := decodeHistories(r[2])
+		n.Earlier, n.Learned = had.earlier, had.learned
 		return err
 	})
 	var other *FormatError
@@ -86,9 +89,20 @@ func NodeName(ctx context.Context, q sqldb.DB) (string, error) {
 	return name, err
 }
 
+// Own returns the histories that the node had itself, as its database says: the present one, and those before.
+func (n *Node) Own() []uint64 {
+	out := []uint64{n.History}
+	for _, h := range n.Earlier {
+		if !slices.Contains(n.Learned, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 // SaveHistory writes the history and the earlier ones.
 func SaveHistory(ctx context.Context, q sqldb.DB, n *Node) error {
-	b, err := encodeHistories(n.Earlier)
+	b, err := encodeHistories(histories{n.Earlier, n.Learned})
 	if err != nil {
 		return err
 	}
@@ -102,7 +116,7 @@ func LoadHistory(ctx context.Context, q sqldb.DB, bad *error) (*Node, *merge.His
 	if err != nil {
 		return nil, nil, err
 	}
-	j := &merge.History{ID: n.History, Earlier: map[uint64]bool{}}
+	j := &merge.History{ID: n.History, Earlier: map[uint64]bool{}, Learned: setOf(n.Learned)}
 	for _, h := range n.Earlier {
 		j.Earlier[h] = true
 	}

@@ -20,6 +20,12 @@ func drawLink(t *rapid.T) merge.Link {
 		Receiving:  merge.Receiving{ID: number(), Part: part(), Upto: drawPosition(t), Start: number(), First: number()},
 		Sending:    merge.Sending{ID: number(), Upto: drawPosition(t), Done: is(), Missing: is(), Bytes: rapid.Int64().Draw(t, "bytes"), Again: rapid.Byte().Draw(t, "again"), At: rapid.Int64().Draw(t, "at")},
 		LastHeader: merge.LastHeader{History: number(), PeerNumber: number(), PeerHistory: number(), Applied: drawPosition(t), At: rapid.Int64().Draw(t, "at")}}
+	if rapid.Bool().Draw(t, "rival") {
+		l.Copies.Rival = merge.Rival{History: rapid.Uint64Min(1).Draw(t, "rival"), Epoch: number(), At: rapid.Int64().Draw(t, "at")}
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "copies") {
+		l.Copies.Displaced, l.Copies.GivenUp = append(l.Copies.Displaced, number()), append(l.Copies.GivenUp, number())
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "retired") {
 		if l.Retired == nil {
 			l.Retired = map[uint64]bool{}
@@ -125,11 +131,14 @@ func drawHeard(t *rapid.T) features.Heard {
 	return features.Heard{Reads: drawNames(t), History: rapid.Uint64Min(1).Draw(t, "history"), Epoch: rapid.Uint64().Draw(t, "epoch"), Time: rapid.Int64().Draw(t, "time")}
 }
 
-func drawHistories(t *rapid.T) (earlier []uint64) {
+func drawHistories(t *rapid.T) (h histories) {
 	for range rapid.IntRange(0, 3).Draw(t, "earlier") {
-		earlier = append(earlier, rapid.Uint64().Draw(t, "history"))
+		h.earlier = append(h.earlier, rapid.Uint64().Draw(t, "history"))
 	}
-	return earlier
+	for range rapid.IntRange(0, 3).Draw(t, "learned") {
+		h.learned = append(h.learned, rapid.Uint64().Draw(t, "history"))
+	}
+	return h
 }
 
 func drawContent(t *rapid.T) (c Content) {

@@ -24,6 +24,31 @@ type linkRecord struct {
 	HeaderDue    bool             `json:"header_due"`
 	Missing      positionRecord   `json:"missing"`
 	Doubted      bool             `json:"doubted,omitempty"`
+	Copies       *copiesRecord    `json:"copies,omitempty"`
+}
+
+// copiesRecord is a [merge.Copies]; nothing is known of copies where it is not there.
+type copiesRecord struct {
+	Displaced   []uint64 `json:"displaced,omitempty"` // oldest first
+	Rival       uint64   `json:"rival,omitempty"`
+	RivalEpoch  uint64   `json:"rival_epoch,omitempty"`
+	RivalMadeAt int64    `json:"rival_made_at,omitempty"`
+	GivenUp     []uint64 `json:"given_up,omitempty"` // in rising order
+}
+
+func encodeCopies(c merge.Copies) *copiesRecord {
+	r := copiesRecord{c.Displaced, c.Rival.History, c.Rival.Epoch, c.Rival.At, c.GivenUp}
+	if len(r.Displaced) == 0 && len(r.GivenUp) == 0 && r.Rival == 0 {
+		return nil
+	}
+	return &r
+}
+
+func (r *copiesRecord) copies() merge.Copies {
+	if r == nil {
+		return merge.Copies{}
+	}
+	return merge.Copies{Displaced: r.Displaced, Rival: merge.Rival{History: r.Rival, Epoch: r.RivalEpoch, At: r.RivalMadeAt}, GivenUp: r.GivenUp}
 }
 
 type positionRecord struct {
@@ -62,7 +87,7 @@ func encodeLink(l *merge.Link) ([]byte, error) {
 	r := linkRecord{
 		Version: recordVersion, Number: l.Number, PeerNumber: l.PeerNumber, PeerHistory: l.History, PeerRetired: sortedSet(l.Retired),
 		Applied: positionRecord(l.Applied), Acknowledged: positionRecord(l.Acked), PeerBehind: l.Behind, HeaderDue: l.HeaderDue,
-		Missing: positionRecord(l.Missing), Doubted: l.Doubted,
+		Missing: positionRecord(l.Missing), Doubted: l.Doubted, Copies: encodeCopies(l.Copies),
 		Receiving: receivingRecord{l.Receiving.ID, l.Receiving.Part, positionRecord(l.Receiving.Upto), l.Receiving.Start, l.Receiving.First},
 		Sending:   sendingRecord{l.Sending.ID, positionRecord(l.Sending.Upto), l.Sending.Done, l.Sending.Missing, l.Sending.Bytes, l.Sending.Again, l.Sending.At},
 		LastHeader: headerRecord{l.LastHeader.History, l.LastHeader.PeerNumber, l.LastHeader.PeerHistory,
@@ -82,7 +107,7 @@ func decodeLink(b []byte) (merge.Link, error) {
 	l := merge.Link{
 		Number: r.Number, PeerNumber: r.PeerNumber, History: r.PeerHistory, Retired: setOf(r.PeerRetired),
 		Applied: merge.Position(r.Applied), Acked: merge.Position(r.Acknowledged), Behind: r.PeerBehind, HeaderDue: r.HeaderDue,
-		Missing: merge.Position(r.Missing), Doubted: r.Doubted,
+		Missing: merge.Position(r.Missing), Doubted: r.Doubted, Copies: r.Copies.copies(),
 		Receiving: merge.Receiving{ID: r.Receiving.Load, Part: r.Receiving.Part, Upto: merge.Position(r.Receiving.Upto),
 			Start: r.Receiving.StartEpoch, First: r.Receiving.FirstEpoch},
 		Sending: merge.Sending{ID: r.Sending.Load, Upto: merge.Position(r.Sending.Upto), Done: r.Sending.Done, Missing: r.Sending.Missing,

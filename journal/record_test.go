@@ -216,7 +216,8 @@ func TestNoFieldOfALinkIsForgotten(t *testing.T) {
 	}
 	for _, v := range []merge.Link{got, *old} {
 		v.Imports = []merge.AppliedBatch{{Position: merge.Position{Epoch: 1, Token: 1}, OwnEpoch: 1}}
-		v.Sending.Bytes, v.Sending.Again, v.Sending.At, v.Doubted = 1, 1, 1, true // format 1 had none of them
+		v.Sending.Bytes, v.Sending.Again, v.Sending.At, v.Doubted = 1, 1, 1, true
+		v.Copies = merge.Copies{Displaced: []uint64{1}, Rival: merge.Rival{History: 1, Epoch: 1, At: 1}, GivenUp: []uint64{1}} // format 1 had none of them
 		set(t, "Link", reflect.ValueOf(v))
 	}
 }

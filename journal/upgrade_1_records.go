@@ -118,10 +118,10 @@ func flowOfFormat1(b []byte) (Flow, error) {
 	return Flow{Direction: old.Direction, ExcludedUp: old.Up, Excluded: old.Held}, nil
 }
 
-func historiesOfFormat1(b []byte) ([]uint64, error) {
+func historiesOfFormat1(b []byte) (histories, error) {
 	var old []uint64
 	if err := decodeStrictly(b, &old); err != nil {
-		return nil, fmt.Errorf("read the earlier histories in format 1: %w", err)
+		return histories{}, fmt.Errorf("read the earlier histories in format 1: %w", err)
 	}
-	return old, nil
+	return histories{earlier: old}, nil
 }

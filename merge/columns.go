@@ -146,6 +146,7 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		out = im.received(in)
 	case restampIncoming:
 		out = im.above(local.Stamp, s.in)
+		out.Epoch = im.epochFor(in)
 	case keepLocal:
 		if equal && news && s.in.sendersAlone() && im.insisted(local) {
 			out.Epoch = im.Epoch // it is what the sender has now

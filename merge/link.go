@@ -19,6 +19,10 @@ const (
 type History struct {
 	ID      uint64          // random, drawn at init and after each restore that was noticed
 	Earlier map[uint64]bool // the ones before, and those that a peer knew of and a restore took away
+	Learned map[uint64]bool // those of Earlier of which only a peer's word is known that they were this node's
+	// Remembered is histories that this node is known to have had though its database may not say so: what stands beside the database
+	// outlives a restore of it.
+	Remembered map[uint64]bool
 	// Has reports whether the epoch has this token here. It is never called with the zero Position.
 	Has func(Position) bool
 }
@@ -41,6 +45,7 @@ type Link struct {
 
 	History uint64          // the peer's; 0 until a header came
 	Retired map[uint64]bool // histories that the peer had before
+	Copies  Copies          // what is known of copies of the peer
 
 	Applied   Position       // the peer's epoch up to which everything is applied here
 	Imports   []AppliedBatch // the ends of the batches applied, oldest first, thinned
@@ -90,6 +95,9 @@ type Header struct {
 	At       int64    // when it was made, in microseconds since 1970 UTC by the sender's clock
 	History  uint64   // the sender's
 	Earlier  []uint64 // its earlier ones, in rising order
+	Learned  []uint64 // those of them that the sender has from peers alone, in rising order
+	Copies   []uint64 // histories of the receiver's of which the sender does not know which is the right one
+	GivenUp  []uint64 // histories of copies of the receiver that are not the receiver, as a person said, in rising order
 	Link     uint64   // the link's number at the sender's end
 	PeerLink uint64   // and at the receiver's; 0: unknown
 
@@ -132,7 +140,7 @@ type ExportRequest struct {
 // it is made once, and until it is acknowledged batches build on it, unless the peer says that it lacks it.
 func PlanExport(own *History, l *Link, want ExportRequest) (h Header, full bool) {
 	h = Header{
-		History: own.ID, Earlier: slices.Sorted(maps.Keys(own.Earlier)), Link: l.Number, PeerLink: l.PeerNumber,
+		History: own.ID, Earlier: slices.Sorted(maps.Keys(own.Earlier)), Learned: own.learned(), Copies: l.Copies.histories(l.History), GivenUp: l.Copies.GivenUp, Link: l.Number, PeerLink: l.PeerNumber,
 		Base: l.Acked, AckHistory: l.History, Ack: l.Applied, Missing: l.Missing,
 		LoadHave: l.Receiving.ID, PartHave: l.Receiving.Part, LoadUpto: l.Receiving.Upto,
 	}

@@ -17,6 +17,8 @@ const (
 	NotShown         // it does not show the position that is applied here, for its sender was restored or its chain is thinned: a header to it is due
 	Retired          // the file is from before a restore of the sender, or from before it added this node again
 	Stranger         // another node under the peer's name: a person must say which is which
+	Copy             // two copies of the peer are at work, or a person gave the sender up: see Link.Keep
+	OwnCopy          // two copies of this node are, as the peer says, or a person there gave this one up
 )
 
 // A Decision is what Receive made of a header.
@@ -61,6 +63,15 @@ func (l *Link) Import(own *History, h Header, d Decision) Import {
 // one known here; then this end goes back to the last position that the two share.
 func Receive(own *History, l *Link, h Header) Decision {
 	var d Decision
+	if own.isCopy(h) {
+		d.Verdict = OwnCopy
+		return d
+	}
+	if l.copies(h) {
+		l.HeaderDue = true
+		d.Verdict = Copy
+		return d
+	}
 	late := l.Retired[h.History] || h.History == l.History && h.Link < l.PeerNumber
 	if !late && !l.meet(h, &d) {
 		d.Verdict = Stranger
@@ -129,9 +140,12 @@ func (l *Link) meet(h Header, d *Decision) bool {
 	case l.History == 0:
 		l.retire(h.Earlier)
 		l.History = h.History
-	case h.History != l.History && !slices.Contains(h.Earlier, l.History):
+	case h.History != l.History && !l.succeeds(h):
 		return false
 	case h.History != l.History:
+		if slices.Contains(h.Learned, l.History) {
+			l.displace()
+		}
 		d.Rejoin = l.rejoin(h)
 	case h.Link > l.PeerNumber && l.PeerNumber != 0:
 		l.reset()
@@ -231,6 +245,7 @@ func (own *History) restored(theirs uint64) {
 	earlier[own.ID] = true
 	if theirs != 0 {
 		earlier[theirs] = true
+		own.learn(theirs)
 	}
 	own.Earlier, own.ID = earlier, 0
 }

@@ -97,6 +97,7 @@ type Import struct {
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	PeerMends  func(epoch uint64) bool // sender's epochs in which it claimed rows that were not the same at both ends: see [Stamper.Claim]; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
+	Passed     uint64                  // this node's epoch for what the sender claimed, which mends too: so the next node is told that it is a claim. 0: Epoch
 	Reclaimed  func(epoch uint64) bool // this node's epochs in which what peers may have lost came to count as made here; nil: none
 
 	waited      bool   // the row has waited, see [Import.Of]
@@ -179,7 +180,15 @@ type Conflict struct {
 
 func (im *Import) stamper() Stamper { return Stamper{im.Self, im.Epoch} }
 func (im *Import) received(s Sent) Version {
-	return Version{Stamp: s.Stamp, Epoch: im.Epoch, From: im.Peer}
+	return Version{Stamp: s.Stamp, Epoch: im.epochFor(s), From: im.Peer}
+}
+
+// epochFor returns this node's epoch for a version that takes the place of what is here: a claim is passed on as one.
+func (im *Import) epochFor(s Sent) uint64 {
+	if im.Passed != 0 && im.mends(s.Epoch) {
+		return im.Passed
+	}
+	return im.Epoch
 }
 func (im *Import) isNews(epoch uint64) bool { return !im.Valid || epoch > im.Applied }
 
@@ -278,6 +287,7 @@ func (im *Import) arrivingRow(local Row, in Incoming) Row {
 		v := im.received(g.Sent)
 		if deletion != (Stamp{}) && !deletion.Before(g.Stamp) {
 			v = im.above(deletion, &in)
+			v.Epoch = im.epochFor(g.Sent)
 		}
 		groups = append(groups, Group{g.Mask, v})
 	}

@@ -113,6 +113,7 @@ func newSite(w *world, name, parent string) *site {
 		aliases: map[pairOf]string{}, reclaimed: map[uint64]bool{}, means: map[value]string{},
 		refused: map[string]map[string]uint64{}, added: map[string]access.Added{}}
 	s.history = merge.History{ID: w.id(), Has: s.has}
+	w.remember(s)
 	return s
 }
 
@@ -274,9 +275,11 @@ const refusedWhole = "refused whole"
 // receive imports a file and says what became of it.
 func (s *site) receive(f *file) string {
 	l := s.links[f.src]
+	s.history.Remembered = s.w.had[s.name]
 	d := merge.Receive(&s.history, &l.Link, f.head)
 	if d.NewHistory {
 		s.history.ID = s.w.id()
+		s.w.remember(s)
 	}
 	if d.Rejoin != nil {
 		s.reclaim(l.peer, d.Rejoin.OwnEpoch)
@@ -284,7 +287,7 @@ func (s *site) receive(f *file) string {
 	}
 	s.answer(f, d.Verdict)
 	if d.Verdict != merge.Apply {
-		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict]
+		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict] // a restore is never taken for a copy
 	}
 	s.seal()
 	im := l.Import(&s.history, f.head, d)

@@ -54,6 +54,7 @@ type world struct {
 	mended    int  // rows that were mended
 
 	backups  map[string]*site
+	had      map[string]map[uint64]bool // histories that each site had: what is kept beside its database
 	restores int
 	ids      uint64
 	now      int
@@ -77,7 +78,7 @@ type world struct {
 }
 
 func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) *world {
-	w := &world{policies: map[string]merge.Policies{}, newest: policy == merge.Newest, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{}, blocked: map[[2]string]bool{},
+	w := &world{policies: map[string]merge.Policies{}, newest: policy == merge.Newest, sites: map[string]*site{}, files: map[[2]string][]*file{}, skew: map[string]int64{}, backups: map[string]*site{}, had: map[string]map[uint64]bool{}, blocked: map[[2]string]bool{},
 		target: map[value]string{}, wrote: map[value]written{}, over: map[value][]value{}, exempt: map[value]bool{}, talk: talk}
 	for _, n := range tree {
 		w.names = append(w.names, n[0])
@@ -92,6 +93,16 @@ func newWorld(tree [][2]string, policy merge.Policy, talk func(string, ...any)) 
 		}
 	}
 	return w
+}
+
+// remember notes, beside the site's database, which history it has.
+func (w *world) remember(s *site) {
+	had := maps.Clone(w.had[s.name])
+	if had == nil {
+		had = map[uint64]bool{}
+	}
+	had[s.history.ID] = true
+	w.had[s.name] = had
 }
 
 // mixPolicies gives columns policies of their own, and at times each site others.

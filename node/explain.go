@@ -29,6 +29,8 @@ func (n *Node) explain(err error) error {
 		return failure.Hinted(fmt.Errorf("the account has no rights to the database: %w", err), "as an administrator: GRANT %s ON %s.* TO the account", preflight.AllPrivileges, schema.Quote(d.DBName))
 	case number == sqldb.ErrBadDB:
 		return failure.Hinted(fmt.Errorf("the server at %s has no database %s: %w", where, d.DBName, err), "look at the database's name in %s", n.dsnSource())
+	case number == sqldb.ErrNotPrepared:
+		return failure.Hinted(fmt.Errorf("the server at %s is a member of a Galera cluster and takes no statements: %w", where, err), "look at the cluster: it needs a majority of its members")
 	case errors.As(err, &network):
 		return failure.Hinted(fmt.Errorf("the database server at %s does not answer: %w", where, network.Err), "is it running? its address stands in %s", n.dsnSource())
 	}

@@ -180,6 +180,9 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 		return n.stranger(fmt.Sprintf("%s says %s", config.Name, n.Node), n.Journal.Self)
 	}
 	n.Journal.Warn, n.Journal.KeepNone = l.Warn, n.Keep() < 0
+	if n.lock != nil {
+		return n.CheckPlace(ctx)
+	}
 	return nil
 }
 

@@ -320,3 +320,15 @@ func (n *Node) MatchPeer(ctx context.Context, name string) (*journal.Peer, error
 	}
 	return nil, failure.Hinted(errors.New("this node has several parents"), "say --peer NAME")
 }
+
+// KeepPeer says which of two copies of a peer is the peer.
+func (n *Node) KeepPeer(ctx context.Context, name string, history uint64) error {
+	kept := false
+	if err := n.savePeer(ctx, name, func(p *journal.Peer) { kept = p.Link.Keep(history) }); err != nil {
+		return err
+	}
+	if !kept {
+		return failure.Hinted(fmt.Errorf("%s has no two copies at work, of which one has the history %016x", name, history), "omsync import says which two there are")
+	}
+	return nil
+}

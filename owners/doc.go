@@ -1,5 +1,5 @@
 // Package owners finds in the database whose rows are, by the paths that the catalogue knows ([schema.Owners]): the owners of some rows,
-// the rows of some owners, and which of some rows belong to none but some owners.
+// and the rows of some owners.
 //
 // It promises: what is read follows what is asked for, whatever the size of the database. Upward, each step of a path is a look-up by an
 // index. Downward, each step is one by an index over the column that refers, as every foreign key has one; only where

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -142,7 +141,7 @@ func strays(t *testing.T, p *place) {
 }
 
 // Upward: the owners of every row are those that a walk of all references finds. Downward: the rows of an owner are those of which upward
-// names it. Sideways: a set keeps the rows whose owners it has all.
+// names it.
 func TestOwnersOfGeneratedClinics(t *testing.T) {
 	for _, version := range []string{"1.9", "2.6"} {
 		t.Run(version, func(t *testing.T) {
@@ -157,7 +156,6 @@ func TestOwnersOfGeneratedClinics(t *testing.T) {
 					some = append(some, n)
 				}
 			}
-			set := makeSet(t, p, some)
 			for _, x := range p.cat.Tables {
 				kind := p.Of(x).Kind
 				rows := p.all(t, x)
@@ -166,10 +164,6 @@ func TestOwnersOfGeneratedClinics(t *testing.T) {
 					t.Fatal(err)
 				}
 				down := map[journal.Row]bool{}
-				kept, err := Keep(t.Context(), p.db, p.Owners, x, set, rows)
-				if err != nil {
-					t.Fatal(err)
-				}
 				err = bounds{17, 40, 7}.rows(t.Context(), p.db, p.Owners, x, append(some, some[0], 77777777), func(page []journal.Row) error {
 					if len(page) == 0 || len(page) > 7 {
 						t.Errorf("%s: a page of %d rows", x.Name, len(page))
@@ -191,9 +185,6 @@ func TestOwnersOfGeneratedClinics(t *testing.T) {
 						if len(want) > 0 {
 							t.Fatalf("%s is %v, and row %v belongs to %v", x.Name, kind, r, want)
 						}
-						if got := slices.Contains(kept, r); got != (kind == schema.Everybodys) {
-							t.Errorf("%s, row %v of %v: kept %t", x.Name, r, kind, got)
-						}
 						continue
 					}
 					seen[x.Name]++
@@ -209,9 +200,6 @@ func TestOwnersOfGeneratedClinics(t *testing.T) {
 					}
 					if down[r] != (in > 0) {
 						t.Errorf("%s, row %v: found downward %t, %d of its owners asked for", x.Name, r, down[r], in)
-					}
-					if got := slices.Contains(kept, r); got != (in > 0 && in == len(want)) {
-						t.Errorf("%s, row %v: kept %t, %d of its owners %v in the set", x.Name, r, got, in, want)
 					}
 				}
 			}
@@ -255,40 +243,13 @@ func checkRefs(t *testing.T, p *place, w *walked, x *schema.Table, r journal.Row
 	}
 }
 
-// makeSet makes a table with these owners, and others under another number that must not count.
-func makeSet(t *testing.T, p *place, owners []int64) Set {
-	t.Helper()
-	statements := []string{"CREATE TABLE omsync_test_set (peer_id INT NOT NULL, local_id BIGINT NOT NULL, since BIGINT NOT NULL, PRIMARY KEY (peer_id, local_id)) ENGINE=InnoDB",
-		"INSERT INTO omsync_test_set SELECT 2, patient_id, 1 FROM patient"}
-	for _, n := range owners {
-		statements = append(statements, fmt.Sprintf("INSERT INTO omsync_test_set VALUES (3, %d, %d)", n, 1000+n))
-	}
-	if err := sqldb.Exec(t.Context(), p.db, statements...); err != nil {
-		t.Fatal(err)
-	}
-	return Set{Table: "omsync_test_set", Owner: "local_id", Where: func(alias string) string { return alias + ".peer_id = 3" }}
-}
-
-func TestOneClinic(t *testing.T) {
+// A person who is no patient owns nothing. What a relationship with one says is the patient's alone.
+func TestPeopleWhoAreNoPatients(t *testing.T) {
 	p := generated(t, "2.6", 60)
-	t.Run("people who are no patients", p.peopleWhoAreNoPatients)
-	t.Run("latest", p.latest)
-}
-
-// A person who is no patient owns nothing. What a relationship with one says is the patient's alone, and who that is can be asked for.
-func (p *place) peopleWhoAreNoPatients(t *testing.T) {
 	table := p.cat.Table
 	relatives := integers(t, p.db, "SELECT r.person_b FROM relationship r LEFT JOIN patient p ON p.patient_id = r.person_b WHERE p.patient_id IS NULL UNION SELECT r.person_a FROM relationship r LEFT JOIN patient p ON p.patient_id = r.person_a WHERE p.patient_id IS NULL ORDER BY 1")
 	if len(relatives) == 0 {
 		t.Fatal("there are no relatives")
-	}
-	patients := integers(t, p.db, "SELECT patient_id FROM patient")
-	if got, err := Beside(t.Context(), p.db, p.Owners, p.cat.Tables, patients); err != nil || !slices.Equal(got, relatives) {
-		t.Errorf("beside all patients: %v, %v; want %v", got, err, relatives)
-	}
-	one := integers(t, p.db, fmt.Sprintf("SELECT person_a FROM relationship WHERE person_b = %d UNION SELECT person_b FROM relationship WHERE person_a = %[1]d", relatives[0]))
-	if got, err := Beside(t.Context(), p.db, p.Owners, p.cat.Tables, one[:1]); err != nil || !slices.Contains(got, relatives[0]) {
-		t.Errorf("beside %v: %v, %v; want %d among them", one[:1], got, err, relatives[0])
 	}
 	through := func(t2, via string, ids ...int64) (out []int64) {
 		t.Helper()
@@ -320,31 +281,5 @@ func (p *place) peopleWhoAreNoPatients(t *testing.T) {
 	}
 	if got := p.Of(table("users")).Names; len(got) != 1 || got[0].Name != "person_id" {
 		t.Errorf("users name people by %v", got)
-	}
-}
-
-// The latest of a column of the set is that of the owner who came last.
-func (p *place) latest(t *testing.T) {
-	set := makeSet(t, p, integers(t, p.db, "SELECT patient_id FROM patient"))
-	for _, x := range []string{"relationship", "obs", "patient", "concept"} {
-		in := In(p.Owners, p.cat.Table(x), "row", set)
-		query := fmt.Sprintf("SELECT %s, %s FROM %s `row`%s WHERE %s", journal.Identity(p.cat.Table(x), "`row`."), in.Latest("since"), x, strings.ReplaceAll(in.Joins, "row.", "`row`."), in.Where)
-		n := 0
-		err := sqldb.Each(t.Context(), p.db, query, func(r []sql.RawBytes) error {
-			n++
-			row := journal.Row{Int: sqldb.Int(r[0])}
-			ends, err := Of(t.Context(), p.db, p.Owners, p.cat.Table(x), []journal.Row{row})
-			want := int64(0)
-			if o := ends[row].Owners; len(o) > 0 {
-				want = 1000 + o[len(o)-1]
-			}
-			if got := sqldb.Int(r[2]); got != want {
-				t.Errorf("%s %d: %d, want %d", x, row.Int, got, want)
-			}
-			return err
-		})
-		if err != nil || n == 0 {
-			t.Errorf("%s: %d rows, %v in %s", x, n, err, query)
-		}
 	}
 }

@@ -139,32 +139,3 @@ func read(ctx context.Context, q sqldb.DB, t *schema.Table, paths []schema.Path,
 	})
 	return rows, err
 }
-
-// Beside returns whom rows of these owners lead to besides that is no owner, such as a relative who is no patient, each once, in ascending
-// order: it looks at tables whose rows belong by several paths.
-func Beside(ctx context.Context, q sqldb.DB, o *schema.Owners, tables []*schema.Table, ids []int64) ([]int64, error) {
-	found := map[int64]bool{}
-	for _, t := range tables {
-		if len(o.Of(t).Paths) < 2 {
-			continue
-		}
-		err := Rows(ctx, q, o, t, ids, func(page []journal.Row) error {
-			ends, err := Of(ctx, q, o, t, page)
-			for _, e := range ends {
-				for _, n := range e.Others {
-					found[n] = true
-				}
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	out := make([]int64, 0, len(found))
-	for n := range found {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	return out, nil
-}

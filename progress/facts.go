@@ -46,6 +46,7 @@ type Peer struct {
 	Waiting     []Waiting // rows of it that wait here, by reason
 	There       int64     // rows of this node that wait there
 	Stopped     bool      // it is over a quota
+	Copies      bool      // two copies of it are at work
 	ClockAhead  time.Duration
 	DiskFree    int64 // bytes, as it said of itself; 0: unknown
 }

@@ -114,6 +114,7 @@ func TestJudgePeer(t *testing.T) {
 		"rows wait for a person":         {clinic(func(p *Peer) { p.Waiting = []Waiting{{3, ago(time.Minute), false}} }), Needs, "%d rows of %s cannot"},
 		"rows wait there":                {clinic(func(p *Peer) { p.There = 2 }), Late, "%d rows of this node"},
 		"a quota":                        {clinic(func(p *Peer) { p.Stopped = true }), Needs, "quota"},
+		"two copies":                     {clinic(func(p *Peer) { p.Copies = true }), Needs, "copies"},
 		"a disk with room":               {clinic(func(p *Peer) { p.DiskFree = 2 << 30 }), Well, "%s has all"},
 		"a disk with little":             {clinic(func(p *Peer) { p.DiskFree = 2<<30 - 1 }), Late, "late: The disk of %s"},
 		"a full disk":                    {clinic(func(p *Peer) { p.DiskFree = 1 }), Needs, "needs_somebody: The disk of %s"},

@@ -100,6 +100,9 @@ func waitingFindings(p Peer, now time.Time) (out []Finding) {
 	if p.Stopped {
 		out = append(out, Finding{Needs, Say("%s has used up a quota, and its files are not applied.", p.Name), Step{Command: "status -v"}})
 	}
+	if p.Copies {
+		out = append(out, Finding{Needs, Say("Two copies of %s are at work, and the files of neither are applied.", p.Name), Step{Command: "status -v"}})
+	}
 	if p.DiskFree > 0 && p.DiskFree < littleRoom {
 		level := Late
 		if p.DiskFree < noRoom {

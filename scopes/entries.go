@@ -9,7 +9,6 @@ import (
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/owners"
 	"github.com/omsync/omsync/scope"
 )
 
@@ -215,13 +214,6 @@ func (s *Store) Came(p merge.Peer, base uint64) (ids []int64) {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// In returns the owners of a child's scope as SQL finds them by their local ids. What an exception or a public row lets through, it does not.
-func In(p merge.Peer) owners.Set {
-	return owners.Set{Table: "omsync_scope", Owner: "local_id", Where: func(alias string) string {
-		return fmt.Sprintf("%s.peer_id = %d AND %[1]s.since > 0", alias, p)
-	}}
 }
 
 // Know reads what is kept of owners, at once.

@@ -18,9 +18,11 @@ func TestCauses(t *testing.T) {
 	hub.SetClock(-time.Hour) // what is changed now was known before tables were made anew
 	hub.Exec("INSERT INTO kind (uuid, name) VALUES ('k1', 'a'), ('k2', 'b')", "INSERT INTO staff (uuid, name) VALUES ('f1', 'a')",
 		"INSERT INTO person (uuid, name) VALUES ('p1', 'a'), ('p2', 'b'), ('p3', 'c')", "INSERT INTO patient VALUES (1, 'a'), (2, 'b')",
-		"INSERT INTO visit (uuid, person_id, kind_id, note) VALUES ('v1', 1, 1, 'a'), ('v2', 2, 2, 'b'), ('v3', 3, 2, 'c')", "INSERT INTO tag VALUES (1, 'x', 'a'), (2, 'y', 'b')")
+		"INSERT INTO visit (uuid, person_id, kind_id, note) VALUES ('v1', 1, 1, 'a'), ('v2', 2, 2, 'b'), ('v3', 3, 2, 'c'), ('v4', 3, 2, 'd')", "INSERT INTO tag VALUES (1, 'x', 'a'), (2, 'y', 'b')")
 	hub.Seal()
 	hub.SetClock(0)
+	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("DELETE FROM visit WHERE uuid = 'v4'")
 	sites.ExchangeTwice(hub, clinic)
 	now := time.Now()
 	off := []verify.Off{{Tables: []string{"person"}, From: now.Add(-48 * time.Hour), To: now.Add(-24 * time.Hour)}, {Tables: []string{"other"}, From: now, To: now}}
@@ -44,8 +46,11 @@ func TestCauses(t *testing.T) {
 	}
 	behind(clinic, "TRUNCATE TABLE tag", "UPDATE person SET name = 'other' WHERE uuid = 'p2'", "DELETE FROM kind WHERE uuid = 'k1'", "INSERT INTO staff (uuid, name) VALUES ('f2', 'added')", "UPDATE patient SET note = 'other' WHERE note = 'b'")
 	clinic.Exec("UPDATE kind SET name = 'ours' WHERE uuid = 'k2'") // seen, and the hub's to change
-	behind(hub, "ALTER TABLE visit ENGINE=InnoDB", "UPDATE visit SET note = 'old' WHERE uuid = 'v3'")
+	behind(hub, "ALTER TABLE visit ENGINE=InnoDB", "UPDATE visit SET note = 'old' WHERE uuid = 'v3'", "INSERT INTO staff (uuid, name) VALUES ('f3', 'added')",
+		"INSERT INTO visit (uuid, person_id, kind_id) SELECT 'v4', p.id, k.id FROM person p, kind k WHERE p.uuid = 'p2' AND k.uuid = 'k2'")
+	hub.Exec("INSERT INTO visit (uuid, person_id, kind_id) VALUES ('v5', 1, 1)") // its kind is gone at the clinic, where it waits
 	sites.ExchangeTwice(hub, clinic)
+	clinic.Exec("UPDATE person SET name = 'new' WHERE uuid = 'p3'")
 	check := func(at *sites.Site, got, want map[string]string) {
 		t.Helper()
 		for row, cause := range got {
@@ -67,6 +72,10 @@ func TestCauses(t *testing.T) {
 		"staff f2":   "it was deleted there, or added here, without omsync having seen that",
 		"patient p2": changed,
 		"visit v3":   changed,
+		"staff":      "it was deleted here, or added there, without omsync having seen that",
+		"visit v4":   "it was deleted here, and is there again without omsync having seen that",
+		"visit v5":   "it came, and cannot be applied yet: see omsync quarantine list",
+		"person p3":  "a change of it is under way",
 		"visit v1":   "its kind_id refers to no row of kind here: it was written, or that row was deleted, with foreign keys off",
 	})
 	got := told(hub, clinic)
@@ -77,5 +86,6 @@ func TestCauses(t *testing.T) {
 		"tag v1/*": "no row of the table is left there: it was emptied by TRUNCATE", "tag v2/*": "no row of the table is left there: it was emptied by TRUNCATE",
 		"person p2": changed, "kind k1": "it was deleted there, or added here, without omsync having seen that", "kind k2": changed, "staff": "it was deleted here, or added there",
 		"patient p2": changed, "visit v3": changed, "visit v1": changed,
+		"visit v4": "it was added here without omsync having seen that", "staff f3": "it was added here without omsync having seen that", "visit v5": "it came, and cannot be applied yet",
 	})
 }

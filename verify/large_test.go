@@ -1,9 +1,11 @@
 package verify_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,17 +30,20 @@ func TestLarge(t *testing.T) {
 	sites.ExchangeTwice(hub, clinic)
 	manipulate(r, hub, 50)
 	manipulate(r, clinic, 50)
+	retype(clinic)
 	behind(clinic, "REPLACE INTO person_attribute SELECT * FROM omsync_saved", "TRUNCATE TABLE concept_reference_term_map")
 	clinic.Exec("DROP TABLE omsync_saved", "UPDATE location SET address1 = 'ours' ORDER BY location_id LIMIT 1") // triggers see this one; only the parent's counts
 
 	apart := sites.Apart(hub, clinic)
 	var m measured
+	forgetPeak(t)
 	peak := watchMemory(func() {
 		for range 3 {
 			m.measure(t, hub, clinic)
 		}
 	})
 	c := m.found
+	t.Logf("the process had %d MB at most in memory meanwhile", peakRSS(t)>>20)
 	t.Logf("%d rows: read in %.2f s; digest of %d bytes made in %.2f s (%.2f ×), compared in %.2f s (%.2f ×), with %d MB more in memory than before at most; %d rows differ, exactly: %v; %d by comparing all values",
 		m.rows, median(m.read), len(m.file.Data), median(m.made), m.ratio(m.made), median(m.compared), m.ratio(m.compared), peak>>20, len(c.Differences), c.Exact, len(apart))
 	if len(m.file.Data) > 64<<10 {
@@ -68,9 +73,11 @@ func TestLarge(t *testing.T) {
 // repair mends both ends, and logs what that took. Afterwards they hold the same.
 func repair(t *testing.T, hub, clinic *sites.Site) {
 	t.Helper()
+	start, bytes := time.Now(), 0
 	mend(t, clinic, hub, true)
 	mend(t, hub, clinic, true)
-	start, bytes := time.Now(), 0
+	t.Logf("compared once more at both, and what each is to do done, in %v", time.Since(start))
+	start = time.Now()
 	for range 3 {
 		for _, ends := range [][2]*sites.Site{{hub, clinic}, {clinic, hub}} {
 			for _, f := range ends[0].Export(ends[1]) {
@@ -94,6 +101,63 @@ func checkNamed(t *testing.T, c *export.Compared, apart map[string]bool) {
 			t.Errorf("%s is named, and alike", name)
 		}
 	}
+}
+
+// TestMemory makes a digest of so many rows as OMSYNC_VERIFY_ROWS says, and compares with it, in memory that does not follow their number. Without it the test
+// is left out.
+func TestMemory(t *testing.T) {
+	rows, err := strconv.Atoi(os.Getenv("OMSYNC_VERIFY_ROWS"))
+	if err != nil {
+		t.Skip("OMSYNC_VERIFY_ROWS is not set")
+	}
+	hub, clinic := sites.New(t, "hub", "none", model...), sites.New(t, "clinic", "none", model...)
+	hub.Exec("INSERT INTO place (uuid, name) VALUES ('p1', 'ward')", "INSERT INTO visit (uuid, place_id, note) VALUES (UUID(), 1, 'some words that a nurse wrote')")
+	for n := 1; n < rows; n *= 2 { // in an order that is not that of the keys
+		hub.Exec(fmt.Sprintf("INSERT INTO visit (uuid, place_id, note) SELECT MD5(CONCAT(id, '-', %d)), 1, note FROM visit LIMIT %[1]d", min(n, rows-n)))
+	}
+	hub.Init()
+	clinic.Init()
+	hub.Connect(clinic)
+	sites.ExchangeTwice(hub, clinic)
+	behind(clinic, "UPDATE visit SET note = 'other' ORDER BY uuid LIMIT 500", "DELETE FROM visit ORDER BY uuid DESC LIMIT 400")
+	forgetPeak(t)
+	before := peakRSS(t)
+	var c *export.Compared
+	var f *sites.File
+	heap := watchMemory(func() {
+		f = hub.Digest(clinic, export.DigestOptions{Finds: 1000})
+		c = clinic.Compare(f)
+	})
+	t.Logf("%d rows there and %d here, a digest of %d bytes: %d MB more on the heap at most; the process had %d MB at most, and %d before", c.Tables[1].There, c.Rows, len(f.Data), heap>>20, peakRSS(t)>>20, before>>20)
+	if !c.Exact || len(c.Differences) != 900 {
+		t.Errorf("%d rows differ, exactly: %v", len(c.Differences), c.Exact)
+	}
+	if heap > 150<<20 {
+		t.Errorf("%d MB", heap>>20)
+	}
+}
+
+// forgetPeak sets back how much memory the process had at most.
+func forgetPeak(t *testing.T) {
+	t.Helper()
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// peakRSS returns how many bytes of memory the process had at most since that was set back.
+func peakRSS(t *testing.T) (bytes int) {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscan(rest, &bytes); err != nil {
+		t.Fatal(err)
+	}
+	return bytes << 10
 }
 
 // watchMemory returns how much more memory was in use at most, while f ran, than before.

@@ -43,4 +43,18 @@ func TestLocal(t *testing.T) {
 	if got, err = verify.Local(t.Context(), s.J, s.DB); err != nil || !slices.Contains(got, verify.Found{Fault: verify.AliasWithoutRow, Table: "visit", Rows: 1}) {
 		t.Errorf("%v, %v", got, err)
 	}
+	// A row that waits for one of a table that is known, and two of which a table is known no more.
+	wait := func(key, table, awaited string) {
+		s.Exec("INSERT INTO omsync_waiting (peer_id, table_id, row_key, awaited_table, awaited_key, versions, content, since_epoch, reason, column_name, text, since, tried_at, tries) VALUES (9, " +
+			table + ", '" + key + "', " + awaited + ", 'x', '', '', 1, 'reference', 'place_id', '', 1, 1, 1)")
+	}
+	wait("w1", "(SELECT id FROM omsync_table WHERE name = 'visit')", "(SELECT id FROM omsync_table WHERE name = 'place')")
+	if got, err = verify.Local(t.Context(), s.J, s.DB); err != nil || slices.ContainsFunc(got, func(f verify.Found) bool { return f.Fault == verify.WaitingForNothing }) {
+		t.Errorf("%v, %v", got, err)
+	}
+	wait("w2", "(SELECT id FROM omsync_table WHERE name = 'visit')", "999")
+	wait("w3", "999", "0")
+	if got, err = verify.Local(t.Context(), s.J, s.DB); err != nil || !slices.Contains(got, verify.Found{Fault: verify.WaitingForNothing, Rows: 2}) {
+		t.Errorf("%v, %v", got, err)
+	}
 }

@@ -165,6 +165,24 @@ func manipulate(r *rand.Rand, s *sites.Site, n int) {
 	}
 }
 
+// retype changes values of each type behind omsync's back, with a reference to a row that there is not, one to another row, and NULL in place of a value
+// and a value in place of NULL.
+func retype(s *sites.Site) {
+	last := func(table, set string, skip int) string {
+		id := table + "_id"
+		if table == "drug_order" {
+			id = "order_id"
+		}
+		return fmt.Sprintf("UPDATE %s SET %s WHERE %s = (SELECT x FROM (SELECT %[3]s AS x FROM %[1]s ORDER BY 1 DESC LIMIT %[4]d, 1) y)", table, set, id, skip)
+	}
+	behind(s,
+		last("obs", "value_numeric = IFNULL(value_numeric, 0) + 0.25", 40), last("obs", "value_datetime = '2001-02-03 04:05:06'", 41), last("obs", "value_text = 'other'", 42),
+		last("obs", "obs_datetime = DATE_ADD(obs_datetime, INTERVAL 1 SECOND)", 43), last("obs", "voided = 1 - voided", 44), last("obs", "value_coded = IF(value_coded IS NULL, concept_id, NULL)", 45),
+		last("obs", "concept_id = (SELECT MAX(concept_id) FROM concept)", 46), last("obs", "encounter_id = 2000000000", 47), last("obs", "comments = ''", 48),
+		last("person", "birthdate = '1999-12-31'", 3), last("person", "birthtime = '23:59:58'", 4), last("person", "gender = IF(gender = 'F', 'M', 'F')", 5), last("person", "birthdate = NULL", 6),
+		last("drug_order", "dose = dose + 1", 0), last("encounter", "encounter_datetime = '2001-01-01'", 2), last("patient_identifier", "identifier = CONCAT(identifier, 'X')", 2))
+}
+
 // What was done behind omsync's back at both sites is found and mended, whichever side looks first and whatever is done with rows that are
 // gone at one; and each value that another took the place of is recorded, or its row kept.
 func TestMendsManipulations(t *testing.T) {
@@ -178,6 +196,7 @@ func TestMendsManipulations(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(run), 1))
 		manipulate(r, hub, 20)
 		manipulate(r, clinic, 20)
+		retype(clinic)
 		before := [2]map[string]bool{written(hub), written(clinic)}
 		first, second, keep := hub, clinic, run%2 == 0
 		if r.IntN(2) == 0 {

@@ -182,7 +182,7 @@ func TestSchedules(t *testing.T) {
 		t.Run(fmt.Sprint(first+done), func(t *testing.T) {
 			d := &drifted{t: t}
 			d.hub = smallSite(t, "hub", 1)
-			for i := range 1 + done/20%2 {
+			for i := range 1 + (first+done)/20%2 {
 				c := smallSite(t, fmt.Sprintf("clinic%d", i), int64(i+1)*100_000)
 				d.hub.Connect(c)
 				d.clinics = append(d.clinics, c)
@@ -292,9 +292,6 @@ func (d *drifted) schedule() {
 		if here, there := d.hub.Query(reports, c.Name+"-%"), c.Query(reports, "%"); fmt.Sprint(here) != fmt.Sprint(there) {
 			t.Errorf("reports at hub: %v, at %s: %v", here, c.Name, there)
 		}
-	}
-	if len(d.clinics) > 1 { // a claim that the hub passes on is an ordinary edit at the others
-		return
 	}
 	for i, s := range d.all() {
 		after := standing(s)

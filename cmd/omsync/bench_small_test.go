@@ -81,7 +81,7 @@ func benchPatients(b *testing.B) int {
 }
 
 // buildProgram builds the command as it is for users: the tests' own has the tests in it.
-func buildProgram(b *testing.B) string {
+func buildProgram(b testing.TB) string {
 	program := filepath.Join(b.TempDir(), "omsync")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)

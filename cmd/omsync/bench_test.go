@@ -3,6 +3,7 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,6 +47,7 @@ func BenchmarkExchange(b *testing.B) {
 	x.measure("load-export", stats.Rows, "hub", "export", "--to", x.stick())
 	size := x.size()
 	b.ReportMetric(float64(size)/float64(stats.Rows), "load-bytes/row")
+	b.ReportMetric(float64(size)/float64(16*withUUID(b, server.Open(b, hub))), "load-bytes/uuid-bytes")
 	imported := x.measure("load-import", stats.Rows, "kisumu", "import", "--from", x.stick())
 	if restored, dsn := x.dumps(server, hub, stats.Rows); restored > 0 {
 		b.ReportMetric(imported/restored, "load-import/restore")
@@ -66,6 +68,30 @@ func BenchmarkExchange(b *testing.B) {
 	b.ReportMetric(float64(x.size()-size)/few, "new-bytes/row")
 	x.measure("new-import", few, "hub", "import", "--from", x.stick())
 	b.ReportMetric(0, "ns/op")
+}
+
+// withUUID returns how many rows of a database have a uuid.
+func withUUID(b *testing.B, db *sql.DB) (sum int) {
+	rows, err := db.Query(`SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name = 'uuid' AND table_name NOT LIKE 'omsync%'`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table string
+		var n int
+		if err := rows.Scan(&table); err != nil {
+			b.Fatal(err)
+		}
+		if err := db.QueryRow("SELECT COUNT(uuid) FROM `" + table + "`").Scan(&n); err != nil {
+			b.Fatal(err)
+		}
+		sum += n
+	}
+	if err := rows.Err(); err != nil {
+		b.Fatal(err)
+	}
+	return sum
 }
 
 type bench struct {

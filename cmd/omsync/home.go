@@ -26,11 +26,11 @@ import (
 func newHome(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "home",
-		Short: "Back up the home folder, and put it back",
+		Short: "Back up the home folder, put it back, and say that it is the node",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newHomeBackup(g), newHomeRestore(g))
+	cmd.AddCommand(newHomeBackup(g), newHomeRestore(g), newHomeAdopt(g))
 	return cmd
 }
 
@@ -205,6 +205,32 @@ func readPassphrase(cmd *cobra.Command, file string, fresh bool) (string, error)
 		return "", errors.New("the two are not the same")
 	}
 	return first, nil
+}
+
+func newHomeAdopt(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "adopt",
+		Short: "Say that this home folder and its database are the node from now on",
+		Long: `Say that this home folder and the database that its configuration names are the node from now on, and no other: they were moved to another
+machine, or a copy of them takes the place of what was there. omsync asks for that where both are at another place than when they were last
+used together. Take omsync out of the other copy (omsync uninstall), or delete it: two copies must not exchange files with the same peers.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := g.open(cmd, node.Change)
+			if err != nil {
+				return err
+			}
+			defer n.Close()
+			if err := n.Connect(cmd.Context()); err != nil {
+				return err
+			}
+			if err := n.Adopt(cmd.Context()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is the database %s with the home folder %s from now on\n", n.Node, n.Database, n.Home)
+			return err
+		},
+	}
 }
 
 type homeRestoreOptions struct{ identity, passphrase, fingerprint string }

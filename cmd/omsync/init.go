@@ -119,11 +119,17 @@ func runInit(cmd *cobra.Command, g *global, o *initOptions) error {
 			return err
 		}
 		n.Journal.Warn = listener.Warn
+		if err := n.CheckPlace(ctx); err != nil {
+			return err
+		}
 		if err := n.Reconcile(ctx); err != nil {
 			return err
 		}
 	}
 	if n.Journal, err = capture.Init(ctx, n.DB, cat, p, n.Node, time.Now, listener.Warn); err != nil {
+		return err
+	}
+	if err := n.Adopt(ctx); err != nil {
 		return err
 	}
 	printInit(cmd, n, fresh, madeKeys)

@@ -23,7 +23,7 @@ func newPeer(g *global) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPeerAdd(g), newPeerList(g), newPeerRules(g), newPeerRevoke(g),
+	cmd.AddCommand(newPeerAdd(g), newPeerList(g), newPeerRules(g), newPeerRevoke(g), newPeerKeep(g),
 		newPeerState(g, "suspend", access.Suspended, "Stop exchanging batches with a peer for now", "its batches are refused until: omsync peer resume NAME"),
 		newPeerState(g, "resume", access.Active, "Go on with a peer that was suspended", "its batches are taken again"),
 		newPeerState(g, "remove", access.Removed, "Forget a peer for good", "its batches are refused; added again it starts anew"))

@@ -238,6 +238,9 @@ func printReport(out io.Writer, p status.Peer) {
 	if p.Former {
 		fmt.Fprintf(out, "%s knows this node by a former card: omsync keys list\n", p.Name)
 	}
+	if len(p.Copies) > 0 {
+		fmt.Fprintf(out, "two copies of %s are at work, %s, and nothing of either is taken: omsync peer keep %[1]s --history ID says which one is %[1]s\n", p.Name, strings.Join(p.Copies, " and "))
+	}
 	if p.Compared != nil {
 		fmt.Fprintf(out, "the last digest of %s: %s\n", p.Name, p.Compared)
 	}

@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -79,11 +80,34 @@ func Second(t testing.TB) *ServerInfo {
 // Own starts a private MariaDB for one test, whose global variables may be changed, and stops it when the test ends.
 func Own(t testing.TB) *ServerInfo {
 	t.Helper()
+	return own(t)
+}
+
+// Galera is [Own] with a server that is the one member of a Galera cluster. Where Galera is not installed the test is skipped.
+func Galera(t testing.TB) *ServerInfo {
+	t.Helper()
+	const provider = "/usr/lib/galera/libgalera_smm.so"
+	if _, err := os.Stat(provider); err != nil {
+		t.Skip("Galera is not installed (Debian: galera-4)")
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := free.Addr().(*net.TCPAddr).Port
+	free.Close()
+	return own(t, "--wsrep-on=ON", "--wsrep-provider="+provider, "--wsrep-cluster-address=gcomm://", "--wsrep-node-address=127.0.0.1", "--innodb-autoinc-lock-mode=2",
+		fmt.Sprintf("--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:%d;gcache.size=1M;pc.recovery=FALSE;pc.wait_prim_timeout=PT1S;pc.announce_timeout=PT1S", port))
+}
+
+// own starts a private MariaDB with more arguments.
+func own(t testing.TB, more ...string) *ServerInfo {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "omsync-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dsn, stop, err := start(dir, true)
+	dsn, stop, err := start(dir, true, more...)
 	if err != nil {
 		t.Fatal(err)
 	}

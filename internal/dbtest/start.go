@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -48,8 +49,8 @@ func Start(dir string) (dsn string, stop func() error, err error) {
 	return start(dir, false)
 }
 
-// start is Start; with remove, the folder goes away with the server, or when it does not start.
-func start(dir string, remove bool) (dsn string, stop func() error, err error) {
+// start is Start, with more arguments; with remove, the folder goes away with the server, or when it does not start.
+func start(dir string, remove bool, more ...string) (dsn string, stop func() error, err error) {
 	if remove {
 		defer func() {
 			if err != nil {
@@ -83,7 +84,7 @@ func start(dir string, remove bool) (dsn string, stop func() error, err error) {
 		"--pid-file=" + filepath.Join(dir, "pid"), "--tmpdir=" + tmp, "--skip-networking", "--server-id=1", "--log-bin=binlog",
 		"--binlog-format=ROW", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=256M",
 		"--max-allowed-packet=64M", "--character-set-server=utf8mb4"}
-	p, err := supervised(filepath.Join(dir, "log"), dir, remove, append(args, asRoot()...))
+	p, err := supervised(filepath.Join(dir, "log"), dir, remove, slices.Concat(args, more, asRoot()))
 	if err != nil {
 		return "", nil, err
 	}

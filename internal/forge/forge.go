@@ -98,7 +98,7 @@ func writeStream(out io.Writer, h *batch.Header, encrypt func(io.Writer) (io.Wri
 		return err
 	}
 	s := &Stream{w: zw}
-	s.Bytes(head.Bytes()[5:n])
+	s.Bytes(h.Opening(head.Bytes()[5:n]))
 	items(s)
 	if s.err != nil {
 		return s.err

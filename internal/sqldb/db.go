@@ -8,6 +8,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -95,6 +96,53 @@ func Each(ctx context.Context, q DB, query string, f func(row []sql.RawBytes) er
 		}
 	}
 	return rows.Err()
+}
+
+// EachValue is [Each] past database/sql, which takes as long as the driver does: each value is what the driver made of it, nil, []byte or a number, to be
+// read with [AppendText].
+func EachValue(ctx context.Context, c *sql.Conn, query string, f func(row []driver.Value) error) error {
+	return c.Raw(func(conn any) (err error) {
+		rows, err := conn.(driver.QueryerContext).QueryContext(ctx, query, nil)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if failed := rows.Close(); err == nil {
+				err = failed
+			}
+		}()
+		row := make([]driver.Value, len(rows.Columns()))
+		for {
+			switch err := rows.Next(row); {
+			case err == io.EOF:
+				return nil
+			case err != nil:
+				return err
+			}
+			if err := f(row); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// AppendText appends a value of [EachValue] as [Each] reads it. NULL is nothing.
+func AppendText(b []byte, v driver.Value) []byte {
+	switch v := v.(type) {
+	case []byte:
+		return append(b, v...)
+	case string:
+		return append(b, v...)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case uint64:
+		return strconv.AppendUint(b, v, 10)
+	case float32:
+		return strconv.AppendFloat(b, float64(v), 'g', -1, 32)
+	case float64:
+		return strconv.AppendFloat(b, v, 'g', -1, 64)
+	}
+	return b
 }
 
 // Exec runs statements one after the other, up to the first that errs.

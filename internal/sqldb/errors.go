@@ -15,6 +15,7 @@ const (
 	ErrOutOfResources     = 1041
 	ErrDBAccessDenied     = 1044 // the account has no rights to the database
 	ErrAccessDenied       = 1045 // user or password
+	ErrNotPrepared        = 1047 // a member of a Galera cluster without a majority
 	ErrBadDB              = 1049 // no such database
 	ErrDuplicateEntry     = 1062
 	ErrTableFull          = 1114

@@ -30,6 +30,9 @@ func settings(ctx context.Context, x *exam) (Finding, error) {
 			v[strings.ToLower(string(r[0]))] = string(r[1])
 			return nil
 		})
+		if sqldb.ErrorNumber(err) == sqldb.ErrNotPrepared { // it does not say its settings either
+			return Finding{Level: Fail, What: noMajority, Do: majority}, nil
+		}
 		if err != nil {
 			return Finding{}, fmt.Errorf("ask for the server's settings: %w", err)
 		}
@@ -53,6 +56,12 @@ func settings(ctx context.Context, x *exam) (Finding, error) {
 	return f.finding(fmt.Sprintf("%s %s, sql_mode %s (omsync sets its own)", strings.TrimSpace(v["version_comment"]), v["version"], mode)), nil
 }
 
+// What is said of a cluster that has fallen apart.
+const (
+	noMajority = "this member of the Galera cluster takes no statements (wsrep_ready is OFF)"
+	majority   = "look at the cluster: it needs a majority of its members"
+)
+
 // judgeSettings says what is wrong with a server's variables. source is the server that it is a replica of; empty: it is none, or nobody may know.
 func judgeSettings(f *found, v map[string]string, source string) {
 	on := func(name string) bool { return slices.Contains([]string{"ON", "1", "YES"}, strings.ToUpper(v[name])) }
@@ -69,7 +78,7 @@ func judgeSettings(f *found, v map[string]string, source string) {
 	}
 	if on("wsrep_on") {
 		if !on("wsrep_ready") {
-			f.add(Fail, "this member of the Galera cluster takes no statements (wsrep_ready is OFF)", "look at the cluster: it needs a majority of its members")
+			f.add(Fail, noMajority, majority)
 		}
 		if size, _ := strconv.Atoi(v["wsrep_cluster_size"]); size > 1 {
 			f.add(Warn, fmt.Sprintf("a Galera cluster of %d members locks rows on one member only", size), "let all omsync commands of this node use one member, by the dsn")

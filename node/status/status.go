@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -121,6 +122,8 @@ type Peer struct {
 	Next    string `json:"next_fingerprint,omitempty"`
 	// Former: the peer knows this node by a former card.
 	Former bool `json:"knows_former_card,omitempty"`
+	// Copies is the histories of two copies of the peer that are at work, of neither of which anything is taken.
+	Copies []string `json:"copies,omitempty"`
 	// Heard: the peer has said what it reads.
 	Heard bool `json:"-"`
 	// Last is when a file of the peer last brought something new.
@@ -305,7 +308,11 @@ func peer(p *journal.Peer, sealed Point, now time.Time) Peer {
 	if ends := p.Link.ExportEnds; len(ends) > 0 {
 		sent = max(sent, ends[len(ends)-1].Epoch)
 	}
-	return Peer{Name: p.Name, Role: p.Role, State: p.State, Sealed: sealed, Sent: at(sent, p.SentAt, now),
+	var copies []string
+	if rival := p.Link.Copies.Rival.History; rival != 0 {
+		copies = []string{fmt.Sprintf("%016x", p.Link.History), fmt.Sprintf("%016x", rival)}
+	}
+	return Peer{Copies: copies, Name: p.Name, Role: p.Role, State: p.State, Sealed: sealed, Sent: at(sent, p.SentAt, now),
 		Acked: at(p.Link.Acked.Epoch, p.AckedAt, now), Applied: at(p.Link.Applied.Epoch, p.AppliedAt, now)}
 }
 
