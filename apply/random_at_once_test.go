@@ -28,6 +28,8 @@ func importAtOnce(t testing.TB, s *sites.Site, files []*sites.File, meanwhile fu
 		all.Go(meanwhile)
 	}
 	all.Wait()
+	s.J.DB.SetMaxIdleConns(0) // no connection that was cut is used any more
+	s.J.DB.SetMaxIdleConns(4)
 	if err := s.J.Reload(t.Context(), s.J.DB); err != nil {
 		t.Fatal(err)
 	}

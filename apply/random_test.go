@@ -25,7 +25,7 @@ import (
 //
 // With an odd seed rows wait that cannot be applied; with an even one an import is all or nothing. OMSYNC_SEED picks the schedules (a
 // number; "any" draws one), OMSYNC_ROUNDS how long they are, and OMSYNC_STORY=1 tells all
-// that happens.
+// that happens. With OMSYNC_AT_ONCE=1 the hub imports files of its two clinics at the same time.
 func TestRandom(t *testing.T) {
 	seed, rounds := uint64(1), 3
 	switch s := os.Getenv("OMSYNC_SEED"); s {
@@ -268,8 +268,13 @@ func (w *chaos) export(from, to *actor) {
 	w.files = append(w.files, files...)
 }
 
-// arrive brings one of the files under way to where it goes, mostly the oldest.
+// arrive brings one of the files under way to where it goes, mostly the oldest; with atOnce one of each clinic.
 func (w *chaos) arrive() {
+	if w.atOnce && w.chance(50) {
+		for _, n := range w.actors[1:] {
+			w.export(n, n.parent)
+		}
+	}
 	if len(w.files) == 0 {
 		return
 	}

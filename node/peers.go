@@ -298,18 +298,6 @@ func (n *Node) CheckToken(ctx context.Context, token enrol.Token) error {
 	return nil
 }
 
-// KeepPeer says which of two copies of a peer is the peer.
-func (n *Node) KeepPeer(ctx context.Context, name string, history uint64) error {
-	kept := false
-	if err := n.savePeer(ctx, name, func(p *journal.Peer) { kept = p.Link.Keep(history) }); err != nil {
-		return err
-	}
-	if !kept {
-		return failure.Hinted(fmt.Errorf("%s has no two copies at work, of which one has the history %016x", name, history), "omsync import says which two there are")
-	}
-	return nil
-}
-
 // MatchPeer returns the peer of that name, or the only parent, to match with.
 func (n *Node) MatchPeer(ctx context.Context, name string) (*journal.Peer, error) {
 	peers, err := journal.Peers(ctx, n.DB)
@@ -331,4 +319,16 @@ func (n *Node) MatchPeer(ctx context.Context, name string) (*journal.Peer, error
 		return nil, failure.Hinted(errors.New("this node has no parent to compare with"), "omsync --home %s peer add CARD --as parent; or say --peer NAME", n.Home)
 	}
 	return nil, failure.Hinted(errors.New("this node has several parents"), "say --peer NAME")
+}
+
+// KeepPeer says which of two copies of a peer is the peer.
+func (n *Node) KeepPeer(ctx context.Context, name string, history uint64) error {
+	kept := false
+	if err := n.savePeer(ctx, name, func(p *journal.Peer) { kept = p.Link.Keep(history) }); err != nil {
+		return err
+	}
+	if !kept {
+		return failure.Hinted(fmt.Errorf("%s has no two copies at work, of which one has the history %016x", name, history), "omsync import says which two there are")
+	}
+	return nil
 }

@@ -233,11 +233,11 @@ func (o *verifyOptions) compareWith(cmd *cobra.Command, n *node.Node, x *exchang
 			if s.Does == merge.Claim {
 				what = "is sent again, and not deleted"
 			}
-			row := ""
-			if !o.brief {
-				row = " (" + journal.PrintableKey(s.Table, s.Key) + ")"
+			if o.brief { // why may name a row
+				fmt.Fprintf(cmd.ErrOrStderr(), "omsync: a row of %s %s\n", s.Table.Name, what)
+				continue
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "omsync: a row of %s %s%s: %s\n", s.Table.Name, what, row, s.Why)
+			fmt.Fprintf(cmd.ErrOrStderr(), "omsync: a row of %s %s (%s): %s\n", s.Table.Name, what, journal.PrintableKey(s.Table, s.Key), s.Why)
 		}
 	}
 	if !o.json {

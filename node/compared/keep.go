@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -20,7 +22,8 @@ const (
 	// MaxRows is how many rows that differ are kept of a report.
 	MaxRows = 1000
 
-	maxText   = 300     // of what is kept of a row, in characters
+	maxLeft   = 100     // tables that are not compared
+	maxText   = 300     // of what is kept of a row, or of such a table, in characters
 	maxReport = 8 << 20 // of a report that is read, in bytes
 	version   = 1
 )
@@ -72,6 +75,10 @@ func Keep(home string, p *journal.Peer, r *Report, digest []byte) error {
 	for _, row := range r.Found[:min(len(r.Found), MaxRows)] {
 		row.Key, row.Row, row.Cause = short(row.Key), short(row.Row), short(row.Cause)
 		k.Report.Found = append(k.Report.Found, row)
+	}
+	k.Report.Left = map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(r.Left))[:min(len(r.Left), maxLeft)] { // the peer names them
+		k.Report.Left[short(name)] = short(r.Left[name])
 	}
 	counted := 0
 	for _, t := range r.Tables {

@@ -40,16 +40,25 @@ func TestKeep(t *testing.T) {
 	check(t, NoteRepair(home, peer(1), time.Now())) // of which there is none
 	now := time.Now().UTC()
 	r := &Report{Peer: "kisumu", At: now, Differs: true, Exact: true, Tables: []Table{{Table: "site", Differ: 3 * MaxRows}}}
+	r.Left = map[string]string{}
+	for i := range 3 * maxLeft {
+		r.Left[fmt.Sprintf("%04d%s", i, strings.Repeat("x", 100_000/(1+i*100)))] = strings.Repeat("y", 100_000/(1+i*100))
+	}
 	for i := range 3 * MaxRows {
 		r.Found = append(r.Found, Row{Table: "site", Key: fmt.Sprint(i), Row: strings.Repeat("\U0001F3E5", 100_000/(1+i*100)), Cause: "it was"})
 	}
 	check(t, Keep(home, peer(1), r, []byte("digest")))
 	k := last(peer(1))
-	if k == nil || len(k.Found) != MaxRows || k.More != 2*MaxRows || !k.At.Equal(now) || len(k.Found[0].Row) > 4*(maxText+1) || k.Found[7].Key != "7" {
+	if k == nil || len(k.Left) != maxLeft || len(k.Found) != MaxRows || k.More != 2*MaxRows || !k.At.Equal(now) || len(k.Found[0].Row) > 4*(maxText+1) || k.Found[7].Key != "7" {
 		t.Fatalf("kept: %+v", k)
 	}
 	if len(r.Found) != 3*MaxRows || len(r.Found[0].Row) < 100_000 {
 		t.Error("what is printed was cut, too")
+	}
+	for name, why := range k.Left {
+		if len(name) > maxText+3 || len(why) > maxText+3 {
+			t.Errorf("of a table that was not compared %d and %d bytes are kept", len(name), len(why))
+		}
 	}
 	for _, path := range []string{reportPath(home, "kisumu"), Digest(home, "kisumu")} {
 		info, err := os.Stat(path)

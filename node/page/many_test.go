@@ -26,6 +26,7 @@ func TestManySites(t *testing.T) {
 	nodetest.Check(t, err)
 	w := newWorld(t)
 	w.many(sites)
+	w.compared("site-000", 1000)
 	anna := w.as("anna", accounts.Operator)
 	for _, path := range []string{"/", "/?page=2", "/?page=99", "/sites/site-000", "/waiting", "/waiting?peer=site-001", "/waiting?after=150", "/conflicts", "/log"} {
 		began := time.Now()
@@ -45,7 +46,7 @@ func TestManySites(t *testing.T) {
 	if _, second := anna.get("/?page=2"); !strings.Contains(second, `rel="prev"`) {
 		t.Error("the second page leads nowhere")
 	}
-	for _, path := range []string{"/?page=2", "/sites/site-000", "/sites/site-000/tables", "/waiting", "/waiting?peer=site-001", "/conflicts", "/files", "/invitations", "/join", "/stick", "/requests", "/doctor", "/log", "/style.css"} {
+	for _, path := range []string{"/?page=2", "/sites/site-000", "/sites/site-000/tables", "/sites/site-000/compared", "/tables", "/needs", "/match", "/waiting", "/waiting?peer=site-001", "/conflicts", "/files", "/invitations", "/join", "/stick", "/requests", "/doctor", "/log", "/style.css"} {
 		if _, packed, _ := anna.do(http.MethodGet, path, nil, "Accept-Encoding", "gzip"); len(packed) > 10<<10 {
 			t.Errorf("%s: packed it has %d bytes", path, len(packed))
 		}
