@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -34,6 +35,9 @@ type Options struct {
 	Progress func(rows, total int64) // nil: nobody asks
 	// AcceptDeletions: a person has agreed to what the batch deletes, however much it is.
 	AcceptDeletions bool
+	// Others are the imports that may run at the same time, each with a journal of its own; nil: none does. Alone: this one does not.
+	Others *reserve.Imports
+	Alone  bool
 }
 
 // horizon is how much later than the clock stamps of a child may be.
@@ -58,10 +62,23 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	if err := forgetDeleted(ctx, j, o); err != nil {
 		return nil, err
 	}
-	a := attempt{j: j, o: o, aside: map[asideKey]*cause{}}
+	turn, err := o.Others.Begin(ctx, o.Alone)
+	if err != nil {
+		return nil, err
+	}
+	a := attempt{j: j, o: o, reserve: turn, aside: map[asideKey]*cause{}}
+	defer func() { a.reserve.End() }()
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx, file, size)
+		if err != nil && !a.reserve.Alone() && ctx.Err() == nil && !errors.Is(err, journal.ErrBusy) { // nothing follows from it before it is so without others too
+			a.reserve.End()
+			if a.reserve, err = o.Others.Begin(ctx, true); err != nil {
+				return nil, err
+			}
+			n = 0
+			continue
+		}
 		var row *rowError
 		var aside *asideError
 		var many *DeletionsError
@@ -101,12 +118,13 @@ func pause(ctx context.Context, n int) {
 
 // attempt is what all tries at one batch share: what the ones before have shown to be needed.
 type attempt struct {
-	j      *journal.Journal
-	o      Options
-	gate   gateMode
-	extent extent
-	aside  map[asideKey]*cause // rows that cannot be applied
-	last   bool                // no row is written any more before what it refers to is here
+	j       *journal.Journal
+	o       Options
+	gate    gateMode
+	extent  extent
+	reserve *reserve.Import
+	aside   map[asideKey]*cause // rows that cannot be applied
+	last    bool                // no row is written any more before what it refers to is here
 }
 
 // letWait notes what a try found out. last: the next try is the last one.
@@ -130,6 +148,9 @@ const (
 	gateShared gateMode = iota // beside other imports
 	gateAlone                  // a new history is written in the gate's row
 )
+
+// errAlone asks for another attempt with no other import beside it.
+var errAlone = errors.New("it cannot be imported beside others")
 
 // errNewHistory asks for another attempt with the gate held alone.
 var errNewHistory = errors.New("a new history begins")
@@ -170,6 +191,7 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err != nil {
 		return nil, err
 	}
+	l.reserve = a.reserve
 	l.meter = newMeter(l.peer, a.o)
 	d, err := l.receive(ctx, a.gate)
 	if err != nil {
@@ -181,6 +203,9 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	said, first, err := readLead(r)
 	if err != nil {
 		return nil, err
+	}
+	if !a.reserve.Alone() && (l.peer.Role != access.Child || said != nil || d.Rejoin != nil || l.scopes != nil && !l.scopes.idle()) {
+		return nil, errAlone // what follows from it concerns more than its rows
 	}
 	if err := l.asked(d, said); err != nil {
 		return nil, err

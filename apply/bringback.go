@@ -38,6 +38,9 @@ type returningRows struct {
 // bringBack inserts rows again that were deleted here, with what they refer to, as far as all of that is here or kept. It reports whether
 // any came.
 func (im *importer) bringBack(ctx context.Context, wanted []rowName) (bool, error) {
+	if err := im.resolver.alone(); err != nil { // it writes rows whose keys did not come
+		return false, err
+	}
 	batch := im.resolver.keys
 	defer func() { im.resolver.keys = batch }()
 	b := &returningRows{im: im, rows: map[rowName]*returning{}}

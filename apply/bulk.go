@@ -18,8 +18,8 @@ type bulk struct {
 	head     []byte
 	literal  func(b []byte, r *row) []byte
 	tail     []byte
-	inserted func(rows []*row, firstID int64) error // nil of an update
-	alone    bool                                   // each statement is waited for
+	inserted func(ctx context.Context, rows []*row, o outcome) error // nil of an update
+	alone    bool                                                    // each statement is waited for
 }
 
 // mayRunOn reports whether the server may work on the INSERT while the next rows are prepared: into a table that was empty, where nothing is
@@ -29,7 +29,7 @@ func (k *bulk) mayRunOn() bool {
 }
 
 // maxBulkRows is how many rows one statement writes.
-const maxBulkRows = 1000
+const maxBulkRows = 2000
 
 // writeBulk writes rows in statements of bounded size. A row whose unique values others still hold is deferred to the end;
 // one that the table does not take is set aside.
@@ -40,16 +40,8 @@ func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) (err error
 		}
 	}
 	for len(rows) > 0 {
-		b := slices.Clone(k.head)
-		n := 0
-		for n < len(rows) && n < maxBulkRows && (n == 0 || len(b) < w.s.maxStatement) {
-			if n > 0 {
-				b = append(b, ',')
-			}
-			b = k.literal(b, rows[n])
-			n++
-		}
-		if err := w.writeStatement(ctx, k, rows[:n], append(b, k.tail...)); err != nil {
+		b, n := k.statement(rows, w.s.maxStatement)
+		if err := w.writeStatement(ctx, k, rows[:n], b); err != nil {
 			return err
 		}
 		rows = rows[n:]
@@ -57,16 +49,52 @@ func (w *writer) writeBulk(ctx context.Context, k *bulk, rows []*row) (err error
 	return nil
 }
 
+// statement returns one that writes the first n of rows: as many as fit into limit bytes, about.
+func (k *bulk) statement(rows []*row, limit int) (b []byte, n int) {
+	b = append(make([]byte, 0, min(len(k.head)+len(k.tail)+literalsOf(rows[:min(len(rows), maxBulkRows)]), limit+limit/16)), k.head...)
+	for n < len(rows) && n < maxBulkRows && (n == 0 || len(b) < limit) {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b = k.literal(b, rows[n])
+		n++
+	}
+	return append(b, k.tail...), n
+}
+
+// literalsOf is about how many bytes rows take in a statement, where few values are escaped.
+func literalsOf(rows []*row) (n int) {
+	for _, r := range rows {
+		n += len("(),")
+		for _, v := range r.values {
+			n += len(v) + len("'',")
+		}
+	}
+	return n
+}
+
 // writeStatement runs a statement that writes rows. If the server refuses it, it divides the rows until it has found which.
 func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, statement []byte) error {
-	if k.mayRunOn() {
-		return w.s.start(ctx, k.l, statement, func(ctx context.Context, o outcome) error { return w.wrote(ctx, k, rows, o) })
-	}
 	if err := w.s.finish(ctx); err != nil { // an error of what ran before is none of these rows
 		return err
 	}
-	result, err := w.s.execNow(ctx, statement)
-	return w.wrote(ctx, k, rows, outcome{result, err})
+	return w.wrote(ctx, k, rows, w.s.outcomeOf(ctx, statement))
+}
+
+// start has the server begin with an INSERT of rows. Until it is done, their keys say so.
+func (w *writer) start(l *localTable, rows []*row, run func(), then func(context.Context) error) {
+	mark := func(from, to entryState) {
+		for _, r := range rows {
+			if r.entry != 0 && w.resolver.keys.at(r.entry).state == from {
+				w.resolver.keys.at(r.entry).state = to
+			}
+		}
+	}
+	mark(coming, written)
+	w.s.start(l, run, func(ctx context.Context) error {
+		mark(written, nowhere)
+		return then(ctx)
+	})
 }
 
 // wrote notes what a statement wrote, or divides its rows.
@@ -76,18 +104,14 @@ func (w *writer) wrote(ctx context.Context, k *bulk, rows []*row, o outcome) err
 		if k.inserted == nil {
 			return nil
 		}
-		id, err := o.LastInsertId()
-		if err != nil {
-			return err
-		}
-		return k.inserted(rows, id)
+		return k.inserted(ctx, rows, o)
 	}
 	k.alone = true
 	if len(rows) == 1 && k.inserted != nil && sqldb.ErrorNumber(err) == sqldb.ErrDuplicateEntry {
 		if again, err := w.renumber(ctx, k.l, rows[0]); err != nil {
 			return err
 		} else if again {
-			return w.insertAlike(ctx, k.writes, rows)
+			return w.writeBulk(ctx, w.insertOf(k.writes, rows), rows)
 		}
 	}
 	reads := k.inserted != nil && k.phase == reading

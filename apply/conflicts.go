@@ -116,6 +116,9 @@ func (v *resolver) portable(ctx context.Context, c *schema.Column, value []byte)
 
 // readConflicts takes in conflicts that others recorded: of what the sender may send, like the values themselves.
 func (im *importer) readConflicts(ctx context.Context, b *batch.Records) error {
+	if err := im.resolver.alone(); err != nil {
+		return err
+	}
 	t := im.resolver.sent[b.Table]
 	if t.local == nil {
 		im.notes.add("records of conflicts in %q are left out: %s", t.Name, t.why)

@@ -53,6 +53,9 @@ func (im *importer) readDeletions(ctx context.Context, b *batch.Deletions) error
 		l.count.Refused += int64(len(b.Keys))
 		return nil
 	}
+	if err := im.resolver.alone(); err != nil { // what refers to the rows may just come, or go, in another file
+		return err
+	}
 	if err := im.resolver.checkKeys(l, b.Keys); err != nil {
 		return err
 	}

@@ -55,6 +55,8 @@ const (
 	unknown entryState = iota // it was not looked for
 	here
 	nowhere // not here so far; the batch may still bring it
+	coming  // nor, but its row is in the block under way
+	written // nor, but the server is at work on an INSERT of its row
 )
 
 // canonical is the key in the form in which the journal keeps it.
@@ -247,12 +249,13 @@ func (v *resolver) addKeys(i *batch.KeysItem) error {
 		return nil
 	}
 	parts, refs := make([]*string, len(i.Parts)), make([]uint32, len(i.Parts))
+	first := uint32(v.keys.n) + batch.FirstRef
 	for n := range i.N {
 		if err := v.addKey(root, values, n, parts, refs); err != nil {
 			return err
 		}
 	}
-	return nil
+	return v.reserveFrom(first)
 }
 
 // addFarKeys takes in keys of a table that is not here: what refers to such rows waits for the table, and holds the key until then. A key of

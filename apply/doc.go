@@ -7,7 +7,7 @@
 //
 // An import, as pseudo-code; [Import] is the outer loop, attempt.run one turn of it, importer.bringIn the inner one:
 //
-//	until the transaction commits, or fails for good:
+//	until the transaction commits, or fails for good; beside other imports the first time, from then on alone:
 //	    open the batch: signature, header
 //	    open a session: a connection that no trigger speaks on
 //	    take the gate, which begins the transaction: no seal runs beside an import
@@ -18,7 +18,7 @@
 //	    if it is to be applied:
 //	        for each item of the batch:                                   (importer)
 //	            a table:      find its counterpart here                   (resolver)
-//	            keys:         add them to the dictionary                  (resolver)
+//	            keys:         add them to the dictionary, and reserve them (resolver, package reserve)
 //	            deletions:    hold them back, until the first rows
 //	            rows:         resolve keys and references, read and lock the rows that are here, read what is known of them;
 //	                          look where they stand, and who has them in sight (scoping)
@@ -49,4 +49,7 @@
 // package scopes/purge deletes it.
 //
 // A row that cannot be applied waits (waiting.go), and [Retry] tries it again.
+//
+// Imports of several children may run at the same time (Options.Others), each with a journal and a connection of its own: see package reserve.
+// What fails beside others is tried again alone before anything follows from it.
 package apply

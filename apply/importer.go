@@ -80,7 +80,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	for t := range waiting {
 		v.waiting[t] = &waitingTable{}
 	}
-	v.carries = rules.Carries()
+	v.carries, v.scoped = rules.Carries(), !l.scopes.idle()
 	w := newWriter(l, v, o)
 	w.aside, v.aside, w.arrived = a, a, map[uint16][]string{}
 	if w.awaited, err = journal.Awaited(ctx, l.s.conn); err != nil {

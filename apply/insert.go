@@ -25,36 +25,109 @@ func (w *writer) insert(ctx context.Context, q *writes) error {
 		}
 	}
 	for _, rows := range [][]*row{with, without} {
-		for round := 1; len(rows) > 0; round++ {
-			first, rest := rows, []*row(nil)
-			if round < maxRounds {
-				first, rest = referredFirst(rows)
-			}
-			if err := w.insertAlike(ctx, q, first); err != nil {
-				return err
-			}
-			if rest == nil {
-				break
-			}
-			if err := w.s.finish(ctx); err != nil { // then the integers of the first are known
-				return err
-			}
-			for _, r := range rest {
-				w.fillBefore(r)
-			}
-			rows = rest
+		if err := w.insertRounds(ctx, q, w.inRounds(rows)); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// insertRounds writes new rows one round after the other: those of each may refer to those of the rounds before.
+func (w *writer) insertRounds(ctx context.Context, q *writes, rounds [][]*row) error {
+	known := func(p patch) ([]byte, bool) { return w.resolver.value(p.column.Ref, p.index) }
+	for i, rows := range rounds {
+		if i > 0 || slices.ContainsFunc(rows, w.awaitsServer) {
+			if err := w.s.finish(ctx); err != nil {
+				return err
+			}
+		}
+		fillAll(rows, known)
+		if i == 0 && w.insertOf(q, rows).mayRunOn() {
+			return w.startRounds(ctx, q, rounds, known)
+		}
+		if err := w.writeBulk(ctx, w.insertOf(q, rows), rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startRounds has the server write round after round while the next rows of the table are prepared: the integers that it gives to the rows
+// of one are filled into those of the next at once.
+func (w *writer) startRounds(ctx context.Context, q *writes, rounds [][]*row, known func(patch) ([]byte, bool)) error {
+	type part struct {
+		*bulk
+		round int
+		rows  []*row
+		outcome
+	}
+	bulks := make([]*bulk, len(rounds))
+	for i, rows := range rounds {
+		bulks[i] = w.insertOf(q, rows)
+	}
+	first, n := bulks[0].statement(rounds[0], w.s.maxStatement)
+	if err := w.s.finish(ctx); err != nil {
+		return err
+	}
+	for _, rows := range rounds[1:] {
+		fillAll(rows, known) // with what the server was at work on
+	}
+	var ran []part
+	run := func() { // it has the rows to itself until it is done
+		integers := map[uint32][]byte{}
+		for i, rows := range rounds {
+			if i > 0 {
+				fillAll(rows, func(p patch) ([]byte, bool) { n, ok := integers[p.index]; return n, ok })
+			}
+			for len(rows) > 0 {
+				text := first
+				if first = nil; text == nil {
+					text, n = bulks[i].statement(rows, w.s.maxStatement)
+				}
+				done := part{bulks[i], i, rows[:n], w.s.outcomeOf(ctx, text)}
+				if ran = append(ran, done); done.err != nil {
+					return
+				}
+				if i < len(rounds)-1 {
+					for k, r := range done.rows {
+						integers[r.entry] = strconv.AppendInt(nil, q.l.integerOf(r, w.s.idOf(done.outcome, k)), 10)
+					}
+				}
+				rows = rows[n:]
+			}
+		}
+	}
+	w.start(q.l, slices.Concat(rounds...), run, func(ctx context.Context) error {
+		for _, p := range ran {
+			if err := w.wrote(ctx, p.bulk, p.rows, p.outcome); err != nil {
+				return err
+			}
+			rounds[p.round] = rounds[p.round][len(p.rows):]
+		}
+		return w.insertRounds(ctx, q, slices.DeleteFunc(rounds, func(rows []*row) bool { return len(rows) == 0 }))
+	})
 	return nil
 }
 
 // maxRounds is by how many statements, one after the other, the rows of a block are written that refer to each other.
 const maxRounds = 4
 
-// referredFirst divides new rows into those that can go now and those that refer to some of these, which go next: what they refer to
+// inRounds divides new rows by which refer to which of them, or to rows that the server is at work on.
+func (w *writer) inRounds(rows []*row) (rounds [][]*row) {
+	for len(rows) > 0 {
+		first, rest := rows, []*row(nil)
+		if len(rounds) < maxRounds-1 {
+			first, rest = referredFirst(rows, func(r *row) bool { return rounds == nil && w.awaitsServer(r) })
+		}
+		rounds, rows = append(rounds, first), rest
+	}
+	return rounds
+}
+
+// referredFirst divides new rows into those that can go now and those that await something or refer to some of these, which go next: what they refer to
 // is written with them then, and need not be filled in later. All go now if these would be few, as where each refers to the next one or they
 // refer to each other in a circle: a statement more costs more than to fill in what they refer to.
-func referredFirst(rows []*row) (first, rest []*row) {
+func referredFirst(rows []*row, awaits func(*row) bool) (first, rest []*row) {
 	if !slices.ContainsFunc(rows, func(r *row) bool { return len(r.pending) > 0 }) {
 		return rows, nil
 	}
@@ -63,7 +136,7 @@ func referredFirst(rows []*row) (first, rest []*row) {
 		here[r.entry] = true
 	}
 	for _, r := range rows {
-		if slices.ContainsFunc(r.pending, func(p patch) bool { return p.inItsTable() && here[p.index] }) {
+		if awaits(r) || slices.ContainsFunc(r.pending, func(p patch) bool { return p.inItsTable() && here[p.index] }) {
 			rest = append(rest, r)
 		} else {
 			first = append(first, r)
@@ -75,23 +148,35 @@ func referredFirst(rows []*row) (first, rest []*row) {
 	return first, rest
 }
 
-// inItsTable reports whether the reference is to a row of the table that has it, by its integer.
-func (p patch) inItsTable() bool {
-	return p.index != 0 && p.column.Ref.When == nil && p.column.Ref.To == p.l.Table && p.l.Root == p.l.Table && !p.column.Ref.ByName()
+// awaitsServer reports whether a row refers to one that the server is at work on.
+func (w *writer) awaitsServer(r *row) bool {
+	return slices.ContainsFunc(r.pending, func(p patch) bool { return p.inItsTable() && w.resolver.keys.at(p.index).state == written })
 }
 
-// fillBefore fills in what a row that is not written yet refers to in its own table and that is here by now.
-func (w *writer) fillBefore(r *row) {
-	r.pending = slices.DeleteFunc(r.pending, func(p patch) bool {
-		if !p.inItsTable() {
-			return false
-		}
-		value, ok := w.resolver.value(p.column.Ref, p.index)
-		if ok {
-			r.values[p.l.place[p.column]] = value
-		}
-		return ok
-	})
+// inItsTable reports whether the reference is to a row of the table that has it, by its integer.
+func (p patch) inItsTable() bool {
+	return p.index != 0 && p.l.refersToItself(p.column)
+}
+
+// refersToItself reports whether a column refers to rows of its own table by their integers.
+func (l *localTable) refersToItself(c *schema.Column) bool {
+	return c.Ref.When == nil && c.Ref.To == l.Table && l.Root == l.Table && !c.Ref.ByName()
+}
+
+// fillAll fills in what rows that are not written yet refer to in their own table and whose integers are known by now.
+func fillAll(rows []*row, integer func(patch) ([]byte, bool)) {
+	for _, r := range rows {
+		r.pending = slices.DeleteFunc(r.pending, func(p patch) bool {
+			if !p.inItsTable() {
+				return false
+			}
+			value, ok := integer(p)
+			if ok {
+				r.values[p.l.place[p.column]] = value
+			}
+			return ok
+		})
+	}
 }
 
 // serverNumbers reports whether the server gives integers to new rows that bring none.
@@ -99,8 +184,16 @@ func (l *localTable) serverNumbers() bool {
 	return l.Integer != nil && l.Integer.AutoIncrement && l.Integer.Local
 }
 
-// insertAlike writes new rows that all have integers, or none.
-func (w *writer) insertAlike(ctx context.Context, q *writes, rows []*row) error {
+// integerOf returns the integer of a new row. id is what the server gave it, where it gives integers.
+func (l *localTable) integerOf(r *row, id int64) int64 {
+	if l.serverNumbers() && r.integer == 0 {
+		return id
+	}
+	return sqldb.Int(r.values[l.place[l.Integer]])
+}
+
+// insertOf is the statements that write new rows which all have integers, or none.
+func (w *writer) insertOf(q *writes, rows []*row) *bulk {
 	l := q.l
 	var places []int
 	head := []byte("INSERT INTO " + schema.Quote(l.Name) + " (")
@@ -129,15 +222,15 @@ func (w *writer) insertAlike(ctx context.Context, q *writes, rows []*row) error 
 		}
 		return append(b, ')')
 	}
-	inserted := func(part []*row, first int64) error {
+	inserted := func(ctx context.Context, part []*row, o outcome) error {
 		for i, r := range part {
-			if err := w.inserted(ctx, q, r, first+int64(i)*w.s.increment); err != nil {
+			if err := w.inserted(ctx, q, r, w.s.idOf(o, i)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return w.writeBulk(ctx, &bulk{writes: q, head: head, literal: literal, inserted: inserted}, rows)
+	return &bulk{writes: q, head: head, literal: literal, inserted: inserted}
 }
 
 // unset is what a column gets for which nothing came: its default, or what MySQL gives where there is none.
@@ -173,10 +266,8 @@ func (w *writer) inserted(ctx context.Context, q *writes, r *row, id int64) erro
 			r.values[l.place[c]] = strconv.AppendInt(nil, id, 10)
 		}
 		r.at = l.localRow(r)
-	case l.serverNumbers() && r.integer == 0:
-		r.at = journal.Row{Int: id}
 	default:
-		r.at = journal.Row{Int: sqldb.Int(r.values[l.place[l.Integer]])}
+		r.at = journal.Row{Int: l.integerOf(r, id)}
 	}
 	l.noteHighest(r.at.Int)
 	if r.entry != 0 && w.resolver.keys.at(r.entry).root == l {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/headers"
 	"github.com/omsync/omsync/journal"
@@ -15,11 +16,12 @@ import (
 
 // peerLink is this end of the link to the sender of a batch: what a transaction reads of it first and writes back at its end.
 type peerLink struct {
-	j      *journal.Journal
-	s      *session
-	header *batch.Header
-	rules  merge.Header // the same, as the rules read it
-	notes  *notes
+	j       *journal.Journal
+	s       *session
+	reserve *reserve.Import
+	header  *batch.Header
+	rules   merge.Header // the same, as the rules read it
+	notes   *notes
 
 	peer       *journal.Peer
 	imports    []merge.AppliedBatch // of the peer's link, as the journal has them

@@ -52,6 +52,9 @@ func (w *writer) checkNames(ctx context.Context) error {
 		if len(l.newNames) == 0 {
 			continue
 		}
+		if err := w.resolver.alone(); err != nil {
+			return err
+		}
 		if err := newNameCheck(w, l).run(ctx); err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func insertPeople(a, b int) (out []string) {
 }
 
 // beside is the same site as another process would open it.
-func beside(t *testing.T, s *sites.Site) *sites.Site {
+func beside(t testing.TB, s *sites.Site) *sites.Site {
 	t.Helper()
 	c := *s
 	var err error

@@ -25,7 +25,7 @@ import (
 //
 // With an odd seed rows wait that cannot be applied; with an even one an import is all or nothing. OMSYNC_SEED picks the schedules (a
 // number; "any" draws one), OMSYNC_ROUNDS how long they are, and OMSYNC_STORY=1 tells all
-// that happens.
+// that happens. With OMSYNC_AT_ONCE=1 the hub imports files of its two clinics at the same time.
 func TestRandom(t *testing.T) {
 	seed, rounds := uint64(1), 3
 	switch s := os.Getenv("OMSYNC_SEED"); s {
@@ -45,6 +45,13 @@ func TestRandom(t *testing.T) {
 			t.Fatal(err)
 		}
 		rounds = n
+	}
+	if os.Getenv("OMSYNC_AT_ONCE") != "" {
+		w := newChaos(t, seed, seed%4 > 1)
+		w.atOnce = true
+		w.run(rounds)
+		t.Logf("at once: %+v", w.imported)
+		return
 	}
 	t.Run("directions", func(t *testing.T) { newChaos(t, seed, false).run(rounds) })
 	t.Run("restores", func(t *testing.T) { newChaos(t, seed, true).run(rounds) })
@@ -68,6 +75,7 @@ type chaos struct {
 	lacked     map[string]bool // tables that some site, or of which it a column, did not have for a while: it kept and passed on no conflicts in them
 	edits      int             // statements that changed something
 	things     things          // what the sites have in common under keys of their own; nil: they call everything alike
+	atOnce     bool            // two clinics' files are imported at the hub at the same time
 	differ     bool            // the schemas differ for a while, and sites give equal values where only one row may have one: see newDiffering
 }
 
@@ -86,7 +94,7 @@ func (w *chaos) tell(format string, args ...any) {
 func newChaos(t *testing.T, seed uint64, restores bool) *chaos {
 	w := &chaos{t: t, maker: &maker{rng: rand.New(rand.NewPCG(seed, 77)), unique: map[string]bool{}}, clock: 1_760_000_000_000_000,
 		written: map[string]string{}, cleared: map[string]bool{}, disposable: map[string]bool{}, imported: map[string]int{}}
-	chain := w.chance(50) != restores
+	chain := w.chance(50) != restores && os.Getenv("OMSYNC_AT_ONCE") == ""
 	own := w.chance(40)
 	t.Logf("OMSYNC_SEED=%d (chain: %v, own patients: %v)", seed, chain, own)
 	t.Cleanup(func() {
@@ -260,8 +268,13 @@ func (w *chaos) export(from, to *actor) {
 	w.files = append(w.files, files...)
 }
 
-// arrive brings one of the files under way to where it goes, mostly the oldest.
+// arrive brings one of the files under way to where it goes, mostly the oldest; with atOnce one of each clinic.
 func (w *chaos) arrive() {
+	if w.atOnce && w.chance(50) {
+		for _, n := range w.actors[1:] {
+			w.export(n, n.parent)
+		}
+	}
 	if len(w.files) == 0 {
 		return
 	}
@@ -272,6 +285,15 @@ func (w *chaos) arrive() {
 	f := w.files[i]
 	w.files = slices.Delete(w.files, i, i+1)
 	w.old = append(w.old, f)
+	if w.atOnce {
+		if i = slices.IndexFunc(w.files, func(g *sites.File) bool { return g.To == f.To && g.From != f.From }); i >= 0 {
+			g := w.files[i]
+			w.files = slices.Delete(w.files, i, i+1)
+			w.old = append(w.old, g)
+			w.deliverAtOnce(f, g)
+			return
+		}
+	}
 	if w.chance(5) {
 		w.deliver(f, true)
 	}

@@ -87,6 +87,11 @@ func (im *importer) recognise(ctx context.Context, w *block) error {
 	if len(naturals) == 0 {
 		return nil
 	}
+	if len(w.found) < w.n { // the row that it is may just come in another file
+		if err := v.alone(); err != nil {
+			return err
+		}
+	}
 	if may, err := im.mayBeUnsent(ctx, w.l); err != nil || !may {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
@@ -18,6 +19,7 @@ import (
 type resolver struct {
 	j       *journal.Journal
 	s       *session
+	reserve *reserve.Import
 	peer    *journal.Peer // the sender
 	stamper merge.Stamper // of what the application changed and no seal has stamped yet
 	notes   *notes
@@ -33,12 +35,13 @@ type resolver struct {
 	present   map[*localTable]map[inherited]bool // rows that have their ancestor's key
 
 	carries    bool               // see merge.Import.Carries
+	scoped     bool               // the rules of scopes look at each row
 	newAliases []journal.Alias    // not stored yet
 	stayedAway map[rowName]string // why rows that were deleted here did not come back
 }
 
 func newResolver(l *peerLink) *resolver {
-	return &resolver{j: l.j, s: l.s, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
+	return &resolver{j: l.j, s: l.s, reserve: l.reserve, peer: l.peer, stamper: merge.Stamper{Self: l.j.Self, Epoch: l.epoch.Epoch}, notes: l.notes, aliases: l.aliases,
 		mask: merge.Bits, sent: map[uint32]*sentTable{}, waiting: map[uint16]*waitingTable{}, local: map[string]*localTable{}, present: map[*localTable]map[inherited]bool{}, stayedAway: map[rowName]string{}}
 }
 
@@ -48,8 +51,10 @@ func (v *resolver) resolve(ctx context.Context, keys []uint32) error {
 	todo := map[*localTable][]uint32{}
 	for _, i := range keys {
 		e := v.keys.at(i)
-		if err := v.s.finishOf(ctx, e.root); err != nil {
-			return err
+		if e.state == written {
+			if err := v.s.finish(ctx); err != nil {
+				return err
+			}
 		}
 		if e.state != unknown {
 			continue

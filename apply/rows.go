@@ -57,6 +57,9 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 	if err := im.resolver.checkKeys(w.l, b.Keys); err != nil {
 		return err
 	}
+	if err := im.resolver.reserveRows(b.Keys); err != nil {
+		return err
+	}
 	return im.readBlock(ctx, w)
 }
 
@@ -97,6 +100,11 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 		}
 	}
 	if w.l.emptyAtStart {
+		for _, k := range w.Keys {
+			if e := v.keys.at(k); e.state == unknown && e.root == w.l {
+				e.state = coming
+			}
+		}
 		return v.resolveParts(ctx, w.Keys)
 	}
 	var err error
@@ -153,7 +161,7 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 			w.differ(i, &cause{error: table, code: journal.WaitsForSchema, column: c.Name})
 		case err != nil:
 			return err
-		default:
+		case v.keys.at(r).state != written || !v.filledLater(w.l, c):
 			keys = append(keys, r)
 		}
 	}
@@ -195,6 +203,11 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 	}
 	w.values[w.l.place[c]] = out
 	return nil
+}
+
+// filledLater reports whether a reference to a row that the server is at work on may wait until the row that has it is written: see rounds.
+func (v *resolver) filledLater(l *localTable, c *schema.Column) bool {
+	return l.emptyAtStart && l.refersToItself(c) && c.Ref.Patched() && !v.scoped && (v.aside == nil || !v.aside.last)
 }
 
 // checkPlainValues lets rows wait of which a column that refers to a row here comes as a plain number: at the sender it is no reference.

@@ -15,10 +15,10 @@ import (
 // session is the connection of an import, with what the server allows on it.
 type session struct {
 	conn         connection
-	running      *statement // nil: none
-	maxStatement int        // bytes of a statement of several rows, about
-	longest      int        // bytes of any statement
-	increment    int64      // between the integers that the server gives to the rows of one INSERT
+	running      *statements // nil: none
+	maxStatement int         // bytes of a statement of several rows, about
+	longest      int         // bytes of any statement
+	increment    int64       // between the integers that the server gives to the rows of one INSERT
 	// bulkVersions: this session holds the named lock of imports that may give empty tables a default version. No other import
 	// does the same now.
 	bulkVersions bool
@@ -118,32 +118,41 @@ func (c connection) QueryContext(ctx context.Context, query string, args ...any)
 	return c.Conn.QueryContext(ctx, query, args...)
 }
 
-// statement is an INSERT that the server is at work on while the next rows of the same table are prepared.
-type statement struct {
+// statements are INSERTs into one table that the server is at work on while the next rows of it are prepared.
+type statements struct {
 	l    *localTable
-	done chan outcome // has room for one
-	then []func(ctx context.Context, o outcome) error
+	done chan struct{}
+	then []func(ctx context.Context) error
 }
 
 // outcome is what the server answered.
 type outcome struct {
-	sql.Result
+	id  int64 // that it gave to the first row
 	err error
 }
 
-// start has the server begin with an INSERT into l. then is called once it is done, by the next that wants the connection or what the
-// rows' integers are: see finish.
-func (s *session) start(ctx context.Context, l *localTable, text []byte, then func(context.Context, outcome) error) error {
-	if err := s.finish(ctx); err != nil {
-		return err
+// outcomeOf is execNow, for a statement that writes rows.
+func (s *session) outcomeOf(ctx context.Context, statement []byte) outcome {
+	result, err := s.execNow(ctx, statement)
+	if err != nil {
+		return outcome{err: err}
 	}
-	r := &statement{l: l, done: make(chan outcome, 1), then: []func(context.Context, outcome) error{then}}
+	id, err := result.LastInsertId()
+	return outcome{id, err}
+}
+
+// idOf is what the server gave to the nth row, counted from 0.
+func (s *session) idOf(o outcome, n int) int64 { return o.id + int64(n)*s.increment }
+
+// start has run write rows of l over the connection, which nobody else uses meanwhile. then is called once it is done, by the next that
+// wants the connection or what the rows' integers are: see finish.
+func (s *session) start(l *localTable, run func(), then func(context.Context) error) {
+	r := &statements{l: l, done: make(chan struct{}), then: []func(context.Context) error{then}}
 	s.running = r
 	go func() {
-		result, err := s.execNow(ctx, text)
-		r.done <- outcome{result, err}
+		defer close(r.done)
+		run()
 	}()
-	return nil
 }
 
 // finish waits for the statement that runs, if any, and does what follows from it.
@@ -152,10 +161,10 @@ func (s *session) finish(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	o := <-r.done
+	<-r.done
 	s.running = nil
 	for _, f := range r.then {
-		if err := f(ctx, o); err != nil {
+		if err := f(ctx); err != nil {
 			return err
 		}
 		if err := s.finish(ctx); err != nil { // rows that were divided run anew
@@ -178,7 +187,7 @@ func (s *session) afterRunning(ctx context.Context, f func(context.Context) erro
 	if s.running == nil {
 		return f(ctx)
 	}
-	s.running.then = append(s.running.then, func(ctx context.Context, _ outcome) error { return f(ctx) })
+	s.running.then = append(s.running.then, f)
 	return nil
 }
 

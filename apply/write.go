@@ -168,6 +168,9 @@ func (w *writer) haveEntries(ctx context.Context, q *writes) (out []journal.Row,
 	}
 	last := int64(0)
 	if q.l.Integer != nil {
+		if q.l.emptyAtStart { // and there was no entry either
+			return nil, nil
+		}
 		if last, err = journal.LastEntry(ctx, w.s.conn, q.l.journal.ID); err != nil {
 			return nil, err
 		}

@@ -29,8 +29,8 @@
 //	import the inbox            [Node.ImportInbox]
 //	    read the headers; leave out files of others, those applied before, and those that failed and are not due
 //	    apply.Plan: the files that reach furthest, in order; then the rest; the senders in turn
-//	    count an attempt, apply.Import, for each; what is applied, or stood in for, leaves the inbox, and so does what failed
-//	    too often
+//	    count an attempt, apply.Import, for each, on a server one file each of several children at the same time (lanes.go); what is
+//	    applied, or stood in for, leaves the inbox, and so does what failed too often
 //
 //	pull, for each link         [Node.Pull]
 //	    for each file in the store: is it for this node, from an active peer, not seen before, not damaged a moment ago?

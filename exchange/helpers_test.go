@@ -34,20 +34,20 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 type node struct {
 	*sites.Site
 	x    *Node
-	t    *testing.T
+	t    testing.TB
 	told []string
 }
 
 const table = `CREATE TABLE ward (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, note MEDIUMTEXT) ENGINE=InnoDB`
 
 // tree makes a hub and clinics that are its children.
-func tree(t *testing.T, clinics ...string) (hub *node, all map[string]*node) {
+func tree(t testing.TB, clinics ...string) (hub *node, all map[string]*node) {
 	t.Helper()
 	return treeOf(t, "none", []string{table}, clinics...)
 }
 
 // treeOf is tree with a data model.
-func treeOf(t *testing.T, profile string, tables []string, clinics ...string) (hub *node, all map[string]*node) {
+func treeOf(t testing.TB, profile string, tables []string, clinics ...string) (hub *node, all map[string]*node) {
 	t.Helper()
 	all = map[string]*node{}
 	for _, name := range append([]string{"hub"}, clinics...) {
@@ -61,7 +61,7 @@ func treeOf(t *testing.T, profile string, tables []string, clinics ...string) (h
 	return hub, all
 }
 
-func newNode(t *testing.T, name, profile string, tables []string) *node {
+func newNode(t testing.TB, name, profile string, tables []string) *node {
 	t.Helper()
 	s := sites.New(t, name, profile, tables...)
 	s.Init()
@@ -70,7 +70,7 @@ func newNode(t *testing.T, name, profile string, tables []string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &node{Site: s, t: t, x: &Node{Home: home, Name: name, Journal: s.J, Keys: id, Wait: sites.Wait}}
+	return &node{Site: s, t: t, x: &Node{Home: home, Name: name, Journal: s.J, Keys: id, Wait: sites.Wait, AtOnce: 3}}
 }
 
 func (n *node) add(other *node, role string) {
@@ -118,7 +118,7 @@ func (n *node) waiting(peer string) []string {
 	return batches(n.t, filepath.Join(n.x.Home, "outbox", peer))
 }
 
-func batches(t *testing.T, dir string) []string {
+func batches(t testing.TB, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -181,7 +181,7 @@ func (n *node) sync(folders ...string) {
 }
 
 // same fails the test if two nodes' rows differ.
-func same(t *testing.T, all map[string]*node) {
+func same(t testing.TB, all map[string]*node) {
 	t.Helper()
 	want := ""
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -8,16 +8,17 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/apply/reserve"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/exchange/attempts"
 	"github.com/omsync/omsync/exchange/cards"
 	"github.com/omsync/omsync/exchange/contacts"
-	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/keys"
 )
@@ -102,8 +103,8 @@ func printable(name string) string {
 
 // Import applies files: those that reach furthest first, in order; then the rest, of which most is covered by then. What
 // their headers acknowledge counts all the same, and if one of the first is damaged, another may stand in for it. What is
-// wrong with one file does not keep the others out: each is called with what came of every file. The senders take turns, a file
-// each; those whose files made trouble before come last. begin is called once before the first file is applied, if one is for
+// wrong with one file does not keep the others out: each is called with what came of every file, one call at a time. The senders take turns,
+// a file each; those whose files made trouble before come last. begin is called once before the first file is applied, if one is for
 // this node. The error is one that stopped the run.
 func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, begin func() error, each func(*Result) error) error {
 	seen, err := readSeen(n.Home)
@@ -145,10 +146,8 @@ func (n *Node) Import(ctx context.Context, files []*Incoming, o ImportOptions, b
 	if files, err = run.inOrder(ctx, files); err != nil {
 		return err
 	}
-	for _, f := range files {
-		if err := run.apply(ctx, f); err != nil {
-			return errors.Join(err, run.save(), n.keepAliases(ctx))
-		}
+	if err := run.applyAll(ctx, files); err != nil {
+		return errors.Join(err, run.save(), n.keepAliases(ctx))
 	}
 	err = run.retry(ctx)
 	for _, f := range digests {
@@ -167,6 +166,7 @@ type importRun struct {
 	record  *attempts.Record
 	senders map[string]*journal.Peer // those looked up so far; nil: there is no such peer
 	each    func(*Result) error
+	mu      sync.Mutex          // of all that several files change which are imported at the same time
 	arrived map[uint16][]string // keys of rows that came in and for which others wait, by table
 	cameIn  int64               // rows that files brought
 }
@@ -286,8 +286,10 @@ func (r *importRun) inOrder(ctx context.Context, files []*Incoming) ([]*Incoming
 	return fair, nil
 }
 
-// apply applies a file. The error is one that stops the run.
-func (r *importRun) apply(ctx context.Context, f *Incoming) error {
+// apply applies a file with a journal that nothing else uses meanwhile. The error is one that stops the run.
+func (r *importRun) apply(ctx context.Context, j *journal.Journal, others *reserve.Imports, f *Incoming) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err := r.begin(f); err != nil {
 		return err
 	}
@@ -300,8 +302,9 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 		return r.reportError(ctx, f, err)
 	}
 	bar := r.bar("from "+f.sender.Name, Rows)
-	o := r.applyOptions()
+	o := r.applyOptions(j)
 	o.Progress, o.AcceptDeletions = bar.Show, r.accepts(f)
+	o.Others, o.Alone = others, f.alone()
 	if o.Apart, err = r.decidedApart(f.sender); err != nil {
 		return r.reportError(ctx, f, err)
 	}
@@ -318,7 +321,11 @@ func (r *importRun) apply(ctx context.Context, f *Incoming) error {
 		signed, err = verify(h, c, f.sender.Name, r.Name, message, signature)
 		return err
 	}
-	report, err := apply.Import(ctx, r.Journal, file, size, o)
+	report, err := func() (*apply.Report, error) {
+		r.mu.Unlock()
+		defer r.mu.Lock()
+		return apply.Import(ctx, j, file, size, o)
+	}()
 	bar.Done()
 	if errors.Is(err, cards.ErrFormer) {
 		if covered, e := r.isApplied(ctx, f); covered || e != nil {
@@ -351,47 +358,12 @@ func (r *importRun) noteContact(p *journal.Peer, report *apply.Report, heard con
 }
 
 // applyOptions are those that do not depend on the file.
-func (r *importRun) applyOptions() apply.Options {
+func (r *importRun) applyOptions(j *journal.Journal) apply.Options {
 	return apply.Options{
 		DryRun: r.o.DryRun, Strict: r.Strict, Wait: r.Wait, Horizon: r.Horizon, Keep: r.Keep, Quotas: r.Quotas, Policies: r.Policies, Reindex: r.Reindex, Decrypt: r.Keys.Decrypt,
 		Seal: func(ctx context.Context) error {
-			_, err := capture.Seal(ctx, r.Journal, r.Wait)
+			_, err := capture.Seal(ctx, j, r.Wait)
 			return err
 		},
 	}
-}
-
-// reportError reports what is wrong with a file. What is wrong with more than the file stops the run.
-func (r *importRun) reportError(ctx context.Context, f *Incoming, err error) error {
-	switch {
-	case ctx.Err() != nil || errors.Is(err, journal.ErrBusy):
-		r.notTheFile(f, attempts.Untouched)
-		return err
-	case r.Journal.DB.PingContext(ctx) != nil:
-		r.notTheFile(f, attempts.NoServer)
-		return err
-	case sqldb.IsLack(err):
-		r.notTheFile(f, attempts.ServersLack)
-	case errors.Is(err, apply.ErrNotActive):
-		r.notTheFile(f, attempts.Untouched)
-		err = &SenderError{f.sender.Name, access.Suspended}
-	default:
-		err = r.failed(f, err)
-	}
-	return r.each(&Result{Name: f.Name, Header: f.header, Err: err})
-}
-
-// report reports what became of a file, and remembers one that was applied.
-func (r *importRun) report(f *Incoming, p *apply.Report) error {
-	res := &Result{Name: f.Name, Header: f.header, Report: p}
-	if res.Applied() && !r.o.DryRun {
-		r.seen.add(f.header, f.Name)
-		r.done(f)
-	} else {
-		r.notTheFile(f, attempts.Untouched)
-		if p.Outcome == apply.Gap {
-			r.sayWhatAsks(f, p)
-		}
-	}
-	return r.each(res)
 }

@@ -348,7 +348,7 @@ func TestTooManyAside(t *testing.T) {
 	}
 }
 
-// A clinic sends many files before an honest one sends its one: that one is second.
+// A clinic sends many files before an honest one sends its one: that one is second, or first where both are imported at once.
 func TestSendersTakeTurns(t *testing.T) {
 	hub, all := tree(t, "evil", "kisumu")
 	evil := all["evil"]
@@ -364,7 +364,7 @@ func TestSendersTakeTurns(t *testing.T) {
 	if _, err := hub.importAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.Index(hub.told, "applied kisumu"); i != 1 {
+	if i := slices.Index(hub.told, "applied kisumu"); i != 0 && i != 1 {
 		t.Errorf("told %q", hub.told)
 	}
 	hub.count(5, "in the end")

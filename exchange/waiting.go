@@ -181,7 +181,7 @@ func (h *halving) retry(ctx context.Context, ids []uint64) error {
 
 // retryOnce tries some rows of a peer again in one transaction.
 func (r *importRun) retryOnce(ctx context.Context, p *journal.Peer, ids []uint64) (int64, error) {
-	report, err := apply.Retry(ctx, r.Journal, p.Name, journal.WaitingFilter{IDs: ids}, r.applyOptions())
+	report, err := apply.Retry(ctx, r.Journal, p.Name, journal.WaitingFilter{IDs: ids}, r.applyOptions(r.Journal))
 	if errors.Is(err, journal.ErrBusy) { // the next run does it
 		return 0, nil
 	}

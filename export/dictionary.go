@@ -20,6 +20,10 @@ type dictionary struct {
 	w       keyWriter
 	numbers map[*schema.Table]uint32 // of the tables described so far
 
+	handOf   *schema.Table // the table of rows that are in hand: nobody need ask for their keys; nil: none are
+	inHand   *portion
+	handKeys []string
+
 	// What follows is forgotten when the dictionary is emptied.
 	byInteger pages                               // root table: a row's integer → index, or batch.RefNowhere
 	exists    pages                               // a table that shares its ancestor's key: whether it has a row of this integer
@@ -302,7 +306,7 @@ func (d *dictionary) takeIn(ctx context.Context, t *schema.Table, unread, unchec
 	if len(unread)+len(unchecked) == 0 {
 		return nil
 	}
-	found, err := rowkey.Of(ctx, d.plan.snap, t, unread)
+	found, err := d.keysOf(ctx, t, unread)
 	if err != nil {
 		return err
 	}

@@ -158,6 +158,9 @@ func (d *dictionary) addPlain(t *schema.Table, rows []journal.Row, keys [][]byte
 	var at []int
 	for i, r := range rows {
 		if out[i] = byInteger.get(r.Int); out[i] < batch.FirstRef {
+			if missing == nil { // mostly all are
+				missing, at = make([][]byte, 0, len(rows)-i), make([]int, 0, len(rows)-i)
+			}
 			missing, at = append(missing, keys[i]), append(at, i)
 		}
 	}

@@ -77,14 +77,19 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	if err != nil {
 		return nil, err
 	}
+	keys, err := x.keys(ctx, t, p)
+	if err != nil {
+		return nil, err
+	}
+	dict.takeInHand(t.Table, p, keys)
+	defer dict.takeInHand(nil, nil, nil)
 	b := &batch.Rows{Table: number, Columns: make([]batch.Values, len(t.columns))}
 	for i, c := range t.columns {
 		if b.Columns[i], err = x.values(ctx, dict, t, c, p, p.values[i]); err != nil {
 			return nil, err
 		}
 	}
-	var keys []string
-	if keys, b.Keys, err = x.keyIndexes(ctx, dict, t, p); err != nil {
+	if b.Keys, err = x.indexes(ctx, dict, t, p, keys); err != nil {
 		return nil, err
 	}
 	if deferTo != nil {
@@ -106,12 +111,16 @@ func (x *exporter) keyIndexes(ctx context.Context, dict *dictionary, t *table, p
 	if keys, err = x.keys(ctx, t, p); err != nil {
 		return nil, nil, err
 	}
-	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
-		indexes, err = x.composedKeys(ctx, dict, t, p, keys)
-	} else {
-		indexes, err = dict.addRows(t.Table, p.rows, keys)
-	}
+	indexes, err = x.indexes(ctx, dict, t, p, keys)
 	return keys, indexes, err
+}
+
+// indexes takes the rows' keys into the dictionary.
+func (x *exporter) indexes(ctx context.Context, dict *dictionary, t *table, p *portion, keys []string) ([]uint32, error) {
+	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
+		return x.composedKeys(ctx, dict, t, p, keys)
+	}
+	return dict.addRows(t.Table, p.rows, keys)
 }
 
 // keys makes the rows' keys of the key columns that were read with them; "" for one that nothing identifies.

@@ -50,8 +50,19 @@ const versionColumns = "v.column_mask, v.time, v.author, v.epoch, v.origin, v.ad
 // Versions returns the entries of some rows of a table. Rows without an entry are not in the answer: the table's default
 // is theirs.
 func Versions(ctx context.Context, q sqldb.DB, tbl uint16, rows []Row, a *Authors) (map[Row][]merge.Group, error) {
-	out := make(entries, len(rows))
+	out := entries{}
 	err := chunks(rows, func(part []Row) error {
+		if first, last, ok := together(part); ok {
+			asked := make(map[Row]bool, len(part))
+			for _, r := range part {
+				asked[r] = true
+			}
+			return eachVersion(ctx, q, between(tbl, first, last), func(r []sql.RawBytes) {
+				if asked[Row{Int: sqldb.Int(r[0])}] {
+					out.add(r, a)
+				}
+			})
+		}
 		b := append([]byte("SELECT d.local_id, d.local_key, "+versionColumns+" FROM "), rowList(nil, part)...)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_version v FORCE INDEX (PRIMARY) ON v.table_id = %d AND v.local_id = d.local_id AND v.local_key = d.local_key", tbl)
 		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
@@ -63,6 +74,18 @@ func Versions(ctx context.Context, q sqldb.DB, tbl uint16, rows []Row, a *Author
 		return nil, fmt.Errorf("read versions: %w", err)
 	}
 	return out.whole(), nil
+}
+
+// together returns the lowest and the highest integer of rows, where few others are between: these are read from end to end.
+func together(rows []Row) (first, last int64, ok bool) {
+	first, last = rows[0].Int, rows[0].Int
+	for _, r := range rows {
+		if r.Key != "" {
+			return 0, 0, false
+		}
+		first, last = min(first, r.Int), max(last, r.Int)
+	}
+	return first, last, uint64(last-first) < 2*uint64(len(rows))
 }
 
 // entries are those of some rows, as they are read.
@@ -86,7 +109,11 @@ func (e entries) whole() map[Row][]merge.Group {
 
 // VersionsBetween returns the entries of the rows of a table with an integer key from first to last.
 func VersionsBetween(ctx context.Context, q sqldb.DB, tbl uint16, first, last int64, a *Authors) (map[Row][]merge.Group, error) {
-	return readVersions(ctx, q, fmt.Sprintf("v.table_id = %d AND v.local_id BETWEEN %d AND %d", tbl, first, last), a)
+	return readVersions(ctx, q, between(tbl, first, last), a)
+}
+
+func between(tbl uint16, first, last int64) string {
+	return fmt.Sprintf("v.table_id = %d AND v.local_id BETWEEN %d AND %d", tbl, first, last)
 }
 
 // AllVersions returns the entries of a table.
@@ -96,14 +123,18 @@ func AllVersions(ctx context.Context, q sqldb.DB, tbl uint16, a *Authors) (map[R
 
 func readVersions(ctx context.Context, q sqldb.DB, where string, a *Authors) (map[Row][]merge.Group, error) {
 	out := entries{}
-	err := sqldb.Each(ctx, q, "SELECT v.local_id, v.local_key, "+versionColumns+" FROM omsync_version v WHERE "+where, func(r []sql.RawBytes) error {
-		out.add(r, a)
-		return nil
-	})
-	if err != nil {
+	if err := eachVersion(ctx, q, where, func(r []sql.RawBytes) { out.add(r, a) }); err != nil {
 		return nil, fmt.Errorf("read versions: %w", err)
 	}
 	return out.whole(), nil
+}
+
+// eachVersion hands the versions of some rows to f, with the local id and key before them.
+func eachVersion(ctx context.Context, q sqldb.DB, where string, f func([]sql.RawBytes)) error {
+	return sqldb.Each(ctx, q, "SELECT v.local_id, v.local_key, "+versionColumns+" FROM omsync_version v FORCE INDEX (PRIMARY) WHERE "+where, func(r []sql.RawBytes) error {
+		f(r)
+		return nil
+	})
 }
 
 // Newer returns the rows of a table that have an entry above epoch base which did not come from the peer.

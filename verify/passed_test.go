@@ -13,6 +13,7 @@ func TestRepairAtAThirdNode(t *testing.T) {
 	hub.Connect(one)
 	hub.Connect(two)
 	hub.Exec("INSERT INTO person (uuid, name) VALUES ('p', 'first'), ('q', 'first')")
+	two.Exec("INSERT INTO person (uuid, name) VALUES ('r', 'of two')") // so that what comes gets entries, and a row without one has no version
 	sites.Exchange(hub, one, two)
 	one.Exec("UPDATE person SET name = 'edited' WHERE uuid = 'p'") // so it is the clinic's to say
 	one.Exec("INSERT INTO person (uuid, name) VALUES ('gone', 'first')")
@@ -29,7 +30,7 @@ func TestRepairAtAThirdNode(t *testing.T) {
 	mend(t, hub, one, false)
 	sites.Exchange(hub, one, two)
 	for _, s := range []*sites.Site{hub, one, two} {
-		if got := s.One("SELECT GROUP_CONCAT(uuid, ' ', name ORDER BY uuid) FROM person"); got != "p right,q edited" {
+		if got := s.One("SELECT GROUP_CONCAT(uuid, ' ', name ORDER BY uuid) FROM person"); got != "p right,q edited,r of two" {
 			t.Errorf("at %s: %s", s.Name, got)
 		}
 	}

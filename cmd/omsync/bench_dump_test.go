@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/omsync/omsync/internal/dbtest"
 )
 
-// dumps measures what a plain dump of the same rows takes, beside omsync's load: it is written through zstd at two levels, and read into
+// dumps measures what a plain dump of the same rows takes, beside omsync's load: it is written through zstd at two levels and age, and read into
 // an empty database, and returns the seconds of the latter with that database's DSN. from is a database; no omsync table is in the dump. 0:
 // there is no mariadb-dump or zstd.
 func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restored float64, dsn string) {
@@ -50,9 +51,10 @@ func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restore
 	dump = append(dump, from)
 	plain := filepath.Join(x.dir, "dump.sql")
 	x.pipe(nil, plain, dump)
+	encrypt := x.age()
 	for _, level := range []string{"-3", "-9"} {
 		packed := plain + level + ".zst"
-		took := x.pipe(nil, packed, dump, []string{"zstd", "-q", level, "-c"})
+		took := x.pipe(nil, packed, append([][]string{dump, {"zstd", "-q", level, "-c"}}, encrypt...)...)
 		b.ReportMetric(took.Seconds(), "dump-zstd"+level+"-s")
 		if info, err := os.Stat(packed); err == nil {
 			b.ReportMetric(float64(info.Size())/float64(rows), "dump-zstd"+level+"-bytes/row")
@@ -66,7 +68,41 @@ func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restore
 	defer in.Close()
 	took := x.pipe(in, "", append(append([]string{"mariadb"}, connect...), empty))
 	b.ReportMetric(took.Seconds(), "restore-s")
+	x.mydumper(server, empty, connect)
 	return took.Seconds(), dsn
+}
+
+// age is the command that encrypts a dump as a batch is encrypted; none where it is not installed.
+func (x *bench) age() [][]string {
+	for _, tool := range []string{"age", "age-keygen"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			x.b.Logf("dumps are not encrypted: %v", err)
+			return nil
+		}
+	}
+	key := filepath.Join(x.dir, "age.key")
+	x.pipe(nil, "", []string{"age-keygen", "-o", key})
+	return [][]string{{"age", "--encrypt", "--identity", key}}
+}
+
+// mydumper measures mydumper and myloader on a database, where they are installed, with two threads each.
+func (x *bench) mydumper(server *dbtest.ServerInfo, from string, connect []string) {
+	b := x.b
+	for _, tool := range []string{"mydumper", "myloader"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			b.Logf("not compared with mydumper: %v", err)
+			return
+		}
+	}
+	connect = slices.DeleteFunc(slices.Clone(connect), func(option string) bool {
+		return option == "--no-defaults" || option == "--password=" || option == "--protocol=tcp"
+	})
+	dir := filepath.Join(x.dir, "mydumper")
+	took := x.pipe(nil, "", append(append([]string{"mydumper"}, connect...), "--threads=2", "--compress", "--database="+from, "--outputdir="+dir))
+	b.ReportMetric(took.Seconds(), "mydumper-s")
+	into, _ := server.Database(b)
+	took = x.pipe(nil, "", append(append([]string{"myloader"}, connect...), "--threads=2", "--overwrite-tables", "--database="+into, "--directory="+dir))
+	b.ReportMetric(took.Seconds(), "myloader-s")
 }
 
 // clientOptions are what a client of the server is told to reach it.

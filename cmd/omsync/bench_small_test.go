@@ -14,18 +14,25 @@ import (
 
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/netfault"
+	"github.com/omsync/omsync/internal/openmrs"
 	"github.com/omsync/omsync/node/config"
 )
 
 // BenchmarkSmall runs the command on small changes at a clinic: each is exported and imported. It reports the medians of the
 // seconds that whole processes took, how many statements they sent, how many rows the server read meanwhile, and the bytes that grow with
 // what is said.
-// OMSYNC_BENCH_PATIENTS is the size of the databases (2,000). OMSYNC_BENCH_STATEMENTS names a folder for the statements.
+// OMSYNC_BENCH_PATIENTS is the size of the databases (2,000). OMSYNC_BENCH_STATEMENTS names a folder for the statements. OMSYNC_BENCH_DATABASES
+// is how many other databases with the same tables, and with triggers, the server has (0).
 func BenchmarkSmall(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one run takes long enough to measure once: -benchtime 1x")
 	}
-	s := newSmallSites(b, dbtest.Server(b), buildProgram(b), benchPatients(b))
+	server := dbtest.Server(b)
+	s := newSmallSites(b, server, buildProgram(b), benchPatients(b))
+	for i := range benchNumber(b, "OMSYNC_BENCH_DATABASES", 0) {
+		_, dsn := server.Database(b, openmrs.Schema("2.6")...)
+		s.omsync(fmt.Sprint("other", i), "init", "--node", fmt.Sprint("other", i), "--dsn", dsn)
+	}
 	for _, d := range deltas() {
 		b.Run(d.name, func(b *testing.B) {
 			s.TB = b
@@ -68,10 +75,13 @@ func BenchmarkSmall(b *testing.B) {
 }
 
 // benchPatients is how many patients the databases of a benchmark have.
-func benchPatients(b *testing.B) int {
-	s := os.Getenv("OMSYNC_BENCH_PATIENTS")
+func benchPatients(b *testing.B) int { return benchNumber(b, "OMSYNC_BENCH_PATIENTS", 2000) }
+
+// benchNumber is a number from the environment.
+func benchNumber(b *testing.B, name string, otherwise int) int {
+	s := os.Getenv(name)
 	if s == "" {
-		return 2000
+		return otherwise
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil {

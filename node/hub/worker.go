@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	answerWithin = 25 * time.Second
 	// batchLimit is how many nodes' files are imported together.
 	batchLimit = 16
+	// atOnceLimit is how many files, of other nodes each, are imported at the same time where the machine has as many cores.
+	atOnceLimit = 4
 	// importsFor is how long the worker goes on to import before it exports to those whose files it has imported.
 	importsFor = 5 * time.Second
 	// reload is how long the worker works with one reading of the database's catalogue.
@@ -43,8 +46,8 @@ const (
 	lockYield = 3 * node.LockPoll
 )
 
-// worker imports what a server takes in and exports what its callers lack, for a few nodes at a time, one run after the
-// other: the database lets one import in at a time in any case.
+// worker imports what a server takes in and exports what its callers lack, for a few nodes at a time, one run after the other. Of the files of
+// a run some are imported at the same time: see [exchange.Node.AtOnce].
 type worker struct {
 	home string
 	open func(context.Context) (*node.Node, error) // without the node's lock
@@ -202,6 +205,7 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 		w.looked = time.Now()
 	}
 	x := n.Exchange()
+	x.AtOnce = min(atOnceLimit, runtime.GOMAXPROCS(0))
 	if err := w.importAll(ctx, n, x, jobs); err != nil {
 		return err
 	}
