@@ -16,8 +16,7 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// messages are what the contents of rows are hashed of, made value by value as the rows are read: what a portion holds in place of columns of
-// values, which takes a third of the time.
+// messages are what the contents of rows are hashed of, made value by value as the rows are read: a portion holds them in place of columns of values.
 type messages struct {
 	b      []byte
 	spans  []span       // of the rows

@@ -24,8 +24,8 @@ import (
 func main() { os.Exit(int(run(os.Args[1:], os.Stderr))) }
 
 // memoryLimit is a soft limit in bytes: near it the collector works harder. What a command needs, whatever the size of
-// the batch, is well below; clinics' servers are small. The program's own pages, some 12 MB, come on top.
-const memoryLimit = 100 << 20
+// the batch, is well below; clinics' servers are small. The program's own pages, some 12 MB, and what is garbage for a moment come on top.
+const memoryLimit = 96 << 20
 
 // collectLate has the garbage collector begin when the program holds 16 MB, not 4, and go on as ever from there: what a command reads when it
 // begins is hardly ever garbage, and a tenth of the time of one that has nothing to do went into looking for it.
