@@ -268,6 +268,10 @@ func TestPageInBrowser(t *testing.T) {
 		has(x.text("/stick"), "No stick is there.")
 		has(x.text("/doctor"), "Look now")
 		has(x.text("/join"), "Token")
+		has(x.text("/needs"), "What needs somebody at hub", "migori has been silent", "To print, or to send")
+		has(x.text("/tables"), "Tables of all sites", "both ways")
+		has(x.text("/match"), "This node has no hub to compare with.")
+		has(x.text("/sites/kisumu/compared"), "It was never compared.")
 		has(x.text("/nothing"), "no such thing")
 	}
 	x.resize(1280, 900, false)
@@ -313,7 +317,7 @@ func TestPageInBrowser(t *testing.T) {
 
 	has(x.text("/?lang=fr"), "Comment ça va", "migori ne dit rien depuis 14 jours")
 	has(x.text("/conflicts"), "Conflits")
-	for path, want := range map[string]string{"/invitations": "Inviter une clinique", "/join": "Rejoindre un hub", "/files": "Tous les fichiers arrivés sont appliqués.", "/stick": "Une clé USB", "/doctor": "Regarder maintenant",
+	for path, want := range map[string]string{"/invitations": "Inviter une clinique", "/join": "Rejoindre un hub", "/files": "Tous les fichiers arrivés sont appliqués.", "/stick": "Une clé USB", "/doctor": "Regarder maintenant", "/needs": "Ce qui est à traiter à", "/tables": "Tables de tous les sites", "/match": "Il n’y a pas de hub avec lequel comparer.",
 		"/sites/kisumu": "Ce qu’il dit de lui-même", "/sites/kisumu/tables": "vers le bas seulement"} {
 		has(x.text(path), want)
 	}
