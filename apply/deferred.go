@@ -51,6 +51,7 @@ func (w *writer) deferRow(ctx context.Context, r deferredRow) error {
 	for i, v := range r.values {
 		r.values[i] = bytes.Clone(v) // of what it was read with, nothing must stay
 	}
+	r.later = true
 	w.deferredRows = append(w.deferredRows, r)
 	return w.hold(r.size())
 }
@@ -65,7 +66,7 @@ func (w *writer) writeDeferredRows(ctx context.Context) error {
 			if r.update != updates {
 				continue
 			}
-			r.entry = 0 // the dictionary is another one by now
+			r.entry, r.later = 0, false // the dictionary is another one by now
 			q := &writes{l: r.l, phase: finishing}
 			if updates {
 				q.update = []*row{r.row}

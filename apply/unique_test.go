@@ -102,3 +102,35 @@ func TestSwappedNumbers(t *testing.T) {
 	}
 	sites.Same(t, hub, k)
 }
+
+// Rows that cannot be applied are tried again with each file, and a try in vain is no news: sites where some wait for a value that only one row
+// may have come to rest all the same.
+func TestTriesInVainAreNoNews(t *testing.T) {
+	ddl := []string{
+		"CREATE TABLE thing (thing_id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, name VARCHAR(50) NOT NULL UNIQUE) ENGINE=InnoDB",
+		"CREATE TABLE part (part_id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL UNIQUE, thing_id INT NOT NULL, FOREIGN KEY (thing_id) REFERENCES thing (thing_id)) ENGINE=InnoDB",
+	}
+	hub, a, b := sites.New(t, "hub", "none", ddl...), sites.New(t, "a", "none", ddl...), sites.New(t, "b", "none", ddl...)
+	for _, s := range []*sites.Site{hub, a, b} {
+		s.Waits = true
+		s.Init()
+	}
+	hub.Connect(a)
+	hub.Connect(b)
+	hub.Exec("INSERT INTO thing (uuid, name) VALUES ('t-0', 'zero')")
+	sites.ExchangeTwice(hub, a, b)
+	sites.Quiet(t, hub, a, b)
+	a.Exec("INSERT INTO thing (uuid, name) VALUES ('t-a', 'one')", "INSERT INTO part (uuid, thing_id) SELECT 'p-a', thing_id FROM thing WHERE uuid = 't-a'")
+	b.Exec("INSERT INTO thing (uuid, name) VALUES ('t-b', 'one')", "INSERT INTO part (uuid, thing_id) SELECT 'p-b', thing_id FROM thing WHERE uuid = 't-b'")
+	hub.Exec("INSERT INTO thing (uuid, name) VALUES ('t-h', 'two')", "UPDATE thing SET name = 'five' WHERE uuid = 't-0'")
+	a.Exec("INSERT INTO thing (uuid, name) VALUES ('t-a2', 'two'), ('t-a3', 'five')")
+	for range 2 {
+		sites.ExchangeTwice(hub, a, b)
+	}
+	for _, s := range []*sites.Site{hub, a, b} {
+		if s.One("SELECT COUNT(*) FROM omsync_waiting") == "0" {
+			t.Errorf("nothing waits at %s", s.Name)
+		}
+	}
+	sites.Quiet(t, hub, a, b)
+}

@@ -98,6 +98,7 @@ type row struct {
 	place   int                 // in its block
 	waits   *journal.WaitingRow // of one that is deferred: what is to be kept of it if it is not taken
 	left    bool                // it waits, and is not written
+	later   bool                // it is deferred: it is not written yet
 
 	pending []patch // references to be filled in later, until patchLater hands them to the writer
 }
@@ -147,7 +148,7 @@ func (w *writer) writeVersions(ctx context.Context, q *writes) error {
 	if err := w.addAuthors(ctx, authors); err != nil {
 		return err
 	}
-	if len(q.entries)+len(q.insert) > 0 {
+	if len(q.entries) > 0 || slices.ContainsFunc(q.insert, func(r *row) bool { return !r.later }) {
 		w.epoch.used = true
 	}
 	if err := journal.DropChanges(ctx, w.s.conn, q.changes); err != nil {
