@@ -270,6 +270,7 @@ func TestPageInBrowser(t *testing.T) {
 		has(x.text("/join"), "Token")
 		has(x.text("/needs"), "What needs somebody at hub", "migori has been silent", "To print, or to send")
 		has(x.text("/tables"), "Tables of all sites", "both ways")
+		has(x.text("/policies"), "Who wins", "everything else", "the later value")
 		has(x.text("/match"), "This node has no hub to compare with.")
 		has(x.text("/sites/kisumu/compared"), "It was never compared.")
 		has(x.text("/nothing"), "no such thing")
@@ -305,6 +306,15 @@ func TestPageInBrowser(t *testing.T) {
 	x.run(chromedp.WaitVisible(".message"))
 	has(x.here("after the change"), "kisumu, site: down, was both", "down only")
 
+	x.text("/policies")
+	x.run(chromedp.SetValue("#column", "name"), chromedp.SetAttributeValue(`#policy option[value="parent"]`, "selected", "selected"))
+	x.press(`form[action$="/set"] button`)
+	x.run(chromedp.WaitVisible(".message"))
+	has(x.here("after a policy was set"), "site.name: parent, from the next import on", "the hub's value")
+	x.press(`form[action$="/remove"] button`)
+	x.run(chromedp.WaitNotPresent(`form[action$="/remove"]`))
+	has(x.here("after it was taken back"), "site.name has no policy of its own any more")
+
 	x.text("/doctor")
 	x.press("main form button")
 	has(x.here("what is wrong"), "backup of the home folder", "Looked")
@@ -317,7 +327,7 @@ func TestPageInBrowser(t *testing.T) {
 
 	has(x.text("/?lang=fr"), "Comment ça va", "migori ne dit rien depuis 14 jours")
 	has(x.text("/conflicts"), "Conflits")
-	for path, want := range map[string]string{"/invitations": "Inviter une clinique", "/join": "Rejoindre un hub", "/files": "Tous les fichiers arrivés sont appliqués.", "/stick": "Une clé USB", "/doctor": "Regarder maintenant", "/needs": "Ce qui est à traiter à", "/tables": "Tables de tous les sites", "/match": "Il n’y a pas de hub avec lequel comparer.",
+	for path, want := range map[string]string{"/invitations": "Inviter une clinique", "/join": "Rejoindre un hub", "/files": "Tous les fichiers arrivés sont appliqués.", "/stick": "Une clé USB", "/doctor": "Regarder maintenant", "/needs": "Ce qui est à traiter à", "/tables": "Tables de tous les sites", "/policies": "la valeur la plus récente", "/match": "Il n’y a pas de hub avec lequel comparer.",
 		"/sites/kisumu": "Ce qu’il dit de lui-même", "/sites/kisumu/tables": "vers le bas seulement"} {
 		has(x.text(path), want)
 	}

@@ -62,6 +62,15 @@ func (c *Config) PolicyRules() ([]PolicyRule, error) {
 	return out, errors.Join(errs...)
 }
 
+// StoredPolicyRules is PolicyRules of the file as it is now, which may have changed since it was read.
+func (c *Config) StoredPolicyRules() ([]PolicyRule, error) {
+	now, err := Read(c.Home)
+	if err != nil {
+		return nil, err
+	}
+	return now.PolicyRules()
+}
+
 func sortPolicies(rules []PolicyRule) {
 	slices.SortFunc(rules, func(a, b PolicyRule) int { return cmp.Compare(a.Name, b.Name) })
 }

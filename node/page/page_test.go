@@ -134,14 +134,16 @@ func TestRoles(t *testing.T) {
 		"GET /requests": accounts.Operator, "POST /requests/{how}": accounts.Operator, "GET /doctor": accounts.Operator, "POST /doctor": accounts.Operator,
 		"GET /needs": accounts.Viewer, "GET /needs.txt": accounts.Viewer,
 		"GET /tables": accounts.Viewer, "POST /tables/look": accounts.Operator, "POST /tables/set": accounts.Operator,
+		"GET /policies": accounts.Viewer, "POST /policies/set": accounts.Operator, "POST /policies/remove": accounts.Operator,
 		"GET /match": accounts.Operator, "POST /match/read": accounts.Operator, "POST /match/decide": accounts.Operator,
 		"GET /sites/{name}/compared": accounts.Viewer, "POST /sites/{name}/compared/again": accounts.Operator, "POST /sites/{name}/compared/repair": accounts.Operator,
 	}
 	w.asks("kisumu", "p-1")
+	w.policy("site", "parent")
 	w.linked()
 	file := w.failed("kisumu")
 	hows := map[string]string{"/conflicts/{id}/{how}": "kept", "/stick/{how}": "copy", "/files/{how}": "retry", "/requests/{how}": "approve"}
-	form := url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}, "name": {"siaya"}, "address": {"https://hub.example.org"}, "token": {"omsync-x"}, "table": {"site"}, "direction": {"up"}, "stick": {"folder:/nowhere"},
+	form := url.Values{"id": {fmt.Sprint(w.row)}, "sure": {"yes"}, "name": {"siaya"}, "address": {"https://hub.example.org"}, "token": {"omsync-x"}, "table": {"site"}, "direction": {"up"}, "policy": {"child"}, "rule": {"site"}, "stick": {"folder:/nowhere"},
 		"file": {fileNumber(file)}, "peer": {"kisumu"}, "key": {"p-1"}, "mark": {w.compared("kisumu", 1)}, "part": {"proposed"}, "say-0": {"same"}}
 	w.clinic()
 	people := map[accounts.Role]*person{"": w.nobody(), accounts.Viewer: w.as("vera", accounts.Viewer), accounts.Operator: w.as("otto", accounts.Operator)}

@@ -21,7 +21,7 @@ import (
 
 // paths are the views of the world.
 func (w *world) paths() []string {
-	return []string{"/", "/invitations", "/join", "/stick", "/files", "/requests", "/doctor", "/match", "/needs", "/tables", "/sites/kisumu/tables", "/sites/kisumu/compared", "/sites/kisumu", "/waiting", "/waiting?peer=kisumu", fmt.Sprint("/waiting/", w.row), "/conflicts", "/conflicts?all=1", fmt.Sprint("/conflicts/", w.clash), "/log"}
+	return []string{"/", "/invitations", "/join", "/stick", "/files", "/requests", "/doctor", "/match", "/needs", "/tables", "/policies", "/sites/kisumu/tables", "/sites/kisumu/compared", "/sites/kisumu", "/waiting", "/waiting?peer=kisumu", fmt.Sprint("/waiting/", w.row), "/conflicts", "/conflicts?all=1", fmt.Sprint("/conflicts/", w.clash), "/log"}
 }
 
 // What somebody else wrote is text on each view, in one direction, and of a length.
