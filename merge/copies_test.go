@@ -59,6 +59,13 @@ func TestTwoCopies(t *testing.T) {
 		if hub.link.Applied != applied {
 			t.Error("something was applied")
 		}
+		for _, later := range []int64{0, merge.Day} {
+			h := two.export(merge.ExportRequest{})
+			h.At = hub.link.LastHeader.At + later
+			if hub.receive(h); hub.link.HeaderDue != (later > 0) {
+				t.Errorf("a copy that comes %d µs after it was told is told again: %t", later, hub.link.HeaderDue)
+			}
+		}
 
 		keep := hub.link.History
 		if keepRival {

@@ -77,6 +77,8 @@ var mutants = []mutant{
 	{"the kept one is not given up with the other", "copies.go", "own.Earlier[g] && !own.Learned[g]", "own.Earlier[g]", 0, "TestTwoCopies"},
 	{"what was given up is not taken", "copies.go", "case slices.ContainsFunc(c.GivenUp, h.had), ", "case ", 0, "TestTwoCopies"},
 	{"the kept copy comes in the other's place", "copies.go", "c.Displaced = nil", "", 0, "TestTwoCopies"},
+	{"a copy is not told again and again", "receive.go", "l.HeaderDue || l.Copies.Rival != rival || h.At-l.LastHeader.At >= Day/24", "l.HeaderDue || rival == rival", 0, "TestTwoCopies"},
+	{"a copy is told", "receive.go", "l.HeaderDue || l.Copies.Rival != rival || h.At-l.LastHeader.At >= Day/24", "l.HeaderDue && rival == rival", 0, "TestTwoCopies"},
 	{"one restore is no copy", "copies.go", "case !slices.Contains(h.Learned, l.History) || !slices.ContainsFunc(c.Displaced, h.had):", "case !slices.Contains(h.Learned, l.History):", 0, "TestRestoreIsNoCopy"},
 	{"what the home folder remembers is no peer's word", "copies.go", " || own.Remembered[history]", "", 0, "TestRestoreIsNoCopy"},
 	{"a new database is not the one of before", "copies.go", "if h.had(l.History) {", "if h.had(l.History) || slices.Contains(h.Earlier, l.History) {", 0, "TestAnotherDatabase"},

@@ -67,8 +67,10 @@ func Receive(own *History, l *Link, h Header) Decision {
 		d.Verdict = OwnCopy
 		return d
 	}
-	if l.copies(h) {
-		l.HeaderDue = true
+	if rival := l.Copies.Rival; l.copies(h) {
+		// It is told once, and again when it comes an hour later: if each refusal were answered, and each answer made it try again, the
+		// two would send each other files without end.
+		l.HeaderDue = l.HeaderDue || l.Copies.Rival != rival || h.At-l.LastHeader.At >= Day/24
 		d.Verdict = Copy
 		return d
 	}
