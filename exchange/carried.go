@@ -40,6 +40,8 @@ type Comparison struct {
 	About  bool      `json:"about,omitempty"`
 	Left   int       `json:"not_compared,omitempty"` // tables
 	Why    string    `json:"why,omitempty"`          // why it could not be compared
+	// Repaired is when this node did its part of what differed; zero: it did not. What is left then, the next comparison says.
+	Repaired time.Time `json:"repaired,omitzero"`
 }
 
 // String says it in a line.
@@ -118,6 +120,16 @@ func (c carried) save(home, peer string) error {
 func LastComparison(home string, p *journal.Peer) (*Comparison, error) {
 	c, err := readCarried(home, p)
 	return c.Last, err
+}
+
+// NoteRepair notes that this node did its part of what the last comparison with a peer said to differ.
+func NoteRepair(home string, p *journal.Peer, at time.Time) error {
+	c, err := readCarried(home, p)
+	if err != nil || c.Last == nil {
+		return err
+	}
+	c.Last.Repaired = at.UTC().Truncate(time.Second)
+	return c.save(home, p.Name)
 }
 
 // fillDigest makes a digest for a parent, if one is due every so long, and if the parent compares it.

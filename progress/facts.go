@@ -47,6 +47,8 @@ type Peer struct {
 	There       int64     // rows of this node that wait there
 	Stopped     bool      // it is over a quota
 	Copies      bool      // two copies of it are at work
+	Revoked     bool      // its keys are revoked, and it has no new card yet
+	Differ      int64     // rows that were not the same at both at the last comparison, and were not repaired here since
 	ClockAhead  time.Duration
 	DiskFree    int64 // bytes, as it said of itself; 0: unknown
 }

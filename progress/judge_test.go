@@ -115,6 +115,8 @@ func TestJudgePeer(t *testing.T) {
 		"rows wait there":                {clinic(func(p *Peer) { p.There = 2 }), Late, "%d rows of this node"},
 		"a quota":                        {clinic(func(p *Peer) { p.Stopped = true }), Needs, "quota"},
 		"two copies":                     {clinic(func(p *Peer) { p.Copies = true }), Needs, "copies"},
+		"rows differ":                    {clinic(func(p *Peer) { p.Differ = 21 }), Late, "late: %d rows differ here and at"},
+		"revoked":                        {clinic(func(p *Peer) { p.Suspended, p.Revoked = true, true }), Late, "late: The keys of %s are revoked"},
 		"a disk with room":               {clinic(func(p *Peer) { p.DiskFree = 2 << 30 }), Well, "%s has all"},
 		"a disk with little":             {clinic(func(p *Peer) { p.DiskFree = 2<<30 - 1 }), Late, "late: The disk of %s"},
 		"a full disk":                    {clinic(func(p *Peer) { p.DiskFree = 1 }), Needs, "needs_somebody: The disk of %s"},

@@ -6,9 +6,12 @@ import "time"
 func judgePeer(p Peer, f Facts, b Bounds) PeerJudgement {
 	allowed := Allowed(p, f.Now, b)
 	j := PeerJudgement{Name: p.Name, Parent: p.Parent, Habit: Habit(p.Silences, f.Now), Allowed: allowed}
-	if p.Suspended {
+	switch {
+	case p.Revoked:
+		j.Findings = []Finding{{Late, Say("The keys of %s are revoked: nothing is exchanged with it.", p.Name), Step{Says: Say("Invite it again, or add its new card.")}}}
+	case p.Suspended:
 		j.Findings = []Finding{{Late, Say("%s is suspended: nothing is exchanged with it.", p.Name), Step{Command: "peer resume " + p.Name}}}
-	} else {
+	default:
 		j.Findings = append(silenceFindings(p, f.Now, allowed), unsentFindings(p, f, allowed)...)
 	}
 	j.Findings = append(j.Findings, waitingFindings(p, f.Now)...)
@@ -102,6 +105,9 @@ func waitingFindings(p Peer, now time.Time) (out []Finding) {
 	}
 	if p.Copies {
 		out = append(out, Finding{Needs, Say("Two copies of %s are at work, and the files of neither are applied.", p.Name), Step{Command: "status -v"}})
+	}
+	if p.Differ > 0 {
+		out = append(out, Finding{Late, Say("%d rows differ here and at %s.", p.Differ, p.Name), Step{Command: "verify --kept --peer " + p.Name}})
 	}
 	if p.DiskFree > 0 && p.DiskFree < littleRoom {
 		level := Late

@@ -210,7 +210,7 @@ type Listing struct{ triggers []existing }
 
 // List returns the triggers of a database.
 func List(ctx context.Context, q schema.Querier, database string) (*Listing, error) {
-	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation), definer, action_statement, IFNULL(created, '')
+	rows, err := q.QueryContext(ctx, `SELECT trigger_name, event_object_table, CONCAT(action_timing, ' ', event_manipulation), definer, IFNULL(action_statement, ''), IFNULL(created, '')
 		FROM information_schema.triggers WHERE event_object_schema = ? ORDER BY event_object_table, trigger_name`, database)
 	if err != nil {
 		return nil, fmt.Errorf("list the triggers of database %s: %w", database, err)
@@ -219,9 +219,14 @@ func List(ctx context.Context, q schema.Querier, database string) (*Listing, err
 	out := &Listing{}
 	for rows.Next() {
 		var x existing
-		if err := rows.Scan(&x.name, &x.table, &x.event, &x.definer, &x.body, &x.created); err != nil {
+		var definer sql.NullString
+		if err := rows.Scan(&x.name, &x.table, &x.event, &definer, &x.body, &x.created); err != nil {
 			return nil, err
 		}
+		if !definer.Valid {
+			return nil, fmt.Errorf("list the triggers of database %s: omsync's account lacks the right TRIGGER there, without which the application cannot write either: GRANT TRIGGER ON %s.* TO it (omsync doctor names it)", database, schema.Quote(database))
+		}
+		x.definer = definer.String
 		out.triggers = append(out.triggers, x)
 	}
 	if err := rows.Err(); err != nil {

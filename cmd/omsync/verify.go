@@ -224,7 +224,7 @@ func (o *verifyOptions) compareWith(cmd *cobra.Command, n *node.Node, x *exchang
 	if err := verify.Mend(ctx, n.Journal, steps, verify.Options{Wait: x.Wait, Seal: seal}); err != nil {
 		return false, err
 	}
-	if err := compared.NoteRepair(n.Home, p, n.Journal.Now()); err != nil {
+	if err := errors.Join(compared.NoteRepair(n.Home, p, n.Journal.Now()), exchange.NoteRepair(n.Home, p, n.Journal.Now())); err != nil {
 		return false, err
 	}
 	for _, s := range steps {

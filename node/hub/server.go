@@ -49,6 +49,9 @@ const connections = 16
 func Serve(ctx context.Context, o Options) error {
 	s := &server{node: o.Node, config: o.Config, version: o.Version, log: o.Log, lockWait: node.ServerWait}
 	s.node.DB.SetMaxOpenConns(connections)
+	if err := s.node.CheckPlace(ctx); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", s.config.Listen)
 	if err != nil {
 		return failure.Hinted(fmt.Errorf("listen on %s: %w", s.config.Listen, err), "is another server running there? --listen picks another address")

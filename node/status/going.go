@@ -109,7 +109,10 @@ func (s *Status) peerFacts(n *node.Node, p *journal.Peer, q *Peer, habits *conta
 		return progress.Peer{}, err
 	}
 	f := progress.Peer{Name: p.Name, Parent: p.Role == access.Parent, Suspended: p.State == access.Suspended, Added: time.UnixMicro(int64(p.Link.Number)),
-		First: known.First, Heard: known.Last, Unsent: q.Waiting, Stopped: q.Stopped != nil, Copies: q.Copies != nil}
+		First: known.First, Heard: known.Last, Unsent: q.Waiting, Stopped: q.Stopped != nil, Copies: q.Copies != nil, Revoked: q.Revoked}
+	if c := q.Compared; c != nil && c.Why == "" && c.Repaired.IsZero() {
+		f.Differ = c.Differ
+	}
 	for _, t := range []time.Time{p.AppliedAt, p.AckedAt} {
 		if t.After(f.Heard) {
 			f.Heard = t
