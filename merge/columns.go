@@ -32,8 +32,11 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	}
 	known := local.mask()
 	for _, g := range in.Groups { // what has no version here is below every stamp
-		s.groups = append(s.groups, Group{g.Without(known), im.received(g.Sent)})
-		if lost := g.Without(known).Columns().Without(c.Equal); im.mends(g.Epoch) && im.isNews(g.Epoch) && !lost.IsEmpty() {
+		lost, v := g.Without(known).Columns().Without(c.Equal), im.received(g.Sent)
+		s.groups = append(s.groups, Group{lost, v})
+		v.Epoch = im.Epoch
+		s.groups = append(s.groups, Group{g.Without(known).Without(lost), v})
+		if im.mends(g.Epoch) && im.isNews(g.Epoch) && !lost.IsEmpty() {
 			s.conflicts = append(s.conflicts, Conflict{Mask: lost, Loser: Stamp{Author: im.Self}, Winner: g.Stamp}) // capture never saw what is here
 		}
 	}
@@ -143,7 +146,9 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	out := local
 	switch chosen {
 	case takeIncoming:
-		out = im.received(in)
+		if out = im.received(in); equal && !im.mended(local) {
+			out.Epoch = im.Epoch
+		}
 	case restampIncoming:
 		out = im.above(local.Stamp, s.in)
 		out.Epoch = im.epochFor(in)
