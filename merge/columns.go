@@ -173,6 +173,13 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	}
 }
 
+// mends reports whether the sender claimed rows in an epoch. What such a version takes the place of, it was not made on, whatever stamps and
+// acknowledgements say: they were the same at both ends, and the values were not.
+func (im *Import) mends(epoch uint64) bool { return im.PeerMends != nil && im.PeerMends(epoch) }
+
+// mended reports whether a version here came by a claim.
+func (im *Import) mended(v Version) bool { return im.OwnMends != nil && im.OwnMends(v.Epoch) }
+
 // choose decides between two versions of a column. The later one stays, unless they are in conflict and the policy says
 // otherwise. A winner by policy that has the lower stamp is stamped anew, above the loser: from there on it wins everywhere
 // by its stamp, with no other node having to ask a policy.

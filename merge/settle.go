@@ -356,13 +356,6 @@ func (im *Import) insisted(v Version) bool { return v.From == im.Peer && v.Autho
 // resent reports whether an epoch of the sender only sends again.
 func (im *Import) resent(epoch uint64) bool { return im.PeerResent != nil && im.PeerResent(epoch) }
 
-// mends reports whether the sender claimed rows in an epoch. What such a version takes the place of, it was not made on, whatever stamps and
-// acknowledgements say: they were the same at both ends, and the values were not.
-func (im *Import) mends(epoch uint64) bool { return im.PeerMends != nil && im.PeerMends(epoch) }
-
-// mended reports whether a version here came by a claim.
-func (im *Import) mended(v Version) bool { return im.OwnMends != nil && im.OwnMends(v.Epoch) }
-
 // remove settles a row that is alive here and deleted there.
 func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {
 	if stays || im.Outlives(local, in) {
