@@ -67,7 +67,14 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 	rules.PeerResent = func(e uint64) bool { return theirs[e] }
 	mending := set(l.header.Mends())
 	rules.PeerMends = func(e uint64) bool { return mending[e] }
-	rules.Passed = l.passed
+	if rules.Passed = l.passed; l.passed != 0 {
+		mended, err := journal.MendingEpochs(ctx, l.s.conn, 0)
+		if err != nil {
+			return nil, err
+		}
+		had := set(mended)
+		rules.OwnMends = func(e uint64) bool { return had[e] }
+	}
 	rules.Reclaimed = func(e uint64) bool { return back[e] }
 	v := newResolver(l)
 	if l.header.HasManyColumns() {

@@ -69,7 +69,7 @@ func (n *Node) anotherJournal(ctx context.Context) (*journal.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.Now, j.Warn, j.KeepNone = n.Journal.Now, n.Journal.Warn, n.Journal.KeepNone
+	j.Now, j.Warn, j.KeepNone, j.Had = n.Journal.Now, n.Journal.Warn, n.Journal.KeepNone, n.Journal.Had
 	return j, nil
 }
 

@@ -116,3 +116,35 @@ func TestImportOfSeveralAtOnce(t *testing.T) {
 	}
 	same(t, all)
 }
+
+// A journal of a lane knows all that the node's does: a restore that one of several imports at the same time notices takes none of the node's own
+// histories for hearsay.
+func TestJournalOfLane(t *testing.T) {
+	hub, all := tree(t, "busia", "kisumu")
+	before := journal.Random()
+	hub.J.Had = map[uint64]bool{before: true}
+	for name, c := range all {
+		if name == "hub" {
+			continue
+		}
+		c.write(name, "its own")
+		p := c.peer("hub")
+		if p.Link.History = before; name == "busia" { // it knows the hub as it was before the hub's database was put back
+			if err := journal.SavePeer(t.Context(), c.J.DB, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hub.receive(c)
+	}
+	e := hub.events()
+	if _, err := hub.x.ImportInbox(t.Context(), nil, e.Begin, e.Imported); err != nil {
+		t.Fatal(err)
+	}
+	self, err := journal.LoadNode(t.Context(), hub.J.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(self.Earlier, before) || len(self.Learned) > 0 {
+		t.Errorf("earlier histories %x, of which by hearsay %x; told %q", self.Earlier, self.Learned, hub.told)
+	}
+}

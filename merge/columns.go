@@ -32,8 +32,11 @@ func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Com
 	}
 	known := local.mask()
 	for _, g := range in.Groups { // what has no version here is below every stamp
-		s.groups = append(s.groups, Group{g.Without(known), im.received(g.Sent)})
-		if lost := g.Without(known).Columns().Without(c.Equal); im.mends(g.Epoch) && im.isNews(g.Epoch) && !lost.IsEmpty() {
+		lost, v := g.Without(known).Columns().Without(c.Equal), im.received(g.Sent)
+		s.groups = append(s.groups, Group{lost, v})
+		v.Epoch = im.Epoch
+		s.groups = append(s.groups, Group{g.Without(known).Without(lost), v})
+		if im.mends(g.Epoch) && im.isNews(g.Epoch) && !lost.IsEmpty() {
 			s.conflicts = append(s.conflicts, Conflict{Mask: lost, Loser: Stamp{Author: im.Self}, Winner: g.Stamp}) // capture never saw what is here
 		}
 	}
@@ -143,7 +146,9 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 	out := local
 	switch chosen {
 	case takeIncoming:
-		out = im.received(in)
+		if out = im.received(in); equal && !im.mended(local) {
+			out.Epoch = im.Epoch
+		}
 	case restampIncoming:
 		out = im.above(local.Stamp, s.in)
 		out.Epoch = im.epochFor(in)
@@ -167,6 +172,13 @@ func (s *settling) settleValues(m Mask, equal bool, local Version, in Sent, late
 		s.conflicts = append(s.conflicts, c)
 	}
 }
+
+// mends reports whether the sender claimed rows in an epoch. What such a version takes the place of, it was not made on, whatever stamps and
+// acknowledgements say: they were the same at both ends, and the values were not.
+func (im *Import) mends(epoch uint64) bool { return im.PeerMends != nil && im.PeerMends(epoch) }
+
+// mended reports whether a version here came by a claim.
+func (im *Import) mended(v Version) bool { return im.OwnMends != nil && im.OwnMends(v.Epoch) }
 
 // choose decides between two versions of a column. The later one stays, unless they are in conflict and the policy says
 // otherwise. A winner by policy that has the lower stamp is stamped anew, above the loser: from there on it wins everywhere

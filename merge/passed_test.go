@@ -80,3 +80,40 @@ func TestClaimIsPassedOn(t *testing.T) {
 		t.Errorf("%d recorded, %d edits, %d stamped anew, %d come back", recorded, edits, above, back)
 	}
 }
+
+// TestClaimOfTheSame has a clinic claim what is the same at its hub: it is passed on as an edit, unless it came by a claim before, which others may
+// not have yet.
+func TestClaimOfTheSame(t *testing.T) {
+	const one = merge.Peer(1)
+	group := func(m merge.Mask, at int64, epoch uint64) merge.Group {
+		return merge.Group{Mask: m, Version: merge.Version{Stamp: merge.Stamp{Time: at, Author: "one"}, Epoch: epoch, From: one}}
+	}
+	claim := []merge.SentGroup{{Mask: merge.Bits(3), Sent: merge.Sent{Stamp: merge.Stamp{Time: 90, Author: "one"}, Epoch: 11}}}
+	for name, c := range map[string]struct {
+		local merge.Row
+		equal bool
+		want  uint64
+	}{
+		"edited before":          {live(group(merge.Bits(3), 70, 6)), true, 22},
+		"claimed before":         {live(group(merge.Bits(3), 70, 7)), true, 21},
+		"differs":                {live(group(merge.Bits(3), 70, 6)), false, 21},
+		"without a version":      {live(group(merge.Bits(1), 70, 6)), true, 22},
+		"without, and different": {live(group(merge.Bits(1), 70, 6)), false, 21},
+	} {
+		compare := merge.Compare{}
+		if c.equal {
+			compare.Equal = merge.Bits(2)
+		}
+		is := func(epoch uint64) func(uint64) bool { return func(e uint64) bool { return e == epoch } }
+		im := merge.Import{Self: "hub", Peer: one, Epoch: 22, Passed: 21, Applied: 10, Valid: true, PeerMends: is(11), OwnMends: is(7), Acked: 10, MaxAck: 10}
+		out := im.Settle(c.local, merge.Incoming{Alive: true, Groups: claim, Ack: 10, Columns: merge.Bits(2)}, merge.Policies{}, compare, false)
+		for _, g := range out.Row.Groups {
+			if g.Mask.Has(1) && (g.Epoch != c.want || g.Time != 90) {
+				t.Errorf("%s: %+v, want the epoch %d", name, g, c.want)
+			}
+		}
+		if got := len(out.Conflicts); (got > 0) == c.equal {
+			t.Errorf("%s: %d conflicts", name, got)
+		}
+	}
+}

@@ -97,6 +97,7 @@ type Import struct {
 	PeerResent func(epoch uint64) bool // sender's epochs that only send again what was there before; nil: none
 	PeerMends  func(epoch uint64) bool // sender's epochs in which it claimed rows that were not the same at both ends: see [Stamper.Claim]; nil: none
 	OwnResent  func(epoch uint64) bool // this node's such epochs; nil: none
+	OwnMends   func(epoch uint64) bool // this node's such epochs, as Passed is; nil: none
 	Passed     uint64                  // this node's epoch for what the sender claimed, which mends too: so the next node is told that it is a claim. 0: Epoch
 	Reclaimed  func(epoch uint64) bool // this node's epochs in which what peers may have lost came to count as made here; nil: none
 
@@ -183,7 +184,9 @@ func (im *Import) received(s Sent) Version {
 	return Version{Stamp: s.Stamp, Epoch: im.epochFor(s), From: im.Peer}
 }
 
-// epochFor returns this node's epoch for a version that takes the place of what is here: a claim is passed on as one.
+// epochFor returns this node's epoch for a version that takes the place of what is here: a claim is passed on as one. One of what is the same here
+// is not, unless that came by a claim: a sender's word alone would have other nodes record what is replaced there, with nothing recorded here that
+// counts as the sender's.
 func (im *Import) epochFor(s Sent) uint64 {
 	if im.Passed != 0 && im.mends(s.Epoch) {
 		return im.Passed
@@ -352,10 +355,6 @@ func (im *Import) insisted(v Version) bool { return v.From == im.Peer && v.Autho
 
 // resent reports whether an epoch of the sender only sends again.
 func (im *Import) resent(epoch uint64) bool { return im.PeerResent != nil && im.PeerResent(epoch) }
-
-// mends reports whether the sender claimed rows in an epoch. What such a version takes the place of, it was not made on, whatever stamps and
-// acknowledgements say: they were the same at both ends, and the values were not.
-func (im *Import) mends(epoch uint64) bool { return im.PeerMends != nil && im.PeerMends(epoch) }
 
 // remove settles a row that is alive here and deleted there.
 func (im *Import) remove(local Row, in Incoming, stays bool) Outcome {

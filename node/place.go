@@ -42,6 +42,11 @@ func readPlace(home string) (p place, known bool) {
 	return p, true
 }
 
+// had reports whether the database that says self had one of the histories that the home folder remembers.
+func (p place) had(self *journal.Node) bool {
+	return slices.ContainsFunc(self.Own(), func(h uint64) bool { return slices.Contains(p.Histories, h) })
+}
+
 // here returns where the home folder and the database are now.
 func (n *Node) here(ctx context.Context) (place, error) {
 	p := place{Version: placeVersion, Machine: machineID(), Database: n.Database}
@@ -91,7 +96,7 @@ func (n *Node) CheckPlace(ctx context.Context) error {
 	}
 	was, known := readPlace(n.Home)
 	signs := merge.PlaceSigns{Known: known,
-		Same:          slices.ContainsFunc(self.Own(), func(h uint64) bool { return slices.Contains(was.Histories, h) }),
+		Same:          was.had(self),
 		HomeMoved:     now.Home != was.Home || now.Machine != was.Machine && now.Machine != "" && was.Machine != "",
 		DatabaseMoved: now.Database != was.Database || now.Server != was.Server}
 	hint := "if this one is the node %s from now on, and no other: omsync --home %s home adopt; if it is a copy, remove it"
@@ -134,8 +139,8 @@ func (n *Node) rememberPlace(self *journal.Node, now, was place) error {
 	return nil
 }
 
-// Adopt says that this home folder and this database are the node from now on, wherever they were. The lock must be held, and the database
-// connected.
+// Adopt says that this home folder and this database are the node from now on, wherever they were. What the home folder remembers of histories
+// stays, unless the database is another node's: it may be put back from a backup. The lock must be held, and the database connected.
 func (n *Node) Adopt(ctx context.Context) error {
 	if err := n.CheckOwner(ctx); err != nil {
 		return err
@@ -148,5 +153,9 @@ func (n *Node) Adopt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return n.rememberPlace(self, now, place{})
+	was, _ := readPlace(n.Home)
+	if !was.had(self) {
+		was = place{}
+	}
+	return n.rememberPlace(self, now, was)
 }

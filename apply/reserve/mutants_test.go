@@ -20,6 +20,9 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "what runs alone waits for all", File: "reserve.go", Old: "alone && len(s.running) > 0", New: "false"},
 		mutation.Mutant{Rule: "beside what runs alone nothing begins", File: "reserve.go", Old: "!alone && s.alone > 0", New: "false"},
 		mutation.Mutant{Rule: "what waits no more keeps nobody out", File: "reserve.go", Old: "\t\t\t\ts.alone--\n", New: ""},
+		mutation.Mutant{Rule: "what is reserved has a bound", File: "reserve.go", Old: "if i.of.kept == maxReserved {", New: "if false {"},
+		mutation.Mutant{Rule: "what ended and still counts is part of it", File: "reserve.go", Old: "\tif i.counts == 0 {", New: "\tif true {"},
+		mutation.Mutant{Rule: "until it counts for nobody", File: "reserve.go", Old: "s.kept -= len(other.reserved)", New: "s.kept -= 0"},
 		mutation.Mutant{Rule: "rows are told apart by table", File: "reserve.go", Old: "return Key(maphash.String(seed, name))", New: "return Key(maphash.String(seed, name[:0]))"},
 		mutation.Mutant{Rule: "and by what their keys are made of", File: "reserve.go", Old: "[2]Key{k, part}", New: "[2]Key{k, 0}"},
 	)

@@ -20,10 +20,15 @@ func (k Key) With(part string) Key { return k.WithKey(Key(maphash.String(seed, p
 // WithKey is With where the part is the Key of another row.
 func (k Key) WithKey(part Key) Key { return Key(maphash.Comparable(seed, [2]Key{k, part})) }
 
+// maxReserved is how many keys are reserved at once, by those that run and those that ended and still count: some 50 MB of memory. A small file may
+// have millions of keys, and one that is held up keeps what all others reserve meanwhile.
+const maxReserved = 1 << 20
+
 // Imports are those that may run at the same time. The zero value has none.
 type Imports struct {
 	mu      sync.Mutex
 	running map[*Import]bool
+	kept    int           // keys that are reserved
 	alone   int           // how many run alone, or wait to
 	changed chan struct{} // closed at each change; nil: nobody waits
 }
@@ -34,6 +39,7 @@ type Import struct {
 	alone    bool
 	reserved map[Key]bool     // true: to write
 	beside   map[*Import]bool // those that it overlaps, ended ones too
+	counts   int              // of one that ended: for how many that run
 }
 
 // Begin waits until an import may begin: one that is to run alone until no other runs, any other until none runs alone or waits for that.
@@ -93,8 +99,8 @@ func (s *Imports) tell() {
 // Alone reports whether no other import runs beside this one.
 func (i *Import) Alone() bool { return i == nil || i.alone }
 
-// Reserve reserves keys, before anything of their rows is read. False: another import that overlaps this one has reserved one otherwise,
-// and this one must undo what it did and run alone.
+// Reserve reserves keys, before anything of their rows is read. False: another import that overlaps this one has reserved one otherwise, or there
+// are too many, and this one must undo what it did and run alone.
 func (i *Import) Reserve(keys []Key, write bool) bool {
 	if i.Alone() {
 		return true
@@ -110,6 +116,12 @@ func (i *Import) Reserve(keys []Key, write bool) bool {
 			if theirs, is := other.reserved[k]; is && (theirs || write) {
 				return false
 			}
+		}
+		if !mine {
+			if i.of.kept == maxReserved {
+				return false
+			}
+			i.of.kept++
 		}
 		i.reserved[k] = write
 	}
@@ -128,6 +140,16 @@ func (i *Import) End() {
 		return
 	}
 	delete(s.running, i)
+	for other := range i.beside {
+		if s.running[other] {
+			i.counts++
+		} else if other.counts--; other.counts == 0 {
+			s.kept -= len(other.reserved)
+		}
+	}
+	if i.counts == 0 {
+		s.kept -= len(i.reserved)
+	}
 	i.beside = nil
 	if i.alone {
 		s.alone--

@@ -184,3 +184,36 @@ func TestReserveAtRandom(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// However many files come while one is held up, and however many keys they have, what is reserved has a bound; it is free again at the end.
+func TestReserveTooMuch(t *testing.T) {
+	var s Imports
+	next := Key(0)
+	reserve := func(i *Import, n int) (got int) {
+		for range n {
+			if next++; !i.Reserve([]Key{next}, true) {
+				break
+			}
+			got++
+		}
+		return got
+	}
+	held := begin(t, &s, false)
+	reserve(held, 10)
+	total := 10
+	for range 9 {
+		i := begin(t, &s, false)
+		total += reserve(i, maxReserved/8)
+		i.End()
+	}
+	if total != maxReserved || s.kept != maxReserved || !held.Reserve([]Key{1}, true) || held.Reserve([]Key{next + 1}, true) {
+		t.Errorf("%d keys are reserved beside one that is held up, %d count, and %d may", total, s.kept, maxReserved)
+	}
+	late := begin(t, &s, false)
+	if held.End(); s.kept != 10 {
+		t.Errorf("%d keys are reserved, of which one that runs overlapped 10", s.kept)
+	}
+	if late.End(); s.kept != 0 {
+		t.Errorf("%d keys are reserved, and nothing runs", s.kept)
+	}
+}

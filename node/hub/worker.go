@@ -199,6 +199,9 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 		return err
 	}
 	if time.Since(w.looked) >= lookAgain {
+		if err := n.CheckPlace(ctx); err != nil { // it was opened without the lock
+			return err
+		}
 		if err := n.Reconcile(ctx); err != nil {
 			return err
 		}

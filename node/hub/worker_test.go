@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -226,5 +227,38 @@ func TestWorkerTakesTurns(t *testing.T) {
 	})
 	if want := []string{"kisumu", "migori", "kisumu", "kisumu", "kisumu", "kisumu", "kisumu"}; !slices.Equal(order, want) {
 		t.Errorf("imported in the order %v, not %v", order, want)
+	}
+}
+
+// A server looks whether its home folder and database are those that were last used together, as commands do, and knows which histories its node
+// had: of a copy nothing is imported.
+func TestWorkerOfACopy(t *testing.T) {
+	v := newWorking(t)
+	place := filepath.Join(v.home, "place.json")
+	nodetest.Check(t, os.RemoveAll(place))
+	run := func() error {
+		t.Helper()
+		defer v.w.close()
+		v.w.ask("kisumu", true)
+		return v.w.run(t.Context(), v.w.take(batchLimit))
+	}
+	n, err := v.w.current(t.Context())
+	nodetest.Check(t, err)
+	had := n.Journal
+	nodetest.Check(t, run())
+	text, err := os.ReadFile(place)
+	if err != nil || len(had.Had) == 0 {
+		t.Fatalf("after a run it knows of %d histories: %v", len(had.Had), err)
+	}
+	var p map[string]any
+	nodetest.Check(t, json.Unmarshal(text, &p))
+	p["home"], p["database"] = "/elsewhere", "another"
+	text, err = json.Marshal(p)
+	nodetest.Check(t, err)
+	nodetest.Check(t, os.WriteFile(place, text, 0o600))
+	dbtest.Exec(t, v.clinic.DB, "INSERT INTO site (uuid, name) VALUES ('s2', 'theatre')")
+	v.export(v.clinic)
+	if before := v.rows(); run() == nil || v.rows() != before {
+		t.Errorf("a copy imports: %d rows, before %d", v.rows(), before)
 	}
 }
