@@ -226,7 +226,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "rows that wait for others have time", File: "peer.go", Old: "!w.ByItself || ", New: "true || "},
 		mutation.Mutant{Rule: "not for ever", File: "peer.go", Old: " || age > patience", New: ""},
 		mutation.Mutant{Rule: "rows that wait for a person do not", File: "peer.go", Old: "!w.ByItself || ", New: ""},
-		mutation.Mutant{Rule: "who is suspended is not asked for its silence", File: "peer.go", Old: "if p.Suspended {", New: "if false {"},
+		mutation.Mutant{Rule: "who is suspended is not asked for its silence", File: "peer.go", Old: "case p.Suspended:", New: "case false:"},
 		mutation.Mutant{Rule: "a disk that is not known is not full", File: "peer.go", Old: "p.DiskFree > 0 && ", New: ""},
 		mutation.Mutant{Rule: "a disk with little room is late", File: "peer.go", Old: "p.DiskFree < littleRoom", New: "p.DiskFree < noRoom"},
 		mutation.Mutant{Rule: "a full disk needs somebody", File: "peer.go", Old: "p.DiskFree < noRoom", New: "false"},
