@@ -8,6 +8,9 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
+// maxKeysTogether is how many keys an import holds at most beside others: there is room in memory for one that holds more.
+const maxKeysTogether = 1 << 17
+
 // alone returns errAlone if other imports run beside this one.
 func (v *resolver) alone() error {
 	if v.reserve.Alone() {
@@ -20,6 +23,9 @@ func (v *resolver) alone() error {
 func (v *resolver) reserveFrom(first uint32) error {
 	if v.reserve.Alone() {
 		return nil
+	}
+	if v.keys.n > maxKeysTogether {
+		return errAlone
 	}
 	keys := make([]uint32, 0, uint32(v.keys.n)+batch.FirstRef-first)
 	for i := first; i < uint32(v.keys.n)+batch.FirstRef; i++ {

@@ -57,6 +57,9 @@ func (w *writer) hold(n int) error {
 	if w.held += n; w.held > maxHeld {
 		return batch.Excess("what must wait for its end has more than %d bytes", maxHeld)
 	}
+	if w.held > fillFrom { // there is room in memory for one that holds so much
+		return w.resolver.alone()
+	}
 	return nil
 }
 

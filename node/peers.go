@@ -328,7 +328,7 @@ func (n *Node) KeepPeer(ctx context.Context, name string, history uint64) error 
 		return err
 	}
 	if !kept {
-		return failure.Hinted(fmt.Errorf("%s has no two copies at work, of which one has the history %016x", name, history), "omsync import says which two there are")
+		return failure.Hinted(fmt.Errorf("%s has no two copies at work, of which one has the history %016x", name, history), "omsync status -v says which two there are")
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (n *Node) CheckPlace(ctx context.Context) error {
 		Same:          was.had(self),
 		HomeMoved:     now.Home != was.Home || now.Machine != was.Machine && now.Machine != "" && was.Machine != "",
 		DatabaseMoved: now.Database != was.Database || now.Server != was.Server}
-	hint := "if this one is the node %s from now on, and no other: omsync --home %s home adopt; if it is a copy, remove it"
+	hint := "if this one is the node %s from now on, and no other: omsync --home %s home adopt; if it is a copy: omsync uninstall --dsn DSN"
 	switch signs.Verdict() {
 	case merge.AnotherDatabase:
 		return failure.Hinted(fmt.Errorf("the database %s was never that of this home folder, which was used with %s", now.Database, was.Database), "is the dsn right? "+hint, n.Node, n.Home)

@@ -129,7 +129,7 @@ func printListing(w io.Writer, l *conflicts.Listing) error {
 		fmt.Fprintln(w, "there are older ones: --table or --since leave out others")
 	}
 	for _, e := range l.Earlier {
-		fmt.Fprintf(w, "%s: %s differed here and there before omsync was there: --earlier --table %[1]s lists them\n", failure.Printable(e.Table), count(e.Rows, "row"))
+		fmt.Fprintf(w, "%s: %s differed here and there before omsync was there, or since somebody changed them unseen: --earlier --table %[1]s lists them\n", failure.Printable(e.Table), count(e.Rows, "row"))
 	}
 	return nil
 }

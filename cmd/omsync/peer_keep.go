@@ -23,7 +23,7 @@ the one that you keep are taken from now on. Those of the other are refused for 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := strconv.ParseUint(history, 16, 64)
 			if err != nil {
-				return failure.Hinted(errors.New("say which copy is the peer"), "--history ID, with one of the two that omsync import names")
+				return failure.Hinted(errors.New("say which copy is the peer"), "--history ID, with one of the two that omsync status -v names")
 			}
 			n, err := openPeers(cmd, g, false)
 			if err != nil {
