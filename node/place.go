@@ -83,14 +83,20 @@ func machineID() string {
 	return ""
 }
 
+// selfAndPlace returns what the database says of the node, and where the two are now.
+func (n *Node) selfAndPlace(ctx context.Context) (*journal.Node, place, error) {
+	self, err := journal.LoadNode(ctx, n.DB)
+	if err != nil {
+		return nil, place{}, err
+	}
+	now, err := n.here(ctx)
+	return self, now, err
+}
+
 // CheckPlace returns an error if the home folder and the database are not those that were last used together, or may be a copy of them, and
 // remembers where they are.
 func (n *Node) CheckPlace(ctx context.Context) error {
-	self, err := journal.LoadNode(ctx, n.DB)
-	if err != nil {
-		return err
-	}
-	now, err := n.here(ctx)
+	self, now, err := n.selfAndPlace(ctx)
 	if err != nil {
 		return err
 	}
@@ -145,11 +151,7 @@ func (n *Node) Adopt(ctx context.Context) error {
 	if err := n.CheckOwner(ctx); err != nil {
 		return err
 	}
-	self, err := journal.LoadNode(ctx, n.DB)
-	if err != nil {
-		return err
-	}
-	now, err := n.here(ctx)
+	self, now, err := n.selfAndPlace(ctx)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/compared"
 	"github.com/omsync/omsync/node/page/accounts"
@@ -34,10 +33,7 @@ func markOf(k *compared.Kept) string { return strconv.FormatInt(k.At.UnixMicro()
 func (a *asked) lastReport() (k *compared.Kept, digest bool, name string, err error) {
 	name = a.r.PathValue("name")
 	err = a.withNode(func(n *node.Node) error {
-		q, err := journal.PeerByName(a.ctx(), n.DB, name, false)
-		if err == nil && q == nil {
-			err = errNothing
-		}
+		q, err := a.peer(n, name)
 		if err != nil {
 			return err
 		}

@@ -136,10 +136,7 @@ func (p *Page) site(a *asked) error {
 		}
 	}
 	err = a.withNode(func(n *node.Node) error {
-		q, err := journal.PeerByName(a.ctx(), n.DB, name, false)
-		if err == nil && q == nil {
-			err = errNothing
-		}
+		q, err := a.peer(n, name)
 		if err != nil {
 			return err
 		}
@@ -155,13 +152,19 @@ func (p *Page) site(a *asked) error {
 	return a.show(http.StatusOK, "site", "Site", d)
 }
 
+// peer returns the peer of that name; there is no such thing if there is none.
+func (a *asked) peer(n *node.Node, name string) (*journal.Peer, error) {
+	q, err := journal.PeerByName(a.ctx(), n.DB, name, false)
+	if err == nil && q == nil {
+		err = errNothing
+	}
+	return q, err
+}
+
 // peerName returns the name of a peer that the path has, or errNothing: what goes to a command is a name that is known.
 func (a *asked) peerName(name string) (string, error) {
 	err := a.withNode(func(n *node.Node) error {
-		q, err := journal.PeerByName(a.ctx(), n.DB, name, false)
-		if err == nil && q == nil {
-			err = errNothing
-		}
+		_, err := a.peer(n, name)
 		return err
 	})
 	return name, err

@@ -55,12 +55,9 @@ func (p *Page) waiting(a *asked) error {
 		f := journal.WaitingFilter{NotDropped: true, Limit: perPage + 1}
 		f.After, _ = strconv.ParseUint(a.r.URL.Query().Get("after"), 10, 64)
 		if d.Peer != "" {
-			q, err := journal.PeerByName(a.ctx(), n.DB, d.Peer, false)
+			q, err := a.peer(n, d.Peer)
 			if err != nil {
 				return err
-			}
-			if q == nil {
-				return errNothing
 			}
 			f.Peer = q.ID
 		}
