@@ -178,7 +178,7 @@ func comparisons(ctx context.Context, x *exam) (Finding, error) {
 func judgeComparison(f *found, peer string, c *exchange.Comparison, now time.Time) {
 	switch {
 	case c.Differ > 0:
-		f.add(Warn, fmt.Sprintf("%s: %s", peer, c), fmt.Sprintf("there: omsync verify --to FOLDER; here: omsync verify --from FOLDER --peer %s names the rows, and --repair mends them", peer))
+		f.add(Warn, fmt.Sprintf("%s: %s", peer, c), fmt.Sprintf("omsync verify --kept --peer %s names the rows, and --repair mends them", peer))
 	case c.Why != "":
 		f.add(Warn, fmt.Sprintf("%s: %s", peer, c), "nothing yet: its next digest comes by itself (omsync sync)")
 	case now.Sub(c.At) > longAgo:
