@@ -17,6 +17,7 @@ var may = map[string][]string{
 	"internal/disk": nil, "internal/durable": nil, "internal/failure": nil, "internal/layers": nil, "internal/mutation": nil, "internal/nodename": nil, "internal/remote": nil,
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"}, "apply/reserve": nil,
+	"export/share": {"merge"},
 	"words": {"progress"},
 	"scope": {"merge"},
 
@@ -51,7 +52,7 @@ var may = map[string][]string{
 	"scopes":          {"access", "capture/rowkey", "internal/sqldb", "journal", "merge", "owners", "schema", "scope"},
 	"scopes/purge":    {"access", "capture/rowkey", "internal/sqldb", "journal", "merge", "owners", "schema", "scope", "scopes"},
 	"capture":         {"access", "capture/rowkey", "capture/trigger", "internal/sqldb", "journal", "merge", "schema", "scope", "scopes"},
-	"export": {"access", "batch", "capture", "capture/rowkey", "digest", "features", "internal/headers", "internal/sqldb", "journal", "merge",
+	"export": {"access", "batch", "capture", "capture/rowkey", "digest", "export/share", "features", "internal/headers", "internal/sqldb", "journal", "merge",
 		"owners", "schema", "scope", "scopes"},
 	"apply":     {"access", "apply/reserve", "batch", "capture/rowkey", "internal/headers", "internal/sqldb", "journal", "match", "merge", "schema", "scope", "scopes"},
 	"verify":    {"access", "capture/rowkey", "digest", "export", "internal/sqldb", "journal", "merge", "schema", "undo"},
