@@ -2,10 +2,13 @@ package exchange
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/journal"
@@ -21,7 +24,14 @@ func BenchmarkFanOut(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one run takes long enough to measure once: -benchtime 1x")
 	}
-	const clinics, concepts = 200, 17
+	const concepts = 17
+	clinics := 200
+	if s := os.Getenv("OMSYNC_BENCH_CLINICS"); s != "" {
+		var err error
+		if clinics, err = strconv.Atoi(s); err != nil {
+			b.Fatal(err)
+		}
+	}
 	hub, all := treeOf(b, "none", careTables, "clinic-000", "clinic-001")
 	real := []*node{all["clinic-000"], all["clinic-001"]}
 	peers := []string{"clinic-000", "clinic-001"}
@@ -73,13 +83,13 @@ func BenchmarkFanOut(b *testing.B) {
 	took, size := map[bool]float64{}, map[bool]float64{}
 	for i, shared := range []bool{false, true} {
 		if shared {
-			_ = shared
+			hub.x.Sections = export.NewSections(64 << 20)
 		}
 		began := time.Now()
 		var bytes, rows int64
 		for n, name := range peers {
 			made, err := hub.x.Export(b.Context(), hub.peer(name), stick, ExportOptions{})
-			if err != nil || len(made) != 1 || made[0].Rows != (clinics-1)*(4+concepts) {
+			if err != nil || len(made) != 1 || made[0].Rows != int64(clinics-1)*(4+concepts) {
 				b.Fatalf("%+v: %v", made, err)
 			}
 			bytes, rows = bytes+made[0].Bytes, rows+made[0].Rows
@@ -88,10 +98,10 @@ func BenchmarkFanOut(b *testing.B) {
 				b.ReportMetric(took, map[bool]string{false: "import-s", true: "import-shared-s"}[shared])
 			}
 		}
-		took[shared], size[shared] = time.Since(began).Seconds(), float64(bytes)/clinics
+		took[shared], size[shared] = time.Since(began).Seconds(), float64(bytes)/float64(clinics)
 	}
-	b.ReportMetric(clinics/took[false], "files/s")
-	b.ReportMetric(clinics/took[true], "shared-files/s")
+	b.ReportMetric(float64(clinics)/took[false], "files/s")
+	b.ReportMetric(float64(clinics)/took[true], "shared-files/s")
 	b.ReportMetric(took[false]/took[true], "ratio")
 	b.ReportMetric(size[false], "bytes")
 	b.ReportMetric(size[true], "shared-bytes")
