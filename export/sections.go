@@ -13,7 +13,8 @@ import (
 // Sections are what exports of one node made for several peers: see package share. Exports at the same time may use them; each section is made once.
 // They are held in memory, so many bytes of them; what was not used for the longest time goes first.
 type Sections struct {
-	most int64
+	most   int64
+	always bool
 
 	mu     sync.Mutex
 	bytes  int64
@@ -25,6 +26,25 @@ type Sections struct {
 // NewSections returns no sections yet, to be held up to so many bytes.
 func NewSections(bytes int64) *Sections {
 	return &Sections{most: bytes, slots: map[sectionKey]*slot{}}
+}
+
+// Always has files have sections wherever they can, however little they hold. For tests: it is no gain.
+func (s *Sections) Always() *Sections {
+	s.always = true
+	return s
+}
+
+// pays reports whether sections for so many children, with so many rows, are a gain.
+func (s *Sections) pays(children, rows int) bool {
+	return s.always && rows > 0 || children >= fewChildren && rows >= fewShared
+}
+
+// limits are those of the rows of a section.
+func (s *Sections) limits() share.Limits {
+	if s.always {
+		return share.Limits{Least: 1, Most: mostSection}
+	}
+	return share.Limits{Least: leastSection, Most: mostSection}
 }
 
 // signature is a hash of all that the bytes of a section follow from, but for the rows.

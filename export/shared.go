@@ -79,7 +79,7 @@ func (x *exporter) share(ctx context.Context) (*shared, error) {
 	}
 	s := &shared{key: sectionKey{as: w.as}}
 	rows, tables, columns := 0, 0, 0
-	for _, i := range w.Divide(x.head.Base.Epoch, x.head.Upto.Epoch, x.peer.ID, share.Limits{Least: leastSection, Most: mostSection}) {
+	for _, i := range w.Divide(x.head.Base.Epoch, x.head.Upto.Epoch, x.peer.ID, x.out.o.Sections.limits()) {
 		made, err := x.section(ctx, w, i)
 		if err != nil {
 			return nil, err
@@ -94,11 +94,11 @@ func (x *exporter) share(ctx context.Context) (*shared, error) {
 		rows += made.Rows()
 		s.list, s.sections = append(s.list, i), append(s.sections, made)
 	}
-	if rows < fewShared {
+	if !x.out.o.Sections.pays(w.children, rows) {
 		return nil, nil
 	}
 	s.File, err = w.Arrange(x.head.Base.Epoch, s.list, func(i int) []share.Row { return s.sections[i].refers }, func(rows []share.Row) ([]share.Row, error) { return x.refersFrom(ctx, rows) })
-	if err != nil || len(s.Ahead) > rows/4 {
+	if err != nil || len(s.Ahead) > rows/4 && !x.out.o.Sections.always {
 		return nil, err
 	}
 	return s, nil
@@ -118,14 +118,14 @@ func (x *exporter) readWindow(ctx context.Context) (*window, error) {
 		}
 		all.setWindow(w)
 	}
-	if w.children < fewChildren || w.Window == nil || w.Len() < fewShared {
+	if w.Window == nil || !all.pays(w.children, w.Len()) {
 		return nil, nil
 	}
 	return w, nil
 }
 
 func (x *exporter) fillWindow(ctx context.Context, w *window) (err error) {
-	if w.children, err = journal.CountChildren(ctx, x.snap); err != nil || w.children < fewChildren {
+	if w.children, err = journal.CountChildren(ctx, x.snap); err != nil || !x.out.o.Sections.pays(w.children, mostShared) {
 		return err
 	}
 	if w.dead, err = journal.LastTombstones(ctx, x.snap); err != nil {

@@ -158,10 +158,12 @@ func TestSum(t *testing.T) {
 	}
 	other := a
 	other.Epoch = 4
+	third := a
+	third.ID = 7
 	alone := b
 	alone.Alone = true
-	seen := map[[32]byte]bool{sum(a, b): true, sum(a): true, sum(other, b): true, sum(): true}
-	if len(seen) != 4 || sum(a, alone) != sum(a) {
+	seen := map[[32]byte]bool{sum(a, b): true, sum(a): true, sum(other, b): true, sum(third, b): true, sum(): true}
+	if len(seen) != 5 || sum(a, alone) != sum(a) {
 		t.Error("intervals of other rows, or other epochs, have one sum")
 	}
 }

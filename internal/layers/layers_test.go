@@ -18,8 +18,8 @@ var may = map[string][]string{
 	"internal/sqldb": nil, "internal/tomlfile": nil,
 	"access": {"merge"}, "apply/reserve": nil,
 	"export/share": {"merge"},
-	"words": {"progress"},
-	"scope": {"merge"},
+	"words":        {"progress"},
+	"scope":        {"merge"},
 
 	"undo/rules":       {"merge"},
 	"match/sheet":      {"match"},
