@@ -10,8 +10,9 @@ import (
 type frames struct {
 	to      io.Writer
 	options []zstd.EOption
-	plain   bool // a frame of a few bytes is not compressed: to set up the compressor takes longer than what it saves is worth
-	zw      *zstd.Encoder
+	from    *Compressors // whence the compressor comes, and where it goes after each frame; nil: it is made here, and stays
+	plain   bool         // a frame of a few bytes is not compressed: to set up the compressor takes longer than what it saves is worth
+	zw      *reused
 	inFrame bool   // the compressor has bytes of the frame under way
 	few     []byte // all of it, if it has not
 }
@@ -35,12 +36,21 @@ func (f *frames) compress() (err error) {
 	if f.inFrame {
 		return nil
 	}
-	if f.inFrame = true; f.zw != nil {
-		f.zw.Reset(f.to)
-	} else if f.zw, err = zstd.NewWriter(f.to, append(f.options, zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
-		zstd.WithWindowSize(maxWindow), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))...); err != nil {
-		return err
+	window := maxWindow
+	if f.from != nil {
+		f.zw, window = f.from.take(len(f.options) > 0), sectionWindow
 	}
+	f.inFrame = true
+	if f.zw == nil {
+		f.zw = &reused{}
+		f.zw.Encoder, err = zstd.NewWriter(nil, append(f.options, zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+			zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))...)
+		if err != nil {
+			return err
+		}
+	}
+	f.zw.to.Writer = f.to
+	f.zw.Reset(&f.zw.to)
 	_, err = f.zw.Write(f.few)
 	f.few = f.few[:0]
 	return err
@@ -58,7 +68,12 @@ func (f *frames) Flush() error {
 func (f *frames) end() error {
 	if f.inFrame {
 		f.inFrame = false
-		return f.zw.Close()
+		if err := f.zw.Close(); err != nil || f.from == nil {
+			return err
+		}
+		f.from.give(len(f.options) > 0, f.zw)
+		f.zw = nil
+		return nil
 	}
 	if len(f.few) == 0 {
 		return nil

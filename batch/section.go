@@ -53,9 +53,9 @@ type SectionWriter struct {
 
 // NewSection starts a section for batches of which the headers have the same
 // features as h, [Sections] among them.
-func NewSection(h *Header) (*SectionWriter, error) {
+func (c *Compressors) NewSection(h *Header) (*SectionWriter, error) {
 	w := &SectionWriter{dictionary: h.HasZstdDictionary()}
-	if w.begin(h, &w.frames); !w.sections {
+	if w.begin(c, h, &w.frames); !w.sections {
 		return nil, errNoSections
 	}
 	w.stream.frames.plain = false

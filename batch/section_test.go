@@ -23,7 +23,7 @@ func withSections(h *Header) *Header {
 
 // made makes a section of items.
 func made(h *Header, items []any) (*Section, error) {
-	w, err := NewSection(h)
+	w, err := new(Compressors).NewSection(h)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func made(h *Header, items []any) (*Section, error) {
 // returns the items that it has.
 func writeParts(h *Header, parts []*Section, own [][]any) (file []byte, items []any, err error) {
 	var buf bytes.Buffer
-	w, err := NewWriter(&buf, h, noEncrypt, sign)
+	w, err := new(Compressors).NewWriter(&buf, h, noEncrypt, sign)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,7 +145,7 @@ func TestSectionsRefused(t *testing.T) {
 		}
 		return s
 	}
-	if _, err := NewSection(testHeader()); err == nil {
+	if _, err := new(Compressors).NewSection(testHeader()); err == nil {
 		t.Error("a section for a file that may have none")
 	}
 	w, err := NewWriter(io.Discard, testHeader(), noEncrypt, sign)

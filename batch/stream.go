@@ -18,9 +18,9 @@ type stream struct {
 }
 
 // begin has the items of a batch with this header go to w.
-func (w *stream) begin(h *Header, to io.Writer) {
+func (w *stream) begin(from *Compressors, h *Header, to io.Writer) {
 	w.state = newState(h)
-	w.frames = frames{to: to, options: h.encoderOptions(), plain: w.sections}
+	w.frames = frames{to: to, options: h.encoderOptions(), from: from, plain: w.sections}
 	w.unpacked.compressor = &w.frames
 	w.ahead.changed.L = &w.ahead.mu
 	w.pack.out = &out{zw: &w.unpacked}

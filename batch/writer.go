@@ -40,6 +40,10 @@ func (c *counter) Write(p []byte) (int, error) {
 // the ciphertext; sign gets Domain followed by the SHA-512 of all that
 // precedes the signature, and returns SignatureSize bytes.
 func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
+	return newWriter(nil, w, h, encrypt, sign)
+}
+
+func newWriter(from *Compressors, w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
 	head, err := h.marshal()
 	if err != nil {
 		return nil, err
@@ -52,7 +56,7 @@ func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, 
 	if bw.cipher, err = encrypt(&bw.file); err != nil {
 		return nil, fmt.Errorf("encrypt batch: %w", err)
 	}
-	bw.begin(h, bw.cipher)
+	bw.begin(from, h, bw.cipher)
 	bw.pack.raw(h.Opening(head))
 	return bw, nil
 }

@@ -94,8 +94,9 @@ func BenchmarkFanOut(b *testing.B) {
 			}
 			bytes, rows = bytes+made[0].Bytes, rows+made[0].Rows
 			if n == i { // for the real one
-				took := real[i].receiveFrom(b, hub, stick, made[0].File)
-				b.ReportMetric(took, map[bool]string{false: "import-s", true: "import-shared-s"}[shared])
+				imported := real[i].receiveFrom(b, hub, stick, made[0].File)
+				began = began.Add(time.Duration(imported * float64(time.Second)))
+				b.ReportMetric(imported, map[bool]string{false: "import-s", true: "import-shared-s"}[shared])
 			}
 		}
 		took[shared], size[shared] = time.Since(began).Seconds(), float64(bytes)/float64(clinics)

@@ -48,7 +48,7 @@ func (x *exporter) section(ctx context.Context, w *window, i share.Interval) (*s
 
 func (x *exporter) makeSection(ctx context.Context, rows []share.Row) (*section, error) {
 	h := &batch.Header{Requests: headers.Requests(nil, nil, x.writes(true))}
-	w, err := batch.NewSection(h)
+	w, err := x.out.o.Sections.compressors.NewSection(h)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ type Sections struct {
 	most   int64
 	always bool
 
+	compressors batch.Compressors
+
 	mu     sync.Mutex
 	bytes  int64
 	uses   uint64

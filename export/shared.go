@@ -20,7 +20,7 @@ const (
 	fewChildren  = 4
 	fewShared    = 300
 	mostShared   = 100_000
-	leastSection = 32
+	leastSection = 64
 	mostSection  = 20_000
 )
 
