@@ -198,7 +198,7 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 		}
 	}
 	switch item.(type) {
-	case *batch.Rows, *batch.Records, *batch.ResetItem:
+	case *batch.Rows, *batch.Records, *batch.ResetItem, *batch.SectionItem:
 		if err := im.delete(ctx, reading); err != nil {
 			return err
 		}
@@ -214,6 +214,9 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 		return im.resolver.addKeys(i)
 	case *batch.ResetItem:
 		im.resolver.keys.reset()
+		return nil
+	case *batch.SectionItem:
+		im.resolver.beginSection()
 		return nil
 	case *batch.Deletions:
 		return im.readDeletions(ctx, i)

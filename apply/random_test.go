@@ -118,6 +118,7 @@ func newChaos(t *testing.T, seed uint64, restores bool) *chaos {
 	for i, name := range []string{"hub", "kisumu", "migori"} {
 		n := &actor{Site: sites.New(t, name, "openmrs", tables...), w: w, base: int64(1+i) * 1_000_000, own: map[string]bool{}, dirty: map[string]bool{}}
 		n.Profile, n.Waits = profile, seed%2 == 1
+		n.Sections = export.NewSections(1 << 20).Always()
 		n.forget()
 		w.actors = append(w.actors, n)
 		o := openmrs.Options{Seed: int64(seed)*3 + int64(i), Site: name, Patients: 6, Metadata: true}

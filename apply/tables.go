@@ -84,6 +84,12 @@ func (v *resolver) describe(i *batch.TableItem) error {
 	return nil
 }
 
+// beginSection forgets which tables the numbers of a batch stand for, and its keys. What was found of rows here stays.
+func (v *resolver) beginSection() {
+	clear(v.sent)
+	v.keys.reset()
+}
+
 // sameKey makes sure that rows are identified in the same way on both sides, and finds where each key column is in the sender's order:
 // that of a primary key may be another there.
 func (v *resolver) sameKey(t *sentTable, st *schema.Table) error {

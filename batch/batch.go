@@ -195,4 +195,5 @@ const (
 	itemRules
 	itemScope
 	itemDigest
+	itemSection
 )

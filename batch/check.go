@@ -14,6 +14,7 @@ type state struct {
 	scopes      bool // it needs Scopes
 	mayDigest   bool // it is a digest file
 	identifiers bool // it needs Identifiers
+	sections    bool // it needs Sections
 
 	ruleItems uint64 // how many items are rules: one, or none
 	scopeSaid bool
@@ -22,7 +23,9 @@ type state struct {
 	roots  []uint32          // root of each table, by number
 	names  map[string]uint32 // number of each root
 	seen   map[string]bool   // names of tables
-	dict   []dictKey
+
+	tablesBefore int // in sections before this one
+	dict         []dictKey
 
 	dictBytes  int       // what the dictionary's keys count
 	fresh      []dictKey // keys that were checked, and are not in the dictionary yet
@@ -37,7 +40,7 @@ type state struct {
 
 // newState is that before the first item of a batch with this header.
 func newState(h *Header) state {
-	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), scopes: h.HasScopes(), identifiers: h.hasIdentifiers(), mayDigest: h.IsDigest(), names: map[string]uint32{}, seen: map[string]bool{}}
+	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), scopes: h.HasScopes(), identifiers: h.hasIdentifiers(), mayDigest: h.IsDigest(), sections: h.HasSections(), names: map[string]uint32{}, seen: map[string]bool{}}
 }
 
 func (s *state) table(n uint32) (*Table, error) {
@@ -48,7 +51,7 @@ func (s *state) table(n uint32) (*Table, error) {
 }
 
 func (s *state) addTable(t Table) (uint32, error) {
-	if len(s.tables) >= MaxTables {
+	if s.tablesBefore+len(s.tables) >= MaxTables {
 		return 0, fmt.Errorf("more than %d tables", MaxTables)
 	}
 	if s.seen[t.Name] {

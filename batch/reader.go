@@ -123,7 +123,7 @@ func (r *Reader) Close() error {
 }
 
 // Next returns the next item: *TableItem, *KeysItem, *ResetItem, *Rows,
-// *Deletions, *Records, *RulesItem, *ScopeItem or *DigestItem. What it returned stays valid. io.EOF comes after a
+// *Deletions, *Records, *RulesItem, *ScopeItem, *DigestItem or *SectionItem. What it returned stays valid. io.EOF comes after a
 // good end alone, when the totals agree and nothing follows; until then what
 // was read must not be made permanent. Errors stick.
 func (r *Reader) Next() (any, error) {
@@ -147,11 +147,11 @@ func (r *Reader) Next() (any, error) {
 
 func (r *Reader) item() any {
 	r.budget = MaxHeld - r.dictBytes
-	size, kind := r.array("item", 1, 14), r.uint("item type", itemDigest)
+	size, kind := r.array("item", 1, 14), r.uint("item type", itemSection)
 	if r.in.err != nil {
 		return nil
 	}
-	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: r.scopeSize(), itemDigest: 2}[kind]
+	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: r.scopeSize(), itemDigest: 2, itemSection: 1}[kind]
 	if size != want {
 		r.fail("item of type %d has %d elements, not %d", kind, size, want)
 		return nil
@@ -176,6 +176,8 @@ func (r *Reader) item() any {
 		return r.readScope()
 	case itemDigest:
 		return r.readDigest()
+	case itemSection:
+		return r.readSection()
 	}
 	r.end()
 	return nil

@@ -36,6 +36,8 @@ type Node struct {
 	Wait       time.Duration                       // how long to wait for other runs that hold the database's gate
 	Features   features.Known                      // what this program reads and writes beyond batch format 1
 	AtOnce     int                                 // how many files, of other children each, are imported at the same time, where no bar shows; 0, 1: one
+	// Sections are what exports to several children made once; nil: each file is made by itself.
+	Sections *export.Sections
 	// Health says what parents are told of this node; nil: nothing.
 	Health func(context.Context) (*batch.Health, error)
 	// Compared hears what came of a digest that a run carried here; nil: nobody does.

@@ -36,6 +36,7 @@ type Options struct {
 	Policies func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
 	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
 
+	Sections   *Sections             // what is made once for several children; nil: everything is made for each
 	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name
 	Health     *batch.Health         // what a parent is told of this node; nil: nothing
 	Cards      []string              // what headers say of the two nodes' keys: see [batch.HasCard] and [batch.NewCard]
@@ -143,6 +144,8 @@ type exporter struct {
 	out  *output
 	load *load // nil if it is not a full load in parts
 
+	making *making // what is written goes into this section; nil: into files
+
 	newer, buried map[uint16]bool // tables with versions, and with tombstones, above the base that did not come from the peer
 }
 
@@ -161,6 +164,11 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 		}
 		return x.finishAlone(ctx, true)
 	}
+	shared, err := x.share(ctx)
+	if err != nil {
+		return err
+	}
+	x.sections = shared != nil
 	if err := x.writeConflicts(ctx); err != nil { // in a load in parts no later than the rows they are about
 		return err
 	}
@@ -170,7 +178,12 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 	if err := x.writeDeletions(ctx); err != nil {
 		return err
 	}
-	if err := x.writeTables(ctx); err != nil {
+	if shared != nil {
+		err = x.writeShared(ctx, shared)
+	} else {
+		err = x.writeTables(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	x.warnUnsent()

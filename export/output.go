@@ -68,7 +68,11 @@ func (o *output) begin(last bool) error {
 		return err
 	}
 	o.file = &file{to: to, made: Batch{Peer: h.Receiver, File: name, Base: h.Base.Epoch, Upto: h.Upto.Epoch, Part: h.Part, Last: h.Last}}
-	if o.file.w, err = batch.NewWriter(to, h, o.o.Encrypt, o.o.Sign); err != nil {
+	newWriter := batch.NewWriter
+	if o.plan.sections {
+		newWriter = o.o.Sections.compressors.NewWriter
+	}
+	if o.file.w, err = newWriter(to, h, o.o.Encrypt, o.o.Sign); err != nil {
 		return err
 	}
 	o.file.dict = newDictionary(o.plan, o.file.w)

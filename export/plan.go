@@ -25,6 +25,7 @@ type plan struct {
 	head        merge.Header   // of every file, but for which part it is; Load is 0 unless it is a full load in parts
 	features    features.Known // what this program reads and writes
 	manyColumns bool           // the peer reads batch.ManyColumns
+	sections    bool           // files have sections
 	resent      []uint64       // epochs that only send again, those of owed tables too
 	mending     []uint64       // epochs in which rows were claimed, as far as there is room for them
 	tables      []*table       // those whose rows go, referred ones first
@@ -237,6 +238,11 @@ func (p *plan) needed() features.Known {
 	return p.features.Needed(p.j.HasManyColumns(), p.scopes.speaks)
 }
 
+// writes returns the features that a file to the peer says it needs. sections: it has some.
+func (p *plan) writes(sections bool) features.Known {
+	return slices.DeleteFunc(p.needed().Writable(p.peer.Heard), func(f features.Feature) bool { return f.Name == features.Sections && !sections })
+}
+
 // findKept finds the rows of which the peer's deletion was refused here, because something that may go up refers to them.
 func (p *plan) findKept(ctx context.Context) error {
 	keeps := func(t *table) bool { return t.rules.SendsKept() && t.Key == schema.KeyUUID }
@@ -274,7 +280,7 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
 	said := h.Requests
-	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
+	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.writes(p.sections))
 	if len(h.Requests)+len(said) <= batch.MaxTables {
 		h.Requests = append(h.Requests, said...)
 	}

@@ -52,23 +52,37 @@ func (x *exporter) writeBlock(ctx context.Context, t *table, p *portion, deferTo
 
 // writePart writes rows that are not too much for a block.
 func (x *exporter) writePart(ctx context.Context, t *table, p *portion, deferTo *load) error {
+	if m := x.making; m != nil {
+		m.note(x.plan, t, p)
+		_, err := x.writeRowsOf(ctx, m.dict, m.w.Rows, t, p, deferTo)
+		return err
+	}
 	f, err := x.out.current()
 	if err != nil {
 		return err
 	}
-	if err := f.dict.makeRoomBeside(p.bytes, len(p.rows)*(2+len(t.columns))); err != nil {
+	n, err := x.writeRowsOf(ctx, f.dict, f.w.Rows, t, p, deferTo)
+	if err != nil {
 		return err
 	}
-	b, err := x.block(ctx, f.dict, t, p, deferTo)
-	if err != nil || len(b.Keys) == 0 {
-		return err
-	}
-	if err := f.w.Rows(b); err != nil {
-		return fmt.Errorf("write rows of %s: %w", t.Name, err)
-	}
-	f.made.Rows += int64(len(b.Keys))
-	x.out.count(len(b.Keys))
+	f.made.Rows += int64(n)
+	x.out.count(n)
 	return nil
+}
+
+// writeRowsOf has rows written whose keys a dictionary takes in, and returns how many.
+func (x *exporter) writeRowsOf(ctx context.Context, dict *dictionary, write func(*batch.Rows) error, t *table, p *portion, deferTo *load) (int, error) {
+	if err := dict.makeRoomBeside(p.bytes, len(p.rows)*(2+len(t.columns))); err != nil {
+		return 0, err
+	}
+	b, err := x.block(ctx, dict, t, p, deferTo)
+	if err != nil || len(b.Keys) == 0 {
+		return 0, err
+	}
+	if err := write(b); err != nil {
+		return 0, fmt.Errorf("write rows of %s: %w", t.Name, err)
+	}
+	return len(b.Keys), nil
 }
 
 // block makes a block of rows: their values, keys and versions.

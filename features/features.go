@@ -37,6 +37,8 @@ const (
 	Digests = "digest"
 	// Identifiers is of a file in which patients are asked for by what people call them: see batch.ReplyItem.
 	Identifiers = "identifiers"
+	// Sections is of a file that has sections, which are made once for several files: see batch.SectionItem.
+	Sections = "sections"
 	// ZstdDictionary is of a file that is compressed with a dictionary which both programs have: see batch.ZstdDictionary.
 	ZstdDictionary = "zstd-dictionary"
 )
@@ -44,7 +46,8 @@ const (
 // Present returns what this program reads beyond batch format 1.
 func Present() Known {
 	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}, {Name: Scopes, Since: "0.1.0"},
-		{Name: Identifiers, Since: "0.1.0"}, {Name: Digests, Since: "0.1.0"}, {Name: ZstdDictionary, Since: "0.1.0"}}
+		{Name: Identifiers, Since: "0.1.0"}, {Name: Digests, Since: "0.1.0"}, {Name: ZstdDictionary, Since: "0.1.0"},
+		{Name: Sections, Since: "0.1.0"}}
 }
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more

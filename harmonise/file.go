@@ -76,6 +76,9 @@ func (x *file) take(item any) error {
 		return err
 	case *batch.KeysItem:
 		return x.keys(item)
+	case *batch.SectionItem:
+		x.tables = x.tables[:0]
+		return x.take(&batch.ResetItem{})
 	case *batch.ResetItem:
 		x.raw.bytes -= x.bytes
 		x.dict, x.bytes = x.dict[:0], 0

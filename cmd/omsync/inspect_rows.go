@@ -86,7 +86,7 @@ func (p *itemPrinter) print(item any) error {
 		for i := range it.N {
 			p.addKey(p.tables[it.Table].Name, it.Parts, i)
 		}
-	case *batch.ResetItem:
+	case *batch.ResetItem, *batch.SectionItem: // numbers of tables stand for others once these are described
 		p.dict, p.here = p.dict[:0], p.here[:0]
 	case *batch.Rows:
 		return p.rows(it)

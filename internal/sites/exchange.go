@@ -70,6 +70,7 @@ func (s *Site) ExportErr(to *Site, opts ...func(*export.Options)) ([]*File, erro
 		Wait: Wait, BeforeLoad: !s.Listens,
 		Features: s.Features,
 		Policies: s.Policies,
+		Sections: s.Sections,
 		Create: func(name string) (export.File, error) {
 			return &memory{name: name, done: &files, f: &File{From: s, To: to}}, nil
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/omsync/omsync/access"
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sqldb"
@@ -33,6 +34,7 @@ type Site struct {
 	Warnings []string                            // what the node had to say
 	Features features.Known                      // what the node reads and writes; nil: it is as omsync was before there was any feature
 	Policies func(*journal.Table) merge.Policies // what decides conflicts; nil: the later stamp
+	Sections *export.Sections                    // what exports made for several children; nil: each file is made by itself
 	Listens  bool                                // as a child it sends no rows before its parent's first load is applied, as nodes do
 	Waits    bool                                // rows that cannot be applied wait; otherwise an import is all or nothing
 	Options  func(*apply.Options)                // of each import, and of each retry; nil: the usual ones

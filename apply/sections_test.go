@@ -1,0 +1,211 @@
+package apply_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/export"
+	"github.com/omsync/omsync/internal/sites"
+)
+
+// TestSections lets a hub and five clinics work at random, with bases that differ, files that are lost, rows that several of them changed, and
+// deletions. Each file of the hub is made twice, with sections and without: both hold the same rows with the same values and versions. Those
+// with sections are applied, no row of them waits, and in the end all hold the same. OMSYNC_SEED and OMSYNC_ROUNDS are as for TestRandom.
+func TestSections(t *testing.T) {
+	seed, rounds := number(t, "OMSYNC_SEED", 1), number(t, "OMSYNC_ROUNDS", 60)
+	rng := rand.New(rand.NewPCG(seed, 86))
+	tables := differingTables[:9]
+	hub := sites.New(t, "hub", "none", tables...)
+	hub.Init()
+	hub.Sections = export.NewSections(1 << 20).Always()
+	all := []*sites.Site{hub}
+	for i := range 5 {
+		s := sites.New(t, fmt.Sprintf("clinic-%d", i), "none", tables...)
+		s.SetOffset(int64(1000 * (i + 1)))
+		s.Init()
+		hub.Connect(s)
+		all = append(all, s)
+	}
+	sites.Exchange(all...)
+	n, withSections, ahead := 0, 0, 0
+	for range rounds {
+		for range 1 + rng.IntN(3) {
+			n++
+			s := all[rng.IntN(len(all))]
+			s.Exec(sectionWork(rng, n)...)
+			if s != hub && rng.IntN(4) > 0 {
+				s.Send(hub)
+			}
+		}
+		clinic := all[1+rng.IntN(5)]
+		hub.Seal()
+		made := [2][]*sites.File{}
+		for i := range made {
+			made[i] = hub.Export(clinic, func(o *export.Options) {
+				if i == 0 {
+					o.Sections = nil
+				}
+			})
+		}
+		if len(made[0]) != len(made[1]) {
+			t.Fatalf("%d files, with sections %d", len(made[0]), len(made[1]))
+		}
+		for i, f := range made[1] {
+			want, _, _ := contents(t, made[0][i])
+			got, sections, twice := contents(t, f)
+			for _, row := range slices.Sorted(maps.Keys(want)) {
+				if !got[row] {
+					t.Fatalf("seed %d: %s with sections lacks\n%s", seed, f.Name, row)
+				}
+			}
+			for _, row := range slices.Sorted(maps.Keys(got)) {
+				if !want[row] {
+					t.Fatalf("seed %d: %s with sections has besides\n%s", seed, f.Name, row)
+				}
+			}
+			if sections > 0 {
+				withSections++
+			}
+			ahead += twice
+			if rng.IntN(3) == 0 {
+				continue // it is lost
+			}
+			if r := clinic.Import(f); r.Outcome != apply.Applied && r.Outcome != apply.Covered {
+				t.Fatalf("seed %d: %s: %s: %s", seed, f.Name, r.Outcome, r.Why)
+			}
+		}
+	}
+	sites.Exchange(all...)
+	for _, s := range all[1:] {
+		sites.Same(t, hub, s)
+	}
+	t.Logf("%d files with sections, %d rows came twice", withSections, ahead)
+	if withSections < int(rounds)/4 || ahead == 0 && rounds >= 60 {
+		t.Error("too few to tell anything")
+	}
+}
+
+// sectionWork is what an application does.
+func sectionWork(rng *rand.Rand, n int) (out []string) {
+	pick := func(table, what string) string {
+		return fmt.Sprintf("(SELECT %s FROM %s ORDER BY CRC32(CONCAT(uuid, '%d')) LIMIT 1)", what, table, n)
+	}
+	uuid := func(table string) string { return fmt.Sprintf("%s-%d", table, n) }
+	switch rng.IntN(7) {
+	case 0, 1: // somebody comes
+		out = append(out, fmt.Sprintf("INSERT INTO person (name, uuid) VALUES ('name %d', '%s')", n, uuid("p")),
+			fmt.Sprintf("INSERT INTO patient (patient_id, note) SELECT person_id, 'new' FROM person WHERE uuid = '%s'", uuid("p")),
+			fmt.Sprintf("INSERT INTO place (name, uuid) VALUES ('place %d', '%s')", n, uuid("pl")),
+			fmt.Sprintf("INSERT INTO visit (patient_id, place_id, uuid) SELECT p.person_id, l.place_id, '%s' FROM person p, place l WHERE p.uuid = '%s' AND l.uuid = '%s'", uuid("v"), uuid("p"), uuid("pl")),
+			fmt.Sprintf("INSERT INTO encounter (visit_id, person_id, uuid) SELECT v.visit_id, v.patient_id, '%s' FROM visit v WHERE uuid = '%s'", uuid("e"), uuid("v")))
+		fallthrough
+	case 2: // ... or is seen again
+		out = append(out, fmt.Sprintf("INSERT INTO encounter (visit_id, person_id, uuid) SELECT v.visit_id, v.patient_id, '%s' FROM visit v WHERE v.visit_id = %s", uuid("again"), pick("visit", "visit_id")),
+			fmt.Sprintf("INSERT INTO obs (person_id, encounter_id, value, uuid) SELECT e.person_id, e.encounter_id, %d, '%s' FROM encounter e WHERE e.encounter_id = %s", n, uuid("o"), pick("encounter", "encounter_id")))
+	case 3:
+		out = append(out, fmt.Sprintf("UPDATE person SET note = 'note %d' ORDER BY CRC32(CONCAT(uuid, '%[1]d')) LIMIT 1", n))
+	case 4:
+		out = append(out, fmt.Sprintf("UPDATE visit SET stop = '2026-01-01' + INTERVAL %d SECOND ORDER BY CRC32(CONCAT(uuid, '%[1]d')) LIMIT 1", n))
+	case 5:
+		out = append(out, fmt.Sprintf("UPDATE encounter SET form = 'form %d' ORDER BY CRC32(CONCAT(uuid, '%[1]d')) LIMIT 2", n))
+	case 6:
+		out = append(out, fmt.Sprintf("DELETE FROM obs ORDER BY CRC32(CONCAT(uuid, '%d')) LIMIT 1", n))
+		if rng.IntN(4) == 0 {
+			out = append(out, fmt.Sprintf("INSERT INTO tag (tag) VALUES ('tag %d')", n))
+		}
+	}
+	return out
+}
+
+// contents reads what a file says of rows, each as one text; how many sections it has, and how many rows stand in it more than once.
+func contents(t *testing.T, f *sites.File) (rows map[string]bool, sections, twice int) {
+	t.Helper()
+	r, err := batch.Open(bytes.NewReader(f.Data), int64(len(f.Data)), func(*batch.Header, []byte, []byte) error { return nil }, func(r io.Reader) (io.Reader, error) { return r, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	rows = map[string]bool{}
+	tables, dict := map[uint32]batch.Table{}, []string{"NULL", "nowhere"}
+	value := func(v batch.Values, i int) string {
+		switch {
+		case v.Refs != nil && v.Refs[i] != batch.RefNull:
+			return "-> " + dict[v.Refs[i]]
+		case v.Bytes == nil || v.Bytes[i] == nil:
+			return "NULL"
+		}
+		return fmt.Sprintf("%q", v.Bytes[i])
+	}
+	add := func(format string, args ...any) {
+		s := fmt.Sprintf(format, args...)
+		if rows[s] {
+			twice++
+		}
+		rows[s] = true
+	}
+	for {
+		item, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return rows, sections, twice
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch b := item.(type) {
+		case *batch.SectionItem:
+			sections++
+			tables, dict = map[uint32]batch.Table{}, dict[:2]
+		case *batch.ResetItem:
+			dict = dict[:2]
+		case *batch.TableItem:
+			tables[b.Number] = b.Table
+		case *batch.KeysItem:
+			for i := range b.N {
+				key := tables[b.Table].Root
+				for _, p := range b.Parts {
+					key += " " + value(p, i)
+				}
+				dict = append(dict, key)
+			}
+		case *batch.Deletions:
+			for i, k := range b.Keys {
+				add("delete %s %s: %d %s %d", tables[b.Table].Name, dict[k], b.Times[i], b.Authors[i], b.Epochs[i])
+			}
+		case *batch.Records:
+			for i, k := range b.Keys {
+				add("record %s %s %s %q %d %s", tables[b.Table].Name, dict[k], b.Columns[i], b.Values[i], b.LostTimes[i], b.LostAuthors[i])
+			}
+		case *batch.Rows:
+			at := 0
+			for i, k := range b.Keys {
+				var columns, groups []string
+				for c, v := range b.Columns {
+					columns = append(columns, tables[b.Table].Columns[c].Name+" "+value(v, i))
+				}
+				count := 1
+				if b.Groups != nil {
+					count = b.Groups[i]
+				}
+				for range count {
+					groups = append(groups, fmt.Sprintf("%x %d %s %d", b.Masks[at], b.Times[at], b.Authors[at], b.Epochs[at]))
+					at++
+				}
+				slices.Sort(groups)
+				ack := "as the header"
+				if b.Acks != nil && b.Acks[i] != r.Header().Ack.Epoch {
+					ack = fmt.Sprint(b.Acks[i])
+				}
+				add("%s %s: %s; %s; %s", tables[b.Table].Name, dict[k], strings.Join(columns, ", "), strings.Join(groups, ", "), ack)
+			}
+		}
+	}
+}
