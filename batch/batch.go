@@ -195,4 +195,8 @@ const (
 	itemRules
 	itemScope
 	itemDigest
+	_ // kept for sections
+	_
+	itemShortKeys
+	itemShortCheck
 )

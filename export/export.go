@@ -35,6 +35,7 @@ type Options struct {
 	Wait     time.Duration                       // how long to wait for the gate
 	Policies func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
 	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
+	Unread   []string                            // names of features that it reads, and of which the peer is not told so for now
 
 	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name
 	Health     *batch.Health         // what a parent is told of this node; nil: nothing
