@@ -66,11 +66,11 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	if err != nil {
 		return nil, err
 	}
-	a := attempt{j: j, o: o, reserve: turn, aside: map[asideKey]*cause{}}
+	a := attempt{j: j, o: o, reserve: turn, file: file, size: size, aside: map[asideKey]*cause{}}
 	defer func() { a.reserve.End() }()
 	var refused error
 	for n := 1; ; n++ {
-		report, err := a.run(ctx, file, size)
+		report, err := a.run(ctx)
 		if err != nil && !a.reserve.Alone() && ctx.Err() == nil && !errors.Is(err, journal.ErrBusy) { // nothing follows from it before it is so without others too
 			a.reserve.End()
 			if a.reserve, err = o.Others.Begin(ctx, true); err != nil {
@@ -82,7 +82,10 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 		var row *rowError
 		var aside *asideError
 		var many *DeletionsError
+		var missed *missedError
 		switch {
+		case errors.As(err, &missed) && a.missed == nil:
+			a.missed, a.extent = missed, headerAlone // nothing of the batch stays, but its header counts
 		case errors.As(err, &aside) && n <= maxAsideAttempts:
 			a.letWait(aside, n == maxAsideAttempts)
 		case errors.Is(err, errNewHistory) && a.gate == gateShared:
@@ -125,6 +128,9 @@ type attempt struct {
 	reserve *reserve.Import
 	aside   map[asideKey]*cause // rows that cannot be applied
 	last    bool                // no row is written any more before what it refers to is here
+	file    io.ReaderAt
+	size    int64
+	missed  *missedError // nil: all is known that the batch names
 }
 
 // letWait notes what a try found out. last: the next try is the last one.
@@ -164,8 +170,8 @@ const (
 )
 
 // run is one try.
-func (a *attempt) run(ctx context.Context, file io.ReaderAt, size int64) (*Report, error) {
-	r, err := batch.Open(file, size, a.o.Verify, a.o.Decrypt)
+func (a *attempt) run(ctx context.Context) (*Report, error) {
+	r, err := a.open()
 	if err != nil {
 		return nil, err
 	}
@@ -185,6 +191,10 @@ func (a *attempt) run(ctx context.Context, file io.ReaderAt, size int64) (*Repor
 	return report, nil
 }
 
+func (a *attempt) open() (*batch.Reader, error) {
+	return batch.Open(a.file, a.size, a.o.Verify, a.o.Decrypt)
+}
+
 // transact does all that one transaction holds. A dry run leaves it open, for the session's end to roll back.
 func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*Report, error) {
 	l, err := readLink(ctx, a.j, s, r.Header())
@@ -200,6 +210,11 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 	if err := l.openScopes(ctx); err != nil {
 		return nil, err
 	}
+	if r.Header().HasShortKeys() && d.Verdict == merge.Apply && a.extent == wholeBatch {
+		if err := a.shortKeys(ctx, l, r); err != nil {
+			return nil, err
+		}
+	}
 	said, first, err := readLead(r)
 	if err != nil {
 		return nil, err
@@ -211,6 +226,9 @@ func (a *attempt) transact(ctx context.Context, s *session, r *batch.Reader) (*R
 		return nil, err
 	}
 	report := l.report(d.Verdict)
+	if a.missed != nil && report.Outcome == Applied {
+		report.Outcome, report.Missed, report.Why = Gap, true, a.missed.Error()
+	}
 	if err := l.answerRequests(ctx, d.Verdict); err != nil {
 		return nil, err
 	}

@@ -208,6 +208,8 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 		return im.takeRules(ctx, i)
 	case *batch.ScopeItem: // see readLead
 		return nil
+	case *batch.ShortCheckItem: // its reader has checked it
+		return nil
 	case *batch.TableItem:
 		return im.resolver.describe(i)
 	case *batch.KeysItem:

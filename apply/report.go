@@ -33,6 +33,7 @@ type Report struct {
 	Arrived                    map[uint16][]string // keys of new rows for which others may wait, canonical, by omsync_table.id
 	Why                        string              // of every outcome but Applied
 	Stranger                   bool                // refused because another node goes by the sender's name
+	Missed                     bool                // a gap: it names rows by the beginnings of their keys, and it is not known here which they are
 }
 
 // TableReport counts rows of one table.

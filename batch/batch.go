@@ -196,4 +196,6 @@ const (
 	itemScope
 	itemDigest
 	itemSection
+	itemShortKeys
+	itemShortCheck
 )

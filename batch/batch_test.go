@@ -71,6 +71,9 @@ func (w *Writer) item(item any) error {
 			err = fmt.Errorf("first key %d, not %d", first, x.First)
 		}
 		return err
+	case *shortKeys:
+		_, err := w.ShortKeys(0, x.whole, x.width)
+		return err
 	case *ResetItem:
 		return w.ResetDict()
 	case *Rows:

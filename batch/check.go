@@ -13,11 +13,16 @@ type state struct {
 	mayRule     bool // it needs Rules
 	scopes      bool // it needs Scopes
 	mayDigest   bool // it is a digest file
+	mayShorten  bool // it needs ShortKeys
 	identifiers bool // it needs Identifiers
 	sections    bool // it needs Sections
 
 	ruleItems uint64 // how many items are rules: one, or none
 	scopeSaid bool
+
+	shorts  int      // keys of which the file has the beginning alone
+	sum     ShortSum // of their whole keys, as far as they are known
+	checked bool     // their check was read
 
 	tables []Table
 	roots  []uint32          // root of each table, by number
@@ -40,7 +45,7 @@ type state struct {
 
 // newState is that before the first item of a batch with this header.
 func newState(h *Header) state {
-	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), scopes: h.HasScopes(), identifiers: h.hasIdentifiers(), mayDigest: h.IsDigest(), sections: h.HasSections(), names: map[string]uint32{}, seen: map[string]bool{}}
+	return state{manyColumns: h.HasManyColumns(), mayRule: h.hasRules(), scopes: h.HasScopes(), identifiers: h.hasIdentifiers(), mayDigest: h.IsDigest(), sections: h.HasSections(), mayShorten: h.HasShortKeys(), names: map[string]uint32{}, seen: map[string]bool{}}
 }
 
 func (s *state) table(n uint32) (*Table, error) {

@@ -36,6 +36,7 @@ func TestGolden(t *testing.T) {
 		{"wide", wideHeader(), append(wideTable(130), wideRows(130, masksOf(130, false), masksOf(130, true)))},
 		{"scopes", withScopes(testHeader()), scopeItems()},
 		{"digest", digestHeader(), []any{&DigestItem{Data: []byte("package digest says what this is")}}},
+		{"short-keys", withShortKeys(testHeader()), shortItems()},
 		{"zstd-dictionary", withZstdDictionary(testHeader()), packedUUIDs()},
 		{"obs", testHeader(), append([]any{obsTable(0)}, newClinic().obs(500)...)},
 	} {
@@ -58,6 +59,9 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			h, items, err := read(golden)
+			if h.HasShortKeys() {
+				items, c.items = nil, nil // see TestShortKeys
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

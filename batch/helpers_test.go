@@ -48,7 +48,7 @@ func signed(b []byte) []byte {
 // readerOf reads a stream of items that follows a header.
 func readerOf(stream []byte) *Reader {
 	r := &Reader{state: newState(testHeader()), header: testHeader(), size: int64(len(stream)), file: bytes.NewReader(nil), hash: sha512.New()}
-	r.sum = r.hash.Sum(nil)
+	r.hashed = r.hash.Sum(nil)
 	r.r = bufio.NewReader(bytes.NewReader(stream))
 	return r
 }

@@ -24,7 +24,8 @@ type Reader struct {
 	decoded *bounded
 	file    io.Reader // the ciphertext, hashed as it is read
 	hash    hash.Hash
-	sum     []byte // hash of the file when its signature was checked
+	hashed  []byte                                                  // hash of the file when its signature was checked
+	whole   func(table string, prefixes [][]byte) ([][]byte, error) // see TakeShort
 }
 
 // Open checks the signature over the whole file, and only then starts to
@@ -42,7 +43,7 @@ func Open(f io.ReaderAt, size int64, verify func(h *Header, msg, sig []byte) err
 		return nil, err
 	}
 	start, end := int64(5+len(head)), size-SignatureSize
-	r := &Reader{state: newState(h), header: h, size: size, hash: sha512.New(), sum: sum}
+	r := &Reader{state: newState(h), header: h, size: size, hash: sha512.New(), hashed: sum}
 	if _, err := io.Copy(r.hash, io.NewSectionReader(f, 0, start)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
@@ -123,7 +124,8 @@ func (r *Reader) Close() error {
 }
 
 // Next returns the next item: *TableItem, *KeysItem, *ResetItem, *Rows,
-// *Deletions, *Records, *RulesItem, *ScopeItem, *DigestItem or *SectionItem. What it returned stays valid. io.EOF comes after a
+// *Deletions, *Records, *RulesItem, *ScopeItem, *DigestItem, *SectionItem, *ShortKeysItem or
+// *ShortCheckItem. What it returned stays valid. io.EOF comes after a
 // good end alone, when the totals agree and nothing follows; until then what
 // was read must not be made permanent. Errors stick.
 func (r *Reader) Next() (any, error) {
@@ -147,11 +149,12 @@ func (r *Reader) Next() (any, error) {
 
 func (r *Reader) item() any {
 	r.budget = MaxHeld - r.dictBytes
-	size, kind := r.array("item", 1, 14), r.uint("item type", itemSection)
+	size, kind := r.array("item", 1, 14), r.uint("item type", itemShortCheck)
 	if r.in.err != nil {
 		return nil
 	}
-	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: r.scopeSize(), itemDigest: 2, itemSection: 1}[kind]
+	want := [...]int{itemEnd: 5, itemTable: 6, itemKeys: 5, itemReset: 1, itemRows: 11, itemDeletions: 7 + r.more(), itemRecords: 13 + r.more(), itemRules: 2, itemScope: r.scopeSize(), itemDigest: 2,
+		itemSection: 1, itemShortKeys: 6, itemShortCheck: 2}[kind]
 	if size != want {
 		r.fail("item of type %d has %d elements, not %d", kind, size, want)
 		return nil
@@ -178,6 +181,10 @@ func (r *Reader) item() any {
 		return r.readDigest()
 	case itemSection:
 		return r.readSection()
+	case itemShortKeys:
+		return r.readShortKeys()
+	case itemShortCheck:
+		return r.readShortCheck()
 	}
 	r.end()
 	return nil
@@ -192,6 +199,9 @@ func (r *Reader) end() {
 		if n := r.uint(t.what, math.MaxUint64); n != t.n {
 			r.fail("%d %s where the end counts %d", t.n, t.what, n)
 		}
+	}
+	if r.in.err == nil && r.shorts > 0 && !r.checked {
+		r.fail("short keys without a check")
 	}
 	if r.in.err != nil {
 		return
@@ -209,7 +219,7 @@ func (r *Reader) end() {
 		r.in.err = fmt.Errorf("read batch: %w", err)
 	case n != 0:
 		r.fail("bytes after the ciphertext")
-	case !bytes.Equal(r.hash.Sum(nil), r.sum):
+	case !bytes.Equal(r.hash.Sum(nil), r.hashed):
 		r.fail("the file changed while it was read")
 	default:
 		r.in.err = io.EOF
@@ -285,8 +295,8 @@ func (r *Reader) readKeys() *KeysItem {
 	if err == nil {
 		err = checkBlock(n, len(t.Key))
 	}
-	if err == nil && int(first) != len(r.dict)+int(FirstRef) {
-		err = fmt.Errorf("key %d where %d is due", first, len(r.dict)+int(FirstRef))
+	if err == nil {
+		err = r.checkFirst(first)
 	}
 	if r.accept(err); err != nil {
 		return nil
@@ -301,6 +311,14 @@ func (r *Reader) readKeys() *KeysItem {
 	}
 	r.addKeys()
 	return item
+}
+
+// checkFirst checks the index of the next key.
+func (r *Reader) checkFirst(first uint32) error {
+	if due := len(r.dict) + int(FirstRef); int(first) != due {
+		return fmt.Errorf("key %d where %d is due", first, due)
+	}
+	return nil
 }
 
 func (r *Reader) readValues(want, n int) []Values {

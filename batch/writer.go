@@ -134,7 +134,7 @@ func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	if err := w.pad(); err != nil {
+	if err := errors.Join(w.checkOfShort(), w.pad()); err != nil {
 		return err
 	}
 	if err := w.stick(w.ahead.wait()); err != nil {

@@ -26,10 +26,14 @@ func (n *Node) Export(ctx context.Context, p *journal.Peer, folder *transport.Fo
 	if err := n.learnAliases(ctx); err != nil {
 		return nil, err
 	}
+	unread, err := n.unread(p.Name)
+	if err != nil {
+		return nil, err
+	}
 	bar := n.bar("to "+p.Name, Rows)
 	defer bar.Done()
 	return export.Export(ctx, n.Journal, p.Name, export.Options{
-		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Policies: n.Policies, ScopeRules: n.ScopeRules, Cards: seal.texts, Health: n.health(ctx, p), Sections: n.Sections,
+		Full: o.Full, SinceSent: o.SinceSent, PartSize: o.PartSize, Wait: n.Wait, Features: n.Features, Unread: unread, Policies: n.Policies, ScopeRules: n.ScopeRules, Cards: seal.texts, Health: n.health(ctx, p), Sections: n.Sections,
 		Create: func(name string) (export.File, error) {
 			f, err := folder.Create(ctx, name)
 			if err != nil {

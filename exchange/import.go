@@ -336,6 +336,15 @@ func (r *importRun) apply(ctx context.Context, j *journal.Journal, others *reser
 		return r.reportError(ctx, f, err)
 	}
 	r.noteArrived(report)
+	if report.Missed && !r.o.DryRun {
+		info, err := file.Stat()
+		if err == nil {
+			err = r.missed(ctx, f.sender.Name, info.ModTime())
+		}
+		if err != nil {
+			return err
+		}
+	}
 	heard.Bytes = size
 	r.noteContact(f.sender, report, heard)
 	if !r.o.DryRun {

@@ -35,6 +35,7 @@ type Options struct {
 	Wait     time.Duration                       // how long to wait for the gate
 	Policies func(*journal.Table) merge.Policies // what decides conflicts here, which a child is told; nil: the later stamp
 	Features features.Known                      // what this program reads and writes; the peer is written what it has said that it reads
+	Unread   []string                            // names of features that it reads, and of which the peer is not told so for now
 
 	Sections   *Sections             // what is made once for several children; nil: everything is made for each
 	ScopeRules map[string]scope.Rule // the rules that may fill scopes, by name

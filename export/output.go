@@ -76,6 +76,9 @@ func (o *output) begin(last bool) error {
 		return err
 	}
 	o.file.dict = newDictionary(o.plan, o.file.w)
+	if h.HasShortKeys() {
+		o.file.dict.short = o.file.w
+	}
 	if o.plan.told != nil {
 		if err := o.file.w.Rules(o.plan.told); err != nil {
 			return err

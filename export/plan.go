@@ -43,6 +43,7 @@ type plan struct {
 	waits       []journal.ReasonCount // of rows of the peer that wait here
 	health      *batch.Health         // what a parent is told of this node; nil: nothing
 	cards       []string              // what headers say of the two nodes' keys
+	unread      []string              // features of which the peer is not told that they are read
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -89,7 +90,7 @@ func (p *plan) as(t *table, row journal.Row, known merge.Row) merge.Row {
 }
 
 func makePlan(ctx context.Context, j *journal.Journal, snap *capture.Snapshot, peer string, o Options) (*plan, error) {
-	p := &plan{j: j, snap: snap, features: o.Features, cards: o.Cards, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match, health: o.Health}
+	p := &plan{j: j, snap: snap, features: o.Features, unread: o.Unread, cards: o.Cards, known: map[*schema.Table]*table{}, left: leftOut{}, match: o.Match != nil, only: o.Match, health: o.Health}
 	full, err := p.meet(ctx, peer, merge.ExportRequest{Full: o.Full || p.match, SinceSent: o.SinceSent, Now: j.Now().UnixMicro()})
 	if err != nil {
 		return nil, err
@@ -280,7 +281,11 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
 	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
 	said := h.Requests
-	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.writes(p.sections))
+	used := p.writes(p.sections)
+	if !p.peer.Link.NamesShort(head) {
+		used = used.Without(features.ShortKeys)
+	}
+	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features.Without(p.unread...), used)
 	if len(h.Requests)+len(said) <= batch.MaxTables {
 		h.Requests = append(h.Requests, said...)
 	}

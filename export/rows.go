@@ -134,7 +134,7 @@ func (x *exporter) indexes(ctx context.Context, dict *dictionary, t *table, p *p
 	if t.Integer == nil && t.Root == t.Table && hasReferenceInKey(t) {
 		return x.composedKeys(ctx, dict, t, p, keys)
 	}
-	return dict.addRows(t.Table, p.rows, keys)
+	return dict.addRows(ctx, t.Table, p.rows, keys, p.known)
 }
 
 // keys makes the rows' keys of the key columns that were read with them; "" for one that nothing identifies.

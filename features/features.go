@@ -41,13 +41,15 @@ const (
 	Sections = "sections"
 	// ZstdDictionary is of a file that is compressed with a dictionary which both programs have: see batch.ZstdDictionary.
 	ZstdDictionary = "zstd-dictionary"
+	// ShortKeys is of a file that names rows which its receiver has by the beginning of their keys: see batch.ShortKeysItem.
+	ShortKeys = "short-keys"
 )
 
 // Present returns what this program reads beyond batch format 1.
 func Present() Known {
 	return Known{{Name: ManyColumns, Since: "0.1.0"}, {Name: Resolutions, Since: "0.1.0"}, {Name: Rules, Since: "0.1.0"}, {Name: Scopes, Since: "0.1.0"},
 		{Name: Identifiers, Since: "0.1.0"}, {Name: Digests, Since: "0.1.0"}, {Name: ZstdDictionary, Since: "0.1.0"},
-		{Name: Sections, Since: "0.1.0"}}
+		{Name: Sections, Since: "0.1.0"}, {Name: ShortKeys, Since: "0.1.0"}}
 }
 
 // Needed returns what of the features a node has a use for. Those that it has none for it need not speak of. wide: it has a table of more
@@ -56,6 +58,11 @@ func (k Known) Needed(wide, scopes bool) Known {
 	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool {
 		return f.Name == Digests || f.Name == ManyColumns && !wide || (f.Name == Scopes || f.Name == Identifiers) && !scopes
 	})
+}
+
+// Without returns the features but for those of some names.
+func (k Known) Without(names ...string) Known {
+	return slices.DeleteFunc(slices.Clone(k), func(f Feature) bool { return slices.Contains(names, f.Name) })
 }
 
 // Has reports whether a feature is among them.

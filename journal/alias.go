@@ -98,6 +98,15 @@ func (a *Aliases) Any(table uint16) bool { return a != nil && len(a.own[table]) 
 // None reports whether there are no aliases, with any peer.
 func (a *Aliases) None() bool { return a == nil || len(a.own) == 0 }
 
+// Theirs hands on the keys in a table that peers have for rows here.
+func (a *Aliases) Theirs(table uint16, f func(key string)) {
+	if a != nil {
+		for key := range a.own[table] {
+			f(key)
+		}
+	}
+}
+
 // Own returns the key here of the row that a peer's key means, and whether that is an alias.
 func (a *Aliases) Own(table uint16, their string) (string, bool) {
 	if a == nil {

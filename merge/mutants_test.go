@@ -73,6 +73,16 @@ var mutants = []mutant{
 	{"files from before a peer was added again are refused", "receive.go", " || h.History == l.History && h.Link < l.PeerNumber\n", "\n", 0, "TestPeerAddedAgain"},
 	{"an acknowledgement on a link given up does not count", "receive.go", "d.Valid = has && known && mine", "d.Valid = has && known", 0, "TestPeerAddedAgain"},
 
+	{"a row is named short once it is acknowledged", "short.go", "v.Epoch <= l.Acked.Epoch", "v.Epoch <= l.Acked.Epoch+1000", 2000, ""},
+	{"a row that does not go there is not named short", "short.go", "|| goes && ", "|| ", 0, "TestSurelyHas"},
+	{"a row that its peer may have lost is not named short", "short.go", "r.CameFrom(p)", "v.From == p", 0, "TestSurelyHas"},
+	{"what came from a peer is named short", "short.go", "r.CameFrom(p) || ", "", 0, "TestSurelyHas"},
+	{"what builds on a file that nobody acknowledged names nothing short", "short.go", " && !h.Ahead", "", 0, "TestNamesShort"},
+	{"what does not start where the peer is names nothing short", "short.go", " && h.Base == l.Acked", "", 0, "TestNamesShort"},
+	{"a full load names nothing short", "short.go", "h.Base != (Position{}) && ", "", 0, "TestNamesShort"},
+	{"nor does its last part", "short.go", " && h.Load == 0", "", 0, "TestNamesShort"},
+	{"what a thief acknowledged names nothing short", "short.go", " && !l.Doubted", "", 0, "TestNamesShort"},
+
 	{"of two copies neither is taken", "copies.go", "!slices.ContainsFunc(c.Displaced, h.had):", "true:", 0, "TestTwoCopies"},
 	{"nor the one that was there first", "copies.go", ", c.Rival.History != 0:", ", false:", 0, "TestTwoCopies"},
 	{"a copy hears that it is one", "copies.go", "if slices.Contains(h.Copies, own.ID) {", "if false {", 0, "TestTwoCopies"},

@@ -61,6 +61,7 @@ type file struct {
 	gained   merge.Mask       // columns that it has since that
 	lost     bool             // which it has lost
 	tries    int
+	short    []string         // rows that it may name by the beginnings of their keys
 }
 
 type end struct {
@@ -197,6 +198,7 @@ func (s *site) export(to string, ask merge.ExportRequest, part int) []*file {
 	if l.Acked.Epoch < s.asked {
 		whole.asks, whole.lost, whole.gained = s.asked, s.asked == s.lost, s.gained
 	}
+	whole.short = s.short(l, h, to)
 	for _, k := range s.keys() {
 		e := s.rows[k]
 		knows, base, again := l.peer, h.Base.Epoch, s.owes[to].epoch > h.Base.Epoch
@@ -290,6 +292,7 @@ func (s *site) receive(f *file) string {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict] // a restore is never taken for a copy
 	}
 	s.seal()
+	s.looksFor(f)
 	im := l.Import(&s.history, f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent
 	im.Horizon = merge.Horizon(s.w.clock(s.name), s.horizon(), im.FromParent)

@@ -86,6 +86,11 @@ func (p *itemPrinter) print(item any) error {
 		for i := range it.N {
 			p.addKey(p.tables[it.Table].Name, it.Parts, i)
 		}
+	case *batch.ShortKeysItem: // the receiver alone knows how they go on
+		for _, prefix := range it.Prefixes {
+			p.addKey(p.tables[it.Table].Name, []batch.Values{{Bytes: [][]byte{append(prefix, "…"...)}}}, 0)
+		}
+	case *batch.ShortCheckItem:
 	case *batch.ResetItem, *batch.SectionItem: // numbers of tables stand for others once these are described
 		p.dict, p.here = p.dict[:0], p.here[:0]
 	case *batch.Rows:

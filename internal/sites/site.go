@@ -42,7 +42,8 @@ type Site struct {
 	t        testing.TB
 	app      *sql.Conn // where Exec runs: its session variables stay
 	shift    time.Duration
-	node     *sql.DB // as omsync opens it
+	node     *sql.DB         // as omsync opens it
+	unread   map[string]bool // peers that named rows short of which it is not known here which they are: they are told that short keys are not read
 	parent   *Site
 	children []*Site
 }

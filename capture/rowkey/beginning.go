@@ -1,0 +1,68 @@
+package rowkey
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/omsync/omsync/internal/sqldb"
+	"github.com/omsync/omsync/journal"
+	"github.com/omsync/omsync/schema"
+)
+
+// MayBegin reports whether [Beginning] finds rows of a table: their key is a uuid of their own, as text, that an index finds.
+func MayBegin(t *schema.Table) bool {
+	return t.Root == t && t.Key == schema.KeyUUID && t.KeyIndexed && t.KeyColumns[0].UUIDColumn && t.KeyColumns[0].Charset != ""
+}
+
+// Beginning hands on the keys, canonical, of the rows of a table whose keys begin with one of these texts: letters, digits and hyphens, each with a small letter or
+// a digit at its end. whole is false if these are more than limit rows: then there are others. The table [MayBegin]. It reads an index, without a lock; what is between
+// two texts by the column's collation and does not begin so is handed on too.
+func Beginning(ctx context.Context, q sqldb.DB, t *schema.Table, prefixes [][]byte, limit int, f func(key string)) (whole bool, err error) {
+	c := t.KeyColumns[0]
+	name := schema.Quote(c.Name)
+	head := "SELECT " + c.Select("") + " FROM " + schema.Quote(t.Name) + t.ForceIndex(t.KeyColumns) + " WHERE "
+	for some := range slices.Chunk(prefixes, rowsAtOnce) {
+		b := []byte(head)
+		for i, p := range some {
+			for _, s := range c.Spellings(string(p)) {
+				if i > 0 || len(b) > len(head) {
+					b = append(b, " OR "...)
+				}
+				b = c.AppendLiteral(append(append(b, name...), " >= "...), []byte(s))
+				b = c.AppendLiteral(append(append(append(b, " AND "...), name...), " < "...), after(s))
+			}
+		}
+		b = fmt.Appendf(b, " LIMIT %d", limit+1)
+		err := sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
+			if limit--; limit >= 0 {
+				f(journal.Canonical(t, string(r[0])))
+			}
+			return nil
+		})
+		if err != nil {
+			return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
+		}
+		if limit < 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// after returns what comes after all texts that begin so, whether a collation tells small letters from capitals or not.
+func after(s string) []byte {
+	b := []byte(s)
+	switch last := &b[len(b)-1]; *last {
+	case '9': // what is between is neither letter nor digit
+		*last = 'A'
+	case 'z':
+		*last = '{'
+	case 'Z':
+		*last = '['
+	default:
+		*last++
+	}
+	return b
+}

@@ -1,0 +1,33 @@
+package merge_test
+
+import (
+	"fmt"
+
+	"github.com/omsync/omsync/access"
+	"github.com/omsync/omsync/merge"
+)
+
+// short returns the rows that a file may name by the beginnings of their keys.
+func (s *site) short(l *end, h merge.Header, to string) (keys []string) {
+	if !l.NamesShort(h) || s.w.apart {
+		return nil
+	}
+	for _, k := range s.keys() {
+		if l.SurelyHas(s.rows[k].Row, l.peer, s.w.direction == access.Both) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// looksFor finds the rows that a file names so: whoever was never restored knows of each of them.
+func (s *site) looksFor(f *file) {
+	if s.w.restores > 0 {
+		return
+	}
+	for _, k := range f.short {
+		if _, waits := s.wait[waitKey{k, f.src, 0}]; !s.rows[k].Known && !waits {
+			s.w.blame(fmt.Sprintf("%s names %s short, and %s knows nothing of it", f.src, k, s.name))
+		}
+	}
+}
