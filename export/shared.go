@@ -19,7 +19,7 @@ import (
 const (
 	fewChildren  = 4
 	fewShared    = 300
-	mostShared   = 100_000
+	mostShared   = 50_000
 	leastSection = 64
 	mostSection  = 20_000
 )
@@ -31,12 +31,12 @@ type window struct {
 	from     uint64
 	at       merge.Position
 	children int
+	versions map[*schema.Table]entries
 	dead     map[uint16]uint64 // of each table, the highest epoch of a tombstone
 }
 
 // shared is how a file is put together of sections and what goes to the peer alone.
 type shared struct {
-	key      sectionKey // of the first; the others have other intervals
 	list     []share.Interval
 	sections []*section
 	share.File
@@ -64,7 +64,12 @@ func (p *plan) stands(t *table) bool {
 }
 
 // share settles which sections the file has, and makes those that are not there; nil: it has none.
-func (x *exporter) share(ctx context.Context) (*shared, error) {
+func (x *exporter) share(ctx context.Context) (s *shared, err error) {
+	defer func() {
+		if s == nil {
+			x.window = nil
+		}
+	}()
 	if !x.maySections(x.out.o) || x.snap.SealedSome() || len(x.unsent.nameless)+len(x.unsent.waiting)+len(x.unsent.before) > 0 {
 		return nil, nil
 	}
@@ -77,7 +82,8 @@ func (x *exporter) share(ctx context.Context) (*shared, error) {
 	if err != nil || w == nil {
 		return nil, err
 	}
-	s := &shared{key: sectionKey{as: w.as}}
+	x.window = w
+	s = &shared{}
 	rows, tables, columns := 0, 0, 0
 	for _, i := range w.Divide(x.head.Base.Epoch, x.head.Upto.Epoch, x.peer.ID, x.out.o.Sections.limits()) {
 		made, err := x.section(ctx, w, i)
@@ -131,22 +137,38 @@ func (x *exporter) fillWindow(ctx context.Context, w *window) (err error) {
 	if w.dead, err = journal.LastTombstones(ctx, x.snap); err != nil {
 		return err
 	}
-	var entries []share.Entry
+	var list []share.Entry
+	w.versions = map[*schema.Table]entries{}
 	for _, t := range x.tables {
 		if !x.stands(t) {
 			continue
 		}
-		rows, ok, err := journal.ChangedRows(ctx, x.snap, t.meta.ID, w.from, mostShared-len(entries))
+		rows, ok, err := journal.ChangedRows(ctx, x.snap, t.meta.ID, w.from, mostShared-len(list), x.j.Authors)
 		if err != nil || !ok {
 			return err
 		}
 		alone := x.goesAlone(t)
-		for _, r := range rows {
-			entries = append(entries, share.Entry{Row: share.Row{Table: t.meta.ID, ID: r.ID}, Epoch: r.Epoch, Born: r.Born, Involves: r.Involves, Alone: alone})
+		for r, groups := range rows {
+			e := entryOf(groups)
+			e.Row, e.Alone = share.Row{Table: t.meta.ID, ID: r.Int}, alone
+			list = append(list, e)
+		}
+		w.versions[t.Table] = rows
+	}
+	w.Window = share.NewWindow(list)
+	return nil
+}
+
+// entryOf returns what counts of a live row.
+func entryOf(groups []merge.Group) share.Entry {
+	e := share.Entry{Involves: merge.Row{Known: true, Alive: true, Groups: groups}.Involves()}
+	for _, g := range groups {
+		e.Epoch = max(e.Epoch, g.Epoch)
+		if g.Has(merge.Existence) {
+			e.Born = g.Epoch
 		}
 	}
-	w.Window = share.NewWindow(entries)
-	return nil
+	return e
 }
 
 // signature is that of the sections of a file to the peer: two peers have the same if and only if rows that involve neither go to both in the same bytes.
