@@ -25,6 +25,9 @@ type Sections struct {
 	window *window // that was read last
 }
 
+// SectionBytes is how many bytes of sections a program holds.
+const SectionBytes = 64 << 20
+
 // NewSections returns no sections yet, to be held up to so many bytes.
 func NewSections(bytes int64) *Sections {
 	return &Sections{most: bytes, slots: map[sectionKey]*slot{}}
