@@ -32,7 +32,8 @@ type window struct {
 	at       merge.Position
 	children int
 	versions map[*schema.Table]entries
-	dead     map[uint16]uint64 // of each table, the highest epoch of a tombstone
+	// Of each table, the highest epoch of an entry, and that of a tombstone.
+	live, dead map[uint16]uint64
 }
 
 // shared is how a file is put together of sections and what goes to the peer alone.
@@ -61,6 +62,30 @@ func (p *plan) goesAlone(t *table) bool {
 func (p *plan) stands(t *table) bool {
 	return t.Integer != nil && t.owed == 0 && !t.lost && t.refused == nil && t.kept == nil && t.staff == nil && !t.rules.SendsBack() && t.knows == p.peer.ID &&
 		(t.meta.Default.IsEmpty() || t.meta.Default.Epoch <= p.head.Base.Epoch) && !p.filtered(t.Table)
+}
+
+// findNewer finds the tables that have entries and tombstones above the base which did not come from the peer. What was read for another peer says it of
+// those that have any.
+func (x *exporter) findNewer(ctx context.Context) (err error) {
+	base := x.head.Base.Epoch
+	if all := x.out.o.Sections; all != nil && x.maySections(x.out.o) {
+		if w := all.windowOf(nil, x.head.Upto, base); w != nil && w.live != nil {
+			x.newer, x.buried = above(w.live, base), above(w.dead, base)
+			return nil
+		}
+	}
+	x.newer, x.buried, err = journal.NewerTables(ctx, x.snap, base, x.peer.ID)
+	return err
+}
+
+func above(last map[uint16]uint64, base uint64) map[uint16]bool {
+	out := map[uint16]bool{}
+	for t, epoch := range last {
+		if epoch > base {
+			out[t] = true
+		}
+	}
+	return out
 }
 
 // share settles which sections the file has, and makes those that are not there; nil: it has none.
@@ -116,7 +141,7 @@ const maxSectionTables, maxSectionColumns = 2048, 1 << 16
 // readWindow reads what changed since the peer's base, unless it was read for another one; nil: few children are there, or too much has changed.
 func (x *exporter) readWindow(ctx context.Context) (*window, error) {
 	as, all, base := x.signature(), x.out.o.Sections, x.head.Base.Epoch
-	w := all.windowOf(as, x.head.Upto, base)
+	w := all.windowOf(&as, x.head.Upto, base)
 	if w == nil {
 		w = &window{as: as, from: base, at: x.head.Upto}
 		if err := x.fillWindow(ctx, w); err != nil {
@@ -134,7 +159,7 @@ func (x *exporter) fillWindow(ctx context.Context, w *window) (err error) {
 	if w.children, err = journal.CountChildren(ctx, x.snap); err != nil || !x.out.o.Sections.pays(w.children, mostShared) {
 		return err
 	}
-	if w.dead, err = journal.LastTombstones(ctx, x.snap); err != nil {
+	if w.live, w.dead, err = journal.LastEpochs(ctx, x.snap); err != nil {
 		return err
 	}
 	var list []share.Entry

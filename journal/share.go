@@ -26,17 +26,19 @@ func ChangedRows(ctx context.Context, q sqldb.DB, tbl uint16, base uint64, most 
 	return out.whole(), len(out) <= most, nil
 }
 
-// LastTombstones returns the highest epoch of a tombstone of each table that has any.
-func LastTombstones(ctx context.Context, q sqldb.DB) (map[uint16]uint64, error) {
-	out := map[uint16]uint64{}
-	err := sqldb.Each(ctx, q, "SELECT table_id, MAX(epoch) FROM omsync_tombstone FORCE INDEX (tbl_epoch) GROUP BY table_id", func(r []sql.RawBytes) error {
-		out[uint16(sqldb.Uint(r[0]))] = sqldb.Uint(r[1])
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read omsync_tombstone: %w", err)
+// LastEpochs returns the highest epoch of an entry, and that of a tombstone, of each table that has any.
+func LastEpochs(ctx context.Context, q sqldb.DB) (live, dead map[uint16]uint64, err error) {
+	live, dead = map[uint16]uint64{}, map[uint16]uint64{}
+	for from, into := range map[string]map[uint16]uint64{"omsync_version": live, "omsync_tombstone": dead} {
+		err := sqldb.Each(ctx, q, fmt.Sprintf("SELECT table_id, MAX(epoch) FROM %s FORCE INDEX (tbl_epoch) GROUP BY table_id", from), func(r []sql.RawBytes) error {
+			into[uint16(sqldb.Uint(r[0]))] = sqldb.Uint(r[1])
+			return nil
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read versions: %w", err)
+		}
 	}
-	return out, nil
+	return live, dead, nil
 }
 
 // CountChildren returns how many children are exchanged with.
