@@ -14,6 +14,7 @@ import (
 	"github.com/omsync/omsync/apply"
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/export"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/sites"
 )
 
@@ -23,20 +24,10 @@ import (
 func TestSections(t *testing.T) {
 	seed, rounds := number(t, "OMSYNC_SEED", 1), number(t, "OMSYNC_ROUNDS", 60)
 	rng := rand.New(rand.NewPCG(seed, 86))
-	tables := differingTables[:9]
-	hub := sites.New(t, "hub", "none", tables...)
-	hub.Init()
+	hub, all := sectionHub(t, 5)
 	hub.Sections = export.NewSections(1 << 20).Always()
-	all := []*sites.Site{hub}
-	for i := range 5 {
-		s := sites.New(t, fmt.Sprintf("clinic-%d", i), "none", tables...)
-		s.SetOffset(int64(1000 * (i + 1)))
-		s.Init()
-		hub.Connect(s)
-		all = append(all, s)
-	}
-	sites.Exchange(all...)
 	n, withSections, ahead := 0, 0, 0
+	t.Logf("OMSYNC_SEED=%d", seed)
 	for range rounds {
 		for range 1 + rng.IntN(3) {
 			n++
@@ -48,30 +39,8 @@ func TestSections(t *testing.T) {
 		}
 		clinic := all[1+rng.IntN(5)]
 		hub.Seal()
-		made := [2][]*sites.File{}
-		for i := range made {
-			made[i] = hub.Export(clinic, func(o *export.Options) {
-				if i == 0 {
-					o.Sections = nil
-				}
-			})
-		}
-		if len(made[0]) != len(made[1]) {
-			t.Fatalf("%d files, with sections %d", len(made[0]), len(made[1]))
-		}
-		for i, f := range made[1] {
-			want, _, _ := contents(t, made[0][i])
-			got, sections, twice := contents(t, f)
-			for _, row := range slices.Sorted(maps.Keys(want)) {
-				if !got[row] {
-					t.Fatalf("seed %d: %s with sections lacks\n%s", seed, f.Name, row)
-				}
-			}
-			for _, row := range slices.Sorted(maps.Keys(got)) {
-				if !want[row] {
-					t.Fatalf("seed %d: %s with sections has besides\n%s", seed, f.Name, row)
-				}
-			}
+		for _, f := range bothWays(t, hub, clinic) {
+			_, sections, twice := contents(t, f)
 			if sections > 0 {
 				withSections++
 			}
@@ -80,7 +49,7 @@ func TestSections(t *testing.T) {
 				continue // it is lost
 			}
 			if r := clinic.Import(f); r.Outcome != apply.Applied && r.Outcome != apply.Covered {
-				t.Fatalf("seed %d: %s: %s: %s", seed, f.Name, r.Outcome, r.Why)
+				t.Fatalf("%s: %s: %s", f.Name, r.Outcome, r.Why)
 			}
 		}
 	}
@@ -92,6 +61,123 @@ func TestSections(t *testing.T) {
 	if withSections < int(rounds)/4 || ahead == 0 && rounds >= 60 {
 		t.Error("too few to tell anything")
 	}
+}
+
+// bothWays has a hub export to a clinic without sections and with them. Both hold the same. It returns the files with sections.
+func bothWays(t *testing.T, hub, clinic *sites.Site) []*sites.File {
+	t.Helper()
+	made := [2][]*sites.File{}
+	for i := range made {
+		made[i] = hub.Export(clinic, func(o *export.Options) {
+			if i == 0 {
+				o.Sections = nil
+			}
+		})
+	}
+	if len(made[1]) == 0 && len(made[0]) == 1 && made[0][0].Made.Rows+made[0][0].Made.Deletions == 0 {
+		return nil // a header, which is due once
+	}
+	if len(made[0]) != len(made[1]) {
+		t.Fatalf("%d files, with sections %d", len(made[0]), len(made[1]))
+	}
+	for i, f := range made[1] {
+		want, _, _ := contents(t, made[0][i])
+		got, _, _ := contents(t, f)
+		for _, row := range slices.Sorted(maps.Keys(want)) {
+			if !got[row] {
+				t.Fatalf("%s with sections lacks\n%s", f.Name, row)
+			}
+		}
+		for _, row := range slices.Sorted(maps.Keys(got)) {
+			if !want[row] {
+				t.Fatalf("%s with sections has besides\n%s", f.Name, row)
+			}
+		}
+	}
+	return made[1]
+}
+
+// sectionHub makes a hub and so many clinics that are in step.
+func sectionHub(t *testing.T, clinics int) (hub *sites.Site, all []*sites.Site) {
+	hub = sites.New(t, "hub", "none", differingTables[:9]...)
+	hub.Exec("INSERT INTO place (name, uuid) VALUES ('ward', 'ward'), ('lab', 'lab')")
+	hub.Init()
+	all = []*sites.Site{hub}
+	for i := range clinics {
+		s := sites.New(t, fmt.Sprintf("clinic-%d", i), "none", differingTables[:9]...)
+		s.SetOffset(int64(1000 * (i + 1)))
+		s.Init()
+		hub.Connect(s)
+		all = append(all, s)
+	}
+	sites.Exchange(all...)
+	return hub, all
+}
+
+// seePeople has an application see new people, four rows for each.
+func seePeople(s *sites.Site, first, n int) {
+	for i := first; i < first+n; i++ {
+		s.Exec(fmt.Sprintf("INSERT INTO person (name, uuid) VALUES ('name', 'p-%d')", i), "INSERT INTO patient (patient_id) VALUES (LAST_INSERT_ID())",
+			fmt.Sprintf("INSERT INTO visit (patient_id, place_id, uuid) SELECT p.person_id, l.place_id, 'v-%d' FROM person p JOIN place l ON l.uuid = 'lab' WHERE p.uuid = 'p-%[1]d'", i),
+			fmt.Sprintf("INSERT INTO encounter (visit_id, person_id, uuid) SELECT visit_id, patient_id, 'e-%d' FROM visit WHERE uuid = 'v-%[1]d'", i))
+	}
+	s.Seal()
+}
+
+// Few children are sent no sections, nor are few rows, nor is a child whose program does not read them; and all of these are sent the same.
+func TestWhoIsSentSections(t *testing.T) {
+	hub, all := sectionHub(t, 4)
+	hub.Sections = export.NewSections(1 << 20)
+	old := all[2]
+	old.Features = slices.DeleteFunc(features.Present(), func(f features.Feature) bool { return f.Name == features.Sections })
+	old.Exec("INSERT INTO place (name, uuid) VALUES ('hall', 'hall')")
+	old.Send(hub)
+	sections := func(clinic *sites.Site) (n int) {
+		t.Helper()
+		for _, f := range bothWays(t, hub, clinic) {
+			_, s, _ := contents(t, f)
+			n += s
+		}
+		return n
+	}
+	seePeople(hub, 1, 20)
+	if n := sections(all[1]); n != 0 {
+		t.Errorf("80 rows go in %d sections", n)
+	}
+	seePeople(hub, 100, 80)
+	if n := sections(all[1]); n == 0 {
+		t.Error("400 rows go without sections")
+	}
+	if n := sections(old); n != 0 {
+		t.Errorf("who does not read sections is sent %d", n)
+	}
+	hub.Exec("UPDATE omsync_peer SET state = 'suspended' WHERE name = 'clinic-3'")
+	seePeople(hub, 200, 1) // what was read of the peers counts until something changes
+	if n := sections(all[1]); n != 0 {
+		t.Errorf("three children are sent %d sections", n)
+	}
+}
+
+// A section names no row that is gone by now, and goes by the columns and the history of the node as they are.
+func TestSectionsAreMadeAnew(t *testing.T) {
+	hub, all := sectionHub(t, 5)
+	hub.Sections = export.NewSections(1 << 20).Always()
+	seePeople(hub, 1, 3)
+	bothWays(t, hub, all[1])
+	before := hub.Sections.Bytes()
+	bothWays(t, hub, all[2])
+	if hub.Sections.Bytes() != before {
+		t.Error("the same rows are made again for another child")
+	}
+	hub.Exec("SET foreign_key_checks = 0", "DELETE FROM place WHERE uuid = 'lab'", "SET foreign_key_checks = 1")
+	hub.Seal()
+	bothWays(t, hub, all[3])
+	hub.Exec("ALTER TABLE visit ADD note VARCHAR(20) NULL")
+	hub.Follow()
+	bothWays(t, hub, all[4])
+	hub.Exec("UPDATE omsync_node SET history = history + 1 WHERE id = 1", "UPDATE visit SET note = 'x'")
+	hub.Seal()
+	bothWays(t, hub, all[5])
 }
 
 // sectionWork is what an application does.

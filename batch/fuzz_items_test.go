@@ -18,7 +18,9 @@ import (
 func FuzzItems(f *testing.F) {
 	table, keys, reset := []byte{0, 0, 0, 0, 0}, []byte{0, 1, 250, 0, 3, 1, 1}, []byte{0, 3}
 	f.Add(slices.Concat(table, keys, reset), uint16(5000))
-	f.Add(slices.Concat(table, keys, reset), uint16(1<<15+5000))                                                                                             // with a compression dictionary
+	f.Add(slices.Concat(table, keys, reset), uint16(1<<15+5000))                                                                // with a compression dictionary
+	f.Add(slices.Concat(table, keys, []byte{0, 7}, table, keys, []byte{0, 4, 1, 2, 0, 0, 0}, []byte{0, 7}), uint16(1<<14+5000)) // sections
+	f.Add(bytes.Repeat([]byte{0, 7}, 100), uint16(1<<14+5000))
 	f.Add(slices.Concat(table, []byte{0, 0, 1, 1, 1, 0}, []byte{0, 1, 1, 0, 1, 9}, bytes.Repeat([]byte{1, 1, 1, 1, 2, 249, 0, 2, 249, 0}, 30)), uint16(0))   // keys made of keys
 	f.Add(slices.Concat(table, []byte{0, 1, 100, 0, 1, 205}), uint16(60))                                                                                    // long keys
 	f.Add([]byte{0, 0, 0, 0, 199}, uint16(5000))                                                                                                             // columns
@@ -36,6 +38,9 @@ func FuzzItems(f *testing.F) {
 		h := &batch.Header{Sender: "stolen", Receiver: "hub", Upto: batch.Position{Epoch: 1, Token: 1}, Last: true}
 		if again >= 1<<15 {
 			h.Requests = []string{batch.Need{Feature: batch.ZstdDictionary}.String()}
+		}
+		if again>>14&1 == 1 {
+			h.Requests = append(h.Requests, batch.Need{Feature: batch.Sections}.String())
 		}
 		err := forge.WritePlain(&file, h, func(s *forge.Stream) {
 			p := forge.Program{Epoch: 1}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"testing"
@@ -75,6 +77,11 @@ func FuzzFile(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
+		f.Add(b)
+	}
+	if b, err := os.ReadFile(filepath.Join("..", "testdata", "batch", "sections.batch")); err != nil {
+		f.Fatal(err)
+	} else {
 		f.Add(b)
 	}
 	for format := range byte(3) {

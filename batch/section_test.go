@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -123,6 +125,41 @@ func TestSections(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestGoldenSections holds writer and reader to a file with two sections, between items of its own, that was written once.
+func TestGoldenSections(t *testing.T) {
+	h := withZstdDictionary(withSections(testHeader()))
+	first, err := made(h, packedUUIDs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := made(h, append([]any{obsTable(0)}, newClinic().obs(500)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := sample()
+	file, items, err := writeParts(h, []*Section{nil, first, second, nil}, [][]any{own, packedUUIDs(), append([]any{obsTable(0)}, newClinic().obs(500)...), packedUUIDs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("..", "testdata", "batch", "sections.batch")
+	if *update {
+		if err := os.WriteFile(path, file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, back, err := read(golden)
+	if err != nil || !reflect.DeepEqual(got, h) || !reflect.DeepEqual(back, items) {
+		t.Errorf("the golden file reads as %+v %+v: %v", got, back, err)
+	}
+	if !bytes.Equal(file, golden) {
+		t.Error("the writer makes another file: if that is meant, note it in FORMAT.md and run with -update")
+	}
 }
 
 // A writer refuses sections that its readers would not take.

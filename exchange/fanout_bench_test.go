@@ -58,13 +58,15 @@ func BenchmarkFanOut(b *testing.B) {
 		hub.deliver(n)
 		n.deliver(hub)
 	}
-	stick, err := transport.OpenFolder(b.TempDir())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer stick.Close()
 	hub.acknowledge(peers, real[0].Name)
+	var sticks []*transport.Folder
 	for _, name := range peers { // whom it tells how tables may go, once
+		stick, err := transport.OpenFolder(b.TempDir())
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer stick.Close()
+		sticks = append(sticks, stick)
 		if _, err := hub.x.Export(b.Context(), hub.peer(name), stick, ExportOptions{}); err != nil {
 			b.Fatal(err)
 		}
@@ -88,6 +90,7 @@ func BenchmarkFanOut(b *testing.B) {
 		began := time.Now()
 		var bytes, rows int64
 		for n, name := range peers {
+			stick := sticks[n]
 			made, err := hub.x.Export(b.Context(), hub.peer(name), stick, ExportOptions{})
 			if err != nil || len(made) != 1 || made[0].Rows != int64(clinics-1)*(4+concepts) {
 				b.Fatalf("%+v: %v", made, err)

@@ -155,8 +155,8 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 	if x.silent {
 		return x.finishAlone(ctx, always)
 	}
-	var err error
-	if x.newer, x.buried, err = journal.NewerTables(ctx, x.snap, x.head.Base.Epoch, x.peer.ID); err != nil {
+	err := x.findNewer(ctx)
+	if err != nil {
 		return err
 	}
 	if x.match {

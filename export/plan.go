@@ -26,6 +26,7 @@ type plan struct {
 	features    features.Known // what this program reads and writes
 	manyColumns bool           // the peer reads batch.ManyColumns
 	sections    bool           // files have sections
+	window      *window        // what changed, if that was read
 	resent      []uint64       // epochs that only send again, those of owed tables too
 	mending     []uint64       // epochs in which rows were claimed, as far as there is room for them
 	tables      []*table       // those whose rows go, referred ones first

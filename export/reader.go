@@ -98,7 +98,7 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 // eachOf reads some rows of a table with an integer primary key.
 func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion) error) error {
 	for some := range slices.Chunk(list, blockRows) {
-		versions, err := journal.Versions(ctx, r.snap, r.t.meta.ID, some, r.j.Authors)
+		versions, err := r.versions(ctx, some)
 		if err != nil {
 			return err
 		}
@@ -118,6 +118,14 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 		}
 	}
 	return nil
+}
+
+// versions returns the entries of some rows.
+func (r *reader) versions(ctx context.Context, rows []journal.Row) (entries, error) {
+	if w := r.window; w != nil && w.versions[r.t.Table] != nil {
+		return w.versions[r.t.Table], nil
+	}
+	return journal.Versions(ctx, r.snap, r.t.meta.ID, rows, r.j.Authors)
 }
 
 // eachByRange reads a table with an integer primary key from end to end.

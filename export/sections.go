@@ -25,6 +25,9 @@ type Sections struct {
 	window *window // that was read last
 }
 
+// SectionBytes is how many bytes of sections a program holds.
+const SectionBytes = 64 << 20
+
 // NewSections returns no sections yet, to be held up to so many bytes.
 func NewSections(bytes int64) *Sections {
 	return &Sections{most: bytes, slots: map[sectionKey]*slot{}}
@@ -149,11 +152,11 @@ func (s *Sections) Bytes() int64 {
 	return s.bytes
 }
 
-// windowOf returns the window that was read last, if it is of that position and goes back to that epoch.
-func (s *Sections) windowOf(as signature, at merge.Position, base uint64) *window {
+// windowOf returns the window that was read last, if it is of that position, goes back to that epoch, and is of that signature; nil: of any.
+func (s *Sections) windowOf(as *signature, at merge.Position, base uint64) *window {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.window; w != nil && w.as == as && w.at == at && w.from <= base {
+	if w := s.window; w != nil && (as == nil || w.as == *as) && w.at == at && w.from <= base {
 		return w
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 const (
 	fewChildren  = 4
 	fewShared    = 300
-	mostShared   = 100_000
+	mostShared   = 50_000
 	leastSection = 64
 	mostSection  = 20_000
 )
@@ -31,12 +31,13 @@ type window struct {
 	from     uint64
 	at       merge.Position
 	children int
-	dead     map[uint16]uint64 // of each table, the highest epoch of a tombstone
+	versions map[*schema.Table]entries
+	// Of each table, the highest epoch of an entry, and that of a tombstone.
+	live, dead map[uint16]uint64
 }
 
 // shared is how a file is put together of sections and what goes to the peer alone.
 type shared struct {
-	key      sectionKey // of the first; the others have other intervals
 	list     []share.Interval
 	sections []*section
 	share.File
@@ -63,8 +64,37 @@ func (p *plan) stands(t *table) bool {
 		(t.meta.Default.IsEmpty() || t.meta.Default.Epoch <= p.head.Base.Epoch) && !p.filtered(t.Table)
 }
 
+// findNewer finds the tables that have entries and tombstones above the base which did not come from the peer. What was read for another peer says it of
+// those that have any.
+func (x *exporter) findNewer(ctx context.Context) (err error) {
+	base := x.head.Base.Epoch
+	if all := x.out.o.Sections; all != nil && x.maySections(x.out.o) {
+		if w := all.windowOf(nil, x.head.Upto, base); w != nil && w.live != nil {
+			x.newer, x.buried = above(w.live, base), above(w.dead, base)
+			return nil
+		}
+	}
+	x.newer, x.buried, err = journal.NewerTables(ctx, x.snap, base, x.peer.ID)
+	return err
+}
+
+func above(last map[uint16]uint64, base uint64) map[uint16]bool {
+	out := map[uint16]bool{}
+	for t, epoch := range last {
+		if epoch > base {
+			out[t] = true
+		}
+	}
+	return out
+}
+
 // share settles which sections the file has, and makes those that are not there; nil: it has none.
-func (x *exporter) share(ctx context.Context) (*shared, error) {
+func (x *exporter) share(ctx context.Context) (s *shared, err error) {
+	defer func() {
+		if s == nil {
+			x.window = nil
+		}
+	}()
 	if !x.maySections(x.out.o) || x.snap.SealedSome() || len(x.unsent.nameless)+len(x.unsent.waiting)+len(x.unsent.before) > 0 {
 		return nil, nil
 	}
@@ -77,7 +107,8 @@ func (x *exporter) share(ctx context.Context) (*shared, error) {
 	if err != nil || w == nil {
 		return nil, err
 	}
-	s := &shared{key: sectionKey{as: w.as}}
+	x.window = w
+	s = &shared{}
 	rows, tables, columns := 0, 0, 0
 	for _, i := range w.Divide(x.head.Base.Epoch, x.head.Upto.Epoch, x.peer.ID, x.out.o.Sections.limits()) {
 		made, err := x.section(ctx, w, i)
@@ -110,7 +141,7 @@ const maxSectionTables, maxSectionColumns = 2048, 1 << 16
 // readWindow reads what changed since the peer's base, unless it was read for another one; nil: few children are there, or too much has changed.
 func (x *exporter) readWindow(ctx context.Context) (*window, error) {
 	as, all, base := x.signature(), x.out.o.Sections, x.head.Base.Epoch
-	w := all.windowOf(as, x.head.Upto, base)
+	w := all.windowOf(&as, x.head.Upto, base)
 	if w == nil {
 		w = &window{as: as, from: base, at: x.head.Upto}
 		if err := x.fillWindow(ctx, w); err != nil {
@@ -128,25 +159,41 @@ func (x *exporter) fillWindow(ctx context.Context, w *window) (err error) {
 	if w.children, err = journal.CountChildren(ctx, x.snap); err != nil || !x.out.o.Sections.pays(w.children, mostShared) {
 		return err
 	}
-	if w.dead, err = journal.LastTombstones(ctx, x.snap); err != nil {
+	if w.live, w.dead, err = journal.LastEpochs(ctx, x.snap); err != nil {
 		return err
 	}
-	var entries []share.Entry
+	var list []share.Entry
+	w.versions = map[*schema.Table]entries{}
 	for _, t := range x.tables {
 		if !x.stands(t) {
 			continue
 		}
-		rows, ok, err := journal.ChangedRows(ctx, x.snap, t.meta.ID, w.from, mostShared-len(entries))
+		rows, ok, err := journal.ChangedRows(ctx, x.snap, t.meta.ID, w.from, mostShared-len(list), x.j.Authors)
 		if err != nil || !ok {
 			return err
 		}
 		alone := x.goesAlone(t)
-		for _, r := range rows {
-			entries = append(entries, share.Entry{Row: share.Row{Table: t.meta.ID, ID: r.ID}, Epoch: r.Epoch, Born: r.Born, Involves: r.Involves, Alone: alone})
+		for r, groups := range rows {
+			e := entryOf(groups)
+			e.Row, e.Alone = share.Row{Table: t.meta.ID, ID: r.Int}, alone
+			list = append(list, e)
+		}
+		w.versions[t.Table] = rows
+	}
+	w.Window = share.NewWindow(list)
+	return nil
+}
+
+// entryOf returns what counts of a live row.
+func entryOf(groups []merge.Group) share.Entry {
+	e := share.Entry{Involves: merge.Row{Known: true, Alive: true, Groups: groups}.Involves()}
+	for _, g := range groups {
+		e.Epoch = max(e.Epoch, g.Epoch)
+		if g.Has(merge.Existence) {
+			e.Born = g.Epoch
 		}
 	}
-	w.Window = share.NewWindow(entries)
-	return nil
+	return e
 }
 
 // signature is that of the sections of a file to the peer: two peers have the same if and only if rows that involve neither go to both in the same bytes.

@@ -266,7 +266,7 @@ func (n *Node) Reconcile(ctx context.Context) error {
 func (n *Node) Exchange() *exchange.Node {
 	maxFile, _ := n.MaxFileSize() // the configuration is checked
 	x := &exchange.Node{Home: n.Home, Name: n.Node, Journal: n.Journal, Keys: n.Keys, Policies: n.policies(), Reindex: n.Hooks.Reindex,
-		MaxFile: maxFile, Horizon: n.Horizon(), Keep: n.Keep(), Quotas: n.Limits(), Wait: gateWait, ScopeRules: n.Scope.Rules, Features: features.Present()}
+		MaxFile: maxFile, Horizon: n.Horizon(), Keep: n.Keep(), Quotas: n.Limits(), Wait: gateWait, ScopeRules: n.Scope.Rules, Features: features.Present(), Sections: export.NewSections(export.SectionBytes)}
 	x.Compared = func(ctx context.Context, p *journal.Peer, d *exchange.DigestFile, c *export.Compared) error {
 		_, _, err := n.Compared(ctx, p, d, c, Comparing{Restore: true, Rows: compared.MaxRows})
 		return err

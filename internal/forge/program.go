@@ -142,6 +142,9 @@ func (p *Program) item() []any {
 	case 3:
 		p.dict = 0
 		return []any{Reset}
+	case 7:
+		p.dict, p.keys, p.known = 0, nil, nil
+		return []any{Section}
 	case 5:
 		n := p.rows()
 		p.totals[2] += n

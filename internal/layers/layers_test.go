@@ -85,7 +85,7 @@ var may = map[string][]string{
 	"node/agent":         {"node", "node/config", "node/links", "pace", "transport/web"},
 	"node/links": {"access", "apply", "node/config", "exchange", "internal/disk", "internal/failure", "journal", "node", "transport", "transport/bucket", "transport/web",
 		"transport/web/client"},
-	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "exchange/cards", "features", "node/status", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "pace", "transport",
+	"node/hub": {"access", "apply", "batch", "node/config", "enrol", "exchange", "exchange/attempts", "exchange/cards", "export", "features", "node/status", "node/hook", "internal/failure", "journal", "keys", "node", "node/scoping", "pace", "transport",
 		"transport/web", "transport/web/server", "transport/web/tlspin"},
 }
 

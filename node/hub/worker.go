@@ -15,6 +15,7 @@ import (
 	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/exchange/attempts"
+	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/node"
 	"github.com/omsync/omsync/node/config"
@@ -58,6 +59,7 @@ type worker struct {
 	unfinished      []string             // nodes whose import was ended for others' sake; the worker's goroutine's alone, as is
 	exported        func(name string)    // after each export to a node
 	seen            map[string]pace.Seen // what the last export to each node has seen; under mu, as the queue
+	sections        *export.Sections     // of all runs
 	rescan          *time.Timer          // when to look into the inbox for what was left; the worker's goroutine's alone
 
 	// The node with its own connections, opened at the first run; used by the worker's goroutine alone.
@@ -67,7 +69,7 @@ type worker struct {
 }
 
 func newWorker(home string, open func(context.Context) (*node.Node, error), log *slog.Logger) *worker {
-	return &worker{home: home, open: open, log: log, queue: newQueue(), exported: func(string) {}, seen: map[string]pace.Seen{}, lockWait: node.ServerWait, retry: retryDelay}
+	return &worker{home: home, open: open, log: log, queue: newQueue(), exported: func(string) {}, seen: map[string]pace.Seen{}, sections: export.NewSections(export.SectionBytes), lockWait: node.ServerWait, retry: retryDelay}
 }
 
 // start works until the context ends. The channel is closed when the last run has ended.
@@ -208,6 +210,7 @@ func (w *worker) run(ctx context.Context, jobs map[string]*job) error {
 		w.looked = time.Now()
 	}
 	x := n.Exchange()
+	x.Sections = w.sections
 	x.AtOnce = min(atOnceLimit, runtime.GOMAXPROCS(0))
 	if err := w.importAll(ctx, n, x, jobs); err != nil {
 		return err
