@@ -19,6 +19,8 @@ func FuzzItems(f *testing.F) {
 	table, keys, reset := []byte{0, 0, 0, 0, 0}, []byte{0, 1, 250, 0, 3, 1, 1}, []byte{0, 3}
 	f.Add(slices.Concat(table, keys, reset), uint16(5000))
 	f.Add(slices.Concat(table, keys, reset), uint16(1<<15+5000))                                                                                             // with a compression dictionary
+	f.Add(slices.Concat(table, []byte{0, 7, 5, 250, 0, 7, 0, 3, 7, 17}), uint16(5))                                                                          // short keys, and their check
+	f.Add(slices.Concat(table, []byte{0, 7, 5, 250}, []byte{0, 3}), uint16(5000))                                                                            // very many
 	f.Add(slices.Concat(table, []byte{0, 0, 1, 1, 1, 0}, []byte{0, 1, 1, 0, 1, 9}, bytes.Repeat([]byte{1, 1, 1, 1, 2, 249, 0, 2, 249, 0}, 30)), uint16(0))   // keys made of keys
 	f.Add(slices.Concat(table, []byte{0, 1, 100, 0, 1, 205}), uint16(60))                                                                                    // long keys
 	f.Add([]byte{0, 0, 0, 0, 199}, uint16(5000))                                                                                                             // columns
@@ -33,9 +35,9 @@ func FuzzItems(f *testing.F) {
 			return
 		}
 		var file bytes.Buffer
-		h := &batch.Header{Sender: "stolen", Receiver: "hub", Upto: batch.Position{Epoch: 1, Token: 1}, Last: true}
+		h := &batch.Header{Sender: "stolen", Receiver: "hub", Upto: batch.Position{Epoch: 1, Token: 1}, Last: true, Requests: []string{batch.Need{Feature: batch.ShortKeys}.String()}}
 		if again >= 1<<15 {
-			h.Requests = []string{batch.Need{Feature: batch.ZstdDictionary}.String()}
+			h.Requests = append(h.Requests, batch.Need{Feature: batch.ZstdDictionary}.String())
 		}
 		err := forge.WritePlain(&file, h, func(s *forge.Stream) {
 			p := forge.Program{Epoch: 1}
