@@ -21,6 +21,8 @@ func FuzzItems(f *testing.F) {
 	f.Add(slices.Concat(table, keys, reset), uint16(1<<15+5000))                                                                // with a compression dictionary
 	f.Add(slices.Concat(table, keys, []byte{0, 7}, table, keys, []byte{0, 4, 1, 2, 0, 0, 0}, []byte{0, 7}), uint16(1<<14+5000)) // sections
 	f.Add(bytes.Repeat([]byte{0, 7}, 100), uint16(1<<14+5000))
+	f.Add(slices.Concat(table, []byte{0, 8, 5, 250, 0, 8, 0, 3, 8, 17}), uint16(5))                                                                          // short keys, and their check
+	f.Add(slices.Concat(table, []byte{0, 8, 5, 250}, []byte{0, 3}), uint16(5000))                                                                            // very many
 	f.Add(slices.Concat(table, []byte{0, 0, 1, 1, 1, 0}, []byte{0, 1, 1, 0, 1, 9}, bytes.Repeat([]byte{1, 1, 1, 1, 2, 249, 0, 2, 249, 0}, 30)), uint16(0))   // keys made of keys
 	f.Add(slices.Concat(table, []byte{0, 1, 100, 0, 1, 205}), uint16(60))                                                                                    // long keys
 	f.Add([]byte{0, 0, 0, 0, 199}, uint16(5000))                                                                                                             // columns
@@ -35,9 +37,9 @@ func FuzzItems(f *testing.F) {
 			return
 		}
 		var file bytes.Buffer
-		h := &batch.Header{Sender: "stolen", Receiver: "hub", Upto: batch.Position{Epoch: 1, Token: 1}, Last: true}
+		h := &batch.Header{Sender: "stolen", Receiver: "hub", Upto: batch.Position{Epoch: 1, Token: 1}, Last: true, Requests: []string{batch.Need{Feature: batch.ShortKeys}.String()}}
 		if again >= 1<<15 {
-			h.Requests = []string{batch.Need{Feature: batch.ZstdDictionary}.String()}
+			h.Requests = append(h.Requests, batch.Need{Feature: batch.ZstdDictionary}.String())
 		}
 		if again>>14&1 == 1 {
 			h.Requests = append(h.Requests, batch.Need{Feature: batch.Sections}.String())

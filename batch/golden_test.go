@@ -59,11 +59,11 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			h, items, err := read(golden)
-			if h.HasShortKeys() {
-				items, c.items = nil, nil // see TestShortKeys
-			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if h.HasShortKeys() {
+				items, c.items = nil, nil // see TestShortKeys
 			}
 			if !reflect.DeepEqual(h, c.h) || !reflect.DeepEqual(items, c.items) {
 				t.Errorf("the golden file reads as %+v %+v", h, items)

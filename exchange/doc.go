@@ -48,7 +48,8 @@
 //
 // # Files in the home folder
 //
-// Beside inbox and outbox, aside holds what failed too often and attempts.json ([attempts.Record]) why, links.json ([State]) says
+// Beside inbox and outbox, aside holds what failed too often and attempts.json ([attempts.Record]) why, short-keys.json ([features.Missed]) who
+// is told that short keys are not read, links.json ([State]) says
 // when each link last worked and what was sent over it, and seen holds digests of the files that were applied. All but aside only
 // spare work.
 package exchange

@@ -20,8 +20,9 @@ func (s *site) short(l *end, h merge.Header, to string) (keys []string) {
 	return keys
 }
 
-// looksFor finds the rows that a file names so: whoever was never restored knows of each of them.
+// looksFor seals, and finds the rows that a file names so: whoever was never restored knows of each of them.
 func (s *site) looksFor(f *file) {
+	s.seal()
 	if s.w.restores > 0 {
 		return
 	}

@@ -60,8 +60,8 @@ type file struct {
 	asks     uint64           // the sender's epoch of its request for everything
 	gained   merge.Mask       // columns that it has since that
 	lost     bool             // which it has lost
-	tries    int
 	short    []string         // rows that it may name by the beginnings of their keys
+	tries    int
 }
 
 type end struct {
@@ -291,7 +291,6 @@ func (s *site) receive(f *file) string {
 	if d.Verdict != merge.Apply {
 		return []string{"applied", "covered", "gap", "part gap", "other history", "retired", "stranger"}[d.Verdict] // a restore is never taken for a copy
 	}
-	s.seal()
 	s.looksFor(f)
 	im := l.Import(&s.history, f.head, d)
 	im.Self, im.Peer, im.Epoch, im.FromParent = s.name, l.peer, s.next(), f.src == s.parent

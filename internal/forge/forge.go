@@ -168,6 +168,7 @@ func (s *Stream) Zeros(n int64) {
 // The types of items and the encodings of columns, as FORMAT.md has them.
 const (
 	End, Table, Keys, Reset, Rows, Deletions, Records, Section = 0, 1, 2, 3, 4, 5, 6, 10
+	ShortKeys, ShortCheck                                      = 11, 12
 
 	Absent, Const, Plain, Split, Dict, Refs, Int = 0, 1, 2, 3, 4, 5, 7
 )

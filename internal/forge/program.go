@@ -127,7 +127,8 @@ func (p *Program) author() []any {
 func (p *Program) item() []any {
 	p.room = MaxProgramItem
 	table := p.number(uint64(len(p.keys)))
-	switch p.byte() % 8 {
+	kind := p.byte() % 9
+	switch kind {
 	case 0:
 		return p.table()
 	case 1, 2:
@@ -154,6 +155,9 @@ func (p *Program) item() []any {
 		p.totals[3] += n
 		return []any{Records, table, n, Run(p.number(p.dict+2), 1), Authors("name"), p.column(), nil, Run(p.time(), 0), p.author(), Run(p.time(), 0), p.author(), Run(p.time(), 0), Run(p.Epoch, 0)}
 	}
+	if kind == 8 {
+		return p.shortKeys(table)
+	}
 	n := p.rows()
 	p.totals[1] += n
 	key, groups := Run(p.number(p.dict+2), 1), p.byte()
@@ -163,6 +167,20 @@ func (p *Program) item() []any {
 		in, masks = nil, uint64(groups)|1
 	}
 	return []any{Rows, table, n, key, nil, in, Run(masks, 0), Run(p.time(), 0), p.author(), Run(p.Epoch, 0), p.columns(300)}
+}
+
+// shortKeys are keys of which the file has the beginning, or their check.
+func (p *Program) shortKeys(table uint64) []any {
+	width := p.number(17)
+	if width > 16 {
+		return []any{ShortCheck, make([]byte, 8)}
+	}
+	n, first := p.rows(), p.dict+uint64(batch.FirstRef)
+	p.dict += n
+	if width == 0 {
+		return []any{ShortKeys, table, first, n, width, p.column()}
+	}
+	return []any{ShortKeys, table, first, n, width, make([]byte, min(n*width, uint64(max(p.room, 0))))}
 }
 
 // parts returns how many columns a table's key has, or any other number.

@@ -49,7 +49,7 @@ func TestMeet(t *testing.T) {
 			m.lose()
 			m.conflict()
 			m.prove(young, old)
-			off := fmt.Sprintf("%s runs an omsync that does not read: %s\n", old, map[bool]string{true: "pretend, resolutions, sections, zstd-dictionary", false: "resolutions, sections, zstd-dictionary"}[m.program[young] == more])
+			off := fmt.Sprintf("%s runs an omsync that does not read: %s\n", old, map[bool]string{true: "pretend, resolutions, sections, short-keys, zstd-dictionary", false: "resolutions, sections, short-keys, zstd-dictionary"}[m.program[young] == more])
 			if got := m.must(young, "status").Stdout; !strings.Contains(got, off) {
 				t.Errorf("%s does not say which features are off:\n%s", young, got)
 			}

@@ -15,18 +15,18 @@ import (
 	"github.com/omsync/omsync/journal"
 )
 
-// missedName is the file of a home folder that remembers whose files named rows short of which it was not known here which they are. Without it they are tried
+// shortKeysName is the file of a home folder that remembers whose files named rows short of which it was not known here which they are. Without it they are tried
 // anew, which costs a round trip.
-const missedName = "missed.json"
+const shortKeysName = "short-keys.json"
 
 type missedContent struct {
-	Version int                        `json:"omsync_missed"`
+	Version int                        `json:"omsync_short_keys"`
 	Peers   map[string]features.Missed `json:"peers"`
 }
 
 // readMissed reads what is remembered, by peer. A file that is damaged or of a later version is passed over.
 func readMissed(home string) (map[string]features.Missed, error) {
-	b, err := os.ReadFile(filepath.Join(home, missedName))
+	b, err := os.ReadFile(filepath.Join(home, shortKeysName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read what short keys were missed: %w", err)
 	}
@@ -60,7 +60,7 @@ func (n *Node) missed(ctx context.Context, peer string, came time.Time) error {
 	}
 	b, err := json.MarshalIndent(missedContent{1, all}, "", "\t")
 	if err == nil {
-		err = durable.Write(filepath.Join(n.Home, missedName), b, 0o600)
+		err = durable.Write(filepath.Join(n.Home, shortKeysName), b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("write what short keys were missed: %w", err)
