@@ -4,12 +4,14 @@
 //	  take a snapshot, with a seal                                            package capture
 //	  plan: the peer, the header, what of each table may go                   plan.go, package access
 //	  what it says of scopes, and who came into the peer's since the base      scopes.go, packages scope and scopes
+//	  what of it is made once for several children, and made if it is not there  shared.go, making.go, sections.go, package share
 //	  conflict records that the peer does not know                            conflicts.go
 //	  deletions, children before parents                                      deletions.go
 //	  for each table, referred ones first
 //	    read the rows that the peer lacks, some at a time                     reader.go; of a child with a scope sight.go
 //	    withhold what may not go; find keys; turn references into indexes     rows.go, values.go, dictionary.go
 //	    write a block; if a part of a load is full, finish it                 output.go
+//	    to a child that shares sections: rows that go ahead, the sections, the rest  shared.go
 //	  of a load in parts, the references that ran ahead, in the last part     load.go
 //	  if there was nothing: a header alone, if one is due
 //	  finish the file: note it in the journal, then give it its name          output.go

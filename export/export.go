@@ -147,7 +147,7 @@ type exporter struct {
 
 	making *making // what is written goes into this section; nil: into files
 
-	newer, buried map[uint16]bool // tables with versions, and with tombstones, above the base that did not come from the peer
+	newer, buried map[uint16]bool // tables with versions, and with tombstones, above the base that did not come from the peer, and perhaps others
 }
 
 // run writes the files. always: a header at least, whether or not one is due.

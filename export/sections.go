@@ -152,11 +152,11 @@ func (s *Sections) Bytes() int64 {
 	return s.bytes
 }
 
-// windowOf returns the window that was read last, if it is of that position, goes back to that epoch, and is of that signature; nil: of any.
+// windowOf returns the window that was read last, if it is of that position, goes back to that epoch (one of too many rows: just so far), and is of that signature; nil: of any.
 func (s *Sections) windowOf(as *signature, at merge.Position, base uint64) *window {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.window; w != nil && (as == nil || w.as == *as) && w.at == at && w.from <= base {
+	if w := s.window; w != nil && (as == nil || w.as == *as) && w.at == at && (w.from == base || w.from < base && w.Window != nil) {
 		return w
 	}
 	return nil
