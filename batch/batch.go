@@ -195,7 +195,7 @@ const (
 	itemRules
 	itemScope
 	itemDigest
-	_ // kept for sections
+	_ // not used, like the next
 	_
 	itemShortKeys
 	itemShortCheck
