@@ -170,6 +170,7 @@ func (a *attempt) run(ctx context.Context, file io.ReaderAt, size int64) (*Repor
 		return nil, err
 	}
 	defer r.Close()
+	r.ReadAhead()
 	s, err := openSession(ctx, a.j.DB, r.Header())
 	if err != nil {
 		return nil, err

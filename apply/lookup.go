@@ -32,11 +32,25 @@ const (
 // maxLookUp is how many rows one statement looks for.
 const maxLookUp = 1000
 
-// lookUp joins values with a table on some of its columns: the shape that uses the index and locks what it finds alone. f gets the
-// place of the values that a row has.
+// lookUp is a question for the rows of a table that have some values.
+type lookUp struct {
+	l       *localTable
+	on      []*schema.Column // that have the values
+	values  [][][]byte
+	lock    lock
+	columns []*schema.Column // what is read
+}
+
+// lookUp asks for the rows that have some values in some columns. f gets the place of the values that a row has.
 func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Column, values [][][]byte, lock lock, columns []*schema.Column, f func(int, found)) error {
+	return lookUp{l, on, values, lock, columns}.run(ctx, v.s.conn, v.s.maxStatement, f)
+}
+
+// run joins values with the table: the shape that uses the index and locks what it finds alone. A statement has about limit bytes at most.
+func (u lookUp) run(ctx context.Context, conn sqldb.DB, limit int, f func(int, found)) error {
+	l, on, values := u.l, u.on, u.values
 	head := []byte("SELECT d.n, " + journal.Identity(l.Table, "t."))
-	for _, c := range columns {
+	for _, c := range u.columns {
 		head = append(append(head, ", "...), c.Select("t.")...)
 	}
 	head = append(head, " FROM "...)
@@ -54,7 +68,7 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 		names = append(names, name)
 		tail = fmt.Appendf(tail, "t.%s %s %s", schema.Quote(c.Name), same, searchable(c, "d."+name))
 	}
-	tail = append(append(tail, ' '), lock...)
+	tail = append(append(tail, ' '), u.lock...)
 	// Where the values are one row, servers look once in a unique index, also for NULL, and find one of the rows that have it. So a row of
 	// NULLs goes before values with a NULL.
 	spare := 0
@@ -83,11 +97,11 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 			})
 			n -= spare
 		}
-		if take(min(len(values)-start, maxLookUp), v.s.maxStatement); n == 0 {
+		if take(min(len(values)-start, maxLookUp), limit); n == 0 {
 			take(1, 0)
 		}
 		b = append(b, tail...)
-		err := v.s.each(ctx, string(b), func(r []sql.RawBytes) error {
+		err := sqldb.Each(ctx, conn, string(b), func(r []sql.RawBytes) error {
 			if r[0] != nil {
 				f(int(sqldb.Int(r[0])), read(r[1:]))
 			}

@@ -118,8 +118,12 @@ func (v *resolver) find(ctx context.Context, l *localTable, keys []uint32, lock 
 	if l.Key == schema.KeyUUID && !l.KeyIndexed {
 		return out, v.findUnindexed(ctx, l, keys, lock, columns, out)
 	}
-	var at []int
-	var values [][][]byte
+	at, values := v.wanted(l, keys)
+	return out, v.lookUp(ctx, l, l.KeyColumns, values, lock, columns, func(n int, f found) { v.takeFound(l, keys, at, values, out, n, f) })
+}
+
+// wanted returns the values of the key columns that rows with these keys may have, and for each the place in keys.
+func (v *resolver) wanted(l *localTable, keys []uint32) (at []int, values [][][]byte) {
 	for n, i := range keys {
 		k, ok := v.keyValues(l, i)
 		switch {
@@ -132,18 +136,21 @@ func (v *resolver) find(ctx context.Context, l *localTable, keys []uint32, lock 
 			at, values = append(at, n), append(values, k)
 		}
 	}
-	return out, v.lookUp(ctx, l, l.KeyColumns, values, lock, columns, func(n int, f found) {
-		if !l.isRow(values[n], f.row) {
+	return at, values
+}
+
+// takeFound notes the row that was found by the nth value of wanted.
+func (v *resolver) takeFound(l *localTable, keys []uint32, at []int, values [][][]byte, out map[int]found, n int, f found) {
+	if !l.isRow(values[n], f.row) {
+		return
+	}
+	if before, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
+		v.noteTwice(l, keys[at[n]])
+		if rowkey.Compare(before.row, f.row) < 0 {
 			return
 		}
-		if before, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
-			v.noteTwice(l, keys[at[n]])
-			if rowkey.Compare(before.row, f.row) < 0 {
-				return
-			}
-		}
-		out[at[n]] = f
-	})
+	}
+	out[at[n]] = f
 }
 
 // isRow reports whether a row that was found is the one with these key values. Where all columns together are the key, a collation takes

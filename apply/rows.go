@@ -60,7 +60,7 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 	if err := im.resolver.reserveRows(b.Keys); err != nil {
 		return err
 	}
-	return im.readBlock(ctx, w)
+	return im.readNext(ctx, w)
 }
 
 // readBlock brings in a block.
@@ -76,15 +76,19 @@ func (im *importer) readBlock(ctx context.Context, w *block) error {
 		im.resolver.readVersions, // sets groups
 		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
 		im.look,                  // sets scoped
-		im.settle,                // writes the rows
 	} {
 		if err := step(ctx, w); err != nil {
 			return err
 		}
 	}
+	before := im.writer.s.written
+	if err := im.settle(ctx, w); err != nil { // writes the rows
+		return err
+	}
 	if err := im.writer.fillEarly(ctx); err != nil {
 		return err
 	}
+	im.quiet = im.writer.s.written == before
 	im.rowsRead += int64(w.n)
 	if im.o.Progress != nil {
 		im.o.Progress(im.rowsRead, 0)
@@ -107,8 +111,7 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 		}
 		return v.resolveParts(ctx, w.Keys)
 	}
-	var err error
-	if w.found, err = v.find(ctx, w.l, w.Keys, lockAlone, w.l.written); err != nil {
+	if err := v.findBlock(ctx, w); err != nil {
 		return err
 	}
 	for i, f := range w.found {
@@ -116,6 +119,22 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// findBlock finds the rows of a block, or takes what was found before.
+func (v *resolver) findBlock(ctx context.Context, w *block) (err error) {
+	a := w.ahead
+	if !a.isFresh(v.s) {
+		w.ahead = nil
+		w.found, err = v.find(ctx, w.l, w.Keys, lockAlone, w.l.written)
+		return err
+	}
+	w.found = make(map[int]found, len(a.rows))
+	for _, r := range a.rows {
+		v.takeFound(w.l, w.Keys, a.at, a.values, w.found, r.n, r.found)
+	}
+	a.rows, a.at, a.values = nil, nil, nil
 	return nil
 }
 

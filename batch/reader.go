@@ -24,7 +24,8 @@ type Reader struct {
 	decoded *bounded
 	file    io.Reader // the ciphertext, hashed as it is read
 	hash    hash.Hash
-	sum     []byte // hash of the file when its signature was checked
+	sum     []byte     // hash of the file when its signature was checked
+	ahead   *readAhead // nil: nothing is read ahead
 }
 
 // Open checks the signature over the whole file, and only then starts to
@@ -112,6 +113,7 @@ func (r *Reader) Header() *Header { return r.header }
 // Close frees the reader's buffers; what Next returned stays valid. A call of Next
 // after it is an error. The file below stays open.
 func (r *Reader) Close() error {
+	r.ahead.close()
 	if r.in.err == nil {
 		r.in.err = errors.New("batch is closed")
 	}
@@ -127,6 +129,13 @@ func (r *Reader) Close() error {
 // good end alone, when the totals agree and nothing follows; until then what
 // was read must not be made permanent. Errors stick.
 func (r *Reader) Next() (any, error) {
+	if r.ahead != nil {
+		return r.ahead.next(r)
+	}
+	return r.next()
+}
+
+func (r *Reader) next() (any, error) {
 	if r.in.err != nil {
 		return nil, r.in.err
 	}
@@ -146,7 +155,8 @@ func (r *Reader) Next() (any, error) {
 }
 
 func (r *Reader) item() any {
-	r.budget = MaxHeld - r.dictBytes
+	r.budget, r.numbers = MaxHeld-r.dictBytes, 0
+	r.room = r.budget
 	size, kind := r.array("item", 1, 14), r.uint("item type", itemDigest)
 	if r.in.err != nil {
 		return nil
