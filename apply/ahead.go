@@ -2,8 +2,8 @@ package apply
 
 import (
 	"context"
+	"database/sql"
 
-	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -85,7 +85,8 @@ func (v *resolver) lookAhead(ctx context.Context, w *block) {
 	a.at, a.values = v.wanted(w.l, w.Keys)
 	look := lookUp{w.l, w.l.KeyColumns, a.values, lockAlone, w.l.written}
 	most := v.s.maxStatement
-	v.s.ask(func(conn sqldb.DB) error {
+	v.s.ask(func(conn *sql.Conn) error {
+		a.rows = make([]lookedUpRow, 0, len(a.values))
 		size := 0
 		err := look.run(ctx, conn, most, func(n int, f found) {
 			if size += f.size(); size <= maxAhead {

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,11 +44,14 @@ type lookUp struct {
 
 // lookUp asks for the rows that have some values in some columns. f gets the place of the values that a row has.
 func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Column, values [][][]byte, lock lock, columns []*schema.Column, f func(int, found)) error {
-	return lookUp{l, on, values, lock, columns}.run(ctx, v.s.conn, v.s.maxStatement, f)
+	if err := v.s.finish(ctx); err != nil {
+		return err
+	}
+	return lookUp{l, on, values, lock, columns}.run(ctx, v.s.conn.Conn, v.s.maxStatement, f)
 }
 
 // run joins values with the table: the shape that uses the index and locks what it finds alone. A statement has about limit bytes at most.
-func (u lookUp) run(ctx context.Context, conn sqldb.DB, limit int, f func(int, found)) error {
+func (u lookUp) run(ctx context.Context, conn *sql.Conn, limit int, f func(int, found)) error {
 	l, on, values := u.l, u.on, u.values
 	head := []byte("SELECT d.n, " + journal.Identity(l.Table, "t."))
 	for _, c := range u.columns {
@@ -76,6 +80,7 @@ func (u lookUp) run(ctx context.Context, conn sqldb.DB, limit int, f func(int, f
 		spare = 1
 	}
 	var b []byte
+	var reader foundReader
 	for start, n := 0, 0; start < len(values); start += n {
 		take := func(most, limit int) {
 			b, n = sqldb.AppendDerived(append(b[:0], head...), names, spare+most, limit, func(b []byte, row, column int) []byte {
@@ -101,9 +106,10 @@ func (u lookUp) run(ctx context.Context, conn sqldb.DB, limit int, f func(int, f
 			take(1, 0)
 		}
 		b = append(b, tail...)
-		err := sqldb.Each(ctx, conn, string(b), func(r []sql.RawBytes) error {
+		err := sqldb.EachValue(ctx, conn, string(b), func(r []driver.Value) error {
 			if r[0] != nil {
-				f(int(sqldb.Int(r[0])), read(r[1:]))
+				n := sqldb.Int(sqldb.AppendText(reader.text[:0], r[0]))
+				f(int(n), reader.read(r[1:]))
 			}
 			return nil
 		})
@@ -126,6 +132,43 @@ func read(r []sql.RawBytes) found {
 		if v != nil {
 			start := len(arena)
 			arena = append(arena, v...)
+			f.values[i] = arena[start:len(arena):len(arena)]
+		}
+	}
+	return f
+}
+
+// foundReader reads rows as the driver has them.
+type foundReader struct {
+	text  []byte   // of the row under way
+	cells [][]byte // room for values of the next rows
+}
+
+// cellsRoom is for how many values there is room together.
+const cellsRoom = 1024
+
+func (u *foundReader) read(r []driver.Value) found {
+	u.text = sqldb.AppendText(u.text[:0], r[0])
+	f := found{row: journal.Row{Int: sqldb.Int(u.text)}}
+	u.text = sqldb.AppendText(u.text[:0], r[1])
+	f.row.Key = string(u.text)
+	columns := len(r) - 2
+	if columns == 0 {
+		return f
+	}
+	if len(u.cells) < columns {
+		u.cells = make([][]byte, max(columns, cellsRoom))
+	}
+	f.values, u.cells = u.cells[:columns:columns], u.cells[columns:]
+	u.text = u.text[:0]
+	for _, v := range r[2:] {
+		u.text = sqldb.AppendText(u.text, v)
+	}
+	arena := make([]byte, 0, len(u.text))
+	for i, v := range r[2:] {
+		if v != nil {
+			start := len(arena)
+			arena = sqldb.AppendText(arena, v)
 			f.values[i] = arena[start:len(arena):len(arena)]
 		}
 	}

@@ -167,7 +167,8 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 	if err := v.checkPlainValues(w, c, sent); err != nil {
 		return err
 	}
-	keys, other := make([]uint32, 0, w.n), map[int]bool{}
+	keys := make([]uint32, 0, w.n)
+	var other map[int]bool
 	for i, r := range sent.Refs {
 		if r < batch.FirstRef {
 			continue
@@ -176,6 +177,9 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 		var table *otherTable
 		switch {
 		case errors.As(err, &table):
+			if other == nil {
+				other = map[int]bool{}
+			}
 			other[i] = true
 			w.differ(i, &cause{error: table, code: journal.WaitsForSchema, column: c.Name})
 		case err != nil:
@@ -192,6 +196,7 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 		return err
 	}
 	out := make([][]byte, w.n)
+	var room []byte // of integers
 	for i := range out {
 		r := batch.RefNull
 		if sent.Refs != nil {
@@ -200,7 +205,8 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 		switch {
 		case other[i]: // what it is there, it is not here
 		case r >= batch.FirstRef:
-			value, ok := v.value(c.Ref, r)
+			ok := false
+			room, out[i], ok = v.appendValue(room, c.Ref, r)
 			if ok && to != nil && !v.present[to][v.keys.at(r).inherited()] {
 				ok = false
 			}
@@ -209,11 +215,10 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 				if sent.Bytes != nil {
 					p.plain = sent.Bytes[i]
 				}
-				w.pending[i] = append(w.pending[i], p)
+				w.pending[i], out[i] = append(w.pending[i], p), nil
 				continue
 			}
 			v.keys.at(r).asked = true
-			out[i] = value
 		case r == batch.RefNowhere:
 			out[i] = []byte("0")
 		case sent.Bytes != nil:

@@ -171,7 +171,7 @@ type question struct {
 }
 
 // ask has run ask the server over the connection, which nobody else uses meanwhile. It writes nothing. Nothing else may run.
-func (s *session) ask(run func(conn sqldb.DB) error) {
+func (s *session) ask(run func(conn *sql.Conn) error) {
 	q := &question{done: make(chan struct{})}
 	s.asked = q
 	go func() {
