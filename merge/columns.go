@@ -20,7 +20,7 @@ func (im *Import) saysNothingNew(local Row, in *Incoming, c Compare) bool {
 	}
 	l, g := &local.Groups[0], &in.Groups[0]
 	stays := !l.Before(g.Stamp) || l.Time == 0 && g.Time == 0
-	return stays && l.Has(Existence) && g.Without(l.Mask).IsEmpty() && g.Columns().Without(c.Equal).IsEmpty() && l.by(im.adder(local, in)) == l.Version
+	return stays && g.Without(l.Mask).IsEmpty() && g.Columns().Without(c.Equal).IsEmpty() && l.by(im.adder(local, in)) == l.Version
 }
 
 // settleColumns settles a row that is alive here and there, each pair of groups at once.
