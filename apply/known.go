@@ -53,7 +53,7 @@ func (v *resolver) readKnown(ctx context.Context, w *keyedRows) error {
 	if err := w.requireSealed(u); err != nil {
 		return err
 	}
-	var rows []journal.Row // that are here, or were at the last seal
+	var rows []journal.Row
 	for _, f := range w.found {
 		rows = append(rows, f.row)
 	}

@@ -148,7 +148,7 @@ func (v *resolver) wanted(l *localTable, keys []uint32) (at []int, values [][][]
 const cellRoom = 16 << 10
 
 // appendCell puts a text into room that texts share, and what is there of it behind cells.
-func appendCell[T string | []byte](room []byte, cells [][]byte, s T) ([]byte, [][]byte) {
+func appendCell(room []byte, cells [][]byte, s string) ([]byte, [][]byte) {
 	if len(s) > cap(room)-len(room) {
 		room = make([]byte, 0, max(len(s), cellRoom))
 	}

@@ -25,6 +25,9 @@ func (im *Import) saysNothingNew(local Row, in *Incoming, c Compare) bool {
 
 // settleColumns settles a row that is alive here and there, each pair of groups at once.
 func (im *Import) settleColumns(local Row, in Incoming, policies Policies, c Compare) Outcome {
+	if im.saysNothingNew(local, &in, c) {
+		return Outcome{Row: local}
+	}
 	s := settling{im: im, in: &in, compare: c, groups: make([]Group, 0, len(local.Groups)+len(in.Groups))}
 	meetings(local.Groups, in.Groups, func(l *Group, g *SentGroup, both Mask) {
 		s.ack = in.Ack

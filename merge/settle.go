@@ -274,9 +274,6 @@ func (im *Import) Settle(local Row, in Incoming, policies Policies, c Compare, s
 	case !in.Alive:
 		return im.remove(local, in, stays)
 	}
-	if im.saysNothingNew(local, &in, c) {
-		return Outcome{Row: local}
-	}
 	return im.settleColumns(local, in, policies, c)
 }
 
