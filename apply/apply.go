@@ -176,6 +176,7 @@ func (a *attempt) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	defer r.Close()
+	r.ReadAhead()
 	s, err := openSession(ctx, a.j.DB, r.Header())
 	if err != nil {
 		return nil, err

@@ -78,6 +78,7 @@ func (w *writer) writeStatement(ctx context.Context, k *bulk, rows []*row, state
 	if err := w.s.finish(ctx); err != nil { // an error of what ran before is none of these rows
 		return err
 	}
+	w.s.written++
 	return w.wrote(ctx, k, rows, w.s.outcomeOf(ctx, statement))
 }
 

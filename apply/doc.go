@@ -16,11 +16,12 @@
 //	    note what the header asks for: it is owed to the sender
 //	    from a child, take what it asks of its scope                     (scoping)
 //	    if it is to be applied:
-//	        for each item of the batch:                                   (importer)
+//	        for each item of the batch, while the next are read:          (importer)
 //	            a table:      find its counterpart here                   (resolver)
 //	            keys:         add them to the dictionary, and reserve them (resolver, package reserve)
 //	            deletions:    hold them back, until the first rows
-//	            rows:         resolve keys and references, read and lock the rows that are here, read what is known of them;
+//	            rows:         resolve keys and references, read and lock the rows that are here, read what is known of them (of rows that are
+//	                          here by their uuids, while those before are settled: see importer.readNext);
 //	                          look where they stand, and who has them in sight (scoping)
 //	                          per row: may the sender change it? which values stay? what lost?
 //	                          bring back, as they were, rows deleted here that rows which are taken refer to

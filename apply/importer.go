@@ -39,6 +39,9 @@ type importer struct {
 	deletionsOf []*localTable // the tables of these, in order
 
 	rowsRead int64
+	itemSize int    // of the item under way, in bytes; 0: not known
+	due      *block // it is looked up, and brought in with the next one; nil: none
+	quiet    bool   // the last block wrote nothing
 }
 
 // newImporter starts the import of a batch that the rules of the link let pass.
@@ -94,7 +97,7 @@ func newImporter(ctx context.Context, l *peerLink, d merge.Decision, o Options, 
 		return nil, err
 	}
 	return &importer{j: l.j, o: o, peer: l.peer, ack: l.rules.Ack.Epoch, unsent: kept, rules: rules, epoch: l.epoch, notes: l.notes,
-		scopes: l.scopes, resolver: v, writer: w, deletions: map[*localTable]*deletionCounts{}}, nil
+		scopes: l.scopes, resolver: v, writer: w, quiet: true, deletions: map[*localTable]*deletionCounts{}}, nil
 }
 
 // ackOf returns the epoch up to which the sender had applied what is known here of a row, if the batch says no other: none for a row that
@@ -164,7 +167,7 @@ func (im *importer) readItems(ctx context.Context, first []any, r *batch.Reader)
 		}
 		item, err := next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return im.settleDue(ctx)
 		}
 		if err != nil {
 			return err
@@ -182,6 +185,7 @@ func (im *importer) readItems(ctx context.Context, first []any, r *batch.Reader)
 			}
 			rows = true
 		}
+		im.itemSize = r.LastSize()
 		if err := im.readItem(ctx, item); err != nil {
 			return err
 		}
@@ -193,6 +197,9 @@ func (im *importer) readItem(ctx context.Context, item any) error {
 	switch item.(type) {
 	case *batch.Rows, *batch.KeysItem:
 	default:
+		if err := im.settleDue(ctx); err != nil {
+			return err
+		}
 		if err := im.writer.s.finish(ctx); err != nil {
 			return err
 		}

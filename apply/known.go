@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/schema"
@@ -25,6 +26,7 @@ type keyedRows struct {
 	changes  [][]uint64                    // the unsealed ones that went into known
 	unsealed *unsealed                     // what the application changed of the table
 	earlier  map[string]journal.WaitingRow // by key: what waits of the row, or waited
+	ahead    *lookedUp                     // nil: nothing was asked before
 }
 
 // readKnown finds what is known here of rows: their versions with what the application changed since the last seal, which is
@@ -39,7 +41,11 @@ func (v *resolver) readKnown(ctx context.Context, w *keyedRows) error {
 	if w.l.emptyAtStart {
 		return nil
 	}
-	u, err := v.unsealed(ctx, w.l)
+	ahead := w.ahead
+	if !ahead.isFresh(v.s) {
+		ahead = nil
+	}
+	u, err := v.unsealedOf(ctx, w.l, ahead)
 	if err != nil {
 		return err
 	}
@@ -61,7 +67,7 @@ func (v *resolver) readKnown(ctx context.Context, w *keyedRows) error {
 			rows = append(rows, d.row)
 		}
 	}
-	versions, err := journal.Versions(ctx, v.s.conn, w.l.journal.ID, rows, v.j.Authors)
+	versions, err := v.versionsOf(ctx, w.l, rows, ahead)
 	if err != nil {
 		return err
 	}
@@ -82,6 +88,22 @@ func (v *resolver) readKnown(ctx context.Context, w *keyedRows) error {
 		w.changes[i] = u.ids[f.row]
 	}
 	return nil
+}
+
+// unsealedOf is unsealed, or what was asked before.
+func (v *resolver) unsealedOf(ctx context.Context, l *localTable, ahead *lookedUp) (*unsealed, error) {
+	if ahead != nil {
+		return ahead.unsealed, nil
+	}
+	return v.unsealed(ctx, l)
+}
+
+// versionsOf returns the entries of rows, of which those that were looked up before were asked for then.
+func (v *resolver) versionsOf(ctx context.Context, l *localTable, rows []journal.Row, ahead *lookedUp) (map[journal.Row][]merge.Group, error) {
+	if ahead != nil && len(ahead.unsealed.deletions) == 0 {
+		return ahead.versions, nil
+	}
+	return journal.Versions(ctx, v.s.conn, l.journal.ID, rows, v.j.Authors)
 }
 
 // distinct makes sure that each row comes once: what is known of it is read before anything is written. Rows that nothing
@@ -133,7 +155,11 @@ type unsealedDeletion struct {
 }
 
 func (v *resolver) unsealed(ctx context.Context, l *localTable) (*unsealed, error) {
-	changes, err := journal.TableChanges(ctx, v.s.conn, l.journal.ID)
+	return readUnsealed(ctx, v.s.conn, l)
+}
+
+func readUnsealed(ctx context.Context, conn sqldb.DB, l *localTable) (*unsealed, error) {
+	changes, err := journal.TableChanges(ctx, conn, l.journal.ID)
 	if err != nil {
 		return nil, err
 	}

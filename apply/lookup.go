@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,11 +33,28 @@ const (
 // maxLookUp is how many rows one statement looks for.
 const maxLookUp = 1000
 
-// lookUp joins values with a table on some of its columns: the shape that uses the index and locks what it finds alone. f gets the
-// place of the values that a row has.
+// lookUp is a question for the rows of a table that have some values.
+type lookUp struct {
+	l       *localTable
+	on      []*schema.Column // that have the values
+	values  [][][]byte
+	lock    lock
+	columns []*schema.Column // what is read
+}
+
+// lookUp asks for the rows that have some values in some columns. f gets the place of the values that a row has.
 func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Column, values [][][]byte, lock lock, columns []*schema.Column, f func(int, found)) error {
+	if err := v.s.finish(ctx); err != nil {
+		return err
+	}
+	return lookUp{l, on, values, lock, columns}.run(ctx, v.s.conn.Conn, v.s.maxStatement, f)
+}
+
+// run joins values with the table: the shape that uses the index and locks what it finds alone. A statement has about limit bytes at most.
+func (u lookUp) run(ctx context.Context, conn *sql.Conn, limit int, f func(int, found)) error {
+	l, on, values := u.l, u.on, u.values
 	head := []byte("SELECT d.n, " + journal.Identity(l.Table, "t."))
-	for _, c := range columns {
+	for _, c := range u.columns {
 		head = append(append(head, ", "...), c.Select("t.")...)
 	}
 	head = append(head, " FROM "...)
@@ -54,7 +72,7 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 		names = append(names, name)
 		tail = fmt.Appendf(tail, "t.%s %s %s", schema.Quote(c.Name), same, searchable(c, "d."+name))
 	}
-	tail = append(append(tail, ' '), lock...)
+	tail = append(append(tail, ' '), u.lock...)
 	// Where the values are one row, servers look once in a unique index, also for NULL, and find one of the rows that have it. So a row of
 	// NULLs goes before values with a NULL.
 	spare := 0
@@ -62,6 +80,7 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 		spare = 1
 	}
 	var b []byte
+	var reader foundReader
 	for start, n := 0, 0; start < len(values); start += n {
 		take := func(most, limit int) {
 			b, n = sqldb.AppendDerived(append(b[:0], head...), names, spare+most, limit, func(b []byte, row, column int) []byte {
@@ -83,13 +102,14 @@ func (v *resolver) lookUp(ctx context.Context, l *localTable, on []*schema.Colum
 			})
 			n -= spare
 		}
-		if take(min(len(values)-start, maxLookUp), v.s.maxStatement); n == 0 {
+		if take(min(len(values)-start, maxLookUp), limit); n == 0 {
 			take(1, 0)
 		}
 		b = append(b, tail...)
-		err := v.s.each(ctx, string(b), func(r []sql.RawBytes) error {
+		err := sqldb.EachValue(ctx, conn, string(b), func(r []driver.Value) error {
 			if r[0] != nil {
-				f(int(sqldb.Int(r[0])), read(r[1:]))
+				n := sqldb.Int(sqldb.AppendText(reader.text[:0], r[0]))
+				f(int(n), reader.read(r[1:]))
 			}
 			return nil
 		})
@@ -112,6 +132,43 @@ func read(r []sql.RawBytes) found {
 		if v != nil {
 			start := len(arena)
 			arena = append(arena, v...)
+			f.values[i] = arena[start:len(arena):len(arena)]
+		}
+	}
+	return f
+}
+
+// foundReader reads rows as the driver has them.
+type foundReader struct {
+	text  []byte   // of the row under way
+	cells [][]byte // room for values of the next rows
+}
+
+// cellsRoom is for how many values there is room together.
+const cellsRoom = 1024
+
+func (u *foundReader) read(r []driver.Value) found {
+	u.text = sqldb.AppendText(u.text[:0], r[0])
+	f := found{row: journal.Row{Int: sqldb.Int(u.text)}}
+	u.text = sqldb.AppendText(u.text[:0], r[1])
+	f.row.Key = string(u.text)
+	columns := len(r) - 2
+	if columns == 0 {
+		return f
+	}
+	if len(u.cells) < columns {
+		u.cells = make([][]byte, max(columns, cellsRoom))
+	}
+	f.values, u.cells = u.cells[:columns:columns], u.cells[columns:]
+	u.text = u.text[:0]
+	for _, v := range r[2:] {
+		u.text = sqldb.AppendText(u.text, v)
+	}
+	arena := make([]byte, 0, len(u.text))
+	for i, v := range r[2:] {
+		if v != nil {
+			start := len(arena)
+			arena = sqldb.AppendText(arena, v)
 			f.values[i] = arena[start:len(arena):len(arena)]
 		}
 	}

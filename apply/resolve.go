@@ -118,32 +118,56 @@ func (v *resolver) find(ctx context.Context, l *localTable, keys []uint32, lock 
 	if l.Key == schema.KeyUUID && !l.KeyIndexed {
 		return out, v.findUnindexed(ctx, l, keys, lock, columns, out)
 	}
-	var at []int
-	var values [][][]byte
+	at, values := v.wanted(l, keys)
+	return out, v.lookUp(ctx, l, l.KeyColumns, values, lock, columns, func(n int, f found) { v.takeFound(l, keys, at, values, out, n, f) })
+}
+
+// wanted returns the values of the key columns that rows with these keys may have, and for each the place in keys.
+func (v *resolver) wanted(l *localTable, keys []uint32) (at []int, values [][][]byte) {
+	at, values = make([]int, 0, len(keys)), make([][][]byte, 0, len(keys))
+	byUUID := l.Key == schema.KeyUUID && l.Root == l.Table
+	cells, room := make([][]byte, 0, len(keys)), []byte(nil)
 	for n, i := range keys {
-		k, ok := v.keyValues(l, i)
-		switch {
-		case !ok:
-		case l.Key == schema.KeyUUID && k[0] != nil:
-			for _, s := range l.KeyColumns[0].Spellings(string(k[0])) {
-				at, values = append(at, n), append(values, [][]byte{[]byte(s)})
+		if byUUID { // nearly always
+			if key, ok := journal.KeyPart(v.keys.at(i).key); ok {
+				for _, s := range l.KeyColumns[0].Spellings(key) {
+					room, cells = appendCell(room, cells, s)
+					at, values = append(at, n), append(values, cells[len(cells)-1:len(cells):len(cells)])
+				}
+				continue
 			}
-		default:
+		}
+		if k, ok := v.keyValues(l, i); ok {
 			at, values = append(at, n), append(values, k)
 		}
 	}
-	return out, v.lookUp(ctx, l, l.KeyColumns, values, lock, columns, func(n int, f found) {
-		if !l.isRow(values[n], f.row) {
+	return at, values
+}
+
+// cellRoom is how many bytes of short texts have room together.
+const cellRoom = 16 << 10
+
+// appendCell puts a text into room that texts share, and what is there of it behind cells.
+func appendCell(room []byte, cells [][]byte, s string) ([]byte, [][]byte) {
+	if len(s) > cap(room)-len(room) {
+		room = make([]byte, 0, max(len(s), cellRoom))
+	}
+	room = append(room, s...)
+	return room, append(cells, room[len(room)-len(s):len(room):len(room)])
+}
+
+// takeFound notes the row that was found by the nth value of wanted.
+func (v *resolver) takeFound(l *localTable, keys []uint32, at []int, values [][][]byte, out map[int]found, n int, f found) {
+	if !l.isRow(values[n], f.row) {
+		return
+	}
+	if before, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
+		v.noteTwice(l, keys[at[n]])
+		if rowkey.Compare(before.row, f.row) < 0 {
 			return
 		}
-		if before, twice := out[at[n]]; twice && l.Key != schema.KeyAll {
-			v.noteTwice(l, keys[at[n]])
-			if rowkey.Compare(before.row, f.row) < 0 {
-				return
-			}
-		}
-		out[at[n]] = f
-	})
+	}
+	out[at[n]] = f
 }
 
 // isRow reports whether a row that was found is the one with these key values. Where all columns together are the key, a collation takes
@@ -188,14 +212,26 @@ func (v *resolver) keyValues(l *localTable, i uint32) ([][]byte, bool) {
 
 // value returns what a reference to an entry's row holds here; false if the row is not here.
 func (v *resolver) value(ref *schema.Ref, i uint32) ([]byte, bool) {
+	_, value, ok := v.appendValue(make([]byte, 0, 20), ref, i)
+	return value, ok
+}
+
+// appendValue is value, which it puts into room that values share.
+func (v *resolver) appendValue(room []byte, ref *schema.Ref, i uint32) (_, value []byte, ok bool) {
 	e := v.keys.at(i)
 	if e.state != here {
-		return nil, false
+		return room, nil, false
 	}
 	if ref.ByName() {
-		return e.name(), e.name() != nil
+		return room, e.name(), e.name() != nil
 	}
-	return strconv.AppendInt(nil, e.integer, 10), true
+	const most = 20 // digits, and a sign
+	if cap(room)-len(room) < most {
+		room = make([]byte, 0, cellRoom/4)
+	}
+	at := len(room)
+	room = strconv.AppendInt(room, e.integer, 10)
+	return room, room[at:len(room):len(room)], true
 }
 
 // check finds out whether rows that share their ancestor's key are there, locked.

@@ -60,7 +60,7 @@ func (im *importer) readRows(ctx context.Context, b *batch.Rows) error {
 	if err := im.resolver.reserveRows(b.Keys); err != nil {
 		return err
 	}
-	return im.readBlock(ctx, w)
+	return im.readNext(ctx, w)
 }
 
 // readBlock brings in a block.
@@ -76,15 +76,19 @@ func (im *importer) readBlock(ctx context.Context, w *block) error {
 		im.resolver.readVersions, // sets groups
 		im.resolver.readLocal,    // sets keys, known, hasEntry and changes
 		im.look,                  // sets scoped
-		im.settle,                // writes the rows
 	} {
 		if err := step(ctx, w); err != nil {
 			return err
 		}
 	}
+	before := im.writer.s.written
+	if err := im.settle(ctx, w); err != nil { // writes the rows
+		return err
+	}
 	if err := im.writer.fillEarly(ctx); err != nil {
 		return err
 	}
+	im.quiet = im.writer.s.written == before
 	im.rowsRead += int64(w.n)
 	if im.o.Progress != nil {
 		im.o.Progress(im.rowsRead, 0)
@@ -107,8 +111,7 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 		}
 		return v.resolveParts(ctx, w.Keys)
 	}
-	var err error
-	if w.found, err = v.find(ctx, w.l, w.Keys, lockAlone, w.l.written); err != nil {
+	if err := v.findBlock(ctx, w); err != nil {
 		return err
 	}
 	for i, f := range w.found {
@@ -116,6 +119,22 @@ func (v *resolver) locate(ctx context.Context, w *block) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// findBlock finds the rows of a block, or takes what was found before.
+func (v *resolver) findBlock(ctx context.Context, w *block) (err error) {
+	a := w.ahead
+	if !a.isFresh(v.s) {
+		w.ahead = nil
+		w.found, err = v.find(ctx, w.l, w.Keys, lockAlone, w.l.written)
+		return err
+	}
+	w.found = make(map[int]found, len(a.rows))
+	for _, r := range a.rows {
+		v.takeFound(w.l, w.Keys, a.at, a.values, w.found, r.n, r.found)
+	}
+	a.rows, a.at, a.values = nil, nil, nil
 	return nil
 }
 
@@ -148,7 +167,8 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 	if err := v.checkPlainValues(w, c, sent); err != nil {
 		return err
 	}
-	keys, other := make([]uint32, 0, w.n), map[int]bool{}
+	keys := make([]uint32, 0, w.n)
+	var other map[int]bool
 	for i, r := range sent.Refs {
 		if r < batch.FirstRef {
 			continue
@@ -157,6 +177,9 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 		var table *otherTable
 		switch {
 		case errors.As(err, &table):
+			if other == nil {
+				other = map[int]bool{}
+			}
 			other[i] = true
 			w.differ(i, &cause{error: table, code: journal.WaitsForSchema, column: c.Name})
 		case err != nil:
@@ -173,6 +196,7 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 		return err
 	}
 	out := make([][]byte, w.n)
+	var room []byte // of integers
 	for i := range out {
 		r := batch.RefNull
 		if sent.Refs != nil {
@@ -181,7 +205,8 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 		switch {
 		case other[i]: // what it is there, it is not here
 		case r >= batch.FirstRef:
-			value, ok := v.value(c.Ref, r)
+			ok := false
+			room, out[i], ok = v.appendValue(room, c.Ref, r)
 			if ok && to != nil && !v.present[to][v.keys.at(r).inherited()] {
 				ok = false
 			}
@@ -190,11 +215,10 @@ func (v *resolver) references(ctx context.Context, w *block, c *schema.Column, s
 				if sent.Bytes != nil {
 					p.plain = sent.Bytes[i]
 				}
-				w.pending[i] = append(w.pending[i], p)
+				w.pending[i], out[i] = append(w.pending[i], p), nil
 				continue
 			}
 			v.keys.at(r).asked = true
-			out[i] = value
 		case r == batch.RefNowhere:
 			out[i] = []byte("0")
 		case sent.Bytes != nil:

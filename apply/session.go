@@ -16,6 +16,8 @@ import (
 type session struct {
 	conn         connection
 	running      *statements // nil: none
+	asked        *question   // nil: none
+	written      int         // statements so far that may have written something
 	maxStatement int         // bytes of a statement of several rows, about
 	longest      int         // bytes of any statement
 	increment    int64       // between the integers that the server gives to the rows of one INSERT
@@ -32,7 +34,7 @@ func openSession(ctx context.Context, db *sql.DB, h *batch.Header) (*session, er
 		return nil, err
 	}
 	s := &session{}
-	s.conn = connection{conn, s.finish}
+	s.conn = connection{conn, s}
 	if err := s.prepare(ctx, h.Base.Epoch == 0); err != nil {
 		s.close()
 		return nil, err
@@ -69,6 +71,10 @@ func (s *session) prepare(ctx context.Context, full bool) error {
 // close rolls back what was not committed, and ends the connection: its session is quiet, and nobody else may get it. It does not
 // take the import's context, which may be done by then.
 func (s *session) close() {
+	if s.asked != nil {
+		<-s.asked.done
+		s.asked = nil
+	}
 	if s.running != nil {
 		<-s.running.done
 		s.running = nil
@@ -86,6 +92,7 @@ func (s *session) exec(ctx context.Context, statement []byte) (sql.Result, error
 	if err := s.finish(ctx); err != nil {
 		return nil, err
 	}
+	s.written++
 	return s.execNow(ctx, statement)
 }
 
@@ -99,20 +106,21 @@ func (s *session) execNow(ctx context.Context, statement []byte) (sql.Result, er
 // connection is a session's: what runs on it ends before the next statement begins.
 type connection struct {
 	*sql.Conn
-	finish func(context.Context) error
+	s *session
 }
 
 // ExecContext is that of [sql.Conn].
 func (c connection) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if err := c.finish(ctx); err != nil {
+	if err := c.s.finish(ctx); err != nil {
 		return nil, err
 	}
+	c.s.written++
 	return c.Conn.ExecContext(ctx, query, args...)
 }
 
 // QueryContext is that of [sql.Conn].
 func (c connection) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if err := c.finish(ctx); err != nil {
+	if err := c.s.finish(ctx); err != nil {
 		return nil, err
 	}
 	return c.Conn.QueryContext(ctx, query, args...)
@@ -149,14 +157,45 @@ func (s *session) idOf(o outcome, n int) int64 { return o.id + int64(n)*s.increm
 func (s *session) start(l *localTable, run func(), then func(context.Context) error) {
 	r := &statements{l: l, done: make(chan struct{}), then: []func(context.Context) error{then}}
 	s.running = r
+	s.written++
 	go func() {
 		defer close(r.done)
 		run()
 	}()
 }
 
-// finish waits for the statement that runs, if any, and does what follows from it.
+// question is what the server is asked while what it answered before is settled.
+type question struct {
+	done chan struct{}
+	err  error
+}
+
+// ask has run ask the server over the connection, which nobody else uses meanwhile. It writes nothing. Nothing else may run.
+func (s *session) ask(run func(conn *sql.Conn) error) {
+	q := &question{done: make(chan struct{})}
+	s.asked = q
+	go func() {
+		defer close(q.done)
+		q.err = run(s.conn.Conn)
+	}()
+}
+
+// answered waits for the answer to what was asked, if anything was. Its error may have ended the transaction.
+func (s *session) answered() error {
+	q := s.asked
+	if q == nil {
+		return nil
+	}
+	<-q.done
+	s.asked = nil
+	return q.err
+}
+
+// finish waits for what is asked or the statement that runs, if any, and does what follows from it.
 func (s *session) finish(ctx context.Context) error {
+	if err := s.answered(); err != nil {
+		return err
+	}
 	r := s.running
 	if r == nil {
 		return nil

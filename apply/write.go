@@ -117,6 +117,11 @@ func (w *writer) write(ctx context.Context, q *writes) error {
 
 // writeOn is write, and may return while the server is still at work on new rows. then is called when all is written.
 func (w *writer) writeOn(ctx context.Context, q *writes, then func() error) error {
+	if len(q.update) > 0 || len(q.insert) > 0 {
+		if err := w.s.answered(); err != nil { // it is about none of these rows
+			return err
+		}
+	}
 	if err := w.update(ctx, q); err != nil {
 		return err
 	}

@@ -101,10 +101,12 @@ func (o *out) flush() {
 
 // in reads items. Its errors stick, and every method then returns zero.
 type in struct {
-	r      *bufio.Reader
-	below  *source
-	budget int // bytes that the values of the present item may still have
-	err    error
+	r       *bufio.Reader
+	below   *source
+	budget  int // bytes that the values of the present item may still have
+	room    int // what that was when the item began
+	numbers int // numbers in the series of the item
+	err     error
 }
 
 // spend takes n bytes of values from the budget of the item.
@@ -113,6 +115,9 @@ func (d *in) spend(n int) {
 		d.fail("%w", excessive("a block and the keys before it have more than %d bytes", MaxHeld))
 	}
 }
+
+// size is about how many bytes the present item holds.
+func (d *in) size() int { return 1024 + d.room - d.budget + 16*d.numbers }
 
 func (d *in) fail(format string, args ...any) {
 	if d.err == nil {

@@ -25,6 +25,7 @@ type Reader struct {
 	file    io.Reader // the ciphertext, hashed as it is read
 	hash    hash.Hash
 	hashed  []byte                                                  // hash of the file when its signature was checked
+	ahead   *readAhead                                              // nil: nothing is read ahead
 	whole   func(table string, prefixes [][]byte) ([][]byte, error) // see TakeShort
 }
 
@@ -113,6 +114,7 @@ func (r *Reader) Header() *Header { return r.header }
 // Close frees the reader's buffers; what Next returned stays valid. A call of Next
 // after it is an error. The file below stays open.
 func (r *Reader) Close() error {
+	r.ahead.close()
 	if r.in.err == nil {
 		r.in.err = errors.New("batch is closed")
 	}
@@ -129,6 +131,13 @@ func (r *Reader) Close() error {
 // good end alone, when the totals agree and nothing follows; until then what
 // was read must not be made permanent. Errors stick.
 func (r *Reader) Next() (any, error) {
+	if r.ahead != nil {
+		return r.ahead.next(r)
+	}
+	return r.next()
+}
+
+func (r *Reader) next() (any, error) {
 	if r.in.err != nil {
 		return nil, r.in.err
 	}
@@ -148,7 +157,8 @@ func (r *Reader) Next() (any, error) {
 }
 
 func (r *Reader) item() any {
-	r.budget = MaxHeld - r.dictBytes
+	r.budget, r.numbers = MaxHeld-r.dictBytes, 0
+	r.room = r.budget
 	size, kind := r.array("item", 1, 14), r.uint("item type", itemShortCheck)
 	if r.in.err != nil {
 		return nil

@@ -174,6 +174,7 @@ func unzigzag(x uint64) uint64 { return x>>1 ^ -(x & 1) }
 
 // series reads a series of n numbers.
 func (d *in) series(what string, n int) []uint64 {
+	d.numbers += n
 	size := d.array(what, 3, 6)
 	method := d.uint(what+" method", seriesDict)
 	if want := [...]int{3, 4, 4, 6}[method]; d.err == nil && size != want {

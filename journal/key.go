@@ -59,11 +59,10 @@ func looksNull(s string) bool {
 
 // SplitKey returns the n parts of a key; false if it has another number.
 func SplitKey(key string, n int) ([]*string, bool) {
-	if n == 1 && key != null {
-		if looksNull(key) {
-			key = key[1:]
+	if n == 1 {
+		if part, ok := KeyPart(key); ok {
+			return []*string{&part}, true
 		}
-		return []*string{&key}, true
 	}
 	var parts []*string
 	var b []byte
@@ -94,6 +93,17 @@ func SplitKey(key string, n int) ([]*string, bool) {
 	}
 	end()
 	return parts, len(parts) == n
+}
+
+// KeyPart returns the part that a key of one part has; false if it is NULL.
+func KeyPart(key string) (part string, ok bool) {
+	if key == null {
+		return "", false
+	}
+	if looksNull(key) {
+		return key[1:], true
+	}
+	return key, true
 }
 
 // Canonical returns the form of a table's key in which keys are compared and kept: uuids count in either case, as the

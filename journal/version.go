@@ -53,11 +53,14 @@ func Versions(ctx context.Context, q sqldb.DB, tbl uint16, rows []Row, a *Author
 	out := entries{}
 	err := chunks(rows, func(part []Row) error {
 		if first, last, ok := together(part); ok {
-			asked := make(map[Row]bool, len(part))
-			for _, r := range part {
-				asked[r] = true
-			}
+			var asked map[Row]bool // mostly there are none
 			return eachVersion(ctx, q, between(tbl, first, last), func(r []sql.RawBytes) {
+				if asked == nil {
+					asked = make(map[Row]bool, len(part))
+					for _, r := range part {
+						asked[r] = true
+					}
+				}
 				if asked[Row{Int: sqldb.Int(r[0])}] {
 					out.add(r, a)
 				}
