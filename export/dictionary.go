@@ -20,10 +20,6 @@ type dictionary struct {
 	w       keyWriter
 	numbers map[*schema.Table]uint32 // of the tables described so far
 
-	handOf   *schema.Table // the table of rows that are in hand: nobody need ask for their keys; nil: none are
-	inHand   *portion
-	handKeys []string
-
 	// What follows is forgotten when the dictionary is emptied.
 	byInteger pages                               // root table: a row's integer → index, or batch.RefNowhere
 	exists    pages                               // a table that shares its ancestor's key: whether it has a row of this integer
@@ -47,13 +43,13 @@ func (d *dictionary) forget() {
 	d.byInteger, d.exists, d.byKey = pages{}, pages{}, map[*schema.Table]map[string]uint32{}
 }
 
-// dictLimit is how many keys a batch holds at once, and dictBytes how many bytes of them before a block: the receiver keeps them in
+// dictLimit is how many keys a batch holds before a block, and dictBytes how many bytes of them: the receiver keeps them in
 // memory. The format allows more.
 const dictLimit, dictBytes = 400_000, batch.MaxDictBytes / 2
 
-// makeRoom empties the dictionary when so many more entries might be too many.
+// makeRoom empties the dictionary when it is large, or so many more entries might be too many.
 func (d *dictionary) makeRoom(n int) error {
-	if d.w.DictLen()+n <= dictLimit && d.w.DictBytes() <= dictBytes {
+	if d.w.DictLen() <= dictLimit && d.w.DictLen()+n <= batch.MaxDict && d.w.DictBytes() <= dictBytes {
 		return nil
 	}
 	d.forget()
@@ -293,20 +289,23 @@ func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) 
 func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers [][]byte) error {
 	numbers := make([]int64, 0, len(integers))
 	for _, v := range integers {
+		if v == nil {
+			continue
+		}
 		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
 			numbers = append(numbers, n)
 		}
 	}
 	unread, unchecked := d.unknownRows(t, numbers)
-	return d.takeIn(ctx, t, unread, unchecked)
+	if len(unread)+len(unchecked) == 0 {
+		return nil
+	}
+	return d.plan.ask(func() error { return d.takeIn(ctx, t, unread, unchecked) })
 }
 
 // takeIn takes in what unknownRows returned.
 func (d *dictionary) takeIn(ctx context.Context, t *schema.Table, unread, unchecked []journal.Row) error {
-	if len(unread)+len(unchecked) == 0 {
-		return nil
-	}
-	found, err := d.keysOf(ctx, t, unread)
+	found, err := rowkey.Of(ctx, d.plan.snap, t, unread)
 	if err != nil {
 		return err
 	}
