@@ -188,26 +188,20 @@ func parseUUID(u *[16]byte, b []byte) bool {
 	if !looksUUID(b) {
 		return false
 	}
+	both := byte(isDigit)
 	for i, at := range uuidText {
-		hi, ok1 := nibble(b[at])
-		lo, ok2 := nibble(b[at+1])
-		if !ok1 || !ok2 {
-			return false
-		}
-		u[i] = hi<<4 | lo
+		hi, lo := digits[b[at]], digits[b[at+1]]
+		both &= hi & lo
+		u[i] = hi<<4 | lo&15
 	}
-	return true
+	return both == isDigit
 }
 
-func nibble(c byte) (byte, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
-	}
-	return 0, false
-}
+// digits are the values of hexadecimal digits, with isDigit.
+var digits = [256]byte{'0': 16, '1': 17, '2': 18, '3': 19, '4': 20, '5': 21, '6': 22, '7': 23, '8': 24, '9': 25,
+	'a': 26, 'b': 27, 'c': 28, 'd': 29, 'e': 30, 'f': 31}
+
+const isDigit = 16
 
 func formatUUID(b []byte, u *[16]byte) []byte {
 	const hex = "0123456789abcdef"

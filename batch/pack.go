@@ -78,6 +78,9 @@ func (p *packer) filled(kind Kind, v [][]byte) {
 
 // typed writes values by their kind; the few that do not fit it go apart.
 func (p *packer) typed(kind Kind, v [][]byte) {
+	if p.fitting(kind, v) {
+		return
+	}
 	var fits func(b []byte) bool
 	switch kind {
 	case KindInt:
@@ -107,14 +110,11 @@ func (p *packer) typed(kind Kind, v [][]byte) {
 			odd++
 		}
 	}
-	switch {
-	case odd == 0:
-		p.fitting(kind, v)
-	case odd > len(v)/2 && (odd == len(v) || !p.tight || kind != KindUUID):
+	if odd > len(v)/2 && (odd == len(v) || !p.tight || kind != KindUUID) {
 		p.plain(v)
-	default:
-		p.without(v, func(b []byte) bool { return !fits(b) }, kind, KindBytes)
+		return
 	}
+	p.without(v, func(b []byte) bool { return !fits(b) }, kind, KindBytes)
 }
 
 // without writes the values for which out holds apart from the others, and
@@ -131,7 +131,8 @@ func (p *packer) without(v [][]byte, out func([]byte) bool, kind, other Kind) bo
 	if n == 0 || n == len(v) {
 		return false
 	}
-	all := make([][]byte, len(v))
+	all := resized(p.apart, len(v))
+	p.apart = nil // columns nest
 	in, apart := all[:0:len(v)-n], all[len(v)-n:len(v)-n]
 	for i, b := range v {
 		if bitmap[i/8]>>(i%8)&1 == 1 {
@@ -144,6 +145,8 @@ func (p *packer) without(v [][]byte, out func([]byte) bool, kind, other Kind) bo
 	p.bytes(bitmap)
 	p.values(kind, in)
 	p.values(other, apart)
+	clear(all) // what was in it need not be held
+	p.apart = all
 	return true
 }
 
@@ -195,36 +198,48 @@ func (p *packer) plain(v [][]byte) {
 	}
 }
 
-// fitting writes values that all fit their kind.
-func (p *packer) fitting(kind Kind, v [][]byte) {
+// fitting writes values by their kind, if all fit it, and reports whether they do.
+func (p *packer) fitting(kind Kind, v [][]byte) (ok bool) {
 	p.words = resized(p.words, len(v))
 	switch kind {
 	case KindInt:
 		for i, b := range v {
-			x, _ := parseInt(b)
+			x, ok := parseInt(b)
+			if !ok {
+				return false
+			}
 			p.words[i] = uint64(x)
 		}
 		p.list(2, encInt)
 		p.series(p.words)
 	case KindDecimal:
-		scales := make([]uint64, len(v))
+		p.scales = resized(p.scales, len(v))
 		for i, b := range v {
-			x, s, _ := parseDecimal(b)
-			p.words[i], scales[i] = uint64(x), uint64(s)
+			x, s, ok := parseDecimal(b)
+			if !ok {
+				return false
+			}
+			p.words[i], p.scales[i] = uint64(x), uint64(s)
 		}
 		p.list(3, encDecimal)
-		p.series(scales)
+		p.series(p.scales)
 		p.series(p.words)
 	case KindDateTime:
 		digits := 0
 		for i, b := range v {
-			p.words[i], digits, _ = parseDateTime(b)
+			x, d, ok := parseDateTime(b)
+			if !ok || i > 0 && d != digits {
+				return false
+			}
+			p.words[i], digits = x, d
 		}
 		p.list(3, encDateTime, uint64(digits))
 		p.series(p.words)
 	case KindDate:
 		for i, b := range v {
-			p.words[i], _ = parseDate(b)
+			if p.words[i], ok = parseDate(b); !ok {
+				return false
+			}
 		}
 		p.list(2, encDate)
 		p.series(p.words)
@@ -233,14 +248,19 @@ func (p *packer) fitting(kind Kind, v [][]byte) {
 		p.scratch = resized(p.scratch, 16*n)
 		var u [16]byte
 		for i, b := range v {
-			parseUUID(&u, b)
+			if !parseUUID(&u, b) {
+				return false
+			}
 			for j, at := range uuidPlanes {
 				p.scratch[j*n+i] = u[at]
 			}
 		}
 		p.list(2, encUUID)
 		p.planes(p.scratch, n)
+	default:
+		return false
 	}
+	return true
 }
 
 // uuidPlanes is the order in which the bytes of UUIDs are laid out: those that

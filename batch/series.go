@@ -20,6 +20,8 @@ type packer struct {
 	*out
 	tight         bool // UUIDs are packed where that saves a few bytes alone: see ZstdDictionary
 	words, delta  []uint64
+	scales        []uint64 // of decimals
+	apart         [][]byte // values that one encoding has apart from those of another; nil while it is in use
 	scratch       []byte
 	table         [1024]uint64 // open hash of the distinct numbers of a series
 	used          [1024]bool

@@ -17,10 +17,6 @@ type dictionary struct {
 	short   *batch.Writer            // the same, if it names rows that the peer has by the beginning of their keys; nil: it does not
 	numbers map[*schema.Table]uint32 // of the tables described so far
 
-	handOf   *schema.Table // the table of rows that are in hand: nobody need ask for their keys; nil: none are
-	inHand   *portion
-	handKeys []string
-
 	// What follows is forgotten when the dictionary is emptied.
 	byInteger pages                               // root table: a row's integer → index, or batch.RefNowhere
 	exists    pages                               // a table that shares its ancestor's key: whether it has a row of this integer
@@ -44,13 +40,13 @@ func (d *dictionary) forget() {
 	d.byInteger, d.exists, d.byKey = pages{}, pages{}, map[*schema.Table]map[string]uint32{}
 }
 
-// dictLimit is how many keys a batch holds at once, and dictBytes how many bytes of them before a block: the receiver keeps them in
+// dictLimit is how many keys a batch holds before a block, and dictBytes how many bytes of them: the receiver keeps them in
 // memory. The format allows more.
 const dictLimit, dictBytes = 400_000, batch.MaxDictBytes / 2
 
-// makeRoom empties the dictionary when so many more entries might be too many.
+// makeRoom empties the dictionary when it is large, or so many more entries might be too many.
 func (d *dictionary) makeRoom(n int) error {
-	if d.w.DictLen()+n <= dictLimit && d.w.DictBytes() <= dictBytes {
+	if d.w.DictLen() <= dictLimit && d.w.DictLen()+n <= batch.MaxDict && d.w.DictBytes() <= dictBytes {
 		return nil
 	}
 	d.forget()

@@ -69,6 +69,9 @@ func (d *dictionary) addNamed(t *schema.Table, keys []string) ([]uint32, error) 
 func (d *dictionary) addReferred(ctx context.Context, t *schema.Table, integers [][]byte) error {
 	numbers := make([]int64, 0, len(integers))
 	for _, v := range integers {
+		if v == nil {
+			continue
+		}
 		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
 			numbers = append(numbers, n)
 		}
@@ -101,7 +104,7 @@ func (d *dictionary) takeIn(ctx context.Context, t *schema.Table, unread, unchec
 	if _, err := d.addRows(ctx, t, rows, keys, nil); err != nil {
 		return err
 	}
-	if found, err = rowkey.Of(ctx, d.plan.snap, t, unchecked); err != nil {
+	if found, err = d.keysOf(ctx, t, unchecked); err != nil {
 		return err
 	}
 	for _, r := range unchecked {
@@ -112,6 +115,18 @@ func (d *dictionary) takeIn(ctx context.Context, t *schema.Table, unread, unchec
 		d.exists.of(t).set(r.Int, state)
 	}
 	return nil
+}
+
+// keysOf returns the keys of some rows: see [rowkey.Of].
+func (d *dictionary) keysOf(ctx context.Context, t *schema.Table, rows []journal.Row) (keys map[journal.Row]string, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	err = d.plan.ask(func() error {
+		keys, err = rowkey.Of(ctx, d.plan.snap, t, rows)
+		return err
+	})
+	return keys, err
 }
 
 // unknownRows returns which of a table's rows, by their integers, the dictionary does not know, and of which it knows the ancestor's key

@@ -8,7 +8,8 @@
 //	  conflict records that the peer does not know                            conflicts.go
 //	  deletions, children before parents                                      deletions.go
 //	  for each table, referred ones first
-//	    read the rows that the peer lacks, some at a time                     reader.go; of a child with a scope sight.go
+//	    read the rows that the peer lacks, some at a time                     reader.go, whole.go; of a child with a scope sight.go
+//	    beside that, of those that were read before                           two.go
 //	    withhold what may not go; find keys; turn references into indexes     rows.go, values.go, dictionary.go
 //	    write a block; if a part of a load is full, finish it                 output.go
 //	    to a child that shares sections: rows that go ahead, the sections, the rest  shared.go

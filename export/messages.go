@@ -59,15 +59,16 @@ func (m *messages) reset(t *table) {
 	}
 }
 
-// addMessage adds a row to a portion, to be hashed, and returns of how many bytes its values are.
-func (r *reader) addMessage(p *portion, row journal.Row, values []driver.Value) int {
+// addMessage adds a row to a portion, to be hashed, and returns of how many bytes its values are; false if a batch does not
+// take it.
+func (r *reader) addMessage(p *portion, row journal.Row, values []driver.Value) (int, bool) {
 	if p.messages == nil {
 		p.messages = &messages{b: make([]byte, 0, mostArena)}
 		p.messages.reset(r.t)
 	}
 	sum, ok := fits(values)
 	if !ok {
-		return 0
+		return 0, false
 	}
 	m, nkey := p.messages, len(r.t.KeyColumns)
 	start, b := len(m.b), r.seed.AppendHead(m.b)
@@ -92,7 +93,7 @@ func (r *reader) addMessage(p *portion, row journal.Row, values []driver.Value) 
 		}
 		p.key[i] = append(p.key[i], p.copy(text))
 	}
-	return sum
+	return sum, true
 }
 
 // longNumber is how many bytes a number's text has at most.

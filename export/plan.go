@@ -45,6 +45,16 @@ type plan struct {
 	health      *batch.Health         // what a parent is told of this node; nil: nothing
 	cards       []string              // what headers say of the two nodes' keys
 	unread      []string              // features of which the peer is not told that they are read
+
+	asks func(func() error) error // while rows are read beside: has what needs the snapshot done between two pages; nil: nobody reads
+}
+
+// ask has a function done that needs the snapshot.
+func (p *plan) ask(f func() error) error {
+	if p.asks == nil {
+		return f()
+	}
+	return p.asks(f)
 }
 
 // table is what goes to the peer of one table that the journal knows.

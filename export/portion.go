@@ -2,8 +2,10 @@ package export
 
 import (
 	"database/sql"
+	"database/sql/driver"
 
 	"github.com/omsync/omsync/batch"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
 	"github.com/omsync/omsync/scope"
@@ -21,6 +23,9 @@ type portion struct {
 	sizes []int  // bytes of each row's values
 	arena []byte // where values are copied to
 
+	lacked []journal.Row // rows that the peer lacks and that stay here for now
+	unfit  int           // how many rows no batch takes
+
 	messages *messages // of what is hashed, in place of values; nil: it never was
 }
 
@@ -30,16 +35,24 @@ func newPortion(t *table) *portion {
 
 // add adds a row. values are its key columns and those that are sent; they are copied.
 func (p *portion) add(row journal.Row, known merge.Row, values []sql.RawBytes) {
+	for i, v := range values {
+		values[i] = p.copy(v)
+	}
+	p.addCopied(row, known, values)
+}
+
+// addCopied is add of values that are copied already.
+func (p *portion) addCopied(row journal.Row, known merge.Row, values []sql.RawBytes) {
 	size := 0
 	for _, v := range values[:len(p.key)+len(p.values)] { // what is looked at alone comes after these
 		size += len(v)
 	}
 	p.rows, p.known, p.sizes = append(p.rows, row), append(p.known, known), append(p.sizes, size)
 	for i := range p.key {
-		p.key[i] = append(p.key[i], p.copy(values[i]))
+		p.key[i] = append(p.key[i], values[i])
 	}
 	for i := range p.values {
-		p.values[i] = append(p.values[i], p.copy(values[len(p.key)+i]))
+		p.values[i] = append(p.values[i], values[len(p.key)+i])
 	}
 }
 
@@ -50,12 +63,31 @@ func (p *portion) copy(v sql.RawBytes) []byte {
 	if v == nil {
 		return nil
 	}
-	if p.arena == nil || cap(p.arena)-len(p.arena) < len(v) { // an empty text is no NULL
-		p.arena = make([]byte, 0, max(1<<18, min(2*cap(p.arena), mostArena), len(v)))
-	}
+	p.makeRoom(len(v))
 	start := len(p.arena)
 	p.arena = append(p.arena, v...)
 	return p.arena[start:len(p.arena):len(p.arena)]
+}
+
+// text is copy of a value as the driver has it.
+func (p *portion) text(v driver.Value) []byte {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []byte:
+		return p.copy(v)
+	}
+	p.makeRoom(longNumber)
+	start := len(p.arena)
+	p.arena = sqldb.AppendText(p.arena, v)
+	return p.arena[start:len(p.arena):len(p.arena)]
+}
+
+// makeRoom sees that so many bytes can be copied.
+func (p *portion) makeRoom(n int) {
+	if p.arena == nil || cap(p.arena)-len(p.arena) < n { // an empty text is no NULL
+		p.arena = make([]byte, 0, max(1<<18, min(2*cap(p.arena), mostArena), n))
+	}
 }
 
 // partBytes is how many bytes of values a block may have, unless it has one row. The columns that may be long are looked at before they are

@@ -7,7 +7,6 @@ import (
 	"github.com/omsync/omsync/digest"
 	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/merge"
-	"github.com/omsync/omsync/schema"
 )
 
 // queued is how many portions wait to be hashed, while the next one is read: each may hold a row of any length.
@@ -49,8 +48,8 @@ func (x *prover) each(ctx context.Context, numbers []int, f func(*table, int, se
 	return inTwo(ctx, func(ctx context.Context, put func(page) error) error {
 		for i, t := range x.tables {
 			r := newReader(x.plan, t)
-			r.seed = x.sum.Seed
-			if err := r.eachWhole(ctx, x.free, func(p *portion) error { return put(page{t, numbers[i], p}) }); err != nil {
+			r.seed, r.free = x.sum.Seed, x.free
+			if err := r.eachWhole(ctx, func(p *portion) error { return put(page{t, numbers[i], p}) }); err != nil {
 				return err
 			}
 			if err := put(page{t: t, number: numbers[i]}); err != nil {
@@ -126,14 +125,8 @@ func (x *prover) contents(ctx context.Context, t *table, p *portion, ask func(fu
 
 // rowKeys is keyIndexes, without making texts of keys that are to be hashed as they are.
 func (x *prover) rowKeys(ctx context.Context, t *table, p *portion, ask func(func() error) error) (indexes []uint32, err error) {
-	switch {
-	case t.Integer == nil:
-	case t.Key == schema.KeyParent:
-		if out := x.dict.inherited(t.Table, p.rows); out != nil {
-			return out, nil
-		}
-	case t.Key == schema.KeyUUID && !x.aliases.Any(t.meta.ID) && plainKeys(p.key[0]):
-		return x.dict.addPlain(t.Table, p.rows, p.key[0])
+	if indexes, err = x.asRead(x.dict, t, p); indexes != nil || err != nil {
+		return indexes, err
 	}
 	var keys []string
 	err = ask(func() (err error) {
@@ -149,108 +142,4 @@ func (x *prover) rowKeys(ctx context.Context, t *table, p *portion, ask func(fun
 		}
 	}
 	return indexes, nil
-}
-
-// addPlain is addRows for rows that have integers, and keys of one text as they were read.
-func (d *dictionary) addPlain(t *schema.Table, rows []journal.Row, keys [][]byte) ([]uint32, error) {
-	byInteger, out := d.byInteger.of(t), make([]uint32, len(rows))
-	var missing [][]byte
-	var at []int
-	for i, r := range rows {
-		if out[i] = byInteger.get(r.Int); out[i] < batch.FirstRef {
-			if missing == nil { // mostly all are
-				missing, at = make([][]byte, 0, len(rows)-i), make([]int, 0, len(rows)-i)
-			}
-			missing, at = append(missing, keys[i]), append(at, i)
-		}
-	}
-	if len(missing) == 0 {
-		return out, nil
-	}
-	n, err := d.number(t)
-	if err != nil {
-		return nil, err
-	}
-	first, err := d.w.Keys(n, []batch.Values{{Bytes: missing}})
-	if err != nil {
-		return nil, err
-	}
-	for j, i := range at {
-		out[i] = first + uint32(j)
-		byInteger.set(rows[i].Int, out[i])
-	}
-	return out, nil
-}
-
-// inherited returns the indexes of rows that have the keys of others, which the dictionary holds all; nil if it does not.
-func (d *dictionary) inherited(t *schema.Table, rows []journal.Row) []uint32 {
-	byInteger, parent, out := d.byInteger.of(t.Root), t.KeyColumns[0].Ref.To, make([]uint32, len(rows))
-	for i, r := range rows {
-		if out[i] = byInteger.get(r.Int); out[i] < batch.FirstRef || parent != t.Root && d.exists.of(parent).get(r.Int) != present {
-			return nil
-		}
-	}
-	exists := d.exists.of(t)
-	for _, r := range rows {
-		exists.set(r.Int, present)
-	}
-	return out
-}
-
-// plainKeys reports whether values are keys as they are: none is NULL, empty or very long.
-func plainKeys(values [][]byte) bool {
-	for _, v := range values {
-		if len(v) == 0 || len(v) > batch.MaxKey/2 {
-			return false
-		}
-	}
-	return true
-}
-
-// inTwo hands on what one function makes to another, which runs beside it, in order. What the other asks for is done between two of these, by the
-// first, whose the connection is. The context of the first ends when the second errs.
-func inTwo[T any](ctx context.Context, from func(ctx context.Context, put func(T) error) error, to func(item T, ask func(func() error) error) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	items, asked, done := make(chan T, queued), make(chan func()), make(chan error, 1)
-	ask := func(f func() error) error {
-		answer := make(chan error, 1)
-		asked <- func() { answer <- f() }
-		return <-answer
-	}
-	go func() {
-		var err error
-		for item := range items {
-			if err == nil {
-				if err = to(item, ask); err != nil {
-					cancel()
-				}
-			}
-		}
-		done <- err
-	}()
-	err := from(ctx, func(item T) error {
-		for {
-			select {
-			case items <- item:
-				return nil
-			case f := <-asked:
-				f()
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	})
-	close(items)
-	for {
-		select {
-		case f := <-asked:
-			f()
-		case failed := <-done:
-			if failed != nil {
-				return failed
-			}
-			return err
-		}
-	}
 }

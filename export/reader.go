@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/capture"
 	"github.com/omsync/omsync/capture/rowkey"
 	"github.com/omsync/omsync/digest"
@@ -35,6 +34,7 @@ type reader struct {
 	sights map[journal.Row]scope.Sight // of the rows that are read next; nil: all rows may go
 	stands map[journal.Row]stand       // of those, what cut read of where they stand; nil: nothing
 	read   map[journal.Row]bool        // nil where each row has a local identity of its own
+	free   <-chan *portion             // portions that nobody needs any more
 	seed   digest.Seed                 // of a digest that the rows are read for
 }
 
@@ -90,7 +90,7 @@ func (r *reader) each(ctx context.Context, f func(*portion) error) error {
 	case r.t.Integer == nil:
 		return r.eachByLocalKey(ctx, f)
 	case lacksDefault:
-		return r.eachByRange(ctx, f)
+		return r.eachOfAll(ctx, f)
 	}
 	return r.eachOf(ctx, list, f)
 }
@@ -288,10 +288,8 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 		switch {
 		case r.read[row]: // rows that are equal throughout count as one
 		case !sight.In() || !r.picks(row, known, lacks) || r.t.stays(v[2:]):
-		case r.unsent.has(r.t.Table, row):
-			r.unsent.lacked[r.t] = append(r.unsent.lacked[r.t], row)
-		case !rowFits(v[2:]):
-			r.left.add("rows of %s with values that are longer than %d MiB", r.t.Name, batch.MaxValue>>20)
+		case r.unsent.has(r.t.Table, row) || !rowFits(v[2:]):
+			r.setApart(p, row)
 		default:
 			p.add(row, known, v[2:])
 			if r.sights != nil {
@@ -306,7 +304,7 @@ func (r *reader) fetch(ctx context.Context, which string, versions entries, f fu
 	if err != nil {
 		return read, fmt.Errorf("read %s: %w", r.t.Name, err)
 	}
-	if len(p.rows) == 0 {
+	if len(p.rows)+len(p.lacked)+p.unfit == 0 {
 		return read, nil
 	}
 	return read, f(p)

@@ -13,8 +13,28 @@ import (
 	"github.com/omsync/omsync/schema"
 )
 
-// writeTables writes the rows that the peer lacks, those of referred tables before those of referring ones.
+// writeTables writes the rows that the peer lacks, those of referred tables before those of referring ones. While rows are read, those before are made
+// into blocks.
 func (x *exporter) writeTables(ctx context.Context) error {
+	type rowsOf struct {
+		t *table
+		p *portion
+	}
+	defer func() { x.asks = nil }()
+	return inTwo(ctx, func(ctx context.Context, put func(rowsOf) error) error {
+		return x.eachTable(ctx, func(t *table, p *portion) error { return put(rowsOf{t, p}) })
+	}, func(r rowsOf, ask func(func() error) error) error {
+		write := func() error { return x.writeRows(ctx, r.t, r.p) }
+		if x.scopes.speaks || x.scopes.filters { // both ask what is known of them
+			return ask(write)
+		}
+		x.asks = ask
+		return write()
+	})
+}
+
+// eachTable hands on the rows that the peer lacks, those of referred tables before those of referring ones.
+func (x *exporter) eachTable(ctx context.Context, f func(*table, *portion) error) error {
 	base := x.head.Base.Epoch
 	for _, t := range x.tables {
 		d := t.meta.Default
@@ -26,7 +46,7 @@ func (x *exporter) writeTables(ctx context.Context) error {
 			(d.IsEmpty() || d.Epoch <= base) {
 			continue
 		}
-		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return x.writeRows(ctx, t, p) }); err != nil {
+		if err := newReader(x.plan, t).each(ctx, func(p *portion) error { return f(t, p) }); err != nil {
 			return err
 		}
 	}
@@ -46,6 +66,12 @@ func (x *exporter) writeRows(ctx context.Context, t *table, p *portion) error {
 
 // writeBlock writes rows of a table as one block. deferTo takes the references that run ahead of a load in parts; nil: they all go.
 func (x *exporter) writeBlock(ctx context.Context, t *table, p *portion, deferTo *load) error {
+	if p.lacked != nil {
+		x.unsent.lacked[t] = append(x.unsent.lacked[t], p.lacked...)
+	}
+	for range p.unfit {
+		x.left.add("rows of %s with values that are longer than %d MiB", t.Name, batch.MaxValue>>20)
+	}
 	t.withhold(p)
 	return p.split(func(p *portion) error { return x.writePart(ctx, t, p, deferTo) })
 }
@@ -91,20 +117,23 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	if err != nil {
 		return nil, err
 	}
-	keys, err := x.keys(ctx, t, p)
-	if err != nil {
-		return nil, err
-	}
-	dict.takeInHand(t.Table, p, keys)
-	defer dict.takeInHand(nil, nil, nil)
 	b := &batch.Rows{Table: number, Columns: make([]batch.Values, len(t.columns))}
+	// The keys come first: rows of one table often refer to each other, and indexes in the order of the rows take next to no room.
+	var keys []string // nil: nobody needs them
+	if !t.waiting && !x.saysPublic(t.Table) {
+		if b.Keys, err = x.asRead(dict, t, p); err != nil {
+			return nil, err
+		}
+	}
+	if b.Keys == nil {
+		if keys, b.Keys, err = x.keyIndexes(ctx, dict, t, p); err != nil {
+			return nil, err
+		}
+	}
 	for i, c := range t.columns {
 		if b.Columns[i], err = x.values(ctx, dict, t, c, p, p.values[i]); err != nil {
 			return nil, err
 		}
-	}
-	if b.Keys, err = x.indexes(ctx, dict, t, p, keys); err != nil {
-		return nil, err
 	}
 	if deferTo != nil {
 		deferTo.takeAhead(t, p, b)
@@ -116,7 +145,9 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	if err := x.addVersions(ctx, t, p, b, keys); err != nil {
 		return nil, err
 	}
-	keepRows(b, func(i int) bool { return keys[i] != "" })
+	if keys != nil {
+		keepRows(b, func(i int) bool { return keys[i] != "" })
+	}
 	return b, nil
 }
 
@@ -155,7 +186,11 @@ func (x *exporter) keys(ctx context.Context, t *table, p *portion) ([]string, er
 		if column.Ref == nil {
 			continue
 		}
-		referred, err := rowkey.Referred(ctx, x.snap, column.Ref, values)
+		var referred map[string]*string
+		err := x.ask(func() (err error) {
+			referred, err = rowkey.Referred(ctx, x.snap, column.Ref, values)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -224,34 +259,26 @@ func (x *exporter) addVersions(ctx context.Context, t *table, p *portion, b *bat
 		for i, k := range keys {
 			canonical[i] = journal.Canonical(t.Table, k)
 		}
-		var err error
-		if waiting, err = journal.WaitingSince(ctx, x.snap, x.peer.ID, t.meta.ID, canonical); err != nil {
+		err := x.ask(func() (err error) {
+			waiting, err = journal.WaitingSince(ctx, x.snap, x.peer.ID, t.meta.ID, canonical)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
+	alike := p.sights == nil && t.refused == nil && t.secret == nil // rows that are known by the same have the same versions
+	b.Masks, b.Times, b.Authors, b.Epochs, b.Groups = slices.Grow(b.Masks, len(p.known)), slices.Grow(b.Times, len(p.known)),
+		slices.Grow(b.Authors, len(p.known)), slices.Grow(b.Epochs, len(p.known)), slices.Grow(b.Groups, len(p.known))
 	for i, known := range p.known {
-		told := known
-		if p.sights != nil {
-			told = p.sights[i].Told(known)
+		if alike && i > 0 && len(known.Groups) > 0 && len(known.Groups) == len(p.known[i-1].Groups) && &known.Groups[0] == &p.known[i-1].Groups[0] {
+			from, n := len(b.Masks)-b.Groups[i-1], b.Groups[i-1]
+			b.Masks, b.Times = append(b.Masks, b.Masks[from:]...), append(b.Times, b.Times[from:]...)
+			b.Authors, b.Epochs = append(b.Authors, b.Authors[from:]...), append(b.Epochs, b.Epochs[from:]...)
+			b.Groups = append(b.Groups, n)
+		} else {
+			x.addGroups(t, p, b, i)
 		}
-		groups := x.outgoing(t, p.rows[i], told)
-		n, sent := 0, t.sent(p.rows[i])
-		for j := range groups {
-			groups[j].Mask = groups[j].And(sent)
-		}
-		if !x.manyColumns {
-			groups = merge.ShareBit(groups)
-		}
-		for _, g := range groups {
-			for mask := range x.masks(g.Mask) {
-				n++
-				b.Masks = append(b.Masks, mask)
-				b.Times = append(b.Times, g.Time)
-				b.Authors = append(b.Authors, g.Author)
-				b.Epochs = append(b.Epochs, g.Epoch)
-			}
-		}
-		b.Groups = append(b.Groups, n)
 		ack := link.RowAck(known, x.peer.ID)
 		if t.waiting {
 			if since, waits := waiting[canonical[i]]; waits {
@@ -266,6 +293,32 @@ func (x *exporter) addVersions(ctx context.Context, t *table, p *portion, b *bat
 		}
 	}
 	return nil
+}
+
+// addGroups adds the versions of a row.
+func (x *exporter) addGroups(t *table, p *portion, b *batch.Rows, i int) {
+	told := p.known[i]
+	if p.sights != nil {
+		told = p.sights[i].Told(told)
+	}
+	groups := x.outgoing(t, p.rows[i], told)
+	n, sent := 0, t.sent(p.rows[i])
+	for j := range groups {
+		groups[j].Mask = groups[j].And(sent)
+	}
+	if !x.manyColumns {
+		groups = merge.ShareBit(groups)
+	}
+	for _, g := range groups {
+		for mask := range x.masks(g.Mask) {
+			n++
+			b.Masks = append(b.Masks, mask)
+			b.Times = append(b.Times, g.Time)
+			b.Authors = append(b.Authors, g.Author)
+			b.Epochs = append(b.Epochs, g.Epoch)
+		}
+	}
+	b.Groups = append(b.Groups, n)
 }
 
 // masks returns a mask as the file has it: several numbers, if it is of many columns and the peer reads that.

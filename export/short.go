@@ -88,7 +88,11 @@ func (d *dictionary) had(ctx context.Context, t *table, missing unnamed) ([]bool
 	p, rows, known := d.plan, missing.rows, missing.known
 	goes := t.rules.Sends() && t.filters == nil && t.owed == 0 && !t.lost && !p.filtered(t.Table)
 	if known == nil {
-		versions, err := journal.Versions(ctx, p.snap, t.meta.ID, rows, p.j.Authors)
+		var versions entries
+		err := p.ask(func() (err error) {
+			versions, err = journal.Versions(ctx, p.snap, t.meta.ID, rows, p.j.Authors)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -135,12 +139,16 @@ func (b *beginnings) count(ctx context.Context, p *plan, t *schema.Table) error 
 	if len(b.list) == 0 {
 		return nil
 	}
-	whole, err := rowkey.Beginning(ctx, p.snap, t, b.list, 2*len(b.list)+16, func(key string) {
-		for n := range b.lengths {
-			if _, ok := b.rows[key[:min(n, len(key))]]; ok {
-				b.rows[key[:n]]++
+	whole := false
+	err := p.ask(func() (err error) {
+		whole, err = rowkey.Beginning(ctx, p.snap, t, b.list, 2*len(b.list)+16, func(key string) {
+			for n := range b.lengths {
+				if _, ok := b.rows[key[:min(n, len(key))]]; ok {
+					b.rows[key[:n]]++
+				}
 			}
-		}
+		})
+		return err
 	})
 	if !whole {
 		clear(b.rows)

@@ -119,7 +119,11 @@ func (x *exporter) targets(ctx context.Context, t *table, c *schema.Column, p *p
 	if err != nil {
 		return nil, err
 	}
-	formats, err := journal.Discriminator(ctx, x.snap, c.Ref.When)
+	var formats func(string) string
+	err = x.ask(func() (err error) {
+		formats, err = journal.Discriminator(ctx, x.snap, c.Ref.When)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
@@ -15,20 +16,25 @@ import (
 )
 
 // eachWhole hands on all rows of the table that are compared, in portions that may be used again once they are free.
-func (r *reader) eachWhole(ctx context.Context, free <-chan *portion, f func(*portion) error) error {
-	switch {
-	case r.t.Integer == nil:
+func (r *reader) eachWhole(ctx context.Context, f func(*portion) error) error {
+	if r.t.Integer == nil {
 		return r.eachByLocalKey(ctx, f)
-	case r.filtered(r.t.Table): // whose they are is looked at before they are read
+	}
+	return r.eachOfAll(ctx, f)
+}
+
+// eachOfAll reads a table with an integer primary key from end to end.
+func (r *reader) eachOfAll(ctx context.Context, f func(*portion) error) error {
+	if r.filtered(r.t.Table) { // whose they are is looked at before they are read
 		return r.eachByRange(ctx, f)
 	}
-	return r.eachPage(ctx, free, f)
+	return r.eachPage(ctx, f)
 }
 
 // fewRows is how many rows of a table with long values are asked for at first: what is too much to hold is read twice.
 const fewRows = 100
 
-// pageRows is how many rows of a table are asked for at once.
+// pageRows is how many rows of a table are asked for at once, where no block is made of them.
 const pageRows = 2 * blockRows
 
 // errFull ends a page that is too much to hold.
@@ -36,9 +42,13 @@ var errFull = errors.New("the page is full")
 
 // eachPage reads a table with an integer primary key from end to end, each row once: it does not ask first how long the values are, but stops
 // where they are too many bytes, and goes on from there.
-func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*portion) error) error {
+func (r *reader) eachPage(ctx context.Context, f func(*portion) error) error {
 	columns := slices.Concat(r.t.KeyColumns, r.t.columns, r.t.lookedAt)
-	most := pageRows
+	whole := blockRows
+	if r.proof != sends {
+		whole = pageRows
+	}
+	most := whole
 	if slices.ContainsFunc(columns, isLong) {
 		most = fewRows
 	}
@@ -50,11 +60,12 @@ func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*por
 	query += " " + r.fromTable() + r.t.ForceIndex([]*schema.Column{r.t.Integer})
 	where := ""
 	add := r.addTexts()
-	if r.t.isPlain() {
+	if r.proof != sends && r.t.isPlain() {
 		add = r.addMessage
 	}
-	for {
-		p := r.t.portionOf(free)
+	for before := 0; ; {
+		p := r.t.portionOf(r.free, before)
+		var apart []journal.Row // no batch takes them, or they stay here
 		read, bytes, last := 0, 0, int64(0)
 		err := sqldb.EachValue(ctx, r.snap.Conn, fmt.Sprintf("%s%s ORDER BY %s LIMIT %d", query, where, pk, most), func(v []driver.Value) error {
 			if bytes > blockBytes {
@@ -63,8 +74,13 @@ func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*por
 			n, _ := referred(v[0])
 			row := journal.Row{Int: n}
 			read, last = read+1, row.Int
-			if !r.unsent.has(r.t.Table, row) {
-				bytes += add(p, row, v[1:])
+			if r.unsent.has(r.t.Table, row) {
+				apart = append(apart, row)
+				return nil
+			}
+			size, ok := add(p, row, v[1:])
+			if bytes += size; !ok {
+				apart = append(apart, row)
 			}
 			return nil
 		})
@@ -72,9 +88,10 @@ func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*por
 		if err != nil && !full {
 			return fmt.Errorf("read %s: %w", r.t.Name, err)
 		}
-		if err := r.know(ctx, p); err != nil {
+		if err := r.know(ctx, p, apart); err != nil {
 			return err
 		}
+		before = len(p.rows)
 		if err := f(p); err != nil {
 			return err
 		}
@@ -83,83 +100,106 @@ func (r *reader) eachPage(ctx context.Context, free <-chan *portion, f func(*por
 			most = max(read, 1)
 		case read < most:
 			return nil
-		case bytes < blockBytes/2:
-			most = min(2*most, pageRows)
+		case bytes < blockBytes/4:
+			most = min(4*most, whole)
 		}
 		where = fmt.Sprintf(" WHERE %s > %d", pk, last)
 	}
 }
 
-// addTexts returns what adds a row to a portion, as its values print, unless it stays here, and returns of how many bytes they are.
-func (r *reader) addTexts() func(*portion, journal.Row, []driver.Value) int {
+// addTexts returns what adds a row to a portion, as its values print, unless it stays here, and returns of how many bytes they are; false if a
+// batch does not take it.
+func (r *reader) addTexts() func(*portion, journal.Row, []driver.Value) (int, bool) {
 	var texts []sql.RawBytes
-	var b []byte
-	return func(p *portion, row journal.Row, values []driver.Value) int {
-		texts, b = texts[:0], b[:0]
+	return func(p *portion, row journal.Row, values []driver.Value) (int, bool) {
+		if _, ok := fits(values); !ok {
+			return 0, false
+		}
+		texts = texts[:0]
 		for _, v := range values {
-			switch v := v.(type) {
-			case nil:
-				texts = append(texts, nil)
-			case []byte:
-				texts = append(texts, v)
-			default:
-				start := len(b)
-				b = sqldb.AppendText(b, v)
-				texts = append(texts, b[start:])
-			}
+			texts = append(texts, p.text(v))
 		}
-		if r.t.stays(texts) || !rowFits(texts) {
-			return 0
+		if r.t.stays(texts) {
+			return 0, true
 		}
-		p.add(row, merge.Row{}, texts)
-		return p.sizes[len(p.sizes)-1]
+		p.addCopied(row, merge.Row{}, texts)
+		return p.sizes[len(p.sizes)-1], true
 	}
 }
 
-// know says of the rows of a page what they are known by, and leaves out those that are not compared.
-func (r *reader) know(ctx context.Context, p *portion) error {
-	if len(p.rows) == 0 {
-		return nil
+// know says of the rows of a page what they are known by, and leaves out those that do not go, or are not compared. Of the rows that were set apart
+// it notes those that would go.
+func (r *reader) know(ctx context.Context, p *portion, apart []journal.Row) error {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, rows := range [][]journal.Row{p.rows, apart} {
+		if n := len(rows); n > 0 {
+			first, last = min(first, rows[0].Int), max(last, rows[n-1].Int)
+		}
 	}
 	var versions entries
-	if r.hasEntries() {
+	if first <= last && r.hasEntries() {
 		var err error
-		if versions, err = journal.VersionsBetween(ctx, r.snap, r.t.meta.ID, p.rows[0].Int, p.rows[len(p.rows)-1].Int, r.j.Authors); err != nil {
+		if versions, err = journal.VersionsBetween(ctx, r.snap, r.t.meta.ID, first, last, r.j.Authors); err != nil {
 			return err
 		}
 	}
 	rest := knownBy(nil, r.t.meta.Default)
-	picksRest := r.t.picks(rest)
+	lacksRest := r.lacks(rest)
+	knows := func(row journal.Row) (known merge.Row, picked bool) {
+		known, lacks := rest, lacksRest
+		if groups := r.sealed.Groups(row, versions[row]); groups != nil {
+			known = knownBy(groups, r.t.meta.Default)
+			lacks = r.lacks(known)
+		}
+		return known, r.picks(row, known, lacks)
+	}
 	picked := make([]bool, len(p.rows))
 	for i, row := range p.rows {
-		if groups := r.sealed.Groups(row, versions[row]); groups != nil {
-			p.known[i] = knownBy(groups, r.t.meta.Default)
-			picked[i] = r.t.picks(p.known[i])
-		} else {
-			p.known[i], picked[i] = rest, picksRest
-		}
+		p.known[i], picked[i] = knows(row)
 	}
 	p.keep(picked)
+	for _, row := range apart {
+		if _, picked := knows(row); picked {
+			r.setApart(p, row)
+		}
+	}
 	return nil
+}
+
+// setApart notes that a row that would go stays here.
+func (r *reader) setApart(p *portion, row journal.Row) {
+	if r.unsent.has(r.t.Table, row) {
+		p.lacked = append(p.lacked, row)
+	} else {
+		p.unfit++
+	}
 }
 
 // hasEntries reports whether rows of the table may have entries.
 func (r *reader) hasEntries() bool { return r.noted.live == nil || r.noted.live[r.t.meta.ID] }
 
-// portionOf is newPortion, of one that is free if there is any.
-func (t *table) portionOf(free <-chan *portion) *portion {
+// portionOf is newPortion, of one that is free if there is any, or else with room for some rows.
+func (t *table) portionOf(free <-chan *portion, rows int) *portion {
 	select {
 	case p := <-free:
 		p.reset(t)
 		return p
 	default:
-		return newPortion(t)
 	}
+	p := newPortion(t)
+	p.rows, p.known, p.sizes = make([]journal.Row, 0, rows), make([]merge.Row, 0, rows), make([]int, 0, rows)
+	for _, columns := range [][][][]byte{p.key, p.values} {
+		for i := range columns {
+			columns[i] = make([][]byte, 0, rows)
+		}
+	}
+	return p
 }
 
 // reset makes an empty portion for rows of a table.
 func (p *portion) reset(t *table) {
 	p.rows, p.known, p.sizes, p.bytes, p.sights, p.arena = p.rows[:0], p.known[:0], p.sizes[:0], 0, nil, p.arena[:0]
+	p.lacked, p.unfit = nil, 0
 	if cap(p.arena) > mostArena {
 		p.arena = nil
 	}
