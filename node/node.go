@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
+	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/features"
@@ -36,6 +37,7 @@ type Node struct {
 	Journal  *journal.Journal // nil before Load
 	lock     *Lock
 	ahead    *capture.Ahead // what the next Reconcile asks first; nil: nobody has asked
+	seen     *trigger.Seen  // what the last one saw; nil: nothing is known
 }
 
 // Use says what a command will do with a node.
@@ -156,7 +158,7 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 		return err
 	}
 	if n.lock != nil { // the command will reconcile
-		n.ahead = capture.LookAhead(ctx, n.DB, n.Database)
+		n.lookAhead(ctx)
 	}
 	p, cat, err := n.ReadCatalogue(ctx)
 	if err != nil {
@@ -237,29 +239,6 @@ func (n *Node) CheckOwner(ctx context.Context) error {
 
 func (n *Node) stranger(self, owner string) error {
 	return failure.Hinted(fmt.Errorf("the database %s belongs to the node %s, and %s", n.Database, owner, self), "is the dsn in %s/%s right?", n.Home, config.Name)
-}
-
-// Reconcile brings triggers and journal in line with the database, and warns of changes that were not seen meanwhile.
-func (n *Node) Reconcile(ctx context.Context) error {
-	_, last, err := journal.LastEpochMade(ctx, n.DB)
-	if err != nil {
-		return err
-	}
-	f, err := capture.ReconcileWith(ctx, n.Journal, n.ahead, gateWait)
-	n.ahead = nil
-	if err != nil {
-		return err
-	}
-	if len(f.Missed) > 0 {
-		n.noteMissed(Missed{Tables: f.Missed, From: last.UTC(), To: time.Now().UTC()})
-	}
-	for _, t := range f.Missed {
-		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)
-	}
-	for _, t := range f.Replaced {
-		n.Journal.Warn("%s was dropped and made again: its rows count as old, and the peers are asked for what they have of it", t)
-	}
-	return nil
 }
 
 // Exchange returns the node as package exchange wants it. It shows no progress.
