@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // Writer writes one batch file. Its methods check what they are given before
@@ -22,7 +20,7 @@ type Writer struct {
 	pack     packer // the goroutine's of ahead, while that has items
 	ahead    ahead
 	file     counter
-	zw       *zstd.Encoder
+	zw       *Compressor
 	unpacked unpacked
 	cipher   io.WriteCloser
 	sign     func(msg []byte) ([]byte, error)
@@ -47,6 +45,12 @@ func (c *counter) Write(p []byte) (int, error) {
 // the ciphertext; sign gets Domain followed by the SHA-512 of all that
 // precedes the signature, and returns SignatureSize bytes.
 func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
+	return NewWriterWith(NewCompressor(h), w, h, encrypt, sign)
+}
+
+// NewWriterWith is NewWriter with a compressor that no other writer has; nil, or
+// one for other features: it makes its own.
+func NewWriterWith(c *Compressor, w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
 	head, err := h.marshal()
 	if err != nil {
 		return nil, err
@@ -59,14 +63,13 @@ func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, 
 	if bw.cipher, err = encrypt(&bw.file); err != nil {
 		return nil, fmt.Errorf("encrypt batch: %w", err)
 	}
-	zw, err := zstd.NewWriter(bw.cipher, append(h.encoderOptions(), zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
-		zstd.WithWindowSize(maxWindow), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))...)
-	if err != nil {
-		return nil, fmt.Errorf("compress batch: %w", err)
+	if c == nil || c.dictionary != h.HasZstdDictionary() {
+		c = NewCompressor(h)
 	}
-	bw.unpacked.compressor = zw
+	c.to.Writer = bw.cipher
+	bw.unpacked.compressor = c
 	bw.ahead.changed.L = &bw.ahead.mu
-	bw.zw, bw.pack.out = zw, &out{zw: &bw.unpacked}
+	bw.zw, bw.pack.out = c, &out{zw: &bw.unpacked}
 	bw.pack.tight = h.HasZstdDictionary()
 	bw.pack.raw(h.Opening(head))
 	return bw, nil

@@ -155,6 +155,9 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 	if x.newer, x.buried, err = journal.NewerTables(ctx, x.snap, x.head.Base.Epoch, x.peer.ID); err != nil {
 		return err
 	}
+	if len(x.newer)+len(x.buried) > 0 {
+		x.out.expect()
+	}
 	if x.match {
 		if err := x.writeTables(ctx); err != nil {
 			return err

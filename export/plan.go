@@ -42,6 +42,7 @@ type plan struct {
 	waits       []journal.ReasonCount // of rows of the peer that wait here
 	health      *batch.Health         // what a parent is told of this node; nil: nothing
 	cards       []string              // what headers say of the two nodes' keys
+	schema      string                // the fingerprint of the catalogue; "": nobody has asked
 }
 
 // table is what goes to the peer of one table that the journal knows.
@@ -272,7 +273,10 @@ func (p *plan) findKept(ctx context.Context) error {
 // header returns the header of a file.
 func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
-	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
+	if p.schema == "" {
+		p.schema = p.j.Catalogue.Fingerprint()
+	}
+	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.schema, p.j.Now().UnixMicro()
 	said := h.Requests
 	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features, p.needed().Writable(p.peer.Heard))
 	if len(h.Requests)+len(said) <= batch.MaxTables {
