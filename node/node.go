@@ -154,13 +154,18 @@ func (n *Node) Connect(ctx context.Context) error {
 // Load connects, and reads the catalogue and the journal. Under the lock it upgrades a database that an older omsync made; without, that
 // is a [journal.FormatError]. The listener hears what a person should know, now and later.
 func (n *Node) Load(ctx context.Context, l Listener) error {
+	profile := n.profileAhead()
 	if err := n.Connect(ctx); err != nil {
 		return err
 	}
 	if n.lock != nil { // the command will reconcile
 		n.lookAhead(ctx)
 	}
-	p, cat, err := n.ReadCatalogue(ctx)
+	p, err := profile()
+	if err != nil {
+		return err
+	}
+	cat, err := n.readCatalogue(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -216,11 +221,31 @@ func (n *Node) ReadCatalogue(ctx context.Context) (*schema.Profile, *schema.Cata
 	if err != nil {
 		return nil, nil, err
 	}
+	cat, err := n.readCatalogue(ctx, p)
+	return p, cat, err
+}
+
+func (n *Node) readCatalogue(ctx context.Context, p *schema.Profile) (*schema.Catalogue, error) {
 	cat, err := schema.Read(ctx, n.DB, n.Database, p)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return p, cat, n.CheckTables(cat)
+	return cat, n.CheckTables(cat)
+}
+
+// profileAhead reads the profile that is configured while the database is opened, and returns what waits for it.
+func (n *Node) profileAhead() func() (*schema.Profile, error) {
+	var p *schema.Profile
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p, err = n.ReadProfile()
+	}()
+	return func() (*schema.Profile, error) {
+		<-done
+		return p, err
+	}
 }
 
 // CheckOwner returns an error if the database is another node. One that is half made or half dropped is nobody's.
