@@ -9,13 +9,16 @@ import (
 	"github.com/omsync/omsync/journal"
 )
 
+// Seen says when the triggers were as they should be, and by what it shows that they still are.
+type Seen = trigger.Seen
+
 // Ahead is what a reconciliation asks first: whether the triggers can be others than those that were seen, and if so which there are, and then
 // when tables were made. For the triggers a server opens a
 // file of each table, which takes longer than all other questions, so it is asked on a connection of its own while the catalogue is read.
 type Ahead struct {
 	began    time.Time
 	done     chan struct{}
-	seen     *trigger.Seen
+	seen     *Seen
 	server   trigger.Server // before the triggers were listed
 	triggers *trigger.Listing
 	made     map[string]journal.Made
@@ -23,7 +26,7 @@ type Ahead struct {
 }
 
 // LookAhead begins to ask. What is asked ends with ctx, or when db is closed. seen is what the last reconciliation saw; nil: nothing is known.
-func LookAhead(ctx context.Context, db *sql.DB, database string, seen *trigger.Seen) *Ahead {
+func LookAhead(ctx context.Context, db *sql.DB, database string, seen *Seen) *Ahead {
 	a := &Ahead{began: time.Now(), done: make(chan struct{}), seen: seen}
 	go func() {
 		defer close(a.done)

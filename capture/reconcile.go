@@ -24,7 +24,7 @@ type Reconciled struct {
 	Missed   []string // tables whose triggers had been missing: changes may have gone by
 	Replaced []string // tables that were dropped and made again: what peers have of them counts
 
-	Seen *trigger.Seen // that all triggers are as they should be, for the next [LookAhead]; nil: they were not
+	Seen *Seen // that all triggers are as they should be, for the next [LookAhead]; nil: they were not
 }
 
 // Reconcile brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the names of the
@@ -308,7 +308,7 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 			return err
 		}
 	} else if whole && before.server != (trigger.Server{}) {
-		r.found.Seen = &trigger.Seen{Server: before.server, Wanted: r.want.Digest(), At: before.began}
+		r.found.Seen = &Seen{Server: before.server, Wanted: r.want.Digest(), At: before.began}
 	}
 	if err := r.sortMissed(ctx, found); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/exchange"
 	"github.com/omsync/omsync/export"
 	"github.com/omsync/omsync/features"
@@ -37,7 +36,7 @@ type Node struct {
 	Journal  *journal.Journal // nil before Load
 	lock     *Lock
 	ahead    *capture.Ahead // what the next Reconcile asks first; nil: nobody has asked
-	seen     *trigger.Seen  // what the last one saw; nil: nothing is known
+	seen     *capture.Seen  // what the last one saw; nil: nothing is known
 }
 
 // Use says what a command will do with a node.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/capture"
-	"github.com/omsync/omsync/capture/trigger"
 	"github.com/omsync/omsync/internal/durable"
 	"github.com/omsync/omsync/journal"
 )
@@ -21,7 +20,7 @@ const seenName = "triggers.json"
 // lookAhead asks the database what the next Reconcile asks first.
 func (n *Node) lookAhead(ctx context.Context) {
 	if n.seen == nil {
-		var seen trigger.Seen
+		var seen capture.Seen
 		if text, err := os.ReadFile(filepath.Join(n.Home, seenName)); err == nil && json.Unmarshal(text, &seen) == nil {
 			n.seen = &seen
 		}
@@ -30,7 +29,7 @@ func (n *Node) lookAhead(ctx context.Context) {
 }
 
 // keepSeen keeps what a reconciliation saw for the next one; nil: the triggers were not as they should be, and are listed again.
-func (n *Node) keepSeen(seen *trigger.Seen) error {
+func (n *Node) keepSeen(seen *capture.Seen) error {
 	if seen == nil || seen == n.seen {
 		return nil
 	}
