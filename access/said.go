@@ -141,19 +141,15 @@ func Matches(pattern, s string) bool {
 	if !strings.Contains(pattern, "*") {
 		return strings.EqualFold(pattern, s)
 	}
-	parts := strings.Split(strings.ToLower(pattern), "*")
-	s = strings.ToLower(s)
-	last := len(parts) - 1
-	if !strings.HasPrefix(s, parts[0]) {
-		return false
-	}
-	s = s[len(parts[0]):]
-	for _, part := range parts[1:last] {
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
+	head, rest, _ := strings.Cut(strings.ToLower(pattern), "*")
+	s, found := strings.CutPrefix(strings.ToLower(s), head)
+	for found {
+		part, after, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(s, part)
 		}
-		s = s[i+len(part):]
+		_, s, found = strings.Cut(s, part)
+		rest = after
 	}
-	return strings.HasSuffix(s, parts[last])
+	return false
 }

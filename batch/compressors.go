@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"io"
 	"sync"
 
@@ -21,6 +22,16 @@ type Compressors struct {
 type reused struct {
 	*zstd.Encoder
 	to target
+}
+
+// newReused makes a compressor that looks back so many bytes.
+func newReused(options []zstd.EOption, window int) (*reused, error) {
+	zw, err := zstd.NewWriter(nil, append(options, zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+		zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))...)
+	if err != nil {
+		return nil, fmt.Errorf("compress batch: %w", err)
+	}
+	return &reused{Encoder: zw}, nil
 }
 
 // target passes on what is written, to a writer that can be let go.
@@ -48,5 +59,5 @@ func (c *Compressors) give(dictionary bool, zw *reused) {
 
 // NewWriter is [NewWriter] of a batch that may have sections.
 func (c *Compressors) NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
-	return newWriter(c, w, h, encrypt, sign)
+	return newWriter(c, nil, w, h, encrypt, sign)
 }

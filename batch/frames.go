@@ -11,6 +11,7 @@ type frames struct {
 	to      io.Writer
 	options []zstd.EOption
 	from    *Compressors // whence the compressor comes, and where it goes after each frame; nil: it is made here, and stays
+	ready   *Compressor  // one that was made beforehand; nil: none was
 	plain   bool         // a frame of a few bytes is not compressed: to set up the compressor takes longer than what it saves is worth
 	zw      *reused
 	inFrame bool   // the compressor has bytes of the frame under way
@@ -37,18 +38,20 @@ func (f *frames) compress() (err error) {
 		return nil
 	}
 	window := maxWindow
-	if f.from != nil {
+	switch {
+	case f.from != nil:
 		f.zw, window = f.from.take(len(f.options) > 0), sectionWindow
-	}
-	f.inFrame = true
-	if f.zw == nil {
-		f.zw = &reused{}
-		f.zw.Encoder, err = zstd.NewWriter(nil, append(f.options, zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
-			zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))...)
-		if err != nil {
+	case f.zw == nil && f.ready != nil:
+		if f.zw, err = f.ready.take(); err != nil {
 			return err
 		}
 	}
+	if f.zw == nil {
+		if f.zw, err = newReused(f.options, window); err != nil {
+			return err
+		}
+	}
+	f.inFrame = true
 	f.zw.to.Writer = f.to
 	f.zw.Reset(&f.zw.to)
 	_, err = f.zw.Write(f.few)

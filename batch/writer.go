@@ -40,10 +40,16 @@ func (c *counter) Write(p []byte) (int, error) {
 // the ciphertext; sign gets Domain followed by the SHA-512 of all that
 // precedes the signature, and returns SignatureSize bytes.
 func NewWriter(w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
-	return newWriter(nil, w, h, encrypt, sign)
+	return NewWriterWith(nil, w, h, encrypt, sign)
 }
 
-func newWriter(from *Compressors, w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
+// NewWriterWith is NewWriter with a compressor that no other writer has; nil, or
+// one for other features: it makes its own.
+func NewWriterWith(c *Compressor, w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
+	return newWriter(nil, c, w, h, encrypt, sign)
+}
+
+func newWriter(from *Compressors, c *Compressor, w io.Writer, h *Header, encrypt func(io.Writer) (io.WriteCloser, error), sign func(msg []byte) ([]byte, error)) (*Writer, error) {
 	head, err := h.marshal()
 	if err != nil {
 		return nil, err
@@ -57,6 +63,9 @@ func newWriter(from *Compressors, w io.Writer, h *Header, encrypt func(io.Writer
 		return nil, fmt.Errorf("encrypt batch: %w", err)
 	}
 	bw.begin(from, h, bw.cipher)
+	if c != nil && c.dictionary == h.HasZstdDictionary() {
+		bw.frames.ready = c
+	}
 	bw.pack.raw(h.Opening(head))
 	return bw, nil
 }

@@ -23,6 +23,8 @@ type Reconciled struct {
 	Narrowed []string // tables that went up before, and do not now
 	Missed   []string // tables whose triggers had been missing: changes may have gone by
 	Replaced []string // tables that were dropped and made again: what peers have of them counts
+
+	Seen *Seen // that all triggers are as they should be, for the next [LookAhead]; nil: they were not
 }
 
 // Reconcile brings triggers, column bits and versions in line with the catalogue. Where nothing has changed it reads the names of the
@@ -39,6 +41,14 @@ func ReconcileWith(ctx context.Context, j *journal.Journal, ahead *Ahead, wait t
 func reconcile(ctx context.Context, r *reconciler, wait time.Duration) (*Reconciled, error) {
 	if err := r.register(ctx); err != nil { // before the triggers that write the numbers and bits
 		return nil, err
+	}
+	same, err := r.asSeen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if same {
+		r.found.Seen = r.ahead.seen
+		return &r.found, nil
 	}
 	if err := r.installTriggers(ctx); err != nil {
 		return nil, err
@@ -95,6 +105,7 @@ type reconciler struct {
 	ahead   *Ahead
 	missed  bool // changes of any table may have gone by, whatever triggers there are
 	found   Reconciled
+	want    *trigger.Wanted         // what triggers there should be
 	on      []trigger.Found         // what triggers there are, as they were read last
 	made    map[string]journal.Made // which tables there are, likewise
 	changed []*schema.Table         // those whose line in the journal is to be written
@@ -238,13 +249,41 @@ func markFreed(t *schema.Table, meta *journal.Table, is journal.Flow) {
 // metas are the journal's tables, as the triggers need them.
 func (r *reconciler) metas() []*journal.Table { return watched(r.j) }
 
+// asSeen reports whether the database has the triggers that it should have since they were seen last, and nothing else is new either.
+func (r *reconciler) asSeen(ctx context.Context) (bool, error) {
+	var err error
+	if r.want, err = trigger.Want(r.j.Catalogue, r.metas()); err != nil {
+		return false, err
+	}
+	if err := r.ask(ctx); err != nil {
+		return false, err
+	}
+	if r.ahead.triggers != nil {
+		return false, nil
+	}
+	if !r.missed && len(r.changed) == 0 && r.ahead.seen.Wanted == r.want.Digest() {
+		return true, nil
+	}
+	r.ahead = LookAhead(ctx, r.j.DB, r.j.Catalogue.Database, nil)
+	return false, r.ahead.wait(ctx)
+}
+
+// ask waits for what was asked ahead, or asks now.
+func (r *reconciler) ask(ctx context.Context) error {
+	if r.ahead == nil {
+		r.ahead = LookAhead(ctx, r.j.DB, r.j.Catalogue.Database, nil)
+	} else if r.ahead.isOld() {
+		r.ahead = LookAhead(ctx, r.j.DB, r.j.Catalogue.Database, r.ahead.seen)
+	}
+	return r.ahead.wait(ctx)
+}
+
 // installTriggers makes the triggers that are missing or outdated, and notes the tables whose changes may have gone by.
 func (r *reconciler) installTriggers(ctx context.Context) error {
-	there, err := r.look(ctx)
-	if err != nil {
+	if err := r.look(ctx); err != nil {
 		return err
 	}
-	found := r.on
+	found, before := r.on, r.ahead
 	if err := r.findReplaced(ctx, found); err != nil {
 		return err
 	}
@@ -253,7 +292,8 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	if err := trigger.Guard(ctx, c, r.j.Catalogue.Database, there); err != nil {
+	whole, err := trigger.Guard(ctx, c, r.j.Catalogue.Database, before.triggers)
+	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(found, func(f trigger.Found) bool { return f.Missing || f.Outdated }) {
@@ -261,30 +301,34 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 			return err
 		}
 		r.ahead = nil
-		if _, err := r.look(ctx); err != nil {
+		if err := r.ask(ctx); err != nil {
 			return err
 		}
+		if err := r.look(ctx); err != nil {
+			return err
+		}
+	} else if whole && before.server != (trigger.Server{}) {
+		r.found.Seen = &Seen{Server: before.server, Wanted: r.want.Digest(), At: before.began}
 	}
-	return r.sortMissed(ctx, found)
+	if err := r.sortMissed(ctx, found); err != nil {
+		return err
+	}
+	if len(r.changed)+len(r.found.Missed)+len(r.found.Replaced) > 0 {
+		r.found.Seen = nil
+	}
+	return nil
 }
 
-// look reads which triggers and tables there are, unless it was asked ahead.
-func (r *reconciler) look(ctx context.Context) (*trigger.Listing, error) {
-	if r.ahead == nil || r.ahead.isOld() {
-		r.ahead = LookAhead(ctx, r.j.DB, r.j.Catalogue.Database)
+// look compares the triggers and tables that there are with those that there should be.
+func (r *reconciler) look(ctx context.Context) (err error) {
+	if r.on, err = trigger.Look(ctx, r.j.DB, r.want, r.ahead.triggers); err != nil {
+		return err
 	}
-	there, made, err := r.ahead.wait(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if r.on, err = trigger.Look(ctx, r.j.DB, r.j.Catalogue, r.metas(), there); err != nil {
-		return nil, err
-	}
+	r.made = maps.Clone(r.ahead.made)
 	for _, f := range r.on {
-		m := made[f.Table]
+		m := r.made[f.Table]
 		m.Triggers = f.Made
-		made[f.Table] = m
+		r.made[f.Table] = m
 	}
-	r.made = made
-	return there, nil
+	return nil
 }

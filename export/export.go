@@ -169,7 +169,9 @@ func (x *exporter) run(ctx context.Context, always bool) error {
 	if err != nil {
 		return err
 	}
-	x.sections = shared != nil
+	if x.sections = shared != nil; !x.sections && len(x.newer)+len(x.buried) > 0 {
+		x.out.expect()
+	}
 	if err := x.writeConflicts(ctx); err != nil { // in a load in parts no later than the rows they are about
 		return err
 	}

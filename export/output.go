@@ -18,6 +18,8 @@ type output struct {
 	file *file        // nil before the first and between two
 	rows int64        // in all of them
 	done []Batch      // those that are finished
+
+	compressor *batch.Compressor // of the next file; nil: it makes its own
 }
 
 // file is the one under way.
@@ -34,6 +36,9 @@ func newOutput(p *plan, o Options) *output {
 
 // parts returns how many parts were begun; 0 if the export is not a full load in parts.
 func (o *output) parts() uint32 { return o.head.Part }
+
+// expect has what the next file needs made while rows are read for it.
+func (o *output) expect() { o.compressor = batch.NewCompressor(o.plan.header(o.head)) }
 
 // current returns the file under way, which it begins if there is none.
 func (o *output) current() (*file, error) {
@@ -68,11 +73,14 @@ func (o *output) begin(last bool) error {
 		return err
 	}
 	o.file = &file{to: to, made: Batch{Peer: h.Receiver, File: name, Base: h.Base.Epoch, Upto: h.Upto.Epoch, Part: h.Part, Last: h.Last}}
-	newWriter := batch.NewWriter
+	compressor := o.compressor
+	o.compressor = nil
 	if o.plan.sections {
-		newWriter = o.o.Sections.compressors.NewWriter
+		o.file.w, err = o.o.Sections.compressors.NewWriter(to, h, o.o.Encrypt, o.o.Sign)
+	} else {
+		o.file.w, err = batch.NewWriterWith(compressor, to, h, o.o.Encrypt, o.o.Sign)
 	}
-	if o.file.w, err = newWriter(to, h, o.o.Encrypt, o.o.Sign); err != nil {
+	if err != nil {
 		return err
 	}
 	o.file.dict = newDictionary(o.plan, o.file.w)

@@ -44,6 +44,7 @@ type plan struct {
 	waits       []journal.ReasonCount // of rows of the peer that wait here
 	health      *batch.Health         // what a parent is told of this node; nil: nothing
 	cards       []string              // what headers say of the two nodes' keys
+	schema      string                // the fingerprint of the catalogue; "": nobody has asked
 	unread      []string              // features of which the peer is not told that they are read
 
 	asks func(func() error) error // while rows are read beside: has what needs the snapshot done between two pages; nil: nobody reads
@@ -290,7 +291,10 @@ func (p *plan) findKept(ctx context.Context) error {
 // header returns the header of a file.
 func (p *plan) header(head merge.Header) *batch.Header {
 	h := headers.FromRules(head)
-	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.j.Catalogue.Fingerprint(), p.j.Now().UnixMicro()
+	if p.schema == "" {
+		p.schema = p.j.Catalogue.Fingerprint()
+	}
+	h.Sender, h.Receiver, h.Schema, h.Time = p.j.Self, p.peer.Name, p.schema, p.j.Now().UnixMicro()
 	said := h.Requests
 	used := p.writes(p.sections)
 	if !p.peer.Link.NamesShort(head) {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
@@ -158,16 +159,29 @@ func Newer(ctx context.Context, q sqldb.DB, tbl uint16, base uint64, peer merge.
 func NewerTables(ctx context.Context, q sqldb.DB, base uint64, peer merge.Peer) (live, dead map[uint16]bool, err error) {
 	live, dead = map[uint16]bool{}, map[uint16]bool{}
 	for from, into := range map[string]map[uint16]bool{"omsync_version": live, "omsync_tombstone": dead} {
-		query := fmt.Sprintf("SELECT t.id FROM omsync_table t WHERE EXISTS (SELECT 1 FROM %s v FORCE INDEX (tbl_epoch) WHERE v.table_id = t.id AND v.epoch > %d AND v.origin <> %d)", from, base, peer)
-		err = sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
-			into[uint16(sqldb.Uint(r[0]))] = true
-			return nil
-		})
-		if err != nil {
+		if err := newerTables(ctx, q, from, base, peer, into); err != nil {
 			return nil, nil, fmt.Errorf("read versions: %w", err)
 		}
 	}
 	return live, dead, nil
+}
+
+// newerTables asks first for each table's last epoch, which is one look at an index, and then of the few that have a newer one whose it is. A server
+// that is asked both at once reads all that there is.
+func newerTables(ctx context.Context, q sqldb.DB, from string, base uint64, peer merge.Peer, into map[uint16]bool) error {
+	var looks []string
+	query := fmt.Sprintf("SELECT t.id FROM omsync_table t WHERE (SELECT v.epoch FROM %s v FORCE INDEX (tbl_epoch) WHERE v.table_id = t.id ORDER BY v.epoch DESC LIMIT 1) > %d", from, base)
+	err := sqldb.Each(ctx, q, query, func(r []sql.RawBytes) error {
+		looks = append(looks, fmt.Sprintf("(SELECT table_id FROM %s FORCE INDEX (tbl_epoch) WHERE table_id = %s AND epoch > %d AND origin <> %d LIMIT 1)", from, r[0], base, peer))
+		return nil
+	})
+	if err != nil || len(looks) == 0 {
+		return err
+	}
+	return sqldb.Each(ctx, q, strings.Join(looks, " UNION ALL "), func(r []sql.RawBytes) error {
+		into[uint16(sqldb.Uint(r[0]))] = true
+		return nil
+	})
 }
 
 // LastEntry returns the highest integer of the rows of a table that have an entry; the lowest that there is, if there are none.

@@ -36,6 +36,7 @@ type Node struct {
 	Journal  *journal.Journal // nil before Load
 	lock     *Lock
 	ahead    *capture.Ahead // what the next Reconcile asks first; nil: nobody has asked
+	seen     *capture.Seen  // what the last one saw; nil: nothing is known
 }
 
 // Use says what a command will do with a node.
@@ -152,13 +153,18 @@ func (n *Node) Connect(ctx context.Context) error {
 // Load connects, and reads the catalogue and the journal. Under the lock it upgrades a database that an older omsync made; without, that
 // is a [journal.FormatError]. The listener hears what a person should know, now and later.
 func (n *Node) Load(ctx context.Context, l Listener) error {
+	profile := n.profileAhead()
 	if err := n.Connect(ctx); err != nil {
 		return err
 	}
 	if n.lock != nil { // the command will reconcile
-		n.ahead = capture.LookAhead(ctx, n.DB, n.Database)
+		n.lookAhead(ctx)
 	}
-	p, cat, err := n.ReadCatalogue(ctx)
+	p, err := profile()
+	if err != nil {
+		return err
+	}
+	cat, err := n.readCatalogue(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -214,11 +220,31 @@ func (n *Node) ReadCatalogue(ctx context.Context) (*schema.Profile, *schema.Cata
 	if err != nil {
 		return nil, nil, err
 	}
+	cat, err := n.readCatalogue(ctx, p)
+	return p, cat, err
+}
+
+func (n *Node) readCatalogue(ctx context.Context, p *schema.Profile) (*schema.Catalogue, error) {
 	cat, err := schema.Read(ctx, n.DB, n.Database, p)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return p, cat, n.CheckTables(cat)
+	return cat, n.CheckTables(cat)
+}
+
+// profileAhead reads the profile that is configured while the database is opened, and returns what waits for it.
+func (n *Node) profileAhead() func() (*schema.Profile, error) {
+	var p *schema.Profile
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p, err = n.ReadProfile()
+	}()
+	return func() (*schema.Profile, error) {
+		<-done
+		return p, err
+	}
 }
 
 // CheckOwner returns an error if the database is another node. One that is half made or half dropped is nobody's.
@@ -237,29 +263,6 @@ func (n *Node) CheckOwner(ctx context.Context) error {
 
 func (n *Node) stranger(self, owner string) error {
 	return failure.Hinted(fmt.Errorf("the database %s belongs to the node %s, and %s", n.Database, owner, self), "is the dsn in %s/%s right?", n.Home, config.Name)
-}
-
-// Reconcile brings triggers and journal in line with the database, and warns of changes that were not seen meanwhile.
-func (n *Node) Reconcile(ctx context.Context) error {
-	_, last, err := journal.LastEpochMade(ctx, n.DB)
-	if err != nil {
-		return err
-	}
-	f, err := capture.ReconcileWith(ctx, n.Journal, n.ahead, gateWait)
-	n.ahead = nil
-	if err != nil {
-		return err
-	}
-	if len(f.Missed) > 0 {
-		n.noteMissed(Missed{Tables: f.Missed, From: last.UTC(), To: time.Now().UTC()})
-	}
-	for _, t := range f.Missed {
-		n.Journal.Warn("the triggers of %s were missing: changes made meanwhile were not seen, so the whole table is sent again", t)
-	}
-	for _, t := range f.Replaced {
-		n.Journal.Warn("%s was dropped and made again: its rows count as old, and the peers are asked for what they have of it", t)
-	}
-	return nil
 }
 
 // Exchange returns the node as package exchange wants it. It shows no progress.

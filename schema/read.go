@@ -17,6 +17,17 @@ func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalog
 		p = &Profile{Name: "none"}
 	}
 	r := &reader{q: q, cat: &Catalogue{Database: database, byName: map[string]*Table{}}}
+	answers, end := r.beside(ctx, indexQuery, ruleQuery, foreignKeyQuery)
+	defer end() // a connection that is left in the middle of an answer is an error in the server's log
+	take := func(i int, take func(answer)) func(context.Context) error {
+		return func(context.Context) error {
+			rows, err := answers[i]()
+			if err == nil {
+				take(rows)
+			}
+			return err
+		}
+	}
 	for _, step := range []struct {
 		what string
 		run  func(context.Context) error
@@ -24,9 +35,9 @@ func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalog
 		{"server version", r.server},
 		{"tables", r.tables},
 		{"columns", r.columns},
-		{"indexes", r.indexes},
-		{"foreign key actions", r.rules},
-		{"foreign keys", r.foreignKeys},
+		{"indexes", take(0, r.indexes)},
+		{"foreign key actions", take(1, r.rules)},
+		{"foreign keys", take(2, r.foreignKeys)},
 	} {
 		if err := step.run(ctx); err != nil {
 			return nil, fmt.Errorf("read %s of database %s: %w", step.what, database, err)
@@ -142,81 +153,67 @@ func (r *reader) columns(ctx context.Context) error {
 		}, r.cat.Database)
 }
 
-func (r *reader) indexes(ctx context.Context) error {
-	return r.each(ctx, `SELECT table_name, index_name, non_unique, column_name, sub_part, index_type
-		FROM information_schema.statistics WHERE table_schema = ? ORDER BY table_name, index_name, seq_in_index`,
-		func(rows *sql.Rows) error {
-			var table, name, kind string
-			var notUnique bool
-			var column sql.NullString
-			var part sql.NullInt64
-			if err := rows.Scan(&table, &name, &notUnique, &column, &part, &kind); err != nil {
-				return err
-			}
-			t := r.cat.Table(table)
-			if t == nil {
-				return nil
-			}
-			n := len(t.indexes)
-			if n == 0 || t.indexes[n-1].name != name {
-				t.indexes = append(t.indexes, index{name: name, unique: !notUnique, lookup: kind == "BTREE" || kind == "HASH"})
-				n++
-			}
-			ix := &t.indexes[n-1]
-			ix.columns = append(ix.columns, t.Column(column.String))
-			ix.prefix = ix.prefix || part.Valid
-			return nil
-		}, r.cat.Database)
+const indexQuery = `SELECT table_name, index_name, non_unique, column_name, sub_part, index_type
+		FROM information_schema.statistics WHERE table_schema = ? ORDER BY table_name, index_name, seq_in_index`
+
+func (r *reader) indexes(rows answer) {
+	for _, row := range rows {
+		name, kind := row[1].String, row[5].String
+		t := r.cat.Table(row[0].String)
+		if t == nil {
+			continue
+		}
+		n := len(t.indexes)
+		if n == 0 || t.indexes[n-1].name != name {
+			t.indexes = append(t.indexes, index{name: name, unique: row[2].String == "0", lookup: kind == "BTREE" || kind == "HASH"})
+			n++
+		}
+		ix := &t.indexes[n-1]
+		ix.columns = append(ix.columns, t.Column(row[3].String))
+		ix.prefix = ix.prefix || row[4].Valid
+	}
 }
 
-func (r *reader) rules(ctx context.Context) error {
+const ruleQuery = `SELECT table_name, constraint_name, delete_rule, update_rule
+		FROM information_schema.referential_constraints WHERE constraint_schema = ?`
+
+func (r *reader) rules(rows answer) {
 	r.actions = map[[2]string][2]string{}
-	return r.each(ctx, `SELECT table_name, constraint_name, delete_rule, update_rule
-		FROM information_schema.referential_constraints WHERE constraint_schema = ?`,
-		func(rows *sql.Rows) error {
-			var table, name, del, upd string
-			if err := rows.Scan(&table, &name, &del, &upd); err != nil {
-				return err
-			}
-			r.actions[[2]string{table, name}] = [2]string{action(del), action(upd)}
-			return nil
-		}, r.cat.Database)
+	for _, row := range rows {
+		r.actions[[2]string{row[0].String, row[1].String}] = [2]string{action(row[2].String), action(row[3].String)}
+	}
 }
 
-func (r *reader) foreignKeys(ctx context.Context) error {
-	composite := map[[2]string]int{}
-	err := r.each(ctx, `SELECT table_name, constraint_name, column_name, referenced_table_schema, referenced_table_name, referenced_column_name
+const foreignKeyQuery = `SELECT table_name, constraint_name, column_name, referenced_table_schema, referenced_table_name, referenced_column_name
 		FROM information_schema.key_column_usage WHERE table_schema = ? AND referenced_table_name IS NOT NULL
-		ORDER BY table_name, constraint_name, ordinal_position`,
-		func(rows *sql.Rows) error {
-			var table, name, column, toSchema, toTable, toColumn string
-			if err := rows.Scan(&table, &name, &column, &toSchema, &toTable, &toColumn); err != nil {
-				return err
-			}
-			t := r.cat.Table(table)
-			if t == nil || t.Column(column) == nil {
-				return nil
-			}
-			if !strings.EqualFold(toSchema, r.cat.Database) {
-				r.cat.note("%s.%s refers to another database, %s: its value travels as it is", table, column, toSchema)
-				return nil
-			}
-			to := r.cat.Table(toTable)
-			if to == nil || to.Column(toColumn) == nil {
-				r.cat.note("%s.%s refers to %s.%s, which does not exist: its value travels as it is", table, column, toTable, toColumn)
-				return nil
-			}
-			id := [2]string{table, name}
-			if composite[id]++; composite[id] == 2 {
-				r.cat.note("%s: the foreign key %s has several columns: each is taken as a reference by itself", table, name)
-			}
-			t.Column(column).link(&Ref{
-				To: to, ToColumn: to.Column(toColumn), Declared: true,
-				OnDelete: r.actions[id][0], OnUpdate: r.actions[id][1],
-			})
-			return nil
-		}, r.cat.Database)
-	return err
+		ORDER BY table_name, constraint_name, ordinal_position`
+
+func (r *reader) foreignKeys(rows answer) {
+	composite := map[[2]string]int{}
+	for _, row := range rows {
+		table, name, column, toSchema, toTable, toColumn := row[0].String, row[1].String, row[2].String, row[3].String, row[4].String, row[5].String
+		t := r.cat.Table(table)
+		if t == nil || t.Column(column) == nil {
+			continue
+		}
+		if !strings.EqualFold(toSchema, r.cat.Database) {
+			r.cat.note("%s.%s refers to another database, %s: its value travels as it is", table, column, toSchema)
+			continue
+		}
+		to := r.cat.Table(toTable)
+		if to == nil || to.Column(toColumn) == nil {
+			r.cat.note("%s.%s refers to %s.%s, which does not exist: its value travels as it is", table, column, toTable, toColumn)
+			continue
+		}
+		id := [2]string{table, name}
+		if composite[id]++; composite[id] == 2 {
+			r.cat.note("%s: the foreign key %s has several columns: each is taken as a reference by itself", table, name)
+		}
+		t.Column(column).link(&Ref{
+			To: to, ToColumn: to.Column(toColumn), Declared: true,
+			OnDelete: r.actions[id][0], OnUpdate: r.actions[id][1],
+		})
+	}
 }
 
 func (c *Catalogue) note(format string, args ...any) {

@@ -49,6 +49,12 @@ func (e *entry) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// Itself returns what one of the languages is called in it. Package display knows that of every language, and takes a millisecond for it
+// whenever the program starts.
+func Itself(tag string) string {
+	return map[string]string{"en": "English", "fr": "français", "pt": "português", "es": "español"}[tag]
+}
+
 // read returns the catalogue of a language. That of English holds the texts that have two forms.
 func read(tag language.Tag) (map[string]entry, error) {
 	b, err := files.ReadFile("text/" + tag.String() + ".json")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 
 	"github.com/omsync/omsync/progress"
 )
@@ -238,6 +239,14 @@ func TestPrinter(t *testing.T) {
 	} {
 		if x.got != x.want {
 			t.Errorf("%q, want %q", x.got, x.want)
+		}
+	}
+}
+
+func TestItself(t *testing.T) {
+	for _, tag := range Languages() {
+		if got, want := Itself(tag.String()), display.Self.Name(tag); got != want {
+			t.Errorf("%s: %q, want %q", tag, got, want)
 		}
 	}
 }

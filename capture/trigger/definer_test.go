@@ -117,7 +117,7 @@ func TestLockTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Guard(context.Background(), w.conn(), w.cat.Database, there); err != nil {
+	if _, err := Guard(context.Background(), w.conn(), w.cat.Database, there); err != nil {
 		t.Fatal(err)
 	}
 	for _, lock := range []string{"t WRITE", "t WRITE, other WRITE", "t WRITE, other READ"} {

@@ -12,7 +12,7 @@
 //
 // All of them do nothing in a session where @omsync_quiet is set, as an import's is. Their names are omsync_NUMBER_EVENT_HASH:
 // the table's number in the journal (0 for a table that is not replicated itself), ai, au, ad, bu or bd, and a hash of the trigger. So
-// a list of names says which are up to date ([Compare]).
+// a list of names says which are up to date ([Compare]); where the server was told nothing since that could change them, none is needed ([Seen]).
 //
 // It promises: no statement of the application fails for a trigger of ours or waits for one, not even after a column or table that it
 // names was dropped; a statement sees LAST_INSERT_ID() and ROW_COUNT() as without; and no change is missed while triggers are

@@ -12,8 +12,8 @@ import (
 // Guard makes the triggers on omsync_capture and omsync_removed that do nothing: with them, MariaDB forgets after a statement of omsync that
 // a table was used, and the application's statements under LOCK TABLES do not fail (see journal.Changes). MySQL does not need it. Where the table
 // is in use all the time, or the account may make no trigger, it is left to another run: nothing of the application waits for this, and
-// no exchange fails for it. there is what List returned; c must not be in a transaction.
-func Guard(ctx context.Context, c *sql.Conn, database string, there *Listing) error {
+// no exchange fails for it. there is what List returned; c must not be in a transaction. whole is false if one was missing.
+func Guard(ctx context.Context, c *sql.Conn, database string, there *Listing) (whole bool, err error) {
 	able := &definers{q: c, database: database}
 	var missing []guardOf
 	for _, table := range []string{"omsync_capture", "omsync_removed"} {
@@ -22,7 +22,7 @@ func Guard(ctx context.Context, c *sql.Conn, database string, there *Listing) er
 		if i >= 0 {
 			works, err := able.can(ctx, there.triggers[i].definer)
 			if err != nil {
-				return err
+				return false, err
 			}
 			if works {
 				continue
@@ -32,20 +32,19 @@ func Guard(ctx context.Context, c *sql.Conn, database string, there *Listing) er
 		missing = append(missing, g)
 	}
 	if len(missing) == 0 {
-		return nil
+		return true, nil
 	}
 	var version string
 	if err := c.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return fmt.Errorf("ask for the server's version: %w", err)
+		return false, fmt.Errorf("ask for the server's version: %w", err)
 	}
 	if !sqldb.ParseVersion(version).MariaDB {
-		return nil
+		return true, nil
 	}
-	var failed error
 	for _, g := range missing {
-		failed = firstError(failed, g.make(ctx, c, database))
+		err = firstError(err, g.make(ctx, c, database))
 	}
-	return failed
+	return false, err
 }
 
 // guardOf is the trigger on a table that does nothing.

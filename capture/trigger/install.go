@@ -27,7 +27,11 @@ func Install(ctx context.Context, c *sql.Conn, cat *schema.Catalogue, metas []*j
 	if err != nil {
 		return nil, err
 	}
-	plans, err := planTables(ctx, c, cat, metas, there)
+	want, err := Want(cat, metas)
+	if err != nil {
+		return nil, err
+	}
+	plans, err := planTables(ctx, c, want, there)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +73,11 @@ func Compare(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := Look(ctx, q, cat, metas, there)
+	want, err := Want(cat, metas)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := Look(ctx, q, want, there)
 	for _, f := range found {
 		if f.Missing {
 			missing = append(missing, f.Table)
@@ -136,7 +144,8 @@ type tablePlan struct {
 func (w tablePlan) needed() bool { return len(w.missing)+len(w.stale) > 0 }
 
 // planTables returns what is to be done on each table, by name of table.
-func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table, there *Listing) ([]tablePlan, error) {
+func planTables(ctx context.Context, q schema.Querier, want *Wanted, there *Listing) ([]tablePlan, error) {
+	cat := want.cat
 	on, taken := map[string][]existing{}, map[string]bool{}
 	for _, x := range there.triggers {
 		taken[x.name] = true
@@ -145,18 +154,10 @@ func planTables(ctx context.Context, q schema.Querier, cat *schema.Catalogue, me
 		}
 		on[x.table] = append(on[x.table], x)
 	}
-	byName := make(map[string]*journal.Table, len(metas))
-	for _, m := range metas {
-		byName[m.Name] = m
-	}
 	able := definers{q: q, database: cat.Database}
 	var out []tablePlan
-	for _, t := range cat.Tables {
-		want, err := triggers(t, byName)
-		if err != nil {
-			return nil, err
-		}
-		w, err := planTable(ctx, &able, t.Name, want, on[t.Name], taken)
+	for i, t := range cat.Tables {
+		w, err := planTable(ctx, &able, t.Name, want.on[i], on[t.Name], taken)
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/omsync/omsync/journal"
 	"github.com/omsync/omsync/schema"
 )
 
@@ -21,16 +20,13 @@ type Found struct {
 	Made   string // when the newest of ours was made; "" where the server does not say
 }
 
-// Look compares the triggers that are in the database with those that Install would make, table by table.
-func Look(ctx context.Context, q schema.Querier, cat *schema.Catalogue, metas []*journal.Table, there *Listing) ([]Found, error) {
-	plans, err := planTables(ctx, q, cat, metas, there)
+// Look compares the triggers that are in the database with those that there should be, table by table.
+func Look(ctx context.Context, q schema.Querier, want *Wanted, there *Listing) ([]Found, error) {
+	plans, err := planTables(ctx, q, want, there)
 	if err != nil {
 		return nil, err
 	}
-	numbers := map[string]uint16{}
-	for _, m := range metas {
-		numbers[m.Name] = m.ID
-	}
+	numbers := want.numbers
 	on := map[uint16][]string{} // tables by number of what is noted there
 	for _, w := range plans {
 		for _, x := range w.there {

@@ -17,7 +17,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
 
 	"github.com/omsync/omsync/internal/failure"
 	"github.com/omsync/omsync/node"
@@ -111,7 +110,7 @@ func functions(p *words.Printer) template.FuncMap {
 		"number":    fileNumber,
 		"live":      func() template.HTML { return liveMark },
 		"date":      func(seconds int64) string { return time.Unix(seconds, 0).Local().Format(time.DateOnly) },
-		"itself":    func(tag string) string { return display.Self.Name(language.Make(tag)) },
+		"itself":    words.Itself,
 	}
 }
 
