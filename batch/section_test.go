@@ -240,7 +240,7 @@ func TestSectionsHostile(t *testing.T) {
 		"a table that goes on counting":     {streamOf(t, h, tabled, section, raw(h, table, &TableItem{Number: 1, Table: Table{Name: "b", Root: "b", Key: []Column{{Name: "c"}}}})[len(tabled):], end(3, 0)), "is due"},
 		"a total that forgets":              {streamOf(t, h, section, all, section, all, end(4, 1)), "where the end counts"},
 		"an item of two elements":           {streamOf(t, h, []byte{0x82, itemSection, 0}, end(1, 0)), "elements"},
-		"of a type that comes after it":     {streamOf(t, h, []byte{0x81, itemSection + 1}, end(1, 0)), "item type"},
+		"of a type that comes after it":     {streamOf(t, h, []byte{0x81, itemShortCheck + 1}, end(1, 0)), "item type"},
 		"more sections than a file's items": {streamOf(t, h, bytes.Repeat(section, 5<<20)), "more than"},
 	} {
 		if _, _, err := read(c.file); c.why == "" && err != nil || c.why != "" && (!errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), c.why)) {
