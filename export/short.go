@@ -104,7 +104,7 @@ func (d *dictionary) had(ctx context.Context, t *table, missing unnamed) ([]bool
 	}
 	var out []bool
 	for i, row := range rows {
-		if !p.peer.Link.SurelyHas(known[i], p.peer.ID, goes) || p.unsent.has(t.Table, row) {
+		if !p.peer.Link.SurelyHas(known[i], p.peer.ID, goes && t.rules.SendsRow(known[i], false)) || p.unsent.has(t.Table, row) {
 			continue
 		}
 		if out == nil {
