@@ -8,7 +8,7 @@ import (
 
 // TestMutants takes out each rule in turn: some test must fail.
 func TestMutants(t *testing.T) {
-	mutation.Check(t, "^Test(AllCombinations|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|BackOf|MadeAbove|SendsNot|BothEnds|ComparesNot|SendsWhole)",
+	mutation.Check(t, "^Test(AllCombinations|NamesShort|WhatIsSentIsTaken|Writes|Secrets|NewNames|NameTaken|Counted|Flows|Narrowed|Policies|WhoAdded|SaysWhose|Directions|States|Quotas|Resends|Resolve|Deletions|Integers|Meet|Way|Preset|Said|Silent|Cuts|Stricter|Theirs|StaffIsTaken|BackOf|MadeAbove|SendsNot|BothEnds|ComparesNot|SendsWhole)",
 		mutation.Mutant{Rule: "what does not go up stays with a patient who is deleted", File: "send.go", Old: "(!sends || ", New: "(!sends && false || "},
 		mutation.Mutant{Rule: "so does what may not go by a filter", File: "send.go", Old: "sends := !filtered && ", New: "sends := "},
 		mutation.Mutant{Rule: "so does a column that never goes up", File: "send.go", Old: " || g.Meets(r.SendsNot()))", New: ")"},
@@ -53,6 +53,8 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "a row of no direction is not sent", File: "send.go", Old: "case r.table.Direction == None:\n\t\treturn false", New: "case false:\n\t\treturn false"},
 		mutation.Mutant{Rule: "the parent's own rows are not sent up", File: "send.go", Old: "return !row.CameFrom(r.peer)", New: "return true"},
 		mutation.Mutant{Rule: "the parent sends some rows by whose they are", File: "send.go", Old: "return r.peers(row.AddedBy(), row.AddedAs()) || r.MadeAbove(row)", New: "return true"},
+		mutation.Mutant{Rule: "no row is named short where others are hidden", File: "send.go", Old: "return !filtered && r.table.Direction.goesDown() == everything", New: "return !filtered"},
+		mutation.Mutant{Rule: "nor where some stay", File: "send.go", Old: "return !filtered && r.table", New: "return r.table"},
 		mutation.Mutant{Rule: "rows that give rights never return up", File: "send.go", Old: "return r.up && r.table.Direction.returns() && !r.table.staysPut()", New: "return r.up && r.table.Direction.returns()"},
 		mutation.Mutant{Rule: "code goes down only, whatever a profile says", File: "access.go", Old: "return Meet(t.Direction, Down)", New: "return t.Direction"},
 		mutation.Mutant{Rule: "a child's edit of what flows down was never sent", File: "send.go", Old: "case r.going() == nothing, r.up", New: "case r.up"},

@@ -54,6 +54,12 @@ func (r Rules) SendsDeletion(dead merge.Version) bool {
 	return r.going() == everything || r.going() == some && (r.up || r.peers(dead.From, dead.Author) || r.above(dead.From, dead.Author))
 }
 
+// NamesShort reports whether rows of the table may be named over the link by the beginning of their keys. Whether a row is the only one that begins
+// so tells what other rows there are: so it is done only where the child is sent all of them. filtered: some rows stay where they are, or go by a scope.
+func (r Rules) NamesShort(filtered bool) bool {
+	return !filtered && r.table.Direction.goesDown() == everything
+}
+
 // SendsAllRows reports whether every row of the table goes to the peer: [Rules.SendsRow] need not be asked.
 func (r Rules) SendsAllRows() bool { return r.going() == everything }
 

@@ -71,6 +71,11 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 	var refused error
 	for n := 1; ; n++ {
 		report, err := a.run(ctx)
+		var missed *missedError
+		if errors.As(err, &missed) && a.missed == nil {
+			a.missed, a.extent = missed, headerAlone // nothing of the batch stays, but its header counts
+			continue
+		}
 		if err != nil && !a.reserve.Alone() && ctx.Err() == nil && !errors.Is(err, journal.ErrBusy) { // nothing follows from it before it is so without others too
 			a.reserve.End()
 			if a.reserve, err = o.Others.Begin(ctx, true); err != nil {
@@ -82,10 +87,7 @@ func Import(ctx context.Context, j *journal.Journal, file io.ReaderAt, size int6
 		var row *rowError
 		var aside *asideError
 		var many *DeletionsError
-		var missed *missedError
 		switch {
-		case errors.As(err, &missed) && a.missed == nil:
-			a.missed, a.extent = missed, headerAlone // nothing of the batch stays, but its header counts
 		case errors.As(err, &aside) && n <= maxAsideAttempts:
 			a.letWait(aside, n == maxAsideAttempts)
 		case errors.Is(err, errNewHistory) && a.gate == gateShared:

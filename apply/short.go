@@ -34,10 +34,13 @@ type shortName struct {
 func (l *peerLink) wholeKeys(ctx context.Context, r *batch.Reader) ([][]byte, error) {
 	var order []*shortName
 	var tables []string // of each of them, as the sender calls it
-	byTable := map[string]map[string]*shortName{}
+	byTable := map[*schema.Table]map[string]*shortName{}
 	names := map[uint32]string{}
 	var said [8]byte
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		item, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -49,10 +52,11 @@ func (l *peerLink) wholeKeys(ctx context.Context, r *batch.Reader) ([][]byte, er
 		case *batch.TableItem:
 			names[i.Number] = i.Table.Name
 		case *batch.ShortKeysItem:
-			of := byTable[names[i.Table]]
+			t := l.j.Catalogue.Named(names[i.Table]) // nil: it is not here
+			of := byTable[t]
 			if of == nil {
 				of = map[string]*shortName{}
-				byTable[names[i.Table]] = of
+				byTable[t] = of
 			}
 			for _, p := range i.Prefixes {
 				if of[string(p)] == nil {
@@ -65,7 +69,7 @@ func (l *peerLink) wholeKeys(ctx context.Context, r *batch.Reader) ([][]byte, er
 		}
 	}
 	for table, names := range byTable {
-		if err := l.findBeginnings(ctx, l.j.Catalogue.Named(table), names); err != nil {
+		if err := l.findBeginnings(ctx, table, names); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +90,7 @@ func (l *peerLink) wholeKeys(ctx context.Context, r *batch.Reader) ([][]byte, er
 
 // findBeginnings finds keys of a table's rows by their beginnings.
 func (l *peerLink) findBeginnings(ctx context.Context, t *schema.Table, names map[string]*shortName) error {
-	if t == nil || !rowkey.MayBegin(t) || l.j.Tables[t.Name] == nil {
+	if t == nil || !rowkey.MayBegin(t) || l.j.Tables[t.Name] == nil || !l.j.On(t, l.peer).NamesShort(len(l.j.Filters(t, l.peer)) > 0 || l.scopes.filters(t)) {
 		return nil
 	}
 	id := l.j.Tables[t.Name].ID

@@ -38,7 +38,11 @@ func (r *importRun) report(f *Incoming, p *apply.Report) error {
 		r.seen.add(f.header, f.Name)
 		r.done(f)
 	} else {
-		r.notTheFile(f, attempts.Untouched)
+		how := attempts.Untouched
+		if p.Missed { // to find that out costs as much as to apply it
+			how = attempts.ServersLack
+		}
+		r.notTheFile(f, how)
 		if p.Outcome == apply.Gap {
 			r.sayWhatAsks(f, p)
 		}

@@ -55,7 +55,7 @@ func (n *Node) missed(ctx context.Context, peer string, came time.Time) error {
 	}
 	before := all[peer]
 	all[peer] = before.Miss(n.Journal.Now().UnixMicro())
-	if all[peer] == before {
+	if all[peer] == before || came.UnixMicro() <= before.At { // it was made before the peer could know
 		return n.answer(ctx, peer, came)
 	}
 	b, err := json.MarshalIndent(missedContent{1, all}, "", "\t")

@@ -300,7 +300,11 @@ func (p *plan) header(head merge.Header) *batch.Header {
 	if !p.peer.Link.NamesShort(head) {
 		used = used.Without(features.ShortKeys)
 	}
-	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features.Without(p.unread...), used)
+	unread := p.unread
+	if p.scopes.filters { // see access.Rules.NamesShort
+		unread = append(slices.Clone(unread), features.ShortKeys)
+	}
+	h.Resent, h.Requests = p.resent, headers.Requests(p.peer.ResendRequests(), p.features.Without(unread...), used)
 	if len(h.Requests)+len(said) <= batch.MaxTables {
 		h.Requests = append(h.Requests, said...)
 	}

@@ -105,7 +105,7 @@ func (p *plan) readScopes(ctx context.Context) (silent bool, err error) {
 	s.byName = s.speaks && p.features.Writable(p.peer.Heard).Has(features.Identifiers)
 	child := p.peer.Role == access.Child
 	c := s.node.Child(p.peer.ID)
-	if s.filters = child && !(c.All && c.Since == 0); s.filters {
+	if s.filters = child && c.Filters(); s.filters {
 		s.all = c.All
 		if !p.features.MayScope(p.peer.Heard) {
 			return false, ErrNoScopes

@@ -86,7 +86,9 @@ func sameSpelling(c *schema.Column, key string) bool {
 // had returns which of some rows the peer surely has; nil: none.
 func (d *dictionary) had(ctx context.Context, t *table, missing unnamed) ([]bool, error) {
 	p, rows, known := d.plan, missing.rows, missing.known
-	goes := t.rules.Sends() && t.filters == nil && t.owed == 0 && !t.lost && !p.filtered(t.Table)
+	if t.lost || t.owed != 0 || !t.rules.NamesShort(t.filters != nil || p.filtered(t.Table)) {
+		return nil, nil
+	}
 	if known == nil {
 		var versions entries
 		err := p.ask(func() (err error) {
@@ -104,7 +106,7 @@ func (d *dictionary) had(ctx context.Context, t *table, missing unnamed) ([]bool
 	}
 	var out []bool
 	for i, row := range rows {
-		if !p.peer.Link.SurelyHas(known[i], p.peer.ID, goes && t.rules.SendsRow(known[i], false)) || p.unsent.has(t.Table, row) {
+		if !p.peer.Link.SurelyHas(known[i], p.peer.ID, t.rules.SendsRow(known[i], false)) || p.unsent.has(t.Table, row) {
 			continue
 		}
 		if out == nil {

@@ -98,10 +98,10 @@ func (a *Aliases) Any(table uint16) bool { return a != nil && len(a.own[table]) 
 // None reports whether there are no aliases, with any peer.
 func (a *Aliases) None() bool { return a == nil || len(a.own) == 0 }
 
-// Theirs hands on the keys in a table that peers have for rows here.
+// Theirs hands on the keys in a table that the peer has for rows here.
 func (a *Aliases) Theirs(table uint16, f func(key string)) {
 	if a != nil {
-		for key := range a.own[table] {
+		for key := range a.mine[table] {
 			f(key)
 		}
 	}

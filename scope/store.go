@@ -16,6 +16,9 @@ type Child struct {
 // always reports whether the child has everything, and always had.
 func (c Child) always() bool { return c.All && c.Since == 0 }
 
+// Filters reports whether the child is sent less than everything, or was once.
+func (c Child) Filters() bool { return !c.always() }
+
 // Entry is what a parent keeps of one child and one owner: a row of omsync_scope. Numbers are epochs of the parent's; 0: not.
 type Entry struct {
 	Since  uint64 // the owner is in the scope since this epoch

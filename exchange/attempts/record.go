@@ -163,7 +163,7 @@ type Ending uint8
 const (
 	Untouched   Ending = iota // somebody ended the run, or another file must come first
 	NoServer                  // the database is gone: nobody knows whether the file is why
-	ServersLack               // the database answers, and lacks room or memory, or holds locks
+	ServersLack               // the database answers, and lacks room or memory, or rows that the file takes to be there, or holds locks
 )
 
 // NotTheFile ends an attempt that does not count.
