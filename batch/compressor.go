@@ -16,7 +16,9 @@ func NewCompressor(h *Header) *Compressor {
 	c := &Compressor{dictionary: h.HasZstdDictionary(), made: make(chan struct{})}
 	go func() {
 		defer close(c.made)
-		c.zw, c.err = newReused(h.encoderOptions(), maxWindow)
+		if c.zw, c.err = newReused(h.encoderOptions(), maxWindow); c.err == nil {
+			c.zw.Reset(&c.zw.to) // this makes the tables
+		}
 	}()
 	return c
 }

@@ -63,7 +63,10 @@ func newWriter(from *Compressors, c *Compressor, w io.Writer, h *Header, encrypt
 		return nil, fmt.Errorf("encrypt batch: %w", err)
 	}
 	bw.begin(from, h, bw.cipher)
-	if c != nil && c.dictionary == h.HasZstdDictionary() {
+	if from == nil {
+		if c == nil || c.dictionary != h.HasZstdDictionary() {
+			c = NewCompressor(h)
+		}
 		bw.frames.ready = c
 	}
 	bw.pack.raw(h.Opening(head))

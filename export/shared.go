@@ -199,7 +199,7 @@ func entryOf(groups []merge.Group) share.Entry {
 // signature is that of the sections of a file to the peer: two peers have the same if and only if rows that involve neither go to both in the same bytes.
 func (p *plan) signature() (s signature) {
 	h := sha256.New()
-	fmt.Fprintln(h, p.history.ID, p.j.Catalogue.Fingerprint(), p.manyColumns, p.needed().Writable(p.peer.Heard).Names())
+	fmt.Fprintln(h, p.history.ID, p.j.Catalogue.Fingerprint(), p.manyColumns, p.needed().Writable(p.peer.Heard).Without(features.ShortKeys).Names())
 	goes := map[*table]int{}
 	for i, t := range p.tables {
 		goes[t] = i + 1
@@ -250,7 +250,9 @@ func (x *exporter) writeShared(ctx context.Context, s *shared) error {
 		if err := f.w.Section(made.Section); err != nil {
 			return err
 		}
+		short := f.dict.short
 		f.dict = newDictionary(x.plan, f.w)
+		f.dict.short = short
 		f.made.Rows += int64(made.Rows())
 		x.out.count(made.Rows())
 	}
