@@ -7,10 +7,15 @@ import "context"
 func inTwo[T any](ctx context.Context, from func(ctx context.Context, put func(T) error) error, to func(item T, ask func(func() error) error) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	items, asked, done := make(chan T, queued), make(chan func()), make(chan error, 1)
+	items, asked, done := make(chan T, queued), make(chan func(error)), make(chan error, 1)
 	ask := func(f func() error) error {
 		answer := make(chan error, 1)
-		asked <- func() { answer <- f() }
+		asked <- func(failed error) {
+			if failed == nil {
+				failed = f()
+			}
+			answer <- failed
+		}
 		return <-answer
 	}
 	go func() {
@@ -30,7 +35,7 @@ func inTwo[T any](ctx context.Context, from func(ctx context.Context, put func(T
 			case items <- item:
 				return nil
 			case f := <-asked:
-				f()
+				f(nil)
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -39,8 +44,8 @@ func inTwo[T any](ctx context.Context, from func(ctx context.Context, put func(T
 	close(items)
 	for {
 		select {
-		case f := <-asked:
-			f()
+		case f := <-asked: // what failed first is the cause
+			f(err)
 		case failed := <-done:
 			if failed != nil {
 				return failed
