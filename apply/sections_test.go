@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"bytes"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ func TestSections(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 86))
 	hub, all := sectionHub(t, 5)
 	hub.Sections = export.NewSections(1 << 20).Always()
-	n, withSections, ahead := 0, 0, 0
+	n, withSections, ahead, short := 0, 0, 0, 0
 	t.Logf("OMSYNC_SEED=%d", seed)
 	for range rounds {
 		for range 1 + rng.IntN(3) {
@@ -40,11 +41,12 @@ func TestSections(t *testing.T) {
 		clinic := all[1+rng.IntN(5)]
 		hub.Seal()
 		for _, f := range bothWays(t, hub, clinic) {
-			_, sections, twice := contents(t, f)
-			if sections > 0 {
+			_, in := contents(t, hub, f)
+			if in.sections > 0 {
 				withSections++
+				short += in.short
 			}
-			ahead += twice
+			ahead += in.twice
 			if rng.IntN(3) == 0 {
 				continue // it is lost
 			}
@@ -57,8 +59,8 @@ func TestSections(t *testing.T) {
 	for _, s := range all[1:] {
 		sites.Same(t, hub, s)
 	}
-	t.Logf("%d files with sections, %d rows came twice", withSections, ahead)
-	if withSections < int(rounds)/4 || ahead == 0 && rounds >= 60 {
+	t.Logf("%d files with sections, %d rows came twice, %d were named short", withSections, ahead, short)
+	if withSections < int(rounds)/4 || ahead == 0 && rounds >= 60 || short == 0 {
 		t.Error("too few to tell anything")
 	}
 }
@@ -81,8 +83,8 @@ func bothWays(t *testing.T, hub, clinic *sites.Site) []*sites.File {
 		t.Fatalf("%d files, with sections %d", len(made[0]), len(made[1]))
 	}
 	for i, f := range made[1] {
-		want, _, _ := contents(t, made[0][i])
-		got, _, _ := contents(t, f)
+		want, _ := contents(t, hub, made[0][i])
+		got, _ := contents(t, hub, f)
 		for _, row := range slices.Sorted(maps.Keys(want)) {
 			if !got[row] {
 				t.Fatalf("%s with sections lacks\n%s", f.Name, row)
@@ -135,8 +137,8 @@ func TestWhoIsSentSections(t *testing.T) {
 	sections := func(clinic *sites.Site) (n int) {
 		t.Helper()
 		for _, f := range bothWays(t, hub, clinic) {
-			_, s, _ := contents(t, f)
-			n += s
+			_, in := contents(t, hub, f)
+			n += in.sections
 		}
 		return n
 	}
@@ -185,7 +187,10 @@ func sectionWork(rng *rand.Rand, n int) (out []string) {
 	pick := func(table, what string) string {
 		return fmt.Sprintf("(SELECT %s FROM %s ORDER BY CRC32(CONCAT(uuid, '%d')) LIMIT 1)", what, table, n)
 	}
-	uuid := func(table string) string { return fmt.Sprintf("%s-%d", table, n) }
+	uuid := func(table string) string {
+		h := md5.Sum(fmt.Append(nil, table, n))
+		return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:])
+	}
 	switch rng.IntN(7) {
 	case 0, 1: // somebody comes
 		out = append(out, fmt.Sprintf("INSERT INTO person (name, uuid) VALUES ('name %d', '%s')", n, uuid("p")),
@@ -212,14 +217,24 @@ func sectionWork(rng *rand.Rand, n int) (out []string) {
 	return out
 }
 
-// contents reads what a file says of rows, each as one text; how many sections it has, and how many rows stand in it more than once.
-func contents(t *testing.T, f *sites.File) (rows map[string]bool, sections, twice int) {
+// counted is how many sections a file has, how many rows stand in it more than once, and how many are named short.
+type counted struct{ sections, twice, short int }
+
+// contents reads what a file of a hub says of rows, each as one text.
+func contents(t *testing.T, hub *sites.Site, f *sites.File) (rows map[string]bool, in counted) {
 	t.Helper()
 	r, err := batch.Open(bytes.NewReader(f.Data), int64(len(f.Data)), func(*batch.Header, []byte, []byte) error { return nil }, func(r io.Reader) (io.Reader, error) { return r, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	r.TakeShort(func(table string, prefixes [][]byte) (keys [][]byte, err error) {
+		in.short += len(prefixes)
+		for _, p := range prefixes {
+			keys = append(keys, []byte(fmt.Sprint(hub.Query(fmt.Sprintf("SELECT uuid FROM %s WHERE uuid LIKE '%s%%'", table, p))[0][0])))
+		}
+		return keys, nil
+	})
 	rows = map[string]bool{}
 	tables, dict := map[uint32]batch.Table{}, []string{"NULL", "nowhere"}
 	value := func(v batch.Values, i int) string {
@@ -234,21 +249,21 @@ func contents(t *testing.T, f *sites.File) (rows map[string]bool, sections, twic
 	add := func(format string, args ...any) {
 		s := fmt.Sprintf(format, args...)
 		if rows[s] {
-			twice++
+			in.twice++
 		}
 		rows[s] = true
 	}
 	for {
 		item, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return rows, sections, twice
+			return rows, in
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch b := item.(type) {
 		case *batch.SectionItem:
-			sections++
+			in.sections++
 			tables, dict = map[uint32]batch.Table{}, dict[:2]
 		case *batch.ResetItem:
 			dict = dict[:2]
