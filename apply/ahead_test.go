@@ -101,7 +101,7 @@ func stateOf(s *sites.Site) [][]string {
 // come again in the next block, values that only one row may have going from one to another, and rows that refer to those of other blocks.
 func TestBlocksLookedUpAheadComeToTheSame(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(12) {
+	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			files, clinics := twins(t)
 			blocks := randomItems(rand.New(rand.NewPCG(seed, 88)))
