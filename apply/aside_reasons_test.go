@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omsync/omsync/apply"
+	"github.com/omsync/omsync/features"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/sites"
 )
@@ -289,6 +290,7 @@ func TestRowsWaitForTheClock(t *testing.T) {
 func TestRowsWaitAtOnce(t *testing.T) {
 	hub, clinic := sites.New(t, "hub", "none", differing...), sites.New(t, "clinic", "none", differing...)
 	waits(hub, clinic)
+	hub.Features = features.Present().Without(features.ShortKeys) // a file with short keys is read twice
 	clinic.SetOffset(100_000)
 	hub.Exec("CREATE UNIQUE INDEX one_code ON item (code)", "ALTER TABLE item MODIFY size TINYINT NULL", "INSERT INTO item (code, uuid) VALUES ('x0', 'h-0'), ('X7', 'h-7'), ('x1999', 'h-9')")
 	clinic.Exec(items(0, 2000, "NULL", "NULL"))

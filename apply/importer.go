@@ -166,10 +166,10 @@ func (im *importer) readItems(ctx context.Context, first []any, r *batch.Reader)
 			return err // what comes may never wait for the server
 		}
 		item, err := next()
-		if errors.Is(err, io.EOF) {
-			return im.settleDue(ctx)
-		}
 		if err != nil {
+			if failed := im.settleDue(ctx); failed != nil || errors.Is(err, io.EOF) { // what comes before in the file is said first
+				return failed
+			}
 			return err
 		}
 		switch item.(type) {

@@ -124,6 +124,8 @@ func textsIn(t *testing.T, f *sites.File) (texts map[string]bool, records []file
 				}
 			}
 			keys = append(keys, of...)
+		case *batch.ShortKeysItem: // of rows that the receiver has
+			keys = append(keys, make([][]string, len(i.Prefixes))...)
 		case *batch.Rows:
 			use(i.Keys...)
 			for _, c := range i.Columns {

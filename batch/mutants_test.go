@@ -27,7 +27,7 @@ func TestMutants(t *testing.T) {
 		mutation.Mutant{Rule: "bytes of values", File: "budget.go", Old: ", {valueQuota, s.valueBytes}}", New: "}"},
 		mutation.Mutant{Rule: "bytes of the stream", File: "budget.go", Old: "over != nil {", New: "false {"},
 		mutation.Mutant{Rule: "a reset forgets no quota", File: "check.go", Old: "s.dict, s.dictBytes = s.dict[:0], 0", New: "s.dict, s.dictBytes, s.keys = s.dict[:0], 0, 0"},
-		mutation.Mutant{Rule: "a file that is too short for what it has is made longer", File: "writer.go", Old: "if err := w.pad(); err != nil {", New: "if err := error(nil); err != nil {"},
+		mutation.Mutant{Rule: "a file that is too short for what it has is made longer", File: "writer.go", Old: "errors.Join(w.checkOfShort(), w.pad())", New: "w.checkOfShort()"},
 		mutation.Mutant{Rule: "a file within the bounds is not made longer", File: "pad.go", Old: "if c.n > c.base {", New: "if c.n > 0 {"},
 		mutation.Mutant{Rule: "the reader looks at the quotas", File: "reader.go", Old: "\t\tr.accept(r.checkQuotas(r.size))\n", New: ""},
 	)

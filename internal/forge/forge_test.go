@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omsync/omsync/batch"
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/forge"
 	"github.com/omsync/omsync/internal/oldprogram"
@@ -81,6 +82,9 @@ func newNetwork(t *testing.T) *network {
 	if w.forger, err = forge.New(w.path(thief), thief, w.path("hub.card"), files[0]); err != nil {
 		t.Fatal(err)
 	}
+	// A file with short keys is read to its end before anything of it is applied: these show what comes before the end.
+	h := w.forger.Header
+	h.Requests = slices.DeleteFunc(h.Requests, func(said string) bool { return strings.HasPrefix(said, "needs:"+batch.ShortKeys+"@") })
 	return w
 }
 
