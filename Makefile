@@ -15,7 +15,7 @@ build:
 
 # The commands' tests count what a network carries while either side is killed: they have the machine to themselves.
 test: server
-	$(GO) test -timeout 40m $$($(GO) list $(PACKAGES) | grep -v /cmd/omsync)
+	$(GO) test -timeout 50m $$($(GO) list $(PACKAGES) | grep -v /cmd/omsync)
 	$(GO) test -timeout 40m ./cmd/omsync
 
 lint:
