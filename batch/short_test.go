@@ -209,8 +209,8 @@ func TestManyShortKeys(t *testing.T) {
 	if _, err := w.Table(personTable().Table); err != nil {
 		t.Fatal(err)
 	}
-	keys := make([][]byte, MaxBlockRows)
-	for n := 0; ; n += len(keys) {
+	for n := 0; ; n += MaxBlockRows {
+		keys := make([][]byte, MaxBlockRows) // the writer keeps them
 		for i := range keys {
 			keys[i] = []byte(uuid(fmt.Sprint(n + i)))
 		}
