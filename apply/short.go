@@ -94,21 +94,19 @@ func (l *peerLink) findBeginnings(ctx context.Context, t *schema.Table, names ma
 		return nil
 	}
 	id := l.j.Tables[t.Name].ID
-	lengths := map[int]bool{}
-	prefixes := make([][]byte, 0, len(names))
+	var prefixes rowkey.Beginnings
 	for p := range names {
-		lengths[len(p)] = true
-		prefixes = append(prefixes, []byte(p))
+		prefixes.Add([]byte(p))
 	}
 	note := func(key string) {
-		for n := range lengths {
-			if found := names[key[:min(n, len(key))]]; found != nil && found.key != key {
+		prefixes.Each(key, func(prefix string) {
+			if found := names[prefix]; found.key != key {
 				found.key, found.many = key, found.key != ""
 			}
-		}
+		})
 	}
 	l.aliases.Theirs(id, note)
-	all, err := rowkey.Beginning(ctx, l.s.conn, t, prefixes, beginnings(len(prefixes)), note)
+	all, err := rowkey.Beginning(ctx, l.s.conn, t, prefixes.Texts, rowkey.Limit(len(prefixes.Texts)), note)
 	if err != nil {
 		return err
 	}
@@ -121,7 +119,7 @@ func (l *peerLink) findBeginnings(ctx context.Context, t *schema.Table, names ma
 	if len(rest) == 0 || !all {
 		return nil
 	}
-	all, err = journal.KeysBeginning(ctx, l.s.conn, l.peer.ID, id, rest, beginnings(len(rest)), note)
+	all, err = journal.KeysBeginning(ctx, l.s.conn, l.peer.ID, id, rest, rowkey.Limit(len(rest)), note)
 	for _, p := range rest {
 		n := names[string(p)]
 		n.many = n.many || !all
@@ -142,10 +140,6 @@ func (a *attempt) shortKeys(ctx context.Context, l *peerLink, r *batch.Reader) e
 	}
 	return err
 }
-
-// beginnings is how many rows are looked at for so many short keys: some may differ in small letters and capitals alone, or come between by the
-// order of a collation.
-func beginnings(n int) int { return 2*n + 16 }
 
 // takeShort has the reader of a batch know the whole keys, as wholeKeys returned them.
 func takeShort(r *batch.Reader, keys [][]byte) {

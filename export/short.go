@@ -48,7 +48,7 @@ func (d *dictionary) shorten(ctx context.Context, root *schema.Table, missing un
 		}
 	}
 	s.width = batch.ShortWidth(uuids)
-	names := newBeginnings()
+	names := beginnings{rows: map[string]int{}}
 	of := make([]string, len(canonical))
 	for i, key := range canonical {
 		prefix, ok := batch.ShortName(key, s.width)
@@ -57,7 +57,7 @@ func (d *dictionary) shorten(ctx context.Context, root *schema.Table, missing un
 		}
 		if ok {
 			of[i] = string(prefix)
-			names.add(prefix)
+			names.Add(prefix)
 		}
 	}
 	if err := names.count(ctx, d.plan, root); err != nil {
@@ -119,36 +119,19 @@ func (d *dictionary) had(ctx context.Context, t *table, missing unnamed) ([]bool
 
 // beginnings counts the rows here whose keys begin in some ways.
 type beginnings struct {
-	rows    map[string]int // by beginning
-	lengths map[int]bool   // of these
-	list    [][]byte
-}
-
-func newBeginnings() *beginnings {
-	return &beginnings{rows: map[string]int{}, lengths: map[int]bool{}}
-}
-
-func (b *beginnings) add(prefix []byte) {
-	if _, ok := b.rows[string(prefix)]; !ok {
-		b.rows[string(prefix)] = 0
-		b.lengths[len(prefix)] = true
-		b.list = append(b.list, prefix)
-	}
+	rowkey.Beginnings
+	rows map[string]int // by beginning
 }
 
 // count counts the rows of a table. Where far too many begin so, as keys that count up do, none of the beginnings is of one row.
 func (b *beginnings) count(ctx context.Context, p *plan, t *schema.Table) error {
-	if len(b.list) == 0 {
+	if len(b.Texts) == 0 {
 		return nil
 	}
 	whole := false
 	err := p.ask(func() (err error) {
-		whole, err = rowkey.Beginning(ctx, p.snap, t, b.list, 2*len(b.list)+16, func(key string) {
-			for n := range b.lengths {
-				if _, ok := b.rows[key[:min(n, len(key))]]; ok {
-					b.rows[key[:n]]++
-				}
-			}
+		whole, err = rowkey.Beginning(ctx, p.snap, t, b.Texts, rowkey.Limit(len(b.Texts)), func(key string) {
+			b.Each(key, func(text string) { b.rows[text]++ })
 		})
 		return err
 	})

@@ -16,6 +16,38 @@ func MayBegin(t *schema.Table) bool {
 	return t.Root == t && t.Key == schema.KeyUUID && t.KeyIndexed && t.KeyColumns[0].UUIDColumn && t.KeyColumns[0].Charset != ""
 }
 
+// Beginnings are texts that keys may begin with. The zero Beginnings are none.
+type Beginnings struct {
+	Texts   [][]byte // each once
+	known   map[string]bool
+	lengths map[int]bool
+}
+
+// Add adds a text, if it is not there.
+func (b *Beginnings) Add(text []byte) {
+	if b.known[string(text)] {
+		return
+	}
+	if b.known == nil {
+		b.known, b.lengths = map[string]bool{}, map[int]bool{}
+	}
+	b.known[string(text)], b.lengths[len(text)] = true, true
+	b.Texts = append(b.Texts, text)
+}
+
+// Each calls f with each of the texts that a key begins with, once.
+func (b *Beginnings) Each(key string, f func(text string)) {
+	for n := range b.lengths {
+		if n <= len(key) && b.known[key[:n]] {
+			f(key[:n])
+		}
+	}
+}
+
+// Limit is how many rows are looked at for so many texts: some keys may differ in small letters and capitals alone, or come between by the order of
+// a collation.
+func Limit(texts int) int { return 2*texts + 16 }
+
 // Beginning hands on the keys, canonical, of the rows of a table whose keys begin with one of these texts: letters, digits and hyphens, each with a small letter or
 // a digit at its end. whole is false if these are more than limit rows: then there are others. The table [MayBegin]. It reads an index, without a lock; what is between
 // two texts by the column's collation and does not begin so is handed on too.
