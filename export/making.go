@@ -25,16 +25,16 @@ type making struct {
 // section returns the section of an interval, which is made of what the snapshot has if there is none that is as it would be.
 func (x *exporter) section(ctx context.Context, w *window, i share.Interval) (*section, error) {
 	sum := w.Sum(i)
-	right := func(s *section) (bool, error) {
+	right := func(s *section) bool {
 		if s.sum != sum || s.at.Epoch > w.at.Epoch || s.at != w.at && !x.history.Has(s.at) {
-			return false, nil
+			return false
 		}
 		for t := range s.names { // a row that it refers to may be gone
 			if w.dead[t] > s.at.Epoch {
-				return false, nil
+				return false
 			}
 		}
-		return true, nil
+		return true
 	}
 	return x.out.o.Sections.get(ctx, sectionKey{w.as, i}, right, func() (*section, error) {
 		s, err := x.makeSection(ctx, w.Rows(i))
@@ -90,8 +90,8 @@ func (t *table) ordered() []*schema.Column {
 	})
 }
 
-// addRefers adds the rows that a row of a table may refer to by one of these columns.
-func (p *plan) addRefers(t *table, c *schema.Column, value []byte, add func(share.Row)) {
+// addRefers adds the rows that a row may refer to by one of these columns.
+func (p *plan) addRefers(c *schema.Column, value []byte, add func(share.Row)) {
 	n, plain := number(value)
 	if plain {
 		return
@@ -120,7 +120,7 @@ func (m *making) note(p *plan, t *table, rows *portion) {
 		values, err := rows.column(t, c)
 		for i := range values {
 			if err == nil {
-				p.addRefers(t, c, values[i], add)
+				p.addRefers(c, values[i], add)
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func (x *exporter) refersFrom(ctx context.Context, rows []share.Row) (out []shar
 		}
 		err := sqldb.Each(ctx, x.snap, query+" "+rowkey.From(t.Table, some), func(v []sql.RawBytes) error {
 			for i, c := range columns {
-				x.addRefers(t, c, v[i], add)
+				x.addRefers(c, v[i], add)
 			}
 			return nil
 		})

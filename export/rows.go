@@ -125,13 +125,17 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 	// is compressed with the dictionary and rows are few, keys that they refer to do, as in what the dictionary holds: that saves a tenth.
 	var keys []string // nil: nobody needs them
 	late := dict.short != nil && len(p.rows) < fewKeys
-	if !late && !t.waiting && !x.saysPublic(t.Table) {
-		if b.Keys, err = x.asRead(dict, t, p); err != nil {
-			return nil, err
+	own := func() (err error) {
+		if !t.waiting && !x.saysPublic(t.Table) {
+			b.Keys, err = x.asRead(dict, t, p)
 		}
+		if b.Keys == nil && err == nil {
+			keys, b.Keys, err = x.keyIndexes(ctx, dict, t, p)
+		}
+		return err
 	}
-	if b.Keys == nil && !late {
-		if keys, b.Keys, err = x.keyIndexes(ctx, dict, t, p); err != nil {
+	if !late {
+		if err := own(); err != nil {
 			return nil, err
 		}
 	}
@@ -141,7 +145,7 @@ func (x *exporter) block(ctx context.Context, dict *dictionary, t *table, p *por
 		}
 	}
 	if late {
-		if keys, b.Keys, err = x.keyIndexes(ctx, dict, t, p); err != nil {
+		if err := own(); err != nil {
 			return nil, err
 		}
 	}

@@ -90,7 +90,7 @@ func (s *section) size() int64 {
 }
 
 // get returns the section of a key, which is made if there is none or it is not right any more.
-func (s *Sections) get(ctx context.Context, key sectionKey, right func(*section) (bool, error), create func() (*section, error)) (*section, error) {
+func (s *Sections) get(ctx context.Context, key sectionKey, right func(*section) bool, create func() (*section, error)) (*section, error) {
 	s.mu.Lock()
 	at := s.slots[key]
 	if at == nil {
@@ -104,12 +104,9 @@ func (s *Sections) get(ctx context.Context, key sectionKey, right func(*section)
 		return nil, ctx.Err()
 	}
 	defer func() { <-at.turn }()
-	if at.made != nil {
-		ok, err := right(at.made)
-		if err != nil || ok {
-			s.keep(key, at, at.made)
-			return at.made, err
-		}
+	if at.made != nil && right(at.made) {
+		s.keep(key, at, at.made)
+		return at.made, nil
 	}
 	made, err := create()
 	if err != nil {

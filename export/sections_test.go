@@ -17,7 +17,7 @@ func fixed(bytes int) *section {
 
 func (s *Sections) of(t *testing.T, n uint64, right bool, create func() (*section, error)) *section {
 	t.Helper()
-	got, err := s.get(t.Context(), sectionKey{Interval: share.Interval{From: n, To: n + 1}}, func(*section) (bool, error) { return right, nil }, create)
+	got, err := s.get(t.Context(), sectionKey{Interval: share.Interval{From: n, To: n + 1}}, func(*section) bool { return right }, create)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestSectionsAreMadeOnce(t *testing.T) {
 		all.Go(func() {
 			for n := range uint64(20) {
 				key := sectionKey{Interval: share.Interval{From: n, To: n + 1}}
-				s.get(t.Context(), key, func(*section) (bool, error) { return true, nil }, func() (*section, error) {
+				s.get(t.Context(), key, func(*section) bool { return true }, func() (*section, error) {
 					if made.Add(1)%5 == 0 {
 						return nil, errors.New("the server is gone")
 					}
