@@ -70,11 +70,7 @@ func (l *peerLink) flushScopes() error {
 
 // filters reports whether rows of a table go to the sender by the owners that they have.
 func (s *scoping) filters(t *schema.Table) bool {
-	if s == nil || !s.child || s.store.Idle() || !s.node.Child(s.peer).Filters() {
-		return false
-	}
-	kind := s.store.Kind(t)
-	return kind == scope.Own || kind == scope.Owned
+	return s != nil && s.child && !s.store.Idle() && s.node.Child(s.peer).Filters() && s.store.ByOwner(t)
 }
 
 // idle reports whether nothing of the rows of a batch is to be asked.

@@ -205,11 +205,7 @@ func (p *plan) theirTexts(own []string) []string {
 
 // filtered reports whether rows of a table go by the owners that they have.
 func (p *plan) filtered(t *schema.Table) bool {
-	if !p.scopes.filters {
-		return false
-	}
-	kind := p.scopes.store.Kind(t)
-	return kind == scope.Own || kind == scope.Owned
+	return p.scopes.filters && p.scopes.store.ByOwner(t)
 }
 
 // comes reports whether rows of a table may have come into sight of the peer since the base of the batch, however old they are.

@@ -13,6 +13,12 @@ import (
 // Kind returns how rows of a table belong to owners. A table whose rows are nobody's counts as owned: no path leads from it.
 func (s *Store) Kind(t *schema.Table) scope.Kind { return s.kind(t) }
 
+// ByOwner reports whether rows of a table go to a child with a scope by the owners that they have.
+func (s *Store) ByOwner(t *schema.Table) bool {
+	kind := s.kind(t)
+	return kind == scope.Own || kind == scope.Owned
+}
+
 // Columns returns the columns that say whose the rows of a table are, or whom they name.
 func (s *Store) Columns(t *schema.Table) []*schema.Column { return s.firstSteps(t) }
 
