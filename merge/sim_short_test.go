@@ -9,7 +9,7 @@ import (
 
 // short returns the rows that a file may name by the beginnings of their keys.
 func (s *site) short(l *end, h merge.Header, to string) (keys []string) {
-	if !l.NamesShort(h) || s.w.apart {
+	if !l.NamesShort(h) || s.w.apart || s.owes[to].epoch > h.Base.Epoch {
 		return nil
 	}
 	for _, k := range s.keys() {
@@ -20,10 +20,11 @@ func (s *site) short(l *end, h merge.Header, to string) (keys []string) {
 	return keys
 }
 
-// looksFor seals, and finds the rows that a file names so: whoever was never restored knows of each of them.
+// looksFor seals, and finds the rows that a file names so: whoever was never restored knows of each of them, and whoever lost a table knows of each
+// that is named by who has heard of it.
 func (s *site) looksFor(f *file) {
 	s.seal()
-	if s.w.restores > 0 {
+	if s.w.restores > 0 || f.head.Ack.Epoch < s.lost {
 		return
 	}
 	for _, k := range f.short {
