@@ -93,7 +93,7 @@ func ShortName(key []byte, width int) ([]byte, bool) {
 	for run > 0 && key[run-1] == key[len(key)-1] {
 		run--
 	}
-	if len(key)-run < minShortTail || key[run] == 'z' || !validShortText(key[:run+1]) { // what comes after all that begin with a z differs by collation
+	if len(key)-run < minShortTail || key[run] == 'z' || !validShortText(key[:run+1]) { // earlier programs look for it up to what comes after all that begin with a z, which differs by collation
 		return nil, false
 	}
 	return key[:run+1], true

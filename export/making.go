@@ -148,7 +148,7 @@ func (x *exporter) refersFrom(ctx context.Context, rows []share.Row) (out []shar
 			}
 			query += c.Select("t.")
 		}
-		err := sqldb.Each(ctx, x.snap, query+" "+rowkey.From(t.Table, some), func(v []sql.RawBytes) error {
+		err := sqldb.Each(ctx, x.snap, query+" "+rowkey.From(t.Table, some, columns...), func(v []sql.RawBytes) error {
 			for i, c := range columns {
 				x.addRefers(c, v[i], add)
 			}

@@ -112,7 +112,7 @@ func (r *reader) eachOf(ctx context.Context, list []journal.Row, f func(*portion
 			if err := r.see(ctx, rows); err != nil {
 				return err
 			}
-			if _, err := r.fetch(ctx, rowkey.From(r.t.Table, rows)+" ORDER BY 1", versions, f); err != nil {
+			if _, err := r.fetch(ctx, rowkey.From(r.t.Table, rows, r.t.columns...)+" ORDER BY 1", versions, f); err != nil {
 				return err
 			}
 		}

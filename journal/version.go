@@ -67,6 +67,11 @@ func Versions(ctx context.Context, q sqldb.DB, tbl uint16, rows []Row, a *Author
 				}
 			})
 		}
+		if !slices.ContainsFunc(part, func(r Row) bool { return r.Key != "" }) {
+			where := fmt.Appendf(nil, "v.table_id = %d AND v.local_key = '' AND ", tbl)
+			where = sqldb.AppendIn(where, "v.local_id", len(part), func(i int) int64 { return part[i].Int })
+			return eachVersion(ctx, q, string(where), func(r []sql.RawBytes) { out.add(r, a) })
+		}
 		b := append([]byte("SELECT d.local_id, d.local_key, "+versionColumns+" FROM "), rowList(nil, part)...)
 		b = fmt.Appendf(b, " STRAIGHT_JOIN omsync_version v FORCE INDEX (PRIMARY) ON v.table_id = %d AND v.local_id = d.local_id AND v.local_key = d.local_key", tbl)
 		return sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {

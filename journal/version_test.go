@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"database/sql"
 	"math"
 	"testing"
 
 	"github.com/omsync/omsync/internal/dbtest"
+	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/merge"
 )
 
@@ -43,6 +45,46 @@ func TestVersions(t *testing.T) {
 	same(t, "of all, replaced", must(AllVersions(ctx, db, 5, a))(t), map[Row][]merge.Group{{Int: 1}: later[0].Groups, {Int: -2}: entries[1].Groups})
 	if err := PutVersions(ctx, db, 5, nil, []Entry{{Row{Int: 8}, []merge.Group{{Mask: merge.Bits(1), Version: stamped(1, "nobody", 1, 0)}}}}, a); err == nil {
 		t.Error("an author without a number passed")
+	}
+}
+
+// Entries of rows that lie apart are looked up, and nothing is read between them, also where the server knows the table as the empty one that it was.
+func TestVersionsOfRowsApart(t *testing.T) {
+	db, a := newNode(t)
+	conn := must(db.Conn(t.Context()))(t)
+	defer conn.Close()
+	dbtest.Exec(t, conn, "ALTER TABLE omsync_version STATS_PERSISTENT=1, STATS_AUTO_RECALC=0")
+	check(t, sqldb.Each(t.Context(), conn, "ANALYZE TABLE omsync_version", func([]sql.RawBytes) error { return nil }))
+	var entries []Entry
+	for i := range int64(8000) {
+		entries = append(entries, Entry{Row{Int: 3*i - 100}, []merge.Group{{Mask: merge.Bits(1), Version: stamped(i, "hub", 3, 0)}, {Mask: merge.Bits(2), Version: stamped(i+1, "kisumu", 4, 2)}}})
+	}
+	check(t, PutVersions(t.Context(), conn, 5, nil, entries, a))
+	named := Entry{Row{Key: "tag"}, entries[0].Groups}
+	check(t, PutVersions(t.Context(), conn, 5, nil, []Entry{named}, a))
+	check(t, PutVersions(t.Context(), conn, 6, nil, entries, a))
+	dbtest.Exec(t, conn, "FLUSH TABLE omsync_version")
+	reads := func() (n int) {
+		check(t, sqldb.Each(t.Context(), conn, "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_read_key', 'Handler_read_next')", func(r []sql.RawBytes) error {
+			n += int(sqldb.Int(r[1]))
+			return nil
+		}))
+		return n
+	}
+	for _, n := range []int{2, 40, 1500} {
+		rows, want := []Row{{Int: -1000}}, map[Row][]merge.Group{}
+		for i := range n {
+			e := entries[(n-i)*5]
+			rows = append(rows, e.Row, Row{Int: e.Int + 1}) // of the second there is none
+			want[e.Row] = e.Groups
+		}
+		before := reads()
+		same(t, "of rows apart", must(Versions(t.Context(), conn, 5, rows, a))(t), want)
+		if read := reads() - before; read > 8*n+20 {
+			t.Errorf("for %d of %d rows %d entries were read", n, len(rows), read)
+		}
+		want[named.Row] = named.Groups
+		same(t, "of rows apart, and one by its key", must(Versions(t.Context(), conn, 5, append(rows, named.Row), a))(t), want)
 	}
 }
 

@@ -270,7 +270,7 @@ func (s *Store) fetch(t *schema.Table, rows []Known) {
 		for i, c := range columns {
 			names[i] = c.Select("t.")
 		}
-		query := "SELECT " + journal.Identity(t, "t.") + ", " + strings.Join(names, ", ") + " " + rowkey.From(t, some)
+		query := "SELECT " + journal.Identity(t, "t.") + ", " + strings.Join(names, ", ") + " " + rowkey.From(t, some, columns...)
 		s.each("whose rows of "+t.Name+" are", []byte(query), func(r []sql.RawBytes) error {
 			row := journal.Row{Int: sqldb.Int(r[0]), Key: string(r[1])}
 			v := make([]string, len(columns))

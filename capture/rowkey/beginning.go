@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -47,57 +48,48 @@ func (b *Beginnings) Each(key string, f func(text string)) {
 // rangesAtOnce is how many ranges of an index a statement looks in: servers take the longer for each the more there are (1,000 in one 100 ms, in ten 30).
 const rangesAtOnce = 100
 
-// Limit is how many rows are looked at for so many texts: some keys may differ in small letters and capitals alone, or come between by the order of
-// a collation.
+// Limit is how many rows are looked at for so many texts: some keys may differ in small letters and capitals alone, or in what else a collation takes
+// for the same.
 func Limit(texts int) int { return 2*texts + 16 }
 
-// Beginning hands on the keys, canonical, of the rows of a table whose keys begin with one of these texts: letters, digits and hyphens, each with a small letter or
-// a digit at its end. whole is false if these are more than limit rows: then there are others. The table [MayBegin]. It reads an index, without a lock; what is between
-// two texts by the column's collation and does not begin so is handed on too.
-func Beginning(ctx context.Context, q sqldb.DB, t *schema.Table, prefixes [][]byte, limit int, f func(key string)) (whole bool, err error) {
+// Beginning hands on the keys, canonical, of the rows of a table whose keys begin with one of these texts: letters, digits and hyphens. whole is false if these are
+// more than limit rows: then there are others. The table [MayBegin]. It reads an index, without a lock: over q, and if the texts are many also over a connection of
+// beside's (nil: none), which sees what is committed. Calls of f come one at a time, in any order. What begins so by the column's collation alone is handed on too; where
+// that tells small letters from capitals, a key that has both where the text has letters is not found.
+func Beginning(ctx context.Context, q sqldb.DB, beside *sql.DB, t *schema.Table, prefixes [][]byte, limit int, f func(key string)) (whole bool, err error) {
 	c := t.KeyColumns[0]
 	name := schema.Quote(c.Name)
 	head := "SELECT " + c.Select("") + " FROM " + schema.Quote(t.Name) + t.ForceIndex(t.KeyColumns) + " WHERE "
-	for some := range slices.Chunk(prefixes, rangesAtOnce) {
+	parts := slices.Collect(slices.Chunk(prefixes, rangesAtOnce))
+	var mu sync.Mutex
+	left := limit
+	err = sqldb.InTwo(ctx, q, beside, len(parts), func(q sqldb.DB, i int) error {
+		mu.Lock()
+		most := left + 1
+		mu.Unlock()
+		if most <= 0 {
+			return nil
+		}
 		b := []byte(head)
-		for i, p := range some {
+		for _, p := range parts[i] {
 			for _, s := range c.Spellings(string(p)) {
-				if i > 0 || len(b) > len(head) {
+				if len(b) > len(head) {
 					b = append(b, " OR "...)
 				}
-				b = c.AppendLiteral(append(append(b, name...), " >= "...), []byte(s))
-				b = c.AppendLiteral(append(append(append(b, " AND "...), name...), " < "...), after(s))
+				b = c.AppendLiteral(append(append(b, name...), " LIKE "...), []byte(s+"%"))
 			}
 		}
-		b = fmt.Appendf(b, " LIMIT %d", limit+1)
-		err := sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
-			if limit--; limit >= 0 {
+		return sqldb.Each(ctx, q, string(fmt.Appendf(b, " LIMIT %d", most)), func(r []sql.RawBytes) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if left--; left >= 0 {
 				f(journal.Canonical(t, string(r[0])))
 			}
 			return nil
 		})
-		if err != nil {
-			return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
-		}
-		if limit < 0 {
-			return false, nil
-		}
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
 	}
-	return true, nil
-}
-
-// after returns what comes after all texts that begin so, whether a collation tells small letters from capitals or not.
-func after(s string) []byte {
-	b := []byte(s)
-	switch last := &b[len(b)-1]; *last {
-	case '9': // what is between is neither letter nor digit
-		*last = 'A'
-	case 'z':
-		*last = '{'
-	case 'Z':
-		*last = '['
-	default:
-		*last++
-	}
-	return b
+	return left >= 0, nil
 }

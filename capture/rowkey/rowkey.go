@@ -17,18 +17,23 @@ import (
 // rowsAtOnce is how many rows one statement names.
 const rowsAtOnce = 1000
 
-// From returns FROM and what follows of a statement that reads rows, at least one, by their local identity, as t. The integers of rows are joined:
-// in a list, a server that takes a table for small, as it does for a while after many rows came, reads all of the table, whatever hint it has.
-// Rows that came one after the other are named by the first and the last.
-func From(t *schema.Table, rows []journal.Row) string {
+// From returns FROM and what follows of a statement that reads rows, at least one, by their local identity, as t, in any order. reads are columns that
+// the statement reads, none of a statement that locks. Rows that came one after the other are named by the first and the last. Other integers stand in a list
+// where the statement reads more than they are: of a table that a server takes for small, as it does for a while after many rows came, it reads the whole
+// index, whatever hint it has, if the index has all that is asked for. There, and where rows are locked, the integers are joined.
+func From(t *schema.Table, rows []journal.Row, reads ...*schema.Column) string {
 	if t.Integer == nil {
 		return "FROM " + schema.Quote(t.Name) + " t WHERE " + where(t, "t.", rows)
 	}
+	id, from := "t."+schema.Quote(t.Integer.Name), schema.Quote(t.Name)+" t"+t.ForceIndex([]*schema.Column{t.Integer})
 	if first := rows[0].Int; len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(r journal.Row) bool { first++; return r.Int != first }) {
-		return fmt.Sprintf("FROM %s t%s WHERE t.%s BETWEEN %d AND %d", schema.Quote(t.Name), t.ForceIndex([]*schema.Column{t.Integer}), schema.Quote(t.Integer.Name), rows[0].Int, first)
+		return fmt.Sprintf("FROM %s WHERE %s BETWEEN %d AND %d", from, id, rows[0].Int, first)
+	}
+	if slices.ContainsFunc(reads, func(c *schema.Column) bool { return c.Name != t.Integer.Name }) {
+		return string(sqldb.AppendIn([]byte("FROM "+from+" WHERE "), id, len(rows), func(i int) int64 { return rows[i].Int }))
 	}
 	b, _ := sqldb.AppendDerived([]byte("FROM "), []string{"id"}, len(rows), 0, func(b []byte, row, _ int) []byte { return strconv.AppendInt(b, rows[row].Int, 10) })
-	return string(b) + " STRAIGHT_JOIN " + schema.Quote(t.Name) + " t" + t.ForceIndex([]*schema.Column{t.Integer}) + " ON t." + schema.Quote(t.Integer.Name) + " = d.id"
+	return string(b) + " STRAIGHT_JOIN " + from + " ON " + id + " = d.id"
 }
 
 // Where returns the condition that picks rows, at least one, by their local identity.
@@ -101,7 +106,7 @@ func readParts(ctx context.Context, q sqldb.DB, t *schema.Table, rows []journal.
 		query += ", " + c.Select("t.")
 	}
 	for some := range slices.Chunk(rows, rowsAtOnce) {
-		err := sqldb.Each(ctx, q, query+" "+From(t, some), func(r []sql.RawBytes) error {
+		err := sqldb.Each(ctx, q, query+" "+From(t, some, t.KeyColumns...), func(r []sql.RawBytes) error {
 			p := make([]*string, len(t.KeyColumns))
 			for i := range p {
 				if v := r[2+i]; v != nil {

@@ -50,6 +50,18 @@ func TestAppendDerived(t *testing.T) {
 	}
 }
 
+func TestAppendIn(t *testing.T) {
+	for n, want := range map[int]string{1: "x (t.id IN (7))", 3: "x (t.id IN (7,8,9))"} {
+		if b := sqldb.AppendIn([]byte("x "), "t.id", n, func(i int) int64 { return int64(7 + i) }); string(b) != want {
+			t.Errorf("%s, want %s", b, want)
+		}
+	}
+	b := string(sqldb.AppendIn(nil, "id", 1001, func(i int) int64 { return int64(i) - 2 }))
+	if !strings.HasPrefix(b, "(id IN (-2,-1,0,") || !strings.HasSuffix(b, "997) OR id IN (998))") || strings.Count(b, "497) OR id IN (498,") != 1 || strings.Count(b, "IN") != 3 {
+		t.Error(b)
+	}
+}
+
 func TestBinary(t *testing.T) {
 	long := strings.Repeat("'", 1<<16+1)
 	for s, want := range map[string]string{"": "''", "a\x00'": "x'610027'", long: "_binary'" + strings.Repeat(`\'`, len(long)) + "'"} {
