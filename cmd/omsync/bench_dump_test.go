@@ -14,26 +14,22 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-
-	"github.com/omsync/omsync/internal/dbtest"
 )
 
-// dumps measures what a plain dump of the same rows takes, beside omsync's load: it is written through zstd at two levels and age, and read into
-// an empty database, and returns the seconds of the latter with that database's DSN. from is a database; no omsync table is in the dump. 0:
-// there is no mariadb-dump or zstd.
-func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restored float64, dsn string) {
+// dump measures what plain dumps of a database take, through zstd at two levels and age, beside omsync's export; no omsync table is in them. It returns the
+// name of one that is not packed. "": there is no mariadb-dump or zstd.
+func (x *bench) dump(from string, rows int) string {
 	b := x.b
 	b.Helper()
 	for _, tool := range []string{"mariadb-dump", "mariadb", "zstd"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			b.Logf("not compared with a dump: %v", err)
-			return 0, ""
+			return ""
 		}
 	}
-	connect := clientOptions(b, server.DSN)
-	dump := append([]string{"mariadb-dump"}, connect...)
+	dump := append([]string{"mariadb-dump"}, clientOptions(b, x.server.DSN)...)
 	dump = append(dump, "--single-transaction", "--skip-triggers")
-	found, err := server.Open(b, from).QueryContext(b.Context(), "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'omsync\\_%'", from)
+	found, err := x.server.Open(b, from).QueryContext(b.Context(), "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'omsync\\_%'", from)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -55,21 +51,35 @@ func (x *bench) dumps(server *dbtest.ServerInfo, from string, rows int) (restore
 	for _, level := range []string{"-3", "-9"} {
 		packed := plain + level + ".zst"
 		took := x.pipe(nil, packed, append([][]string{dump, {"zstd", "-q", level, "-c"}}, encrypt...)...)
-		b.ReportMetric(took.Seconds(), "dump-zstd"+level+"-s")
+		x.figure("dump-zstd"+level+"-s", took.Seconds())
 		if info, err := os.Stat(packed); err == nil {
-			b.ReportMetric(float64(info.Size())/float64(rows), "dump-zstd"+level+"-bytes/row")
+			x.figure("dump-zstd"+level+"-bytes/row", float64(info.Size())/float64(rows))
 		}
 	}
-	empty, dsn := server.Database(b)
-	in, err := os.Open(plain)
+	return plain
+}
+
+// restore measures how long a dump, if there is one, takes to be read into an empty database. It keeps that of the first round.
+func (x *bench) restore(dump string, round int) {
+	if dump == "" {
+		return
+	}
+	b := x.b
+	b.Helper()
+	connect := clientOptions(b, x.server.DSN)
+	empty, dsn := x.server.Database(b)
+	in, err := os.Open(dump)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer in.Close()
-	took := x.pipe(in, "", append(append([]string{"mariadb"}, connect...), empty))
-	b.ReportMetric(took.Seconds(), "restore-s")
-	x.mydumper(server, empty, connect)
-	return took.Seconds(), dsn
+	x.figure("restore-s", x.pipe(in, "", append(append([]string{"mariadb"}, connect...), empty)).Seconds())
+	if round > 0 {
+		x.drop(empty)
+		return
+	}
+	x.restored = dsn
+	x.mydumper(empty, connect)
 }
 
 // age is the command that encrypts a dump as a batch is encrypted; none where it is not installed.
@@ -81,12 +91,14 @@ func (x *bench) age() [][]string {
 		}
 	}
 	key := filepath.Join(x.dir, "age.key")
-	x.pipe(nil, "", []string{"age-keygen", "-o", key})
+	if _, err := os.Stat(key); err != nil {
+		x.pipe(nil, "", []string{"age-keygen", "-o", key})
+	}
 	return [][]string{{"age", "--encrypt", "--identity", key}}
 }
 
 // mydumper measures mydumper and myloader on a database, where they are installed, with two threads each.
-func (x *bench) mydumper(server *dbtest.ServerInfo, from string, connect []string) {
+func (x *bench) mydumper(from string, connect []string) {
 	b := x.b
 	for _, tool := range []string{"mydumper", "myloader"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -99,10 +111,10 @@ func (x *bench) mydumper(server *dbtest.ServerInfo, from string, connect []strin
 	})
 	dir := filepath.Join(x.dir, "mydumper")
 	took := x.pipe(nil, "", append(append([]string{"mydumper"}, connect...), "--threads=2", "--compress", "--database="+from, "--outputdir="+dir))
-	b.ReportMetric(took.Seconds(), "mydumper-s")
-	into, _ := server.Database(b)
+	x.figure("mydumper-s", took.Seconds())
+	into, _ := x.server.Database(b)
 	took = x.pipe(nil, "", append(append([]string{"myloader"}, connect...), "--threads=2", "--overwrite-tables", "--database="+into, "--directory="+dir))
-	b.ReportMetric(took.Seconds(), "myloader-s")
+	x.figure("myloader-s", took.Seconds())
 }
 
 // clientOptions are what a client of the server is told to reach it.

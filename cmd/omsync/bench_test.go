@@ -5,9 +5,11 @@ package main
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,58 +17,78 @@ import (
 
 	"github.com/omsync/omsync/internal/dbtest"
 	"github.com/omsync/omsync/internal/openmrs"
+	"github.com/omsync/omsync/schema"
 )
 
-// BenchmarkExchange runs the command: a full load of a synthetic clinic into an empty database, beside a dump of the same rows and its restore,
-// the same load onto the restored database, which has them all, then 1,000 new obs the other way. OMSYNC_BENCH_PATIENTS is its size (2,000; 20,000 make some 830,000 rows). Each figure is of one process;
-// compare figures of one run, the machine may be busy.
+// BenchmarkExchange runs the command: full loads of a synthetic clinic into empty databases, beside dumps of the same rows and their restores, by turns,
+// the same load onto a restored database, which has them all, then 1,000 new obs the other way. It reports medians. OMSYNC_BENCH_PATIENTS is the clinic's size
+// (2,000; 20,000 make some 830,000 rows), OMSYNC_BENCH_ROUNDS how many full loads there are (3). Compare figures of one run, the machine may be busy.
 func BenchmarkExchange(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("one exchange takes long enough to measure once: -benchtime 1x")
 	}
 	patients := benchPatients(b)
 	dir := b.TempDir()
-	x := &bench{b: b, program: buildProgram(b), dir: dir}
-	server := dbtest.Server(b)
-	hub, hubDSN := server.Database(b, openmrs.Schema("2.6")...)
-	clinic, clinicDSN := server.Database(b, openmrs.Schema("2.6")...)
-	ctx := b.Context()
-	stats, err := openmrs.Load(ctx, server.Open(b, hub), openmrs.Options{Seed: 1, Site: "hub", Patients: patients, Obs: 30 * patients, Metadata: true})
+	x := &bench{b: b, program: buildProgram(b), dir: dir, server: dbtest.Server(b), figures: map[string][]float64{}}
+	hub, hubDSN := x.server.Database(b, openmrs.Schema("2.6")...)
+	stats, err := openmrs.Load(b.Context(), x.server.Open(b, hub), openmrs.Options{Seed: 1, Site: "hub", Patients: patients, Obs: 30 * patients, Metadata: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	db := server.Open(b, clinic)
-	if err := openmrs.SetAutoIncrement(ctx, db, 1_000_000); err != nil {
-		b.Fatal(err)
-	}
 	x.node("hub", hubDSN)
-	x.node("kisumu", clinicDSN)
 	x.run("hub", "card", ">hub.card")
-	x.join("kisumu")
 
-	x.measure("load-export", stats.Rows, "hub", "export", "--to", x.stick())
-	size := x.size()
-	b.ReportMetric(float64(size)/float64(stats.Rows), "load-bytes/row")
-	b.ReportMetric(float64(size)/float64(16*withUUID(b, server.Open(b, hub))), "load-bytes/uuid-bytes")
-	imported := x.measure("load-import", stats.Rows, "kisumu", "import", "--from", x.stick())
-	if restored, dsn := x.dumps(server, hub, stats.Rows); restored > 0 {
-		b.ReportMetric(imported/restored, "load-import/restore")
-		x.node("migori", dsn)
-		x.join("migori")
-		x.run("hub", "export", "--peer", "migori", "--to", x.folder("migori-stick"))
-		onto := x.measure("onto-full-import", stats.Rows, "migori", "import", "--from", x.folder("migori-stick"))
-		b.ReportMetric(onto/imported, "onto-full-import/load-import")
+	var clinic, stick, database string // of the last round
+	var db *sql.DB
+	for i := range benchNumber(b, "OMSYNC_BENCH_ROUNDS", 3) {
+		if db != nil {
+			x.drop(database)
+		}
+		var dsn string
+		database, dsn = x.server.Database(b, openmrs.Schema("2.6")...)
+		db, clinic = x.server.Open(b, database), fmt.Sprint("clinic", i+1)
+		if err := openmrs.SetAutoIncrement(b.Context(), db, 1_000_000); err != nil {
+			b.Fatal(err)
+		}
+		x.node(clinic, dsn)
+		x.join(clinic)
+		stick = x.folder(clinic + "-stick")
+		x.measure("load-export", stats.Rows, "hub", "export", "--peer", clinic, "--to", stick)
+		size := float64(x.size(stick))
+		x.figure("load-bytes/row", size/float64(stats.Rows))
+		x.figure("load-bytes/uuid-bytes", size/float64(16*withUUID(b, x.server.Open(b, hub))))
+		dump := x.dump(hub, stats.Rows)
+		if i%2 == 1 {
+			x.restore(dump, i)
+		}
+		x.measure("load-import", stats.Rows, clinic, "import", "--from", stick)
+		if i%2 == 0 {
+			x.restore(dump, i)
+		}
 	}
-	x.run("kisumu", "export", "--to", x.stick())
-	x.run("hub", "import", "--from", x.stick())
+	if restored := x.median("restore-s"); restored > 0 {
+		x.figure("load-import/restore", x.median("load-import-s")/restored)
+		x.node("nairobi", x.restored)
+		x.join("nairobi")
+		x.run("hub", "export", "--peer", "nairobi", "--to", x.stick())
+		x.measure("onto-full-import", stats.Rows, "nairobi", "import", "--from", x.stick())
+		x.figure("onto-full-import/load-import", x.median("onto-full-import-s")/x.median("load-import-s"))
+	}
+
+	x.run(clinic, "export", "--to", stick)
+	x.run("hub", "import", "--from", stick)
 	const few = 1000
 	dbtest.Exec(b, db, fmt.Sprintf(`INSERT INTO obs (person_id, concept_id, encounter_id, obs_datetime, value_numeric, voided, creator, date_created, uuid, status)
 		SELECT person_id, concept_id, encounter_id, UTC_TIMESTAMP(), ROUND(RAND() * 100), 0, creator, UTC_TIMESTAMP(),
 			LOWER(CONCAT_WS('-', HEX(FLOOR(RAND() * 4026531840) + 268435456), HEX(FLOOR(RAND() * 61440) + 4096), CONCAT('4', RIGHT(HEX(FLOOR(RAND() * 61440) + 4096), 3)), CONCAT('a', RIGHT(HEX(FLOOR(RAND() * 61440) + 4096), 3)), CONCAT(HEX(FLOOR(RAND() * 61440) + 4096), HEX(FLOOR(RAND() * 4026531840) + 268435456)))), 'FINAL'
 		FROM obs LIMIT %d`, few))
-	x.measure("new-export", few, "kisumu", "export", "--to", x.stick())
-	b.ReportMetric(float64(x.size()-size)/few, "new-bytes/row")
-	x.measure("new-import", few, "hub", "import", "--from", x.stick())
+	before := x.size(stick)
+	x.measure("new-export", few, clinic, "export", "--to", stick)
+	x.figure("new-bytes/row", float64(x.size(stick)-before)/few)
+	x.measure("new-import", few, "hub", "import", "--from", stick)
+	for _, what := range slices.Sorted(maps.Keys(x.figures)) {
+		b.ReportMetric(x.median(what), what)
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -95,9 +117,28 @@ func withUUID(b *testing.B, db *sql.DB) (sum int) {
 }
 
 type bench struct {
-	b       *testing.B
-	program string
-	dir     string
+	b        *testing.B
+	program  string
+	dir      string
+	server   *dbtest.ServerInfo
+	figures  map[string][]float64
+	restored string // the DSN of a database that a dump was read into
+}
+
+// figure notes one of those of which the median is reported.
+func (x *bench) figure(what string, v float64) { x.figures[what] = append(x.figures[what], v) }
+
+// median returns the median of what was noted; 0: nothing was.
+func (x *bench) median(what string) float64 {
+	if len(x.figures[what]) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(x.figures[what]))[len(x.figures[what])/2]
+}
+
+// drop drops a database that is not needed any more.
+func (x *bench) drop(name string) {
+	dbtest.Exec(x.b, x.server.Open(x.b, name), "DROP DATABASE "+schema.Quote(name))
 }
 
 func (x *bench) stick() string { return x.folder("stick") }
@@ -110,9 +151,9 @@ func (x *bench) folder(name string) string {
 	return dir
 }
 
-// size is how many bytes of rows are on the stick: files with acknowledgements alone are left out.
-func (x *bench) size() (n int64) {
-	files, err := filepath.Glob(filepath.Join(x.stick(), "*.omsync"))
+// size is how many bytes of rows are on a stick: files with acknowledgements alone are left out.
+func (x *bench) size(stick string) (n int64) {
+	files, err := filepath.Glob(filepath.Join(stick, "*.omsync"))
 	if err != nil {
 		x.b.Fatal(err)
 	}
@@ -159,8 +200,8 @@ func (x *bench) run(home string, args ...string) {
 	}
 }
 
-// measure runs a command, reports rows/s and the peak of its memory, and returns the seconds it took.
-func (x *bench) measure(what string, rows int, home string, args ...string) float64 {
+// measure runs a command, and notes the seconds that it took, rows/s and the peak of its memory.
+func (x *bench) measure(what string, rows int, home string, args ...string) {
 	x.b.Helper()
 	cmd := x.command(home, args...)
 	start := time.Now()
@@ -168,10 +209,9 @@ func (x *bench) measure(what string, rows int, home string, args ...string) floa
 		x.b.Fatalf("omsync %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	took := time.Since(start).Seconds()
-	x.b.ReportMetric(took, what+"-s")
-	x.b.ReportMetric(float64(rows)/took, what+"-rows/s")
+	x.figure(what+"-s", took)
+	x.figure(what+"-rows/s", float64(rows)/took)
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		x.b.ReportMetric(float64(usage.Maxrss)/1024, what+"-MiB")
+		x.figure(what+"-MiB", float64(usage.Maxrss)/1024)
 	}
-	return took
 }
