@@ -106,7 +106,7 @@ func (l *peerLink) findBeginnings(ctx context.Context, t *schema.Table, names ma
 		})
 	}
 	l.aliases.Theirs(id, note)
-	all, err := rowkey.Beginning(ctx, l.s.conn, l.j.DB, t, prefixes.Texts, rowkey.Limit(len(prefixes.Texts)), note)
+	all, err := rowkey.Beginning(ctx, l.s.conn, t, prefixes.Texts, rowkey.Limit(len(prefixes.Texts)), note)
 	if err != nil {
 		return err
 	}

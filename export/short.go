@@ -130,7 +130,7 @@ func (b *beginnings) count(ctx context.Context, p *plan, t *schema.Table) error 
 	}
 	whole := false
 	err := p.ask(func() (err error) {
-		whole, err = rowkey.Beginning(ctx, p.snap, p.j.DB, t, b.Texts, rowkey.Limit(len(b.Texts)), func(key string) {
+		whole, err = rowkey.Beginning(ctx, p.snap, t, b.Texts, rowkey.Limit(len(b.Texts)), func(key string) {
 			b.Each(key, func(text string) { b.rows[text]++ })
 		})
 		return err

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -53,43 +52,35 @@ const rangesAtOnce = 100
 func Limit(texts int) int { return 2*texts + 16 }
 
 // Beginning hands on the keys, canonical, of the rows of a table whose keys begin with one of these texts: letters, digits and hyphens. whole is false if these are
-// more than limit rows: then there are others. The table [MayBegin]. It reads an index, without a lock: over q, and if the texts are many also over a connection of
-// beside's (nil: none), which sees what is committed. Calls of f come one at a time, in any order. What begins so by the column's collation alone is handed on too; where
-// that tells small letters from capitals, a key that has both where the text has letters is not found.
-func Beginning(ctx context.Context, q sqldb.DB, beside *sql.DB, t *schema.Table, prefixes [][]byte, limit int, f func(key string)) (whole bool, err error) {
+// more than limit rows: then there are others. The table [MayBegin]. It reads an index, without a lock. What begins so by the column's collation alone is handed on too;
+// where that tells small letters from capitals, a key that has both where the text has letters is not found.
+func Beginning(ctx context.Context, q sqldb.DB, t *schema.Table, prefixes [][]byte, limit int, f func(key string)) (whole bool, err error) {
 	c := t.KeyColumns[0]
 	name := schema.Quote(c.Name)
 	head := "SELECT " + c.Select("") + " FROM " + schema.Quote(t.Name) + t.ForceIndex(t.KeyColumns) + " WHERE "
-	parts := slices.Collect(slices.Chunk(prefixes, rangesAtOnce))
-	var mu sync.Mutex
-	left := limit
-	err = sqldb.InTwo(ctx, q, beside, len(parts), func(q sqldb.DB, i int) error {
-		mu.Lock()
-		most := left + 1
-		mu.Unlock()
-		if most <= 0 {
-			return nil
-		}
+	for some := range slices.Chunk(prefixes, rangesAtOnce) {
 		b := []byte(head)
-		for _, p := range parts[i] {
+		for i, p := range some {
 			for _, s := range c.Spellings(string(p)) {
-				if len(b) > len(head) {
+				if i > 0 || len(b) > len(head) {
 					b = append(b, " OR "...)
 				}
 				b = c.AppendLiteral(append(append(b, name...), " LIKE "...), []byte(s+"%"))
 			}
 		}
-		return sqldb.Each(ctx, q, string(fmt.Appendf(b, " LIMIT %d", most)), func(r []sql.RawBytes) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if left--; left >= 0 {
+		b = fmt.Appendf(b, " LIMIT %d", limit+1)
+		err := sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
+			if limit--; limit >= 0 {
 				f(journal.Canonical(t, string(r[0])))
 			}
 			return nil
 		})
-	})
-	if err != nil {
-		return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
+		if err != nil {
+			return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
+		}
+		if limit < 0 {
+			return false, nil
+		}
 	}
-	return left >= 0, nil
+	return true, nil
 }

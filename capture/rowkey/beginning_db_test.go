@@ -136,7 +136,7 @@ func TestBeginning(t *testing.T) {
 		}
 		got, others := map[string]int{}, 0
 		before := reads(t, conn)
-		whole, err := Beginning(t.Context(), conn, nil, table, prefixes, Limit(len(keys)), func(key string) {
+		whole, err := Beginning(t.Context(), conn, table, prefixes, Limit(len(keys)), func(key string) {
 			if want[key] == 0 {
 				others++
 				return
@@ -158,43 +158,8 @@ func TestBeginning(t *testing.T) {
 		if n > most || others > 3 {
 			t.Errorf("%s: %d entries read for %d keys, and %d others found", table.Name, n, len(got), others)
 		}
-		if whole, err := Beginning(t.Context(), conn, nil, table, prefixes, len(got)-1, func(string) {}); whole || err != nil {
+		if whole, err := Beginning(t.Context(), conn, table, prefixes, len(got)-1, func(string) {}); whole || err != nil {
 			t.Errorf("%s: of more than the limit: %v, %v", table.Name, whole, err)
 		}
-	}
-}
-
-// Many texts are looked for over two connections, with the same answer.
-func TestBeginningOverTwo(t *testing.T) {
-	t.Parallel()
-	db, cat := place(t, "CREATE TABLE obs (id INT AUTO_INCREMENT PRIMARY KEY, uuid CHAR(38) NOT NULL, KEY (uuid)) ENGINE=InnoDB")
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	keys := uuids(8*rangesAtOnce + 1)
-	dbtest.Exec(t, db, "INSERT INTO obs (uuid) VALUES ('"+strings.Join(keys, "'), ('")+"')")
-	var prefixes [][]byte
-	for _, k := range keys {
-		prefixes = append(prefixes, []byte(strings.ToLower(k[:14])))
-	}
-	obs := cat.Table("obs")
-	for _, c := range []struct {
-		limit int
-		whole bool
-	}{{Limit(len(keys)), true}, {len(keys), true}, {len(keys) - 1, false}, {150, false}, {0, false}} {
-		got := map[string]bool{}
-		whole, err := Beginning(t.Context(), conn, db, obs, prefixes, c.limit, func(key string) { got[key] = true })
-		if err != nil || whole != c.whole || len(got) != min(len(keys), c.limit) {
-			t.Errorf("%d at most: %d, %v, %v", c.limit, len(got), whole, err)
-		}
-		if n := db.Stats().InUse; n != 1 {
-			t.Errorf("%d connections are in use", n)
-		}
-	}
-	dbtest.Exec(t, db, "DROP TABLE obs")
-	if _, err := Beginning(t.Context(), conn, db, obs, prefixes, 1, func(string) {}); err == nil {
-		t.Error("of a table that is gone, no error")
 	}
 }
