@@ -12,15 +12,11 @@ import (
 // Seen says when the triggers were as they should be, and by what it shows that they still are.
 type Seen = trigger.Seen
 
-// Moment is when something of a database was looked at, and by what it shows that it still is so.
-type Moment = trigger.Moment
-
 // Ahead is what a reconciliation asks first: whether the triggers can be others than those that were seen, and if so which there are, and then
 // when tables were made. For the triggers a server opens a
 // file of each table, which takes longer than all other questions, so it is asked on a connection of its own while the catalogue is read.
 type Ahead struct {
 	began    time.Time
-	asked    chan struct{} // closed when server is known, or cannot be
 	done     chan struct{}
 	seen     *Seen
 	server   trigger.Server // before the triggers were listed
@@ -31,13 +27,11 @@ type Ahead struct {
 
 // LookAhead begins to ask. What is asked ends with ctx, or when db is closed. seen is what the last reconciliation saw; nil: nothing is known.
 func LookAhead(ctx context.Context, db *sql.DB, database string, seen *Seen) *Ahead {
-	a := &Ahead{began: time.Now(), asked: make(chan struct{}), done: make(chan struct{}), seen: seen}
+	a := &Ahead{began: time.Now(), done: make(chan struct{}), seen: seen}
 	go func() {
 		defer close(a.done)
 		var err error
-		a.server, err = trigger.AskServer(ctx, db)
-		close(a.asked)
-		if err == nil && seen != nil && seen.Holds(a.server, a.began) {
+		if a.server, err = trigger.AskServer(ctx, db); err == nil && seen.Holds(a.server, a.began) {
 			return // where it does not say, or has gone, the next question tells
 		}
 		if a.triggers, a.err = trigger.List(ctx, db, database); a.err == nil {
@@ -45,13 +39,6 @@ func LookAhead(ctx context.Context, db *sql.DB, database string, seen *Seen) *Ah
 		}
 	}()
 	return a
-}
-
-// Moment returns the moment at which it began to ask, once the server has said how far it has come: nothing that is read from now on is older. Where the server does
-// not say, nothing [Moment.Holds].
-func (a *Ahead) Moment() Moment {
-	<-a.asked
-	return Moment{Server: a.server, At: a.began}
 }
 
 // isOld reports whether so much time has passed that the triggers may be others by now. Somebody who changes them a moment later is not seen

@@ -308,7 +308,7 @@ func (r *reconciler) installTriggers(ctx context.Context) error {
 			return err
 		}
 	} else if whole && before.server != (trigger.Server{}) {
-		r.found.Seen = &Seen{Moment: before.Moment(), Wanted: r.want.Digest()}
+		r.found.Seen = &Seen{Server: before.server, Wanted: r.want.Digest(), At: before.began}
 	}
 	if err := r.sortMissed(ctx, found); err != nil {
 		return err

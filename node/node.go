@@ -164,7 +164,7 @@ func (n *Node) Load(ctx context.Context, l Listener) error {
 	if err != nil {
 		return err
 	}
-	cat, err := n.keptCatalogue(ctx, p)
+	cat, err := n.readCatalogue(ctx, p)
 	if err != nil {
 		return err
 	}

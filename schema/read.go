@@ -2,44 +2,56 @@ package schema
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
-// Read returns the catalogue of database, corrected by the profile (nil: none): [Ask] and [Build].
-func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalogue, error) {
-	a, err := Ask(ctx, q, database)
-	if err != nil {
-		return nil, err
-	}
-	return Build(a, p)
-}
-
-// Build makes a catalogue of what the server answered, corrected by the profile (nil: none).
+// Read returns the catalogue of database, corrected by the profile (nil: none). It asks information_schema six questions,
+// whatever the number of tables, and needs the SELECT privilege on the tables to see them.
 //
 // Rules of the profile that do not fit the database are no error: one profile serves many versions of a data model. What a
 // user's own rules miss is in [Catalogue.Notes].
-func Build(a *Answers, p *Profile) (*Catalogue, error) {
+func Read(ctx context.Context, q Querier, database string, p *Profile) (*Catalogue, error) {
 	if p == nil {
 		p = &Profile{Name: "none"}
 	}
-	r := &reader{cat: &Catalogue{Database: a.Database, lower: a.Lower, byName: map[string]*Table{}}, dialect: dialectOf(a.Version)}
-	r.tables(a.Tables)
-	if err := r.columns(a.Columns); err != nil {
-		return nil, fmt.Errorf("read columns of database %s: %w", a.Database, err)
+	r := &reader{q: q, cat: &Catalogue{Database: database, byName: map[string]*Table{}}}
+	answers, end := r.beside(ctx, indexQuery, ruleQuery, foreignKeyQuery)
+	defer end() // a connection that is left in the middle of an answer is an error in the server's log
+	take := func(i int, take func(answer)) func(context.Context) error {
+		return func(context.Context) error {
+			rows, err := answers[i]()
+			if err == nil {
+				take(rows)
+			}
+			return err
+		}
 	}
-	r.indexes(a.Indexes)
-	r.rules(a.Rules)
-	r.foreignKeys(a.ForeignKeys)
+	for _, step := range []struct {
+		what string
+		run  func(context.Context) error
+	}{
+		{"server version", r.server},
+		{"tables", r.tables},
+		{"columns", r.columns},
+		{"indexes", take(0, r.indexes)},
+		{"foreign key actions", take(1, r.rules)},
+		{"foreign keys", take(2, r.foreignKeys)},
+	} {
+		if err := step.run(ctx); err != nil {
+			return nil, fmt.Errorf("read %s of database %s: %w", step.what, database, err)
+		}
+	}
 	if len(r.cat.Tables) == 0 {
-		return nil, fmt.Errorf("database %s has no tables that this account can see: check the name and its SELECT privilege", a.Database)
+		return nil, fmt.Errorf("database %s has no tables that this account can see: check the name and its SELECT privilege", database)
 	}
 	build(r.cat, p)
 	return r.cat, nil
 }
 
 type reader struct {
+	q       Querier
 	cat     *Catalogue
 	dialect dialect
 	actions map[[2]string][2]string // table, constraint → on delete, on update
@@ -54,12 +66,47 @@ type index struct {
 	columns []*Column
 }
 
-func (r *reader) tables(a Answer) {
-	for row := range a.rows() {
-		if name := row.text(0); !strings.HasPrefix(strings.ToLower(name), "omsync_") {
-			r.cat.add(&Table{Name: name, Engine: row.text(1)})
+// each runs a query and calls scan for each row. Columns are read by position: servers differ in the case of their names.
+func (r *reader) each(ctx context.Context, query string, scan func(*sql.Rows) error, args ...any) error {
+	rows, err := r.q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
 		}
 	}
+	return rows.Err()
+}
+
+func (r *reader) server(ctx context.Context) error {
+	return r.each(ctx, `SELECT VERSION(), @@lower_case_table_names`, func(rows *sql.Rows) error {
+		var version string
+		var lower int
+		if err := rows.Scan(&version, &lower); err != nil {
+			return err
+		}
+		r.dialect, r.cat.lower = dialectOf(version), lower != 0
+		return nil
+	})
+}
+
+func (r *reader) tables(ctx context.Context) error {
+	return r.each(ctx, `SELECT table_name, engine FROM information_schema.tables
+		WHERE table_schema = ? AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name`,
+		func(rows *sql.Rows) error {
+			var name string
+			var engine sql.NullString
+			if err := rows.Scan(&name, &engine); err != nil {
+				return err
+			}
+			if !strings.HasPrefix(strings.ToLower(name), "omsync_") {
+				r.cat.add(&Table{Name: name, Engine: engine.String})
+			}
+			return nil
+		}, r.cat.Database)
 }
 
 func (c *Catalogue) add(t *Table) {
@@ -81,58 +128,70 @@ func (t *Table) add(c *Column) {
 	}
 }
 
-func (r *reader) columns(a Answer) error {
-	for row := range a.rows() {
-		t := r.cat.Table(row.text(0))
-		if t == nil {
-			continue // a view, or made since the tables were read
-		}
-		c := &Column{Name: row.text(1), Nullable: row.text(4) == "YES", Type: row.text(5), FullType: row.text(6),
-			Charset: modernCharset(row.text(8)), Collation: modernCharset(row.text(9))}
-		var err error
-		if c.Ordinal, err = strconv.Atoi(row.text(2)); err != nil {
-			return fmt.Errorf("the place of %s.%s: %w", t.Name, c.Name, err)
-		}
-		if length := row.text(7); length != "" {
-			if c.Length, err = strconv.ParseInt(length, 10, 64); err != nil {
-				return fmt.Errorf("the length of %s.%s: %w", t.Name, c.Name, err)
+func (r *reader) columns(ctx context.Context) error {
+	return r.each(ctx, `SELECT table_name, column_name, ordinal_position, column_default, is_nullable, data_type, column_type,
+		character_maximum_length, character_set_name, collation_name, extra
+		FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position`,
+		func(rows *sql.Rows) error {
+			var table, nullable, extra string
+			var def, charset, collation sql.NullString
+			var length sql.NullInt64
+			c := &Column{}
+			if err := rows.Scan(&table, &c.Name, &c.Ordinal, &def, &nullable, &c.Type, &c.FullType, &length, &charset, &collation, &extra); err != nil {
+				return err
 			}
-		}
-		r.dialect.normalise(c, row.value(3), row.text(10))
-		t.add(c)
-	}
-	return nil
+			t := r.cat.Table(table)
+			if t == nil {
+				return nil // a view, or made since the tables were read
+			}
+			c.Nullable = nullable == "YES"
+			c.Length = length.Int64
+			c.Charset, c.Collation = modernCharset(charset.String), modernCharset(collation.String)
+			r.dialect.normalise(c, def, extra)
+			t.add(c)
+			return nil
+		}, r.cat.Database)
 }
 
-func (r *reader) indexes(a Answer) {
-	for row := range a.rows() {
-		name, kind := row.text(1), row.text(5)
-		t := r.cat.Table(row.text(0))
+const indexQuery = `SELECT table_name, index_name, non_unique, column_name, sub_part, index_type
+		FROM information_schema.statistics WHERE table_schema = ? ORDER BY table_name, index_name, seq_in_index`
+
+func (r *reader) indexes(rows answer) {
+	for _, row := range rows {
+		name, kind := row[1].String, row[5].String
+		t := r.cat.Table(row[0].String)
 		if t == nil {
 			continue
 		}
 		n := len(t.indexes)
 		if n == 0 || t.indexes[n-1].name != name {
-			t.indexes = append(t.indexes, index{name: name, unique: row.text(2) == "0", lookup: kind == "BTREE" || kind == "HASH"})
+			t.indexes = append(t.indexes, index{name: name, unique: row[2].String == "0", lookup: kind == "BTREE" || kind == "HASH"})
 			n++
 		}
 		ix := &t.indexes[n-1]
-		ix.columns = append(ix.columns, t.Column(row.text(3)))
-		ix.prefix = ix.prefix || row.value(4).Valid
+		ix.columns = append(ix.columns, t.Column(row[3].String))
+		ix.prefix = ix.prefix || row[4].Valid
 	}
 }
 
-func (r *reader) rules(a Answer) {
+const ruleQuery = `SELECT table_name, constraint_name, delete_rule, update_rule
+		FROM information_schema.referential_constraints WHERE constraint_schema = ?`
+
+func (r *reader) rules(rows answer) {
 	r.actions = map[[2]string][2]string{}
-	for row := range a.rows() {
-		r.actions[[2]string{row.text(0), row.text(1)}] = [2]string{action(row.text(2)), action(row.text(3))}
+	for _, row := range rows {
+		r.actions[[2]string{row[0].String, row[1].String}] = [2]string{action(row[2].String), action(row[3].String)}
 	}
 }
 
-func (r *reader) foreignKeys(a Answer) {
+const foreignKeyQuery = `SELECT table_name, constraint_name, column_name, referenced_table_schema, referenced_table_name, referenced_column_name
+		FROM information_schema.key_column_usage WHERE table_schema = ? AND referenced_table_name IS NOT NULL
+		ORDER BY table_name, constraint_name, ordinal_position`
+
+func (r *reader) foreignKeys(rows answer) {
 	composite := map[[2]string]int{}
-	for row := range a.rows() {
-		table, name, column, toSchema, toTable, toColumn := row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5)
+	for _, row := range rows {
+		table, name, column, toSchema, toTable, toColumn := row[0].String, row[1].String, row[2].String, row[3].String, row[4].String, row[5].String
 		t := r.cat.Table(table)
 		if t == nil || t.Column(column) == nil {
 			continue

@@ -13,23 +13,18 @@ import (
 // Seen says when the triggers of a database were as they should be, and by what it shows that they still are. To list them takes a server
 // as long as all else that a small exchange asks: it opens a file of each table and parses each trigger.
 type Seen struct {
-	Moment
-	Wanted string `json:"wanted"` // the digest of those that there should be: see [Wanted.Digest]
-}
-
-// Moment is when something of a database was looked at that statements of its users do not change but those that the server counts: its tables, triggers and accounts.
-type Moment struct {
 	Server Server    `json:"server"`
-	At     time.Time `json:"at"` // before it was looked at
+	Wanted string    `json:"wanted"` // the digest of those that there should be: see [Wanted.Digest]
+	At     time.Time `json:"at"`     // before they were listed
 }
 
-// momentHolds is for how long. A server counts a statement when it begins, which can wait for a table for long: one that had begun when the
+// seenFor is how long Seen holds. A server counts a statement when it begins, which can wait for a table for long: one that had begun when the
 // triggers were listed changes them later, and no count shows it.
-const momentHolds = 15 * time.Minute
+const seenFor = 15 * time.Minute
 
 // Server is a run of a database server, from its start to its end, and how far it has come. The zero Server is none.
 type Server struct {
-	Run     string `json:"run"`     // what UUID() ends in there: random, and another after each start
+	Run     string `json:"run"`     // what UUID() ends in there: in part random, and another after each start
 	Started int64  `json:"started"` // by the server's clock, in seconds since 1970
 	Account string `json:"account"` // of the session that asked
 	Counts  string `json:"counts"`  // how often it was told to do what can change triggers, tables or accounts
@@ -83,13 +78,13 @@ func ask(ctx context.Context, q schema.Querier, query string, each func(*sql.Row
 	return rows.Err()
 }
 
-// Holds reports whether what was seen then is so now: the server has run all the time since, and was told nothing that could change
-// it.
-func (m Moment) Holds(is Server, now time.Time) bool {
-	if is == (Server{}) || now.Before(m.At) || now.Sub(m.At) > momentHolds {
+// Holds reports whether the triggers of then are those of now: the server has run all the time since, and was told nothing that could change
+// them. s may be nil.
+func (s *Seen) Holds(is Server, now time.Time) bool {
+	if s == nil || is == (Server{}) || now.Before(s.At) || now.Sub(s.At) > seenFor {
 		return false
 	}
-	was := m.Server
+	was := s.Server
 	apart := is.Started - was.Started
 	is.Started = was.Started
 	const rounded = 2 // seconds: two numbers that the server rounds

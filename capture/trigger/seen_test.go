@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestMomentHolds(t *testing.T) {
+func TestSeenHolds(t *testing.T) {
 	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	is := Server{Run: "8a01-0242ac110002", Started: 1000, Account: "omsync@%", Counts: "drop_table 3\ndrop_trigger 1\n"}
 	with := func(change func(*Server)) Server {
@@ -28,15 +28,16 @@ func TestMomentHolds(t *testing.T) {
 		{"another account", with(func(s *Server) { s.Account = "root@localhost" }), time.Minute, false},
 		{"a trigger was dropped", with(func(s *Server) { s.Counts = strings.Replace(s.Counts, "trigger 1", "trigger 2", 1) }), time.Minute, false},
 		{"nobody could ask", Server{}, time.Minute, false},
-		{"long ago", is, momentHolds + time.Second, false},
+		{"long ago", is, seenFor + time.Second, false},
 		{"before", is, -time.Second, false},
 	} {
-		seen := Moment{Server: is, At: at}
+		seen := &Seen{Server: is, Wanted: "x", At: at}
 		if got := seen.Holds(c.now, at.Add(c.after)); got != c.holds {
 			t.Errorf("%s: %t", c.what, got)
 		}
 	}
-	if (Moment{}).Holds(is, at) || (Moment{At: at}).Holds(Server{}, at) {
+	var nobody *Seen
+	if nobody.Holds(is, at) || (&Seen{At: at}).Holds(Server{}, at) {
 		t.Error("what nobody saw holds")
 	}
 }
@@ -57,7 +58,7 @@ func TestAskServer(t *testing.T) {
 	}
 	holds := func(was, is Server) bool {
 		now := time.Now()
-		return Moment{Server: was, At: now}.Holds(is, now)
+		return (&Seen{Server: was, At: now}).Holds(is, now)
 	}
 	was := ask()
 	name := w.wanted("t")[0].Name

@@ -17,7 +17,7 @@ const (
 )
 
 // remade are the names in a home folder that a run makes anew. What waits in the inbox, its sender sends until it is applied.
-var remade = map[string]bool{"lock": true, "agent.lock": true, "agent.log": true, "agent.log.old": true, "inbox": true, "outbox": true, "aside": true, "uploads": true, "place.json": true, "triggers.json": true, "catalogue": true, recordName: true, peersName: true}
+var remade = map[string]bool{"lock": true, "agent.lock": true, "agent.log": true, "agent.log.old": true, "inbox": true, "outbox": true, "aside": true, "uploads": true, "place.json": true, "triggers.json": true, recordName: true, peersName: true}
 
 // left reports whether a path in a home folder is left out: the first part of it says so, or it is half a file of a run that was killed.
 func left(name string) bool {
