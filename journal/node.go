@@ -18,7 +18,7 @@ var ErrNone = errors.New("this database is not a node yet: run omsync init")
 // A Node is what the database says of the node it belongs to.
 type Node struct {
 	Name    string
-	Profile string
+	Profile string // its name, or the path of its file; of a long one the end is kept
 	History uint64
 	Earlier []uint64
 	Learned []uint64 // those of them that only a peer says were this node's
@@ -35,8 +35,9 @@ func Create(ctx context.Context, q sqldb.DB, n Node) error {
 	if err != nil {
 		return err
 	}
+	const longest = 64 // of a path, its end says more
 	_, err = q.ExecContext(ctx, "INSERT INTO omsync_node (id, name, format, history, earlier, profile) VALUES (1, ?, ?, ?, ?, ?)",
-		n.Name, Format, n.History, earlier, n.Profile)
+		n.Name, Format, n.History, earlier, n.Profile[max(0, len(n.Profile)-longest):])
 	if err != nil {
 		return fmt.Errorf("create the omsync tables: %w", err)
 	}

@@ -2,7 +2,10 @@ package journal
 
 import (
 	"errors"
+	"strings"
 	"testing"
+
+	"github.com/omsync/omsync/internal/dbtest"
 )
 
 func TestNode(t *testing.T) {
@@ -18,5 +21,17 @@ func TestNode(t *testing.T) {
 	}
 	if _, err := NodeName(t.Context(), db); !errors.Is(err, ErrNone) {
 		t.Errorf("the name after Drop: %v", err)
+	}
+}
+
+// A node keeps the end of a profile's path that is longer than its column.
+func TestLongProfile(t *testing.T) {
+	_, dsn := dbtest.Server(t).Database(t)
+	db := open(t, dsn)
+	check(t, Create(t.Context(), db, Node{Name: "hub", Profile: "/home/" + strings.Repeat("clinic-", 30) + "/own.toml", History: 1}))
+	n, err := LoadNode(t.Context(), db)
+	check(t, err)
+	if len(n.Profile) != 64 || !strings.HasSuffix(n.Profile, "clinic-/own.toml") {
+		t.Errorf("the profile is %q", n.Profile)
 	}
 }
