@@ -17,7 +17,6 @@ var longer = map[string]string{
 	"enrol/join_test.go":              "one way to join after the other",
 	"internal/netfault/proxy_test.go": "one fault after the other",
 	"merge/settle_test.go":            "one table of cases",
-	"merge/sim_world_test.go":         "the simulation's world is one model",
 	"schema/profile_test.go":          "one rule of profiles after the other",
 }
 
