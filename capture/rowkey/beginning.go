@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 
 	"github.com/omsync/omsync/internal/sqldb"
 	"github.com/omsync/omsync/journal"
@@ -44,9 +43,6 @@ func (b *Beginnings) Each(key string, f func(text string)) {
 	}
 }
 
-// rangesAtOnce is how many ranges of an index a statement looks in: servers take the longer for each the more there are (1,000 in one 100 ms, in ten 30).
-const rangesAtOnce = 100
-
 // Limit is how many rows are looked at for so many texts: some keys may differ in small letters and capitals alone, or in what else a collation takes
 // for the same.
 func Limit(texts int) int { return 2*texts + 16 }
@@ -58,29 +54,20 @@ func Beginning(ctx context.Context, q sqldb.DB, t *schema.Table, prefixes [][]by
 	c := t.KeyColumns[0]
 	name := schema.Quote(c.Name)
 	head := "SELECT " + c.Select("") + " FROM " + schema.Quote(t.Name) + t.ForceIndex(t.KeyColumns) + " WHERE "
-	for some := range slices.Chunk(prefixes, rangesAtOnce) {
+	whole, err = sqldb.EachInRanges(ctx, q, prefixes, limit, func(some [][]byte) []byte {
 		b := []byte(head)
-		for i, p := range some {
+		for _, p := range some {
 			for _, s := range c.Spellings(string(p)) {
-				if i > 0 || len(b) > len(head) {
+				if len(b) > len(head) {
 					b = append(b, " OR "...)
 				}
 				b = c.AppendLiteral(append(append(b, name...), " LIKE "...), []byte(s+"%"))
 			}
 		}
-		b = fmt.Appendf(b, " LIMIT %d", limit+1)
-		err := sqldb.Each(ctx, q, string(b), func(r []sql.RawBytes) error {
-			if limit--; limit >= 0 {
-				f(journal.Canonical(t, string(r[0])))
-			}
-			return nil
-		})
-		if err != nil {
-			return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
-		}
-		if limit < 0 {
-			return false, nil
-		}
+		return b
+	}, func(r []sql.RawBytes) { f(journal.Canonical(t, string(r[0]))) })
+	if err != nil {
+		return false, fmt.Errorf("look for rows of %s: %w", t.Name, err)
 	}
-	return true, nil
+	return whole, nil
 }
