@@ -50,12 +50,12 @@ const longestList = 500
 func AppendIn(b []byte, column string, n int, integer func(i int) int64) []byte {
 	b = append(b, '(')
 	for i := range n {
-		switch {
-		case i%longestList > 0:
+		if i%longestList > 0 {
 			b = append(b, ',')
-		case i > 0:
-			b = append(append(append(b, ") OR "...), column...), " IN ("...)
-		default:
+		} else {
+			if i > 0 {
+				b = append(b, ") OR "...)
+			}
 			b = append(append(b, column...), " IN ("...)
 		}
 		b = strconv.AppendInt(b, integer(i), 10)
