@@ -64,13 +64,6 @@ func TestVersionsOfRowsApart(t *testing.T) {
 	check(t, PutVersions(t.Context(), conn, 5, nil, []Entry{named}, a))
 	check(t, PutVersions(t.Context(), conn, 6, nil, entries, a))
 	dbtest.Exec(t, conn, "FLUSH TABLE omsync_version")
-	reads := func() (n int) {
-		check(t, sqldb.Each(t.Context(), conn, "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_read_key', 'Handler_read_next')", func(r []sql.RawBytes) error {
-			n += int(sqldb.Int(r[1]))
-			return nil
-		}))
-		return n
-	}
 	for _, n := range []int{2, 40, 1500} {
 		rows, want := []Row{{Int: -1000}}, map[Row][]merge.Group{}
 		for i := range n {
@@ -78,9 +71,9 @@ func TestVersionsOfRowsApart(t *testing.T) {
 			rows = append(rows, e.Row, Row{Int: e.Int + 1}) // of the second there is none
 			want[e.Row] = e.Groups
 		}
-		before := reads()
+		before := dbtest.Reads(t, conn)
 		same(t, "of rows apart", must(Versions(t.Context(), conn, 5, rows, a))(t), want)
-		if read := reads() - before; read > 8*n+20 {
+		if read := dbtest.Reads(t, conn) - before; read > 8*n+20 {
 			t.Errorf("for %d of %d rows %d entries were read", n, len(rows), read)
 		}
 		want[named.Row] = named.Groups

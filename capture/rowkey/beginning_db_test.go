@@ -50,19 +50,6 @@ func uuids(n int) (out []string) {
 	return out
 }
 
-// reads is how many rows and entries of indexes a session has read so far.
-func reads(t *testing.T, c *sql.Conn) (n int) {
-	t.Helper()
-	err := sqldb.Each(t.Context(), c, "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_read_key', 'Handler_read_next', 'Handler_read_first')", func(r []sql.RawBytes) error {
-		n += int(sqldb.Int(r[1]))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // Whatever the order of a collation, and whatever it takes two letters for, the keys that begin in some way are found by the index.
 func TestBeginning(t *testing.T) {
 	t.Parallel()
@@ -135,7 +122,7 @@ func TestBeginning(t *testing.T) {
 			}
 		}
 		got, others := map[string]int{}, 0
-		before := reads(t, conn)
+		before := dbtest.Reads(t, conn)
 		whole, err := Beginning(t.Context(), conn, table, prefixes, Limit(len(keys)), func(key string) {
 			if want[key] == 0 {
 				others++
@@ -151,7 +138,7 @@ func TestBeginning(t *testing.T) {
 				t.Errorf("%s: %q was found %d times of %d", table.Name, k, got[k], n)
 			}
 		}
-		n, most := reads(t, conn)-before, 3*(len(texts)+len(got))+10
+		n, most := dbtest.Reads(t, conn)-before, 3*(len(texts)+len(got))+10
 		if table.Name == "c_latin2_czech_cs" { // its order looks at digits last: all of the index is read
 			most = 2 * len(keys)
 		}

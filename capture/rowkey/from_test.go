@@ -45,12 +45,12 @@ func TestFrom(t *testing.T) {
 				"SELECT t.obs_id + 0, t.uuid ": nil,
 			} {
 				got := 0
-				before := reads(t, conn)
+				before := dbtest.Reads(t, conn)
 				err := sqldb.Each(t.Context(), conn, query+From(obs, rows, columns...), func(r []sql.RawBytes) error {
 					got++
 					return nil
 				})
-				if read := reads(t, conn) - before; err != nil || got != n || read > 2*n+12 {
+				if read := dbtest.Reads(t, conn) - before; err != nil || got != n || read > 2*n+12 {
 					t.Errorf("%s%s: %d rows of %d, %d read, %v", query, statistics, got, n, read, err)
 				}
 			}
