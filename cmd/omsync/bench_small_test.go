@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -63,8 +64,8 @@ func BenchmarkSmall(b *testing.B) {
 				s.count("hub", false)
 				s.carry("hub", "kisumu") // what it acknowledges
 			}
-			b.ReportMetric(median(exports), "export-s")
-			b.ReportMetric(median(imports), "import-s")
+			b.ReportMetric(median(exports).Seconds(), "export-s")
+			b.ReportMetric(median(imports).Seconds(), "import-s")
 			if d.rows > 0 {
 				b.ReportMetric(float64(size), "bytes")
 				b.ReportMetric(float64(size)/float64(d.rows), "bytes/row")
@@ -99,7 +100,7 @@ func buildProgram(b testing.TB) string {
 	return program
 }
 
-func median(d []time.Duration) float64 { return slices.Sorted(slices.Values(d))[len(d)/2].Seconds() }
+func median[T cmp.Ordered](of []T) T { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
 // keep writes statements into the folder that OMSYNC_BENCH_STATEMENTS names.
 func (s *smallSites) keep(name string, statements []string) {
@@ -128,7 +129,7 @@ func BenchmarkIdleSync(b *testing.B) {
 		took = append(took, s.measure("kisumu", "sync").took)
 	}
 	after := link.Stats()
-	b.ReportMetric(median(took), "sync-s")
+	b.ReportMetric(median(took).Seconds(), "sync-s")
 	b.ReportMetric(float64(after.Up+after.Down-before.Up-before.Down)/times, "sync-bytes")
 	b.ReportMetric(0, "ns/op")
 }

@@ -35,6 +35,7 @@ func BenchmarkExchange(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	uuids := withUUID(b, x.server.Open(b, hub))
 	x.node("hub", hubDSN)
 	x.run("hub", "card", ">hub.card")
 
@@ -56,7 +57,7 @@ func BenchmarkExchange(b *testing.B) {
 		x.measure("load-export", stats.Rows, "hub", "export", "--peer", clinic, "--to", stick)
 		size := float64(x.size(stick))
 		x.figure("load-bytes/row", size/float64(stats.Rows))
-		x.figure("load-bytes/uuid-bytes", size/float64(16*withUUID(b, x.server.Open(b, hub))))
+		x.figure("load-bytes/uuid-bytes", size/float64(16*uuids))
 		dump := x.dump(hub, stats.Rows)
 		if i%2 == 1 {
 			x.restore(dump, i)
@@ -133,7 +134,7 @@ func (x *bench) median(what string) float64 {
 	if len(x.figures[what]) == 0 {
 		return 0
 	}
-	return slices.Sorted(slices.Values(x.figures[what]))[len(x.figures[what])/2]
+	return median(x.figures[what])
 }
 
 // drop drops a database that is not needed any more.

@@ -42,7 +42,7 @@ func BenchmarkCapture(b *testing.B) {
 			written[site] += s.redo(site) - before
 		}
 	}
-	off, on := median(took["plain"]), median(took["hub"])
+	off, on := median(took["plain"]).Seconds(), median(took["hub"]).Seconds()
 	b.ReportMetric(1000*off, "off-ms")
 	b.ReportMetric(1000*on, "on-ms")
 	b.ReportMetric(on/off, "on/off")
@@ -76,7 +76,7 @@ func BenchmarkCapture(b *testing.B) {
 	}
 	b.ReportMetric(float64(seals), "seals")
 	b.ReportMetric(1000*slices.Max(beside).Seconds(), "longest-beside-seals-ms")
-	b.ReportMetric(1000*median(beside), "beside-seals-ms")
+	b.ReportMetric(1000*median(beside).Seconds(), "beside-seals-ms")
 	b.ReportMetric(0, "ns/op")
 }
 
